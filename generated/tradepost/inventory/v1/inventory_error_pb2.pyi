@@ -1,0 +1,44 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class InventoryErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INVENTORY_ERROR_REASON_UNSPECIFIED: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_INVALID_REQUEST: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_MALFORMED_MESSAGE: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_NOT_IMPLEMENTED: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_DEADLINE_PASSED: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_OVERLOADED: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_DRAINING: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_CONFLICT: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_INTERNAL: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_ITEM_NOT_FOUND: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_RESERVATION_NOT_FOUND: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_RESERVATION_STATE_CONFLICT: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_STOCK_WOULD_GO_NEGATIVE: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_ETAG_MISMATCH: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_RESERVATION_ALREADY_EXISTS: _ClassVar[InventoryErrorReason]
+    INVENTORY_ERROR_REASON_STOCK_OVERFLOW: _ClassVar[InventoryErrorReason]
+INVENTORY_ERROR_REASON_UNSPECIFIED: InventoryErrorReason
+INVENTORY_ERROR_REASON_INVALID_REQUEST: InventoryErrorReason
+INVENTORY_ERROR_REASON_MALFORMED_MESSAGE: InventoryErrorReason
+INVENTORY_ERROR_REASON_REQUEST_ID_REUSED: InventoryErrorReason
+INVENTORY_ERROR_REASON_NOT_IMPLEMENTED: InventoryErrorReason
+INVENTORY_ERROR_REASON_DEADLINE_PASSED: InventoryErrorReason
+INVENTORY_ERROR_REASON_OVERLOADED: InventoryErrorReason
+INVENTORY_ERROR_REASON_DRAINING: InventoryErrorReason
+INVENTORY_ERROR_REASON_STORE_UNAVAILABLE: InventoryErrorReason
+INVENTORY_ERROR_REASON_CONFLICT: InventoryErrorReason
+INVENTORY_ERROR_REASON_INTERNAL: InventoryErrorReason
+INVENTORY_ERROR_REASON_ITEM_NOT_FOUND: InventoryErrorReason
+INVENTORY_ERROR_REASON_RESERVATION_NOT_FOUND: InventoryErrorReason
+INVENTORY_ERROR_REASON_RESERVATION_STATE_CONFLICT: InventoryErrorReason
+INVENTORY_ERROR_REASON_STOCK_WOULD_GO_NEGATIVE: InventoryErrorReason
+INVENTORY_ERROR_REASON_ETAG_MISMATCH: InventoryErrorReason
+INVENTORY_ERROR_REASON_RESERVATION_ALREADY_EXISTS: InventoryErrorReason
+INVENTORY_ERROR_REASON_STOCK_OVERFLOW: InventoryErrorReason

@@ -1,0 +1,46 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class OrderErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORDER_ERROR_REASON_UNSPECIFIED: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_INVALID_REQUEST: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_MALFORMED_MESSAGE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_NOT_IMPLEMENTED: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_DEADLINE_PASSED: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_OVERLOADED: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_DRAINING: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_CONFLICT: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_INTERNAL: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_ORDER_NOT_FOUND: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_VIEW_LAGGING: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_PARTICIPANT_UNAVAILABLE: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_SAGA_NOT_FOUND: _ClassVar[OrderErrorReason]
+    ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: _ClassVar[OrderErrorReason]
+ORDER_ERROR_REASON_UNSPECIFIED: OrderErrorReason
+ORDER_ERROR_REASON_INVALID_REQUEST: OrderErrorReason
+ORDER_ERROR_REASON_MALFORMED_MESSAGE: OrderErrorReason
+ORDER_ERROR_REASON_REQUEST_ID_REUSED: OrderErrorReason
+ORDER_ERROR_REASON_NOT_IMPLEMENTED: OrderErrorReason
+ORDER_ERROR_REASON_DEADLINE_PASSED: OrderErrorReason
+ORDER_ERROR_REASON_OVERLOADED: OrderErrorReason
+ORDER_ERROR_REASON_DRAINING: OrderErrorReason
+ORDER_ERROR_REASON_STORE_UNAVAILABLE: OrderErrorReason
+ORDER_ERROR_REASON_CONFLICT: OrderErrorReason
+ORDER_ERROR_REASON_INTERNAL: OrderErrorReason
+ORDER_ERROR_REASON_ORDER_NOT_FOUND: OrderErrorReason
+ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: OrderErrorReason
+ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: OrderErrorReason
+ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: OrderErrorReason
+ORDER_ERROR_REASON_VIEW_LAGGING: OrderErrorReason
+ORDER_ERROR_REASON_PARTICIPANT_UNAVAILABLE: OrderErrorReason
+ORDER_ERROR_REASON_SAGA_NOT_FOUND: OrderErrorReason
+ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: OrderErrorReason

@@ -1,0 +1,40 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PaymentErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PAYMENT_ERROR_REASON_UNSPECIFIED: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_INVALID_REQUEST: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_MALFORMED_MESSAGE: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_NOT_IMPLEMENTED: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_DEADLINE_PASSED: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_OVERLOADED: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_DRAINING: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_CONFLICT: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_INTERNAL: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_PAYMENT_NOT_FOUND: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_PAYMENT_STATE_CONFLICT: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_PAYMENT_ALREADY_EXISTS: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_AMOUNT_EXCEEDS_REFUNDABLE: _ClassVar[PaymentErrorReason]
+    PAYMENT_ERROR_REASON_CURRENCY_MISMATCH: _ClassVar[PaymentErrorReason]
+PAYMENT_ERROR_REASON_UNSPECIFIED: PaymentErrorReason
+PAYMENT_ERROR_REASON_INVALID_REQUEST: PaymentErrorReason
+PAYMENT_ERROR_REASON_MALFORMED_MESSAGE: PaymentErrorReason
+PAYMENT_ERROR_REASON_REQUEST_ID_REUSED: PaymentErrorReason
+PAYMENT_ERROR_REASON_NOT_IMPLEMENTED: PaymentErrorReason
+PAYMENT_ERROR_REASON_DEADLINE_PASSED: PaymentErrorReason
+PAYMENT_ERROR_REASON_OVERLOADED: PaymentErrorReason
+PAYMENT_ERROR_REASON_DRAINING: PaymentErrorReason
+PAYMENT_ERROR_REASON_STORE_UNAVAILABLE: PaymentErrorReason
+PAYMENT_ERROR_REASON_CONFLICT: PaymentErrorReason
+PAYMENT_ERROR_REASON_INTERNAL: PaymentErrorReason
+PAYMENT_ERROR_REASON_PAYMENT_NOT_FOUND: PaymentErrorReason
+PAYMENT_ERROR_REASON_PAYMENT_STATE_CONFLICT: PaymentErrorReason
+PAYMENT_ERROR_REASON_PAYMENT_ALREADY_EXISTS: PaymentErrorReason
+PAYMENT_ERROR_REASON_AMOUNT_EXCEEDS_REFUNDABLE: PaymentErrorReason
+PAYMENT_ERROR_REASON_CURRENCY_MISMATCH: PaymentErrorReason
