@@ -1,0 +1,117 @@
+"""What a caller asks for, as text and as a value.
+
+consul:///order              the service in the agent named by CONSUL_HTTP_ADDR
+consul:///order?tag=v2       only instances that carry the tag
+consul://10.0.0.9:8500/order the service in that agent
+static:///10.0.0.1:50051,10.0.0.2:50051
+dns:///order.internal:50051  every address of the name, looked up again and again
+memory:///order              the process's own registry (tests, simulation);
+                             memory://name/order is one of several
+"""
+
+import re
+from dataclasses import dataclass
+
+SCHEMES = ("consul", "static", "dns", "memory")
+
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]*")
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+
+
+class InvalidTargetError(ValueError):
+    """The text is no target; says what is wrong and at which character (counted from 0)."""
+
+    def __init__(self, text: str, place: int, reason: str) -> None:
+        super().__init__(f"invalid target {text!r}: {reason} (at character {place})")
+        self.text = text
+        self.place = place
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parsed target.
+
+    `service` is what the authority of a call defaults to: the service's name, or for `static`
+    and `dns` the first address. `addresses` (`host:port` each) are set for those two only.
+    """
+
+    scheme: str
+    authority: str
+    service: str
+    tag: str | None
+    addresses: tuple[str, ...]
+
+
+def parse_target(text: str) -> Target:
+    """The target that the text names. Raises InvalidTargetError with the place of the fault."""
+    scheme, separator, rest = text.partition("://")
+    if scheme.split(":")[0] not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise InvalidTargetError(text, 0, f"it must begin with one of {known}")
+    if not separator:
+        raise InvalidTargetError(text, len(scheme.split(":")[0]), "expected '://'")
+    authority, slash, path = rest.partition("/")
+    if not slash:
+        raise InvalidTargetError(text, len(text), "expected '/' before the name")
+    path_at = len(text) - len(path)
+    if scheme in ("static", "dns"):
+        return _listed(text, scheme, authority, path, path_at)
+    return _named(text, scheme, authority, path, path_at)
+
+
+def _named(text: str, scheme: str, authority: str, path: str, path_at: int) -> Target:
+    """A service of a registry: `//[authority]/service[?tag=...]`."""
+    if scheme == "consul" and authority:
+        _check_address(text, authority, path_at - 1 - len(authority))
+    service, _, query = path.partition("?")
+    if not service:
+        raise InvalidTargetError(text, path_at, "expected the name of a service")
+    _check_characters(text, _SERVICE, service, path_at, "a service's name")
+    return Target(scheme, authority, service, _tag(text, query, len(text) - len(query)), ())
+
+
+def _tag(text: str, query: str, query_at: int) -> str | None:
+    if not query:
+        return None
+    name, _, tag = query.partition("=")
+    if name != "tag":
+        raise InvalidTargetError(text, query_at, "the only parameter is 'tag'")
+    if not tag:
+        raise InvalidTargetError(text, len(text), "expected a tag")
+    _check_characters(text, _TAG, tag, len(text) - len(tag), "a tag")
+    return tag
+
+
+def _listed(text: str, scheme: str, authority: str, path: str, path_at: int) -> Target:
+    """Addresses without a registry: `///host:port[,host:port...]`."""
+    if authority:
+        place = path_at - 1 - len(authority)
+        raise InvalidTargetError(text, place, f"{scheme}:/// takes no authority, write three '/'")
+    addresses = path.split(",") if scheme == "static" else [path]
+    place = path_at
+    for index, address in enumerate(addresses):
+        _check_address(text, address, place)
+        if address in addresses[:index]:
+            raise InvalidTargetError(text, place, f"{address} is listed twice")
+        place += len(address) + 1
+    return Target(scheme, "", addresses[0], None, tuple(addresses))
+
+
+def _check_characters(
+    text: str, allowed: re.Pattern[str], part: str, place: int, what: str
+) -> None:
+    matched = allowed.match(part)
+    good = matched.end() if matched else 0
+    if good < len(part):
+        raise InvalidTargetError(text, place + good, f"{part[good]!r} can't stand in {what}")
+
+
+def _check_address(text: str, address: str, place: int) -> None:
+    matched = _HOST_AND_PORT.fullmatch(address)
+    if matched is None:
+        raise InvalidTargetError(text, place, f"expected host:port, found {address!r}")
+    if not 1 <= int(matched["port"]) <= 65535:
+        port_at = place + matched.start("port")
+        raise InvalidTargetError(text, port_at, "a port is a number from 1 to 65535")

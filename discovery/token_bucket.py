@@ -1,0 +1,31 @@
+"""A bound on how often something happens, that lets a short burst through."""
+
+from discovery.clock import Clock
+
+# A shortfall below this is the rounding of float arithmetic, not a reason to wait.
+_NEGLIGIBLE_S = 1e-9
+
+
+class TokenBucket:
+    """Holds at most `burst` tokens, gains `refill_per_s` each second, starts full."""
+
+    def __init__(self, *, burst: float, refill_per_s: float, clock: Clock) -> None:
+        self._burst = burst
+        self._refill_per_s = refill_per_s
+        self._clock = clock
+        self._tokens = burst
+        self._filled_at = clock.monotonic()
+
+    async def take(self) -> None:
+        """Take one token, waiting for it where there is none."""
+        while (shortfall_s := self._shortfall_s()) > _NEGLIGIBLE_S:
+            await self._clock.sleep(shortfall_s)
+        self._tokens -= 1
+
+    def _shortfall_s(self) -> float:
+        """Seconds until there is a whole token."""
+        now = self._clock.monotonic()
+        gained = (now - self._filled_at) * self._refill_per_s
+        self._tokens = min(self._burst, self._tokens + gained)
+        self._filled_at = now
+        return (1 - self._tokens) / self._refill_per_s

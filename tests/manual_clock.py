@@ -1,0 +1,71 @@
+"""A clock whose time moves only when a test says so."""
+
+import asyncio
+import heapq
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+# Turns of the event loop given to woken tasks before time moves on. Enough for a task to
+# travel through queues and locks to its next wait; a task that needs real I/O needs a real wait.
+_TURNS = 50
+
+
+class ManualClock:
+    """Implements discovery.clock.Clock; sleepers wake in the order of their instants."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed_s = 0.0
+        self._order = count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._changed = asyncio.Condition()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed_s)
+
+    def monotonic(self) -> float:
+        return self._elapsed_s
+
+    @property
+    def sleeping(self) -> int:
+        """How many sleepers wait for time to move."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
+    @property
+    def next_wake_s(self) -> float | None:
+        """Seconds until the first sleeper wakes; None while nobody sleeps."""
+        waits = [due_s for due_s, _, woken in self._sleepers if not woken.done()]
+        return min(waits) - self._elapsed_s if waits else None
+
+    async def sleep(self, delay_s: float) -> None:
+        if delay_s <= 0:
+            await asyncio.sleep(0)
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed_s + delay_s, next(self._order), woken))
+        async with self._changed:
+            self._changed.notify_all()
+        await woken
+
+    async def advance(self, delay_s: float) -> None:
+        """Move time on; whoever is due on the way wakes at their own instant and runs on."""
+        await self.settle()
+        until_s = self._elapsed_s + delay_s
+        while self._sleepers and self._sleepers[0][0] <= until_s:
+            due_s, _, woken = heapq.heappop(self._sleepers)
+            if woken.done():
+                continue
+            self._elapsed_s = max(self._elapsed_s, due_s)
+            woken.set_result(None)
+            await self.settle()
+        self._elapsed_s = until_s
+
+    async def settle(self) -> None:
+        """Let every task that can run without time or I/O run to its next wait."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+    async def wait_for_sleepers(self, number: int = 1) -> None:
+        """Return once at least `number` sleepers wait (for tasks that do real I/O first)."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.sleeping >= number)
