@@ -20,7 +20,7 @@ class Instance:
     address: str
     port: int
     tags: tuple[str, ...] = ()
-    meta: Mapping[str, str] = field(default=NO_META, hash=False)
+    meta: Mapping[str, str] = field(default_factory=lambda: NO_META, hash=False)
     weight: int = 1
     incarnation: str = ""
 
