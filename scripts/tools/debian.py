@@ -1,0 +1,95 @@
+"""Packages out of the machine's own Debian mirror, without root and with its apt untouched.
+
+apt is given a private root: its own lists, cache and state in a temporary folder, so that the
+machine's sources and preferences stay as they are. Standard library only.
+"""
+
+import hashlib
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from scripts.tools import apt_sources
+from scripts.tools.commands import SetupError, run
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PRIVATE_ROOT = """\
+Dir::Etc::SourceList "{folder}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Dir::State "{folder}/state";
+Dir::State::Lists "{folder}/state/lists";
+Dir::State::status "{folder}/state/status";
+Dir::Cache "{folder}/cache";
+APT::Sandbox::User "";
+"""
+
+
+def is_debian() -> bool:
+    """Whether this machine is a Debian with the programs needed here."""
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        return False
+    programs = ("apt-get", "dpkg", "dpkg-deb")
+    return system.get("ID") == "debian" and KEYRING.exists() and all(map(shutil.which, programs))
+
+
+def architecture() -> str:
+    """What Debian calls this machine's processor, as in `amd64`."""
+    return run("dpkg", "--print-architecture").strip()
+
+
+def unpack(package: str, *, suite: str, folder: Path, sha256: str | None = None) -> None:
+    """Fetch `package` (`name` or `name=version`) from `suite` and unpack it into `folder`.
+
+    Every mirror of the machine is tried in turn. Raises SetupError when none has the package, or
+    when it isn't the one with that SHA-256.
+    """
+    refusals = []
+    for mirror in apt_sources.mirrors():
+        with tempfile.TemporaryDirectory() as private:
+            try:
+                archive = _download(package, f"{mirror} {suite} main", Path(private))
+            except SetupError as error:
+                refusals.append(str(error))
+                continue
+            if sha256 is not None and hashlib.sha256(archive.read_bytes()).hexdigest() != sha256:
+                raise SetupError(f"{archive.name} is not the file that is expected here")
+            run("dpkg-deb", "-x", archive, folder)
+            return
+    raise SetupError("\n".join(["no mirror of this machine has " + package, *refusals]))
+
+
+def pip_wheel(folder: Path) -> Path:
+    """Debian's own pip as a wheel, unpacked below `folder` where the machine lacks it.
+
+    Raises SetupError where there is none to be had.
+    """
+    for place in (Path("/"), folder):
+        for wheel in place.glob("usr/share/python-wheels/pip-*.whl"):
+            return wheel
+    unpack("python3-pip-whl", suite=_codename(), folder=folder)
+    return next(folder.glob("usr/share/python-wheels/pip-*.whl"))
+
+
+def _codename() -> str:
+    """This Debian's suite, as in `bookworm`."""
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+
+
+def _download(package: str, source: str, folder: Path) -> Path:
+    """The one .deb apt downloads for `package` with a root of its own in `folder`."""
+    for name in ("state/lists/partial", "cache/archives/partial", "download"):
+        (folder / name).mkdir(parents=True)
+    (folder / "state/status").touch()
+    (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {source}\n")
+    config = folder / "apt.conf"
+    config.write_text(PRIVATE_ROOT.format(folder=folder))
+    settings = {"APT_CONFIG": str(config), "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", settings=settings)
+    download = ["env", "-C", str(folder / "download"), "apt-get", "download", package]
+    run(*download, settings=settings)
+    return next((folder / "download").glob("*.deb"))

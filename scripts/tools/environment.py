@@ -1,0 +1,83 @@
+"""The virtual environment: the locked dependencies and the project itself, editable.
+
+Standard library only: it runs before anything is installed.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.tools import debian, stamps
+from scripts.tools.commands import SetupError, run
+from scripts.tools.places import ROOT, TOOLS, VENV
+
+PYTHON = VENV / "bin" / "python"
+INTERRUPTED = VENV / ".setup-unfinished"
+STAMP = VENV / ".setup-done"
+LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-data.txt")
+
+
+def ensure_venv() -> None:
+    """Make `.venv` where it is missing, broken, or an earlier setup was killed in it."""
+    if not INTERRUPTED.exists() and _answers(PYTHON, "import pip"):
+        return
+    print("creating .venv", flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    VENV.mkdir()
+    INTERRUPTED.touch()
+    if importlib.util.find_spec("ensurepip") is not None:
+        run(sys.executable, "-m", "venv", VENV)
+    else:
+        run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        _install_pip()
+    INTERRUPTED.unlink()
+
+
+def ensure_packages() -> None:
+    """Install what the locks name, then the project as an editable."""
+    key = stamps.digest(str(ROOT), *LOCKS, ROOT / "pyproject.toml")
+    if stamps.is_fresh(STAMP, key):
+        return
+    print("installing the locked dependencies into .venv", flush=True)
+    INTERRUPTED.touch()
+    try:
+        for lock in LOCKS:
+            _install("--no-deps", "--require-hashes", "-r", lock)
+        _install("--no-deps", "--no-build-isolation", "-e", ROOT)
+    finally:
+        # An installer that failed has cleaned up; only one that was killed leaves half a package.
+        INTERRUPTED.unlink()
+    stamps.leave(STAMP, key)
+
+
+def _install(*arguments: str | Path) -> None:
+    """uv takes seconds where pip takes a minute; pip knows more of a machine's index settings."""
+    uv = TOOLS / "bin" / "uv"
+    try:
+        run(uv, "pip", "install", "--python", PYTHON, *arguments)
+    except (SetupError, OSError):
+        run(PYTHON, "-m", "pip", "install", "--no-compile", *arguments)
+
+
+def _install_pip() -> None:
+    """pip for an environment made without: Debian keeps ensurepip in a package of its own."""
+    advice = "install ensurepip (Debian, Ubuntu: apt-get install python3-venv) and run me again"
+    if not debian.is_debian():
+        raise SetupError(advice)
+    try:
+        wheel = debian.pip_wheel(TOOLS / "downloads")
+    except SetupError as error:
+        raise SetupError(f"{error}\n{advice}") from error
+    run(PYTHON, f"{wheel}/pip", "install", "--no-index", wheel)
+
+
+def _answers(python: Path, code: str) -> bool:
+    """Whether that interpreter starts and runs `code` without an error."""
+    try:
+        return (
+            subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+        )
+    except OSError:
+        return False

@@ -1,0 +1,38 @@
+"""A protoc plugin for the gRPC half of the Python stubs.
+
+grpcio-tools carries that generator inside its own protoc and ships no plugin binary, which is
+what buf asks for. So this speaks the plugin protocol (a CodeGeneratorRequest on stdin, a
+CodeGeneratorResponse on stdout) and hands the descriptors it was given to that protoc.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+
+def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
+    """The `_pb2_grpc.py` file of every proto asked for; protoc's words as the error, if it fails."""
+    response = CodeGeneratorResponse()
+    response.supported_features = CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
+    with tempfile.TemporaryDirectory() as folder:
+        descriptors = Path(folder, "descriptors.binpb")
+        descriptors.write_bytes(FileDescriptorSet(file=request.proto_file).SerializeToString())
+        output = Path(folder, "output")
+        output.mkdir()
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={descriptors}"]
+        command += [f"--grpc_python_out={output}", *request.file_to_generate]
+        protoc = subprocess.run(command, capture_output=True, text=True, check=False)
+        if protoc.returncode != 0:
+            response.error = protoc.stderr
+        for path in sorted(output.rglob("*.py")):
+            response.file.add(name=path.relative_to(output).as_posix(), content=path.read_text())
+    return response
+
+
+if __name__ == "__main__":
+    asked = CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(generate(asked).SerializeToString())

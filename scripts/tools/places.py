@@ -1,0 +1,52 @@
+"""Where the checkout keeps its tools, and how to find one.
+
+Standard library only: `scripts/setup` imports this before anything is installed.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+TOOLS = ROOT / ".tools"
+BIN = TOOLS / "bin"
+
+
+class ToolMissingError(Exception):
+    """A tool is neither under `.tools/bin` nor on PATH; `scripts/setup` brings it."""
+
+
+def tool_path(name: str) -> Path:
+    """The executable `name` of this checkout, else the one on PATH.
+
+    Raises ToolMissingError where there is neither.
+    """
+    ours = BIN / name
+    if os.access(ours, os.X_OK):
+        return ours
+    found = shutil.which(name)
+    if found is None:
+        raise ToolMissingError(f"{name} is not installed: run ./scripts/setup")
+    return Path(found)
+
+
+def consul_path() -> Path:
+    """The Consul agent's binary."""
+    return tool_path("consul")
+
+
+def buf_path() -> Path:
+    """The buf binary: lint, breaking, generate."""
+    return tool_path("buf")
+
+
+def grpcurl_path() -> Path:
+    """The grpcurl binary."""
+    return tool_path("grpcurl")
+
+
+def tool_environment() -> dict[str, str]:
+    """This process's environment with the checkout's Python and tools first on PATH."""
+    path = os.pathsep.join([str(VENV / "bin"), str(BIN), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path}
