@@ -83,13 +83,17 @@ class Resolver:
         return confirmed
 
     async def _let_go(self) -> None:
-        """Drop vanished instances when their time is over or they stop serving."""
+        """Drop vanished instances when their time is over or they stop serving.
+
+        While the registry fails nobody's time is over: it has no way of taking its word back.
+        """
         while True:
             await self._something_vanished.wait()
             await self._clock.sleep(_ASK_SERVING_EVERY_S)
             now = self._clock.monotonic()
             for instance_id, (instance, until) in list(self._vanished.items()):
-                if now >= until or not self._is_serving(instance):
+                over = now >= until and self._published.error is None
+                if over or not self._is_serving(instance):
                     del self._vanished[instance_id]
             if not self._vanished:
                 self._something_vanished.clear()
@@ -99,6 +103,8 @@ class Resolver:
         """Take a good list, and keep for a while what vanished from it but serves."""
         now_listed = {instance.instance_id: instance for instance in listed}
         until = self._clock.monotonic() + KEEP_VANISHED_S
+        if self._published.error is not None:
+            self._vanished = {key: (kept, until) for key, (kept, _) in self._vanished.items()}
         for instance_id, instance in self._listed.items():
             if instance_id not in now_listed and self._is_serving(instance):
                 self._vanished[instance_id] = (instance, until)
