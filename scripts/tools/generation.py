@@ -1,0 +1,66 @@
+"""`scripts/generate`: what buf and protoc make of `protos/`, kept in `generated/`.
+
+The tree is always made afresh in a temporary folder and compared with the committed one; then
+only what differs is written (or, with `--check`, reported). So a run that changes nothing touches
+nothing, and a test that imports the stubs meanwhile never meets an empty folder.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from scripts.tools.places import ROOT, buf_path, tool_environment
+
+GENERATED = ROOT / "generated"
+# Without it, mypy takes the installed stubs for untyped.
+TYPE_MARKER = Path("tradepost/py.typed")
+
+
+def main() -> int:
+    """Bring `generated/` up to date; with `--check`, only say whether it is."""
+    parser = argparse.ArgumentParser(prog="scripts/generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
+    check = parser.parse_args().check
+    with tempfile.TemporaryDirectory() as folder:
+        made = generate(Path(folder))
+        if made is None:
+            return 1
+        committed = read_tree(GENERATED)
+        differing = sorted(path for path in made | committed if made.get(path) != committed.get(path))
+    for path in differing:
+        print(f"{'differs' if check else 'writing'}: generated/{path}")
+        if not check:
+            write(GENERATED / path, made.get(path))
+    if check and differing:
+        print("generated/ is not what protos/ says: run ./scripts/generate and commit it")
+        return 1
+    return 0
+
+
+def generate(folder: Path) -> dict[Path, bytes] | None:
+    """Every file of a fresh `generated/`, made in `folder`; None when buf fails (it has said why)."""
+    command = [buf_path(), "generate", "--output", folder]
+    if subprocess.run(command, cwd=ROOT, env=tool_environment(), check=False).returncode != 0:
+        return None
+    return {**read_tree(folder / "generated"), TYPE_MARKER: b""}
+
+
+def read_tree(root: Path) -> dict[Path, bytes]:
+    """Relative path to content for the files below `root`, bytecode left out."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(root): path.read_bytes() for path in files}
+
+
+def write(path: Path, content: bytes | None) -> None:
+    """Make `path` hold `content`; None removes it."""
+    if content is None:
+        path.unlink()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
