@@ -1,0 +1,250 @@
+"""The log of what happened: one table per service, written in the transaction of the state.
+
+Positions come from a counter row in the same transaction and writers are serial, so positions
+are gapless and in commit order. There is no second table called outbox: the log read by position
+is the outbox.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from discovery.clock import Clock
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+
+from services.chassis import correlation
+from services.chassis.ids import IdFactory
+from services.chassis.micros import from_micros, to_micros
+
+_METADATA = MetaData()
+EVENT = Table(
+    "event",
+    _METADATA,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", String, nullable=False),
+    Column("stream", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type", String, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("occur_time", BigInteger, nullable=False),
+    Column("correlation_id", String, nullable=False),
+    Column("causation_id", String, nullable=False),
+    Column("traceparent", String, nullable=False),
+)
+EVENT_COUNTER = Table(
+    "event_counter",
+    _METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("epoch", String, nullable=False),
+)
+
+_UNBOUNDED = 2**62
+
+_NEWEST = (
+    select(EVENT.c.version, EVENT.c.occur_time)
+    .where(EVENT.c.stream == bindparam("stream"))
+    .order_by(EVENT.c.version.desc())
+    .limit(1)
+)
+_TAKE_POSITIONS = (
+    update(EVENT_COUNTER)
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(EVENT_COUNTER.c.position)
+)
+_APPEND = insert(EVENT).inline()
+_READ_STREAM = (
+    select(EVENT)
+    .where(
+        EVENT.c.stream == bindparam("stream"),
+        EVENT.c.version > bindparam("after_version"),
+        EVENT.c.version <= bindparam("up_to_version"),
+    )
+    .order_by(EVENT.c.version)
+    .limit(bindparam("row_limit"))
+)
+_READ_FROM = (
+    select(EVENT)
+    .where(EVENT.c.position > bindparam("after_position"))
+    .order_by(EVENT.c.position)
+    .limit(bindparam("row_limit"))
+)
+_HEAD = select(EVENT_COUNTER.c.position)
+_EPOCH = select(EVENT_COUNTER.c.epoch)
+
+
+class StreamConflictError(Exception):
+    """The stream moved on since its version was read: read it again and decide again."""
+
+    def __init__(self, stream: str, expected_version: int) -> None:
+        super().__init__(f"{stream} is not at version {expected_version}")
+        self.stream = stream
+        self.expected_version = expected_version
+        self.facts = {"stream": stream, "expected_version": str(expected_version)}
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact to append: `type` is the full name of the protobuf message in `payload`."""
+
+    type: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A fact in the log: `position` is its place in the feed, `version` its place in the stream."""
+
+    position: int
+    event_id: str
+    stream: str
+    version: int
+    type: str
+    payload: bytes
+    occur_time: datetime
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+
+
+class EventLog:
+    """Appends to and reads from the log, inside the caller's transaction.
+
+    A stream is named by the id of its aggregate ("ord_..."), its versions are 1..n.
+    """
+
+    def __init__(self, *, clock: Clock, ids: IdFactory) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    def append(
+        self,
+        connection: Connection,
+        stream: str,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        not_before: datetime | None = None,
+    ) -> tuple[StoredEvent, ...]:
+        """Append `events` as versions `expected_version + 1` and on; 0 expects no stream yet.
+
+        All get one occur time, not before `not_before` nor before the stream's previous event,
+        and the correlation of the running context. Raises StreamConflictError.
+        """
+        newest = connection.execute(_NEWEST, {"stream": stream}).one_or_none()
+        version = 0 if newest is None else newest.version
+        if version != expected_version:
+            raise StreamConflictError(stream, expected_version)
+        if not events:
+            return ()
+        occur_micros = to_micros(self._clock.now())
+        if not_before is not None:
+            occur_micros = max(occur_micros, to_micros(not_before))
+        if newest is not None:
+            occur_micros = max(occur_micros, newest.occur_time)
+        counted = connection.execute(_TAKE_POSITIONS, {"number": len(events)}).scalar_one()
+        stored = self._stored(stream, version, counted - len(events), events, occur_micros)
+        rows = [_row(event, occur_micros) for event in stored]
+        connection.execute(_APPEND, rows if len(rows) > 1 else rows[0])
+        return stored
+
+    def _stored(
+        self,
+        stream: str,
+        version: int,
+        position: int,
+        events: Sequence[NewEvent],
+        occur_micros: int,
+    ) -> tuple[StoredEvent, ...]:
+        origin = correlation.current()
+        occur_time = from_micros(occur_micros)
+        return tuple(
+            StoredEvent(
+                position=position + index,
+                event_id=self._ids.new("evt"),
+                stream=stream,
+                version=version + index,
+                type=event.type,
+                payload=event.payload,
+                occur_time=occur_time,
+                correlation_id=origin.correlation_id,
+                causation_id=origin.causation_id,
+                traceparent=origin.traceparent,
+            )
+            for index, event in enumerate(events, start=1)
+        )
+
+    def read_stream(
+        self,
+        connection: Connection,
+        stream: str,
+        *,
+        after_version: int = 0,
+        up_to_version: int | None = None,
+        limit: int | None = None,
+    ) -> tuple[StoredEvent, ...]:
+        """The events of one stream in order; none where the stream doesn't exist."""
+        rows = connection.execute(
+            _READ_STREAM,
+            {
+                "stream": stream,
+                "after_version": after_version,
+                "up_to_version": _UNBOUNDED if up_to_version is None else up_to_version,
+                "row_limit": _UNBOUNDED if limit is None else limit,
+            },
+        )
+        return tuple(_event(row) for row in rows)
+
+    def read_from(
+        self, connection: Connection, after_position: int, limit: int
+    ) -> tuple[StoredEvent, ...]:
+        """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
+        rows = connection.execute(
+            _READ_FROM, {"after_position": after_position, "row_limit": limit}
+        )
+        return tuple(_event(row) for row in rows)
+
+    def head(self, connection: Connection) -> int:
+        """The position of the newest event; 0 where there is none."""
+        return int(connection.execute(_HEAD).scalar_one())
+
+    def epoch(self, connection: Connection) -> str:
+        """Which history the positions belong to; an operator changes it after a restore."""
+        return str(connection.execute(_EPOCH).scalar_one())
+
+
+def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
+    return {
+        "position": event.position,
+        "event_id": event.event_id,
+        "stream": event.stream,
+        "version": event.version,
+        "type": event.type,
+        "payload": event.payload,
+        "occur_time": occur_micros,
+        "correlation_id": event.correlation_id,
+        "causation_id": event.causation_id,
+        "traceparent": event.traceparent,
+    }
+
+
+def _event(row: Row[Any]) -> StoredEvent:
+    position, event_id, stream, version, type_, payload, occur_micros, *origin = row
+    return StoredEvent(
+        position, event_id, stream, version, type_, payload, from_micros(occur_micros), *origin
+    )

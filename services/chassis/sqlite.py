@@ -1,0 +1,137 @@
+"""SQLite as the store of one service: write-ahead log, synchronous=FULL, writers one at a time.
+
+pysqlite's own transaction handling is off (isolation_level=None), so that BEGIN IMMEDIATE,
+savepoints and COMMIT are ours and go straight to the driver: SQLAlchemy's transaction objects
+cost more than the statements. The SQLAlchemy connection is left in one transaction of its own,
+begun when it is opened and never ended, which sends nothing to the database.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from services.chassis.file_lock import FileLock
+from services.chassis.store_errors import DatabaseSettingsError
+
+# Primary result codes (https://www.sqlite.org/rescode.html) that blame the store, not the statement.
+_STORE_FAILURES = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_ABORT,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+_PRIMARY_CODE = 0xFF
+
+# For a writer that doesn't know our lock: an operator's shell, a backup.
+_BUSY_TIMEOUT_MS = 2000
+_CACHE_KIB = 8192
+
+
+class SqliteDialect:
+    """One database file; see `Dialect`."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._engine: Engine = create_engine(
+            URL.create("sqlite", database=str(path)),
+            poolclass=NullPool,
+            connect_args={"isolation_level": None, "check_same_thread": False},
+        )
+
+    def open_writer(self) -> Connection:
+        # Safe only under the lock: two processes that switch one file to WAL at the same time
+        # can see SQLITE_BUSY without any wait.
+        return self._open("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+
+    def open_reader(self) -> Connection:
+        return self._open("PRAGMA query_only=ON")
+
+    def lock(self) -> None:
+        self._lock.acquire()
+
+    def unlock(self) -> None:
+        self._lock.release()
+
+    def begin(self, connection: Connection) -> None:
+        _driver(connection).execute("BEGIN IMMEDIATE")
+
+    def begin_snapshot(self, connection: Connection) -> None:
+        _driver(connection).execute("BEGIN")
+
+    def savepoint(self, connection: Connection) -> None:
+        _driver(connection).execute("SAVEPOINT one_write")
+
+    def release_savepoint(self, connection: Connection) -> None:
+        _driver(connection).execute("RELEASE one_write")
+
+    def rollback_to_savepoint(self, connection: Connection) -> None:
+        _driver(connection).execute("ROLLBACK TO one_write")
+        _driver(connection).execute("RELEASE one_write")
+
+    def commit(self, connection: Connection) -> None:
+        _driver(connection).execute("COMMIT")
+
+    def rollback(self, connection: Connection) -> None:
+        _driver(connection).execute("ROLLBACK")
+
+    def is_open(self, connection: Connection) -> bool:
+        return _driver(connection).in_transaction
+
+    def is_store_failure(self, error: BaseException) -> bool:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, sqlite3.Error):
+            return isinstance(cause, OSError)
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and code & _PRIMARY_CODE in _STORE_FAILURES
+
+    def close(self, connection: Connection) -> None:
+        connection.invalidate()
+        connection.close()
+
+    def _open(self, *pragmas: str) -> Connection:
+        connection = self._engine.connect()
+        connection.begin()
+        for pragma in (
+            f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
+            "PRAGMA foreign_keys=ON",
+            f"PRAGMA cache_size=-{_CACHE_KIB}",
+            *pragmas,
+        ):
+            _driver(connection).execute(pragma)
+        return connection
+
+
+def path_of(url: str) -> Path:
+    """The file of `sqlite:////path/file.db`. Raises DatabaseSettingsError for any other URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseSettingsError(f"{url!r} is no database URL") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise DatabaseSettingsError(f"{parsed.get_backend_name()} is not supported, sqlite is")
+    if not parsed.database or parsed.database == ":memory:":
+        raise DatabaseSettingsError("a database in memory cannot be shared by its readers")
+    path = Path(parsed.database)
+    if not path.parent.is_dir():
+        raise DatabaseSettingsError(f"{path.parent} is no folder")
+    return path
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
