@@ -59,7 +59,14 @@ def read_shop(count: int, first: int) -> Shop:
     Raises DataSetMissingError.
     """
     folder = _folder()
-    columns = ["transaction_timestamp", "basket_id", "household_id", "product_id", "quantity", "sales_value"]
+    columns = [
+        "transaction_timestamp",
+        "basket_id",
+        "household_id",
+        "product_id",
+        "quantity",
+        "sales_value",
+    ]
     sold = pq.read_table(folder / "transactions.parquet", columns=columns)
     dropped: Counter[str] = Counter()
     baskets = tuple(_clean(_window(sold, count, first), dropped))
@@ -82,7 +89,9 @@ def _folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def _window(sold: pa.Table, count: int, first: int) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
+def _window(
+    sold: pa.Table, count: int, first: int
+) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
     """(basket, household, lines) of the chosen baskets in the order of time."""
     starts = sold.group_by("basket_id").aggregate([("transaction_timestamp", "min")])
     order = [("transaction_timestamp_min", "ascending"), ("basket_id", "ascending")]
@@ -104,7 +113,9 @@ def _clean(
     for basket_id, household_id, lines in raw:
         good = [(sku, units) for sku, units in lines if 1 <= units <= QUANTITY_MAX]
         dropped["lines without a quantity"] += sum(units < 1 for _, units in lines)
-        dropped["lines of more than 1,000,000 units"] += sum(units > QUANTITY_MAX for _, units in lines)
+        dropped["lines of more than 1,000,000 units"] += sum(
+            units > QUANTITY_MAX for _, units in lines
+        )
         if not good:
             dropped["baskets without a usable line"] += 1
         elif len(good) > LINES_MAX:
@@ -122,10 +133,15 @@ def _products(sold: pa.Table, described: pa.Table, skus: set[str]) -> Iterator[t
         str(row[0]): " ".join(word for word in row[1:] if word) or f"product {row[0]}"
         for row in zip(*(named[word].to_pylist() for word in words), strict=True)
     }
-    usable = pc.and_(pc.is_in(sold["product_id"], value_set=wanted), pc.greater(sold["quantity"], 0))
+    usable = pc.and_(
+        pc.is_in(sold["product_id"], value_set=wanted), pc.greater(sold["quantity"], 0)
+    )
     rows = sold.filter(usable).sort_by("product_id")
     columns = (rows[name].to_pylist() for name in ("product_id", "sales_value", "quantity"))
     for product, group in groupby(zip(*columns, strict=True), key=itemgetter(0)):
         cents = median(round(100 * value) / units for _, value, units in group)
         sku = str(product)
-        yield sku, Product(sku=sku, name=names.get(sku, f"product {sku}")[:200], price_minor=round(cents))
+        yield (
+            sku,
+            Product(sku=sku, name=names.get(sku, f"product {sku}")[:200], price_minor=round(cents)),
+        )

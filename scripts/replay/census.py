@@ -1,0 +1,159 @@
+"""Reads everything back through the public API: what an outsider can know of the suite."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from tradepost.inventory.v1.inventory_service_pb2 import (
+    ListReservationsRequest,
+    ListStockMovementsRequest,
+    ListStockRequest,
+)
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
+from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
+from tradepost.inventory.v1.reservation_pb2 import Reservation
+from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceAsyncStub
+from tradepost.order.admin.v1.saga_pb2 import Saga
+from tradepost.order.v1.order_pb2 import Order
+from tradepost.order.v1.order_service_pb2 import ListOrdersRequest
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry
+from tradepost.payment.testing.v1.simulated_processor_service_pb2 import (
+    ListProcessorEntriesRequest,
+)
+from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
+    SimulatedProcessorServiceAsyncStub,
+)
+from tradepost.payment.v1.ledger_pb2 import LedgerEntry
+from tradepost.payment.v1.payment_pb2 import Payment
+from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
+
+from discovery.clock import Clock
+
+PAGE_SIZE = 1_000
+REST_POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Stubs:
+    """One stub for each service of the suite."""
+
+    orders: OrderServiceAsyncStub
+    sagas: SagaAdminServiceAsyncStub
+    payments: PaymentServiceAsyncStub
+    inventory: InventoryServiceAsyncStub
+    processor: SimulatedProcessorServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """All there is, as of one quiet moment."""
+
+    orders: Sequence[Order]
+    sagas: Sequence[Saga]
+    payments: Sequence[Payment]
+    ledger: Sequence[LedgerEntry]
+    processor: Sequence[ProcessorEntry]
+    stock: Sequence[StockLevel]
+    movements: Sequence[StockMovement]
+    reservations: Sequence[Reservation]
+
+
+class _Page(Protocol):
+    @property
+    def next_page_token(self) -> str: ...
+
+
+PageT = TypeVar("PageT", bound=_Page)
+ItemT = TypeVar("ItemT")
+
+
+async def wait_for_rest(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bool:
+    """Whether no saga was left but those an operator must review, before the time was up."""
+    give_up_s = clock.monotonic() + timeout_s
+    while not all(saga.needs_review for saga in await _sagas(stubs)):
+        if clock.monotonic() > give_up_s:
+            return False
+        await clock.sleep(REST_POLL_S)
+    return True
+
+
+async def take(stubs: Stubs) -> Census:
+    """Everything, page by page. Call it at rest: the pages are not of one transaction."""
+    return Census(
+        orders=await _read(
+            lambda token: stubs.orders.ListOrders(
+                ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.orders,
+        ),
+        sagas=await _sagas(stubs),
+        payments=await _read(
+            lambda token: stubs.payments.ListPayments(
+                ListPaymentsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.payments,
+        ),
+        ledger=await _read(
+            lambda token: stubs.payments.ListLedgerEntries(
+                ListLedgerEntriesRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.entries,
+        ),
+        processor=await _processor(stubs),
+        stock=await _read(
+            lambda token: stubs.inventory.ListStock(
+                ListStockRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.stock,
+        ),
+        movements=await _read(
+            lambda token: stubs.inventory.ListStockMovements(
+                ListStockMovementsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.movements,
+        ),
+        reservations=await _read(
+            lambda token: stubs.inventory.ListReservations(
+                ListReservationsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.reservations,
+        ),
+    )
+
+
+async def _sagas(stubs: Stubs) -> list[Saga]:
+    return await _read(
+        lambda token: stubs.sagas.ListSagas(
+            ListSagasRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.sagas,
+    )
+
+
+async def _processor(stubs: Stubs) -> list[ProcessorEntry]:
+    entries: list[ProcessorEntry] = []
+    more = True
+    while more:
+        after = entries[-1].sequence if entries else 0
+        request = ListProcessorEntriesRequest(after_sequence=after, page_size=PAGE_SIZE)
+        page = await stubs.processor.ListProcessorEntries(request)
+        entries += page.entries
+        more = page.more
+    return entries
+
+
+async def _read(
+    ask: Callable[[str], Awaitable[PageT]], items: Callable[[PageT], Iterable[ItemT]]
+) -> list[ItemT]:
+    """Follow the page tokens to the end."""
+    found: list[ItemT] = []
+    token = ""
+    while True:
+        page = await ask(token)
+        found += items(page)
+        token = page.next_page_token
+        if not token:
+            return found

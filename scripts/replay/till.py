@@ -1,0 +1,191 @@
+"""Places orders the way an application should: one request_id an intention, repeated until settled.
+
+An unknown outcome (a lost answer, an instance that went away) is repeated under the same id; it
+is never taken for a failure.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import grpc
+from tradepost.order.v1.order_pb2 import Order, OrderRefusalReason, OrderState
+from tradepost.order.v1.order_service_pb2 import (
+    CancelOrderRequest,
+    CreateOrderLine,
+    CreateOrderRequest,
+    FulfillOrderRequest,
+)
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+from tradepost.type.v1.money_pb2 import Money
+
+from discovery.clock import Clock
+from scripts.replay.shoppers import Act, Visit
+
+CALL_TIMEOUT_S = 10.0
+REPEAT_PAUSE_S = 0.2
+REPEATS_MAX = 60
+SETTLED = frozenset(
+    (
+        OrderState.ORDER_STATE_CONFIRMED,
+        OrderState.ORDER_STATE_FULFILLED,
+        OrderState.ORDER_STATE_REJECTED,
+        OrderState.ORDER_STATE_CANCELLED,
+        OrderState.ORDER_STATE_REFUNDED,
+    )
+)
+UNKNOWN = frozenset(
+    (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    )
+)
+
+
+class NeverSettledError(Exception):
+    """An order stayed unsettled over every repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a visit. `latency_s` is from the first call to the settled answer."""
+
+    visit: Visit
+    order_id: str
+    state: str
+    reason: str
+    latency_s: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the tills saw, as it grows; `failed_calls` counts by status what had to be repeated."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    failed_calls: dict[str, int] = field(default_factory=dict)
+    broken_promises: list[str] = field(default_factory=list)
+
+    def count(self, code: grpc.StatusCode) -> None:
+        self.failed_calls[code.name] = self.failed_calls.get(code.name, 0) + 1
+
+
+class Till:
+    """Serves visits against one OrderService."""
+
+    def __init__(self, orders: OrderServiceAsyncStub, *, clock: Clock, tally: Tally) -> None:
+        self._orders = orders
+        self._clock = clock
+        self._tally = tally
+
+    async def serve(self, visit: Visit) -> Receipt:
+        """Place the visit's order, do what its customer does next, and note the outcome.
+
+        Raises NeverSettledError, and AioRpcError where the suite refuses the request itself.
+        """
+        started_s = self._clock.monotonic()
+        order = await self._place(visit)
+        latency_s = self._clock.monotonic() - started_s
+        if visit.act is Act.FULFILL and order.state == OrderState.ORDER_STATE_CONFIRMED:
+            order = await self._fulfill(visit, order)
+        if visit.act is Act.SEND_BACK and order.state == OrderState.ORDER_STATE_CONFIRMED:
+            order = await self._cancel(visit, order)
+        receipt = Receipt(
+            visit=visit,
+            order_id=order.order_id,
+            state=OrderState.Name(order.state).removeprefix("ORDER_STATE_"),
+            reason=_reason(order),
+            latency_s=latency_s,
+        )
+        self._tally.receipts.append(receipt)
+        return receipt
+
+    async def _place(self, visit: Visit) -> Order:
+        request = create_request(visit)
+        if visit.act is Act.ASK_TWICE:
+            first, second = await asyncio.gather(self._create(request), self._create(request))
+            if first.order_id != second.order_id:
+                self._tally.broken_promises.append(f"two orders for request {visit.request_id}")
+            return first
+        if visit.act is Act.CANCEL_AT_ONCE:
+            return await self._cancel(visit, await self._create_unsettled(visit, request))
+        return await self._create(request)
+
+    async def _create(self, request: CreateOrderRequest) -> Order:
+        async def call() -> Order:
+            return (await self._orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
+
+        return await self._until_settled(call)
+
+    async def _create_unsettled(self, visit: Visit, request: CreateOrderRequest) -> Order:
+        """Ask with little patience, so that the answer comes while the checkout runs."""
+        for _ in range(REPEATS_MAX):
+            try:
+                timeout_s = 0.1 + visit.cancel_after_s
+                return (await self._orders.CreateOrder(request, timeout=timeout_s)).order
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in UNKNOWN:
+                    raise
+        raise NeverSettledError(f"no answer to request {visit.request_id}")
+
+    async def _cancel(self, visit: Visit, order: Order) -> Order:
+        request = CancelOrderRequest(
+            request_id=_second_id(visit), order_id=order.order_id, reason="changed my mind"
+        )
+
+        async def call() -> Order:
+            return (await self._orders.CancelOrder(request, timeout=CALL_TIMEOUT_S)).order
+
+        return await self._until_settled(call)
+
+    async def _fulfill(self, visit: Visit, order: Order) -> Order:
+        request = FulfillOrderRequest(request_id=_second_id(visit), order_id=order.order_id)
+
+        async def call() -> Order:
+            return (await self._orders.FulfillOrder(request, timeout=CALL_TIMEOUT_S)).order
+
+        return await self._until_settled(call)
+
+    async def _until_settled(self, call: Callable[[], Awaitable[Order]]) -> Order:
+        for _ in range(REPEATS_MAX):
+            try:
+                order = await call()
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in UNKNOWN:
+                    raise
+                self._tally.count(error.code())
+                await self._clock.sleep(REPEAT_PAUSE_S)
+                continue
+            if order.state in SETTLED:
+                return order
+        raise NeverSettledError("an order stayed unsettled over every repeat")
+
+
+def create_request(visit: Visit) -> CreateOrderRequest:
+    """The visit as a request; the same bytes each time."""
+    request = CreateOrderRequest(
+        request_id=visit.request_id,
+        customer_id=visit.basket.household_id,
+        lines=[CreateOrderLine(sku=sku, quantity=units) for sku, units in visit.basket.lines],
+        payment_method=visit.payment_method,
+    )
+    if visit.act is Act.EXPECT_ANOTHER_PRICE:
+        request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=1))
+    return request
+
+
+def _second_id(visit: Visit) -> str:
+    """The id of what the customer does next: the first one with its last digit turned."""
+    digit = int(visit.request_id[-1], 16) ^ 1
+    return f"{visit.request_id[:-1]}{digit:x}"
+
+
+def _reason(order: Order) -> str:
+    if order.HasField("refusal"):
+        name = OrderRefusalReason.Name(order.refusal.reason)
+        return name.removeprefix("ORDER_REFUSAL_REASON_")
+    return "CANCELLED BY THE CUSTOMER" if order.cancel_reason else ""
