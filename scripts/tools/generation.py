@@ -28,7 +28,8 @@ def main() -> int:
         if made is None:
             return 1
         committed = read_tree(GENERATED)
-        differing = sorted(path for path in made | committed if made.get(path) != committed.get(path))
+    paths = sorted({*made, *committed})
+    differing = [path for path in paths if made.get(path) != committed.get(path)]
     for path in differing:
         print(f"{'differs' if check else 'writing'}: generated/{path}")
         if not check:
@@ -40,8 +41,8 @@ def main() -> int:
 
 
 def generate(folder: Path) -> dict[Path, bytes] | None:
-    """Every file of a fresh `generated/`, made in `folder`; None when buf fails (it has said why)."""
-    command = [buf_path(), "generate", "--output", folder]
+    """Every file of a fresh `generated/`, made in `folder`; None when buf fails and says why."""
+    command = [str(buf_path()), "generate", "--output", str(folder)]
     if subprocess.run(command, cwd=ROOT, env=tool_environment(), check=False).returncode != 0:
         return None
     return {**read_tree(folder / "generated"), TYPE_MARKER: b""}

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 
 def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
-    """The `_pb2_grpc.py` file of every proto asked for; protoc's words as the error, if it fails."""
+    """The `_pb2_grpc.py` file of every proto asked for; protoc's words as error, if it fails."""
     response = CodeGeneratorResponse()
     response.supported_features = CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,68 @@
+"""`scripts/check`: everything a change must pass besides the tests, each step named and timed.
+
+All steps run, whatever fails before them, so one run names every fault.
+"""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.tools.places import ROOT, VENV, buf_path, tool_environment
+
+# The contracts as last released: a change that breaks a caller of those is red.
+RELEASED = "protos/released.binpb"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A name for people and the command that decides."""
+
+    name: str
+    command: tuple[str | Path, ...]
+
+
+def checks() -> tuple[Check, ...]:
+    """Every check, the quick ones first."""
+    bin_, buf = VENV / "bin", buf_path()
+    return (
+        Check("ruff check", (bin_ / "ruff", "check", "--quiet", ".")),
+        Check("ruff format", (bin_ / "ruff", "format", "--quiet", "--check", ".")),
+        Check("mypy", (bin_ / "mypy", "discovery", "services", "scripts")),
+        Check("import-linter", (bin_ / "lint-imports", "--quiet")),
+        Check("buf lint", (buf, "lint")),
+        Check("buf breaking", (buf, "breaking", "--against", RELEASED)),
+        Check("generated code", (bin_ / "python", "-m", "scripts.tools.generation", "--check")),
+    )
+
+
+def passes(check: Check) -> bool:
+    """Run one check, print a line for it, and below that what it found."""
+    start = time.monotonic()
+    done = subprocess.run(
+        check.command,
+        cwd=ROOT,
+        env={**tool_environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    good = done.returncode == 0
+    print(f"{'ok  ' if good else 'FAIL'} {check.name:<15} {time.monotonic() - start:5.1f} s")
+    if not good:
+        print(done.stdout.rstrip(), flush=True)
+    return good
+
+
+def main() -> int:
+    """Run all checks; 1 when any of them fails."""
+    failed = [check.name for check in checks() if not passes(check)]
+    print(f"failed: {', '.join(failed)}" if failed else "all checks pass")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
