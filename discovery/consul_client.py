@@ -6,6 +6,7 @@ same client's HTTP layer.
 """
 
 import json
+import os
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -154,6 +155,7 @@ def _failures_of(address: AgentAddress) -> Iterator[None]:
     except TimeoutError as error:
         raise RegistryError(f"the Consul agent at {address} didn't answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise RegistryError(f"the Consul agent at {address} can't be reached: {error}") from error
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise RegistryError(f"the Consul agent at {address} can't be reached: {reason}") from error
     except (consul.ConsulException, json.JSONDecodeError) as error:
         raise RegistryError(f"the Consul agent at {address} answered: {error}") from error

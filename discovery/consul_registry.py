@@ -124,6 +124,17 @@ class ConsulRegistry:
             page = await read_page(client, service, tag, [("passing", 1), ("consistent", "")])
         return page.instances
 
+    async def checked(
+        self, service: str, *, tag: str | None = None
+    ) -> tuple[tuple[Instance, str], ...]:
+        """List all registered instances with what their checks say: passing, warning, critical.
+
+        For people; a resolver sees the passing ones only. Raises RegistryError.
+        """
+        async with agent_client(self._address) as client:
+            page = await read_page(client, service, tag, [("consistent", "")])
+        return tuple(zip(page.instances, page.checks, strict=True))
+
     def freshness(self, service: str) -> Freshness | None:
         """How fresh the newest watched answer was; None before there was one."""
         return self._freshness.get(service)

@@ -38,10 +38,14 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of the health endpoint; instances are sorted by id."""
+    """One answer of the health endpoint; instances are sorted by id.
+
+    `checks` has the worst status of each instance's checks: passing, warning or critical.
+    """
 
     index: int
     instances: tuple[Instance, ...]
+    checks: tuple[str, ...]
     freshness: Freshness
 
 
@@ -108,32 +112,47 @@ def _page(answer: Answer) -> Page:
             last_contact_ms=int(headers.get("X-Consul-LastContact", 0)),
             known_leader=headers.get("X-Consul-KnownLeader", "true") == "true",
         )
-        return Page(int(headers["X-Consul-Index"]), instances_of(answer.data), freshness)
+        entries = _sorted_by_id(answer.data)
+        return Page(
+            index=int(headers["X-Consul-Index"]),
+            instances=tuple(_instance(instance_id, entry) for instance_id, entry in entries),
+            checks=tuple(_worst_status(entry) for _, entry in entries),
+            freshness=freshness,
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RegistryError(f"the health endpoint answered nonsense: {error!r}") from error
 
 
-def instances_of(entries: list[dict[str, Any]]) -> tuple[Instance, ...]:
-    """The instances in a health answer, sorted by id.
+def _sorted_by_id(entries: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The entries under their instances' ids.
 
     Ids are unique within one agent only; those that several agents use get the node's name.
     """
     times_used = Counter(entry["Service"]["ID"] for entry in entries)
-    instances = [_instance(entry, times_used[entry["Service"]["ID"]] > 1) for entry in entries]
-    return tuple(sorted(instances, key=lambda instance: instance.instance_id))
+
+    def instance_id(entry: dict[str, Any]) -> str:
+        plain: str = entry["Service"]["ID"]
+        return f"{plain}@{entry['Node']['Node']}" if times_used[plain] > 1 else plain
+
+    return sorted(((instance_id(entry), entry) for entry in entries), key=lambda pair: pair[0])
 
 
-def _instance(entry: dict[str, Any], ambiguous: bool) -> Instance:  # noqa: FBT001 - private
-    service, node = entry["Service"], entry["Node"]
+def _instance(instance_id: str, entry: dict[str, Any]) -> Instance:
+    service = entry["Service"]
     meta = dict(service["Meta"] or {})
     incarnation = meta.pop("incarnation", "")
     return Instance(
-        instance_id=f"{service['ID']}@{node['Node']}" if ambiguous else service["ID"],
+        instance_id=instance_id,
         service=service["Service"],
-        address=service["Address"] or node["Address"],
+        address=service["Address"] or entry["Node"]["Address"],
         port=service["Port"],
         tags=tuple(service["Tags"] or ()),
         meta=MappingProxyType(meta),
         weight=max(1, service["Weights"]["Passing"]),
         incarnation=incarnation,
     )
+
+
+def _worst_status(entry: dict[str, Any]) -> str:
+    statuses = {check["Status"] for check in entry["Checks"]}
+    return next((status for status in ("critical", "warning") if status in statuses), "passing")

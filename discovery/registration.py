@@ -51,7 +51,7 @@ class Registration:
                 self._note_failure(error)
                 await self._clock.sleep(next(delays_s))
             else:
-                self._failing = False
+                self._note_success()
                 delays_s = self._delays_s()
                 await self._clock.sleep(self._check_interval_s)
 
@@ -98,6 +98,11 @@ class Registration:
         if not self._failing:
             self._failing = True
             logger.warning("%s: the registry fails: %s", self._instance.instance_id, error)
+
+    def _note_success(self) -> None:
+        if self._failing:
+            self._failing = False
+            logger.info("%s: the registry answers again", self._instance.instance_id)
 
     def _delays_s(self) -> Iterator[float]:
         """Short ones only: callers keep a vanished instance for 15 s, we must be back by then."""

@@ -1,0 +1,92 @@
+"""What an operator wants to know of a target now: who is registered, and how each one does."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from discovery.consul_registry import ConsulRegistry
+from discovery.instance import Instance
+from discovery.registry import Watcher
+from discovery.target import Target
+
+UNCHECKED = "-"
+PASSING = "passing"
+
+_HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+# HealthCheckResponse as bytes: its one field is `ServingStatus status = 1`.
+_STATUSES = {b"": "UNKNOWN", b"\x08\x01": "SERVING", b"\x08\x02": "NOT_SERVING"}
+_MAX_ASKED_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One registered instance, from two sides.
+
+    `check` is what the registry's own check says (passing, warning, critical, or `-` where the
+    registry checks nothing); `health` what the instance answers to us: SERVING, NOT_SERVING,
+    UNIMPLEMENTED (it has no health service), or the status code of a failed call.
+    """
+
+    instance: Instance
+    check: str
+    health: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether a resolver would list it."""
+        return self.check in (UNCHECKED, PASSING)
+
+    def as_json(self) -> dict[str, Any]:
+        """A dictionary of plain JSON values."""
+        return {
+            **instance_as_json(self.instance),
+            "check": self.check,
+            "health": self.health,
+        }
+
+
+def instance_as_json(instance: Instance) -> dict[str, Any]:
+    """A dictionary of plain JSON values."""
+    return {
+        "id": instance.instance_id,
+        "endpoint": instance.endpoint,
+        "weight": instance.weight,
+        "tags": list(instance.tags),
+        "meta": dict(instance.meta),
+        "incarnation": instance.incarnation,
+    }
+
+
+async def inspect(target: Target, watcher: Watcher, *, timeout_s: float) -> tuple[Finding, ...]:
+    """List every registered instance, those that fail their check too, sorted by id.
+
+    Each is asked for its health over a plaintext connection, for at most `timeout_s` seconds.
+    Raises RegistryError.
+    """
+    if isinstance(watcher, ConsulRegistry):
+        checked = await watcher.checked(target.service, tag=target.tag)
+    else:
+        listed = await watcher.lookup(target.service, tag=target.tag)
+        checked = tuple((instance, UNCHECKED) for instance in listed)
+    at_once = asyncio.Semaphore(_MAX_ASKED_AT_ONCE)
+
+    async def find(instance: Instance, check: str) -> Finding:
+        async with at_once:
+            return Finding(instance, check, await _ask_health(instance.endpoint, timeout_s))
+
+    return tuple(await asyncio.gather(*(find(*pair) for pair in checked)))
+
+
+async def _ask_health(endpoint: str, timeout_s: float) -> str:
+    """One Health.Check of the service "", in bytes: no health stubs needed."""
+    options = [("grpc.enable_http_proxy", 0)]
+    async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH_CHECK)
+        try:
+            answer = await check(b"", timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+    return _STATUSES.get(answer, "UNKNOWN")
