@@ -1,0 +1,160 @@
+"""A whole suite on this machine: one Consul agent, some instances of each service, free ports.
+
+Every process writes its own log under `.run/logs/` and its database under `.run/data/`. Children
+are in sessions of their own, so a Ctrl-C in the terminal reaches this program alone, which then
+stops them in order; the kernel stops them where this program is killed.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from discovery.clock import Clock
+from discovery.consul_registry import ConsulRegistry
+from discovery.instance import Instance
+from discovery.registry import RegistryError
+from scripts.tools.consul_agent import ConsulAgent, die_with_parent
+from scripts.tools.places import ROOT
+
+SERVICES = ("inventory", "payment", "order")
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+POLL_S = 0.1
+LOG_TAIL_LINES = 20
+
+
+class StartError(Exception):
+    """An instance ended, or wasn't registered in time; the message ends with its log."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One place for an instance of a service; what runs in it can come and go."""
+
+    service: str
+    number: int
+    log: Path
+    environment: Mapping[str, str]
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}-{self.number}"
+
+    async def start(self) -> None:
+        """Start the instance; returns before it serves."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"services.{self.service}",
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Ask the instance to drain (or to die at once) and wait until it has ended."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.send_signal(how)
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    def tail(self) -> str:
+        """The last lines of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A running suite."""
+
+    consul: ConsulAgent
+    registry: ConsulRegistry
+    clock: Clock
+    slots: Sequence[Slot] = field(default_factory=list)
+
+    def target(self, service: str) -> str:
+        """What a caller opens."""
+        return f"consul://{self.consul.address}/{service}"
+
+    async def instances(self, service: str) -> tuple[Instance, ...]:
+        """The registered instances of one service, sorted by id."""
+        return await self.registry.lookup(service)
+
+    async def wait_registered(self) -> None:
+        """Return once every slot's instance is registered. Raises StartError."""
+        give_up_s = self.clock.monotonic() + START_TIMEOUT_S
+        missing = {slot.name: slot for slot in self.slots}
+        while missing:
+            for slot in missing.values():
+                if slot.process is None or slot.process.returncode is not None:
+                    raise StartError(f"{slot.name} ended:\n{slot.tail()}")
+            if self.clock.monotonic() > give_up_s:
+                slot = next(iter(missing.values()))
+                raise StartError(f"{slot.name} was not registered in time:\n{slot.tail()}")
+            await self.clock.sleep(POLL_S)
+            for service in {slot.service for slot in missing.values()}:
+                for instance in await self._registered(service):
+                    missing.pop(instance.instance_id, None)
+
+    async def _registered(self, service: str) -> tuple[Instance, ...]:
+        try:
+            return await self.instances(service)
+        except RegistryError:
+            return ()
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *, instances: int, clock: Clock, rng: random.Random
+) -> AsyncIterator[Cluster]:
+    """Start everything on an empty `folder`, stop everything at the end. Raises StartError."""
+    for name in ("data", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+    consul = ConsulAgent(log=folder / "logs" / "consul.log")
+    await asyncio.to_thread(consul.start)
+    registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
+    slots = [
+        _slot(folder, service, number, consul.address)
+        for service in SERVICES
+        for number in range(1, instances + 1)
+    ]
+    try:
+        for slot in slots:
+            await slot.start()
+        cluster = Cluster(consul, registry, clock, slots)
+        await cluster.wait_registered()
+        yield cluster
+    finally:
+        await asyncio.gather(*(slot.stop() for slot in slots))
+        await registry.close()
+        await asyncio.to_thread(consul.kill)
+
+
+def _slot(folder: Path, service: str, number: int, consul: str) -> Slot:
+    data = folder / "data"
+    environment = {
+        "CONSUL_HTTP_ADDR": consul,
+        "DATABASE_URL": f"sqlite:///{data / service}.db",
+        "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
+        "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
+        "TRADEPOST_PAYMENT_TESTING": "true",
+    }
+    return Slot(service, number, folder / "logs" / f"{service}-{number}.log", environment)
