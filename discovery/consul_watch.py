@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from discovery.clock import Clock
-from discovery.consul_client import AgentClient, Answer
+from discovery.consul_client import Answer
 from discovery.instance import Instance
 from discovery.registry import RegistryError
 from discovery.token_bucket import TokenBucket
@@ -23,6 +23,16 @@ _AGENT_JITTER = 17 / 16
 _ANSWER_MARGIN_S = 6.0
 _BURST = 2
 _REFILL_PER_S = 1.0
+
+
+class Reader(Protocol):
+    """What a watch needs of an agent: AgentClient, or a script in a test."""
+
+    async def get(
+        self, path: str, params: list[tuple[str, str | int]], *, timeout_s: float
+    ) -> Answer:
+        """Read a path. Raises RegistryError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class Page:
 
 
 async def watch_passing(
-    client: AgentClient,
+    reader: Reader,
     service: str,
     *,
     tag: str | None,
@@ -69,7 +79,7 @@ async def watch_passing(
     seen: tuple[Instance, ...] | None = None
     while True:
         await bucket.take()
-        page = await _query(client, service, tag, index, wait_s * rng.uniform(0.9, 1.0))
+        page = await _query(reader, service, tag, index, wait_s * rng.uniform(0.9, 1.0))
         observe(page.freshness)
         index = 0 if page.index < index else max(1, page.index)
         if page.instances != seen:
@@ -77,19 +87,17 @@ async def watch_passing(
             yield page.instances
 
 
-async def _query(
-    client: AgentClient, service: str, tag: str | None, index: int, wait_s: float
-) -> Page:
+async def _query(reader: Reader, service: str, tag: str | None, index: int, wait_s: float) -> Page:
     params: list[tuple[str, str | int]] = [("passing", 1), ("stale", "")]
     timeout_s = _ANSWER_MARGIN_S
     if index:
         params += [("index", index), ("wait", f"{wait_s * 1000:.0f}ms")]
         timeout_s += wait_s * _AGENT_JITTER
-    return await read_page(client, service, tag, params, timeout_s)
+    return await read_page(reader, service, tag, params, timeout_s)
 
 
 async def read_page(
-    client: AgentClient,
+    reader: Reader,
     service: str,
     tag: str | None,
     params: list[tuple[str, str | int]],
@@ -99,7 +107,7 @@ async def read_page(
     if tag is not None:
         params = [*params, ("tag", tag)]
     path = f"/v1/health/service/{service}"
-    answer = await client.get(path, params, timeout_s=timeout_s)
+    answer = await reader.get(path, params, timeout_s=timeout_s)
     return _page(answer)
 
 

@@ -1,7 +1,7 @@
 """A registry inside one process: for tests, for simulation, and for `memory:///` targets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from discovery.instance import Instance
 from discovery.registry import RegistryError
@@ -37,7 +37,7 @@ class MemoryRegistry:
 
     async def watch(
         self, service: str, *, tag: str | None = None
-    ) -> AsyncIterator[tuple[Instance, ...]]:
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
         seen: tuple[Instance, ...] | None = None
         while True:
             changed = self._changed

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
@@ -41,7 +41,7 @@ class StaticWatcher:
 
     async def watch(
         self, service: str, *, tag: str | None = None
-    ) -> AsyncIterator[tuple[Instance, ...]]:
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
         yield await self.lookup(service, tag=tag)
         await asyncio.get_running_loop().create_future()
 
@@ -61,7 +61,7 @@ class DnsWatcher:
 
     async def watch(
         self, service: str, *, tag: str | None = None
-    ) -> AsyncIterator[tuple[Instance, ...]]:
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
         seen: tuple[Instance, ...] | None = None
         while True:
             listed = await self.lookup(service, tag=tag)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import count
@@ -24,7 +24,11 @@ _UNCHECKED = CheckSettings(interval_s=3600)
 
 
 class Registry(Registrar, Watcher, Protocol):
-    """Both halves."""
+    """Both halves, with a watch that can be closed."""
+
+    def watch(
+        self, service: str, *, tag: str | None = None
+    ) -> AsyncGenerator[tuple[Instance, ...], None]: ...
 
 
 @pytest.fixture(scope="module")

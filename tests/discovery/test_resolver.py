@@ -230,9 +230,9 @@ async def test_a_failing_registry_lets_nobody_go() -> None:
         while shop.latest.error is not None:
             await shop.clock.advance(1)
         await shop.clock.advance(13)
-        assert shop.latest.instances == (A, B)
+        assert shop.latest == Resolution(3, (A, B))
         await shop.clock.advance(3)
-        assert shop.latest.instances == (A,)
+        assert shop.latest == Resolution(4, (A,))
 
 
 async def test_a_new_incarnation_takes_its_place_at_once() -> None:
