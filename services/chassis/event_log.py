@@ -244,7 +244,15 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
 
 
 def _event(row: Row[Any]) -> StoredEvent:
-    position, event_id, stream, version, type_, payload, occur_micros, *origin = row
     return StoredEvent(
-        position, event_id, stream, version, type_, payload, from_micros(occur_micros), *origin
+        position=row.position,
+        event_id=row.event_id,
+        stream=row.stream,
+        version=row.version,
+        type=row.type,
+        payload=row.payload,
+        occur_time=from_micros(row.occur_time),
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+        traceparent=row.traceparent,
     )
