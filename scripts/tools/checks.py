@@ -30,7 +30,7 @@ def checks() -> tuple[Check, ...]:
         Check("ruff check", (bin_ / "ruff", "check", "--quiet", ".")),
         Check("ruff format", (bin_ / "ruff", "format", "--quiet", "--check", ".")),
         Check("mypy", (bin_ / "mypy", "discovery", "services", "scripts")),
-        Check("import-linter", (bin_ / "lint-imports", "--quiet")),
+        Check("import-linter", (bin_ / "lint-imports", "--no-logo")),
         Check("buf lint", (buf, "lint")),
         Check("buf breaking", (buf, "breaking", "--against", RELEASED)),
         Check("generated code", (bin_ / "python", "-m", "scripts.tools.generation", "--check")),
