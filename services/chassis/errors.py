@@ -1,7 +1,8 @@
 """What a server answers when it can't say yes: exceptions, their rules, and the rich status.
 
     fix the request     InvalidRequestError, MalformedMessageError, RequestIdReusedError,
-                        InvalidPageTokenError, InvalidPageSizeError, NotImplementedYetError
+                        InvalidPageTokenError, InvalidPageSizeError, NotImplementedYetError,
+                        UnknownServiceError
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
                         DrainingError, DeadlinePassedError
     ask again           StreamConflictError
@@ -21,6 +22,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from services.chassis.event_log import StreamConflictError
 from services.chassis.idempotency import RequestIdReusedError
 from services.chassis.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
@@ -50,6 +52,14 @@ class NotImplementedYetError(Exception):
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature} is not served by this version")
         self.facts = {"feature": feature}
+
+
+class UnknownServiceError(Exception):
+    """Health was asked about a service that is not served here."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"{service} is not served here")
+        self.facts = {"service": service}
 
 
 class OverloadedError(Exception):
@@ -137,6 +147,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
             grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED", field="request_id"
         ),
         NotImplementedYetError: ErrorRule(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+        UnknownServiceError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN"),
         OverloadedError: ErrorRule(
             grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
         ),
@@ -148,6 +159,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         ),
         DrainingError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "DRAINING"),
         DeadlinePassedError: ErrorRule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED"),
+        StreamConflictError: ErrorRule(grpc.StatusCode.ABORTED, "CONFLICT"),
         UnexpectedError: _UNEXPECTED,
     }
 )

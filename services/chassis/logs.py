@@ -1,0 +1,91 @@
+"""Structured logs: one JSON object a line on standard output.
+
+Every line of a call says whose story it belongs to (correlation, trace and span id, method). That
+is read from context variables when a line is written, so a call that writes none pays nothing.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+import structlog
+
+from services.chassis import correlation
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+EventDict = MutableMapping[str, Any]
+
+
+def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send our own lines, and those of libraries from warning on, to `stream` (stdout)."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_story,
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.format_exc_info,
+    ]
+    render = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        # Looked up for each line, so that whoever captures standard output captures it.
+        logger_factory=lambda *_: structlog.WriteLogger(stream or sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    for own in ("discovery", "services"):
+        logging.getLogger(own).setLevel(_LEVELS[level])
+
+
+def ensure_configured() -> None:
+    """Write warnings and errors where nobody configured anything (a server inside a test)."""
+    if not structlog.is_configured():
+        configure(level="warning")
+
+
+def get_logger(name: str) -> Any:
+    """A logger whose lines carry `component: name`."""
+    return structlog.get_logger(component=name)
+
+
+def is_enabled(level: str) -> bool:
+    """Whether lines of this level are written."""
+    wrapper: Any = structlog.get_config()["wrapper_class"]
+    probe = wrapper(None, [], {})
+    return bool(getattr(probe, "is_enabled_for", lambda _: True)(_LEVELS[level]))
+
+
+def bind_method(path: str) -> None:
+    """Name the RPC that the running context answers."""
+    _METHOD.set(path)
+
+
+def add_story(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Add correlation, trace and span id and the method of the running call."""
+    method = _METHOD.get()
+    if method:
+        event.setdefault("method", method)
+    current = correlation.current()
+    if current.correlation_id:
+        event.setdefault("correlation_id", current.correlation_id)
+    traced = _TRACEPARENT.fullmatch(current.traceparent)
+    if traced:
+        event.setdefault("trace_id", traced[1])
+        event.setdefault("span_id", traced[2])
+    return event
