@@ -1,0 +1,100 @@
+"""Why the inventory refuses a call; nothing was changed and nothing is remembered.
+
+    InventoryError
+      ask for something that exists   ItemNotFoundError, ReservationNotFoundError
+      read it first                   ReservationStateConflictError, ReservationAlreadyExistsError,
+                                      EtagMismatchError
+      adjust less                     StockWouldGoNegativeError, StockOverflowError
+
+Refusals that are remembered (a shortage, a changed price) are no errors: see `pricing.Refusal`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Precondition(NamedTuple):
+    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
+
+    type: str
+    subject: str
+    description: str
+
+
+class InventoryError(Exception):
+    """A refusal with its facts, by name."""
+
+    precondition_violations: tuple[Precondition, ...] = ()
+
+    def __init__(self, message: str, **facts: str) -> None:
+        super().__init__(message)
+        self.facts: Mapping[str, str] = facts
+
+
+class ItemNotFoundError(InventoryError):
+    """There is no item with this SKU."""
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(f"there is no item {sku}", sku=sku)
+
+
+class ReservationNotFoundError(InventoryError):
+    """There is no reservation with this id."""
+
+    def __init__(self, reservation_id: str) -> None:
+        super().__init__(f"there is no reservation {reservation_id}", reservation_id=reservation_id)
+
+
+class ReservationStateConflictError(InventoryError):
+    """The reservation's state does not allow what was asked."""
+
+    def __init__(self, reservation_id: str, *, state: str, wanted: str) -> None:
+        message = f"{reservation_id} is {state} and cannot become {wanted}"
+        super().__init__(message, reservation_id=reservation_id, state=state, wanted=wanted)
+        self.precondition_violations = (Precondition("STATE", reservation_id, message),)
+
+
+class ReservationAlreadyExistsError(InventoryError):
+    """Another request made a reservation under this id."""
+
+    def __init__(self, reservation_id: str, *, state: str) -> None:
+        super().__init__(
+            f"{reservation_id} was made by another request and is {state}",
+            reservation_id=reservation_id,
+            state=state,
+        )
+
+
+class EtagMismatchError(InventoryError):
+    """The item is not what it was when its etag was read; an empty etag means there was none."""
+
+    def __init__(self, sku: str, *, expected: str, actual: str) -> None:
+        message = f"{sku} has etag {actual!r}, not {expected!r}"
+        super().__init__(message, sku=sku, expected=expected, actual=actual)
+
+
+class StockWouldGoNegativeError(InventoryError):
+    """Fewer units would be on hand than reservations hold and orders own."""
+
+    def __init__(self, sku: str, *, on_hand: int, reserved: int, delta: int) -> None:
+        message = f"{sku} has {on_hand} on hand and {reserved} reserved; {delta} is too many"
+        super().__init__(
+            message,
+            sku=sku,
+            on_hand=str(on_hand),
+            reserved=str(reserved),
+            delta=str(delta),
+        )
+        self.precondition_violations = (Precondition("STOCK", sku, message),)
+
+
+class StockOverflowError(InventoryError):
+    """The level would not fit into 64 bits."""
+
+    def __init__(self, sku: str, *, on_hand: int, delta: int) -> None:
+        super().__init__(
+            f"{sku} has {on_hand} on hand; {delta} more do not fit into 64 bits",
+            sku=sku,
+            on_hand=str(on_hand),
+            delta=str(delta),
+        )
