@@ -1,0 +1,10 @@
+"""The payment service: the money of each order, and the ledger.
+
+It sets money aside, takes it, lets it go and gives it back, never twice, and finishes every
+intent whose outcome is unknown whether or not anybody asks again. RPCs: AuthorizePayment,
+CapturePayment, VoidPayment, RefundPayment, GetPayment, ListPayments, ListLedgerEntries.
+
+Its events, in the stream of a payment (`pay_<uuid>`): AuthorizationRequested, PaymentAuthorized,
+PaymentDeclined, CaptureStarted, PaymentCaptured, CaptureRefused, VoidRequested, PaymentVoided,
+AuthorizationExpired, RefundRequested, RefundSucceeded and RefundFailed.
+"""

@@ -1,0 +1,198 @@
+"""One payment as a value: the money of an order, what was asked for, and what is known of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class PaymentState(StrEnum):
+    """Where a payment stands; the -ING states are intents whose outcome is not known yet."""
+
+    AUTHORIZING = "AUTHORIZING"
+    AUTHORIZED = "AUTHORIZED"
+    DECLINED = "DECLINED"
+    CAPTURING = "CAPTURING"
+    CAPTURED = "CAPTURED"
+    VOIDING = "VOIDING"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+
+
+# Nothing moves these any more, and they let the order have another payment.
+DEAD = frozenset({PaymentState.DECLINED, PaymentState.VOIDED, PaymentState.EXPIRED})
+UNDECIDED = frozenset({PaymentState.AUTHORIZING, PaymentState.CAPTURING, PaymentState.VOIDING})
+
+
+class DeclineCode(StrEnum):
+    """What a processor says when it declines."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    EXPIRED_CARD = "EXPIRED_CARD"
+    LOST_OR_STOLEN = "LOST_OR_STOLEN"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    DO_NOT_HONOR = "DO_NOT_HONOR"
+    UNKNOWN_METHOD = "UNKNOWN_METHOD"
+
+
+class RefusalReason(StrEnum):
+    """Why money was not moved; stored, so that a late duplicate hears the same."""
+
+    PAYMENT_DECLINED = "PAYMENT_DECLINED"
+    AUTHORIZATION_FENCED = "AUTHORIZATION_FENCED"
+    ORDER_DEADLINE_PASSED = "ORDER_DEADLINE_PASSED"
+    AUTHORIZATION_EXPIRED = "AUTHORIZATION_EXPIRED"
+    AUTHORIZATION_VOIDED = "AUTHORIZATION_VOIDED"
+    NOT_AUTHORIZED = "NOT_AUTHORIZED"
+    NOT_CAPTURED = "NOT_CAPTURED"
+    REFUND_REFUSED = "REFUND_REFUSED"
+
+
+class CaptureState(StrEnum):
+    """Where one attempt to capture stands."""
+
+    PENDING = "PENDING"
+    CAPTURED = "CAPTURED"
+    NOT_CAPTURED = "NOT_CAPTURED"
+
+
+class RefundState(StrEnum):
+    """Where one refund stands."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Origin(StrEnum):
+    """Who asked: an RPC, or an event."""
+
+    ORCHESTRATED = "ORCHESTRATED"
+    CHOREOGRAPHED = "CHOREOGRAPHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of one currency (ISO 4217) in its smallest unit."""
+
+    currency_code: str
+    minor_units: int
+
+
+# The amount of a tombstone: the authorize that would have told it never came.
+NO_MONEY = Money("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reason with the facts behind it."""
+
+    reason: RefusalReason
+    facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One attempt to capture, named by the request that asked for it."""
+
+    request_id: str
+    state: CaptureState
+    refusal: Refusal | None = None
+    origin: Origin = Origin.ORCHESTRATED
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back."""
+
+    refund_id: str
+    request_id: str
+    amount: Money
+    state: RefundState
+    create_time: datetime
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The money of one order; `version` counts its events, from 1.
+
+    `authorization_reference` is the processor's name for what it set aside; `void_request_id`
+    names the void that was asked for, "" where there is none or where it lapsed.
+    """
+
+    payment_id: str
+    order_id: str
+    customer_id: str
+    state: PaymentState
+    amount: Money
+    payment_method: str
+    expire_after: timedelta
+    authorize_request_id: str
+    create_time: datetime
+    update_time: datetime
+    version: int = 1
+    origin: Origin = Origin.ORCHESTRATED
+    authorization_reference: str = ""
+    authorize_expire_time: datetime | None = None
+    refusal: Refusal | None = None
+    decline_code: DeclineCode | None = None
+    void_request_id: str = ""
+    captures: tuple[Capture, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def void_requested(self) -> bool:
+        """Whether a void waits for the outcome of another intent."""
+        return bool(self.void_request_id) and self.state in {
+            PaymentState.AUTHORIZING,
+            PaymentState.CAPTURING,
+        }
+
+    @property
+    def captured_minor(self) -> int:
+        """How much was taken: nothing or all, in minor units."""
+        return self.amount.minor_units if self.state is PaymentState.CAPTURED else 0
+
+    @property
+    def refunded_minor(self) -> int:
+        """How much went back, in minor units."""
+        return self._refunds_minor(RefundState.SUCCEEDED)
+
+    @property
+    def refund_pending_minor(self) -> int:
+        """How much is on its way back, in minor units."""
+        return self._refunds_minor(RefundState.PENDING)
+
+    @property
+    def refundable_minor(self) -> int:
+        """How much may still be asked back, in minor units; what is on its way counts as gone."""
+        return self.captured_minor - self.refunded_minor - self.refund_pending_minor
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether an intent waits for its outcome."""
+        return self.state in UNDECIDED or self.pending_refund is not None
+
+    @property
+    def pending_capture(self) -> Capture | None:
+        """The capture whose outcome is not known; there is at most one."""
+        return next((each for each in self.captures if each.state is CaptureState.PENDING), None)
+
+    @property
+    def pending_refund(self) -> Refund | None:
+        """The oldest refund whose outcome is not known."""
+        return next((each for each in self.refunds if each.state is RefundState.PENDING), None)
+
+    def capture(self, request_id: str) -> Capture | None:
+        """What became of one request to capture; None where it was never made."""
+        return next((each for each in self.captures if each.request_id == request_id), None)
+
+    def refund(self, request_id: str) -> Refund | None:
+        """What became of one request to refund; None where it was never made."""
+        return next((each for each in self.refunds if each.request_id == request_id), None)
+
+    def _refunds_minor(self, state: RefundState) -> int:
+        return sum(each.amount.minor_units for each in self.refunds if each.state is state)
