@@ -1,0 +1,158 @@
+"""Keeps a subchannel for each instance and a picker over those that can be used."""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+
+import grpc
+
+from discovery.clock import Clock
+from discovery.instance import Instance, Resolution
+from discovery.load import TAU_S, Load
+from discovery.policy import Picker, Policy
+from discovery.subchannel import Subchannel
+
+_READY = grpc.ChannelConnectivity.READY
+_CONNECTING = grpc.ChannelConnectivity.CONNECTING
+_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+# A vanished instance's load is forgotten when it has decayed to nothing.
+_FORGET_S = 10 * TAU_S
+
+
+class Balancer:
+    """Turns resolutions into a picker; `pick` is the current one, made anew on each change."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        dial: Callable[[Instance], grpc.aio.Channel],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._policy = policy
+        self._dial = dial
+        self._clock = clock
+        self._rng = rng
+        self._resolution: Resolution | None = None
+        self._subchannels: dict[tuple[str, str, str], Subchannel] = {}
+        self._draining: dict[asyncio.Task[None], Subchannel] = {}
+        self._loads: dict[tuple[str, str], tuple[Load, float]] = {}
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._closed = False
+        self.state = _CONNECTING
+        self.pick: Picker[Subchannel] = _nothing
+
+    def update(self, resolution: Resolution) -> None:
+        """Take the full list of instances: connect to new ones, drain those that are gone."""
+        if self._closed:
+            return
+        self._resolution = resolution
+        wanted = {_key(instance): instance for instance in resolution.instances}
+        for key in [key for key in self._subchannels if key not in wanted]:
+            self._drain(self._subchannels.pop(key))
+        for key, instance in wanted.items():
+            known = self._subchannels.get(key)
+            if known is None:
+                self._subchannels[key] = self._connect(instance)
+            else:
+                known.instance = instance
+        self._forget_loads()
+        self._changed()
+
+    def is_serving(self, instance: Instance) -> bool:
+        """Whether the instance is connected and SERVING, whatever the registry says."""
+        known = self._subchannels.get(_key(instance))
+        return known is not None and known.state is _READY
+
+    async def change(self) -> None:
+        """Return after the next change of the picker or the state."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def why_nothing(self) -> str:
+        """In words, why nothing can be picked."""
+        if self._resolution is None:
+            return "not resolved yet"
+        error = f" (the last look-up failed: {self._resolution.error})"
+        states = ", ".join(
+            f"{one.instance.endpoint} {one.state.name}" for one in self._subchannels.values()
+        )
+        return (states or "no instances") + (error if self._resolution.error else "")
+
+    async def close(self, grace_s: float | None) -> None:
+        """Close all connections, those that drain included."""
+        self._closed = True
+        self._changed()
+        everything = (*self._subchannels.values(), *self._draining.values())
+        await asyncio.gather(*(one.close(grace_s) for one in everything))
+        await asyncio.gather(*self._draining)
+
+    def _connect(self, instance: Instance) -> Subchannel:
+        return Subchannel(
+            instance,
+            self._dial(instance),
+            self._load_of(instance),
+            clock=self._clock,
+            rng=self._rng,
+            changed=self._changed,
+        )
+
+    def _drain(self, subchannel: Subchannel) -> None:
+        task = asyncio.get_running_loop().create_task(subchannel.drain())
+        self._draining[task] = subchannel
+        task.add_done_callback(self._draining.pop)
+
+    def _load_of(self, instance: Instance) -> Load:
+        """The load of this incarnation: kept while it is listed and for some time after."""
+        key = (instance.instance_id, instance.incarnation)
+        known = self._loads.get(key)
+        load = Load(self._clock.monotonic()) if known is None else known[0]
+        self._loads[key] = (load, self._clock.monotonic())
+        return load
+
+    def _forget_loads(self) -> None:
+        now_s = self._clock.monotonic()
+        for one in self._subchannels.values():
+            self._loads[one.instance.instance_id, one.instance.incarnation] = (one.load, now_s)
+        for key, (load, listed_s) in list(self._loads.items()):
+            if not load.in_flight and now_s - listed_s > _FORGET_S:
+                del self._loads[key]
+
+    def _changed(self) -> None:
+        """Make the picker anew and wake those who wait for it."""
+        usable = [one for one in self._subchannels.values() if one.state is _READY]
+        self.state = self._aggregated(bool(usable))
+        self.pick = _closed if self._closed else self._policy(usable, self._rng)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _aggregated(self, any_usable: bool) -> grpc.ChannelConnectivity:  # noqa: FBT001
+        """READY if any is, else CONNECTING if any may become so, else TRANSIENT_FAILURE."""
+        if self._closed:
+            return grpc.ChannelConnectivity.SHUTDOWN
+        if any_usable:
+            return _READY
+        if self._resolution is None:
+            return _CONNECTING
+        connecting = any(one.state is _CONNECTING for one in self._subchannels.values())
+        return _CONNECTING if connecting else _FAILED
+
+
+def _key(instance: Instance) -> tuple[str, str, str]:
+    return (instance.instance_id, instance.incarnation, instance.endpoint)
+
+
+def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker before the first resolution."""
+
+
+def _closed(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker of a closed channel, in the words of grpc.aio."""
+    raise grpc.aio.UsageError("Channel is closed.")

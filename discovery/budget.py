@@ -1,0 +1,52 @@
+"""How many retries a client may add to its load: a counter with deposit and withdraw."""
+
+WINDOW_S = 10.0
+RETRIES_PER_CALL = 0.2
+RESERVE_PER_S = 10.0
+_BUCKETS = 10
+_BUCKET_S = WINDOW_S / _BUCKETS
+
+
+class RetryBudget:
+    """Finagle's RetryBudget: retries of the last 10 s <= 20 % of its calls + 10 for each second.
+
+    Counted in ten buckets of a second each, so both calls and retries are forgotten after 10 s.
+    """
+
+    def __init__(
+        self, *, retries_per_call: float = RETRIES_PER_CALL, reserve_per_s: float = RESERVE_PER_S
+    ) -> None:
+        self._retries_per_call = retries_per_call
+        self._reserve = reserve_per_s * WINDOW_S
+        self._calls = [0] * _BUCKETS
+        self._retries = [0] * _BUCKETS
+        self._index = 0
+        self._bucket_ends_s = 0.0
+
+    def deposit(self, now_s: float) -> None:
+        """A call begins."""
+        if now_s >= self._bucket_ends_s:
+            self._roll(now_s)
+        self._calls[self._index] += 1
+
+    def withdraw(self, now_s: float) -> bool:
+        """Whether one more retry is within the budget; it then counts."""
+        if now_s >= self._bucket_ends_s:
+            self._roll(now_s)
+        if sum(self._retries) + 1 > self.allowed:
+            return False
+        self._retries[self._index] += 1
+        return True
+
+    @property
+    def allowed(self) -> float:
+        """How many retries the window allows in all."""
+        return sum(self._calls) * self._retries_per_call + self._reserve
+
+    def _roll(self, now_s: float) -> None:
+        """Open the bucket of this second and empty those that were skipped."""
+        elapsed = (now_s - self._bucket_ends_s) // _BUCKET_S + 1
+        for _ in range(int(min(elapsed, _BUCKETS))):
+            self._index = (self._index + 1) % _BUCKETS
+            self._calls[self._index] = self._retries[self._index] = 0
+        self._bucket_ends_s = (now_s // _BUCKET_S + 1) * _BUCKET_S

@@ -1,0 +1,317 @@
+"""One unary call: a stack's coroutine, stepped by those who await it.
+
+The coroutine takes its first step when the call is made, so the first attempt is on the wire at
+once, and goes on inside `__await__`: the ordinary path makes no asyncio task. Each step runs in
+the call's own copied context. Whoever comes first drives, later ones wait for the outcome; what
+isn't awaited but asked for (callbacks, code, metadata) is driven by a task.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, Generic, NoReturn, TypeVar
+
+import grpc
+
+from discovery.outgoing import Outgoing, Send
+from discovery.serialization import Deserializer, deserialize
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+# In the words of grpc.aio.
+CANCELLED_DETAILS = "Locally cancelled by application!"
+
+_PENDING, _ANSWERED, _FAILED, _CANCELLED = range(4)
+
+
+class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, ResponseT]):
+    """A unary call in flight; what grpc.aio.UnaryUnaryCall promises holds.
+
+    The outcome is stored and serves any number of awaiters; cancelling one of them cancels the
+    RPC, as in grpc.aio. Collected unfinished, the call is cancelled. A BaseException is never
+    stored: it goes to whoever drives.
+    """
+
+    __slots__ = (
+        "_callbacks",
+        "_context",
+        "_coroutine",
+        "_deserializer",
+        "_driven",
+        "_driver",
+        "_error",
+        "_loop",
+        "_monotonic",
+        "_outgoing",
+        "_response",
+        "_state",
+        "_suspended_on",
+        "_waiters",
+    )
+
+    _coroutine: Coroutine[Any, Any, bytes]
+    _error: Exception
+    _response: ResponseT
+
+    def __init__(
+        self,
+        send: Send,
+        outgoing: Outgoing,
+        deserializer: Deserializer[ResponseT],
+        loop: asyncio.AbstractEventLoop,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._state = _PENDING
+        self._driven = False
+        self._driver: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._callbacks: list[Callable[[Any], None]] | None = None
+        self._outgoing = outgoing
+        self._deserializer = deserializer
+        self._loop = loop
+        self._monotonic = monotonic
+        self._suspended_on: Any = None
+        self._context = copy_context()
+        try:
+            self._coroutine = send(outgoing)
+            self._suspended_on = self._context.run(self._coroutine.send, None)
+        except StopIteration as returned:
+            self._answer(returned.value)
+        except asyncio.CancelledError:
+            self._settle(_CANCELLED)
+        except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
+            self._fail(error)
+        else:
+            if outgoing.attempt is None:
+                self._drive_in_task()
+
+    def __await__(self) -> Generator[Any, None, ResponseT]:
+        """Drive the call to its end, or wait for the one who does."""
+        if self._state is _PENDING:
+            if self._driven:
+                yield from self._join()
+            else:
+                yield from self._drive()
+        if self._state is _ANSWERED:
+            return self._response
+        self._raise()
+
+    def _drive(self) -> Generator[Any, None, None]:
+        """Step the coroutine in its own context; what it waits for is yielded to our task."""
+        self._driven = True
+        coroutine, run = self._coroutine, self._context.run
+        try:
+            while True:
+                future = self._suspended_on
+                if future is not None:
+                    # The mark of a future that is being awaited; the first step's went unseen.
+                    future._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's protocol
+                try:
+                    yield future
+                except GeneratorExit:
+                    self._abandoned()
+                    raise
+                except BaseException as thrown:  # noqa: BLE001 - the coroutine's to handle
+                    if self._state is not _PENDING:
+                        return
+                    self._suspended_on = run(coroutine.throw, thrown)
+                else:
+                    if self._state is not _PENDING:
+                        return
+                    self._suspended_on = run(coroutine.send, None)
+        except StopIteration as returned:
+            self._answer(returned.value)
+        except asyncio.CancelledError:
+            self._settle(_CANCELLED)
+        except GeneratorExit:
+            raise
+        except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
+            self._fail(error)
+        except BaseException:
+            self._settle(_CANCELLED)
+            raise
+
+    def _join(self) -> Generator[Any, None, None]:
+        """Wait for the outcome while somebody else drives."""
+        try:
+            yield from self._new_waiter().__await__()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    def _new_waiter(self) -> asyncio.Future[None]:
+        waiter = self._loop.create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        return waiter
+
+    def _drive_in_task(self) -> None:
+        if self._driver is None:
+            self._driver = self._loop.create_task(self._drive_for_others())
+
+    async def _drive_for_others(self) -> None:
+        with suppress(Exception, asyncio.CancelledError):  # stored: those who ask are told
+            await self
+
+    def _abandoned(self) -> None:
+        """The driving awaiter was closed in mid-wait; somebody else has to go on, if anybody asks."""
+        self._driven = False
+        if (self._waiters or self._callbacks) and self._loop.is_running():
+            self._drive_in_task()
+
+    def _answer(self, message: Any) -> None:
+        try:
+            self._response = deserialize(self._deserializer, message)
+        except grpc.aio.AioRpcError as error:
+            self._fail(error)
+        else:
+            self._settle(_ANSWERED)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        cancelled = isinstance(error, grpc.aio.UsageError)
+        self._settle(_CANCELLED if cancelled else _FAILED)
+
+    def _settle(self, state: int) -> None:
+        self._state = state
+        self._driver = None
+        if self._waiters is not None:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters = None
+        if self._callbacks is not None:
+            for callback in self._callbacks:
+                self._loop.call_soon(callback, self)
+            self._callbacks = None
+
+    def _raise(self) -> NoReturn:
+        if self._state is _CANCELLED:
+            raise asyncio.CancelledError
+        raise self._error
+
+    def cancel(self) -> bool:
+        """End the RPC at once. False where it had ended already."""
+        if self._state is not _PENDING:
+            return False
+        if self._coroutine.cr_running:  # type: ignore[attr-defined]  # a step of ours calls us
+            self._loop.call_soon(self.cancel)
+            return True
+        future = self._suspended_on
+        try:
+            self._context.run(self._coroutine.throw, asyncio.CancelledError())
+        except (asyncio.CancelledError, StopIteration):
+            pass
+        finally:
+            self._settle(_CANCELLED)
+            if future is not None:
+                # Whoever drives is woken, and finds the call settled.
+                future.cancel()
+        return True
+
+    def __del__(self) -> None:
+        attempt = self._outgoing.attempt if self._state is _PENDING else None
+        if attempt is None or self._loop.is_closed():
+            return
+        try:
+            same_thread = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            same_thread = False
+        if same_thread:
+            attempt.cancel()
+        else:
+            self._loop.call_soon_threadsafe(attempt.cancel)
+
+    def cancelled(self) -> bool:
+        """Whether the RPC ended CANCELLED, by this side or the other."""
+        if self._state is _FAILED and isinstance(self._error, grpc.aio.AioRpcError):
+            return self._error.code() is grpc.StatusCode.CANCELLED
+        return self._state is _CANCELLED
+
+    def done(self) -> bool:
+        """Whether the RPC has ended. Asking makes sure that it does, awaited or not."""
+        if self._state is _PENDING and not self._driven:
+            self._drive_in_task()
+        return self._state is not _PENDING
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, never negative; None without a deadline."""
+        deadline_s = self._outgoing.deadline_s
+        return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Call `callback(call)` when the RPC has ended; at once where it has."""
+        if self._state is not _PENDING:
+            callback(self)
+            return
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+        if not self._driven:
+            self._drive_in_task()
+
+    async def _end(self) -> grpc.aio.AioRpcError | None:
+        """Wait for the end; the error where it ended in one. Raises an error that isn't a status."""
+        if self._state is _PENDING:
+            if not self._driven:
+                self._drive_in_task()
+            await self._new_waiter()
+        if self._state is _CANCELLED:
+            return _cancelled_error()
+        if self._state is _ANSWERED:
+            return None
+        if isinstance(self._error, grpc.aio.AioRpcError):
+            return self._error
+        raise self._error
+
+    def _native(self) -> grpc.aio.Call | None:
+        """The attempt that answered; None where an interceptor did."""
+        attempt = self._outgoing.attempt
+        return attempt if isinstance(attempt, grpc.aio.Call) else None
+
+    async def code(self) -> grpc.StatusCode:
+        """The status code the RPC ended with."""
+        error = await self._end()
+        return grpc.StatusCode.OK if error is None else error.code()
+
+    async def details(self) -> str:
+        """The status details the RPC ended with."""
+        error = await self._end()
+        if error is not None:
+            return error.details() or ""
+        native = self._native()
+        return "" if native is None else await native.details()
+
+    async def debug_error_string(self) -> str:
+        """What C-core has to say about an error; empty without one."""
+        error = await self._end()
+        return "" if error is None else error.debug_error_string() or ""
+
+    async def initial_metadata(self) -> grpc.aio.Metadata:
+        """The initial metadata of the attempt that ended the call."""
+        error = await self._end()
+        if error is not None:
+            return error.initial_metadata() or grpc.aio.Metadata()
+        native = self._native()
+        return grpc.aio.Metadata() if native is None else await native.initial_metadata()
+
+    async def trailing_metadata(self) -> grpc.aio.Metadata:
+        """The trailing metadata of the attempt that ended the call."""
+        error = await self._end()
+        if error is not None:
+            return error.trailing_metadata() or grpc.aio.Metadata()
+        native = self._native()
+        return grpc.aio.Metadata() if native is None else await native.trailing_metadata()
+
+    async def wait_for_connection(self) -> None:
+        """Wait for the end, as a unary call of grpc.aio does; raises the error it ended with."""
+        if await self._end() is not None:
+            self._raise()
+
+
+def _cancelled_error() -> grpc.aio.AioRpcError:
+    empty = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, empty, empty, CANCELLED_DETAILS)

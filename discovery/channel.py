@@ -1,0 +1,169 @@
+"""A grpc.aio channel to all instances of a service."""
+
+import asyncio
+import random
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+
+from discovery import deadline
+from discovery.balancer import Balancer
+from discovery.budget import RetryBudget
+from discovery.clock import Clock
+from discovery.method import Kind, Method
+from discovery.multicallable import UnaryUnary
+from discovery.native import Dial
+from discovery.outgoing import Layer
+from discovery.registry import Watcher
+from discovery.resolver import Resolver
+from discovery.retry_policy import DEFAULT_RETRY
+from discovery.safety import is_safe
+from discovery.serialization import Deserializer, Serializer, deserializer_of, serializer_of
+from discovery.service_config import ServiceConfig
+from discovery.stack import client_stack, compose
+from discovery.target import Target
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class Channel(grpc.aio.Channel):
+    """One logical channel: resolves, connects to every instance, picks one for each attempt.
+
+    It belongs to the event loop of its first call, `async with` or `get_state(True)`, and opens
+    nothing before.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        watcher: Watcher,
+        dial: Dial,
+        config: ServiceConfig,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.clock = clock
+        self._target = target
+        self._config = config
+        self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
+        self._layers: list[Layer] = client_stack(
+            balancer=self._balancer, budget=RetryBudget(), clock=clock, rng=rng
+        )
+        self._methods: dict[tuple[str, Kind], Method] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._resolving: asyncio.Task[None] | None = None
+        self._closed = False
+        self._resolver = Resolver(
+            service=target.service,
+            tag=target.tag,
+            watcher=watcher,
+            clock=clock,
+            rng=rng,
+            publish=self._balancer.update,
+            is_serving=self._balancer.is_serving,
+        )
+
+    async def __aenter__(self) -> Self:
+        self.running_loop()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Refuse new calls, wait `grace` seconds for those in flight, cancel the rest."""
+        if grace is not None and grace < 0:
+            raise ValueError(f"grace must be non-negative, got {grace}.")
+        if self._closed:
+            return
+        self._closed = True
+        if self._resolving is not None:
+            self._resolving.cancel()
+            await asyncio.wait([self._resolving])
+        await self._balancer.close(grace)
+
+    def running_loop(self) -> asyncio.AbstractEventLoop:
+        """The channel's loop, begun when first asked for. Raises UsageError on a closed channel."""
+        if self._closed:
+            raise grpc.aio.UsageError("Channel is closed.")
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._resolving = self._loop.create_task(self._resolver.run())
+        return self._loop
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc.aio's
+        """READY if any instance is, else CONNECTING if any may become so, else TRANSIENT_FAILURE.
+
+        IDLE before the channel has begun.
+        """
+        if self._closed:
+            return grpc.ChannelConnectivity.SHUTDOWN
+        if try_to_connect:
+            self.running_loop()
+        elif self._loop is None:
+            return grpc.ChannelConnectivity.IDLE
+        return self._balancer.state
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Return once the state isn't the one last seen."""
+        while self.get_state() is last_observed_state:
+            await self._balancer.change()
+
+    async def channel_ready(self) -> None:
+        """Return once an instance can be picked. Raises UsageError when the channel is closed."""
+        while self.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+            self.running_loop()
+            await self._balancer.change()
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]:
+        """What calls a unary method."""
+        known = self._method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
+        return UnaryUnary(
+            self,
+            known,
+            compose(self._layers, known),
+            serializer_of(request_serializer),
+            deserializer_of(response_deserializer),
+        )
+
+    def _method(self, path: str, kind: Kind, *, registered: bool) -> Method:
+        """What is known of a method, shared by all that call it."""
+        known = self._methods.get((path, kind))
+        if known is None:
+            config = self._config.of_method(path)
+            default_s = deadline.DEFAULT_TIMEOUT_S if kind is Kind.UNARY_UNARY else None
+            known = self._methods[path, kind] = Method(
+                path=path,
+                kind=kind,
+                registered=registered,
+                safe=is_safe(path),
+                retry=config.retry or DEFAULT_RETRY,
+                timeout_s=config.timeout_s,
+                default_timeout_s=config.timeout_s or default_s,
+                wait_for_ready=bool(config.wait_for_ready),
+                waits=config.waits,
+            )
+        return known
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError

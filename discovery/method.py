@@ -1,0 +1,36 @@
+"""What a channel knows about one method, found once and used by every call of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from discovery.latency import Latencies
+from discovery.retry_policy import RetryPolicy
+
+
+class Kind(StrEnum):
+    """The four kinds of call, named as the factories of a channel."""
+
+    UNARY_UNARY = "unary_unary"
+    UNARY_STREAM = "unary_stream"
+    STREAM_UNARY = "stream_unary"
+    STREAM_STREAM = "stream_stream"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """One method: its contract, its part of the service config, what was measured of it.
+
+    `timeout_s` bounds what a caller asks for, `default_timeout_s` is for those who ask for
+    nothing. `waits`: the answer takes as long as something else, so its latency says nothing.
+    """
+
+    path: str
+    kind: Kind
+    registered: bool
+    safe: bool
+    retry: RetryPolicy
+    timeout_s: float | None
+    default_timeout_s: float | None
+    wait_for_ready: bool
+    waits: bool
+    latencies: Latencies = field(default_factory=Latencies)

@@ -1,0 +1,62 @@
+"""What a stub calls: one unary method of one channel."""
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import grpc
+
+from discovery.call import Call
+from discovery.metadata import MetadataLike, validated
+from discovery.method import Method
+from discovery.outgoing import Outgoing, Send
+from discovery.serialization import Deserializer, Serializer
+
+if TYPE_CHECKING:
+    from discovery.channel import Channel
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class UnaryUnary(
+    grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+):
+    """A unary method. Bad requests and metadata raise here, before anything is sent."""
+
+    __slots__ = ("_channel", "_deserializer", "_method", "_monotonic", "_send", "_serializer")
+
+    def __init__(
+        self,
+        channel: "Channel",
+        method: Method,
+        send: Send,
+        serializer: Serializer[RequestT],
+        deserializer: Deserializer[ResponseT],
+    ) -> None:
+        self._channel = channel
+        self._method = method
+        self._send = send
+        self._serializer = serializer
+        self._deserializer = deserializer
+        self._monotonic = channel.clock.monotonic
+
+    def __call__(
+        self,
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Call[RequestT, ResponseT]:
+        """Send the request. Raises what the serializer raises, and InvalidMetadataError."""
+        loop = self._channel.running_loop()
+        outgoing = Outgoing(
+            self._serializer(request),
+            timeout,
+            None if metadata is None else validated(metadata),
+            credentials,
+            wait_for_ready,
+            compression,
+        )
+        return Call(self._send, outgoing, self._deserializer, loop, self._monotonic)

@@ -1,0 +1,50 @@
+"""The one function an application calls."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from discovery.channel import Channel
+from discovery.clock import Clock, SystemClock
+from discovery.native import dialer
+from discovery.registry import Watcher
+from discovery.service_config import parse_service_config
+from discovery.target import parse_target
+from discovery.watchers import watcher_for
+
+
+def open_channel(
+    target: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    authority: str | None = None,
+    service_config: str | Mapping[str, Any] | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    options: Sequence[tuple[str, Any]] = (),
+    watcher: Watcher | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+) -> Channel:
+    """A channel to all instances of the target, as a grpc.aio.Channel.
+
+    `target` is one of the forms of `discovery.target`; `watcher` replaces the one it names.
+    `authority` is what every call names and TLS checks, by default the service's name. Policy is
+    a gRPC service config (`discovery.service_config`), JSON text or a mapping. `options` are
+    channel arguments of each connection. `clock` and `rng` are for tests and simulations.
+
+    Nothing is opened before the first call or `async with`. Raises InvalidTargetError and
+    InvalidServiceConfigError.
+    """
+    parsed = parse_target(target)
+    clock = SystemClock() if clock is None else clock
+    rng = random.Random() if rng is None else rng
+    return Channel(
+        parsed,
+        watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
+        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        config=parse_service_config(service_config),
+        clock=clock,
+        rng=rng,
+    )

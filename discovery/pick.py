@@ -1,0 +1,82 @@
+"""Chooses the instance of each attempt, and waits where there is nothing to choose from yet."""
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from discovery import deadline
+from discovery.balancer import Balancer
+from discovery.clock import Clock
+from discovery.errors import NoInstanceError
+from discovery.method import Kind, Method
+from discovery.outgoing import Layer, Outgoing, Send
+
+_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+
+def layer(balancer: Balancer, *, clock: Clock) -> Layer:
+    """Pick synchronously; a coroutine is made only where the call has to wait."""
+
+    def build(method: Method, below: Send) -> Send:
+        def send(outgoing: Outgoing) -> Any:
+            picked = balancer.pick(outgoing.now_s, outgoing.excluded)
+            if picked is None:
+                return waiting(outgoing)
+            outgoing.subchannel = picked
+            return below(outgoing)
+
+        async def unary_later(outgoing: Outgoing) -> Any:
+            await pick_later(balancer, method, outgoing, clock)
+            return await below(outgoing)
+
+        async def stream_later(outgoing: Outgoing) -> Any:
+            await pick_later(balancer, method, outgoing, clock)
+            return below(outgoing)
+
+        waiting = unary_later if method.kind is Kind.UNARY_UNARY else stream_later
+        return send
+
+    return build
+
+
+async def pick_later(balancer: Balancer, method: Method, outgoing: Outgoing, clock: Clock) -> None:
+    """Wait while something may become READY, then pick.
+
+    Raises NoInstanceError once all is in TRANSIENT_FAILURE (with wait_for_ready it waits on), the
+    error of a spent deadline when that comes first, CancelledError when the channel is closed.
+    """
+    wait_for_ready = outgoing.wait_for_ready
+    if wait_for_ready is None:
+        wait_for_ready = method.wait_for_ready
+    while True:
+        try:
+            picked = balancer.pick(clock.monotonic(), outgoing.excluded)
+        except grpc.aio.UsageError:
+            raise asyncio.CancelledError from None
+        outgoing.now_s = clock.monotonic()
+        if outgoing.deadline_s is not None and outgoing.deadline_s <= outgoing.now_s:
+            raise deadline.spent(method.path)
+        if picked is not None:
+            outgoing.subchannel = picked
+            return
+        if balancer.state is _FAILED and not wait_for_ready:
+            raise NoInstanceError(f"{method.path}: {balancer.why_nothing()}")
+        await _change(balancer, outgoing, clock)
+
+
+async def _change(balancer: Balancer, outgoing: Outgoing, clock: Clock) -> None:
+    """Wait for a change of the balancer, at most until the deadline."""
+    if outgoing.deadline_s is None:
+        await balancer.change()
+        return
+    loop = asyncio.get_running_loop()
+    tasks = [
+        loop.create_task(balancer.change()),
+        loop.create_task(clock.sleep(outgoing.deadline_s - outgoing.now_s)),
+    ]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,72 @@
+"""Whether a failed attempt may be repeated, as values and functions without I/O (gRFC A6)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc
+
+from discovery.errors import LocalRefusalError, NoInstanceError
+
+MAX_ATTEMPTS_CAP = 5
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+# What `pushback_s` answers where the server says: don't try again.
+STOP_S = -1.0
+
+_MILLISECONDS = re.compile(r"[0-9]{1,10}")
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, how soon and for which codes a call is attempted again.
+
+    `max_attempts` counts the first one. The delay before attempt n + 1 is
+    min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2).
+    """
+
+    max_attempts: int = 3
+    initial_backoff_s: float = 0.05
+    max_backoff_s: float = 1.0
+    backoff_multiplier: float = 2.0
+    codes: frozenset[grpc.StatusCode] = frozenset({grpc.StatusCode.UNAVAILABLE})
+
+
+DEFAULT_RETRY = RetryPolicy()
+NO_RETRY = RetryPolicy(max_attempts=1)
+
+
+def pushback_s(trailing_metadata: Iterable[tuple[str, str | bytes]] | None) -> float | None:
+    """The server's own delay in seconds; None where it says nothing, negative: don't try again.
+
+    A negative, malformed or repeated value means the same: stop (gRFC A6, Pushback).
+    """
+    values = [value for key, value in trailing_metadata or () if key == PUSHBACK_KEY]
+    if not values:
+        return None
+    value = values[0]
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if len(values) > 1 or not _MILLISECONDS.fullmatch(text) or int(text) > _INT32_MAX:
+        return STOP_S
+    return int(text) / 1000.0
+
+
+def is_retriable(
+    error: grpc.aio.AioRpcError, policy: RetryPolicy, *, safe: bool, pushback_s: float | None
+) -> bool:
+    """Whether this failure may be followed by another attempt at all.
+
+    What was certainly not sent may be repeated even where the method isn't safe. A stopping
+    server answers CANCELLED to what it had taken on, so CANCELLED goes with UNAVAILABLE; one that
+    we caused ourselves is a `CancelledError` and never gets here.
+    """
+    if isinstance(error, LocalRefusalError) or (pushback_s is not None and pushback_s < 0):
+        return False
+    if not safe and not isinstance(error, NoInstanceError):
+        return False
+    code = error.code()
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return pushback_s is not None
+    if code is grpc.StatusCode.CANCELLED and grpc.StatusCode.UNAVAILABLE in policy.codes:
+        return True
+    return code in policy.codes

@@ -1,0 +1,44 @@
+"""The client stack, from the caller down to the wire.
+
+Every attempt passes what stands below `retry`, so each is picked, marked and measured by itself.
+"""
+
+import random
+
+from discovery import attempt, attempts, deadline, pick, retry
+from discovery.balancer import Balancer
+from discovery.budget import RetryBudget
+from discovery.clock import Clock
+from discovery.method import Method
+from discovery.outgoing import Layer, Outgoing, Send
+
+
+def client_stack(
+    *, balancer: Balancer, budget: RetryBudget, clock: Clock, rng: random.Random
+) -> list[Layer]:
+    """The layers of one channel, top to bottom."""
+    return [
+        # One instant bounds the whole call: below retry, each attempt would get the full timeout.
+        deadline.layer(clock=clock),
+        # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
+        # would be asked again.
+        retry.layer(clock=clock, rng=rng, budget=budget),
+        # Below retry, which counts: above it, every attempt would claim to be the first.
+        attempts.layer(),
+        # Just above the attempt: higher up, an instance could be gone again by the time it is used.
+        pick.layer(balancer, clock=clock),
+        # The wire. Only here is it known which instance answered, and how long it took.
+        attempt.layer(clock=clock),
+    ]
+
+
+def compose(layers: list[Layer], method: Method) -> Send:
+    """Build one method's stack out of the layers."""
+    send: Send = _nothing_below
+    for layer in reversed(layers):
+        send = layer(method, send)
+    return send
+
+
+def _nothing_below(_outgoing: Outgoing) -> None:
+    raise RuntimeError("the last layer of a stack has nothing below it")
