@@ -13,7 +13,9 @@ Rule = Callable[[SourceFile], Iterator[str]]
 # Rule -> {path or pattern: why it may}. A path that needs no excuse any more is an error too.
 EXCEPTIONS: dict[Rule, dict[str, str]] = {
     tidy_rules.file_length: {},
-    tidy_rules.function_length: {},
+    tidy_rules.function_length: {
+        "services/*/domain.py": "`decide` is one `match`, a story told in one piece",
+    },
     tidy_rules.module_docstring: {},
     tidy_rules.module_name: {},
     tidy_rules.left_for_later: {},
@@ -23,6 +25,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     },
     tidy_rules.chance_from_nowhere: {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
+        "discovery/open_channel.py": "the composition root of a caller's side",
     },
     tidy_rules.environment_from_nowhere: {
         "*/__main__.py": "a composition root reads the settings",
