@@ -155,7 +155,16 @@ def _failures_of(address: AgentAddress) -> Iterator[None]:
     except TimeoutError as error:
         raise RegistryError(f"the Consul agent at {address} didn't answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        raise RegistryError(f"the Consul agent at {address} can't be reached: {reason}") from error
+        raise RegistryError(
+            f"the Consul agent at {address} can't be reached: {_reason(error)}"
+        ) from error
     except (consul.ConsulException, json.JSONDecodeError) as error:
         raise RegistryError(f"the Consul agent at {address} answered: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    """`Connection refused` and the like; aiohttp words these for debugging."""
+    cause = getattr(error, "os_error", None)
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return os.strerror(cause.errno)
+    return str(error) or type(error).__name__

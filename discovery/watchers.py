@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
@@ -12,7 +12,8 @@ from discovery.memory import memory_registry
 from discovery.registry import RegistryError, Watcher
 from discovery.target import Target
 
-DNS_INTERVAL_S = 30.0
+# Long enough to spare name servers, short beside the minutes a record usually lives.
+DNS_INTERVAL_S = 25.0
 
 
 def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
@@ -28,7 +29,7 @@ def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
         case "static":
             return StaticWatcher(target.addresses)
         case "dns":
-            return DnsWatcher(target.addresses[0], clock=clock)
+            return DnsWatcher(target.addresses[0], clock=clock, rng=rng)
         case unknown:
             raise ValueError(f"no watcher for the scheme {unknown!r}")
 
@@ -47,17 +48,36 @@ class StaticWatcher:
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         del tag
-        instances = (_instance(service, *_split(address)) for address in self._addresses)
-        return tuple(sorted(instances, key=lambda instance: instance.instance_id))
+        return _sorted(_instance(service, *_split(address)) for address in self._addresses)
+
+
+async def system_addresses(host: str, port: int) -> list[str]:
+    """Every address of a name, from the system's resolver. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(socket_address[0]) for *_, socket_address in answers]
 
 
 class DnsWatcher:
-    """Every address of one name, asked of the system's resolver again and again."""
+    """Every address of one name, looked up every interval_s x U(0.8, 1.2).
 
-    def __init__(self, address: str, *, clock: Clock, interval_s: float = DNS_INTERVAL_S) -> None:
+    The jitter keeps the callers that started together from asking together.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        interval_s: float = DNS_INTERVAL_S,
+        ask: Callable[[str, int], Awaitable[list[str]]] = system_addresses,
+    ) -> None:
         self._host, self._port = _split(address)
         self._clock = clock
+        self._rng = rng
         self._interval_s = interval_s
+        self._ask = ask
 
     async def watch(
         self, service: str, *, tag: str | None = None
@@ -68,18 +88,15 @@ class DnsWatcher:
             if listed != seen:
                 seen = listed
                 yield listed
-            await self._clock.sleep(self._interval_s)
+            await self._clock.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         del tag
-        loop = asyncio.get_running_loop()
         try:
-            answers = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            addresses = set(await self._ask(self._host, self._port))
         except OSError as error:
             raise RegistryError(f"{self._host} can't be resolved: {error}") from error
-        addresses = sorted({str(socket_address[0]) for *_, socket_address in answers})
-        instances = (_instance(service, address, self._port) for address in addresses)
-        return tuple(sorted(instances, key=lambda instance: instance.instance_id))
+        return _sorted(_instance(service, address, self._port) for address in addresses)
 
 
 def _split(address: str) -> tuple[str, int]:
@@ -91,3 +108,7 @@ def _instance(service: str, host: str, port: int) -> Instance:
     """An instance known by its address alone, which is its id too."""
     bare = Instance(instance_id="", service=service, address=host, port=port)
     return Instance(instance_id=bare.endpoint, service=service, address=host, port=port)
+
+
+def _sorted(instances: Iterable[Instance]) -> tuple[Instance, ...]:
+    return tuple(sorted(instances, key=lambda instance: instance.instance_id))
