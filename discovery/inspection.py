@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -38,26 +37,6 @@ class Finding:
     def usable(self) -> bool:
         """Whether a resolver would list it."""
         return self.check in (UNCHECKED, PASSING)
-
-    def as_json(self) -> dict[str, Any]:
-        """A dictionary of plain JSON values."""
-        return {
-            **instance_as_json(self.instance),
-            "check": self.check,
-            "health": self.health,
-        }
-
-
-def instance_as_json(instance: Instance) -> dict[str, Any]:
-    """A dictionary of plain JSON values."""
-    return {
-        "id": instance.instance_id,
-        "endpoint": instance.endpoint,
-        "weight": instance.weight,
-        "tags": list(instance.tags),
-        "meta": dict(instance.meta),
-        "incarnation": instance.incarnation,
-    }
 
 
 async def inspect(target: Target, watcher: Watcher, *, timeout_s: float) -> tuple[Finding, ...]:
