@@ -34,6 +34,11 @@ def bind(attempts_before: int) -> Iterator[None]:
         _inherited.reset(token)
 
 
+def inherit(attempts_before: int) -> None:
+    """Say the same of every call made in the running context from now on (see deadline.inherit)."""
+    _inherited.set(attempts_before)
+
+
 def current() -> int:
     """How many attempts came before the one being answered; 0 outside of a handler."""
     return _inherited.get()

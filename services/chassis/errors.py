@@ -41,9 +41,9 @@ _MAX_FACT_CHARACTERS = 256
 class MalformedMessageError(Exception):
     """The bytes are no message of the method."""
 
-    def __init__(self, message_name: str) -> None:
-        super().__init__(f"the bytes are no {message_name}")
-        self.facts = {"message": message_name}
+    def __init__(self, method: str) -> None:
+        super().__init__(f"the bytes are no request of {method}")
+        self.facts = {"method": method}
 
 
 class NotImplementedYetError(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from discovery import attempts
 from discovery.clock import Clock
 from services.chassis import correlation, logs
 from services.chassis.layer import Behavior, Context, Method
@@ -90,6 +91,9 @@ class Trace:
                 correlation_id = _usable_id(value)
             elif key == TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
                 traceparent = str(value)
+            elif key == attempts.ATTEMPT_KEY:
+                # Only one layer retries: calls made while answering a retry are attempted once.
+                attempts.inherit(attempts.of_metadata([(key, value)]))
         if self._server_span is not None:
             traceparent = self._server_span() or traceparent
         correlation.bind(
