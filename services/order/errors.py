@@ -1,0 +1,102 @@
+"""Why the order service refuses a call; nothing was changed and nothing is remembered.
+
+    OrderError
+      ask for something that exists   OrderNotFoundError, SagaNotFoundError, VersionOutOfRangeError
+      read it first                   OrderNotCancellableError, OrderNotFulfillableError,
+                                      SagaNotRetryableError
+      retry later                     ViewLaggingError, ParticipantUnavailableError
+
+Refusals that are remembered (a shortage, a decline) are part of the order: see `domain.Refusal`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Precondition(NamedTuple):
+    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
+
+    type: str
+    subject: str
+    description: str
+
+
+class OrderError(Exception):
+    """A refusal with its facts, by name."""
+
+    precondition_violations: tuple[Precondition, ...] = ()
+
+    def __init__(self, message: str, **facts: str) -> None:
+        super().__init__(message)
+        self.facts: Mapping[str, str] = facts
+
+
+class OrderNotFoundError(OrderError):
+    """There is no order with this id."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no order {order_id}", order_id=order_id)
+
+
+class SagaNotFoundError(OrderError):
+    """The order has nothing left to do, or doesn't exist."""
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"{order_id} has no saga", order_id=order_id)
+
+
+class VersionOutOfRangeError(OrderError):
+    """The order has no such version."""
+
+    def __init__(self, order_id: str, *, version: int, newest: int) -> None:
+        super().__init__(
+            f"{order_id} has no version {version}; its newest is {newest}",
+            order_id=order_id,
+            version=str(version),
+            newest_version=str(newest),
+        )
+
+
+class OrderNotCancellableError(OrderError):
+    """Stock is leaving the building or has left it."""
+
+    def __init__(self, order_id: str, *, state: str) -> None:
+        message = f"{order_id} is {state} and cannot be cancelled"
+        super().__init__(message, order_id=order_id, state=state)
+        self.precondition_violations = (Precondition("STATE", order_id, message),)
+
+
+class OrderNotFulfillableError(OrderError):
+    """Only a confirmed order can be fulfilled."""
+
+    def __init__(self, order_id: str, *, state: str) -> None:
+        message = f"{order_id} is {state} and cannot be fulfilled"
+        super().__init__(message, order_id=order_id, state=state)
+        self.precondition_violations = (Precondition("STATE", order_id, message),)
+
+
+class SagaNotRetryableError(OrderError):
+    """The saga's step is being done right now: there is nothing to repeat."""
+
+    def __init__(self, order_id: str, *, step: str, owner: str) -> None:
+        message = f"{owner} is doing {step} of {order_id} right now"
+        super().__init__(message, order_id=order_id, step=step, owner=owner)
+        self.precondition_violations = (Precondition("LEASE", order_id, message),)
+
+
+class ViewLaggingError(OrderError):
+    """The list has not reached the position that was asked for."""
+
+    def __init__(self, *, position: int, min_position: int) -> None:
+        super().__init__(
+            f"the list has reached position {position}, not {min_position}",
+            position=str(position),
+            min_position=str(min_position),
+        )
+
+
+class ParticipantUnavailableError(OrderError):
+    """A participant did not answer a validation."""
+
+    def __init__(self, participant: str) -> None:
+        super().__init__(f"{participant} did not answer", participant=participant)
