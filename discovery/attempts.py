@@ -1,11 +1,11 @@
 """Which attempt of a call this is, told to the server, so that only one layer retries.
 
-A server that is itself answering a retry doesn't multiply it: while its handler runs, the number
-of attempts that came before is bound, calls made inside are attempted once, and pass the number
-on. C-core strips a `grpc-previous-rpc-attempts` of ours, so the header is our own.
+A server that is itself answering a retry doesn't multiply it: it says in the handler's context how
+many attempts came before, and calls made there are attempted once, and pass the number on.
 
-    with attempts.bind(attempts.of_metadata(context.invocation_metadata())):
-        await handler(...)
+    attempts.inherit(attempts.of_metadata(context.invocation_metadata()))
+
+C-core strips a `grpc-previous-rpc-attempts` of ours, so the header is our own.
 """
 
 from collections.abc import Iterable, Iterator

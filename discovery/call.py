@@ -14,14 +14,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import grpc
 
+from discovery import call_status
 from discovery.outgoing import Outgoing, Send
 from discovery.serialization import Deserializer, deserialize
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
-
-# In the words of grpc.aio.
-CANCELLED_DETAILS = "Locally cancelled by application!"
 
 _PENDING, _ANSWERED, _FAILED, _CANCELLED = range(4)
 
@@ -33,23 +31,6 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
     RPC, as in grpc.aio. Collected unfinished, the call is cancelled. A BaseException is never
     stored: it goes to whoever drives.
     """
-
-    __slots__ = (
-        "_callbacks",
-        "_context",
-        "_coroutine",
-        "_deserializer",
-        "_driven",
-        "_driver",
-        "_error",
-        "_loop",
-        "_monotonic",
-        "_outgoing",
-        "_response",
-        "_state",
-        "_suspended_on",
-        "_waiters",
-    )
 
     _coroutine: Coroutine[Any, Any, bytes]
     _error: Exception
@@ -157,7 +138,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
             await self
 
     def _abandoned(self) -> None:
-        """The driving awaiter was closed in mid-wait; somebody else has to go on, if anybody asks."""
+        """The driving awaiter was closed in mid-wait; whoever else asked has to be served."""
         self._driven = False
         if (self._waiters or self._callbacks) and self._loop.is_running():
             self._drive_in_task()
@@ -172,8 +153,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
 
     def _fail(self, error: Exception) -> None:
         self._error = error
-        cancelled = isinstance(error, grpc.aio.UsageError)
-        self._settle(_CANCELLED if cancelled else _FAILED)
+        self._settle(_FAILED)
 
     def _settle(self, state: int) -> None:
         self._state = state
@@ -213,17 +193,8 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
         return True
 
     def __del__(self) -> None:
-        attempt = self._outgoing.attempt if self._state is _PENDING else None
-        if attempt is None or self._loop.is_closed():
-            return
-        try:
-            same_thread = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            same_thread = False
-        if same_thread:
-            attempt.cancel()
-        else:
-            self._loop.call_soon_threadsafe(attempt.cancel)
+        if self._state is _PENDING and self._outgoing.attempt is not None:
+            call_status.cancel_collected(self._outgoing.attempt.cancel, self._loop)
 
     def cancelled(self) -> bool:
         """Whether the RPC ended CANCELLED, by this side or the other."""
@@ -244,74 +215,34 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """Call `callback(call)` when the RPC has ended; at once where it has."""
-        if self._state is not _PENDING:
+        if self.done():
             callback(self)
-            return
-        if self._callbacks is None:
-            self._callbacks = []
-        self._callbacks.append(callback)
-        if not self._driven:
-            self._drive_in_task()
-
-    async def _end(self) -> grpc.aio.AioRpcError | None:
-        """Wait for the end; the error where it ended in one. Raises an error that isn't a status."""
-        if self._state is _PENDING:
-            if not self._driven:
-                self._drive_in_task()
-            await self._new_waiter()
-        if self._state is _CANCELLED:
-            return _cancelled_error()
-        if self._state is _ANSWERED:
-            return None
-        if isinstance(self._error, grpc.aio.AioRpcError):
-            return self._error
-        raise self._error
-
-    def _native(self) -> grpc.aio.Call | None:
-        """The attempt that answered; None where an interceptor did."""
-        attempt = self._outgoing.attempt
-        return attempt if isinstance(attempt, grpc.aio.Call) else None
-
-    async def code(self) -> grpc.StatusCode:
-        """The status code the RPC ended with."""
-        error = await self._end()
-        return grpc.StatusCode.OK if error is None else error.code()
-
-    async def details(self) -> str:
-        """The status details the RPC ended with."""
-        error = await self._end()
-        if error is not None:
-            return error.details() or ""
-        native = self._native()
-        return "" if native is None else await native.details()
-
-    async def debug_error_string(self) -> str:
-        """What C-core has to say about an error; empty without one."""
-        error = await self._end()
-        return "" if error is None else error.debug_error_string() or ""
-
-    async def initial_metadata(self) -> grpc.aio.Metadata:
-        """The initial metadata of the attempt that ended the call."""
-        error = await self._end()
-        if error is not None:
-            return error.initial_metadata() or grpc.aio.Metadata()
-        native = self._native()
-        return grpc.aio.Metadata() if native is None else await native.initial_metadata()
-
-    async def trailing_metadata(self) -> grpc.aio.Metadata:
-        """The trailing metadata of the attempt that ended the call."""
-        error = await self._end()
-        if error is not None:
-            return error.trailing_metadata() or grpc.aio.Metadata()
-        native = self._native()
-        return grpc.aio.Metadata() if native is None else await native.trailing_metadata()
+        else:
+            self._callbacks = [*(self._callbacks or ()), callback]
 
     async def wait_for_connection(self) -> None:
         """Wait for the end, as a unary call of grpc.aio does; raises the error it ended with."""
-        if await self._end() is not None:
+        await self._known()
+        if self._state is not _ANSWERED:
             self._raise()
 
+    async def _known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
+        """Wait for the end; what knows of it. Raises an error that isn't a status."""
+        if not self.done():
+            await self._new_waiter()
+        if self._state is _CANCELLED:
+            return call_status.cancelled()
+        if self._state is _FAILED:
+            if isinstance(self._error, grpc.aio.AioRpcError):
+                return self._error
+            raise self._error
+        attempt = self._outgoing.attempt
+        # An interceptor can answer by itself.
+        answered = isinstance(attempt, grpc.aio.Call)
+        return attempt if answered else call_status.snapshot(grpc.StatusCode.OK)
 
-def _cancelled_error() -> grpc.aio.AioRpcError:
-    empty = grpc.aio.Metadata()
-    return grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, empty, empty, CANCELLED_DETAILS)
+    code = call_status.code
+    details = call_status.details
+    debug_error_string = call_status.debug_error_string
+    initial_metadata = call_status.initial_metadata
+    trailing_metadata = call_status.trailing_metadata

@@ -2,14 +2,14 @@
 
 deadline = min(explicit timeout or the method's default, what the handler's caller has left - 20 ms)
 
-A server binds what its own caller has left for the time of a handler, and every call the handler
-makes through this package stays within it:
+A server says what its own caller has left, and every call the handler makes through this package
+stays within it:
 
-    with deadline.bind(clock.monotonic() + time_remaining_s):
-        await handler(...)
+    deadline.inherit(deadline.of_time_remaining(context.time_remaining(), now_s=...))
 
-The binding is a context variable: tasks started by the handler inherit it, so work that is meant
-to outlive the handler runs in a fresh `contextvars.Context()`.
+This is a context variable: grpc.aio gives each handler a context of its own, and tasks started by
+the handler inherit it; work that is meant to outlive the handler runs in a fresh
+`contextvars.Context()`. `bind` does the same for a block of code.
 """
 
 from collections.abc import Iterator
