@@ -167,18 +167,22 @@ class Check:
         maximum: timedelta,
         required: bool = False,
     ) -> timedelta | None:
-        """A span of time within the two bounds, both included; None where it is absent."""
+        """A span of time within the two bounds, both included; None where it is absent or bad."""
         if not present:
             self.that(not required, field, "is required")
             return None
         bounds = f"must be at least {_seconds(minimum)} and at most {_seconds(maximum)}"
-        lowest, highest = minimum.total_seconds() - 1, maximum.total_seconds() + 1
-        if not lowest <= value.seconds <= highest or abs(value.nanos) >= _NANOS_PER_S:
+        # In whole nanoseconds: a span the wire can carry may be too long for a timedelta.
+        span_ns = value.seconds * _NANOS_PER_S + value.nanos
+        is_one = abs(value.nanos) < _NANOS_PER_S and value.seconds * value.nanos >= 0
+        if not is_one or not _nanos(minimum) <= span_ns <= _nanos(maximum):
             self.violation(field, bounds)
             return None
-        span = timedelta(seconds=value.seconds, microseconds=value.nanos / 1_000)
-        self.that(minimum <= span <= maximum, field, bounds)
-        return span
+        return timedelta(microseconds=span_ns // 1_000)
+
+
+def _nanos(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1_000
 
 
 def _seconds(span: timedelta) -> str:
