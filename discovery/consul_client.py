@@ -113,10 +113,9 @@ class AgentClient:
         # Uncompressed: the agent is near, and unpacking costs more than reading.
         headers = {**self._client.prepare_headers(), "Accept-Encoding": "identity"}
         with _failures_of(self._address):
-            answer = await self._client.http.get(
+            answer: Answer = await self._client.http.get(
                 decode, path, params=params, headers=headers, connections_timeout=timeout_s
             )
-        assert isinstance(answer, Answer)
         return answer
 
     async def register(self, name: str, **definition: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from discovery.clock import Clock
 from discovery.consul_client import AgentAddress, AgentClient, agent_client
-from discovery.consul_watch import Freshness, read_page, watch_passing
+from discovery.consul_health import Freshness, HealthEndpoint
+from discovery.consul_watch import watch_passing
 from discovery.instance import Instance
 
 logger = logging.getLogger(__name__)
@@ -107,9 +108,7 @@ class ConsulRegistry:
         """Blocking queries on a connection of their own, answered by any server."""
         async with agent_client(self._address) as client:
             lists = watch_passing(
-                client,
-                service,
-                tag=tag,
+                HealthEndpoint(client, service, tag=tag),
                 clock=self._clock,
                 rng=self._rng,
                 wait_s=self._wait_s,
@@ -121,7 +120,8 @@ class ConsulRegistry:
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         async with agent_client(self._address) as client:
-            page = await read_page(client, service, tag, [("passing", 1), ("consistent", "")])
+            endpoint = HealthEndpoint(client, service, tag=tag)
+            page = await endpoint.ask([("passing", 1), ("consistent", "")])
         return page.instances
 
     async def checked(
@@ -132,8 +132,8 @@ class ConsulRegistry:
         For people; a resolver sees the passing ones only. Raises RegistryError.
         """
         async with agent_client(self._address) as client:
-            page = await read_page(client, service, tag, [("consistent", "")])
-        return tuple(zip(page.instances, page.checks, strict=True))
+            page = await HealthEndpoint(client, service, tag=tag).ask([("consistent", "")])
+        return tuple(zip(page.instances, page.worst_statuses(), strict=True))
 
     def freshness(self, service: str) -> Freshness | None:
         """How fresh the newest watched answer was; None before there was one."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 SCHEMES = ("consul", "static", "dns", "memory")
 
+_LAST_PORT = 65_535
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]*")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -112,6 +113,6 @@ def _check_address(text: str, address: str, place: int) -> None:
     matched = _HOST_AND_PORT.fullmatch(address)
     if matched is None:
         raise InvalidTargetError(text, place, f"expected host:port, found {address!r}")
-    if not 1 <= int(matched["port"]) <= 65535:
+    if not 1 <= int(matched["port"]) <= _LAST_PORT:
         port_at = place + matched.start("port")
-        raise InvalidTargetError(text, port_at, "a port is a number from 1 to 65535")
+        raise InvalidTargetError(text, port_at, f"a port is a number from 1 to {_LAST_PORT}")

@@ -33,12 +33,14 @@ class Registry(Registrar, Watcher, Protocol):
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
+    """One agent for all tests; each test has a service of its own."""
     with consul_agent() as running:
         yield running
 
 
 @pytest.fixture(params=["memory", "consul"])
 async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
+    """Each registry in turn, working."""
     if request.param == "memory":
         yield MemoryRegistry()
         return
@@ -49,6 +51,7 @@ async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
 
 @pytest.fixture(params=["memory", "consul"])
 async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
+    """Each registry in turn, down."""
     if request.param == "memory":
         memory = MemoryRegistry()
         memory.fail("the registry is down")

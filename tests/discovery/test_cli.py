@@ -27,6 +27,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
+    """One agent for all tests; each test has a service of its own."""
     with consul_agent() as running:
         yield running
 

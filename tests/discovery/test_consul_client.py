@@ -47,6 +47,7 @@ class StandIn:
 
 @pytest.fixture
 async def agent() -> AsyncIterator[StandIn]:
+    """A stand-in that listens on a free port."""
     stand_in = StandIn()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", stand_in.handle)
@@ -194,7 +195,7 @@ def test_where_the_agent_is(environ: dict[str, str], authority: str, expected: s
 @pytest.mark.parametrize("text", ["unix:///var/run/consul.sock", "http://", "host:port:more"])
 def test_an_address_that_can_t_be_used(text: str) -> None:
     """A socket in the file system, or nonsense, is refused when it is read, not when it's used."""
-    with pytest.raises(ValueError, match="Consul agent|[Pp]ort"):
+    with pytest.raises(ValueError, match=r"Consul agent|[Pp]ort"):
         AgentAddress.from_environment({"CONSUL_HTTP_ADDR": text})
 
 

@@ -28,6 +28,7 @@ _UNCHECKED = CheckSettings(interval_s=3600)
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
+    """One agent for all tests; each test has a service of its own."""
     with consul_agent() as running:
         yield running
 

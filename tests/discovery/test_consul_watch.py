@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from discovery.consul_client import Answer
-from discovery.consul_watch import Freshness, watch_passing
+from discovery.consul_health import Freshness, HealthEndpoint
+from discovery.consul_watch import watch_passing
 from discovery.instance import Instance
 from discovery.registry import RegistryError
 from tests.manual_clock import ManualClock
@@ -36,6 +37,7 @@ def entry(instance_id: str, **service: Any) -> dict[str, Any]:
 
 
 def answer(index: object, *entries: dict[str, Any], **headers: str) -> Answer:
+    """An answer of the health endpoint; headers are named with underscores."""
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return Answer(list(entries), {"X-Consul-Index": str(index), **named})
 
@@ -64,9 +66,7 @@ class ScriptedAgent:
 
     def watch(self, tag: str | None = None) -> AsyncGenerator[tuple[Instance, ...], None]:
         return watch_passing(
-            self,
-            "order",
-            tag=tag,
+            HealthEndpoint(self, "order", tag=tag),
             clock=self.clock,
             rng=random.Random(1),
             wait_s=WAIT_S,
@@ -79,7 +79,8 @@ class ScriptedAgent:
 
         async def follow() -> None:
             async for instances in self.watch(tag):
-                yielded.append([instance.instance_id for instance in instances])
+                ids = [instance.instance_id for instance in instances]
+                yielded.append(ids)
 
         following = asyncio.create_task(follow())
         await self.clock.advance(60)
@@ -154,7 +155,7 @@ async def test_how_fresh_an_answer_is_gets_observed() -> None:
         ]
     )
     await agent.play()
-    assert agent.observed == [Freshness(0, True), Freshness(7000, False)]
+    assert agent.observed == [Freshness(), Freshness(last_contact_ms=7000, known_leader=False)]
 
 
 async def test_an_instance_without_an_address_is_at_its_node() -> None:
@@ -172,6 +173,20 @@ async def test_weights_and_meta_are_read() -> None:
     (instance,) = await anext(agent.watch())
     assert (instance.weight, instance.incarnation) == (7, "x1")
     assert (dict(instance.meta), instance.tags) == ({"version": "1.4.0"}, ("v2",))
+
+
+async def test_what_did_not_change_is_not_read_again() -> None:
+    """Of many instances one changed: the others are the very same values as before."""
+    agent = ScriptedAgent(
+        [
+            answer(17, entry("order-a"), entry("order-b")),
+            answer(18, entry("order-a"), entry("order-b", Port=50052)),
+        ]
+    )
+    lists = agent.watch()
+    before, after = await anext(lists), await anext(lists)
+    assert before[0] is after[0]
+    assert (before[1].port, after[1].port) == (50051, 50052)
 
 
 async def test_two_agents_may_use_one_id() -> None:
