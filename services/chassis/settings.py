@@ -33,10 +33,18 @@ class ServerSettings(BaseSettings):
 
 
 class RegistrySettings(BaseSettings):
-    """The Consul agent, under the names Consul's own tools read; no registry where empty."""
+    """The Consul agent, under the names Consul's own tools read; no registry where empty.
+
+    TRADEPOST_REGISTRY=none keeps a service unregistered beside a CONSUL_HTTP_ADDR meant for others.
+    """
 
     model_config = SettingsConfigDict(frozen=True)
 
+    kind: str = Field(
+        default="consul",
+        pattern="^(consul|none)$",
+        validation_alias=AliasChoices("TRADEPOST_REGISTRY", "kind"),
+    )
     address: str = Field(default="", validation_alias=AliasChoices("CONSUL_HTTP_ADDR", "address"))
     token: str = Field(
         default="", repr=False, validation_alias=AliasChoices("CONSUL_HTTP_TOKEN", "token")

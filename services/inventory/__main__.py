@@ -1,0 +1,47 @@
+"""`python -m services.inventory`: reads the settings and serves until it is told to stop."""
+
+import asyncio
+import random
+
+from discovery.clock import SystemClock
+from services.chassis.ids import IdFactory
+from services.chassis.registrar import registrar_of
+from services.chassis.server import serve
+from services.chassis.settings import (
+    DatabaseSettings,
+    RegistrySettings,
+    ServerSettings,
+    TelemetrySettings,
+)
+from services.inventory.service import NAME, build
+
+
+async def main() -> None:
+    """Serve the inventory. Raises pydantic's ValidationError for settings that can't be right."""
+    settings = ServerSettings()
+    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
+    clock, rng = SystemClock(), random.SystemRandom()
+    ids = IdFactory(clock=clock, rng=rng)
+    async with (
+        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        build(
+            database_url=database.url,
+            readers=database.readers,
+            clock=clock,
+            ids=ids,
+            owner=settings.instance_id or NAME,
+        ) as service,
+    ):
+        await serve(
+            service,
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            telemetry_settings=TelemetrySettings(),
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

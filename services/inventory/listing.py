@@ -1,0 +1,89 @@
+"""What callers read, each of one snapshot."""
+
+import heapq
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from services.chassis.ids import with_prefix
+from services.chassis.micros import to_micros
+from services.inventory import shelf_store, store
+from services.inventory.errors import ItemNotFoundError, ReservationNotFoundError
+from services.inventory.queries import Listed, MovementPage, ReservationPage, SkuPage, cut
+from services.inventory.reservation import Reservation
+from services.inventory.stock import Item, Movement, StockLevel
+
+
+def items(connection: Connection, page: SkuPage) -> Listed[Item]:
+    """A page of items by SKU."""
+    rows = shelf_store.items_after(connection, page.after_sku, page.size + 1)
+    return cut(rows, page.size, lambda item: (item.sku,))
+
+
+def levels(connection: Connection, page: SkuPage) -> Listed[StockLevel]:
+    """A page of stock levels by SKU."""
+    rows = shelf_store.levels_after(connection, page.after_sku, page.size + 1)
+    return cut(rows, page.size, lambda level: (level.sku,))
+
+
+def level(connection: Connection, sku: str) -> StockLevel:
+    """One stock level. Raises ItemNotFoundError."""
+    found = shelf_store.load_levels(connection, [sku])
+    if sku not in found:
+        raise ItemNotFoundError(sku)
+    return found[sku]
+
+
+def many_levels(
+    connection: Connection, skus: tuple[str, ...]
+) -> tuple[list[StockLevel], list[str]]:
+    """The levels of the items that exist, and the SKUs of those that don't; in order."""
+    found = shelf_store.load_levels(connection, sorted(set(skus)))
+    return [found[sku] for sku in skus if sku in found], [sku for sku in skus if sku not in found]
+
+
+def movements(connection: Connection, page: MovementPage) -> Listed[tuple[int, Movement, datetime]]:
+    """A page of the ledger: sequence, movement, instant."""
+    rows = shelf_store.movements_after(
+        connection,
+        page.after_sequence,
+        page.size + 1,
+        sku=page.sku,
+        reservation_id=page.reservation_id,
+    )
+    return cut(rows, page.size, lambda row: (row[0],))
+
+
+def reservation(connection: Connection, reservation_id: str) -> Reservation:
+    """One reservation. Raises ReservationNotFoundError."""
+    found = store.load(connection, reservation_id)
+    if found is None:
+        raise ReservationNotFoundError(reservation_id)
+    return found
+
+
+def reservations(connection: Connection, page: ReservationPage) -> Listed[Reservation]:
+    """A page of reservations, the oldest first."""
+    if page.order_id:
+        return Listed(_of_order(connection, page), None)
+    # One index serves every state; reading each and merging costs less than a second index.
+    keys = heapq.merge(
+        *(
+            store.keys_after(connection, state, page.after_micros, page.after_id, page.size + 1)
+            for state in page.states
+        )
+    )
+    listed = cut(list(islice(keys, page.size + 1)), page.size, lambda key: key)
+    return Listed(store.load_many(connection, [key[1] for key in listed.rows]), listed.next_key)
+
+
+def _of_order(connection: Connection, page: ReservationPage) -> list[Reservation]:
+    """The reservation that shares its UUID with the order, if it is on this page."""
+    return [
+        found
+        for found in store.load_many(connection, [with_prefix(page.order_id, "rsv")])
+        if found.state in page.states
+        and (to_micros(found.create_time), found.reservation_id)
+        > (page.after_micros, page.after_id)
+    ]

@@ -1,0 +1,63 @@
+"""Builds the whole service from its parts; `__main__` and the tests use this very function."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.inventory.v1.inventory_service_pb2_grpc import (
+    add_InventoryServiceServicer_to_server,
+)
+
+from discovery.clock import Clock
+from services.chassis.database import Database
+from services.chassis.event_log import EventLog
+from services.chassis.ids import IdFactory
+from services.chassis.server import Service
+from services.inventory.driver import SWEEP_EVERY_S, Sweeper
+from services.inventory.items import Items
+from services.inventory.reservations import Reservations
+from services.inventory.servicer import InventoryServicer
+from services.inventory.wire import ERRORS
+
+NAME = "inventory"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name
+
+
+@asynccontextmanager
+async def build(
+    *,
+    database_url: str,
+    clock: Clock,
+    ids: IdFactory,
+    owner: str = NAME,
+    readers: int = 2,
+    sweep_every_s: float = SWEEP_EVERY_S,
+) -> AsyncIterator[Service]:
+    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
+
+    `owner` names the instance in thread names.
+    """
+    database = await Database.open(database_url, clock=clock, owner=owner, readers=readers)
+    try:
+        await database.migrate(MIGRATIONS)
+        log = EventLog(clock=clock, ids=ids)
+        items = Items(log=log, clock=clock)
+        reservations = Reservations(log=log, clock=clock)
+        servicer = InventoryServicer(database=database, items=items, reservations=reservations)
+        sweeper = Sweeper(
+            database=database, reservations=reservations, clock=clock, every_s=sweep_every_s
+        )
+        yield Service(
+            name=NAME,
+            servicers=(partial(add_InventoryServiceServicer_to_server, servicer),),
+            service_names=(_SERVICE,),
+            errors=ERRORS,
+            compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
+            background=(sweeper.run,),
+        )
+    finally:
+        await database.close()

@@ -1,0 +1,205 @@
+"""SQL of items, stock levels and the ledger of movements."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from services.chassis.micros import from_micros, to_micros
+from services.inventory.stock import Item, Money, Movement, MovementKind, Offer, StockLevel
+from services.inventory.tables import ITEM, STOCK, STOCK_MOVEMENT
+
+_STOCK = (STOCK.c.sku, STOCK.c.on_hand, STOCK.c.held, STOCK.c.committed, STOCK.c.version)
+_ITEM = (
+    ITEM.c.sku,
+    ITEM.c.name,
+    ITEM.c.currency_code,
+    ITEM.c.unit_price_minor,
+    ITEM.c.revision,
+    ITEM.c.update_time,
+)
+_MOVEMENT = (
+    STOCK_MOVEMENT.c.sequence,
+    STOCK_MOVEMENT.c.occur_time,
+    STOCK_MOVEMENT.c.sku,
+    STOCK_MOVEMENT.c.kind,
+    STOCK_MOVEMENT.c.on_hand_delta,
+    STOCK_MOVEMENT.c.held_delta,
+    STOCK_MOVEMENT.c.committed_delta,
+    STOCK_MOVEMENT.c.reservation_id,
+    STOCK_MOVEMENT.c.reason,
+)
+
+_OFFERS = (
+    select(*_ITEM, ITEM.c.stream_version, *_STOCK)
+    .join_from(ITEM, STOCK, STOCK.c.sku == ITEM.c.sku)
+    .where(ITEM.c.sku.in_(bindparam("skus", expanding=True)))
+)
+_LEVELS = select(*_STOCK).where(STOCK.c.sku.in_(bindparam("skus", expanding=True)))
+_ITEMS_AFTER = (
+    select(*_ITEM)
+    .where(ITEM.c.sku > bindparam("after_sku"))
+    .order_by(ITEM.c.sku)
+    .limit(bindparam("row_limit"))
+)
+_LEVELS_AFTER = (
+    select(*_STOCK)
+    .where(STOCK.c.sku > bindparam("after_sku"))
+    .order_by(STOCK.c.sku)
+    .limit(bindparam("row_limit"))
+)
+_MOVEMENTS_AFTER = (
+    select(*_MOVEMENT)
+    .where(STOCK_MOVEMENT.c.sequence > bindparam("after_sequence"))
+    .order_by(STOCK_MOVEMENT.c.sequence)
+    .limit(bindparam("row_limit"))
+)
+_INSERT_ITEM = insert(ITEM).inline()
+_INSERT_STOCK = insert(STOCK).inline()
+_UPDATE_ITEM = (
+    update(ITEM)
+    .where(ITEM.c.sku == bindparam("key"))
+    .values(
+        name=bindparam("name"),
+        currency_code=bindparam("currency_code"),
+        unit_price_minor=bindparam("unit_price_minor"),
+        revision=bindparam("revision"),
+        stream_version=bindparam("stream_version"),
+        update_time=bindparam("update_time"),
+    )
+)
+_MOVE = (
+    update(STOCK)
+    .where(STOCK.c.sku == bindparam("key"))
+    .values(
+        on_hand=STOCK.c.on_hand + bindparam("on_hand_delta"),
+        held=STOCK.c.held + bindparam("held_delta"),
+        committed=STOCK.c.committed + bindparam("committed_delta"),
+        version=STOCK.c.version + 1,
+    )
+)
+_APPEND_MOVEMENT = insert(STOCK_MOVEMENT).inline()
+
+
+def load_shelf(connection: Connection, skus: Sequence[str]) -> dict[str, Offer]:
+    """The items that exist of `skus`, by SKU, with their stock."""
+    rows: Iterable[Any] = connection.execute(_OFFERS, {"skus": skus})
+    return {row[0]: Offer(_item(row[:6]), StockLevel(*row[7:]), row[6]) for row in rows}
+
+
+def load_levels(connection: Connection, skus: Sequence[str]) -> dict[str, StockLevel]:
+    """The stock of the items that exist of `skus`, by SKU."""
+    return {row[0]: StockLevel(*row) for row in connection.execute(_LEVELS, {"skus": skus})}
+
+
+def items_after(connection: Connection, sku: str, limit: int) -> list[Item]:
+    """Items in the order of their SKU."""
+    rows = connection.execute(_ITEMS_AFTER, {"after_sku": sku, "row_limit": limit})
+    return [_item(row) for row in rows]
+
+
+def levels_after(connection: Connection, sku: str, limit: int) -> list[StockLevel]:
+    """Stock levels in the order of their SKU."""
+    rows = connection.execute(_LEVELS_AFTER, {"after_sku": sku, "row_limit": limit})
+    return [StockLevel(*row) for row in rows]
+
+
+def movements_after(
+    connection: Connection, sequence: int, limit: int, *, sku: str, reservation_id: str
+) -> list[tuple[int, Movement, datetime]]:
+    """Sequence, movement and instant, in the order in which they happened.
+
+    An empty `sku` or `reservation_id` means any.
+    """
+    statement = _MOVEMENTS_AFTER
+    if sku:
+        statement = statement.where(STOCK_MOVEMENT.c.sku == sku)
+    if reservation_id:
+        statement = statement.where(STOCK_MOVEMENT.c.reservation_id == reservation_id)
+    rows = connection.execute(statement, {"after_sequence": sequence, "row_limit": limit})
+    return [
+        (row[0], Movement(row[2], MovementKind(row[3]), *row[4:]), from_micros(row[1]))
+        for row in rows
+    ]
+
+
+def add_offers(connection: Connection, offers: Sequence[Offer]) -> None:
+    """Put new items on the shelf, with the stock they come with."""
+    if offers:
+        connection.execute(_INSERT_ITEM, [{"sku": o.item.sku, **_item_row(o)} for o in offers])
+        connection.execute(
+            _INSERT_STOCK,
+            [
+                {
+                    "sku": offer.level.sku,
+                    "on_hand": offer.level.on_hand,
+                    "held": offer.level.held,
+                    "committed": offer.level.committed,
+                    "version": offer.level.version,
+                }
+                for offer in offers
+            ],
+        )
+
+
+def change_items(connection: Connection, offers: Sequence[Offer]) -> None:
+    """Write changed items; their stock is left alone."""
+    if offers:
+        connection.execute(_UPDATE_ITEM, [{"key": o.item.sku, **_item_row(o)} for o in offers])
+
+
+def move(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
+    """Apply movements to the levels and append them to the ledger."""
+    if movements:
+        connection.execute(
+            _MOVE,
+            [
+                {
+                    "key": movement.sku,
+                    "on_hand_delta": movement.on_hand_delta,
+                    "held_delta": movement.held_delta,
+                    "committed_delta": movement.committed_delta,
+                }
+                for movement in movements
+            ],
+        )
+        append_movements(connection, movements, at)
+
+
+def append_movements(connection: Connection, movements: Iterable[Movement], at: datetime) -> None:
+    """Write to the ledger alone, for levels that were written with their movements in them."""
+    occur_time = to_micros(at)
+    rows = [
+        {
+            "sku": movement.sku,
+            "kind": movement.kind.value,
+            "on_hand_delta": movement.on_hand_delta,
+            "held_delta": movement.held_delta,
+            "committed_delta": movement.committed_delta,
+            "reservation_id": movement.reservation_id,
+            "reason": movement.reason,
+            "occur_time": occur_time,
+        }
+        for movement in movements
+    ]
+    if rows:
+        connection.execute(_APPEND_MOVEMENT, rows)
+
+
+def _item(row: Iterable[Any]) -> Item:
+    sku, name, currency_code, unit_price_minor, revision, update_micros = row
+    unit_price = Money(currency_code, unit_price_minor)
+    return Item(sku, name, unit_price, revision, from_micros(update_micros))
+
+
+def _item_row(offer: Offer) -> dict[str, object]:
+    item = offer.item
+    return {
+        "name": item.name,
+        "currency_code": item.unit_price.currency_code,
+        "unit_price_minor": item.unit_price.minor_units,
+        "revision": item.revision,
+        "stream_version": offer.stream_version,
+        "update_time": to_micros(item.update_time),
+    }

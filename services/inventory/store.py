@@ -1,0 +1,209 @@
+"""SQL of reservations and their lines."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, exists, insert, select, tuple_, update
+from tradepost.inventory.v1.reservation_pb2 import ReservationRefusal
+
+from services.chassis.micros import from_micros, to_micros
+from services.inventory.pricing import Line
+from services.inventory.reservation import Reservation, ReservationState
+from services.inventory.stock import Money
+from services.inventory.tables import RESERVATION, RESERVATION_LINE
+from services.inventory.wire import from_refusal, to_refusal
+
+_HEAD = (
+    RESERVATION.c.reservation_id,
+    RESERVATION.c.order_id,
+    RESERVATION.c.state,
+    RESERVATION.c.currency_code,
+    RESERVATION.c.total_minor,
+    RESERVATION.c.expire_time,
+    RESERVATION.c.refusal,
+    RESERVATION.c.version,
+    RESERVATION.c.create_time,
+    RESERVATION.c.update_time,
+)
+_HEAD_SIZE = len(_HEAD)
+_LINE = (
+    RESERVATION_LINE.c.sku,
+    RESERVATION_LINE.c.quantity,
+    RESERVATION_LINE.c.name,
+    RESERVATION_LINE.c.unit_price_minor,
+)
+
+_LOAD = (
+    select(*_HEAD, *_LINE)
+    .join_from(RESERVATION, RESERVATION_LINE, isouter=True)
+    .where(RESERVATION.c.reservation_id == bindparam("key"))
+    .order_by(RESERVATION_LINE.c.sku)
+)
+_LOAD_HEADS = select(*_HEAD).where(
+    RESERVATION.c.reservation_id.in_(bindparam("keys", expanding=True))
+)
+_LOAD_LINES = (
+    select(RESERVATION_LINE.c.reservation_id, *_LINE)
+    .where(RESERVATION_LINE.c.reservation_id.in_(bindparam("keys", expanding=True)))
+    .order_by(RESERVATION_LINE.c.reservation_id, RESERVATION_LINE.c.sku)
+)
+_KEYS_AFTER = (
+    select(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
+    .where(
+        RESERVATION.c.state == bindparam("state"),
+        tuple_(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
+        > tuple_(bindparam("after_micros"), bindparam("after_id")),
+    )
+    .order_by(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
+    .limit(bindparam("row_limit"))
+)
+# The state is a literal, so that the partial index of holds is used.
+_RUN_OUT = (
+    select(RESERVATION.c.reservation_id)
+    .where(
+        RESERVATION.c.state == ReservationState.HELD.value,
+        RESERVATION.c.expire_time <= bindparam("now"),
+    )
+    .order_by(RESERVATION.c.expire_time)
+    .limit(bindparam("row_limit"))
+)
+_RUN_OUT_TOUCHING = _RUN_OUT.where(
+    exists().where(
+        RESERVATION_LINE.c.reservation_id == RESERVATION.c.reservation_id,
+        RESERVATION_LINE.c.sku.in_(bindparam("skus", expanding=True)),
+    )
+)
+_INSERT = insert(RESERVATION).inline()
+_INSERT_LINE = insert(RESERVATION_LINE).inline()
+_UPDATE = (
+    update(RESERVATION)
+    .where(RESERVATION.c.reservation_id == bindparam("key"))
+    .values(
+        state=bindparam("state"),
+        expire_time=bindparam("expire_time"),
+        refusal=bindparam("refusal"),
+        version=bindparam("version"),
+        update_time=bindparam("update_time"),
+    )
+)
+
+
+def load(connection: Connection, reservation_id: str) -> Reservation | None:
+    """One reservation with its lines; None where there is none."""
+    rows = connection.execute(_LOAD, {"key": reservation_id}).all()
+    if not rows:
+        return None
+    head = rows[0][:_HEAD_SIZE]
+    lines = [row[_HEAD_SIZE:] for row in rows if row[_HEAD_SIZE] is not None]
+    return _reservation(head, lines)
+
+
+def load_many(connection: Connection, reservation_ids: Sequence[str]) -> list[Reservation]:
+    """The reservations that exist, in the order of the ids."""
+    keys = {"keys": reservation_ids}
+    lines: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
+    for row in connection.execute(_LOAD_LINES, keys):
+        lines[row[0]].append(row[1:])
+    heads = {row[0]: row for row in connection.execute(_LOAD_HEADS, keys)}
+    return [
+        _reservation(heads[reservation_id], lines[reservation_id])
+        for reservation_id in reservation_ids
+        if reservation_id in heads
+    ]
+
+
+def keys_after(
+    connection: Connection, state: ReservationState, micros: int, reservation_id: str, limit: int
+) -> list[tuple[int, str]]:
+    """Creation time in microseconds and id of the reservations in `state`, the oldest first."""
+    rows = connection.execute(
+        _KEYS_AFTER,
+        {
+            "state": state.value,
+            "after_micros": micros,
+            "after_id": reservation_id,
+            "row_limit": limit,
+        },
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def run_out(
+    connection: Connection, now: datetime, limit: int, *, skus: Sequence[str] | None = None
+) -> list[str]:
+    """Ids of holds whose time is over, the oldest first; where set, only with one of `skus`."""
+    arguments = {"now": to_micros(now), "row_limit": limit}
+    if skus is None:
+        return list(connection.execute(_RUN_OUT, arguments).scalars())
+    return list(connection.execute(_RUN_OUT_TOUCHING, {**arguments, "skus": skus}).scalars())
+
+
+def add(connection: Connection, reservation: Reservation) -> None:
+    """Write a new reservation with its lines."""
+    total = reservation.total
+    connection.execute(
+        _INSERT,
+        {
+            "reservation_id": reservation.reservation_id,
+            "order_id": reservation.order_id,
+            "currency_code": "" if total is None else total.currency_code,
+            "total_minor": None if total is None else total.minor_units,
+            "create_time": to_micros(reservation.create_time),
+            **_changing(reservation),
+        },
+    )
+    if reservation.lines:
+        connection.execute(
+            _INSERT_LINE,
+            [
+                {
+                    "reservation_id": reservation.reservation_id,
+                    "sku": line.sku,
+                    "quantity": line.quantity,
+                    "name": line.name,
+                    "unit_price_minor": line.unit_price.minor_units,
+                }
+                for line in reservation.lines
+            ],
+        )
+
+
+def change(connection: Connection, reservations: Sequence[Reservation]) -> None:
+    """Write where reservations stand now; lines and total never change."""
+    connection.execute(
+        _UPDATE,
+        [{"key": each.reservation_id, **_changing(each)} for each in reservations],
+    )
+
+
+def _changing(reservation: Reservation) -> dict[str, object]:
+    expire_time, refusal = reservation.expire_time, reservation.refusal
+    return {
+        "state": reservation.state.value,
+        "expire_time": None if expire_time is None else to_micros(expire_time),
+        "refusal": None if refusal is None else to_refusal(refusal).SerializeToString(),
+        "version": reservation.version,
+        "update_time": to_micros(reservation.update_time),
+    }
+
+
+def _reservation(head: Iterable[Any], lines: Sequence[Sequence[Any]]) -> Reservation:
+    (reservation_id, order_id, state, currency_code, total_minor, expire_micros, refusal, version,
+     create_micros, update_micros) = head  # fmt: skip
+    return Reservation(
+        reservation_id=reservation_id,
+        order_id=order_id,
+        state=ReservationState(state),
+        lines=tuple(
+            Line(sku, quantity, name, Money(currency_code, unit_price_minor))
+            for sku, quantity, name, unit_price_minor in lines
+        ),
+        total=None if total_minor is None else Money(currency_code, total_minor),
+        expire_time=None if expire_micros is None else from_micros(expire_micros),
+        refusal=None if refusal is None else from_refusal(ReservationRefusal.FromString(refusal)),
+        version=version,
+        create_time=from_micros(create_micros),
+        update_time=from_micros(update_micros),
+    )
