@@ -21,7 +21,7 @@ from discovery.instance import Resolution
 from discovery.registry import RegistryError, Watcher
 from discovery.resolver import Resolver
 from discovery.target import Target, parse_target
-from discovery.watchers import watcher_for
+from discovery.watchers import registry_of
 
 EXIT_USABLE = 0
 EXIT_NO_INSTANCES = 1
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clock, rng = SystemClock(), random.Random()
     try:
         target = parse_target(options.target)
-        watcher = watcher_for(target, clock=clock, rng=rng)
+        watcher = registry_of(target, clock=clock, rng=rng)
     except ValueError as error:
         parser.error(str(error))
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from discovery.inspection import Finding
 from discovery.instance import Instance, Resolution
+from discovery.instance_json import instance_to_json
 
 _COLUMNS = ("ID", "ENDPOINT", "WEIGHT", "TAGS", "VERSION", "CHECK", "HEALTH")
 
@@ -85,11 +86,4 @@ def _change_line(moment: str, total: int, sign: str, instance: Instance) -> str:
 
 
 def _instance_as_json(instance: Instance) -> dict[str, Any]:
-    return {
-        "id": instance.instance_id,
-        "endpoint": instance.endpoint,
-        "weight": instance.weight,
-        "tags": list(instance.tags),
-        "meta": dict(instance.meta),
-        "incarnation": instance.incarnation,
-    }
+    return {"endpoint": instance.endpoint, **instance_to_json(instance)}

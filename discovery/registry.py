@@ -4,7 +4,8 @@ A registry is the store of instances (Consul, memory) and nothing else. Every im
 passes the same contract suite.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from discovery.instance import Instance
@@ -45,3 +46,15 @@ class Watcher(Protocol):
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         """One consistent look-up, used to confirm a list that became empty. Raises RegistryError."""
         ...
+
+
+@asynccontextmanager
+async def closing(
+    lists: AsyncIterator[tuple[Instance, ...]],
+) -> AsyncIterator[AsyncIterator[tuple[Instance, ...]]]:
+    """Close a watch that is left early with the block, not when the collector finds it."""
+    try:
+        yield lists
+    finally:
+        if isinstance(lists, AsyncGenerator):
+            await lists.aclose()

@@ -9,13 +9,12 @@ a partial list until everybody has registered again.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 
 from discovery.backoff import jittered
 from discovery.clock import Clock
 from discovery.instance import Instance, Resolution
-from discovery.registry import RegistryError, Watcher
+from discovery.registry import RegistryError, Watcher, closing
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class Resolver:
         delays_s = self._delays_s()
         while True:
             try:
-                async with _closing(self._watcher.watch(self._service, tag=self._tag)) as lists:
+                async with closing(self._watcher.watch(self._service, tag=self._tag)) as lists:
                     async for listed in lists:
                         self._accept(listed or await self._confirm_empty())
                         delays_s = self._delays_s()
@@ -154,15 +153,3 @@ class Resolver:
 
 def _ids(resolution: Resolution) -> set[str]:
     return {instance.instance_id for instance in resolution.instances}
-
-
-@asynccontextmanager
-async def _closing(
-    lists: AsyncIterator[tuple[Instance, ...]],
-) -> AsyncIterator[AsyncIterator[tuple[Instance, ...]]]:
-    """Close a watch that is left early, at once and not when the collector finds it."""
-    try:
-        yield lists
-    finally:
-        if isinstance(lists, AsyncGenerator):
-            await lists.aclose()

@@ -1,26 +1,46 @@
 """The watcher that goes with a target."""
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from pathlib import Path
+from urllib.parse import quote
 
 from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
 from discovery.instance import Instance
 from discovery.memory import memory_registry
 from discovery.registry import RegistryError, Watcher
+from discovery.snapshot import SnapshotWatcher
 from discovery.target import Target
 
 # Long enough to spare name servers, short beside the minutes a record usually lives.
 DNS_INTERVAL_S = 25.0
 
 
-def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
-    """Build the watcher of a parsed target; nothing is opened before it is used.
+# Names the folder of the snapshots that callers may start with while Consul is down.
+SNAPSHOT_VARIABLE = "DISCOVERY_SNAPSHOT_DIR"
 
-    Raises ValueError where the environment (CONSUL_HTTP_ADDR) can't be understood.
+
+def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
+    """Build the watcher of a parsed target, with a snapshot where DISCOVERY_SNAPSHOT_DIR is set.
+
+    Nothing is opened before it is used. Raises ValueError where the environment
+    (CONSUL_HTTP_ADDR) can't be understood.
     """
+    watcher = registry_of(target, clock=clock, rng=rng)
+    directory = os.environ.get(SNAPSHOT_VARIABLE)
+    if target.scheme != "consul" or not directory:
+        return watcher
+    parts = (target.authority, target.service, target.tag)
+    name = "_".join(quote(part, safe="") for part in parts if part)
+    return SnapshotWatcher(watcher, Path(directory) / f"{name}.json")
+
+
+def registry_of(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
+    """Build the watcher that asks the target's registry itself. Raises as `watcher_for`."""
     match target.scheme:
         case "consul":
             return ConsulRegistry.from_environment(target.authority, clock=clock, rng=rng)

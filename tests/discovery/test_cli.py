@@ -96,7 +96,10 @@ def test_resolve_as_json(agent: ConsulAgent, capsys: pytest.CaptureFixture[str])
         "instances": [
             {
                 "id": "listed-json-1",
+                "service": "listed-json",
                 "endpoint": "127.0.0.1:1",
+                "address": "127.0.0.1",
+                "port": 1,
                 "weight": 1,
                 "tags": ["v2"],
                 "meta": {"version": "1"},
