@@ -39,7 +39,7 @@ class Admission:
         self._waiting_methods = frozenset(waiting_methods)
         self._compensation_methods = frozenset(compensation_methods)
         kept = limit // _COMPENSATION_SHARE if self._compensation_methods else 0
-        self._ordinary_limit = limit - kept
+        self.ordinary_limit = limit - kept
         self.working = 0
         self.waiting = 0
 
@@ -81,7 +81,7 @@ class Admission:
 
     def _limit_of(self, method: Method) -> int:
         compensates = method.path in self._compensation_methods
-        return self._limit if compensates else self._ordinary_limit
+        return self._limit if compensates else self.ordinary_limit
 
     def _admit(self, limit: int, *, waits: bool) -> "_Place":
         if self.working >= limit:
