@@ -190,7 +190,7 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller and is raised there
             if self._dialect.is_store_failure(error):
                 raise _TransactionLostError from error
-            job.error = error
+            job.error = _for_a_future(error)
         # A function may swallow the error that aborted the transaction, so this is asked always.
         if not self._dialect.is_open(connection):
             raise _TransactionLostError from job.error
@@ -236,3 +236,12 @@ class Writer:
     def _settle_stopped(self) -> None:
         if not self.stopped.done():
             self.stopped.set_result(None)
+
+
+def _for_a_future(error: BaseException) -> BaseException:
+    """The error itself, but for StopIteration, which a future refuses: then as in PEP 479."""
+    if not isinstance(error, StopIteration):
+        return error
+    bug = RuntimeError("the function raised StopIteration")
+    bug.__cause__ = error
+    return bug
