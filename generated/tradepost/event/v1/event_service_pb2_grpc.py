@@ -351,3 +351,9 @@ class DeadLetterService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+EventFeedServiceAsyncStub = EventFeedServiceStub
+
+
+DeadLetterServiceAsyncStub = DeadLetterServiceStub

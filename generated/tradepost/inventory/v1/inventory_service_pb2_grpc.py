@@ -628,3 +628,6 @@ class InventoryService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+InventoryServiceAsyncStub = InventoryServiceStub

@@ -453,3 +453,6 @@ class OrderService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+OrderServiceAsyncStub = OrderServiceStub

@@ -367,3 +367,6 @@ class PaymentService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+PaymentServiceAsyncStub = PaymentServiceStub

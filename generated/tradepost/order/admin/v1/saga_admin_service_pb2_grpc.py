@@ -187,3 +187,6 @@ class SagaAdminService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+SagaAdminServiceAsyncStub = SagaAdminServiceStub

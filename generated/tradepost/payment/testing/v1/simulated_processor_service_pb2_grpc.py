@@ -102,3 +102,6 @@ class SimulatedProcessorService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+SimulatedProcessorServiceAsyncStub = SimulatedProcessorServiceStub
