@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from discovery.clock import Clock
@@ -187,6 +188,12 @@ class ConsulRegistry:
             )
         elif _is_stale(before) and not _is_stale(freshness):
             logger.info("%s: Consul's answers are fresh again", service)
+
+
+def snapshot_directory() -> Path | None:
+    """The folder that DISCOVERY_SNAPSHOT_DIR names, where callers keep their last good lists."""
+    named = os.environ.get("DISCOVERY_SNAPSHOT_DIR")
+    return Path(named) if named else None
 
 
 def _is_stale(freshness: Freshness) -> bool:

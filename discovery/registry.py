@@ -44,7 +44,7 @@ class Watcher(Protocol):
         ...
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
-        """One consistent look-up, used to confirm a list that became empty. Raises RegistryError."""
+        """One consistent look-up, to confirm a list that became empty. Raises RegistryError."""
         ...
 
 

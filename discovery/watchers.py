@@ -1,15 +1,13 @@
 """The watcher that goes with a target."""
 
 import asyncio
-import os
 import random
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from pathlib import Path
 from urllib.parse import quote
 
 from discovery.clock import Clock
-from discovery.consul_registry import ConsulRegistry
+from discovery.consul_registry import ConsulRegistry, snapshot_directory
 from discovery.instance import Instance
 from discovery.memory import memory_registry
 from discovery.registry import RegistryError, Watcher
@@ -20,10 +18,6 @@ from discovery.target import Target
 DNS_INTERVAL_S = 25.0
 
 
-# Names the folder of the snapshots that callers may start with while Consul is down.
-SNAPSHOT_VARIABLE = "DISCOVERY_SNAPSHOT_DIR"
-
-
 def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
     """Build the watcher of a parsed target, with a snapshot where DISCOVERY_SNAPSHOT_DIR is set.
 
@@ -31,12 +25,12 @@ def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
     (CONSUL_HTTP_ADDR) can't be understood.
     """
     watcher = registry_of(target, clock=clock, rng=rng)
-    directory = os.environ.get(SNAPSHOT_VARIABLE)
-    if target.scheme != "consul" or not directory:
+    directory = snapshot_directory()
+    if target.scheme != "consul" or directory is None:
         return watcher
     parts = (target.authority, target.service, target.tag)
     name = "_".join(quote(part, safe="") for part in parts if part)
-    return SnapshotWatcher(watcher, Path(directory) / f"{name}.json")
+    return SnapshotWatcher(watcher, directory / f"{name}.json")
 
 
 def registry_of(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:

@@ -2,29 +2,20 @@
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-_TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "bin" / "consul"
+from tests.tools import consul_path
+
 _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3
 _PR_SET_PDEATHSIG = 1
 # Logged once the agent leads itself and has written itself to its catalogue.
 _READY = "Synced node info"
-
-
-def consul_binary() -> str:
-    """The binary that scripts/setup fetched, or the one on PATH. Raises FileNotFoundError."""
-    found = str(_TOOLS) if _TOOLS.exists() else shutil.which("consul")
-    if found is None:
-        raise FileNotFoundError("no consul binary: run scripts/setup, or put one on PATH")
-    return found
 
 
 @contextmanager
@@ -96,7 +87,7 @@ class ConsulAgent:
         self._log.clear()
         self._ended = False
         self._process = subprocess.Popen(
-            [consul_binary(), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"]
+            [str(consul_path()), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"]
             + ["-node=test", f"-hcl={self._ports()}", "-hcl=disable_update_check = true"]
             + ([f"-hcl={self._hcl}"] if self._hcl else []),
             stdin=subprocess.DEVNULL,

@@ -20,7 +20,8 @@ from discovery.instance import Instance, Resolution
 from discovery.registration import Registration
 from discovery.registry import RegistryError
 from discovery.resolver import Resolver
-from tests.consul_agent import ConsulAgent, consul_agent, consul_binary
+from tests.consul_agent import ConsulAgent, consul_agent
+from tests.tools import consul_path
 
 _NUMBERS = count()
 _UNCHECKED = CheckSettings(interval_s=3600)
@@ -224,7 +225,7 @@ def _certificates(directory: Path) -> tuple[Path, str]:
     """A CA and a server's certificate by Consul's own tool, and the settings that use them."""
     for made in (["ca", "create"], ["cert", "create", "-server"]):
         subprocess.run(
-            [consul_binary(), "tls", *made], cwd=directory, check=True, capture_output=True
+            [str(consul_path()), "tls", *made], cwd=directory, check=True, capture_output=True
         )
     settings = " ".join(
         f'{name} = "{directory / file}"'
