@@ -1,0 +1,69 @@
+"""How long a checkout may take for what; read once in `__main__`."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.chassis.saga_runner import Pace
+from services.order.commands import Terms
+
+_DAY_S = 86_400.0
+
+
+class SagaSettings(BaseSettings):
+    """The times of the checkout saga, in seconds.
+
+    A hold must outlast the order's deadline, or stock could run out between authorization and
+    capture; an authorization must outlast the deadline and the capture.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TRADEPOST_SAGA_", frozen=True)
+
+    deadline_s: float = Field(default=30.0, gt=0)
+    step_timeout_s: float = Field(default=3.0, gt=0)
+    lease_s: float = Field(default=10.0, gt=0)
+    compensation_margin_s: float = Field(default=60.0, ge=0)
+    clock_skew_s: float = Field(default=5.0, ge=0)
+    # Inventory holds for 1 s to 1 h, payment authorizes for 1 min to 30 days.
+    hold_ttl_s: float = Field(default=120.0, ge=1, le=3_600)
+    authorization_ttl_s: float = Field(default=7 * _DAY_S, ge=60, le=30 * _DAY_S)
+    capture_budget_s: float = Field(default=30.0, gt=0)
+    review_after_s: float = Field(default=300.0, gt=0)
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        needed_s = self.deadline_s + self.compensation_margin_s + self.clock_skew_s
+        if self.hold_ttl_s < needed_s:
+            raise ValueError(
+                f"hold_ttl_s {self.hold_ttl_s:g} is less than deadline_s + compensation_margin_s"
+                f" + clock_skew_s = {needed_s:g}: holds would run out before their orders end"
+            )
+        authorized_s = self.deadline_s + self.capture_budget_s + self.clock_skew_s
+        if self.authorization_ttl_s <= authorized_s:
+            raise ValueError(
+                f"authorization_ttl_s {self.authorization_ttl_s:g} is not more than deadline_s"
+                f" + capture_budget_s + clock_skew_s = {authorized_s:g}: no order could be captured"
+            )
+        if self.step_timeout_s >= self.lease_s / 2:
+            raise ValueError(
+                f"step_timeout_s {self.step_timeout_s:g} is not less than half of"
+                f" lease_s {self.lease_s:g}: a lease could run out within a step"
+            )
+        return self
+
+    @property
+    def terms(self) -> Terms:
+        """What the domain needs to know of them."""
+        return Terms(
+            deadline=timedelta(seconds=self.deadline_s),
+            hold_ttl=timedelta(seconds=self.hold_ttl_s),
+            authorization_ttl=timedelta(seconds=self.authorization_ttl_s),
+            capture_budget=timedelta(seconds=self.capture_budget_s),
+        )
+
+    @property
+    def pace(self) -> Pace:
+        """What the runner needs to know of them."""
+        return Pace(step_timeout_s=self.step_timeout_s, review_after_s=self.review_after_s)

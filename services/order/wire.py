@@ -1,0 +1,96 @@
+"""An order as a message, and every exception as a status."""
+
+from types import MappingProxyType
+from typing import cast
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from tradepost.event.v1 import event_pb2
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.errors import ErrorRule, Errors
+from services.chassis.event_log import StoredEvent
+from services.order.errors import (
+    OrderNotCancellableError,
+    OrderNotFoundError,
+    OrderNotFulfillableError,
+    ParticipantUnavailableError,
+    SagaNotFoundError,
+    SagaNotRetryableError,
+    VersionOutOfRangeError,
+    ViewLaggingError,
+)
+from services.order.state import Order
+from services.order.wire_values import to_line, to_money, to_refusal, to_timestamp
+
+FEED = "order"
+AGGREGATE_TYPE = "order"
+_TYPE_URL_PREFIX = "type.googleapis.com/"
+
+_RETRY_SOON_S = 0.1
+
+ERRORS: Errors = MappingProxyType(
+    {
+        OrderNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
+        OrderNotCancellableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_CANCELLABLE"
+        ),
+        OrderNotFulfillableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_FULFILLABLE"
+        ),
+        VersionOutOfRangeError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "VERSION_OUT_OF_RANGE"),
+        ViewLaggingError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "VIEW_LAGGING", retry_after_s=_RETRY_SOON_S
+        ),
+        ParticipantUnavailableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
+        ),
+        SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
+        SagaNotRetryableError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
+    }
+)
+
+
+def to_order(order: Order) -> order_pb2.Order:
+    """The whole resource, as every reader sees it."""
+    message = order_pb2.Order(
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        state=cast(order_pb2.OrderState, int(order.state)),
+        lines=[to_line(line) for line in order.lines],
+        coordination=cast(order_pb2.Coordination, int(order.coordination)),
+        reservation_id=order.reservation_id,
+        payment_id=order.payment_id,
+        cause=cast(order_pb2.OrderCause, int(order.cause)),
+        cancel_reason=order.cancel_reason,
+        cancel_requested=order.cancel_requested,
+        needs_review=order.needs_review,
+        deadline_time=to_timestamp(order.deadline),
+        version=order.version,
+        create_time=to_timestamp(order.create_time),
+        update_time=to_timestamp(order.update_time),
+    )
+    if order.total is not None:
+        message.total.CopyFrom(to_money(order.total))
+    if order.refusal is not None:
+        message.refusal.CopyFrom(to_refusal(order.refusal))
+    return message
+
+
+def to_event(stored: StoredEvent, epoch: str) -> event_pb2.Event:
+    """An entry of the audit trail, as the event feed would tell it."""
+    return event_pb2.Event(
+        event_id=stored.event_id,
+        feed=FEED,
+        epoch=epoch,
+        position=stored.position,
+        aggregate_type=AGGREGATE_TYPE,
+        aggregate_id=stored.stream,
+        aggregate_version=stored.version,
+        type=stored.type,
+        occur_time=to_timestamp(stored.occur_time),
+        correlation_id=stored.correlation_id,
+        causation_id=stored.causation_id,
+        traceparent=stored.traceparent,
+        payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
+    )
