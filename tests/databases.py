@@ -1,5 +1,7 @@
-"""A fresh, migrated database for a test."""
+"""A fresh, migrated database for a test, and a way to keep its threads busy."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,6 +9,9 @@ from pathlib import Path
 from discovery.clock import Clock, SystemClock
 from services.chassis.database import Database
 from services.chassis.migrations import CHASSIS_VERSIONS
+from sqlalchemy import Connection
+
+_WAIT_S = 10.0
 
 _MIGRATED: dict[Path, bytes] = {}
 
@@ -46,6 +51,26 @@ async def opened_database(
         yield database
     finally:
         await database.close()
+
+
+class Gate:
+    """A database function that keeps its thread busy until the test opens it."""
+
+    def __init__(self) -> None:
+        self._entered = threading.Event()
+        self._opened = threading.Event()
+
+    def __call__(self, _: Connection) -> None:
+        self._entered.set()
+        assert self._opened.wait(_WAIT_S), "nobody opened the gate"
+
+    async def entered(self) -> None:
+        """Wait until a thread of the database is inside."""
+        assert await asyncio.to_thread(self._entered.wait, _WAIT_S)
+
+    def open(self) -> None:
+        """Let the thread go on."""
+        self._opened.set()
 
 
 async def _migrated(folder: Path, versions: Path) -> bytes:

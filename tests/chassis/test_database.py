@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,6 +17,7 @@ from services.chassis.database import (
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from tests.databases import Gate
 from tests.manual_clock import ManualClock
 
 WAIT_S = 10.0
@@ -39,24 +39,6 @@ def add_note_then_fail(connection: Connection, text: str, error: BaseException) 
 
 def notes(connection: Connection) -> list[str]:
     return [row[0] for row in connection.exec_driver_sql("SELECT text FROM note ORDER BY text")]
-
-
-class Gate:
-    """A database function that keeps its thread busy until the test opens it."""
-
-    def __init__(self) -> None:
-        self._entered = threading.Event()
-        self._opened = threading.Event()
-
-    def __call__(self, _: Connection) -> None:
-        self._entered.set()
-        assert self._opened.wait(WAIT_S)
-
-    async def entered(self) -> None:
-        assert await asyncio.to_thread(self._entered.wait, WAIT_S)
-
-    def open(self) -> None:
-        self._opened.set()
 
 
 @pytest.fixture
@@ -348,9 +330,7 @@ async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) 
 
     def settings(connection: Connection) -> dict[str, object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
-        return {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names
-        }
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
 
     full = 2
     assert await database.write(settings) == {

@@ -22,7 +22,9 @@ def test_a_token_carries_its_key(key: list[str | int], arguments: bytes) -> None
     token = encode_token(key, arguments)
 
     assert decode_token(token, arguments) == key
-    assert token == base64.urlsafe_b64encode(base64.urlsafe_b64decode(token + "==")).decode().rstrip("=")
+    assert token == base64.urlsafe_b64encode(
+        base64.urlsafe_b64decode(token + "==")
+    ).decode().rstrip("=")
 
 
 def test_a_token_is_bound_to_the_arguments_of_its_list() -> None:
