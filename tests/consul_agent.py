@@ -1,8 +1,5 @@
 """A real Consul agent of a test's own: free ports, nothing on disk, gone with the test."""
 
-import ctypes
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -13,9 +10,16 @@ from tests.tools import consul_path
 
 _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3
-_PR_SET_PDEATHSIG = 1
 # Logged once the agent leads itself and has written itself to its catalogue.
 _READY = "Synced node info"
+# Runs the agent until its own standard input ends: when we close it, or die in whatever way.
+_LEASH = """
+"$@" & agent=$!
+exec >/dev/null 2>&1
+trap 'kill -9 $agent; wait $agent' EXIT
+trap 'exit 1' INT TERM HUP
+read _
+"""
 
 
 @contextmanager
@@ -41,6 +45,7 @@ class ConsulAgent:
         self._tls = tls
         self._process: subprocess.Popen[str] | None = None
         self._log: list[str] = []
+        self._has_run = False
         self._line_came = threading.Condition()
         self._choose_ports()
 
@@ -55,12 +60,13 @@ class ConsulAgent:
 
     def start(self) -> None:
         """Start it and return once it answers. Raises RuntimeError with its log."""
-        for attempt in range(_START_ATTEMPTS):
+        for _ in range(_START_ATTEMPTS):
             self._launch()
             if self.wait_for_line(_READY, timeout_s=_START_TIMEOUT_S):
+                self._has_run = True
                 return
             self.kill()
-            if "address already in use" not in self.log or attempt == _START_ATTEMPTS - 1:
+            if self._has_run or "address already in use" not in self.log:
                 break
             self._choose_ports()
         raise RuntimeError(f"the Consul agent didn't start:\n{self.log}")
@@ -68,8 +74,10 @@ class ConsulAgent:
     def kill(self) -> None:
         """End it at once (SIGKILL), as a machine that loses power does."""
         if self._process is not None:
-            self._process.kill()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             self._process.wait()
+            self._reader.join()
             self._process = None
 
     def restart(self) -> None:
@@ -87,16 +95,14 @@ class ConsulAgent:
         self._log.clear()
         self._ended = False
         self._process = subprocess.Popen(
-            [str(consul_path()), "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1"]
-            + ["-node=test", f"-hcl={self._ports()}", "-hcl=disable_update_check = true"]
-            + ([f"-hcl={self._hcl}"] if self._hcl else []),
-            stdin=subprocess.DEVNULL,
+            ["sh", "-c", _LEASH, "sh", str(consul_path()), "agent", "-dev", *self._settings()],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no locks
         )
-        threading.Thread(target=self._read_log, args=(self._process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -112,12 +118,17 @@ class ConsulAgent:
     def _choose_ports(self) -> None:
         self.http_port, self._rpc_port, self._serf_port = _free_ports(3)
 
-    def _ports(self) -> str:
+    def _settings(self) -> list[str]:
         http, https = (-1, self.http_port) if self._tls else (self.http_port, -1)
-        return (
+        ports = (
             f"ports {{ http = {http}, https = {https}, server = {self._rpc_port},"
             f" serf_lan = {self._serf_port}, serf_wan = -1, dns = -1, grpc = -1 }}"
         )
+        settings = [ports, "disable_update_check = true", *([self._hcl] if self._hcl else [])]
+        return [
+            *("-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=info"),
+            *(f"-hcl={setting}" for setting in settings),
+        ]
 
 
 def _free_ports(number: int) -> list[int]:
@@ -130,9 +141,3 @@ def _free_ports(number: int) -> list[int]:
     finally:
         for free in sockets:
             free.close()
-
-
-def _die_with_parent() -> None:
-    """On Linux, have the kernel end the agent when this process dies, however it dies."""
-    if os.uname().sysname == "Linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
