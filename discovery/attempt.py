@@ -57,7 +57,7 @@ def layer(*, clock: Clock) -> Layer:
     return build
 
 
-def unary_ended(
+def unary_ended(  # noqa: PLR0917 - grpc.aio adds the call after a partial's arguments
     load: Load,
     method: Method,
     started_s: float,
@@ -75,7 +75,15 @@ def unary_ended(
         load.succeeded(now_s - started_s, now_s)
         method.latencies.add(now_s - started_s, now_s=now_s)
     elif code is not grpc.StatusCode.CANCELLED:
-        _observe(load, method, now_s - started_s, timeout_s, now_s, code, call)
+        _observe(
+            load,
+            method,
+            call,
+            code=code,
+            latency_s=now_s - started_s,
+            timeout_s=timeout_s,
+            now_s=now_s,
+        )
 
 
 def stream_ended(
@@ -92,14 +100,24 @@ def stream_ended(
         load.failed(0.0, monotonic(), pushback_s=_pushback_s(call))
 
 
+def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
+    """A stream's first message arrived: its latency, from the start or the last request written."""
+    if method.waits or outgoing.subchannel is None:
+        return
+    latency_s = now_s - outgoing.now_s
+    outgoing.subchannel.load.succeeded(latency_s, now_s)
+    method.latencies.add(latency_s, now_s=now_s)
+
+
 def _observe(
     load: Load,
     method: Method,
+    call: grpc.aio.Call,
+    *,
+    code: grpc.StatusCode,
     latency_s: float,
     timeout_s: float | None,
     now_s: float,
-    code: grpc.StatusCode,
-    call: grpc.aio.Call,
 ) -> None:
     """Tell a failure of the instance from an answer that merely isn't OK."""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

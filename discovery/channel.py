@@ -2,19 +2,28 @@
 
 import asyncio
 import random
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
 
-from discovery import deadline
+from discovery import deadline, interception
 from discovery.balancer import Balancer
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
 from discovery.method import Kind, Method
 from discovery.multicallable import UnaryUnary
+from discovery.multicallable_intercepted import InterceptedStreams, InterceptedUnaryUnary
+from discovery.multicallable_streams import (
+    OpensStreams,
+    Streams,
+    StreamStream,
+    StreamUnary,
+    UnaryStream,
+)
 from discovery.native import Dial
-from discovery.outgoing import Layer
+from discovery.outgoing import Layer, Send
 from discovery.registry import Watcher
 from discovery.resolver import Resolver
 from discovery.retry_policy import DEFAULT_RETRY
@@ -42,12 +51,14 @@ class Channel(grpc.aio.Channel):
         watcher: Watcher,
         dial: Dial,
         config: ServiceConfig,
+        interceptors: Sequence[grpc.aio.ClientInterceptor],
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self.clock = clock
         self._target = target
         self._config = config
+        self._interceptors = interception.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
         self._layers: list[Layer] = client_stack(
             balancer=self._balancer, budget=RetryBudget(), clock=clock, rng=rng
@@ -132,13 +143,84 @@ class Channel(grpc.aio.Channel):
     ) -> grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]:
         """What calls a unary method."""
         known = self._method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
-        return UnaryUnary(
-            self,
-            known,
-            compose(self._layers, known),
-            serializer_of(request_serializer),
-            deserializer_of(response_deserializer),
-        )
+
+        def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
+            return UnaryUnary(
+                self,
+                self._stack(path, known),
+                serializer_of(request_serializer),
+                deserializer_of(response_deserializer),
+            )
+
+        interceptors = self._interceptors[Kind.UNARY_UNARY]
+        if interceptors:
+            return InterceptedUnaryUnary(self, known, interceptors, plain)
+        return plain(method)
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT]:
+        """What calls a method that answers with a stream."""
+        known = self._method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, UnaryStream)
+        return UnaryStream(streams)
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
+        """What calls a method that takes a stream."""
+        known = self._method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, StreamUnary)
+        return StreamUnary(streams)
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
+        """What calls a method that takes a stream and answers with one."""
+        known = self._method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, StreamStream)
+        return StreamStream(streams)
+
+    def _streams(
+        self,
+        known: Method,
+        request_serializer: Serializer[RequestT] | None,
+        response_deserializer: Deserializer[ResponseT] | None,
+        multicallable: Callable[[OpensStreams], Callable[..., Any]],
+    ) -> OpensStreams:
+        """What opens the streams of a method, below interceptors where there are any."""
+
+        def plain(path: str) -> Streams[RequestT, ResponseT]:
+            return Streams(
+                self,
+                known,
+                self._stack(path, known),
+                serializer_of(request_serializer),
+                deserializer_of(response_deserializer),
+            )
+
+        interceptors = self._interceptors[known.kind]
+        if interceptors:
+            return InterceptedStreams(
+                self, known, interceptors, lambda path: multicallable(plain(path))
+            )
+        return plain(known.path)
+
+    def _stack(self, path: str, like: Method) -> Send:
+        """The stack of the method at `path`, which interceptors may have chosen."""
+        return compose(self._layers, self._method(path, like.kind, registered=like.registered))
 
     def _method(self, path: str, kind: Kind, *, registered: bool) -> Method:
         """What is known of a method, shared by all that call it."""
@@ -158,12 +240,3 @@ class Channel(grpc.aio.Channel):
                 waits=config.waits,
             )
         return known
-
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
-
-    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError

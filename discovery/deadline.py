@@ -113,3 +113,8 @@ def instant(
         if deadline_s is None or inherited_s < deadline_s:
             return inherited_s
     return deadline_s
+
+
+def of_method(timeout_s: float | None, method: Method, *, now_s: float) -> float | None:
+    """The deadline of a call of this method that is made now."""
+    return instant(timeout_s, method.timeout_s, method.default_timeout_s, now_s)

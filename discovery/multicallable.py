@@ -6,7 +6,6 @@ import grpc
 
 from discovery.call import Call
 from discovery.metadata import MetadataLike, validated
-from discovery.method import Method
 from discovery.outgoing import Outgoing, Send
 from discovery.serialization import Deserializer, Serializer
 
@@ -22,18 +21,14 @@ class UnaryUnary(
 ):
     """A unary method. Bad requests and metadata raise here, before anything is sent."""
 
-    __slots__ = ("_channel", "_deserializer", "_method", "_monotonic", "_send", "_serializer")
-
     def __init__(
         self,
         channel: "Channel",
-        method: Method,
         send: Send,
         serializer: Serializer[RequestT],
         deserializer: Deserializer[ResponseT],
     ) -> None:
         self._channel = channel
-        self._method = method
         self._send = send
         self._serializer = serializer
         self._deserializer = deserializer

@@ -31,11 +31,12 @@ def open_channel(
 
     `target` is one of the forms of `discovery.target`; `watcher` replaces the one it names.
     `authority` is what every call names and TLS checks, by default the service's name. Policy is
-    a gRPC service config (`discovery.service_config`), JSON text or a mapping. `options` are
-    channel arguments of each connection. `clock` and `rng` are for tests and simulations.
+    a gRPC service config (`discovery.service_config`), JSON text or a mapping. `interceptors` are
+    grpc.aio's own, of any kind, and see each call once, whatever it takes. `options` are channel
+    arguments of each connection. `clock` and `rng` are for tests and simulations.
 
-    Nothing is opened before the first call or `async with`. Raises InvalidTargetError and
-    InvalidServiceConfigError.
+    Nothing is opened before the first call or `async with`. Raises InvalidTargetError,
+    InvalidServiceConfigError, and TypeError for an interceptor of no kind.
     """
     parsed = parse_target(target)
     clock = SystemClock() if clock is None else clock
@@ -45,6 +46,7 @@ def open_channel(
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
         dial=dialer(credentials, parsed.service if authority is None else authority, options),
         config=parse_service_config(service_config),
+        interceptors=interceptors,
         clock=clock,
         rng=rng,
     )

@@ -10,6 +10,7 @@ import grpc
 if TYPE_CHECKING:
     from discovery.metadata import Metadatum
     from discovery.method import Method
+    from discovery.opening import Opening
     from discovery.subchannel import Subchannel
 
 
@@ -18,7 +19,8 @@ class Outgoing:
 
     `request` is the serialized message (for client streams an async iterator of those, or None
     where the caller writes). `now_s` is the monotonic instant at which the current attempt
-    begins, `excluded` the subchannels that were tried, `headers` the metadata as sent.
+    begins, `excluded` the subchannels that were tried, `headers` the metadata as sent, `opening`
+    the attempts of a stream that may still be repeated.
     """
 
     __slots__ = (
@@ -31,13 +33,14 @@ class Outgoing:
         "headers",
         "metadata",
         "now_s",
+        "opening",
         "request",
         "subchannel",
         "timeout_s",
         "wait_for_ready",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - keywords cost a dict for each call
         self,
         request: Any,
         timeout_s: float | None,
@@ -58,10 +61,12 @@ class Outgoing:
         self.excluded: tuple[Subchannel, ...] = ()
         self.subchannel: Subchannel | None = None
         self.attempt: Any = None
+        self.opening: Opening | None = None
 
 
 # Sends a call down. A unary call comes back as an awaitable of the response's bytes; a stream as
-# the picked instance's own grpc.aio call, or a coroutine of it where nothing can be picked yet.
+# the picked instance's own grpc.aio call, or, where it isn't open at once, as a `Later` of that or
+# of an `Opened`.
 Send = Callable[[Outgoing], Any]
 
 # Builds one layer of one method's stack above the layer below it.

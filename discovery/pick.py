@@ -1,6 +1,7 @@
 """Chooses the instance of each attempt, and waits where there is nothing to choose from yet."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import grpc
@@ -10,6 +11,7 @@ from discovery.balancer import Balancer
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
 from discovery.method import Kind, Method
+from discovery.opening import Later
 from discovery.outgoing import Layer, Outgoing, Send
 
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
@@ -34,7 +36,10 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
             await pick_later(balancer, method, outgoing, clock)
             return below(outgoing)
 
-        waiting = unary_later if method.kind is Kind.UNARY_UNARY else stream_later
+        def stream_waits(outgoing: Outgoing) -> Later:
+            return Later(partial(stream_later, outgoing))
+
+        waiting = unary_later if method.kind is Kind.UNARY_UNARY else stream_waits
         return send
 
     return build

@@ -25,16 +25,16 @@ class Candidate(Protocol):
 
 
 CandidateT = TypeVar("CandidateT", bound=Candidate)
-PickedT = TypeVar("PickedT", covariant=True)
+PickedT_co = TypeVar("PickedT_co", covariant=True)
 
 
-class Picker(Protocol[PickedT]):
+class Picker(Protocol[PickedT_co]):
     """Chooses a candidate at the monotonic instant `now_s`, without waiting.
 
     Those in `excluded` are chosen only where there is no other. None: there are no candidates.
     """
 
-    def __call__(self, now_s: float, excluded: Collection[object], /) -> PickedT | None: ...
+    def __call__(self, now_s: float, excluded: Collection[object], /) -> PickedT_co | None: ...
 
 
 class Policy(Protocol):

@@ -2,16 +2,19 @@
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import grpc
 
 from discovery import attempts
+from discovery.attempt import first_message
 from discovery.backoff import retry_delays
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
 from discovery.latency import Latencies
 from discovery.method import Kind, Method
+from discovery.opening import Later, Opened, Opening
 from discovery.outgoing import Layer, Outgoing, Send
 from discovery.retry_policy import RetryPolicy, is_retriable, pushback_s
 
@@ -78,38 +81,78 @@ class Retries:
 
 
 def layer(*, clock: Clock, rng: random.Random, budget: RetryBudget) -> Layer:
-    """Repeat unary calls; a stream of responses repeats itself, before its first message."""
+    """Repeat unary calls, and streams of responses before their first message."""
 
     def build(method: Method, below: Send) -> Send:
-        if method.kind is not Kind.UNARY_UNARY:
-            return below
+        if method.kind is Kind.UNARY_UNARY:
+            return _unary(method, below, clock, rng, budget)
+        if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
+            return _responses(method, below, clock, rng, budget)
+        # The requests of a client stream are gone once they were sent.
+        return below
 
-        async def send(outgoing: Outgoing) -> Any:
-            budget.deposit(outgoing.now_s)
+    return build
+
+
+def _unary(
+    method: Method, below: Send, clock: Clock, rng: random.Random, budget: RetryBudget
+) -> Send:
+    async def send(outgoing: Outgoing) -> Any:
+        budget.deposit(outgoing.now_s)
+        try:
+            return await below(outgoing)
+        except grpc.aio.AioRpcError as error:
+            failure = error
+        return await send_again(outgoing, failure)
+
+    async def send_again(outgoing: Outgoing, failure: grpc.aio.AioRpcError) -> Any:
+        retries = retries_of(method, budget=budget, rng=rng)
+        while True:
+            await _wait(retries, failure, outgoing, clock)
             try:
                 return await below(outgoing)
             except grpc.aio.AioRpcError as error:
                 failure = error
-            return await send_again(outgoing, failure)
 
-        async def send_again(outgoing: Outgoing, failure: grpc.aio.AioRpcError) -> Any:
-            retries = retries_of(method, budget=budget, rng=rng)
-            while True:
-                delay_s = retries.delay_s(
-                    failure, now_s=clock.monotonic(), deadline_s=outgoing.deadline_s
-                )
-                if delay_s is None:
-                    raise failure
-                await clock.sleep(delay_s)
-                begin_again(outgoing, clock.monotonic())
-                try:
-                    return await below(outgoing)
-                except grpc.aio.AioRpcError as error:
-                    failure = error
+    return send
 
-        return send
 
-    return build
+def _responses(
+    method: Method, below: Send, clock: Clock, rng: random.Random, budget: RetryBudget
+) -> Send:
+    def send(outgoing: Outgoing) -> Any:
+        budget.deposit(outgoing.now_s)
+        outgoing.opening = Opening()
+        sent = below(outgoing)
+        return Later(partial(until_first_message, sent, outgoing, outgoing.opening))
+
+    async def until_first_message(sent: Any, outgoing: Outgoing, opening: Opening) -> Opened:
+        retries = retries_of(method, budget=budget, rng=rng)
+        while True:
+            try:
+                opened = await opening.first_message(sent)
+            except grpc.aio.AioRpcError as error:
+                if opening.committed:
+                    raise
+                failure = error
+            else:
+                first_message(method, clock.monotonic(), outgoing)
+                return opened
+            await _wait(retries, failure, outgoing, clock)
+            sent = below(outgoing)
+
+    return send
+
+
+async def _wait(
+    retries: Retries, failure: grpc.aio.AioRpcError, outgoing: Outgoing, clock: Clock
+) -> None:
+    """Wait, and turn the call to its next attempt. Raises the failure where it was the last."""
+    delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=outgoing.deadline_s)
+    if delay_s is None:
+        raise failure
+    await clock.sleep(delay_s)
+    begin_again(outgoing, clock.monotonic())
 
 
 def retries_of(method: Method, *, budget: RetryBudget, rng: random.Random) -> Retries:

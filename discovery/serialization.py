@@ -18,12 +18,12 @@ Deserializer = Callable[[bytes], ResponseT]
 
 def serializer_of(function: Serializer[Any] | None) -> Serializer[Any]:
     """The given serializer; without one, messages are bytes already. What it raises is raised."""
-    return _unchanged if function is None else function
+    return unchanged if function is None else function
 
 
 def deserializer_of(function: Deserializer[Any] | None) -> Deserializer[Any]:
     """The given deserializer; without one, messages stay bytes."""
-    return _unchanged if function is None else function
+    return unchanged if function is None else function
 
 
 def deserialize(
@@ -42,5 +42,6 @@ def deserialize(
         ) from error
 
 
-def _unchanged(message: bytes) -> bytes:
+def unchanged(message: Any) -> Any:
+    """For what is in the right form already."""
     return message
