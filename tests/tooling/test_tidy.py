@@ -25,7 +25,6 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     },
     tidy_rules.chance_from_nowhere: {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
-        "discovery/open_channel.py": "an application that opens a channel has no rng to give",
         "discovery/open_channel.py": "the composition root of a caller's side",
     },
     tidy_rules.environment_from_nowhere: {
