@@ -115,4 +115,5 @@ class RefundRefused:
 Evidence: TypeAlias = (
     Authorized | Declined | Captured | NotCaptured | Voided | Expired | Refunded | RefundRefused
 )
-Command: TypeAlias = Authorize | Capture | Void | Refund | Evidence
+Request: TypeAlias = Authorize | Capture | Void | Refund
+Command: TypeAlias = Request | Evidence

@@ -26,6 +26,7 @@ from services.payment.payment import (
     Money,
     Payment,
     PaymentState,
+    Refund,
     RefundState,
     Refusal,
     RefusalReason,
@@ -87,11 +88,13 @@ def _authorize(
         return (requested,)
     facts = {"order_deadline_time": deadline.isoformat().replace("+00:00", "Z")}
     too_late = Refusal(RefusalReason.ORDER_DEADLINE_PASSED, facts)
-    return (requested, events.PaymentDeclined(too_late))
+    declined = events.PaymentDeclined(
+        command.payment_id, command.order_id, too_late, code=None, origin=command.origin
+    )
+    return (requested, declined)
 
 
 def _void(command: commands.Void, payment: Payment | None) -> tuple[Event, ...]:
-    requested = events.VoidRequested(command.request_id, command.reason)
     match payment:
         case None if command.authorize_request_id:
             return (
@@ -107,22 +110,26 @@ def _void(command: commands.Void, payment: Payment | None) -> tuple[Event, ...]:
         case Payment(state=PaymentState.CAPTURED):
             raise PaymentStateConflictError(payment, asked="a void")
         case Payment(state=PaymentState.AUTHORIZING | PaymentState.CAPTURING):
-            return () if payment.void_requested else (requested,)
+            return () if payment.void_requested else (_void_requested(command, payment),)
         case Payment(state=PaymentState.AUTHORIZED):
-            return (requested,)
+            return (_void_requested(command, payment),)
         case _:
             return ()
+
+
+def _void_requested(command: commands.Void, payment: Payment) -> events.VoidRequested:
+    return events.VoidRequested(payment.payment_id, command.request_id, command.reason)
 
 
 def _capture(command: commands.Capture, payment: Payment) -> tuple[Event, ...]:
     if payment.capture(command.request_id) is not None:
         return ()
     if payment.state is PaymentState.AUTHORIZED:
-        return (events.CaptureStarted(command.request_id, command.origin),)
+        return (events.CaptureStarted(payment.payment_id, command.request_id, command.origin),)
     refusal = _CAPTURE_REFUSALS.get(payment.state)
     if refusal is None:
         raise PaymentStateConflictError(payment, asked="a capture")
-    return (events.CaptureRefused(command.request_id, refusal, command.origin),)
+    return (events.CaptureRefused(payment.payment_id, command.request_id, refusal, command.origin),)
 
 
 def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
@@ -139,72 +146,116 @@ def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
         raise AmountExceedsRefundableError(
             payment, requested_minor=None if wanted is None else wanted.minor_units
         )
-    return (events.RefundRequested(command.refund_id, command.request_id, amount),)
+    return (
+        events.RefundRequested(payment.payment_id, command.refund_id, command.request_id, amount),
+    )
 
 
 def _hear(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
-    match payment.state, evidence:
-        case PaymentState.AUTHORIZING, commands.Authorized(reference, expire_time):
-            return (events.PaymentAuthorized(reference, expire_time),)
-        case PaymentState.AUTHORIZING, commands.Declined(code):
-            declined = Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": str(code)})
-            return (events.PaymentDeclined(declined, code),)
-        case PaymentState.AUTHORIZING, commands.Voided():
-            return (
-                events.AuthorizationFenced(
-                    payment_id=payment.payment_id,
-                    order_id=payment.order_id,
-                    authorize_request_id=payment.authorize_request_id,
-                    void_request_id=payment.void_request_id,
-                ),
-            )
-        case PaymentState.CAPTURING, _:
+    match payment.state:
+        case PaymentState.AUTHORIZING:
+            return (_hear_of_authorize(evidence, payment),)
+        case PaymentState.CAPTURING:
             return _hear_of_capture(evidence, payment)
-        case PaymentState.VOIDING, commands.Voided():
-            return (events.PaymentVoided(),)
-        case PaymentState.VOIDING, commands.Expired():
-            return (events.AuthorizationExpired(),)
-        # The fence of a tombstone, confirmed: nothing changed.
-        case PaymentState.VOIDED, commands.Voided() | commands.Expired():
+        case PaymentState.VOIDING:
+            return (_hear_of_void(evidence, payment),)
+        case PaymentState.VOIDED if isinstance(evidence, commands.Voided | commands.Expired):
+            # The fence of a tombstone is confirmed: it was VOIDED all along.
             return ()
-        case PaymentState.CAPTURED, commands.Refunded() | commands.RefundRefused():
-            return _hear_of_refund(evidence, payment)
+        case PaymentState.CAPTURED:
+            return (_hear_of_refund(evidence, payment),)
+        case _:
+            raise UnexpectedEvidenceError(payment, evidence)
+
+
+def _hear_of_authorize(evidence: commands.Evidence, payment: Payment) -> Event:
+    payment_id, order_id, origin = payment.payment_id, payment.order_id, payment.origin
+    match evidence:
+        case commands.Authorized(reference, expire_time):
+            return events.PaymentAuthorized(
+                payment_id, order_id, payment.amount, reference, expire_time, origin
+            )
+        case commands.Declined(code):
+            declined = Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": str(code)})
+            return events.PaymentDeclined(payment_id, order_id, declined, code, origin)
+        case commands.Voided():
+            return events.AuthorizationFenced(
+                payment_id,
+                order_id,
+                authorize_request_id=payment.authorize_request_id,
+                void_request_id=payment.void_request_id,
+            )
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
 def _hear_of_capture(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
-    pending = payment.pending_capture
-    if pending is None:
+    capture = payment.pending_capture
+    if capture is None:
         raise UnexpectedEvidenceError(payment, evidence)
 
     def refused(reason: RefusalReason, **facts: str) -> events.CaptureRefused:
-        return events.CaptureRefused(pending.request_id, Refusal(reason, facts), pending.origin)
+        refusal = Refusal(reason, facts)
+        return events.CaptureRefused(
+            payment.payment_id, capture.request_id, refusal, capture.origin
+        )
 
     match evidence:
         case commands.Captured():
-            return (events.PaymentCaptured(pending.request_id),)
+            return (
+                events.PaymentCaptured(
+                    payment.payment_id,
+                    payment.order_id,
+                    payment.amount,
+                    capture.request_id,
+                    capture.origin,
+                ),
+            )
         case commands.NotCaptured(code):
             return (refused(RefusalReason.NOT_CAPTURED, processor_code=code),)
         case commands.Expired():
-            return (refused(RefusalReason.AUTHORIZATION_EXPIRED), events.AuthorizationExpired())
+            return (refused(RefusalReason.AUTHORIZATION_EXPIRED), _expired(payment))
         case commands.Voided():
-            return (refused(RefusalReason.AUTHORIZATION_VOIDED), events.PaymentVoided())
+            return (refused(RefusalReason.AUTHORIZATION_VOIDED), _voided(payment))
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _hear_of_refund(
-    evidence: commands.Refunded | commands.RefundRefused, payment: Payment
-) -> tuple[Event, ...]:
-    refund = payment.refund(evidence.key)
-    if refund is None:
-        raise UnexpectedEvidenceError(payment, evidence)
-    match refund.state, evidence:
-        case RefundState.PENDING, commands.Refunded():
-            return (events.RefundSucceeded(refund.refund_id, refund.amount),)
-        case RefundState.PENDING, commands.RefundRefused(code=code):
+def _hear_of_void(evidence: commands.Evidence, payment: Payment) -> Event:
+    match evidence:
+        case commands.Voided():
+            return _voided(payment)
+        case commands.Expired():
+            return _expired(payment)
+        case _:
+            raise UnexpectedEvidenceError(payment, evidence)
+
+
+def _hear_of_refund(evidence: commands.Evidence, payment: Payment) -> Event:
+    match evidence:
+        case commands.Refunded(key):
+            refund = _pending_refund(key, evidence, payment)
+            return events.RefundSucceeded(
+                payment.payment_id, payment.order_id, refund.refund_id, refund.amount
+            )
+        case commands.RefundRefused(key, code):
+            refund = _pending_refund(key, evidence, payment)
             refusal = Refusal(RefusalReason.REFUND_REFUSED, {"processor_code": code})
-            return (events.RefundFailed(refund.refund_id, refusal),)
+            return events.RefundFailed(payment.payment_id, refund.refund_id, refusal)
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
+
+
+def _pending_refund(key: str, evidence: commands.Evidence, payment: Payment) -> Refund:
+    refund = payment.refund(key)
+    if refund is None or refund.state is not RefundState.PENDING:
+        raise UnexpectedEvidenceError(payment, evidence)
+    return refund
+
+
+def _voided(payment: Payment) -> events.PaymentVoided:
+    return events.PaymentVoided(payment.payment_id, payment.order_id, payment.authorize_request_id)
+
+
+def _expired(payment: Payment) -> events.AuthorizationExpired:
+    return events.AuthorizationExpired(payment.payment_id)

@@ -1,4 +1,4 @@
-"""The facts of a payment; `wire_events` says how each is written into the log."""
+"""The facts of a payment, each complete in itself; `wire_events` writes them into the log."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,22 +25,30 @@ class AuthorizationRequested:
 class PaymentAuthorized:
     """Money was set aside."""
 
+    payment_id: str
+    order_id: str
+    amount: Money
     reference: str
     expire_time: datetime
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentDeclined:
     """Money was not set aside."""
 
+    payment_id: str
+    order_id: str
     refusal: Refusal
-    code: DeclineCode | None = None
+    code: DeclineCode | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureStarted:
     """The intent to take the money."""
 
+    payment_id: str
     request_id: str
     origin: Origin
 
@@ -49,13 +57,18 @@ class CaptureStarted:
 class PaymentCaptured:
     """The money was taken."""
 
+    payment_id: str
+    order_id: str
+    amount: Money
     request_id: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureRefused:
     """A capture certainly did not happen and never will under its request_id."""
 
+    payment_id: str
     request_id: str
     refusal: Refusal
     origin: Origin
@@ -65,6 +78,7 @@ class CaptureRefused:
 class VoidRequested:
     """A void was asked for; it waits where another intent is under way."""
 
+    payment_id: str
     request_id: str
     reason: str
 
@@ -72,6 +86,10 @@ class VoidRequested:
 @dataclass(frozen=True, slots=True)
 class PaymentVoided:
     """The money was let go."""
+
+    payment_id: str
+    order_id: str
+    authorize_request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +106,14 @@ class AuthorizationFenced:
 class AuthorizationExpired:
     """The processor let the authorization run out."""
 
+    payment_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class RefundRequested:
     """The intent to give money back."""
 
+    payment_id: str
     refund_id: str
     request_id: str
     amount: Money
@@ -102,6 +123,8 @@ class RefundRequested:
 class RefundSucceeded:
     """Money went back."""
 
+    payment_id: str
+    order_id: str
     refund_id: str
     amount: Money
 
@@ -110,6 +133,7 @@ class RefundSucceeded:
 class RefundFailed:
     """The processor refused a refund for good."""
 
+    payment_id: str
     refund_id: str
     refusal: Refusal
 

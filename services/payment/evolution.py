@@ -30,16 +30,16 @@ def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
         raise PaymentNotFoundError
     moved = replace(payment, version=payment.version + 1, update_time=at)
     match event:
-        case events.PaymentAuthorized(reference, expire_time):
+        case events.PaymentAuthorized(reference=reference, expire_time=expire_time):
             return replace(
                 moved,
                 state=_resting(payment),
                 authorization_reference=reference,
                 authorize_expire_time=expire_time,
             )
-        case events.PaymentDeclined(refusal, code):
+        case events.PaymentDeclined(refusal=refusal, code=code):
             return replace(moved, state=PaymentState.DECLINED, refusal=refusal, decline_code=code)
-        case events.VoidRequested(request_id):
+        case events.VoidRequested(request_id=request_id):
             waits = payment.state is not PaymentState.AUTHORIZED
             state = payment.state if waits else PaymentState.VOIDING
             return replace(moved, state=state, void_request_id=request_id)
@@ -49,12 +49,12 @@ def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
             return replace(moved, state=PaymentState.EXPIRED)
         case events.CaptureStarted() | events.PaymentCaptured() | events.CaptureRefused():
             return _after_capture(moved, event)
-        case events.RefundRequested(refund_id, request_id, amount):
+        case events.RefundRequested(refund_id=refund_id, request_id=request_id, amount=amount):
             refund = Refund(refund_id, request_id, amount, RefundState.PENDING, create_time=at)
             return replace(moved, refunds=(*payment.refunds, refund))
-        case events.RefundSucceeded(refund_id):
+        case events.RefundSucceeded(refund_id=refund_id):
             return _after_refund(moved, refund_id, RefundState.SUCCEEDED)
-        case events.RefundFailed(refund_id, refusal):
+        case events.RefundFailed(refund_id=refund_id, refusal=refusal):
             return _after_refund(moved, refund_id, RefundState.FAILED, refusal)
 
 
@@ -108,10 +108,10 @@ def _after_capture(
     event: events.CaptureStarted | events.PaymentCaptured | events.CaptureRefused,
 ) -> Payment:
     match event:
-        case events.CaptureStarted(request_id, origin):
+        case events.CaptureStarted(request_id=request_id, origin=origin):
             started = Capture(request_id, CaptureState.PENDING, origin=origin)
             return replace(moved, state=PaymentState.CAPTURING, captures=(*moved.captures, started))
-        case events.PaymentCaptured(request_id):
+        case events.PaymentCaptured(request_id=request_id):
             # The wish for a void that was noted meanwhile lapses: it is too late.
             return replace(
                 moved,
@@ -119,7 +119,7 @@ def _after_capture(
                 void_request_id="",
                 captures=_with_capture(moved, Capture(request_id, CaptureState.CAPTURED)),
             )
-        case events.CaptureRefused(request_id, refusal, origin):
+        case events.CaptureRefused(request_id=request_id, refusal=refusal, origin=origin):
             refused = Capture(request_id, CaptureState.NOT_CAPTURED, refusal, origin)
             was_asked = moved.capture(request_id) is not None
             return replace(

@@ -10,6 +10,7 @@ So debits equal credits per currency at every instant.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from services.payment import events
@@ -24,6 +25,13 @@ class Account(StrEnum):
     AUTHORIZED_CONTRA = "AUTHORIZED_CONTRA"
     PROCESSOR_CLEARING = "PROCESSOR_CLEARING"
     CUSTOMER_FUNDS = "CUSTOMER_FUNDS"
+
+
+class Side(StrEnum):
+    """The two sides of an account."""
+
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
 
 
 class PostingKind(StrEnum):
@@ -46,6 +54,22 @@ class Posting:
     amount: Money
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One side of a posting, as it stands in the ledger; `sequence` counts from 1."""
+
+    sequence: int
+    posting_id: str
+    payment_id: str
+    order_id: str
+    kind: PostingKind
+    request_id: str
+    account: Account
+    side: Side
+    amount: Money
+    occur_time: datetime
+
+
 def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
     """What `event` posts; `before` is the payment it happened to."""
     if before is None:
@@ -53,11 +77,11 @@ def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
     match event:
         case events.PaymentAuthorized():
             return (_authorized(before),)
-        case events.PaymentCaptured(request_id):
+        case events.PaymentCaptured(request_id=request_id):
             return (_reversed(before, request_id), _captured(before, request_id))
         case events.PaymentVoided() | events.AuthorizationExpired():
             return (_reversed(before, _asked_by(before)),)
-        case events.RefundSucceeded(refund_id, amount):
+        case events.RefundSucceeded(refund_id=refund_id, amount=amount):
             asked_by = next(r.request_id for r in before.refunds if r.refund_id == refund_id)
             return (_refunded(asked_by, amount),)
         case _:

@@ -1,0 +1,54 @@
+"""`python -m services.payment`: reads the settings and serves until it is told to stop."""
+
+import asyncio
+import random
+
+from discovery.clock import SystemClock
+from services.chassis.ids import IdFactory
+from services.chassis.registrar import registrar_of
+from services.chassis.server import serve
+from services.chassis.settings import (
+    DatabaseSettings,
+    RegistrySettings,
+    ServerSettings,
+    TelemetrySettings,
+)
+from services.payment.service import NAME, build
+from services.payment.settings import PaymentSettings
+from services.payment.simulated_processor import open_simulated_processor
+
+
+async def main() -> None:
+    """Serve payments. Raises pydantic's ValidationError for settings that can't be right."""
+    settings, database = ServerSettings(), DatabaseSettings()  # type: ignore[call-arg]  # DATABASE_URL
+    payment = PaymentSettings()  # type: ignore[call-arg]  # TRADEPOST_PROCESSOR_URL
+    clock, rng = SystemClock(), random.SystemRandom()
+    ids = IdFactory(clock=clock, rng=rng)
+    owner = settings.instance_id or NAME
+    async with (
+        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        open_simulated_processor(payment.processor_url, clock=clock, owner=owner) as processor,
+        build(
+            database_url=database.url,
+            readers=database.readers,
+            processor=processor,
+            testing=processor if payment.payment_testing else None,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            owner=owner,
+        ) as service,
+    ):
+        await serve(
+            service,
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            telemetry_settings=TelemetrySettings(),
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

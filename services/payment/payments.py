@@ -1,0 +1,107 @@
+"""What the RPCs do: write the intent, then wait for whoever drives it, and answer what is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from discovery.clock import Clock
+from services.chassis import admission
+from services.chassis.database import Database
+from services.chassis.driver import Driver
+from services.chassis.tailer import Follower, Tailer
+from services.payment import commands
+from services.payment.payment import UNDECIDED, Payment, RefundState
+from services.payment.requests import Intention
+from services.payment.store import Outcome, PaymentStore, load
+
+# Where the caller named no deadline.
+DEFAULT_PATIENCE_S = 10.0
+# What is left of the caller's deadline for the answer to travel.
+ANSWER_S = 0.2
+ANSWER_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The payment as it stands; `replayed` where the request had been carried out before."""
+
+    payment: Payment
+    replayed: bool
+
+
+def patience_s(time_remaining_s: float | None) -> float:
+    """How long to wait: until min(200 ms, 10 %) before the caller's deadline, in seconds."""
+    if time_remaining_s is None:
+        return DEFAULT_PATIENCE_S
+    return max(0.0, time_remaining_s - min(ANSWER_S, ANSWER_SHARE * time_remaining_s))
+
+
+class Payments:
+    """Carries out requests; all methods are for the event loop of `database`."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: PaymentStore,
+        tailer: Tailer,
+        driver: Driver,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._tailer = tailer
+        self._driver = driver
+        self._clock = clock
+
+    async def carry_out(
+        self, intention: Intention[commands.Request], *, time_remaining_s: float | None
+    ) -> Answer:
+        """Write the intent and wait until it is no longer pending, or shortly before the deadline.
+
+        The wish outlives the call: whoever gives up waiting, the driver doesn't. Raises what
+        `PaymentStore.carry_out` raises.
+        """
+        until_s = self._clock.monotonic() + patience_s(time_remaining_s)
+        with self._tailer.follow(intention.command.payment_id) as follower:
+            outcome = await self._database.write(
+                self._store.carry_out, intention, not self._driver.draining, then=self._drive
+            )
+            payment = outcome.payment
+            if payment.payment_id == follower.stream:
+                payment = await self._settled(payment, intention.command, follower, until_s)
+                return Answer(payment, outcome.replayed)
+        # The request names a payment by something else than its id, and we know the id only now.
+        with self._tailer.follow(payment.payment_id) as follower:
+            payment = await self._database.read(load, payment.payment_id)
+            payment = await self._settled(payment, intention.command, follower, until_s)
+            return Answer(payment, outcome.replayed)
+
+    def _drive(self, outcome: Outcome) -> None:
+        if outcome.claim is not None:
+            self._driver.start(outcome.claim)
+
+    async def _settled(
+        self, payment: Payment, command: commands.Request, follower: Follower, until_s: float
+    ) -> Payment:
+        is_pending = _pending(command)
+        while is_pending(payment) and (left_s := until_s - self._clock.monotonic()) > 0:
+            with admission.waiting():
+                change = await follower.wait(after_version=payment.version, timeout_s=left_s)
+            if change is None:
+                break
+            payment = await self._database.read(load, payment.payment_id)
+        return payment
+
+
+def _pending(command: commands.Request) -> Callable[[Payment], bool]:
+    """Whether the outcome that the caller waits for is still unknown."""
+    match command:
+        case commands.Refund(request_id=request_id):
+            return lambda payment: _is_refund_pending(payment, request_id)
+        case _:
+            return lambda payment: payment.state in UNDECIDED
+
+
+def _is_refund_pending(payment: Payment, request_id: str) -> bool:
+    refund = payment.refund(request_id)
+    return refund is not None and refund.state is RefundState.PENDING

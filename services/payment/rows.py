@@ -1,0 +1,235 @@
+"""Payments and ledger entries as rows: plain functions of a connection, one statement each."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+
+from services.chassis.micros import from_micros, to_micros
+from services.payment.ledger import Posting, Side
+from services.payment.payment import (
+    DEAD,
+    Capture,
+    CaptureState,
+    DeclineCode,
+    Money,
+    Origin,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundState,
+    Refusal,
+    RefusalReason,
+)
+from services.payment.tables import LEDGER_ENTRY, PAYMENT
+
+_MICROSECOND = timedelta(microseconds=1)
+# What never changes after the first fact.
+_FIXED = frozenset({"payment_id", "order_id", "authorize_request_id", "origin", "create_time"})
+
+_LOAD = select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_payment"))
+_OF_AUTHORIZE = select(PAYMENT).where(PAYMENT.c.authorize_request_id == bindparam("of_request"))
+_IN_THE_WAY = select(PAYMENT).where(
+    or_(
+        PAYMENT.c.authorize_request_id == bindparam("of_request"),
+        (PAYMENT.c.order_id == bindparam("of_order"))
+        & PAYMENT.c.state.not_in([str(state) for state in sorted(DEAD)]),
+    )
+)
+_INSERT = insert(PAYMENT).inline()
+_UPDATE = (
+    update(PAYMENT)
+    .where(PAYMENT.c.payment_id == bindparam("of_payment"))
+    .values(
+        {
+            column.name: bindparam(f"new_{column.name}")
+            for column in PAYMENT.c
+            if column.name not in _FIXED
+        }
+    )
+)
+_POST = insert(LEDGER_ENTRY).inline()
+
+
+def load(connection: Connection, payment_id: str) -> Payment | None:
+    """The payment as it stands; None where there is none."""
+    row = connection.execute(_LOAD, {"of_payment": payment_id}).one_or_none()
+    return None if row is None else to_payment(row)
+
+
+def load_by_authorize(connection: Connection, authorize_request_id: str) -> Payment | None:
+    """The payment of one AuthorizePayment, a tombstone too; None where there is none."""
+    row = connection.execute(_OF_AUTHORIZE, {"of_request": authorize_request_id}).one_or_none()
+    return None if row is None else to_payment(row)
+
+
+def load_in_the_way(
+    connection: Connection, *, authorize_request_id: str, order_id: str
+) -> tuple[Payment, ...]:
+    """What stands in the way of an authorize: its tombstone, and the order's live payment."""
+    rows = connection.execute(
+        _IN_THE_WAY, {"of_request": authorize_request_id, "of_order": order_id}
+    )
+    return tuple(to_payment(row) for row in rows)
+
+
+def save(connection: Connection, payment: Payment, *, is_new: bool) -> None:
+    """Write the payment's row."""
+    values = _values(payment)
+    if is_new:
+        connection.execute(_INSERT, values)
+        return
+    changed = {f"new_{name}": value for name, value in values.items() if name not in _FIXED}
+    connection.execute(_UPDATE, {"of_payment": payment.payment_id, **changed})
+
+
+def post(
+    connection: Connection,
+    payment: Payment,
+    postings: Sequence[tuple[str, Posting]],
+) -> None:
+    """Append the two entries of each posting of its last change; each comes with its id."""
+    sides = [
+        (posting_id, posting, side, account)
+        for posting_id, posting in postings
+        for side, account in ((Side.DEBIT, posting.debit), (Side.CREDIT, posting.credit))
+    ]
+    entries = [
+        {
+            "posting_id": posting_id,
+            "payment_id": payment.payment_id,
+            "order_id": payment.order_id,
+            "kind": posting.kind,
+            "request_id": posting.request_id,
+            "account": account,
+            "side": side,
+            "currency_code": posting.amount.currency_code,
+            "amount_minor": posting.amount.minor_units,
+            "occur_time": to_micros(payment.update_time),
+        }
+        for posting_id, posting, side, account in sides
+    ]
+    if entries:
+        connection.execute(_POST, entries)
+
+
+def _values(payment: Payment) -> dict[str, object]:
+    expire_time = payment.authorize_expire_time
+    return {
+        "payment_id": payment.payment_id,
+        "order_id": payment.order_id,
+        "customer_id": payment.customer_id,
+        "state": payment.state,
+        "currency_code": payment.amount.currency_code,
+        "amount_minor": payment.amount.minor_units,
+        "captured_minor": payment.captured_minor,
+        "refunded_minor": payment.refunded_minor,
+        "refund_pending_minor": payment.refund_pending_minor,
+        "payment_method": payment.payment_method,
+        "expire_after_micros": payment.expire_after // _MICROSECOND,
+        "authorize_request_id": payment.authorize_request_id,
+        "origin": payment.origin,
+        "authorization_reference": payment.authorization_reference,
+        "authorize_expire_time": None if expire_time is None else to_micros(expire_time),
+        "refusal": _from_refusal(payment.refusal),
+        "decline_code": payment.decline_code or "",
+        "void_request_id": payment.void_request_id,
+        "captures": _from_captures(payment.captures),
+        "refunds": _from_refunds(payment.refunds),
+        "version": payment.version,
+        "create_time": to_micros(payment.create_time),
+        "update_time": to_micros(payment.update_time),
+    }
+
+
+def to_payment(row: Row[Any]) -> Payment:
+    """The payment that a whole row of the table holds."""
+    expire_micros = row.authorize_expire_time
+    return Payment(
+        payment_id=row.payment_id,
+        order_id=row.order_id,
+        customer_id=row.customer_id,
+        state=PaymentState(row.state),
+        amount=Money(row.currency_code, row.amount_minor),
+        payment_method=row.payment_method,
+        expire_after=timedelta(microseconds=row.expire_after_micros),
+        authorize_request_id=row.authorize_request_id,
+        create_time=from_micros(row.create_time),
+        update_time=from_micros(row.update_time),
+        version=row.version,
+        origin=Origin(row.origin),
+        authorization_reference=row.authorization_reference,
+        authorize_expire_time=None if expire_micros is None else from_micros(expire_micros),
+        refusal=_to_refusal(row.refusal),
+        decline_code=DeclineCode(row.decline_code) if row.decline_code else None,
+        void_request_id=row.void_request_id,
+        captures=_to_captures(row.captures),
+        refunds=_to_refunds(row.refunds, row.currency_code),
+    )
+
+
+def _from_refusal(refusal: Refusal | None) -> str:
+    return "" if refusal is None else json.dumps([refusal.reason, dict(refusal.facts)])
+
+
+def _to_refusal(text: str) -> Refusal | None:
+    if not text:
+        return None
+    reason, facts = json.loads(text)
+    return Refusal(RefusalReason(reason), facts)
+
+
+def _from_captures(captures: Sequence[Capture]) -> str:
+    if not captures:
+        return ""
+    return json.dumps(
+        [
+            [each.request_id, each.state, _from_refusal(each.refusal), each.origin]
+            for each in captures
+        ]
+    )
+
+
+def _to_captures(text: str) -> tuple[Capture, ...]:
+    if not text:
+        return ()
+    return tuple(
+        Capture(request_id, CaptureState(state), _to_refusal(refusal), Origin(origin))
+        for request_id, state, refusal, origin in json.loads(text)
+    )
+
+
+def _from_refunds(refunds: Sequence[Refund]) -> str:
+    if not refunds:
+        return ""
+    return json.dumps(
+        [
+            [
+                each.refund_id,
+                each.request_id,
+                each.amount.minor_units,
+                each.state,
+                to_micros(each.create_time),
+                _from_refusal(each.refusal),
+            ]
+            for each in refunds
+        ]
+    )
+
+
+def _to_refunds(text: str, currency_code: str) -> tuple[Refund, ...]:
+    if not text:
+        return ()
+    return tuple(
+        Refund(
+            refund_id,
+            request_id,
+            Money(currency_code, minor_units),
+            RefundState(state),
+            from_micros(create_micros),
+            _to_refusal(refusal),
+        )
+        for refund_id, request_id, minor_units, state, create_micros, refusal in json.loads(text)
+    )
