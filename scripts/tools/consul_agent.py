@@ -1,0 +1,146 @@
+"""A Consul agent of one's own: free ports, nothing on disk, gone with whoever started it."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from scripts.tools.places import consul_path
+
+_START_TIMEOUT_S = 30.0
+_START_ATTEMPTS = 3
+# Logged once the agent leads itself and has written itself to its catalogue.
+_READY = "Synced node info"
+# Runs the agent until its own standard input ends: when we close it, or die in whatever way.
+_LEASH = """
+"$@" & agent=$!
+exec >/dev/null 2>&1
+trap 'kill -9 $agent; wait $agent' EXIT
+trap 'exit 1' INT TERM HUP
+read _
+"""
+_PR_SET_PDEATHSIG = 1
+
+
+class ConsulAgent:
+    """`consul agent -dev` on 127.0.0.1: a server of one, in memory, which forgets at a restart.
+
+    Its ports stay the same over restarts. With `tls` its HTTP API is HTTPS (`hcl` must then
+    name key and certificate). What it logs is added to `log_file`, where there is one.
+    """
+
+    def __init__(self, *, hcl: str = "", tls: bool = False, log_file: Path | None = None) -> None:
+        self._hcl = hcl
+        self._tls = tls
+        self._log_file = log_file
+        self._process: subprocess.Popen[str] | None = None
+        self._log: list[str] = []
+        self._has_run = False
+        self._line_came = threading.Condition()
+        self._choose_ports()
+
+    @property
+    def address(self) -> str:
+        """`[https://]host:port` of its HTTP API, as in CONSUL_HTTP_ADDR."""
+        return f"{'https://' if self._tls else ''}127.0.0.1:{self.http_port}"
+
+    @property
+    def log(self) -> str:
+        """What it has logged since it was last started."""
+        return "".join(self._log)
+
+    def start(self) -> None:
+        """Start it and return once it answers. Raises RuntimeError with its log."""
+        for _ in range(_START_ATTEMPTS):
+            self._launch()
+            if self.wait_for_line(_READY, timeout_s=_START_TIMEOUT_S):
+                self._has_run = True
+                return
+            self.kill()
+            if self._has_run or "address already in use" not in self.log:
+                break
+            self._choose_ports()
+        raise RuntimeError(f"the Consul agent didn't start:\n{self.log}")
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), as a machine that loses power does."""
+        if self._process is not None:
+            assert self._process.stdin is not None  # noqa: S101 (Popen was given a pipe)
+            self._process.stdin.close()
+            self._process.wait()
+            self._reader.join()
+            self._process = None
+
+    def restart(self) -> None:
+        """Kill it and start it on the same ports; it has forgotten every registration."""
+        self.kill()
+        self.start()
+
+    def wait_for_line(self, text: str, *, timeout_s: float) -> bool:
+        """Whether the text came up in the log; stops waiting when the process ends."""
+        with self._line_came:
+            self._line_came.wait_for(lambda: self._ended or text in self.log, timeout_s)
+            return text in self.log
+
+    def _launch(self) -> None:
+        self._log.clear()
+        self._ended = False
+        self._process = subprocess.Popen(
+            ["sh", "-c", _LEASH, "sh", str(consul_path()), "agent", "-dev", *self._settings()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _read_log(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # noqa: S101 (Popen was given a pipe)
+        with process.stdout as lines, (self._log_file or Path(os.devnull)).open("a") as copy:
+            for line in lines:
+                copy.write(line)
+                copy.flush()
+                with self._line_came:
+                    self._log.append(line)
+                    self._line_came.notify_all()
+        with self._line_came:
+            self._ended = True
+            self._line_came.notify_all()
+
+    def _choose_ports(self) -> None:
+        self.http_port, self._rpc_port, self._serf_port = _free_ports(3)
+
+    def _settings(self) -> list[str]:
+        http, https = (-1, self.http_port) if self._tls else (self.http_port, -1)
+        ports = (
+            f"ports {{ http = {http}, https = {https}, server = {self._rpc_port},"
+            f" serf_lan = {self._serf_port}, serf_wan = -1, dns = -1, grpc = -1 }}"
+        )
+        settings = [ports, "disable_update_check = true", *([self._hcl] if self._hcl else [])]
+        return [
+            *("-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=info"),
+            *(f"-hcl={setting}" for setting in settings),
+        ]
+
+
+def _free_ports(number: int) -> list[int]:
+    """Ports nobody holds now, for TCP and (serf) UDP; another process may still be quicker."""
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [int(free.getsockname()[1]) for free in sockets]
+    finally:
+        for free in sockets:
+            free.close()
+
+
+def die_with_parent() -> None:
+    """For `preexec_fn`: on Linux the kernel ends the child when its parent ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
