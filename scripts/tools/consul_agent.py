@@ -141,6 +141,6 @@ def _free_ports(number: int) -> list[int]:
 
 
 def die_with_parent() -> None:
-    """For `preexec_fn`: on Linux the kernel ends the child when its parent ends, however it ends."""
+    """For `preexec_fn`: on Linux the kernel ends the child with its parent, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

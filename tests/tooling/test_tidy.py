@@ -31,6 +31,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "*/__main__.py": "a composition root reads the settings",
         "discovery/consul_registry.py": "CONSUL_HTTP_ADDR and its like are Consul's own convention",
         "tests/chassis/test_database_processes.py": "hands its own environment on",
+        "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/replay/cluster.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
         "scripts/tools/places.py": "hands its own environment on, with the tools on PATH",
