@@ -15,13 +15,14 @@ import sys
 import threading
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from discovery.clock import SystemClock
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent
 from services.chassis.file_lock import FileLock
 from services.chassis.ids import IdFactory
 from services.chassis.migrations import CHASSIS_VERSIONS
-from sqlalchemy import Connection
 
 
 def _say_ready() -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from discovery.clock import Clock, SystemClock
 from services.chassis.database import Database
 from services.chassis.migrations import CHASSIS_VERSIONS
-from sqlalchemy import Connection
 
 _WAIT_S = 10.0
 

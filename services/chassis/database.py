@@ -13,9 +13,9 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self, TypeVar, TypeVarTuple
 
-from discovery.clock import Clock
 from sqlalchemy import Connection
 
+from discovery.clock import Clock
 from services.chassis.dialect import Dialect
 from services.chassis.micros import to_micros
 from services.chassis.migrations import upgrade

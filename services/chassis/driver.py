@@ -12,9 +12,9 @@ from contextvars import Context
 from functools import partial
 
 import structlog
-from discovery.clock import Clock
 from sqlalchemy import Connection
 
+from discovery.clock import Clock
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.lease import Claim, Leases, StaleLeaseError
 
@@ -126,6 +126,8 @@ class Driver:
 
     async def _pause(self) -> None:
         """Sleep for a poll, give or take a fifth: instances don't poll in step."""
+        if self._draining:
+            return
         self._nap = asyncio.ensure_future(
             self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
         )
@@ -154,7 +156,7 @@ class Driver:
             await self._drive(claim)
         except StaleLeaseError:
             _LOG.info("drive_superseded", kind=self._kind, subject=claim.subject)
-        except Exception as error:  # noqa: BLE001 - one subject's failure must not stop the others
+        except Exception as error:
             _LOG.exception("drive_failed", kind=self._kind, subject=claim.subject)
             await self._postpone(claim, error)
 

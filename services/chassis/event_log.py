@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from discovery.clock import Clock
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -27,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from discovery.clock import Clock
 from services.chassis import correlation
 from services.chassis.ids import IdFactory
 from services.chassis.micros import from_micros, to_micros

@@ -4,7 +4,6 @@ import random
 import threading
 
 from discovery.clock import Clock
-
 from services.chassis.micros import to_micros
 
 _RANDOM_BITS = 74  # rand_a (12) and rand_b (62)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from discovery.clock import Clock
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -31,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from discovery.clock import Clock
 from services.chassis.micros import from_micros, to_micros
 
 LEASE = Table(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
 import structlog
-from discovery.clock import Clock
 from sqlalchemy import Connection, bindparam, select
 
+from discovery.clock import Clock
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.event_log import EVENT, EventLog
 
@@ -75,6 +75,11 @@ class Tailer:
     def closed(self) -> bool:
         """Whether waiting is over because the process drains."""
         return self._closed
+
+    @property
+    def followed(self) -> int:
+        """How many streams somebody follows."""
+        return len(self._followers)
 
     async def run(self) -> None:
         """Follow the log for ever; the owner's TaskGroup runs and cancels it."""

@@ -14,9 +14,9 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from discovery.clock import Clock
 from sqlalchemy import Connection
 
+from discovery.clock import Clock
 from services.chassis.dialect import Dialect
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
 
@@ -138,7 +138,7 @@ class Writer:
                 self._connection = self._dialect.open_writer()
             self._dialect.begin(self._connection)
             self._fill_transaction(self._connection, first, taken)
-        except BaseException as error:  # noqa: BLE001 - callers wait, so the thread must outlive it
+        except BaseException as error:
             taken = taken or [first]
             self._give_up(taken, error)
         finally:
@@ -187,7 +187,7 @@ class Writer:
             self._dialect.savepoint(connection)
         try:
             job.result = job.context.run(job.function, connection, *job.args)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the caller and is raised there
+        except BaseException as error:
             if self._dialect.is_store_failure(error):
                 raise _TransactionLostError from error
             job.error = _for_a_future(error)

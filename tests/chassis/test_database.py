@@ -7,6 +7,9 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
+
 from discovery.clock import SystemClock
 from services.chassis.database import (
     Database,
@@ -14,9 +17,6 @@ from services.chassis.database import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
-
 from tests.databases import Gate
 from tests.manual_clock import ManualClock
 

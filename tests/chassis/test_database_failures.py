@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from services.chassis.database import Database, StoreUnavailableError
-from services.chassis.sqlite import SqliteDialect
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from services.chassis.database import Database, StoreUnavailableError
+from services.chassis.sqlite import SqliteDialect
 from tests.databases import Gate
 from tests.manual_clock import ManualClock
 

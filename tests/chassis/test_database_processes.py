@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from services.chassis.database import Database, StoreUnavailableError
-from services.chassis.event_log import EVENT
 from sqlalchemy import Connection, select
 
+from services.chassis.database import Database, StoreUnavailableError
+from services.chassis.event_log import EVENT
 from tests.databases import open_database, opened_database
 from tests.manual_clock import ManualClock
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
 from services.chassis import correlation
 from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent, StoredEvent, StreamConflictError
 from services.chassis.ids import IdFactory
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
-
 from tests.databases import opened_database
 from tests.manual_clock import ManualClock
 

@@ -6,6 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
+from tradepost.order.v1 import order_service_pb2
+
 from services.chassis.database import Database
 from services.chassis.idempotency import (
     RememberedRequest,
@@ -14,9 +17,6 @@ from services.chassis.idempotency import (
     recall,
     remember,
 )
-from sqlalchemy import Connection
-from tradepost.order.v1 import order_service_pb2
-
 from tests.databases import opened_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

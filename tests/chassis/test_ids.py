@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from services.chassis.ids import IdFactory, with_prefix
 from services.chassis.micros import from_micros, to_micros
-
 from tests.manual_clock import ManualClock
 
 
@@ -87,4 +87,4 @@ def test_microseconds_are_those_of_utc() -> None:
     here = datetime(2026, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=1)))
     assert from_micros(to_micros(here)) == datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(TypeError):
-        to_micros(datetime(2026, 1, 1))  # noqa: DTZ001 - the naive instant is the point
+        to_micros(datetime(2026, 1, 1))

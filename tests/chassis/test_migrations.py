@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from discovery.clock import SystemClock
-from services.chassis.database import Database
-from services.chassis.migrations import CHASSIS_VERSIONS
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from discovery.clock import SystemClock
+from services.chassis.database import Database
+from services.chassis.migrations import CHASSIS_VERSIONS
 from tests.databases import open_database
 
 FIRST = """
