@@ -22,6 +22,10 @@ class TokenBucket:
             await self._clock.sleep(shortfall_s)
         self._tokens -= 1
 
+    def owe(self, tokens: float) -> None:
+        """Charge for what turned out dearer than one token; the next `take` waits it off."""
+        self._tokens -= tokens
+
     def _shortfall_s(self) -> float:
         """Seconds until there is a whole token."""
         now = self._clock.monotonic()

@@ -146,6 +146,14 @@ async def test_a_churning_service_is_asked_once_a_second() -> None:
     assert len(agent.asked) <= 62
 
 
+async def test_a_large_churning_service_is_asked_less_often() -> None:
+    """A thousand instances that change all the time are read every 4 s, to spare the processor."""
+    many = [entry(f"order-{n}") for n in range(1000)]
+    agent = ScriptedAgent([answer(n, *many) for n in range(1, 100)])
+    await agent.play()
+    assert [round(at_s, 6) for at_s in agent.asked_at_s[:4]] == [0, 3, 7, 11]
+
+
 async def test_how_fresh_an_answer_is_gets_observed() -> None:
     """Who answered, and how long ago it heard of its leader, is passed on with every answer."""
     agent = ScriptedAgent(

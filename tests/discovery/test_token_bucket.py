@@ -23,6 +23,19 @@ async def test_a_burst_passes_and_then_the_rate_holds() -> None:
     assert taken_at == [0, 0, 1, 2, 3, 4]
 
 
+async def test_what_is_owed_is_waited_off() -> None:
+    """Three tokens charged afterwards delay the next take, whatever the burst, by their time."""
+    clock = ManualClock()
+    bucket = TokenBucket(burst=2, refill_per_s=1.0, clock=clock)
+    await bucket.take()
+    bucket.owe(3)
+    waiting = asyncio.create_task(bucket.take())
+    await clock.advance(2.9)
+    assert not waiting.done()
+    await clock.advance(0.1)
+    assert waiting.done()
+
+
 async def test_a_pause_refills_no_more_than_a_burst() -> None:
     """After an hour's rest there are two tokens, not thousands."""
     clock = ManualClock()
