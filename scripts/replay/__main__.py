@@ -5,6 +5,7 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,19 @@ console = Console()
 clock = SystemClock()
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line."""
+
+    baskets: int
+    concurrency: int
+    seed: int
+    instances: int
+    stay: bool
+    json: Path | None
+    folder: Path
+
+
 def main(
     baskets: Annotated[int, typer.Option(min=0, help="How many baskets to replay.")] = 500,
     concurrency: Annotated[int, typer.Option(min=1, help="How many tills serve at once.")] = 64,
@@ -46,10 +60,12 @@ def main(
     instances: Annotated[int, typer.Option(min=2, help="Instances of each service.")] = 2,
     stay: Annotated[bool, typer.Option("--stay", help="Go on serving until Ctrl-C.")] = False,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = RUN_FOLDER,
 ) -> None:
     """Replay real grocery baskets through CreateOrder and check the books."""
+    options = Options(baskets, concurrency, seed, instances, stay, json, folder)
     try:
-        report = asyncio.run(_run(baskets, concurrency, seed, instances, stay=stay, json=json))
+        report = asyncio.run(_run(options))
     except cluster.StartError as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_STARTED)
@@ -59,16 +75,14 @@ def main(
     sys.exit(0 if report.balanced else EXIT_UNBALANCED)
 
 
-async def _run(
-    baskets: int, concurrency: int, seed: int, instances: int, *, stay: bool, json: Path | None
-) -> Report:
-    rng = random.Random(seed)
+async def _run(options: Options) -> Report:
+    rng = random.Random(options.seed)
     with console.status("reading the baskets"):
-        shop = await asyncio.to_thread(_read, baskets, rng)
+        shop = await asyncio.to_thread(_read, options.baskets, rng)
     async with AsyncExitStack() as stack:
         with console.status("starting Consul and the services"):
             suite = await stack.enter_async_context(
-                cluster.running(RUN_FOLDER, instances=instances, clock=clock, rng=rng)
+                cluster.running(options.folder, instances=options.instances, clock=clock, rng=rng)
             )
             stubs = await _open_stubs(stack, suite)
             items = await catalogue.fill(
@@ -76,11 +90,11 @@ async def _run(
             )
         await _say_where(suite)
         console.print(f"{items:,} items on the shelves, {len(shop.baskets):,} baskets to come")
-        report = await _replay(stubs, shop, plan(shop, seed), concurrency)
+        report = await _replay(stubs, shop, plan(shop, options.seed), options.concurrency)
         report.show(console)
-        if json is not None:
-            report.write(json)
-        if stay:
+        if options.json is not None:
+            report.write(options.json)
+        if options.stay:
             await _stay(suite)
     return report
 
@@ -103,16 +117,18 @@ async def _open_stubs(stack: AsyncExitStack, suite: cluster.Cluster) -> Stubs:
     )
 
 
-async def _replay(
-    stubs: Stubs, shop: Shop, visits: tuple[Visit, ...], concurrency: int
-) -> Report:
+async def _replay(stubs: Stubs, shop: Shop, visits: tuple[Visit, ...], concurrency: int) -> Report:
     tally = Tally()
     till = Till(stubs.orders, clock=clock, tally=tally)
     queue = iter(visits)
     started_s = clock.monotonic()
     bar = Progress(
-        TextColumn("orders"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[rate]:,.0f}/s"), console=console,
+        TextColumn("orders"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        console=console,
     )
     with bar:
         task = bar.add_task("orders", total=len(visits), rate=0.0)

@@ -128,7 +128,7 @@ async def running(
     for name in ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
-    consul = ConsulAgent(log=folder / "logs" / "consul.log")
+    consul = ConsulAgent(log_file=folder / "logs" / "consul.log")
     await asyncio.to_thread(consul.start)
     registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
     slots = [

@@ -1,0 +1,73 @@
+"""One running suite for all integration tests: a real Consul agent, two instances of each service."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import discovery
+import pytest
+import pytest_asyncio
+from discovery.clock import SystemClock
+from discovery.instance import Instance
+from scripts.replay import cluster
+from scripts.replay.census import Stubs
+from tradepost.inventory.v1.inventory_service_pb2 import ItemUpsert, UpsertItemsRequest
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
+from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
+    SimulatedProcessorServiceStub,
+)
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+from tradepost.type.v1.money_pb2 import Money
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[cluster.Cluster]:
+    """The suite, with a well stocked CHAIR and a single LAMP."""
+    folder = tmp_path_factory.mktemp("suite")
+    rng = random.Random(1)
+    async with cluster.running(folder, instances=2, clock=SystemClock(), rng=rng) as running:
+        async with discovery.open_channel(running.target("inventory")) as channel:
+            await InventoryServiceStub(channel).UpsertItems(
+                UpsertItemsRequest(
+                    request_id="0b5f1c52-52f1-4a0e-9d0f-6b8f0f6f2a11",
+                    items=[
+                        _item("CRUNCHY-ARMCHAIR", 12_900, 1_000),
+                        _item("LONELY-LAMP", 4_500, 1),
+                    ],
+                )
+            )
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stubs(suite: cluster.Cluster) -> AsyncIterator[Stubs]:
+    """Callers through discovery, as an application has them."""
+    async with AsyncExitStack() as stack:
+        orders, payments, inventory = [
+            await stack.enter_async_context(discovery.open_channel(suite.target(service)))
+            for service in ("order", "payment", "inventory")
+        ]
+        yield Stubs(
+            orders=OrderServiceStub(orders),
+            sagas=SagaAdminServiceStub(orders),
+            payments=PaymentServiceStub(payments),
+            inventory=InventoryServiceStub(inventory),
+            processor=SimulatedProcessorServiceStub(payments),
+        )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def order_instances(suite: cluster.Cluster) -> tuple[Instance, ...]:
+    """Both instances of the order service."""
+    return await suite.instances("order")
+
+
+def _item(sku: str, price_minor: int, units: int) -> ItemUpsert:
+    return ItemUpsert(
+        sku=sku,
+        name=sku.title(),
+        unit_price=Money(currency_code="USD", minor_units=price_minor),
+        initial_on_hand_count=units,
+    )

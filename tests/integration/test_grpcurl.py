@@ -1,0 +1,165 @@
+"""The suite as somebody sees it who has nothing but grpcurl."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from discovery.instance import Instance
+from tests.tools import grpcurl_path
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ORDERS = "tradepost.order.v1.OrderService"
+NAMESPACE = UUID("5b1d1a52-0000-4a0e-9d0f-6b8f0f6f2a11")
+# grpcurl exits with 64 + the gRPC status code.
+INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED = 64 + 3, 64 + 5, 64 + 12
+
+
+@dataclass(frozen=True)
+class Said:
+    """What grpcurl printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The JSON documents it printed, one after another."""
+        decoder, rest, found = json.JSONDecoder(), self.out.strip(), []
+        while rest:
+            message, end = decoder.raw_decode(rest)
+            found.append(message)
+            rest = rest[end:].strip()
+        return found
+
+
+async def grpcurl(*arguments: str) -> Said:
+    """Run the real binary against a plaintext server."""
+    process = await asyncio.create_subprocess_exec(
+        grpcurl_path(),
+        "-plaintext",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Said(process.returncode, out.decode(), err.decode())
+
+
+async def call(instance: Instance, method: str, request: dict[str, Any], *flags: str) -> Said:
+    return await grpcurl(*flags, "-d", json.dumps(request), instance.endpoint, method)
+
+
+def an_order(name: str, **changes: Any) -> dict[str, Any]:
+    """A request for one armchair; `name` chooses its request_id."""
+    return {
+        "request_id": str(uuid5(NAMESPACE, name)),
+        "customer_id": "ada",
+        "lines": [{"sku": "CRUNCHY-ARMCHAIR", "quantity": 1}],
+        "payment_method": "pm_visa",
+        **changes,
+    }
+
+
+async def test_a_server_tells_what_it_serves(order_instances: tuple[Instance, ...]) -> None:
+    """Reflection lists every service and describes every method with its request."""
+    listed = await grpcurl(order_instances[0].endpoint, "list")
+    described = await grpcurl(order_instances[0].endpoint, "describe", ORDERS)
+
+    assert {
+        "grpc.health.v1.Health",
+        ORDERS,
+        "tradepost.order.admin.v1.SagaAdminService",
+        "tradepost.event.v1.EventFeedService",
+    } <= set(listed.out.split())
+    assert "rpc CreateOrder ( .tradepost.order.v1.CreateOrderRequest )" in described.out
+
+
+async def test_an_order_made_on_one_instance_is_seen_on_the_other(
+    order_instances: tuple[Instance, ...],
+) -> None:
+    """Create, get, list, watch and the audit trail agree, whichever instance is asked."""
+    first, second = order_instances
+    created = (await call(first, f"{ORDERS}/CreateOrder", an_order("seen"))).messages()[0]
+    order = created["order"]
+
+    got = (await call(second, f"{ORDERS}/GetOrder", {"order_id": order["orderId"]})).messages()[0]
+    listed = (await call(second, f"{ORDERS}/ListOrders", {"customer_id": "ada"})).messages()[0]
+    watched = await call(second, f"{ORDERS}/WatchOrder", {"order_id": order["orderId"]})
+    audit = await call(first, f"{ORDERS}/ListOrderEvents", {"order_id": order["orderId"]})
+
+    assert order["state"] == "ORDER_STATE_CONFIRMED"
+    assert got["order"] == order
+    assert order in listed["orders"]
+    assert [one["version"] for one in watched.messages()] == ["1", "2", "3", "4", "5"]
+    assert watched.messages()[-1]["order"] == order
+    assert [event["type"].rpartition(".")[2] for event in audit.messages()[0]["events"]] == [
+        "OrderPlaced",
+        "StockReserved",
+        "PaymentAuthorized",
+        "CaptureRequested",
+        "OrderConfirmed",
+    ]
+
+
+async def test_a_repeated_request_is_one_order(order_instances: tuple[Instance, ...]) -> None:
+    """The same request_id on the other instance answers the same order and says so."""
+    first, second = order_instances
+    created = await call(first, f"{ORDERS}/CreateOrder", an_order("twice"))
+
+    repeated = await call(second, f"{ORDERS}/CreateOrder", an_order("twice"), "-v")
+
+    order_id = created.messages()[0]["order"]["orderId"]
+    assert order_id in repeated.out
+    assert "tradepost-replayed: true" in repeated.out
+
+
+async def test_a_declined_payment_is_an_answer(order_instances: tuple[Instance, ...]) -> None:
+    """A decline is an order in state REJECTED with its refusal, not an error."""
+    request = an_order("declined", payment_method="pm_insufficient_funds")
+    said = await call(order_instances[0], f"{ORDERS}/CreateOrder", request)
+
+    order = said.messages()[0]["order"]
+    assert order["state"] == "ORDER_STATE_REJECTED"
+    assert order["refusal"]["reason"] == "ORDER_REFUSAL_REASON_PAYMENT_DECLINED"
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "code", "reason"),
+    [
+        ("CreateOrder", {"request_id": "no uuid"}, INVALID_ARGUMENT, "INVALID_REQUEST"),
+        ("GetOrder", {"order_id": "ord_" + "0" * 32}, NOT_FOUND, "ORDER_NOT_FOUND"),
+        ("GetCustomerSummary", {"customer_id": "ada"}, UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+    ],
+)
+async def test_errors_are_documented(
+    order_instances: tuple[Instance, ...],
+    method: str,
+    request_: dict[str, Any],
+    code: int,
+    reason: str,
+) -> None:
+    """An error shows its code, its reason and whose reason it is."""
+    said = await call(order_instances[0], f"{ORDERS}/{method}", request_)
+
+    assert said.code == code
+    assert f'"reason": "{reason}"' in said.err or f'"reason":"{reason}"' in said.err
+    assert "order.tradepost" in said.err
+
+
+async def test_another_body_under_the_same_request_id_is_refused(
+    order_instances: tuple[Instance, ...],
+) -> None:
+    """One request_id names one intention."""
+    await call(order_instances[0], f"{ORDERS}/CreateOrder", an_order("body"))
+
+    said = await call(
+        order_instances[1], f"{ORDERS}/CreateOrder", an_order("body", customer_id="grace")
+    )
+
+    assert said.code == INVALID_ARGUMENT
+    assert "REQUEST_ID_REUSED" in said.err

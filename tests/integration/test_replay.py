@@ -1,0 +1,67 @@
+"""`./scripts/run` itself: real baskets, a real Consul agent, and the books at the end."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from scripts.tools.places import ROOT
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def replay(*options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "scripts.replay",
+        *options,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+async def test_a_replay_of_real_baskets_balances_its_books(tmp_path: Path) -> None:
+    """Every order ends, every path is travelled, and every equation holds."""
+    figures = tmp_path / "figures.json"
+    process = await replay("--baskets=150", f"--json={figures}", f"--folder={tmp_path}")
+    said, _ = await process.communicate()
+
+    assert process.returncode == 0, said.decode()
+    report = json.loads(figures.read_text())
+    assert report["orders"] == sum(report["outcomes"].values())
+    assert {"CONFIRMED", "FULFILLED", "REJECTED", "REFUNDED"} <= set(report["outcomes"])
+    assert len(report["books"]) >= 20
+    assert [line for line in report["books"] if not line["ok"]] == []
+
+
+async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
+    """Ctrl-C while it stays ends every process it started."""
+    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"still serving" in line:
+            break
+
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+
+    assert process.returncode == 130
+    assert [name for name in _commands() if str(tmp_path) in name] == []
+
+
+def _commands() -> list[str]:
+    """Environment and command line of every process, as far as they may be read."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                found.append((folder / "environ").read_text() + (folder / "cmdline").read_text())
+            except (OSError, UnicodeDecodeError):
+                continue
+    return found
