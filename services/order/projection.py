@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from tradepost.order.v1 import order_pb2
 
+from services.chassis.event_log import EventLog
 from services.chassis.micros import to_micros
 from services.order.errors import OrderNotFoundError
 from services.order.state import OrderState
@@ -52,6 +53,14 @@ class Shown:
     """An order as every reader sees it, and the position of its newest event."""
 
     order: order_pb2.Order
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """Orders as of one position of the feed."""
+
+    rows: tuple[Shown, ...]
     position: int
 
 
@@ -110,9 +119,10 @@ def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_p
     return {shown.order.order_id: shown.order for shown in map(_shown, rows)}
 
 
-def page(connection: Connection, wanted: OrderFilter) -> tuple[Shown, ...]:
+def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
     """A page of orders, the newest first."""
-    return tuple(_shown(row) for row in connection.execute(_page(wanted)))
+    rows = tuple(_shown(row) for row in connection.execute(_page(wanted)))
+    return OrderPage(rows, log.head(connection))
 
 
 def _page(wanted: OrderFilter) -> Any:

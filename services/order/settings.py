@@ -1,7 +1,8 @@
 """How long a checkout may take for what; read once in `__main__`."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -67,3 +68,26 @@ class SagaSettings(BaseSettings):
     def pace(self) -> Pace:
         """What the runner needs to know of them."""
         return Pace(step_timeout_s=self.step_timeout_s, review_after_s=self.review_after_s)
+
+
+class ParticipantSettings(BaseSettings):
+    """Where inventory and payment are found, as targets of `discovery`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
+
+    inventory_target: str = "consul:///inventory"
+    payment_target: str = "consul:///payment"
+
+
+# Their answers take as long as a processor or a lock: that says nothing of the instance.
+PAYMENT_CONFIG: Mapping[str, Any] = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tradepost.payment.v1.PaymentService", "method": method}
+                for method in ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
+            ],
+            "waits": True,
+        }
+    ]
+}

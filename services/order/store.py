@@ -42,6 +42,15 @@ class OrderQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class TrailQuery:
+    """At most `limit` events of an order after a version."""
+
+    order_id: str
+    after_version: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trail:
     """A piece of an order's audit trail: its events and the epoch of their positions."""
 
@@ -88,10 +97,11 @@ class OrderStore:
             raise VersionOutOfRangeError(query.order_id, version=wanted, newest=newest)
         return versions[wanted - 1]
 
-    def trail(self, connection: Connection, order_id: str, after_version: int, limit: int) -> Trail:
-        """At most `limit` events after a version. Raises OrderNotFoundError."""
+    def trail(self, connection: Connection, query: TrailQuery) -> Trail:
+        """A piece of the audit trail. Raises OrderNotFoundError."""
+        order_id = query.order_id
         stored = self._log.read_stream(
-            connection, order_id, after_version=after_version, limit=limit
+            connection, order_id, after_version=query.after_version, limit=query.limit
         )
         if not stored and not self._log.read_stream(connection, order_id, limit=1):
             raise OrderNotFoundError(order_id)

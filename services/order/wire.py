@@ -10,6 +10,7 @@ from tradepost.order.v1 import order_pb2
 
 from services.chassis.errors import ErrorRule, Errors
 from services.chassis.event_log import StoredEvent
+from services.order.commands import Place
 from services.order.errors import (
     OrderNotCancellableError,
     OrderNotFoundError,
@@ -20,6 +21,7 @@ from services.order.errors import (
     VersionOutOfRangeError,
     ViewLaggingError,
 )
+from services.order.events import Line, Money, Refusal
 from services.order.state import Order
 from services.order.wire_values import to_line, to_money, to_refusal, to_timestamp
 
@@ -74,6 +76,29 @@ def to_order(order: Order) -> order_pb2.Order:
         message.total.CopyFrom(to_money(order.total))
     if order.refusal is not None:
         message.refusal.CopyFrom(to_refusal(order.refusal))
+    return message
+
+
+def to_quote(
+    place: Place,
+    *,
+    lines: tuple[Line, ...] = (),
+    total: Money | None = None,
+    refusal: Refusal | None = None,
+) -> order_pb2.Order:
+    """The order that would be placed: RESERVING with its prices, or REJECTED with its refusal."""
+    accepted = refusal is None
+    message = order_pb2.Order(
+        customer_id=place.customer_id,
+        state=order_pb2.ORDER_STATE_RESERVING if accepted else order_pb2.ORDER_STATE_REJECTED,
+        lines=[to_line(line) for line in lines or place.lines],
+        coordination=cast(order_pb2.Coordination, int(place.coordination)),
+        cause=order_pb2.ORDER_CAUSE_UNSPECIFIED if accepted else order_pb2.ORDER_CAUSE_REFUSED,
+    )
+    if total is not None:
+        message.total.CopyFrom(to_money(total))
+    if refusal is not None:
+        message.refusal.CopyFrom(to_refusal(refusal))
     return message
 
 

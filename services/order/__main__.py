@@ -1,0 +1,56 @@
+"""`python -m services.order`: reads the settings and serves until it is told to stop."""
+
+import asyncio
+import random
+
+from discovery.clock import SystemClock
+from services.chassis.channels import participant_channel
+from services.chassis.ids import IdFactory
+from services.chassis.registrar import registrar_of
+from services.chassis.server import serve
+from services.chassis.settings import (
+    DatabaseSettings,
+    RegistrySettings,
+    ServerSettings,
+    TelemetrySettings,
+)
+from services.order.service import NAME, Participants, build
+from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
+
+
+async def main() -> None:
+    """Serve orders. Raises pydantic's ValidationError for settings that can't be right."""
+    settings, saga, targets = ServerSettings(), SagaSettings(), ParticipantSettings()
+    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
+    clock, rng = SystemClock(), random.SystemRandom()
+    ids = IdFactory(clock=clock, rng=rng)
+    async with (
+        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        participant_channel(targets.inventory_target, clock=clock, rng=rng) as inventory,
+        participant_channel(
+            targets.payment_target, clock=clock, rng=rng, service_config=PAYMENT_CONFIG
+        ) as payment,
+        build(
+            database_url=database.url,
+            readers=database.readers,
+            participants=Participants(inventory, payment),
+            settings=saga,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            owner=settings.instance_id or NAME,
+        ) as service,
+    ):
+        await serve(
+            service,
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            telemetry_settings=TelemetrySettings(),
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

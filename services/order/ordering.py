@@ -1,0 +1,91 @@
+"""What the RPCs ask for, from intention to answer: write, have it driven, wait.
+
+An order is durable before anybody waits for it, and driven whether or not anybody does.
+"""
+
+from collections.abc import Callable
+
+import grpc
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.database import Database
+from services.chassis.ids import IdFactory
+from services.chassis.saga import Contradiction
+from services.chassis.tailer import Tailer
+from services.order import commands, wire
+from services.order.commands import Cancel, Fulfill, Place, RetryStep
+from services.order.errors import ParticipantUnavailableError
+from services.order.intentions import Intention
+from services.order.inventory_calls import INVENTORY, InventoryCalls
+from services.order.orders import Change, Orders, Retried
+from services.order.projection import Shown
+from services.order.waiting import Waiting
+
+Begin = Callable[[Change], None]
+
+
+class Ordering:
+    """The use cases that change orders; `begin` has the work of a committed change driven."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tailer: Tailer,
+        ids: IdFactory,
+        orders: Orders,
+        waiting: Waiting,
+        inventory: InventoryCalls,
+        begin: Begin,
+    ) -> None:
+        self._database = database
+        self._tailer = tailer
+        self._ids = ids
+        self._orders = orders
+        self._waiting = waiting
+        self._inventory = inventory
+        self._begin = begin
+
+    async def place(self, intention: Intention[Place], patience_s: float) -> Shown:
+        """Place an order and wait until it is settled, or out of patience."""
+        order_id = self._ids.new("ord")
+        with self._tailer.follow(order_id) as follower:
+            place = self._orders.place
+            change = await self._database.write(place, intention, order_id, then=self._begin)
+            if change.standing is not None:
+                version = change.standing.order.version
+                return await self._waiting.settled(follower, version, patience_s)
+        return await self._waiting.join(change.order_id, patience_s)
+
+    async def change(
+        self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
+    ) -> Shown:
+        """Cancel or fulfill an order and wait until it is settled, or out of patience."""
+        change = await self._database.write(self._orders.change, intention, then=self._begin)
+        return await self._waiting.join(change.order_id, patience_s)
+
+    async def retry(self, intention: Intention[RetryStep]) -> Retried:
+        """Have the current step of a saga tried at once."""
+
+        def begin(retried: Retried) -> None:
+            if retried.change is not None:
+                self._begin(retried.change)
+
+        return await self._database.write(self._orders.retry, intention, then=begin)
+
+    async def quote(self, place: Place, patience_s: float) -> order_pb2.Order:
+        """What an order would be, and what it would be refused for; nothing is written.
+
+        Raises ParticipantUnavailableError.
+        """
+        try:
+            answer = await self._inventory.quote(place, timeout_s=patience_s)
+        except grpc.aio.AioRpcError as error:
+            raise ParticipantUnavailableError(INVENTORY) from error
+        match answer:
+            case commands.Reserved(lines, total):
+                return wire.to_quote(place, lines=lines, total=total)
+            case commands.ReserveRefused(refusal):
+                return wire.to_quote(place, refusal=refusal)
+            case Contradiction():
+                raise ParticipantUnavailableError(INVENTORY)

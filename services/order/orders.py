@@ -1,0 +1,194 @@
+"""What callers and operators can have done to orders: one write each, remembered by request_id.
+
+A write that leaves work to be done opens the order's lease already held by this process and
+answers the claim with it. Whoever passes the runner's wake-up as `then` of the write has it driven
+after the COMMIT, whatever becomes of the caller.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
+
+from discovery.clock import Clock
+from services.chassis.idempotency import RememberedRequest, recall, remember
+from services.chassis.lease import Claim, Leases
+from services.order.checkout import CHECKOUT
+from services.order.commands import Cancel, Fulfill, Place, RetryStep
+from services.order.errors import SagaNotFoundError, SagaNotRetryableError
+from services.order.intentions import Intention
+from services.order.recording import Recorder
+from services.order.sagas import current_step, to_saga
+from services.order.state import BEFORE_PIVOT, Order
+from services.order.store import OrderStore, Standing
+
+Wish: TypeAlias = Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a write made of an order.
+
+    `standing` is None for a request that was remembered: whoever drives that order is joined.
+    `claim` is the work to begin; None where there is none, or others have it.
+    """
+
+    order_id: str
+    standing: Standing | None = None
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The answer of RetrySaga as it is stored, and the work to begin."""
+
+    response: bytes
+    replayed: bool = False
+    change: Change | None = None
+
+
+class Orders:
+    """Write functions; `draining` tells when new work is for other instances."""
+
+    def __init__(
+        self,
+        *,
+        store: OrderStore,
+        recorder: Recorder,
+        leases: Leases,
+        clock: Clock,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._leases = leases
+        self._clock = clock
+        self._draining = draining
+
+    def place(self, connection: Connection, intention: Intention[Place], order_id: str) -> Change:
+        """Place an order under a new id. Raises RequestIdReusedError."""
+        known = _recall(connection, intention)
+        if known is not None:
+            return Change(known.resource)
+        placed = self._record(connection, Standing(Order(order_id)), intention)
+        self._remember(connection, intention, order_id)
+        return Change(order_id, placed, self._open(connection, placed))
+
+    def change(
+        self, connection: Connection, intention: Intention[Cancel] | Intention[Fulfill]
+    ) -> Change:
+        """Cancel or fulfill an order.
+
+        Raises RequestIdReusedError, OrderNotFoundError, OrderNotCancellableError and
+        OrderNotFulfillableError.
+        """
+        known = _recall(connection, intention)
+        if known is not None:
+            return Change(known.resource)
+        before = self._store.load(connection, intention.order_id)
+        after = self._record(connection, before, intention)
+        self._remember(connection, intention, intention.order_id)
+        if after is before:
+            return Change(intention.order_id, after)
+        if before.order.is_settled:
+            return Change(intention.order_id, after, self._open(connection, after))
+        return Change(intention.order_id, after, self._claim(connection, after))
+
+    def retry(self, connection: Connection, intention: Intention[RetryStep]) -> Retried:
+        """Have the current step tried at once; one that finally failed under a new attempt.
+
+        Raises RequestIdReusedError, SagaNotFoundError, SagaNotRetryableError.
+        """
+        known = _recall(connection, intention)
+        if known is not None:
+            return Retried(known.response or b"", replayed=True)
+        before = self._waiting_saga(connection, intention.order_id)
+        claim = self._leases.claim(connection, intention.order_id)
+        if claim is None:
+            raise self._not_retryable(connection, before)
+        after = self._record(connection, before, intention)
+        if after is not before:
+            self._leases.progress(connection, claim, step=current_step(after.order))
+            claim = replace(claim, attempts=0)
+        kept = self._keep(connection, claim)
+        response = self._retry_response(connection, after)
+        self._remember(connection, intention, intention.order_id, response)
+        return Retried(response, change=Change(intention.order_id, after, kept))
+
+    def _waiting_saga(self, connection: Connection, order_id: str) -> Standing:
+        if self._leases.get(connection, order_id) is None:
+            raise SagaNotFoundError(order_id)
+        return self._store.load(connection, order_id)
+
+    def _not_retryable(self, connection: Connection, standing: Standing) -> SagaNotRetryableError:
+        lease = self._leases.get(connection, standing.order.order_id)
+        owner = "somebody" if lease is None else lease.owner
+        step = current_step(standing.order)
+        return SagaNotRetryableError(standing.order.order_id, step=step, owner=owner)
+
+    def _retry_response(self, connection: Connection, standing: Standing) -> bytes:
+        lease = self._leases.get(connection, standing.order.order_id)
+        if lease is None:
+            raise SagaNotFoundError(standing.order.order_id)
+        saga = to_saga(standing.order, lease)
+        return admin.RetrySagaResponse(saga=saga).SerializeToString()
+
+    def _record(
+        self,
+        connection: Connection,
+        standing: Standing,
+        intention: Wish,
+    ) -> Standing:
+        return self._recorder.record(
+            connection, standing, intention.command, causation_id=intention.request_id
+        )
+
+    def _open(self, connection: Connection, standing: Standing) -> Claim | None:
+        """The lease of new work: held by this process, or free for others while it drains."""
+        order = standing.order
+        leased = not self._draining()
+        deadline = order.deadline if order.state in BEFORE_PIVOT else None
+        claim = self._leases.open(
+            connection, order.order_id, CHECKOUT, deadline=deadline, leased=leased
+        )
+        return claim if leased else None
+
+    def _claim(self, connection: Connection, standing: Standing) -> Claim | None:
+        """Work that waits for its next attempt has something new to do now."""
+        claim = self._leases.claim(connection, standing.order.order_id)
+        return None if claim is None else self._keep(connection, claim)
+
+    def _keep(self, connection: Connection, claim: Claim) -> Claim | None:
+        """While draining, a claim goes to whoever comes first, at once."""
+        if not self._draining():
+            return claim
+        self._leases.release(connection, claim)
+        return None
+
+    def _remember(
+        self,
+        connection: Connection,
+        intention: Wish,
+        order_id: str,
+        response: bytes | None = None,
+    ) -> None:
+        remember(
+            connection,
+            method=intention.method,
+            request_id=intention.request_id,
+            fingerprint=intention.fingerprint,
+            resource=order_id,
+            response=response,
+            now=self._clock.now(),
+        )
+
+
+def _recall(connection: Connection, intention: Wish) -> RememberedRequest | None:
+    return recall(
+        connection,
+        method=intention.method,
+        request_id=intention.request_id,
+        fingerprint=intention.fingerprint,
+    )

@@ -1,0 +1,128 @@
+"""The RPCs of orders: request to intention or query, ask, result to reply."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import NoReturn
+
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1 import order_service_pb2_grpc
+
+from services.chassis.database import Database
+from services.chassis.errors import NotImplementedYetError
+from services.chassis.event_log import EventLog
+from services.chassis.layer import Context
+from services.order import intentions, projection, queries, wire
+from services.order.ordering import Ordering
+from services.order.store import OrderStore
+from services.order.waiting import Waiting, patience_s
+
+
+class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
+    """tradepost.order.v1.OrderService; see its contract for what each method does."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        log: EventLog,
+        store: OrderStore,
+        ordering: Ordering,
+        waiting: Waiting,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._store = store
+        self._ordering = ordering
+        self._waiting = waiting
+
+    async def CreateOrder(
+        self, request: rpc.CreateOrderRequest, context: Context
+    ) -> rpc.CreateOrderResponse:
+        patience = patience_s(context.time_remaining())
+        if request.validate_only:
+            order = await self._ordering.quote(intentions.validate_only(request), patience)
+            return rpc.CreateOrderResponse(order=order)
+        shown = await self._ordering.place(intentions.create_order(request), patience)
+        return rpc.CreateOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def GetOrder(
+        self, request: rpc.GetOrderRequest, context: Context
+    ) -> rpc.GetOrderResponse:
+        standing = await self._database.read(self._store.query, queries.get_order(request))
+        order = wire.to_order(standing.order)
+        return rpc.GetOrderResponse(order=order, version=order.version, position=standing.position)
+
+    async def BatchGetOrders(
+        self, request: rpc.BatchGetOrdersRequest, context: Context
+    ) -> rpc.BatchGetOrdersResponse:
+        order_ids = queries.batch_get_orders(request)
+        found = await self._database.read(projection.batch, order_ids)
+        return rpc.BatchGetOrdersResponse(
+            orders=[found[order_id] for order_id in order_ids if order_id in found],
+            unknown_order_ids=[order_id for order_id in order_ids if order_id not in found],
+        )
+
+    async def ListOrders(
+        self, request: rpc.ListOrdersRequest, context: Context
+    ) -> rpc.ListOrdersResponse:
+        wanted = queries.list_orders(request)
+        await self._waiting.reach(wanted.min_position, patience_s(context.time_remaining()))
+        page = await self._database.read(projection.page, self._log, wanted.rows)
+        listed = queries.order_page(request, wanted, page)
+        return rpc.ListOrdersResponse(
+            orders=[shown.order for shown in listed.rows],
+            next_page_token=listed.next_page_token,
+            position=page.position,
+        )
+
+    async def CancelOrder(
+        self, request: rpc.CancelOrderRequest, context: Context
+    ) -> rpc.CancelOrderResponse:
+        patience = patience_s(context.time_remaining())
+        shown = await self._ordering.change(intentions.cancel_order(request), patience)
+        return rpc.CancelOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def FulfillOrder(
+        self, request: rpc.FulfillOrderRequest, context: Context
+    ) -> rpc.FulfillOrderResponse:
+        intention, patience = (
+            intentions.fulfill_order(request),
+            patience_s(context.time_remaining()),
+        )
+        shown = await self._ordering.change(intention, patience)
+        return rpc.FulfillOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def WatchOrder(
+        self, request: rpc.WatchOrderRequest, context: Context
+    ) -> AsyncIterator[rpc.WatchOrderResponse]:
+        async with aclosing(self._waiting.watch(queries.watch_order(request))) as versions:
+            async for standing in versions:
+                order = wire.to_order(standing.order)
+                yield rpc.WatchOrderResponse(
+                    order=order,
+                    version=order.version,
+                    position=standing.position,
+                    event_type=standing.event_type,
+                )
+
+    async def ListOrderEvents(
+        self, request: rpc.ListOrderEventsRequest, context: Context
+    ) -> rpc.ListOrderEventsResponse:
+        wanted = queries.list_order_events(request)
+        trail = await self._database.read(self._store.trail, wanted)
+        listed = queries.trail_page(request, wanted, trail)
+        return rpc.ListOrderEventsResponse(
+            events=[wire.to_event(stored, trail.epoch) for stored in listed.rows],
+            next_page_token=listed.next_page_token,
+        )
+
+    async def GetCustomerSummary(
+        self, request: rpc.GetCustomerSummaryRequest, context: Context
+    ) -> NoReturn:
+        raise NotImplementedYetError("OrderService.GetCustomerSummary")
