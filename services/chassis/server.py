@@ -8,66 +8,35 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from discovery.clock import Clock
 from discovery.instance import Instance
 from discovery.registration import Registration
 from discovery.registry import Registrar
-from services.chassis import background, feed, health, logs, telemetry
+from services.chassis import assembly, background, health, logs, telemetry
 from services.chassis.admission import Admission
-from services.chassis.deadline import Deadline
-from services.chassis.error_mapping import ErrorMapping
-from services.chassis.errors import Errors
 from services.chassis.ids import IdFactory
+from services.chassis.service import Hook, Service
 from services.chassis.settings import ServerSettings, TelemetrySettings
-from services.chassis.stack import Stack, layers
-from services.chassis.trace import Trace
 
 # The event loop and the database's writer thread share the interpreter: with the default of 5 ms
 # a batch of 0.5 ms took 56 ms beside a busy loop, with this 4 ms.
 SWITCH_INTERVAL_S = 0.0005
 
-# What discovery's connections send (30 s, 10 s) must not look like abuse to us, and a caller that
-# vanished must not hold its streams for ever (gRFC A8, A9).
-KEEPALIVE_TIME_MS = 30_000
-KEEPALIVE_TIMEOUT_MS = 10_000
-MIN_PING_INTERVAL_MS = 10_000
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
-Hook = Callable[[], Awaitable[None] | None]
+__all__ = ["CannotListenError", "RunningServer", "Service", "running", "serve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What one service brings: its name, its servicers, and what it knows of its methods.
+class CannotListenError(Exception):
+    """The address can't be listened on: another process has the port, or it isn't ours."""
 
-    `servicers` add themselves to the server; `service_names` are their full names, for health and
-    reflection. `waiting_methods` and `compensation_methods` are full paths ("/package.Service/
-    Method"). `background` runs while the server does; when one of it fails, the server stops.
-    `on_drain` is called when streams are to end: it stops drivers and wakes whoever waits.
-    """
-
-    name: str
-    servicers: Sequence[Callable[[grpc.aio.Server], None]]
-    service_names: Sequence[str]
-    errors: Errors = field(default_factory=dict)
-    waiting_methods: frozenset[str] = frozenset()
-    compensation_methods: frozenset[str] = frozenset()
-    background: Sequence[Callable[[], Awaitable[None]]] = ()
-    on_drain: Sequence[Hook] = ()
-
-    @property
-    def domain(self) -> str:
-        """The domain of its errors: "order.tradepost"."""
-        return f"{self.name}.tradepost"
+    def __init__(self, address: str) -> None:
+        super().__init__(f"cannot listen on {address}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +108,15 @@ async def running(
             waiting_methods=service.waiting_methods,
             compensation_methods=service.compensation_methods,
         )
-        server = _server(service, settings, clock=clock, ids=ids, admission=admission, spans=spans)
-        state = health.Health(_names(service, settings))
-        _add_servicers(server, service, settings, state)
-        port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+        state = health.Health(assembly.service_names(service, settings))
+        server = assembly.build(
+            service, settings, clock=clock, ids=ids, admission=admission, state=state, spans=spans
+        )
+        port = await _listen(server, f"{settings.host}:{settings.port}")
+        day.push_async_callback(_finish, service, server, state, settings)
+        await server.start()
         for work in service.background:
             start(work)
-        await server.start()
-        day.push_async_callback(_finish, service, server, state, settings)
         day.push_async_callback(_serve_on, clock, settings.drain_s)
         instance = _instance(service, settings, port, ids)
         if registrar is not None:
@@ -159,6 +129,17 @@ async def running(
         if registrar is not None:
             start(registration.run)
         yield RunningServer(port, instance.endpoint, state, admission)
+
+
+async def _listen(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:  # gRPC has written the reason to standard error
+        # Only a server that was started can be stopped, and one that was not complains when it is
+        # collected after its loop is gone.
+        await server.start()
+        await server.stop(None)
+        raise CannotListenError(address) from error
 
 
 async def _serve_on(clock: Clock, drain_s: float) -> None:
@@ -185,67 +166,6 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
                 await waiting
     except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from ending
         logs.get_logger("server").error("drain hook failed", exc_info=error)
-
-
-def _server(
-    service: Service,
-    settings: ServerSettings,
-    *,
-    clock: Clock,
-    ids: IdFactory,
-    admission: Admission,
-    spans: telemetry.Spans | None,
-) -> grpc.aio.Server:
-    stack = layers(
-        trace=Trace(
-            clock=clock,
-            new_correlation_id=partial(ids.new, "cor"),
-            server_span=None if spans is None else spans.traceparent,
-        ),
-        error_mapping=ErrorMapping(
-            errors=service.errors, domain=service.domain, new_error_id=partial(ids.new, "err")
-        ),
-        deadline=Deadline(clock=clock),
-        admission=admission,
-    )
-    interceptors = [] if spans is None else [spans.interceptor]
-    return grpc.aio.server(
-        interceptors=[*interceptors, Stack(stack)], options=list(_options(settings).items())
-    )
-
-
-def _options(settings: ServerSettings) -> Mapping[str, int]:
-    return {
-        # Without this a second process binds the same port silently and takes half of the calls.
-        "grpc.so_reuseport": 0,
-        "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
-        "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
-        "grpc.keepalive_permit_without_calls": 1,
-        "grpc.http2.min_recv_ping_interval_without_data_ms": MIN_PING_INTERVAL_MS,
-        "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
-        "grpc.enable_channelz": int(settings.channelz),
-    }
-
-
-def _names(service: Service, settings: ServerSettings) -> tuple[str, ...]:
-    names = [*service.service_names, *feed.SERVICE_NAMES, health.SERVICE_NAME]
-    if settings.channelz:
-        names.append("grpc.channelz.v1.Channelz")
-    return (*names, reflection.SERVICE_NAME)
-
-
-def _add_servicers(
-    server: grpc.aio.Server, service: Service, settings: ServerSettings, state: health.Health
-) -> None:
-    for add in service.servicers:
-        add(server)
-    feed.add_to_server(server)
-    health_pb2_grpc.add_HealthServicer_to_server(state, server)
-    reflection.enable_server_reflection(_names(service, settings), server)
-    if settings.channelz:
-        from grpc_channelz.v1 import channelz  # noqa: PLC0415 - only paid for when asked for
-
-        channelz.add_channelz_servicer(server)
 
 
 def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFactory) -> Instance:
