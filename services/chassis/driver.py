@@ -156,7 +156,7 @@ class Driver:
             await self._drive(claim)
         except StaleLeaseError:
             _LOG.info("drive_superseded", kind=self._kind, subject=claim.subject)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one subject's failure must not stop the rest
             _LOG.exception("drive_failed", kind=self._kind, subject=claim.subject)
             await self._postpone(claim, error)
 

@@ -284,7 +284,7 @@ class Leases:
         )
 
     def release(self, connection: Connection, claim: Claim) -> None:
-        """Give the lease back: the work is due at once, for anybody. A stale claim changes nothing."""
+        """Give the lease back, due at once for anybody. A stale claim changes nothing."""
         now = to_micros(self._clock.now())
         connection.execute(_RELEASE, {**self._held(claim), "now": now})
 

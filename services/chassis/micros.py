@@ -1,4 +1,4 @@
-"""Instants in tables: whole microseconds since the Unix epoch, in UTC, without a float on the way."""
+"""Instants in tables: whole microseconds since the Unix epoch, with no float on the way."""
 
 from datetime import UTC, datetime, timedelta
 

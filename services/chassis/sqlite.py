@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from services.chassis.file_lock import FileLock
 from services.chassis.store_errors import DatabaseSettingsError
 
-# Primary result codes (https://www.sqlite.org/rescode.html) that blame the store, not the statement.
+# Primary result codes (https://www.sqlite.org/rescode.html) that blame the store.
 _STORE_FAILURES = frozenset(
     {
         sqlite3.SQLITE_PERM,

@@ -112,7 +112,7 @@ class Writer:
             for job in self._waiting:
                 if not job.taken and not job.future.done() and job.expires_at <= now:
                     job.future.set_exception(
-                        StoreUnavailableError("the writers' lock was not to be had in time")
+                        StoreUnavailableError("its turn to write did not come in time")
                     )
         self._drop_settled()
 
@@ -138,7 +138,7 @@ class Writer:
                 self._connection = self._dialect.open_writer()
             self._dialect.begin(self._connection)
             self._fill_transaction(self._connection, first, taken)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - callers wait, the thread must outlive it
             taken = taken or [first]
             self._give_up(taken, error)
         finally:

@@ -135,7 +135,7 @@ async def test_the_writer_outlives_even_a_system_exit(database: Database) -> Non
 
 
 async def test_a_function_that_ends_an_iteration_fails_as_an_error(database: Database) -> None:
-    """A future can't carry StopIteration; it arrives as the RuntimeError that a coroutine raises."""
+    """A future can't carry StopIteration; it arrives as the RuntimeError of PEP 479."""
     with pytest.raises(RuntimeError):
         await database.write(add_note_then_fail, "stop", StopIteration())
     assert await database.write(add_note, "milk") == "milk"

@@ -1,4 +1,4 @@
-"""When the store fails, every caller of the batch learns it, nothing is kept, and writing goes on."""
+"""When the store fails, every caller of the batch learns it, and writing goes on."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""Several processes write one file: one at a time, without starving, without trusting the living."""
+"""Several processes write one file, one at a time, and none waits for ever."""
 
 import asyncio
 import os

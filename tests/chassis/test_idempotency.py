@@ -58,7 +58,7 @@ async def test_a_new_request_is_unknown(database: Database) -> None:
 async def test_a_repeat_recalls_the_resource_and_the_response(
     database: Database, response: bytes | None
 ) -> None:
-    """A method of one transaction recalls its response; one with a pending outcome, its resource."""
+    """A method of one transaction recalls its response, one that can be pending its resource."""
     await database.write(remember_order, response)
 
     assert await database.read(recall_order) == RememberedRequest("ord_1", response)

@@ -115,7 +115,7 @@ async def test_a_renewed_lease_lasts_longer(
 async def test_postponed_work_waits_for_its_time(
     database: Database, ours: Leases, theirs: Leases, clock: ManualClock
 ) -> None:
-    """Postponing gives the lease back; the next attempt is due after the delay, give or take 20 %."""
+    """Postponing gives the lease back; the next attempt is due after the delay, +- 20 %."""
     claim = await opened(database, ours)
     await database.write(partial(ours.postpone, claim=claim, delay_s=10.0, error="UNAVAILABLE"))
 
@@ -132,7 +132,7 @@ async def test_postponed_work_waits_for_its_time(
 async def test_postponed_work_can_be_claimed_at_once_by_name(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """Who asks for one subject doesn't wait for its backoff; what nobody opened can't be claimed."""
+    """Who asks for one subject doesn't wait for its backoff; what isn't open can't be claimed."""
     claim = await opened(database, ours)
     await database.write(partial(ours.postpone, claim=claim, delay_s=10.0))
 
