@@ -14,6 +14,8 @@ from services.chassis.database import Database
 from services.chassis.lease import Claim, Leases
 from services.payment.errors import UnexpectedEvidenceError
 from services.payment.intents import next_intent
+from services.payment.notices import Notices
+from services.payment.payment import Payment
 from services.payment.processor import (
     Processor,
     ProcessorContradictionError,
@@ -41,6 +43,7 @@ class PaymentDrive:
         store: PaymentStore,
         leases: Leases,
         processor: Processor,
+        notices: Notices,
         is_draining: Callable[[], bool],
         call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
@@ -48,17 +51,22 @@ class PaymentDrive:
         self._store = store
         self._leases = leases
         self._processor = processor
+        self._notices = notices
         self._is_draining = is_draining
         self._call_timeout_s = call_timeout_s
 
     async def __call__(self, claim: Claim) -> None:
         """Drive until nothing is pending, the answer is unknown, or the process drains."""
-        payment = await self._database.read(load, claim.subject)
+        payment = self._notices.newest(claim.subject, version=1) or await self._database.read(
+            load, claim.subject
+        )
         while (intent := next_intent(payment)) is not None:
             try:
                 async with asyncio.timeout(self._call_timeout_s):
                     evidence = await ask(self._processor, intent)
-                payment = await self._database.write(self._store.record, claim, evidence)
+                payment = await self._database.write(
+                    self._store.record, claim, intent, evidence, then=self._notices.tell
+                )
             except (ProcessorUnavailableError, TimeoutError) as error:
                 await self._postpone(claim, error, needs_review=False)
                 return
@@ -69,6 +77,12 @@ class PaymentDrive:
             if not payment.is_pending or self._is_draining():
                 return
         await self._database.write(self._leases.close, claim)
+
+    async def _load(self, payment_id: str) -> Payment:
+        known = self._notices.newest(payment_id, version=1)
+        if known is not None:
+            return known
+        return await self._database.read(load, payment_id)
 
     async def _postpone(self, claim: Claim, error: Exception, *, needs_review: bool) -> None:
         """Ask again later; the lease adds the jitter, the cap bounds the silence."""

@@ -1,6 +1,7 @@
 """What the RPCs do: write the intent, then wait for whoever drives it, and answer what is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from discovery.clock import Clock
@@ -9,6 +10,7 @@ from services.chassis.database import Database
 from services.chassis.driver import Driver
 from services.chassis.tailer import Follower, Tailer
 from services.payment import commands
+from services.payment.notices import Notices
 from services.payment.payment import UNDECIDED, Payment, RefundState
 from services.payment.requests import Intention
 from services.payment.store import Outcome, PaymentStore, load
@@ -45,12 +47,14 @@ class Payments:
         store: PaymentStore,
         tailer: Tailer,
         driver: Driver,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self._database = database
         self._store = store
         self._tailer = tailer
         self._driver = driver
+        self._notices = notices
         self._clock = clock
 
     async def carry_out(
@@ -62,7 +66,7 @@ class Payments:
         `PaymentStore.carry_out` raises.
         """
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
-        with self._tailer.follow(intention.command.payment_id) as follower:
+        with self._following(intention.command.payment_id) as follower:
             outcome = await self._database.write(
                 self._store.carry_out, intention, not self._driver.draining, then=self._drive
             )
@@ -71,14 +75,20 @@ class Payments:
                 payment = await self._settled(payment, intention.command, follower, until_s)
                 return Answer(payment, outcome.replayed)
         # The request names a payment by something else than its id, and we know the id only now.
-        with self._tailer.follow(payment.payment_id) as follower:
+        with self._following(payment.payment_id) as follower:
             payment = await self._database.read(load, payment.payment_id)
             payment = await self._settled(payment, intention.command, follower, until_s)
             return Answer(payment, outcome.replayed)
 
     def _drive(self, outcome: Outcome) -> None:
+        self._notices.tell(outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)
+
+    @contextmanager
+    def _following(self, payment_id: str) -> Iterator[Follower]:
+        with self._notices.awaiting(payment_id), self._tailer.follow(payment_id) as follower:
+            yield follower
 
     async def _settled(
         self, payment: Payment, command: commands.Request, follower: Follower, until_s: float
@@ -89,8 +99,14 @@ class Payments:
                 change = await follower.wait(after_version=payment.version, timeout_s=left_s)
             if change is None:
                 break
-            payment = await self._database.read(load, payment.payment_id)
+            payment = await self._newest(payment.payment_id, change.version)
         return payment
+
+    async def _newest(self, payment_id: str, version: int) -> Payment:
+        known = self._notices.newest(payment_id, version=version)
+        if known is not None:
+            return known
+        return await self._database.read(load, payment_id)
 
 
 def _pending(command: commands.Request) -> Callable[[Payment], bool]:

@@ -15,7 +15,7 @@ from services.payment.domain import decide
 from services.payment.errors import PaymentAlreadyExistsError, PaymentNotFoundError
 from services.payment.events import Event
 from services.payment.evolution import evolve
-from services.payment.intents import next_intent
+from services.payment.intents import Intent, next_intent
 from services.payment.ledger import Posting, postings
 from services.payment.payment import Payment
 from services.payment.requests import Intention
@@ -83,14 +83,24 @@ class PaymentStore:
         claim = self._lease(connection, before, after, leased=leased)
         return Outcome(after, replayed=False, claim=claim)
 
-    def record(self, connection: Connection, claim: Claim, evidence: commands.Evidence) -> Payment:
-        """Write what the processor answered; the lease is closed where nothing is pending.
+    def record(
+        self,
+        connection: Connection,
+        claim: Claim,
+        intent: Intent,
+        evidence: commands.Evidence,
+    ) -> Payment:
+        """Write what the processor answered to `intent`; close the lease where nothing is left.
 
-        Raises StaleLeaseError, UnexpectedEvidenceError.
+        Where another intent is pending meanwhile, the answer is to a question of the past and
+        writes nothing; a stale holder finds out when it closes or renews its lease. Raises
+        StaleLeaseError, UnexpectedEvidenceError.
         """
-        self._leases.check(connection, claim)
         before = load(connection, claim.subject)
-        after = self._append(connection, before, decide(evidence, before, now=self._clock.now()))
+        after = before
+        if next_intent(before) == intent:
+            happened = decide(evidence, before, now=self._clock.now())
+            after = self._append(connection, before, happened)
         if after.is_pending:
             self._leases.renew(connection, claim)
         else:

@@ -1,0 +1,43 @@
+"""What the tests of payments share: the whole service over real gRPC, its processor simulated."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+
+from discovery.clock import SystemClock
+from services.chassis.ids import IdFactory
+from services.chassis.server import Service
+from services.payment.service import build
+from services.payment.simulated_processor import open_simulated_processor
+from tests.grpc_bridge import grpc_channel, grpc_server  # noqa: F401
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_servicer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """The whole service on files of its own."""
+    clock, rng = SystemClock(), random.Random(7)
+    folder = tmp_path_factory.mktemp("payment")
+    async with (
+        open_simulated_processor(
+            f"sqlite:///{folder / 'processor.db'}", clock=clock, owner="test"
+        ) as processor,
+        build(
+            database_url=f"sqlite:///{folder / 'payment.db'}",
+            processor=processor,
+            testing=processor,
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+            poll_s=0.02,
+        ) as service,
+    ):
+        yield service
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> type[PaymentServiceStub]:
+    """Calls it as an application does."""
+    return PaymentServiceStub

@@ -1,0 +1,95 @@
+"""Good requests to the payment service; each has ids of its own unless it is told otherwise."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.payment.v1 import payment_service_pb2 as pb
+from tradepost.type.v1.money_pb2 import Money
+
+NEXT_YEAR = datetime.now(UTC) + timedelta(days=365)
+LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
+WEEK_S = 7 * 24 * 3600
+
+
+def new_request_id() -> str:
+    """A UUID that nobody used."""
+    return str(uuid.uuid4())
+
+
+def new_order_id() -> str:
+    """An order that nobody paid."""
+    return f"ord_{uuid.uuid4().hex}"
+
+
+def new_payment_id() -> str:
+    """The id of no payment."""
+    return f"pay_{uuid.uuid4().hex}"
+
+
+def usd(minor_units: int) -> Money:
+    """An amount in cents."""
+    return Money(currency_code="USD", minor_units=minor_units)
+
+
+def timestamp(instant: datetime) -> Timestamp:
+    """The same instant."""
+    message = Timestamp()
+    message.FromDatetime(instant)
+    return message
+
+
+def authorize(
+    payment_method: str = "pm_visa",
+    *,
+    request_id: str = "",
+    order_id: str = "",
+    minor_units: int = 1999,
+    deadline: datetime = NEXT_YEAR,
+) -> pb.AuthorizePaymentRequest:
+    """Set 19.99 USD aside for a week."""
+    return pb.AuthorizePaymentRequest(
+        request_id=request_id or new_request_id(),
+        order_id=order_id or new_order_id(),
+        customer_id="cust_ann",
+        amount=usd(minor_units),
+        payment_method=payment_method,
+        expire_after=Duration(seconds=WEEK_S),
+        order_deadline_time=timestamp(deadline),
+    )
+
+
+def capture(payment_id: str, *, request_id: str = "") -> pb.CapturePaymentRequest:
+    """Take it."""
+    return pb.CapturePaymentRequest(
+        request_id=request_id or new_request_id(), payment_id=payment_id
+    )
+
+
+def void(payment_id: str, *, request_id: str = "") -> pb.VoidPaymentRequest:
+    """Let it go."""
+    return pb.VoidPaymentRequest(
+        request_id=request_id or new_request_id(), payment_id=payment_id, reason="changed my mind"
+    )
+
+
+def void_unseen(
+    authorize_request_id: str, order_id: str, *, request_id: str = ""
+) -> pb.VoidPaymentRequest:
+    """Let go what an authorize set aside, whether or not it ever came."""
+    return pb.VoidPaymentRequest(
+        request_id=request_id or new_request_id(),
+        authorize_request_id=authorize_request_id,
+        order_id=order_id,
+    )
+
+
+def refund(
+    payment_id: str, minor_units: int | None = None, *, request_id: str = "", currency: str = "USD"
+) -> pb.RefundPaymentRequest:
+    """Give it back, all of it where no amount is told."""
+    amount = None if minor_units is None else Money(currency_code=currency, minor_units=minor_units)
+    return pb.RefundPaymentRequest(
+        request_id=request_id or new_request_id(), payment_id=payment_id, amount=amount
+    )
