@@ -68,23 +68,27 @@ async def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     observed = telemetry_settings or TelemetrySettings.model_construct()
     logs.configure(level=observed.log_level)
+    log = logs.get_logger("server")
     stop = stop or asyncio.Event()
-    with _set_on_signals(stop), telemetry.exporting(service.name, settings, observed) as spans:
-        async with running(
-            service,
-            settings=settings,
-            registrar=registrar,
-            clock=clock,
-            ids=ids,
-            rng=rng,
-            spans=spans,
-        ) as server:
-            logs.get_logger("server").info("serving", service=service.name, port=server.port)
+    with _set_on_signals(stop):
+        async with (
+            telemetry.exporting(service.name, settings, observed) as spans,
+            running(
+                service,
+                settings=settings,
+                registrar=registrar,
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                spans=spans,
+            ) as server,
+        ):
+            log.info("serving", service=service.name, port=server.port)
             if ready is not None:
                 ready(server.port)
             await stop.wait()
-            logs.get_logger("server").info("draining", service=service.name, port=server.port)
-    logs.get_logger("server").info("stopped", service=service.name)
+            log.info("draining", service=service.name, port=server.port)
+    log.info("stopped", service=service.name)
 
 
 @asynccontextmanager

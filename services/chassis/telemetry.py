@@ -1,7 +1,8 @@
 """Traces to an OTLP endpoint, when there is one; without it nothing of OpenTelemetry is loaded."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -21,10 +22,10 @@ class Spans:
     traceparent: Callable[[], str]
 
 
-@contextmanager
-def exporting(
+@asynccontextmanager
+async def exporting(
     service_name: str, server: ServerSettings, settings: TelemetrySettings
-) -> Iterator[Spans | None]:
+) -> AsyncIterator[Spans | None]:
     """Export spans while the block runs; None where no endpoint is set."""
     if not settings.otlp_endpoint:
         yield None
@@ -36,5 +37,6 @@ def exporting(
     try:
         yield Spans(tracing.interceptor(provider), tracing.current_traceparent)
     finally:
-        provider.force_flush(FLUSH_TIMEOUT_MS)
-        provider.shutdown()
+        # In a thread: OpenTelemetry waits for its exporter, and the loop must not.
+        await asyncio.to_thread(provider.force_flush, FLUSH_TIMEOUT_MS)
+        await asyncio.to_thread(provider.shutdown)
