@@ -97,6 +97,13 @@ def module_docstring(file: SourceFile) -> Iterator[str]:
         yield f"{file.path}: no module docstring"
 
 
+def rule_of_test(file: SourceFile) -> Iterator[str]:
+    """A test's docstring is a rule of the shop."""
+    for function in functions(file.tree):
+        if function.name.startswith("test_") and not ast.get_docstring(function):
+            yield f"{file.path}:{function.lineno}: {function.name} states no rule"
+
+
 def module_name(file: SourceFile) -> Iterator[str]:
     """A module is named after the thing in it."""
     for part in file.path.removesuffix(".py").split("/"):
