@@ -14,7 +14,7 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
-from services.order.service import NAME, Participants, build
+from services.order.service import NAME, Means, Participants, build
 from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
 
 
@@ -33,12 +33,14 @@ async def main() -> None:
         build(
             database_url=database.url,
             readers=database.readers,
-            participants=Participants(inventory, payment),
-            settings=saga,
-            clock=clock,
-            ids=ids,
-            rng=rng,
-            owner=settings.instance_id or NAME,
+            means=Means(
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                participants=Participants(inventory, payment),
+                settings=saga,
+                owner=settings.instance_id or NAME,
+            ),
         ) as service,
     ):
         await serve(

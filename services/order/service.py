@@ -66,7 +66,9 @@ class Parts:
     database: Database
     log: EventLog
     store: OrderStore
+    orders: Orders
     sagas: Sagas
+    leases: Leases
     tailer: Tailer
     driver: Driver
     runner: SagaRunner[Standing, Command]
@@ -74,73 +76,71 @@ class Parts:
     waiting: Waiting
 
 
-@asynccontextmanager
-async def open_parts(
-    *,
-    database_url: str,
-    participants: Participants,
-    settings: SagaSettings,
-    clock: Clock,
-    ids: IdFactory,
-    rng: random.Random,
-    owner: str = NAME,
-    readers: int = 2,
-    poll_s: float = POLL_S,
-) -> AsyncIterator[Parts]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an instance works with: where time, ids and chance come from, and whom it calls.
 
     `owner` names the instance; each run of it owns its leases under a name of its own.
     """
-    database = await Database.open(database_url, clock=clock, owner=owner, readers=readers)
-    try:
-        await database.migrate(MIGRATIONS)
-        log = EventLog(clock=clock, ids=ids)
-        leases = Leases(
-            owner=f"{owner}/{ids.new('run')}", clock=clock, rng=rng, lease_s=settings.lease_s
-        )
-        store = OrderStore(log=log)
-        recorder = Recorder(store=store, clock=clock, terms=settings.terms)
-        tailer = Tailer(database=database, log=log, clock=clock)
-        inventory = InventoryCalls(InventoryServiceStub(participants.inventory))
-        payment = PaymentCalls(PaymentServiceStub(participants.payment))
-        runner = SagaRunner(
-            saga=Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder),
-            database=database,
-            leases=leases,
-            clock=clock,
-            pace=settings.pace,
-            draining=lambda: driver.draining,
-        )
-        driver = Driver(
-            kind=CHECKOUT,
-            database=database,
-            leases=leases,
-            clock=clock,
-            rng=rng,
-            drive=runner.drive,
-            poll_s=poll_s,
-        )
-        orders = Orders(
-            store=store,
-            recorder=recorder,
-            leases=leases,
-            clock=clock,
-            draining=lambda: driver.draining,
-        )
-        waiting = Waiting(database=database, tailer=tailer, store=store, clock=clock)
-        ordering = Ordering(
-            database=database,
-            tailer=tailer,
-            ids=ids,
-            orders=orders,
-            waiting=waiting,
-            inventory=inventory,
-            begin=partial(_begin, runner, driver),
-        )
-        sagas = Sagas(store=store, leases=leases)
-        yield Parts(database, log, store, sagas, tailer, driver, runner, ordering, waiting)
-    finally:
-        await database.close()
+
+    clock: Clock
+    ids: IdFactory
+    rng: random.Random
+    participants: Participants
+    settings: SagaSettings
+    owner: str = NAME
+    poll_s: float = POLL_S
+
+
+def assemble(database: Database, means: Means) -> Parts:
+    """The parts of an instance on a migrated database."""
+    clock, settings = means.clock, means.settings
+    log = EventLog(clock=clock, ids=means.ids)
+    store = OrderStore(log=log)
+    recorder = Recorder(store=store, clock=clock, terms=settings.terms)
+    tailer = Tailer(database=database, log=log, clock=clock)
+    run = f"{means.owner}/{means.ids.new('run')}"
+    leases = Leases(owner=run, clock=clock, rng=means.rng, lease_s=settings.lease_s)
+    inventory = InventoryCalls(InventoryServiceStub(means.participants.inventory))
+    payment = PaymentCalls(PaymentServiceStub(means.participants.payment))
+    runner = SagaRunner(
+        saga=Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder),
+        database=database,
+        leases=leases,
+        clock=clock,
+        pace=settings.pace,
+        draining=lambda: driver.draining,
+    )
+    driver = Driver(
+        kind=CHECKOUT,
+        database=database,
+        leases=leases,
+        clock=clock,
+        rng=means.rng,
+        drive=runner.drive,
+        poll_s=means.poll_s,
+    )
+    orders = Orders(
+        store=store,
+        recorder=recorder,
+        leases=leases,
+        clock=clock,
+        draining=lambda: driver.draining,
+    )
+    waiting = Waiting(database=database, tailer=tailer, store=store, clock=clock)
+    ordering = Ordering(
+        database=database,
+        tailer=tailer,
+        ids=means.ids,
+        orders=orders,
+        waiting=waiting,
+        inventory=inventory,
+        begin=partial(_begin, runner, driver),
+    )
+    sagas = Sagas(store=store, leases=leases)
+    return Parts(
+        database, log, store, orders, sagas, leases, tailer, driver, runner, ordering, waiting
+    )
 
 
 def _begin(runner: SagaRunner[Standing, Command], driver: Driver, change: Change) -> None:
@@ -178,28 +178,13 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
 
 
 @asynccontextmanager
-async def build(
-    *,
-    database_url: str,
-    participants: Participants,
-    settings: SagaSettings,
-    clock: Clock,
-    ids: IdFactory,
-    rng: random.Random,
-    owner: str = NAME,
-    readers: int = 2,
-    poll_s: float = POLL_S,
-) -> AsyncIterator[Service]:
-    """The service with its database open, until the block ends; see `open_parts`."""
-    async with open_parts(
-        database_url=database_url,
-        participants=participants,
-        settings=settings,
-        clock=clock,
-        ids=ids,
-        rng=rng,
-        owner=owner,
-        readers=readers,
-        poll_s=poll_s,
-    ) as parts:
-        yield to_service(parts, clock=clock)
+async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIterator[Service]:
+    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
+    database = await Database.open(
+        database_url, clock=means.clock, owner=means.owner, readers=readers
+    )
+    try:
+        await database.migrate(MIGRATIONS)
+        yield to_service(assemble(database, means), clock=means.clock)
+    finally:
+        await database.close()
