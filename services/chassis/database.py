@@ -7,7 +7,7 @@ no deadlock, no invisible gap between positions.
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import Any, Self, TypeVar, TypeVarTuple
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.change import Change
 from services.chassis.dialect import Dialect
+from services.chassis.job import Job
 from services.chassis.micros import to_micros
 from services.chassis.migrations import upgrade
 from services.chassis.readers import Readers
@@ -26,7 +28,7 @@ from services.chassis.store_errors import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
-from services.chassis.writer import Job, Writer
+from services.chassis.writer import Writer
 
 __all__ = [
     "Database",
@@ -59,9 +61,8 @@ class Database:
         self._clock = clock
         self._lock_wait_s = lock_wait_s
         self._commit_callbacks: list[Callable[[], None]] = []
-        self._readers = Readers(
-            dialect, name=f"read-{owner}", threads=readers, waiting_max=queue_max
-        )
+        self._change_callbacks: list[Callable[[Sequence[Change]], None]] = []
+        self._readers = Readers(dialect, name=f"read-{owner}", threads=readers, queue_max=queue_max)
         self._writer = Writer(
             dialect,
             clock=clock,
@@ -125,7 +126,10 @@ class Database:
         What it raises reaches the caller unchanged. Raises StoreUnavailableError and
         StoreOverloadedError.
         """
-        return await self._readers.read(function, *args)
+        job = self._job(function, args, patience_s=math.inf)
+        self._readers.submit(job)
+        result: T = await job.future
+        return result
 
     async def migrate(self, versions: Path) -> None:
         """Bring the tables of the chassis and of `versions` up to date, under the writers' lock.
@@ -137,13 +141,17 @@ class Database:
         def run(connection: Connection) -> None:
             upgrade(connection, versions, epoch=epoch)
 
-        job = self._job(run, (), then=None, patience_s=MIGRATION_WAIT_S)
+        job = self._job(run, (), patience_s=MIGRATION_WAIT_S)
         self._writer.submit(job)
         await job.future
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` on the event loop after each COMMIT of this process."""
         self._commit_callbacks.append(callback)
+
+    def on_changes(self, callback: Callable[[Sequence[Change]], None]) -> None:
+        """Call `callback` on the event loop with the events that each COMMIT appended, in order."""
+        self._change_callbacks.append(callback)
 
     async def close(self) -> None:
         """Write what is queued, then close; a writer blocked for the lock wait is left behind."""
@@ -155,15 +163,15 @@ class Database:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await asyncio.to_thread(self._readers.close)
+        await self._readers.close()
 
     def _job(
         self,
         function: Callable[..., T],
         args: tuple[Any, ...],
         *,
-        then: Callable[[T], None] | None,
         patience_s: float,
+        then: Callable[[T], None] | None = None,
     ) -> Job:
         return Job(
             function=function,
@@ -174,6 +182,9 @@ class Database:
             expires_at=self._clock.monotonic() + patience_s,
         )
 
-    def _committed(self) -> None:
-        for callback in self._commit_callbacks:
-            callback()
+    def _committed(self, changes: Sequence[Change]) -> None:
+        for committed in self._commit_callbacks:
+            committed()
+        if changes:
+            for appended in self._change_callbacks:
+                appended(changes)

@@ -8,7 +8,6 @@ is the outbox.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     String,
     Table,
     bindparam,
@@ -28,8 +26,10 @@ from sqlalchemy import (
 
 from discovery.clock import Clock
 from services.chassis import correlation
+from services.chassis.change import Change, announce
 from services.chassis.ids import IdFactory
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
 
 _METADATA = MetaData()
 EVENT = Table(
@@ -56,19 +56,19 @@ EVENT_COUNTER = Table(
 
 _UNBOUNDED = 2**62
 
-_NEWEST = (
+_NEWEST = Prepared(
     select(EVENT.c.version, EVENT.c.occur_time)
     .where(EVENT.c.stream == bindparam("stream"))
     .order_by(EVENT.c.version.desc())
     .limit(1)
 )
-_TAKE_POSITIONS = (
+_TAKE_POSITIONS = Prepared(
     update(EVENT_COUNTER)
     .values(position=EVENT_COUNTER.c.position + bindparam("number"))
     .returning(EVENT_COUNTER.c.position)
 )
-_APPEND = insert(EVENT).inline()
-_READ_STREAM = (
+_APPEND = Prepared(insert(EVENT).inline())
+_READ_STREAM = Prepared(
     select(EVENT)
     .where(
         EVENT.c.stream == bindparam("stream"),
@@ -78,14 +78,14 @@ _READ_STREAM = (
     .order_by(EVENT.c.version)
     .limit(bindparam("row_limit"))
 )
-_READ_FROM = (
+_READ_FROM = Prepared(
     select(EVENT)
     .where(EVENT.c.position > bindparam("after_position"))
     .order_by(EVENT.c.position)
     .limit(bindparam("row_limit"))
 )
-_HEAD = select(EVENT_COUNTER.c.position)
-_EPOCH = select(EVENT_COUNTER.c.epoch)
+_HEAD = Prepared(select(EVENT_COUNTER.c.position))
+_EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
 
 
 class StreamConflictError(Exception):
@@ -146,21 +146,21 @@ class EventLog:
         All get one occur time, not before `not_before` nor before the stream's previous event,
         and the correlation of the running context. Raises StreamConflictError.
         """
-        newest = connection.execute(_NEWEST, {"stream": stream}).one_or_none()
-        version = 0 if newest is None else newest.version
+        version, newest_micros = _NEWEST.first(connection, stream=stream) or (0, 0)
         if version != expected_version:
             raise StreamConflictError(stream, expected_version)
         if not events:
             return ()
-        occur_micros = to_micros(self._clock.now())
+        occur_micros = max(to_micros(self._clock.now()), newest_micros)
         if not_before is not None:
             occur_micros = max(occur_micros, to_micros(not_before))
-        if newest is not None:
-            occur_micros = max(occur_micros, newest.occur_time)
-        counted = connection.execute(_TAKE_POSITIONS, {"number": len(events)}).scalar_one()
+        (counted,) = _TAKE_POSITIONS.first(connection, number=len(events))
         stored = self._stored(stream, version, counted - len(events), events, occur_micros)
-        rows = [_row(event, occur_micros) for event in stored]
-        connection.execute(_APPEND, rows if len(rows) > 1 else rows[0])
+        _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
+        announce(
+            connection,
+            [Change(event.position, stream, event.version, event.type) for event in stored],
+        )
         return stored
 
     def _stored(
@@ -199,33 +199,29 @@ class EventLog:
         limit: int | None = None,
     ) -> tuple[StoredEvent, ...]:
         """The events of one stream in order; none where the stream doesn't exist."""
-        rows = connection.execute(
-            _READ_STREAM,
-            {
-                "stream": stream,
-                "after_version": after_version,
-                "up_to_version": _UNBOUNDED if up_to_version is None else up_to_version,
-                "row_limit": _UNBOUNDED if limit is None else limit,
-            },
+        rows = _READ_STREAM.all(
+            connection,
+            stream=stream,
+            after_version=after_version,
+            up_to_version=_UNBOUNDED if up_to_version is None else up_to_version,
+            row_limit=_UNBOUNDED if limit is None else limit,
         )
-        return tuple(_event(row) for row in rows)
+        return tuple(_event(*row) for row in rows)
 
     def read_from(
         self, connection: Connection, after_position: int, limit: int
     ) -> tuple[StoredEvent, ...]:
         """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
-        rows = connection.execute(
-            _READ_FROM, {"after_position": after_position, "row_limit": limit}
-        )
-        return tuple(_event(row) for row in rows)
+        rows = _READ_FROM.all(connection, after_position=after_position, row_limit=limit)
+        return tuple(_event(*row) for row in rows)
 
     def head(self, connection: Connection) -> int:
         """The position of the newest event; 0 where there is none."""
-        return int(connection.execute(_HEAD).scalar_one())
+        return int(_HEAD.first(connection)[0])
 
     def epoch(self, connection: Connection) -> str:
         """Which history the positions belong to; an operator changes it after a restore."""
-        return str(connection.execute(_EPOCH).scalar_one())
+        return str(_EPOCH.first(connection)[0])
 
 
 def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
@@ -243,16 +239,15 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
     }
 
 
-def _event(row: Row[Any]) -> StoredEvent:
-    return StoredEvent(
-        position=row.position,
-        event_id=row.event_id,
-        stream=row.stream,
-        version=row.version,
-        type=row.type,
-        payload=row.payload,
-        occur_time=from_micros(row.occur_time),
-        correlation_id=row.correlation_id,
-        causation_id=row.causation_id,
-        traceparent=row.traceparent,
-    )
+def _event(
+    position: int,
+    event_id: str,
+    stream: str,
+    version: int,
+    type_: str,
+    payload: bytes,
+    occur_micros: int,
+    *origin: str,
+) -> StoredEvent:
+    occur_time = from_micros(occur_micros)
+    return StoredEvent(position, event_id, stream, version, type_, payload, occur_time, *origin)

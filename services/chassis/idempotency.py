@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from services.chassis.micros import to_micros
+from services.chassis.prepared import Prepared
 
 # Trailing metadata of an answer that was stored by an earlier call with the same request_id.
 REPLAYED_KEY = "tradepost-replayed"
@@ -40,10 +41,12 @@ REQUEST = Table(
     Column("create_time", BigInteger, nullable=False),
 )
 
-_RECALL = select(REQUEST.c.fingerprint, REQUEST.c.resource, REQUEST.c.response).where(
-    REQUEST.c.method == bindparam("method"), REQUEST.c.request_id == bindparam("request_id")
+_RECALL = Prepared(
+    select(REQUEST.c.fingerprint, REQUEST.c.resource, REQUEST.c.response).where(
+        REQUEST.c.method == bindparam("method"), REQUEST.c.request_id == bindparam("request_id")
+    )
 )
-_REMEMBER = insert(REQUEST).inline()
+_REMEMBER = Prepared(insert(REQUEST).inline())
 
 
 class RequestIdReusedError(Exception):
@@ -82,12 +85,13 @@ def recall(
     `method` is the short name of the RPC ("CreateOrder"). Raises RequestIdReusedError when the
     id was used with a request of another fingerprint.
     """
-    row = connection.execute(_RECALL, {"method": method, "request_id": request_id}).one_or_none()
+    row = _RECALL.first(connection, method=method, request_id=request_id)
     if row is None:
         return None
-    if row.fingerprint != fingerprint:
+    known_fingerprint, resource, response = row
+    if known_fingerprint != fingerprint:
         raise RequestIdReusedError(method=method, request_id=request_id)
-    return RememberedRequest(resource=row.resource, response=row.response)
+    return RememberedRequest(resource=resource, response=response)
 
 
 def remember(
@@ -104,14 +108,12 @@ def remember(
 
     Call both in one write: writers are serial, so nobody can remember the id in between.
     """
-    connection.execute(
-        _REMEMBER,
-        {
-            "method": method,
-            "request_id": request_id,
-            "fingerprint": fingerprint,
-            "resource": resource,
-            "response": response,
-            "create_time": to_micros(now),
-        },
+    _REMEMBER.change(
+        connection,
+        method=method,
+        request_id=request_id,
+        fingerprint=fingerprint,
+        resource=resource,
+        response=response,
+        create_time=to_micros(now),
     )

@@ -8,15 +8,13 @@ what its successor doesn't know of. Work whose owner died is claimed once the le
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Connection,
-    CursorResult,
-    Executable,
     Integer,
     MetaData,
     Row,
@@ -32,6 +30,7 @@ from sqlalchemy import (
 
 from discovery.clock import Clock
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
 
 LEASE = Table(
     "lease",
@@ -64,9 +63,11 @@ _held = (
 _free = or_(LEASE.c.owner == _NOBODY, LEASE.c.lease_expire_time <= bindparam("now"))
 
 _GET = select(LEASE).where(_of_subject)
-_CHECK = select(LEASE.c.subject).where(_held)
-_CLOSE = delete(LEASE).where(_held)
-_RELEASE = update(LEASE).where(_held).values(owner=_NOBODY, next_attempt_time=bindparam("now"))
+_CHECK = Prepared(select(LEASE.c.subject).where(_held))
+_CLOSE = Prepared(delete(LEASE).where(_held))
+_RELEASE = Prepared(
+    update(LEASE).where(_held).values(owner=_NOBODY, next_attempt_time=bindparam("now"))
+)
 _DUE = (
     select(LEASE)
     .where(LEASE.c.kind == bindparam("of_kind"), LEASE.c.next_attempt_time <= bindparam("now"))
@@ -75,7 +76,7 @@ _DUE = (
     .limit(bindparam("row_limit"))
 )
 _FREE = select(LEASE).where(_of_subject, _free)
-_CLAIM = (
+_CLAIM = Prepared(
     update(LEASE)
     .where(_of_subject)
     .values(
@@ -84,8 +85,8 @@ _CLAIM = (
         lease_expire_time=bindparam("new_expire_time"),
     )
 )
-_RENEW = update(LEASE).where(_held).values(lease_expire_time=bindparam("new_expire_time"))
-_PROGRESS = (
+_RENEW = Prepared(update(LEASE).where(_held).values(lease_expire_time=bindparam("new_expire_time")))
+_PROGRESS = Prepared(
     update(LEASE)
     .where(_held)
     .values(
@@ -97,7 +98,7 @@ _PROGRESS = (
         needs_review=False,
     )
 )
-_POSTPONE = (
+_POSTPONE = Prepared(
     update(LEASE)
     .where(_held)
     .values(
@@ -109,18 +110,20 @@ _POSTPONE = (
     )
 )
 # The upsert is the same on SQLite and PostgreSQL, but SQLAlchemy has a construct for each.
-_OPEN = text(
-    "INSERT INTO lease (subject, kind, owner, token, lease_expire_time, next_attempt_time,"
-    " attempts, deadline_time, open_time, step, step_since_time, last_error, needs_review)"
-    " VALUES (:subject, :kind, :owner, :token, :expire_time, :now,"
-    " 0, :deadline, :now, '', :now, '', FALSE)"
-    " ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,"
-    " token = CASE WHEN lease.token < excluded.token THEN excluded.token ELSE lease.token + 1 END,"
-    " lease_expire_time = excluded.lease_expire_time,"
-    " next_attempt_time = excluded.next_attempt_time, attempts = 0,"
-    " deadline_time = excluded.deadline_time, open_time = excluded.open_time, step = '',"
-    " step_since_time = excluded.step_since_time, last_error = '', needs_review = FALSE"
-    " RETURNING token"
+_OPEN = Prepared(
+    text(
+        "INSERT INTO lease (subject, kind, owner, token, lease_expire_time, next_attempt_time,"
+        " attempts, deadline_time, open_time, step, step_since_time, last_error, needs_review)"
+        " VALUES (:subject, :kind, :owner, :token, :expire_time, :now,"
+        " 0, :deadline, :now, '', :now, '', FALSE)"
+        " ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,"
+        " token = CASE WHEN lease.token < excluded.token THEN excluded.token ELSE lease.token + 1 END,"
+        " lease_expire_time = excluded.lease_expire_time,"
+        " next_attempt_time = excluded.next_attempt_time, attempts = 0,"
+        " deadline_time = excluded.deadline_time, open_time = excluded.open_time, step = '',"
+        " step_since_time = excluded.step_since_time, last_error = '', needs_review = FALSE"
+        " RETURNING token"
+    )
 )
 
 
@@ -199,18 +202,16 @@ class Leases:
         (while draining) nobody holds the row and it is due at once; the claim is then stale.
         """
         now = self._clock.now()
-        token = connection.execute(
-            _OPEN,
-            {
-                "subject": subject,
-                "kind": kind,
-                "owner": self._owner if leased else _NOBODY,
-                "token": self._next_token(),
-                "expire_time": to_micros(now + self._lease),
-                "now": to_micros(now),
-                "deadline": None if deadline is None else to_micros(deadline),
-            },
-        ).scalar_one()
+        (token,) = _OPEN.first(
+            connection,
+            subject=subject,
+            kind=kind,
+            owner=self._owner if leased else _NOBODY,
+            token=self._next_token(),
+            expire_time=to_micros(now + self._lease),
+            now=to_micros(now),
+            deadline=None if deadline is None else to_micros(deadline),
+        )
         return Claim(subject=subject, token=token, deadline=deadline, attempts=0)
 
     def claim_due(self, connection: Connection, kind: str, limit: int) -> tuple[Claim, ...]:
@@ -237,7 +238,7 @@ class Leases:
         An expired lease that nobody claimed still holds: writers are serial, so no one else
         can write in between. Raises StaleLeaseError.
         """
-        if connection.execute(_CHECK, self._held(claim)).first() is None:
+        if _CHECK.first(connection, **self._held(claim)) is None:
             raise StaleLeaseError(claim.subject)
 
     def renew(self, connection: Connection, claim: Claim) -> None:
@@ -286,7 +287,7 @@ class Leases:
     def release(self, connection: Connection, claim: Claim) -> None:
         """Give the lease back, due at once for anybody. A stale claim changes nothing."""
         now = to_micros(self._clock.now())
-        connection.execute(_RELEASE, {**self._held(claim), "now": now})
+        _RELEASE.change(connection, **self._held(claim), now=now)
 
     def close(self, connection: Connection, claim: Claim) -> None:
         """Delete the row: the work is done. Raises StaleLeaseError."""
@@ -322,25 +323,20 @@ class Leases:
 
     def _claim(self, connection: Connection, row: Row[Any]) -> Claim:
         token = max(row.token + 1, self._next_token())
-        connection.execute(
-            _CLAIM,
-            {
-                "of_subject": row.subject,
-                "new_owner": self._owner,
-                "new_token": token,
-                "new_expire_time": to_micros(self._clock.now() + self._lease),
-            },
+        _CLAIM.change(
+            connection,
+            of_subject=row.subject,
+            new_owner=self._owner,
+            new_token=token,
+            new_expire_time=to_micros(self._clock.now() + self._lease),
         )
         deadline = None if row.deadline_time is None else from_micros(row.deadline_time)
         return Claim(subject=row.subject, token=token, deadline=deadline, attempts=row.attempts)
 
     def _change(
-        self, connection: Connection, statement: Executable, claim: Claim, **values: object
+        self, connection: Connection, statement: Prepared, claim: Claim, **values: object
     ) -> None:
-        changed = cast(
-            CursorResult[Any], connection.execute(statement, {**self._held(claim), **values})
-        )
-        if changed.rowcount != 1:
+        if statement.change(connection, **self._held(claim), **values) != 1:
             raise StaleLeaseError(claim.subject)
 
     def _held(self, claim: Claim) -> dict[str, object]:

@@ -1,77 +1,76 @@
 """A few threads that read; every read sees one instant of the database and cannot write."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
-from typing import TypeVar, TypeVarTuple
+import queue
+import threading
 
 from sqlalchemy import Connection
 
 from services.chassis.dialect import Dialect
+from services.chassis.job import Job
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 class Readers:
-    """Owns the reader threads and at most as many connections."""
+    """Owns the reader threads, each with its connection. All methods are for the event loop."""
 
-    def __init__(self, dialect: Dialect, *, name: str, threads: int, waiting_max: int) -> None:
+    def __init__(self, dialect: Dialect, *, name: str, threads: int, queue_max: int) -> None:
         self._dialect = dialect
-        self._waiting_max = waiting_max
-        self._waiting = 0
-        self._idle: deque[Connection] = deque()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._queue_max = queue_max
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._stopped = [self._loop.create_future() for _ in range(threads)]
+        self._closing = False
+        for number, stopped in enumerate(self._stopped):
+            threading.Thread(
+                target=self._work, args=(stopped,), name=f"{name}-{number}", daemon=True
+            ).start()
 
-    async def read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
-        """Run `function` on a reader thread, in a copy of the caller's context.
+    def submit(self, job: Job) -> None:
+        """Queue a job. Raises StoreOverloadedError, or StoreUnavailableError once closed."""
+        if self._closing:
+            raise StoreUnavailableError("the database is closed")
+        if self._queue.qsize() >= self._queue_max:
+            raise StoreOverloadedError(f"{self._queue_max} reads wait for the database")
+        self._queue.put(job)
 
-        Raises what the function raises, StoreUnavailableError, StoreOverloadedError.
-        """
-        if self._waiting >= self._waiting_max:
-            raise StoreOverloadedError(f"{self._waiting_max} reads wait for the database")
-        context = copy_context()
-        self._waiting += 1
+    async def close(self) -> None:
+        """Accept nothing more, and wait until what is queued has been read."""
+        if not self._closing:
+            self._closing = True
+            for _ in self._stopped:
+                self._queue.put(None)
+        await asyncio.wait(self._stopped)
+
+    def _work(self, stopped: asyncio.Future[None]) -> None:
+        connection: Connection | None = None
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._executor, lambda: context.run(self._read, function, args)
-            )
-        finally:
-            self._waiting -= 1
-
-    def close(self) -> None:
-        """Wait for running reads, then close the connections. Blocks; not for the event loop."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        while self._idle:
-            self._dialect.close(self._idle.pop())
-
-    def _read(self, function: Callable[[Connection, *Ts], T], args: tuple[*Ts]) -> T:
-        try:
-            with self._snapshot() as connection:
-                return function(connection, *args)
-        except Exception as error:
-            if self._dialect.is_store_failure(error):
-                raise StoreUnavailableError("the store did not answer") from error
-            raise
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        connection = self._idle.pop() if self._idle else self._dialect.open_reader()
-        reusable = False
-        try:
-            self._dialect.begin_snapshot(connection)
-            try:
-                yield connection
-            finally:
-                if self._dialect.is_open(connection):
-                    self._dialect.rollback(connection)
-                    reusable = True
-        finally:
-            if reusable:
-                self._idle.append(connection)
-            else:
+            while (job := self._queue.get()) is not None:
+                if not job.future.done():
+                    connection = self._read(connection, job)
+                    self._loop.call_soon_threadsafe(job.settle)
+            if connection is not None:
                 self._dialect.close(connection)
+            self._loop.call_soon_threadsafe(stopped.set_result, None)
+        except RuntimeError:
+            # The loop was closed before the database: nobody is left to be told.
+            return
+
+    def _read(self, connection: Connection | None, job: Job) -> Connection | None:
+        """Run one read; answer the connection for the next one, None where it failed."""
+        try:
+            connection = connection or self._dialect.open_reader()
+            self._dialect.begin_snapshot(connection)
+            job.run(connection)
+            self._dialect.rollback(connection)
+            failure = job.error
+            failed = failure is not None and self._dialect.is_store_failure(failure)
+        except BaseException as error:  # noqa: BLE001 - a caller waits, the thread must outlive it
+            failure, failed = error, True
+        if not failed:
+            return connection
+        if connection is not None:
+            self._dialect.close(connection)
+        job.error = StoreUnavailableError("the store did not answer")
+        job.error.__cause__ = failure
+        return None

@@ -1,11 +1,11 @@
 """How one instance learns what another wrote: one reader follows the log and wakes who waits.
 
-The process's own commits wake it at once, other processes' are found by polling. Waiters
-re-read what they need; a `Change` only says that there is something to read.
+The process's own commits are told at once, without a read; other processes' are found by
+polling. Waiters re-read what they need: a `Change` only says that there is something to read.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
@@ -14,19 +14,21 @@ import structlog
 from sqlalchemy import Connection, bindparam, select
 
 from discovery.clock import Clock
+from services.chassis.change import Change
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.event_log import EVENT, EventLog
+from services.chassis.prepared import Prepared
 
 _READ_MAX = 1000
 
 _CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type)
-_CHANGES = (
+_CHANGES = Prepared(
     select(*_CHANGE)
     .where(EVENT.c.position > bindparam("after_position"))
     .order_by(EVENT.c.position)
     .limit(bindparam("row_limit"))
 )
-_NEWEST = (
+_NEWEST = Prepared(
     select(*_CHANGE)
     .where(EVENT.c.stream == bindparam("stream"))
     .order_by(EVENT.c.version.desc())
@@ -36,17 +38,9 @@ _NEWEST = (
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+__all__ = ["Change", "Follower", "Tailer"]
+
 _LOG = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An event that was appended, without its payload."""
-
-    position: int
-    stream: str
-    version: int
-    type: str
 
 
 class Tailer:
@@ -64,7 +58,7 @@ class Tailer:
         self._followers: dict[str, set[Follower]] = {}
         self._position_waiters: set[_PositionWaiter] = set()
         self._closed = False
-        database.on_commit(self._wake.set)
+        database.on_changes(self._appended)
 
     @property
     def position(self) -> int:
@@ -112,6 +106,7 @@ class Tailer:
         if self._position < position and not self._closed:
             waiter = _PositionWaiter(position, asyncio.get_running_loop().create_future())
             self._position_waiters.add(waiter)
+            self._wake.set()
             try:
                 await self.wait_for(waiter.woken, timeout_s)
             finally:
@@ -138,6 +133,15 @@ class Tailer:
             await woken
         finally:
             alarm.cancel()
+
+    def _appended(self, changes: Sequence[Change]) -> None:
+        """This process appended: its waiters need no read, whatever others wrote in between."""
+        for change in changes:
+            self._tell(change)
+        if changes[0].position == self._position + 1:
+            self._reach(changes[-1].position)
+        elif self._position_waiters:
+            self._wake.set()
 
     async def _poll(self) -> None:
         while True:
@@ -175,9 +179,9 @@ class Tailer:
             follower.tell(change)
 
     def _reach(self, position: int) -> None:
-        self._position = position
+        self._position = max(self._position, position)
         for waiter in self._position_waiters:
-            if waiter.position <= position:
+            if waiter.position <= self._position:
                 _resolve(waiter.woken)
 
 
@@ -242,10 +246,10 @@ def _resolve(woken: asyncio.Future[None]) -> None:
 
 
 def _changes(connection: Connection, after_position: int, limit: int) -> tuple[Change, ...]:
-    rows = connection.execute(_CHANGES, {"after_position": after_position, "row_limit": limit})
+    rows = _CHANGES.all(connection, after_position=after_position, row_limit=limit)
     return tuple(Change(*row) for row in rows)
 
 
 def _newest(connection: Connection, stream: str) -> Change | None:
-    row = connection.execute(_NEWEST, {"stream": stream}).one_or_none()
+    row = _NEWEST.first(connection, stream=stream)
     return None if row is None else Change(*row)

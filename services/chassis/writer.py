@@ -9,37 +9,18 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextvars import Context
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.change import Change
 from services.chassis.dialect import Dialect
+from services.chassis.job import Job
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
 
 BATCH_FUNCTIONS = 64
 BATCH_S = 0.005
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One caller's function, and what became of it.
-
-    `future` belongs to the event loop; the writer thread only looks whether it is done.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    context: Context
-    future: asyncio.Future[Any]
-    then: Callable[[Any], None] | None
-    expires_at: float
-    taken: bool = False
-    result: Any = None
-    error: BaseException | None = None
 
 
 class _TransactionLostError(Exception):
@@ -56,7 +37,7 @@ class Writer:
         clock: Clock,
         name: str,
         queue_max: int,
-        committed: Callable[[], None],
+        committed: Callable[[Sequence[Change]], None],
     ) -> None:
         self._dialect = dialect
         self._clock = clock
@@ -185,12 +166,9 @@ class Writer:
         """
         if behind_savepoint:
             self._dialect.savepoint(connection)
-        try:
-            job.result = job.context.run(job.function, connection, *job.args)
-        except BaseException as error:
-            if self._dialect.is_store_failure(error):
-                raise _TransactionLostError from error
-            job.error = _for_a_future(error)
+        job.run(connection)
+        if job.error is not None and self._dialect.is_store_failure(job.error):
+            raise _TransactionLostError from job.error
         # A function may swallow the error that aborted the transaction, so this is asked always.
         if not self._dialect.is_open(connection):
             raise _TransactionLostError from job.error
@@ -219,29 +197,14 @@ class Writer:
         return True
 
     def _settle(self, jobs: list[Job]) -> None:
-        """Answer the callers of one batch; what is to be done `then` is done before they resume."""
+        """Answer the callers of one batch, and tell what was committed."""
         for job in jobs:
-            if job.error is None and job.then is not None:
-                self._loop.call_soon(job.then, job.result, context=job.context)
-            if job.future.done():
-                continue
-            if job.error is None:
-                job.future.set_result(job.result)
-            else:
-                job.future.set_exception(job.error)
+            job.settle()
         self._drop_settled()
-        if any(job.error is None for job in jobs):
-            self._committed()
+        kept = [job for job in jobs if job.error is None]
+        if kept:
+            self._committed([change for job in kept for change in job.changes])
 
     def _settle_stopped(self) -> None:
         if not self.stopped.done():
             self.stopped.set_result(None)
-
-
-def _for_a_future(error: BaseException) -> BaseException:
-    """The error itself, but for StopIteration, which a future refuses: then as in PEP 479."""
-    if not isinstance(error, StopIteration):
-        return error
-    bug = RuntimeError("the function raised StopIteration")
-    bug.__cause__ = error
-    return bug

@@ -249,14 +249,20 @@ async def test_too_many_reads_are_refused(tmp_path: Path) -> None:
         readers=1,
         queue_max=1,
     )
+    await database.write(create_notes)
     gate = Gate()
     reading = asyncio.create_task(database.read(gate))
     await gate.entered()
+    waiting = asyncio.create_task(database.read(notes))
+    await asyncio.sleep(0)
     with pytest.raises(StoreOverloadedError):
         await database.read(notes)
     gate.open()
     await reading
+    assert await waiting == []
     await database.close()
+    with pytest.raises(StoreUnavailableError):
+        await database.read(notes)
 
 
 async def test_a_read_sees_one_instant(database: Database) -> None:
