@@ -57,16 +57,10 @@ class PaymentDrive:
 
     async def __call__(self, claim: Claim) -> None:
         """Drive until nothing is pending, the answer is unknown, or the process drains."""
-        payment = self._notices.newest(claim.subject, version=1) or await self._database.read(
-            load, claim.subject
-        )
-        while (intent := next_intent(payment)) is not None:
+        payment = await self._load(claim.subject)
+        while True:
             try:
-                async with asyncio.timeout(self._call_timeout_s):
-                    evidence = await ask(self._processor, intent)
-                payment = await self._database.write(
-                    self._store.record, claim, intent, evidence, then=self._notices.tell
-                )
+                payment = await self._step(claim, payment)
             except (ProcessorUnavailableError, TimeoutError) as error:
                 await self._postpone(claim, error, needs_review=False)
                 return
@@ -76,7 +70,17 @@ class PaymentDrive:
                 return
             if not payment.is_pending or self._is_draining():
                 return
-        await self._database.write(self._leases.close, claim)
+
+    async def _step(self, claim: Claim, payment: Payment) -> Payment:
+        """Ask one question and write the answer; where there is none to ask, look again."""
+        intent = next_intent(payment)
+        if intent is None:
+            return await self._database.write(self._store.finish, claim)
+        async with asyncio.timeout(self._call_timeout_s):
+            evidence = await ask(self._processor, intent)
+        return await self._database.write(
+            self._store.record, claim, intent, evidence, then=self._notices.tell
+        )
 
     async def _load(self, payment_id: str) -> Payment:
         known = self._notices.newest(payment_id, version=1)

@@ -101,11 +101,20 @@ class PaymentStore:
         if next_intent(before) == intent:
             happened = decide(evidence, before, now=self._clock.now())
             after = self._append(connection, before, happened)
-        if after.is_pending:
+        self._keep_or_close(connection, claim, after)
+        return after
+
+    def finish(self, connection: Connection, claim: Claim) -> Payment:
+        """Close the lease, if nothing is pending indeed. Raises StaleLeaseError."""
+        payment = load(connection, claim.subject)
+        self._keep_or_close(connection, claim, payment)
+        return payment
+
+    def _keep_or_close(self, connection: Connection, claim: Claim, payment: Payment) -> None:
+        if payment.is_pending:
             self._leases.renew(connection, claim)
         else:
             self._leases.close(connection, claim)
-        return after
 
     def _append(
         self, connection: Connection, before: Payment | None, happened: Sequence[Event]
