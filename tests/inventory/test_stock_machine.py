@@ -1,0 +1,210 @@
+"""The real store against a model of a few lines: whatever callers do, in whatever order."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tradepost.inventory.v1 import reservation_pb2 as pb
+
+from services.inventory import listing, queries
+from services.inventory.errors import (
+    InventoryError,
+    ItemNotFoundError,
+    ReservationAlreadyExistsError,
+    ReservationNotFoundError,
+    ReservationStateConflictError,
+    StockWouldGoNegativeError,
+)
+from services.inventory.reservation import ReservationState
+from tests.inventory.shop import TTL_S, Shop, ord_, rsv
+
+SKUS = ("apple", "fig", "pear")
+ORDERS = tuple(str(number) for number in range(1, 7))
+
+skus = st.sampled_from(SKUS)
+orders = st.sampled_from(ORDERS)
+baskets = st.dictionaries(skus, st.integers(1, 6), min_size=1)
+
+
+@dataclass
+class Booking:
+    """What the model knows of a reservation."""
+
+    state: str
+    units: dict[str, int] = field(default_factory=dict)
+    expires_at: float = 0.0
+
+
+class Model:
+    """Counts by going through everything, every time."""
+
+    def __init__(self) -> None:
+        self.on_hand: dict[str, int] = {}
+        self.bookings: dict[str, Booking] = {}
+        self.now = 0.0
+
+    def reserved(self, sku: str, state: str) -> int:
+        return sum(b.units.get(sku, 0) for b in self.bookings.values() if b.state == state)
+
+    def available(self, sku: str) -> int:
+        return self.on_hand[sku] - self.reserved(sku, "HELD") - self.reserved(sku, "COMMITTED")
+
+    def short(self, basket: dict[str, int]) -> list[str]:
+        return [sku for sku, units in basket.items() if units > self.available(sku)]
+
+    def expire(self, only: tuple[str, ...] = SKUS) -> int:
+        ended = [
+            booking
+            for booking in self.bookings.values()
+            if booking.state == "HELD"
+            and booking.expires_at <= self.now
+            and any(sku in booking.units for sku in only)
+        ]
+        for booking in ended:
+            booking.state = "EXPIRED"
+        return len(ended)
+
+    def reserve(self, order: str, basket: dict[str, int]) -> str:
+        booking = self.bookings.get(order)
+        if booking is not None:
+            return "RELEASED" if booking.state == "RELEASED" and not booking.units else "EXISTS"
+        if any(sku not in self.on_hand for sku in basket):
+            self.bookings[order] = Booking("REJECTED")
+        else:
+            self.expire(tuple(self.short(basket)))
+            if self.short(basket):
+                self.bookings[order] = Booking("REJECTED")
+            else:
+                self.bookings[order] = Booking("HELD", basket, self.now + TTL_S)
+        return self.bookings[order].state
+
+    def commit(self, order: str) -> str:
+        booking = self.bookings[order]
+        if booking.state == "HELD":
+            booking.state = "EXPIRED" if booking.expires_at <= self.now else "COMMITTED"
+        return booking.state if booking.state in {"COMMITTED", "EXPIRED"} else "CONFLICT"
+
+    def release(self, order: str) -> str:
+        booking = self.bookings.setdefault(order, Booking("RELEASED"))
+        if booking.state in {"HELD", "COMMITTED"}:
+            booking.state = "RELEASED"
+        return "CONFLICT" if booking.state == "FULFILLED" else booking.state
+
+    def fulfill(self, order: str) -> str:
+        booking = self.bookings[order]
+        if booking.state == "COMMITTED":
+            booking.state = "FULFILLED"
+            for sku, units in booking.units.items():
+                self.on_hand[sku] -= units
+        return booking.state if booking.state == "FULFILLED" else "CONFLICT"
+
+
+class Stock(RuleBasedStateMachine):
+    """Every step goes to both; afterwards both count the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shop = Shop()
+        self.model = Model()
+
+    def teardown(self) -> None:
+        self.shop.close()
+
+    @rule(sku=skus, units=st.integers(0, 12))
+    def item_comes(self, sku: str, units: int) -> None:
+        self.shop.stocks(sku, units)
+        self.model.on_hand.setdefault(sku, units)
+
+    @rule(sku=skus, delta=st.integers(-6, 6).filter(bool))
+    def units_are_counted(self, sku: str, delta: int) -> None:
+        if sku not in self.model.on_hand:
+            self.refuses(ItemNotFoundError, self.shop.adjusts, sku, delta)
+        elif self.model.available(sku) + delta < 0 and delta < 0:
+            self.refuses(StockWouldGoNegativeError, self.shop.adjusts, sku, delta)
+        else:
+            self.shop.adjusts(sku, delta)
+            self.model.on_hand[sku] += delta
+
+    @rule(order=orders, basket=baskets)
+    def order_reserves(self, order: str, basket: dict[str, int]) -> None:
+        expected = self.model.reserve(order, basket)
+        if expected == "EXISTS":
+            with pytest.raises(ReservationAlreadyExistsError):
+                self.shop.reserves(order, **basket)
+        else:
+            self.answers(expected, self.shop.reserves(order, **basket))
+
+    @rule(order=orders, step=st.sampled_from(["commits", "fulfills", "releases"]))
+    def order_moves_on(self, order: str, step: str) -> None:
+        act = getattr(self.shop, step)
+        if order not in self.model.bookings and step != "releases":
+            self.refuses(ReservationNotFoundError, act, order)
+            return
+        expected = getattr(self.model, step.removesuffix("s"))(order)
+        if expected == "CONFLICT":
+            self.refuses(ReservationStateConflictError, act, order)
+        else:
+            self.answers(expected, act(order))
+
+    @rule(delay_s=st.sampled_from([1, TTL_S // 2, TTL_S]))
+    def time_passes(self, delay_s: int) -> None:
+        self.shop.clock.passes(delay_s)
+        self.model.now += delay_s
+
+    @precondition(lambda self: self.model.bookings)
+    @rule()
+    def sweeper_sweeps(self) -> None:
+        assert self.shop.sweeps() == self.model.expire()
+
+    @invariant()
+    def levels_are_those_of_the_model(self) -> None:
+        for sku in self.model.on_hand:
+            expected = (
+                self.model.on_hand[sku],
+                self.model.reserved(sku, "HELD"),
+                self.model.reserved(sku, "COMMITTED"),
+            )
+            assert self.shop.counts(sku) == expected
+            assert self.shop.level(sku).available_count >= 0
+
+    @invariant()
+    def the_ledger_adds_up(self) -> None:
+        sums: Counter[tuple[str, int]] = Counter()
+        for sku, _, *deltas in self.shop.movements():
+            for place, delta in enumerate(deltas):
+                sums[sku, place] += delta
+        for sku in self.model.on_hand:
+            assert tuple(sums[sku, place] for place in range(3)) == self.shop.counts(sku)
+
+    @invariant()
+    def reservations_are_those_of_the_model(self) -> None:
+        page = queries.ReservationPage(1000, tuple(ReservationState), "", 0, "")
+        found = {
+            each.order_id: each for each in listing.reservations(self.shop.connection, page).rows
+        }
+        assert {order: each.state.value for order, each in found.items()} == {
+            ord_(order): booking.state for order, booking in self.model.bookings.items()
+        }
+
+    @invariant()
+    def versions_are_gapless(self) -> None:
+        for order in self.model.bookings:
+            events = self.shop.log.read_stream(self.shop.connection, rsv(order))
+            versions = [event.version for event in events]
+            assert versions == list(range(1, self.shop.reservation(order).version + 1))
+
+    @staticmethod
+    def answers(expected: str, reservation: pb.Reservation) -> None:
+        assert reservation.state == pb.ReservationState.Value(f"RESERVATION_STATE_{expected}")
+
+    @staticmethod
+    def refuses(error: type[InventoryError], act: object, *arguments: object) -> None:
+        with pytest.raises(error):
+            act(*arguments)  # type: ignore[operator]
+
+
+TestStock = Stock.TestCase
+TestStock.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
