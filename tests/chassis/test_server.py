@@ -5,26 +5,22 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import pytest
 import structlog
-from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from discovery.clock import SystemClock
 from discovery.instance import Instance
 from discovery.memory import MemoryRegistry
-from services.chassis.errors import DrainingError
 from services.chassis.ids import IdFactory
 from services.chassis.server import SWITCH_INTERVAL_S, CannotListenError, serve
 from services.chassis.settings import ServerSettings, TelemetrySettings
 from tests.echo_service import echo_server, echo_service
 from tests.manual_clock import ManualClock
-from tests.rich_status import refusal
 
 Code = grpc.StatusCode
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -124,9 +120,6 @@ async def test_a_server_leaves_in_the_reverse_of_the_order_in_which_it_came() ->
     assert set(diary.entries[len(before) :]) == {"streams end", "watch ended UNAVAILABLE"}
 
 
-Connect = Callable[[str], grpc.aio.Channel]
-
-
 class Reading:
     """A registrar that asks the server for its health at the moment it is told to forget it."""
 
@@ -158,19 +151,6 @@ async def test_a_server_is_known_to_the_registry_only_while_it_says_serving() ->
         await reading.registered.wait()
 
     assert reading.told == [SERVING, NOT_SERVING]
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    """Opens channels that outlive the server they call."""
-    async with AsyncExitStack() as channels:
-
-        def connect_to(endpoint: str) -> grpc.aio.Channel:
-            channel = grpc.aio.insecure_channel(endpoint)
-            channels.push_async_callback(channel.close)
-            return channel
-
-        yield connect_to
 
 
 @pytest.fixture
@@ -250,87 +230,6 @@ async def test_a_registry_that_is_down_does_not_keep_a_server_from_serving() -> 
     async with echo_server(registrar=diary, clock=ManualClock()) as echo:
         assert (await echo.unary("hi")).value == "hi"
         diary.recover()
-
-
-async def test_a_call_in_flight_is_finished(connect: Connect) -> None:
-    """A stopping server answers what it has begun."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def unary(request: StringValue, context: Any) -> StringValue:
-        begun.set()
-        await go_on.wait()
-        return request
-
-    async def release() -> None:
-        go_on.set()
-
-    async with echo_server(unary=unary, on_drain=[release]) as echo:
-        channel = connect(echo.server.endpoint)
-        call = channel.unary_unary("/tradepost.testing.Echo/Unary")(b"\n\x01a")
-        await begun.wait()
-
-    assert await call == b"\n\x01a"
-
-
-async def test_a_call_that_outlasts_the_grace_is_cancelled(connect: Connect) -> None:
-    """A stop always ends."""
-    begun, cancelled = asyncio.Event(), asyncio.Event()
-
-    async def unary(request: StringValue, context: Any) -> StringValue:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-        return request
-
-    async with echo_server(unary=unary, settings={"stop_grace_s": 0.05}) as echo:
-        channel = connect(echo.server.endpoint)
-        call = channel.unary_unary("/tradepost.testing.Echo/Unary")(b"")
-        await begun.wait()
-    refused = await refusal(call)
-
-    assert cancelled.is_set()
-    assert refused.code in {Code.UNAVAILABLE, Code.CANCELLED}
-
-
-async def test_a_stream_ends_with_unavailable_and_where_to_resume(connect: Connect) -> None:
-    """A watcher of a stopping instance goes on elsewhere, without missing a version."""
-    ending = asyncio.Event()
-
-    async def follow(request: StringValue, context: Any) -> AsyncIterator[StringValue]:
-        yield StringValue(value="version 7")
-        await ending.wait()
-        raise DrainingError(resume_after_version="7")
-
-    # A hook may be a plain function, as the tailer's stop_waiters is.
-    async with echo_server(unary_stream=follow, on_drain=[ending.set]) as echo:
-        channel = connect(echo.server.endpoint)
-        stream = channel.unary_stream("/tradepost.testing.Echo/UnaryStream")(b"")
-        await stream.read()
-    refused = await refusal(stream.read())
-
-    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "DRAINING")
-    assert refused.facts == {"resume_after_version": "7"}
-
-
-async def test_a_drain_hook_that_fails_does_not_keep_the_others_from_ending() -> None:
-    """Every driver gets its chance to give its leases back; one that hangs is left behind."""
-    diary = Diary()
-
-    async def failing() -> None:
-        raise ValueError("a bug")
-
-    async def hanging() -> None:
-        await asyncio.Event().wait()
-
-    async with echo_server(
-        on_drain=[failing, hanging, diary.note("drained")], settings={"stop_grace_s": 0.05}
-    ):
-        pass
-
-    assert diary.entries == ["drained"]
 
 
 async def test_background_work_runs_while_the_server_does() -> None:
