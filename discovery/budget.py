@@ -1,4 +1,4 @@
-"""How many retries a client may add to its load: a counter with deposit and withdraw."""
+"""How many retries a client may add to its load: counters with deposit and withdraw."""
 
 WINDOW_S = 10.0
 RETRIES_PER_CALL = 0.2
@@ -50,3 +50,30 @@ class RetryBudget:
             self._index = (self._index + 1) % _BUCKETS
             self._calls[self._index] = self._retries[self._index] = 0
         self._bucket_ends_s = (now_s // _BUCKET_S + 1) * _BUCKET_S
+
+
+class Throttle:
+    """gRFC A6's retryThrottling, for a service whose config publishes it.
+
+    Tokens start at the maximum; a failed attempt that might be retried, or that the server told
+    not to retry, costs one, a successful call returns `token_ratio`. Retries are made while more
+    than half of the tokens are left.
+    """
+
+    def __init__(self, *, max_tokens: float, token_ratio: float) -> None:
+        self._max_tokens = max_tokens
+        self._token_ratio = token_ratio
+        self._tokens = max_tokens
+
+    def succeeded(self) -> None:
+        """A call succeeded."""
+        self._tokens = min(self._tokens + self._token_ratio, self._max_tokens)
+
+    def failed(self) -> None:
+        """An attempt failed."""
+        self._tokens = max(self._tokens - 1, 0.0)
+
+    @property
+    def allows(self) -> bool:
+        """Whether retries are made."""
+        return self._tokens > self._max_tokens / 2

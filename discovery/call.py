@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
 
@@ -35,6 +35,13 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
     _coroutine: Coroutine[Any, Any, bytes]
     _error: Exception
     _response: ResponseT
+    # What most calls never change costs them nothing.
+    _state: int = _PENDING
+    _driven: bool = False
+    _driver: asyncio.Task[None] | None = None
+    _waiters: list[asyncio.Future[None]] | None = None
+    _callbacks: list[Callable[[Any], None]] | None = None
+    _suspended_on: Any = None
 
     def __init__(
         self,
@@ -44,20 +51,14 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
         loop: asyncio.AbstractEventLoop,
         monotonic: Callable[[], float],
     ) -> None:
-        self._state = _PENDING
-        self._driven = False
-        self._driver: asyncio.Task[None] | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
-        self._callbacks: list[Callable[[Any], None]] | None = None
         self._outgoing = outgoing
         self._deserializer = deserializer
         self._loop = loop
         self._monotonic = monotonic
-        self._suspended_on: Any = None
-        self._context = copy_context()
+        context = self._context = copy_context()
         try:
-            self._coroutine = send(outgoing)
-            self._suspended_on = self._context.run(self._coroutine.send, None)
+            coroutine = self._coroutine = send(outgoing)
+            self._suspended_on = context.run(coroutine.send, None)
         except StopIteration as returned:
             self._answer(returned.value)
         except asyncio.CancelledError:
@@ -69,18 +70,13 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
                 self._drive_in_task()
 
     def __await__(self) -> Generator[Any, None, ResponseT]:
-        """Drive the call to its end, or wait for the one who does."""
-        if self._state is _PENDING:
-            if self._driven:
-                yield from self._join()
-            else:
-                yield from self._drive()
-        if self._state is _ANSWERED:
-            return self._response
-        self._raise()
+        """The response. Whoever comes first drives, the others wait for the outcome.
 
-    def _drive(self) -> Generator[Any, None, None]:
-        """Step the coroutine in its own context; what it waits for is yielded to our task."""
+        Driving is stepping the coroutine in its own context; what it waits for is yielded on to
+        our task.
+        """
+        if self._driven or self._state is not _PENDING:
+            return (yield from self._join())
         self._driven = True
         coroutine, run = self._coroutine, self._context.run
         try:
@@ -96,11 +92,11 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - the coroutine's to handle
                     if self._state is not _PENDING:
-                        return
+                        break
                     self._suspended_on = run(coroutine.throw, thrown)
                 else:
                     if self._state is not _PENDING:
-                        return
+                        break
                     self._suspended_on = run(coroutine.send, None)
         except StopIteration as returned:
             self._answer(returned.value)
@@ -113,14 +109,17 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
         except BaseException:
             self._settle(_CANCELLED)
             raise
+        return self._result()
 
-    def _join(self) -> Generator[Any, None, None]:
-        """Wait for the outcome while somebody else drives."""
-        try:
-            yield from self._new_waiter().__await__()
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
+    def _join(self) -> Generator[Any, None, ResponseT]:
+        """The outcome, when somebody else has driven the call to it."""
+        if self._state is _PENDING:
+            try:
+                yield from self._new_waiter().__await__()
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        return self._result()
 
     def _new_waiter(self) -> asyncio.Future[None]:
         waiter = self._loop.create_future()
@@ -148,6 +147,10 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
             self._response = deserialize(self._deserializer, message)
         except grpc.aio.AioRpcError as error:
             self._fail(error)
+            return
+        if self._waiters is None and self._callbacks is None and self._driver is None:
+            # `_settle`, where nobody else has to be told.
+            self._state = _ANSWERED
         else:
             self._settle(_ANSWERED)
 
@@ -168,7 +171,9 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
                 self._loop.call_soon(callback, self)
             self._callbacks = None
 
-    def _raise(self) -> NoReturn:
+    def _result(self) -> ResponseT:
+        if self._state is _ANSWERED:
+            return self._response
         if self._state is _CANCELLED:
             raise asyncio.CancelledError
         raise self._error
@@ -191,10 +196,6 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
                 # Whoever drives is woken, and finds the call settled.
                 future.cancel()
         return True
-
-    def __del__(self) -> None:
-        if self._state is _PENDING and self._outgoing.attempt is not None:
-            call_status.cancel_collected(self._outgoing.attempt.cancel, self._loop)
 
     def cancelled(self) -> bool:
         """Whether the RPC ended CANCELLED, by this side or the other."""
@@ -223,8 +224,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
     async def wait_for_connection(self) -> None:
         """Wait for the end, as a unary call of grpc.aio does; raises the error it ended with."""
         await self._known()
-        if self._state is not _ANSWERED:
-            self._raise()
+        self._result()
 
     async def _known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
         """Wait for the end; what knows of it. Raises an error that isn't a status."""

@@ -61,10 +61,14 @@ class Channel(grpc.aio.Channel):
         self._interceptors = interception.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
         self._layers: list[Layer] = client_stack(
-            balancer=self._balancer, budget=RetryBudget(), clock=clock, rng=rng
+            balancer=self._balancer,
+            budget=RetryBudget(),
+            throttle=None if config.throttle is None else config.throttle.make(),
+            clock=clock,
+            rng=rng,
         )
         self._methods: dict[tuple[str, Kind], Method] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._resolving: asyncio.Task[None] | None = None
         self._closed = False
         self._resolver = Resolver(
@@ -96,6 +100,7 @@ class Channel(grpc.aio.Channel):
         if self._closed:
             return
         self._closed = True
+        self.loop = None
         if self._resolving is not None:
             self._resolving.cancel()
             await asyncio.wait([self._resolving])
@@ -103,12 +108,12 @@ class Channel(grpc.aio.Channel):
 
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """The channel's loop, begun when first asked for. Raises UsageError on a closed channel."""
-        if self._closed:
-            raise grpc.aio.UsageError("Channel is closed.")
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._resolving = self._loop.create_task(self._resolver.run())
-        return self._loop
+        if self.loop is None:
+            if self._closed:
+                raise grpc.aio.UsageError("Channel is closed.")
+            self.loop = asyncio.get_running_loop()
+            self._resolving = self.loop.create_task(self._resolver.run())
+        return self.loop
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc.aio's
         """READY if any instance is, else CONNECTING if any may become so, else TRANSIENT_FAILURE.
@@ -119,7 +124,7 @@ class Channel(grpc.aio.Channel):
             return grpc.ChannelConnectivity.SHUTDOWN
         if try_to_connect:
             self.running_loop()
-        elif self._loop is None:
+        elif self.loop is None:
             return grpc.ChannelConnectivity.IDLE
         return self._balancer.state
 

@@ -16,7 +16,7 @@ class Latencies:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
 
-    def add(self, latency_s: float, *, now_s: float) -> None:
+    def add(self, latency_s: float, now_s: float) -> None:
         self._samples.append((now_s, latency_s))
 
     def percentile(self, fraction: float, *, now_s: float) -> float | None:

@@ -11,7 +11,7 @@ SEED_S = 0.030
 # A failure costs ten times what the instance usually takes, a second one in a row 5 s.
 FIRST_FAILURE_FACTOR = 10.0
 FAILURE_S = 5.0
-# A cost that decayed for hours must still let the calls in flight count.
+# A latency that decayed for hours must still let the calls in flight count.
 _FLOOR_S = 1e-6
 
 
@@ -28,28 +28,16 @@ class Load:
 
     def latency_s(self, now_s: float) -> float:
         """The peak EWMA: what was observed last, decayed by exp(-dt / tau) since."""
-        cost_s = self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
-        return max(_FLOOR_S, cost_s)
+        return self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
 
     def value(self, now_s: float) -> float:
         """Latency x (in flight + 1); the lower one is picked."""
-        return self.latency_s(now_s) * (self.in_flight + 1)
+        # `latency_s`, without the call: this runs twice for each pick.
+        latency_s = self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
+        return (latency_s + _FLOOR_S) * (self.in_flight + 1)
 
-    def succeeded(self, latency_s: float, now_s: float) -> None:
+    def observe(self, latency_s: float, now_s: float) -> None:
         """A higher latency counts at once, a lower one moves the average by 1 - exp(-dt / tau)."""
-        self.failures_in_row = 0
-        self._observe(latency_s, now_s)
-
-    def failed(self, latency_s: float, now_s: float, *, pushback_s: float | None = None) -> None:
-        """The first failure observes 10 x the own average; the next, or one with pushback, 5 s."""
-        self.failures_in_row += 1
-        if pushback_s is not None or self.failures_in_row > 1:
-            penalty_s = max(FAILURE_S, pushback_s or 0.0)
-        else:
-            penalty_s = FIRST_FAILURE_FACTOR * self.latency_s(now_s)
-        self._observe(max(penalty_s, latency_s), now_s)
-
-    def _observe(self, latency_s: float, now_s: float) -> None:
         weight = exp((self._stamp_s - now_s) / TAU_S)
         decayed_s = self._cost_s * weight
         if latency_s > decayed_s:
@@ -57,3 +45,15 @@ class Load:
         else:
             self._cost_s = decayed_s + latency_s * (1.0 - weight)
         self._stamp_s = now_s
+
+    def failed(self, latency_s: float, now_s: float, *, pushback_s: float | None = None) -> None:
+        """The first failure observes 10 x the own average; the next, or one with pushback, 5 s.
+
+        A success in between sets `failures_in_row` back to 0.
+        """
+        self.failures_in_row += 1
+        if pushback_s is not None or self.failures_in_row > 1:
+            penalty_s = max(FAILURE_S, pushback_s or 0.0)
+        else:
+            penalty_s = FIRST_FAILURE_FACTOR * self.latency_s(now_s)
+        self.observe(max(penalty_s, latency_s), now_s)

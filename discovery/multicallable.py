@@ -45,7 +45,7 @@ class UnaryUnary(
         compression: grpc.Compression | None = None,
     ) -> Call[RequestT, ResponseT]:
         """Send the request. Raises what the serializer raises, and InvalidMetadataError."""
-        loop = self._channel.running_loop()
+        channel = self._channel
         outgoing = Outgoing(
             self._serializer(request),
             timeout,
@@ -54,4 +54,10 @@ class UnaryUnary(
             wait_for_ready,
             compression,
         )
-        return Call(self._send, outgoing, self._deserializer, loop, self._monotonic)
+        return Call(
+            self._send,
+            outgoing,
+            self._deserializer,
+            channel.loop or channel.running_loop(),
+            self._monotonic,
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 
-from discovery import deadline, interception
+from discovery import call_status, deadline, interception
 from discovery.call import Call
 from discovery.metadata import MetadataLike, validated
 from discovery.method import Method
@@ -57,9 +57,14 @@ class InterceptedUnaryUnary(
         return Call(self._send, outgoing, unchanged, loop, monotonic)
 
     async def _send(self, outgoing: Outgoing) -> Any:
+        loop = self._channel.running_loop()
         running = _run(self._interceptors, self._method, self._plain, outgoing, outgoing.request)
-        outgoing.attempt = self._channel.running_loop().create_task(running)
-        outgoing.attempt = await outgoing.attempt
+        outgoing.attempt = task = loop.create_task(running)
+        try:
+            outgoing.attempt = await task
+        except GeneratorExit:
+            call_status.cancel_collected(task.cancel, loop)
+            raise
         return await outgoing.attempt
 
 

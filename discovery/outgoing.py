@@ -17,28 +17,21 @@ if TYPE_CHECKING:
 class Outgoing:
     """What the call owns; layers read and write it, and pass it on.
 
-    `request` is the serialized message (for client streams an async iterator of those, or None
-    where the caller writes). `now_s` is the monotonic instant at which the current attempt
-    begins, `excluded` the subchannels that were tried, `headers` the metadata as sent, `opening`
-    the attempts of a stream that may still be repeated.
+    `request` is the serialized message (for client streams an iterator of those, or None where
+    the caller writes) and `headers` the metadata as sent. The current attempt, a grpc.aio call,
+    began at `now_s` and ended at `ended_s` (monotonic). `excluded` are the subchannels that were
+    tried; `opening` holds the attempts of a stream that may still be repeated.
     """
 
-    __slots__ = (
-        "attempt",
-        "attempts",
-        "compression",
-        "credentials",
-        "deadline_s",
-        "excluded",
-        "headers",
-        "metadata",
-        "now_s",
-        "opening",
-        "request",
-        "subchannel",
-        "timeout_s",
-        "wait_for_ready",
-    )
+    # What most calls never change costs them nothing.
+    attempt: Any = None
+    attempts: int = 0
+    deadline_s: float | None = None
+    ended_s: float = 0.0
+    excluded: tuple[Subchannel, ...] = ()
+    now_s: float = 0.0
+    opening: Opening | None = None
+    subchannel: Subchannel | None = None
 
     def __init__(  # noqa: PLR0917 - keywords cost a dict for each call
         self,
@@ -55,13 +48,6 @@ class Outgoing:
         self.credentials = credentials
         self.wait_for_ready = wait_for_ready
         self.compression = compression
-        self.deadline_s: float | None = None
-        self.now_s = 0.0
-        self.attempts = 0
-        self.excluded: tuple[Subchannel, ...] = ()
-        self.subchannel: Subchannel | None = None
-        self.attempt: Any = None
-        self.opening: Opening | None = None
 
 
 # Sends a call down. A unary call comes back as an awaitable of the response's bytes; a stream as

@@ -14,15 +14,24 @@ from discovery.method import Kind, Method
 from discovery.opening import Later
 from discovery.outgoing import Layer, Outgoing, Send
 
+_CLIENT_STREAMS = frozenset({Kind.STREAM_UNARY, Kind.STREAM_STREAM})
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
 def layer(balancer: Balancer, *, clock: Clock) -> Layer:
-    """Pick synchronously; a coroutine is made only where the call has to wait."""
+    """Pick synchronously; a coroutine is made only where the call has to wait.
+
+    What isn't retried once it may have been sent is only sent on a connection that is known to
+    stand; the others are retried if it doesn't.
+    """
 
     def build(method: Method, below: Send) -> Send:
+        asks_again = not method.safe or method.kind in _CLIENT_STREAMS
+
         def send(outgoing: Outgoing) -> Any:
             picked = balancer.pick(outgoing.now_s, outgoing.excluded)
+            while asks_again and picked is not None and not picked.is_still_ready():
+                picked = balancer.pick(outgoing.now_s, outgoing.excluded)
             if picked is None:
                 return waiting(outgoing)
             outgoing.subchannel = picked

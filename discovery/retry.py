@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,13 +11,13 @@ import grpc
 from discovery import attempts
 from discovery.attempt import first_message
 from discovery.backoff import retry_delays
-from discovery.budget import RetryBudget
+from discovery.budget import RetryBudget, Throttle
 from discovery.clock import Clock
 from discovery.latency import Latencies
 from discovery.method import Kind, Method
 from discovery.opening import Later, Opened, Opening
 from discovery.outgoing import Layer, Outgoing, Send
-from discovery.retry_policy import RetryPolicy, is_retriable, pushback_s
+from discovery.retry_policy import STOP_S, RetryPolicy, is_retriable, pushback_s
 
 
 class Retries:
@@ -30,12 +31,14 @@ class Retries:
         budget: RetryBudget,
         rng: random.Random,
         latencies: Latencies | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._policy = policy
         self._safe = safe
         self._budget = budget
         self._rng = rng
         self._latencies = latencies
+        self._throttle = throttle
         self._delays_s = self._backoff()
         self._made = 1
 
@@ -45,13 +48,14 @@ class Retries:
         """Seconds to wait before the next attempt; None: there is none, raise the error.
 
         Taken in order: only the nearest layer retries; the number of attempts; safety and code;
-        the server's pushback, exact, after which the backoff starts over; an attempt that can't
-        finish in what would remain (less than the p50) isn't made; the budget.
+        the throttle; the server's pushback, exact, after which the backoff starts over; an attempt
+        that can't finish in what would remain (less than the p50) isn't made; the budget.
         """
         if attempts.current() or self._made >= self._policy.max_attempts:
             return None
         told_s = pushback_s(error.trailing_metadata())
-        if not is_retriable(error, self._policy, safe=self._safe, pushback_s=told_s):
+        retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=told_s)
+        if self._throttled(counts=retriable or told_s == STOP_S) or not retriable:
             return None
         if told_s is None:
             delay_s = next(self._delays_s)
@@ -62,6 +66,13 @@ class Retries:
             return None
         self._made += 1
         return delay_s
+
+    def _throttled(self, *, counts: bool) -> bool:
+        if self._throttle is None:
+            return False
+        if counts:
+            self._throttle.failed()
+        return not self._throttle.allows
 
     def _can_finish(self, now_s: float, delay_s: float, deadline_s: float | None) -> bool:
         if deadline_s is None:
@@ -80,35 +91,81 @@ class Retries:
         )
 
 
-def layer(*, clock: Clock, rng: random.Random, budget: RetryBudget) -> Layer:
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """What the retries of one channel share."""
+
+    clock: Clock
+    rng: random.Random
+    budget: RetryBudget
+    throttle: Throttle | None
+
+    def of(self, method: Method) -> Retries:
+        """The retries of one call of this method."""
+        return Retries(
+            method.retry,
+            safe=method.safe,
+            budget=self.budget,
+            rng=self.rng,
+            latencies=method.latencies,
+            throttle=self.throttle,
+        )
+
+    async def wait(
+        self, retries: Retries, failure: grpc.aio.AioRpcError, outgoing: Outgoing
+    ) -> None:
+        """Wait, and turn the call to its next attempt, on another instance while there is one.
+
+        Raises the failure where it was the last.
+        """
+        now_s = self.clock.monotonic()
+        delay_s = retries.delay_s(failure, now_s=now_s, deadline_s=outgoing.deadline_s)
+        if delay_s is None:
+            raise failure
+        await self.clock.sleep(delay_s)
+        outgoing.attempts += 1
+        outgoing.now_s = self.clock.monotonic()
+        if outgoing.subchannel is not None:
+            outgoing.excluded = (*outgoing.excluded, outgoing.subchannel)
+            outgoing.subchannel = None
+
+
+def layer(
+    *, clock: Clock, rng: random.Random, budget: RetryBudget, throttle: Throttle | None
+) -> Layer:
     """Repeat unary calls, and streams of responses before their first message."""
+    retrying = Retrying(clock, rng, budget, throttle)
 
     def build(method: Method, below: Send) -> Send:
         if method.kind is Kind.UNARY_UNARY:
-            return _unary(method, below, clock, rng, budget)
+            return _unary(method, below, retrying)
         if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
-            return _responses(method, below, clock, rng, budget)
+            return _responses(method, below, retrying)
         # The requests of a client stream are gone once they were sent.
         return below
 
     return build
 
 
-def _unary(
-    method: Method, below: Send, clock: Clock, rng: random.Random, budget: RetryBudget
-) -> Send:
+def _unary(method: Method, below: Send, retrying: Retrying) -> Send:
+    budget, throttle = retrying.budget, retrying.throttle
+
     async def send(outgoing: Outgoing) -> Any:
         budget.deposit(outgoing.now_s)
         try:
-            return await below(outgoing)
+            response = await below(outgoing)
         except grpc.aio.AioRpcError as error:
             failure = error
+        else:
+            if throttle is not None:
+                throttle.succeeded()
+            return response
         return await send_again(outgoing, failure)
 
     async def send_again(outgoing: Outgoing, failure: grpc.aio.AioRpcError) -> Any:
-        retries = retries_of(method, budget=budget, rng=rng)
+        retries = retrying.of(method)
         while True:
-            await _wait(retries, failure, outgoing, clock)
+            await retrying.wait(retries, failure, outgoing)
             try:
                 return await below(outgoing)
             except grpc.aio.AioRpcError as error:
@@ -117,17 +174,15 @@ def _unary(
     return send
 
 
-def _responses(
-    method: Method, below: Send, clock: Clock, rng: random.Random, budget: RetryBudget
-) -> Send:
+def _responses(method: Method, below: Send, retrying: Retrying) -> Send:
     def send(outgoing: Outgoing) -> Any:
-        budget.deposit(outgoing.now_s)
+        retrying.budget.deposit(outgoing.now_s)
         outgoing.opening = Opening()
         sent = below(outgoing)
         return Later(partial(until_first_message, sent, outgoing, outgoing.opening))
 
     async def until_first_message(sent: Any, outgoing: Outgoing, opening: Opening) -> Opened:
-        retries = retries_of(method, budget=budget, rng=rng)
+        retries = retrying.of(method)
         while True:
             try:
                 opened = await opening.first_message(sent)
@@ -136,36 +191,11 @@ def _responses(
                     raise
                 failure = error
             else:
-                first_message(method, clock.monotonic(), outgoing)
+                first_message(method, retrying.clock.monotonic(), outgoing)
+                if retrying.throttle is not None:
+                    retrying.throttle.succeeded()
                 return opened
-            await _wait(retries, failure, outgoing, clock)
+            await retrying.wait(retries, failure, outgoing)
             sent = below(outgoing)
 
     return send
-
-
-async def _wait(
-    retries: Retries, failure: grpc.aio.AioRpcError, outgoing: Outgoing, clock: Clock
-) -> None:
-    """Wait, and turn the call to its next attempt. Raises the failure where it was the last."""
-    delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=outgoing.deadline_s)
-    if delay_s is None:
-        raise failure
-    await clock.sleep(delay_s)
-    begin_again(outgoing, clock.monotonic())
-
-
-def retries_of(method: Method, *, budget: RetryBudget, rng: random.Random) -> Retries:
-    """The retries of one call of this method."""
-    return Retries(
-        method.retry, safe=method.safe, budget=budget, rng=rng, latencies=method.latencies
-    )
-
-
-def begin_again(outgoing: Outgoing, now_s: float) -> None:
-    """Turn the call to its next attempt, on another instance while there is one."""
-    outgoing.attempts += 1
-    outgoing.now_s = now_s
-    if outgoing.subchannel is not None:
-        outgoing.excluded = (*outgoing.excluded, outgoing.subchannel)
-        outgoing.subchannel = None

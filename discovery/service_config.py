@@ -1,6 +1,7 @@
 """A gRPC service config, in the standard JSON, over this package's defaults.
 
 {"loadBalancingConfig": [{"p2c_peak_ewma": {}}],
+ "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
  "methodConfig": [{"name": [{"service": "tradepost.order.v1.OrderService", "method": "GetOrder"}],
                    "timeout": "2.5s", "waitForReady": true, "waits": false,
                    "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.05s",
@@ -23,6 +24,7 @@ import grpc
 
 from discovery.balancers.p2c_peak_ewma import p2c_peak_ewma
 from discovery.balancers.round_robin import round_robin
+from discovery.budget import Throttle
 from discovery.errors import InvalidServiceConfigError
 from discovery.policy import Policy
 from discovery.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
@@ -33,6 +35,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _MIN_ATTEMPTS = 2
+_MAX_TOKENS = 1000
 _CODES = {code.name: code for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
 _CODES_BY_NUMBER = {code.value[0]: code for code in _CODES.values()}
 
@@ -48,6 +51,21 @@ class MethodConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ThrottleConfig:
+    """gRFC A6's retryThrottling.
+
+    Off unless published: its usual 10 tokens are few where one of three instances dies.
+    """
+
+    max_tokens: float
+    token_ratio: float
+
+    def make(self) -> Throttle:
+        """A throttle with all its tokens."""
+        return Throttle(max_tokens=self.max_tokens, token_ratio=self.token_ratio)
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceConfig:
     """A service config: the balancing policy, and methods by (service, method) name.
 
@@ -58,6 +76,7 @@ class ServiceConfig:
     methods: Mapping[tuple[str, str], MethodConfig] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    throttle: ThrottleConfig | None = None
 
     def of_method(self, path: str) -> MethodConfig:
         """The most specific entry for "/package.Service/Method"."""
@@ -82,7 +101,7 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise InvalidServiceConfigError(place, error.msg) from error
-    top = _mapping(config, "$", {"loadBalancingConfig", "methodConfig"})
+    top = _mapping(config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling"})
     policy: Policy = p2c_peak_ewma
     if "loadBalancingConfig" in top:
         policy = _policy(top["loadBalancingConfig"], "loadBalancingConfig")
@@ -94,7 +113,19 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
             if name in methods:
                 raise InvalidServiceConfigError(place, f"{'/'.join(name)!r} is configured twice")
             methods[name] = method_config
-    return ServiceConfig(policy, MappingProxyType(methods))
+    throttle = _throttle(top["retryThrottling"]) if "retryThrottling" in top else None
+    return ServiceConfig(policy, MappingProxyType(methods), throttle)
+
+
+def _throttle(value: object) -> ThrottleConfig:
+    place = "retryThrottling"
+    entry = _mapping(value, place, {"maxTokens", "tokenRatio"}, required=True)
+    max_tokens = _above_zero(entry, "maxTokens", place)
+    if max_tokens > _MAX_TOKENS:
+        raise InvalidServiceConfigError(f"{place}.maxTokens", f"at most {_MAX_TOKENS}")
+    # gRFC A6: decimals beyond the third are ignored.
+    token_ratio = int(_above_zero(entry, "tokenRatio", place) * 1000) / 1000
+    return ThrottleConfig(max_tokens, token_ratio)
 
 
 def _policy(value: object, place: str) -> Policy:
@@ -144,9 +175,6 @@ def _retry(value: object, place: str) -> RetryPolicy:
     attempts = policy["maxAttempts"]
     if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < _MIN_ATTEMPTS:
         raise InvalidServiceConfigError(f"{place}.maxAttempts", "expected a whole number from 2")
-    multiplier = policy["backoffMultiplier"]
-    if not isinstance(multiplier, int | float) or isinstance(multiplier, bool) or multiplier <= 0:
-        raise InvalidServiceConfigError(f"{place}.backoffMultiplier", "expected a number above 0")
     codes = _list(policy["retryableStatusCodes"], f"{place}.retryableStatusCodes")
     if not codes:
         raise InvalidServiceConfigError(f"{place}.retryableStatusCodes", "expected at least one")
@@ -154,7 +182,7 @@ def _retry(value: object, place: str) -> RetryPolicy:
         max_attempts=min(attempts, MAX_ATTEMPTS_CAP),
         initial_backoff_s=_seconds(policy, "initialBackoff", place),
         max_backoff_s=_seconds(policy, "maxBackoff", place),
-        backoff_multiplier=float(multiplier),
+        backoff_multiplier=_above_zero(policy, "backoffMultiplier", place),
         codes=frozenset(
             _code(code, f"{place}.retryableStatusCodes[{index}]")
             for index, code in enumerate(codes)
@@ -181,6 +209,13 @@ def _seconds(entry: Mapping[str, Any], key: str, place: str) -> float:
             f"{place}.{key}", f'expected a duration such as "1.5s", found {value!r}'
         )
     return float(matched[1])
+
+
+def _above_zero(entry: Mapping[str, Any], key: str, place: str) -> float:
+    value = entry[key]
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        raise InvalidServiceConfigError(f"{place}.{key}", "expected a number above 0")
+    return float(value)
 
 
 def _boolean(value: object, place: str) -> bool:

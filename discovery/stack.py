@@ -7,14 +7,19 @@ import random
 
 from discovery import attempt, attempts, deadline, pick, retry
 from discovery.balancer import Balancer
-from discovery.budget import RetryBudget
+from discovery.budget import RetryBudget, Throttle
 from discovery.clock import Clock
 from discovery.method import Method
 from discovery.outgoing import Layer, Outgoing, Send
 
 
 def client_stack(
-    *, balancer: Balancer, budget: RetryBudget, clock: Clock, rng: random.Random
+    *,
+    balancer: Balancer,
+    budget: RetryBudget,
+    throttle: Throttle | None,
+    clock: Clock,
+    rng: random.Random,
 ) -> list[Layer]:
     """The layers of one channel, top to bottom."""
     return [
@@ -22,7 +27,7 @@ def client_stack(
         deadline.layer(clock=clock),
         # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
         # would be asked again.
-        retry.layer(clock=clock, rng=rng, budget=budget),
+        retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),
         # Below retry, which counts: above it, every attempt would claim to be the first.
         attempts.layer(),
         # Just above the attempt: higher up, an instance could be gone again by the time it is used.

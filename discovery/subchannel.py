@@ -44,6 +44,7 @@ class Subchannel:
         "_watch_task",
         "instance",
         "load",
+        "loop",
         "multicallables",
         "state",
     )
@@ -69,7 +70,8 @@ class Subchannel:
         self._connectivity = _CONNECTING
         self._health = Health.UNKNOWN
         self._health_task: asyncio.Task[None] | None = None
-        self._watch_task = asyncio.get_running_loop().create_task(self._watch_connectivity())
+        self.loop = asyncio.get_running_loop()
+        self._watch_task = self.loop.create_task(self._watch_connectivity())
 
     def multicallable(self, method: Method) -> Any:
         """The instance's own multicallable of a method, in raw bytes; made once."""
@@ -77,6 +79,11 @@ class Subchannel:
         made = factory(method.path, None, None, _registered_method=method.registered)
         self.multicallables[method.path] = made
         return made
+
+    def is_still_ready(self) -> bool:
+        """Ask the connection itself: its end may be known down there before our watch hears of it."""
+        self._connected(self._native.get_state())
+        return self.state is _READY
 
     async def drain(self) -> None:
         """Stop watching, let the calls in flight end, close the connection."""
@@ -98,7 +105,7 @@ class Subchannel:
     def _connected(self, seen: grpc.ChannelConnectivity) -> None:
         if seen is _READY:
             if self._health_task is None:
-                self._health_task = asyncio.get_running_loop().create_task(self._watch_health())
+                self._health_task = self.loop.create_task(self._watch_health())
         else:
             # A new connection may be to a new process: READY waits for its own first word.
             self._stop_health()
