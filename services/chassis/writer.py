@@ -21,6 +21,7 @@ from services.chassis.store_errors import StoreOverloadedError, StoreUnavailable
 
 BATCH_FUNCTIONS = 64
 BATCH_S = 0.005
+LOCK_RECHECK_S = 0.1
 
 
 class _TransactionLostError(Exception):
@@ -50,6 +51,8 @@ class Writer:
         self._waiting: deque[Job] = deque()
         self._someone_waits = asyncio.Event()
         self._connection: Connection | None = None
+        # Written by the thread, read by the loop: whether the thread waits for the lock.
+        self._wants_lock = False
         self._closing = False
         self.stopped: asyncio.Future[None] = self._loop.create_future()
         # A daemon: a thread that waits for the lock of a frozen process must not keep this one.
@@ -73,9 +76,10 @@ class Writer:
             self._queue.put(None)
 
     async def expire_waiters(self) -> None:
-        """Answer StoreUnavailableError to everybody whose turn didn't come in time; for ever.
+        """Answer StoreUnavailableError to whoever waits too long for the lock; for ever.
 
         The thread itself may be blocked in the lock for as long as another process is frozen.
+        A slow disk, or a pause of the whole process, is no reason to give up: the turn comes.
         """
         while True:
             await self._someone_waits.wait()
@@ -84,8 +88,10 @@ class Writer:
                 self._someone_waits.clear()
                 continue
             first_expires_at = min(job.expires_at for job in self._waiting)
-            await self._clock.sleep(first_expires_at - self._clock.monotonic())
-            self.expire(self._clock.monotonic())
+            patience_s = first_expires_at - self._clock.monotonic()
+            await self._clock.sleep(max(patience_s, LOCK_RECHECK_S))
+            if self._wants_lock:
+                self.expire(self._clock.monotonic())
 
     def expire(self, now: float) -> None:
         """Give up every waiting job that expires at or before `now`, a monotonic instant."""
@@ -93,7 +99,7 @@ class Writer:
             for job in self._waiting:
                 if not job.taken and not job.future.done() and job.expires_at <= now:
                     job.future.set_exception(
-                        StoreUnavailableError("its turn to write did not come in time")
+                        StoreUnavailableError("the writers' lock was not to be had in time")
                     )
         self._drop_settled()
 
@@ -114,7 +120,7 @@ class Writer:
         """Run `first` and whoever waits behind it in one transaction; answer who took part."""
         taken: list[Job] = []
         try:
-            self._dialect.lock()
+            self._lock()
             if self._connection is None:
                 self._connection = self._dialect.open_writer()
             self._dialect.begin(self._connection)
@@ -125,6 +131,13 @@ class Writer:
         finally:
             self._dialect.unlock()
         return taken
+
+    def _lock(self) -> None:
+        self._wants_lock = True
+        try:
+            self._dialect.lock()
+        finally:
+            self._wants_lock = False
 
     def _fill_transaction(self, connection: Connection, first: Job, taken: list[Job]) -> None:
         ends_at = self._clock.monotonic() + BATCH_S
