@@ -8,7 +8,17 @@
 Refusals to be remembered are no errors: see `Refusal`.
 """
 
+from typing import NamedTuple
+
 from services.payment.payment import Money, Payment
+
+
+class Precondition(NamedTuple):
+    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
+
+    type: str
+    subject: str
+    description: str
 
 
 class PaymentNotFoundError(Exception):
@@ -24,7 +34,9 @@ class PaymentStateConflictError(Exception):
     """The payment's state does not allow what was asked."""
 
     def __init__(self, payment: Payment, *, asked: str) -> None:
-        super().__init__(f"{payment.payment_id} is {payment.state}: {asked} is not possible")
+        message = f"{payment.payment_id} is {payment.state}: {asked} is not possible"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("STATE", payment.payment_id, message),)
         self.facts = {"payment_id": payment.payment_id, "state": str(payment.state)}
 
 
@@ -42,7 +54,9 @@ class AmountExceedsRefundableError(Exception):
     def __init__(self, payment: Payment, *, requested_minor: int | None) -> None:
         left = payment.refundable_minor
         requested = "everything" if requested_minor is None else str(requested_minor)
-        super().__init__(f"{requested} of {payment.payment_id} was to go back, {left} is left")
+        message = f"{requested} of {payment.payment_id} was to go back, {left} is left"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("AMOUNT", payment.payment_id, message),)
         self.facts = {
             "payment_id": payment.payment_id,
             "requested": str(left if requested_minor is None else requested_minor),
