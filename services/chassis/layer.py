@@ -6,7 +6,8 @@ before it answers either, the layer above catches all the same, so a layer that 
 the call is one plain function for all kinds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:  # generic in its stubs only
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 else:
     Handler = grpc.RpcMethodHandler
+
+# What the interceptor was told of the call that runs in this context. Asking the call's own context
+# again copies all of it out of C-core a second time: 19 us, more than the whole stack costs.
+INVOCATION_METADATA: ContextVar[Sequence[tuple[str, str | bytes]]] = ContextVar(
+    "tradepost_invocation_metadata", default=()
+)
 
 # Health, reflection and channelz: gRPC's own services, served by every server.
 INFRASTRUCTURE_PREFIX = "/grpc."

@@ -9,7 +9,7 @@ import grpc
 from services.chassis.admission import Admission
 from services.chassis.deadline import Deadline
 from services.chassis.error_mapping import ErrorMapping
-from services.chassis.layer import Behavior, Context, Handler, Layer, Method
+from services.chassis.layer import INVOCATION_METADATA, Behavior, Context, Handler, Layer, Method
 from services.chassis.serialization import serialization
 from services.chassis.trace import Trace
 
@@ -49,6 +49,7 @@ class Stack(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """Answer the wrapped handler; None for a method nobody serves (gRPC answers that)."""
+        INVOCATION_METADATA.set(handler_call_details.invocation_metadata or ())
         path = handler_call_details.method
         handler = self._handlers.get(path)
         if handler is None:

@@ -16,7 +16,7 @@ import grpc
 from discovery import attempts
 from discovery.clock import Clock
 from services.chassis import correlation, logs
-from services.chassis.layer import Behavior, Context, Method
+from services.chassis.layer import INVOCATION_METADATA, Behavior, Context, Method
 
 TRACEPARENT_KEY = "traceparent"
 
@@ -57,7 +57,7 @@ class Trace:
 
     def _unary(self, method: Method, inner: Behavior) -> Behavior:
         async def traced(request: Any, context: Context) -> Any:
-            started_s = self._begin(method, context)
+            started_s = self._begin(method)
             try:
                 response = await inner(request, context)
             except BaseException as error:
@@ -71,7 +71,7 @@ class Trace:
 
     def _streaming(self, method: Method, inner: Behavior) -> Behavior:
         async def traced(request: Any, context: Context) -> AsyncIterator[Any]:
-            started_s = self._begin(method, context)
+            started_s = self._begin(method)
             try:
                 async with aclosing(inner(request, context)) as messages:
                     async for message in messages:
@@ -84,9 +84,9 @@ class Trace:
 
         return traced
 
-    def _begin(self, method: Method, context: Context) -> float:
+    def _begin(self, method: Method) -> float:
         correlation_id = traceparent = ""
-        for key, value in context.invocation_metadata() or ():
+        for key, value in INVOCATION_METADATA.get():
             if key == correlation.METADATA_KEY:
                 correlation_id = _usable_id(value)
             elif key == TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
