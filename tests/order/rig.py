@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_pb2 as pay
 
@@ -19,9 +20,10 @@ from services.chassis.database import Database
 from services.chassis.event_log import StoredEvent
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Claim, LeaseRow, StaleLeaseError
-from services.order import intentions
+from services.order import intentions, projection
 from services.order.checkout import CHECKOUT
-from services.order.orders import Change
+from services.order.orders import Change, Retried
+from services.order.projection import OrderFilter
 from services.order.service import MIGRATIONS, Means, Participants, Parts, assemble
 from services.order.settings import SagaSettings
 from services.order.state import Order, OrderState
@@ -33,7 +35,7 @@ from tests.order.participants import UNIT_PRICE, FakeInventory, local_channel
 from tests.order.script import Script, mortal
 
 _MOMENT = timedelta(milliseconds=1)
-_ROUNDS_MAX = 300
+_ROUNDS_MAX = 1_000
 
 STOCK = 100
 
@@ -100,6 +102,11 @@ class Rig:
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.orders.change, intentions.fulfill_order(request))
 
+    async def retry(self, parts: Parts, order_id: str) -> Retried:
+        """Have an operator retry a saga; nobody drives it yet."""
+        request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
+        return await parts.database.write(parts.orders.retry, intentions.retry_saga(request))
+
     def _request_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
@@ -147,6 +154,11 @@ class Rig:
         """The order as its stream tells it."""
         standing: Standing = await parts.database.read(parts.store.load, order_id)
         return standing.order
+
+    async def order_ids(self, parts: Parts) -> list[str]:
+        """Every order there is."""
+        page = await parts.database.read(projection.page, parts.log, OrderFilter(limit=1_000))
+        return [shown.order.order_id for shown in page.rows]
 
     async def history(self, parts: Parts, order_id: str) -> list[str]:
         """The names of its events."""
