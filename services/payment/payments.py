@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from discovery.clock import Clock
 from services.chassis import admission
@@ -67,9 +68,8 @@ class Payments:
         """
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
         with self._following(intention.command.payment_id) as follower:
-            outcome = await self._database.write(
-                self._store.carry_out, intention, not self._driver.draining, then=self._drive
-            )
+            carry_out = partial(self._store.carry_out, leased=not self._driver.draining)
+            outcome = await self._database.write(carry_out, intention, then=self._drive)
             payment = outcome.payment
             if payment.payment_id == follower.stream:
                 payment = await self._settled(payment, intention.command, follower, until_s)

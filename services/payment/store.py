@@ -50,7 +50,8 @@ class PaymentStore:
         self,
         connection: Connection,
         intention: Intention[commands.Request],
-        leased: bool,  # noqa: FBT001 - Database.write passes arguments by position
+        *,
+        leased: bool,
     ) -> Outcome:
         """Write what the request makes happen, and remember it for ever.
 
