@@ -31,12 +31,14 @@ def _say_ready() -> None:
 
 
 def hold(path: Path) -> None:
+    """Take the writers' lock and keep it until stdin ends."""
     FileLock(path.with_name(path.name + ".lock")).acquire()
     _say_ready()
     sys.stdin.read()
 
 
 async def write(path: Path, name: str, number: int) -> None:
+    """Append `number` events, each in a write of its own."""
     clock = SystemClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(name)))
     database = await Database.open(f"sqlite:///{path}", clock=clock, owner=name)
@@ -50,6 +52,8 @@ async def write(path: Path, name: str, number: int) -> None:
 
 
 async def stop(path: Path) -> None:
+    """Begin a write that never ends."""
+
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("UPDATE event_counter SET position = position + 1000")
         _say_ready()
@@ -60,6 +64,7 @@ async def stop(path: Path) -> None:
 
 
 async def migrate(path: Path) -> None:
+    """Migrate once told to."""
     database = await Database.open(f"sqlite:///{path}", clock=SystemClock(), owner="migrating")
     _say_ready()
     sys.stdin.readline()

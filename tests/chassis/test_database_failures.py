@@ -18,15 +18,18 @@ PAGE_BYTES = 4096
 
 
 def create_blobs(connection: Connection) -> None:
+    """Make the table of the blobs."""
     connection.exec_driver_sql("CREATE TABLE blob (content BLOB)")
 
 
 def add_blob(connection: Connection, size_bytes: int) -> int:
+    """Write a blob of so many bytes."""
     connection.exec_driver_sql("INSERT INTO blob VALUES (zeroblob(?))", (size_bytes,))
     return size_bytes
 
 
 def count_blobs(connection: Connection) -> int:
+    """How many blobs there are."""
     return int(connection.exec_driver_sql("SELECT count(*) FROM blob").scalar_one())
 
 

@@ -51,21 +51,25 @@ async def go(process: asyncio.subprocess.Process) -> None:
 
 
 def add_request(connection: Connection, request_id: str) -> None:
+    """Write one row."""
     connection.exec_driver_sql(
         "INSERT INTO request VALUES ('Test', ?, x'00', 'r', NULL, 0)", (request_id,)
     )
 
 
 def requests(connection: Connection) -> list[str]:
+    """The rows that `add_request` wrote."""
     return [row[0] for row in connection.exec_driver_sql("SELECT request_id FROM request")]
 
 
 def positions_and_types(connection: Connection) -> list[tuple[int, str]]:
+    """Position and type of every event, in order."""
     rows = connection.execute(select(EVENT.c.position, EVENT.c.type).order_by(EVENT.c.position))
     return [(row.position, row.type) for row in rows]
 
 
 async def migrated_file(folder: Path) -> Path:
+    """A database file that no process has open."""
     database = await open_database(folder, name="shared.db")
     await database.close()
     return folder / "shared.db"

@@ -25,11 +25,13 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def clock() -> ManualClock:
+    """Time moves when the test says so."""
     return ManualClock()
 
 
 @pytest.fixture
 async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    """A migrated database."""
     async with opened_database(tmp_path, clock=clock) as opened:
         yield opened
 
@@ -86,10 +88,12 @@ class Instance:
 
 
 async def finish(instance: Instance, claim: Claim) -> None:
+    """Work that is done at once."""
     await instance.database.write(instance.leases.close, claim)
 
 
 async def wait_then_finish(instance: Instance, claim: Claim) -> None:
+    """Work that is done when the test says so."""
     await instance.proceed.wait()
     await finish(instance, claim)
 
@@ -102,14 +106,17 @@ async def step_until_draining(instance: Instance, claim: Claim) -> None:
 
 
 async def hang(_: Instance, __: Claim) -> None:
+    """Work that is never done."""
     await asyncio.Event().wait()
 
 
 def pending(connection: Connection) -> int:
+    """How many rows of work are open."""
     return int(connection.exec_driver_sql("SELECT count(*) FROM lease").scalar_one())
 
 
 async def row_of(instance: Instance, subject: str) -> LeaseRow:
+    """The row as an operator sees it."""
     row = await instance.database.read(instance.leases.get, subject)
     assert row is not None
     return row
@@ -125,6 +132,7 @@ async def advance_until(
 
 
 async def nothing_pending(database: Database) -> bool:
+    """Whether all work is done."""
     return await database.read(pending) == 0
 
 

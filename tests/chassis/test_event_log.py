@@ -25,21 +25,25 @@ CONFIRMED = NewEvent(type="tradepost.order.v1.OrderConfirmed", payload=b"confirm
 
 @pytest.fixture
 def clock() -> ManualClock:
+    """Time moves when the test says so."""
     return ManualClock()
 
 
 @pytest.fixture
 def log(clock: ManualClock) -> EventLog:
+    """An event log."""
     return EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(7)))
 
 
 @pytest.fixture
 async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    """A migrated database."""
     async with opened_database(tmp_path, clock=clock) as opened:
         yield opened
 
 
 def stream_of(log: EventLog, stream: str, **bounds: int) -> "StreamReader":
+    """A function that reads the stream."""
     return StreamReader(log, stream, bounds)
 
 

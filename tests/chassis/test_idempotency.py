@@ -25,16 +25,19 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def a_request(
     *, request_id: str = "r1", customer_id: str = "c1"
 ) -> order_service_pb2.CreateOrderRequest:
+    """A request as a caller sends it."""
     return order_service_pb2.CreateOrderRequest(request_id=request_id, customer_id=customer_id)
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A migrated database."""
     async with opened_database(tmp_path) as opened:
         yield opened
 
 
 def remember_order(connection: Connection, response: bytes | None) -> None:
+    """Remember that the request made `ord_1`."""
     remember(
         connection,
         method="CreateOrder",

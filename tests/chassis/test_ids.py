@@ -16,6 +16,7 @@ from tests.manual_clock import ManualClock
 
 
 def an_id_factory(clock: ManualClock | None = None, *, seed: int = 7) -> IdFactory:
+    """A factory with a known seed."""
     return IdFactory(clock=clock or ManualClock(), rng=random.Random(seed))
 
 

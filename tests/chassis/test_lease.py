@@ -20,30 +20,36 @@ LEASE_S = 10.0
 
 @pytest.fixture
 def clock() -> ManualClock:
+    """Time moves when the test says so."""
     return ManualClock()
 
 
 @pytest.fixture
 def ours(clock: ManualClock) -> Leases:
+    """The leases of this process."""
     return Leases(owner="ours", clock=clock, rng=random.Random(1), lease_s=LEASE_S)
 
 
 @pytest.fixture
 def theirs(clock: ManualClock) -> Leases:
+    """The leases of another process."""
     return Leases(owner="theirs", clock=clock, rng=random.Random(2), lease_s=LEASE_S)
 
 
 @pytest.fixture
 async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+    """A migrated database."""
     async with opened_database(tmp_path, clock=clock) as opened:
         yield opened
 
 
 async def opened(database: Database, leases: Leases, subject: str = "ord_1") -> Claim:
+    """Open work as its handler would."""
     return await database.write(leases.open, subject, KIND)
 
 
 async def row_of(database: Database, leases: Leases, subject: str = "ord_1") -> LeaseRow:
+    """The row as an operator sees it."""
     row = await database.read(leases.get, subject)
     assert row is not None
     return row

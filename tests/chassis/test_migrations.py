@@ -42,16 +42,19 @@ def a_revision(folder: Path, number: int, *, table: str, more: str = "pass") -> 
 
 
 def tables(connection: Connection) -> set[str]:
+    """The names of all tables."""
     rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {row.name for row in rows}
 
 
 def revisions(connection: Connection) -> set[str]:
+    """The revisions that were run."""
     rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
     return {row.version_num for row in rows}
 
 
 async def a_database(folder: Path) -> Database:
+    """A database without tables."""
     return await Database.open(f"sqlite:///{folder}/new.db", clock=SystemClock(), owner="test")
 
 

@@ -23,6 +23,7 @@ NEVER_S = 3600.0
 
 @asynccontextmanager
 async def running(tailer: Tailer) -> AsyncIterator[Tailer]:
+    """Run the tailer for the length of the block."""
     task = asyncio.create_task(tailer.run())
     try:
         yield tailer
@@ -32,17 +33,20 @@ async def running(tailer: Tailer) -> AsyncIterator[Tailer]:
 
 
 def a_log() -> EventLog:
+    """An event log."""
     clock = SystemClock()
     return EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(7)))
 
 
 @pytest.fixture
 def log() -> EventLog:
+    """An event log."""
     return a_log()
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A migrated database."""
     async with opened_database(tmp_path) as opened:
         yield opened
 
