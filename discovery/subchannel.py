@@ -81,7 +81,7 @@ class Subchannel:
         return made
 
     def is_still_ready(self) -> bool:
-        """Ask the connection itself: its end may be known down there before our watch hears of it."""
+        """Ask the connection itself, which may have ended before our watch heard of it."""
         self._connected(self._native.get_state())
         return self.state is _READY
 
