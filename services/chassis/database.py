@@ -8,7 +8,6 @@ no deadlock, no invisible gap between positions.
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self, TypeVar, TypeVarTuple
@@ -159,10 +158,9 @@ class Database:
         patience = asyncio.ensure_future(self._clock.sleep(self._lock_wait_s))
         await asyncio.wait({self._writer.stopped, patience}, return_when=asyncio.FIRST_COMPLETED)
         self._writer.expire(math.inf)
-        for task in (patience, self._expiry):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        patience.cancel()
+        self._expiry.cancel()
+        await asyncio.wait({patience, self._expiry})
         await self._readers.close()
 
     def _job(

@@ -49,12 +49,13 @@ class Readers:
                 if not job.future.done():
                     connection = self._read(connection, job)
                     self._loop.call_soon_threadsafe(job.settle)
-            if connection is not None:
-                self._dialect.close(connection)
             self._loop.call_soon_threadsafe(stopped.set_result, None)
         except RuntimeError:
             # The loop was closed before the database: nobody is left to be told.
             return
+        finally:
+            if connection is not None:
+                self._dialect.close(connection)
 
     def _read(self, connection: Connection | None, job: Job) -> Connection | None:
         """Run one read; answer the connection for the next one, None where it failed."""

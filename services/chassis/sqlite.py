@@ -94,8 +94,7 @@ class SqliteDialect:
 
     def is_store_failure(self, error: BaseException) -> bool:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if not isinstance(cause, sqlite3.Error):
-            return isinstance(cause, OSError)
+        # Absent where the driver itself refuses, and from errors of anything else.
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and code & _PRIMARY_CODE in _STORE_FAILURES
 

@@ -176,4 +176,4 @@ def test_the_dialect_blames_the_store_for_what_the_store_did(tmp_path: Path) -> 
     assert dialect.is_store_failure(blamed)
     assert dialect.is_store_failure(OperationalError("COMMIT", None, blamed))
     assert not dialect.is_store_failure(innocent)
-    assert not dialect.is_store_failure(ValueError())
+    assert not dialect.is_store_failure(TimeoutError())

@@ -105,7 +105,6 @@ async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(tmp_path: 
             ]
             await clock.advance(1.9)
             assert not any(task.done() for task in given_up)
-            late = asyncio.create_task(database.write(add_request, "late"))
             async with asyncio.timeout(WAIT_S):
                 while not all(task.done() for task in given_up):
                     await clock.advance(0.1)
@@ -113,6 +112,8 @@ async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(tmp_path: 
             for task in given_up:
                 with pytest.raises(StoreUnavailableError):
                     await task
+            late = asyncio.create_task(database.write(add_request, "late"))
+            await clock.advance(1.9)
             assert not late.done()
             assert await database.read(requests) == []
         async with asyncio.timeout(WAIT_S):

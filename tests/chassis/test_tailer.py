@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
 from services.chassis.database import Database
@@ -80,6 +81,42 @@ async def test_other_instances_commits_are_found(
             await other.write(log.append, "ord_1", 0, [PLACED, PLACED])
             assert await follower.wait(after_version=1) == Change(3, "ord_1", 2, PLACED.type)
             assert tailer.position == 3
+
+
+async def test_own_appends_are_told_across_a_gap(
+    database: Database, other: Database, log: EventLog
+) -> None:
+    """What another process wrote in between delays no waiter of ours; only the position lags."""
+    tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
+    async with running(tailer), asyncio.timeout(WAIT_S):
+        await tailer.wait_position(0)
+        with tailer.follow("ord_1") as follower:
+            waiting = asyncio.create_task(follower.wait(after_version=0))
+            await other.write(log.append, "ord_2", 0, [PLACED])
+            await database.write(log.append, "ord_1", 0, [PLACED])
+
+            assert await waiting == Change(2, "ord_1", 1, PLACED.type)
+            assert await tailer.wait_position(2)
+
+
+async def test_an_append_that_failed_is_not_told(database: Database, log: EventLog) -> None:
+    """Nobody is woken for an event that was never committed."""
+
+    def append_then_fail(connection: Connection) -> None:
+        log.append(connection, "ord_1", 0, [PLACED])
+        raise LookupError
+
+    tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
+    async with running(tailer), asyncio.timeout(WAIT_S):
+        with tailer.follow("ord_1") as follower:
+            waiting = asyncio.create_task(follower.wait(after_version=0))
+            failing = asyncio.create_task(database.write(append_then_fail))
+            await database.write(log.append, "ord_2", 0, [PLACED])
+            with pytest.raises(LookupError):
+                await failing
+            assert await tailer.wait_position(1)
+            assert not waiting.done()
+            waiting.cancel()
 
 
 async def test_a_change_between_following_and_waiting_is_not_missed(
