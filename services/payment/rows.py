@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
 from services.payment.ledger import Posting, Side
 from services.payment.payment import (
-    DEAD,
     Capture,
     CaptureState,
     DeclineCode,
@@ -23,23 +23,26 @@ from services.payment.payment import (
     Refusal,
     RefusalReason,
 )
-from services.payment.tables import LEDGER_ENTRY, PAYMENT
+from services.payment.tables import IS_LIVE, LEDGER_ENTRY, PAYMENT
 
 _MICROSECOND = timedelta(microseconds=1)
 # What never changes after the first fact.
 _FIXED = frozenset({"payment_id", "order_id", "authorize_request_id", "origin", "create_time"})
 
-_LOAD = select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_payment"))
-_OF_AUTHORIZE = select(PAYMENT).where(PAYMENT.c.authorize_request_id == bindparam("of_request"))
-_IN_THE_WAY = select(PAYMENT).where(
-    or_(
-        PAYMENT.c.authorize_request_id == bindparam("of_request"),
-        (PAYMENT.c.order_id == bindparam("of_order"))
-        & PAYMENT.c.state.not_in([str(state) for state in sorted(DEAD)]),
+_LOAD = Prepared(select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_payment")))
+_OF_AUTHORIZE = Prepared(
+    select(PAYMENT).where(PAYMENT.c.authorize_request_id == bindparam("of_request"))
+)
+_IN_THE_WAY = Prepared(
+    select(PAYMENT).where(
+        or_(
+            PAYMENT.c.authorize_request_id == bindparam("of_request"),
+            and_(PAYMENT.c.order_id == bindparam("of_order"), IS_LIVE),
+        )
     )
 )
-_INSERT = insert(PAYMENT).inline()
-_UPDATE = (
+_INSERT = Prepared(insert(PAYMENT).inline())
+_UPDATE = Prepared(
     update(PAYMENT)
     .where(PAYMENT.c.payment_id == bindparam("of_payment"))
     .values(
@@ -50,18 +53,24 @@ _UPDATE = (
         }
     )
 )
-_POST = insert(LEDGER_ENTRY).inline()
+_POST = Prepared(
+    insert(LEDGER_ENTRY)
+    .inline()
+    .values(
+        {column.name: bindparam(column.name) for column in LEDGER_ENTRY.c if not column.primary_key}
+    )
+)
 
 
 def load(connection: Connection, payment_id: str) -> Payment | None:
     """The payment as it stands; None where there is none."""
-    row = connection.execute(_LOAD, {"of_payment": payment_id}).one_or_none()
+    row = _LOAD.first(connection, of_payment=payment_id)
     return None if row is None else to_payment(row)
 
 
 def load_by_authorize(connection: Connection, authorize_request_id: str) -> Payment | None:
     """The payment of one AuthorizePayment, a tombstone too; None where there is none."""
-    row = connection.execute(_OF_AUTHORIZE, {"of_request": authorize_request_id}).one_or_none()
+    row = _OF_AUTHORIZE.first(connection, of_request=authorize_request_id)
     return None if row is None else to_payment(row)
 
 
@@ -69,9 +78,7 @@ def load_in_the_way(
     connection: Connection, *, authorize_request_id: str, order_id: str
 ) -> tuple[Payment, ...]:
     """What stands in the way of an authorize: its tombstone, and the order's live payment."""
-    rows = connection.execute(
-        _IN_THE_WAY, {"of_request": authorize_request_id, "of_order": order_id}
-    )
+    rows = _IN_THE_WAY.all(connection, of_request=authorize_request_id, of_order=order_id)
     return tuple(to_payment(row) for row in rows)
 
 
@@ -79,10 +86,10 @@ def save(connection: Connection, payment: Payment, *, is_new: bool) -> None:
     """Write the payment's row."""
     values = _values(payment)
     if is_new:
-        connection.execute(_INSERT, values)
+        _INSERT.change(connection, **values)
         return
     changed = {f"new_{name}": value for name, value in values.items() if name not in _FIXED}
-    connection.execute(_UPDATE, {"of_payment": payment.payment_id, **changed})
+    _UPDATE.change(connection, of_payment=payment.payment_id, **changed)
 
 
 def post(
@@ -101,10 +108,10 @@ def post(
             "posting_id": posting_id,
             "payment_id": payment.payment_id,
             "order_id": payment.order_id,
-            "kind": posting.kind,
+            "kind": posting.kind.value,
             "request_id": posting.request_id,
-            "account": account,
-            "side": side,
+            "account": account.value,
+            "side": side.value,
             "currency_code": posting.amount.currency_code,
             "amount_minor": posting.amount.minor_units,
             "occur_time": to_micros(payment.update_time),
@@ -112,7 +119,7 @@ def post(
         for posting_id, posting, side, account in sides
     ]
     if entries:
-        connection.execute(_POST, entries)
+        _POST.change_each(connection, entries)
 
 
 def _values(payment: Payment) -> dict[str, object]:
@@ -121,7 +128,7 @@ def _values(payment: Payment) -> dict[str, object]:
         "payment_id": payment.payment_id,
         "order_id": payment.order_id,
         "customer_id": payment.customer_id,
-        "state": payment.state,
+        "state": payment.state.value,
         "currency_code": payment.amount.currency_code,
         "amount_minor": payment.amount.minor_units,
         "captured_minor": payment.captured_minor,
@@ -130,11 +137,11 @@ def _values(payment: Payment) -> dict[str, object]:
         "payment_method": payment.payment_method,
         "expire_after_micros": payment.expire_after // _MICROSECOND,
         "authorize_request_id": payment.authorize_request_id,
-        "origin": payment.origin,
+        "origin": payment.origin.value,
         "authorization_reference": payment.authorization_reference,
         "authorize_expire_time": None if expire_time is None else to_micros(expire_time),
         "refusal": _from_refusal(payment.refusal),
-        "decline_code": payment.decline_code or "",
+        "decline_code": "" if payment.decline_code is None else payment.decline_code.value,
         "void_request_id": payment.void_request_id,
         "captures": _from_captures(payment.captures),
         "refunds": _from_refunds(payment.refunds),
@@ -144,29 +151,53 @@ def _values(payment: Payment) -> dict[str, object]:
     }
 
 
-def to_payment(row: Row[Any]) -> Payment:
-    """The payment that a whole row of the table holds."""
-    expire_micros = row.authorize_expire_time
+def to_payment(row: Sequence[Any]) -> Payment:
+    """The payment that a whole row of the table holds, its columns in the table's order."""
+    (
+        payment_id,
+        order_id,
+        customer_id,
+        state,
+        currency_code,
+        amount_minor,
+        _captured_minor,
+        _refunded_minor,
+        _refund_pending_minor,
+        payment_method,
+        expire_after_micros,
+        authorize_request_id,
+        origin,
+        authorization_reference,
+        expire_micros,
+        refusal,
+        decline_code,
+        void_request_id,
+        captures,
+        refunds,
+        version,
+        create_micros,
+        update_micros,
+    ) = row
     return Payment(
-        payment_id=row.payment_id,
-        order_id=row.order_id,
-        customer_id=row.customer_id,
-        state=PaymentState(row.state),
-        amount=Money(row.currency_code, row.amount_minor),
-        payment_method=row.payment_method,
-        expire_after=timedelta(microseconds=row.expire_after_micros),
-        authorize_request_id=row.authorize_request_id,
-        create_time=from_micros(row.create_time),
-        update_time=from_micros(row.update_time),
-        version=row.version,
-        origin=Origin(row.origin),
-        authorization_reference=row.authorization_reference,
+        payment_id=payment_id,
+        order_id=order_id,
+        customer_id=customer_id,
+        state=PaymentState(state),
+        amount=Money(currency_code, amount_minor),
+        payment_method=payment_method,
+        expire_after=timedelta(microseconds=expire_after_micros),
+        authorize_request_id=authorize_request_id,
+        create_time=from_micros(create_micros),
+        update_time=from_micros(update_micros),
+        version=version,
+        origin=Origin(origin),
+        authorization_reference=authorization_reference,
         authorize_expire_time=None if expire_micros is None else from_micros(expire_micros),
-        refusal=_to_refusal(row.refusal),
-        decline_code=DeclineCode(row.decline_code) if row.decline_code else None,
-        void_request_id=row.void_request_id,
-        captures=_to_captures(row.captures),
-        refunds=_to_refunds(row.refunds, row.currency_code),
+        refusal=_to_refusal(refusal),
+        decline_code=DeclineCode(decline_code) if decline_code else None,
+        void_request_id=void_request_id,
+        captures=_to_captures(captures),
+        refunds=_to_refunds(refunds, currency_code),
     )
 
 

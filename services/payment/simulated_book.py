@@ -1,5 +1,6 @@
 """The book of the simulated processor: append-only entries in a file of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +13,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Row,
     String,
     Table,
     UniqueConstraint,
@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
 from services.payment.payment import Money
 
 _METADATA = MetaData()
@@ -53,24 +54,32 @@ _CALL = Table(
     Column("calls", Integer, nullable=False),
 )
 
-_FIND = select(_ENTRY).where(
-    _ENTRY.c.method == bindparam("of_method"), _ENTRY.c.key == bindparam("of_key")
+_FIND = Prepared(
+    select(_ENTRY).where(
+        _ENTRY.c.method == bindparam("of_method"), _ENTRY.c.key == bindparam("of_key")
+    )
 )
-_HISTORY = (
+_HISTORY = Prepared(
     select(_ENTRY)
     .where(_ENTRY.c.authorization_reference == bindparam("of_reference"))
     .order_by(_ENTRY.c.sequence)
 )
-_LIST = (
+_LIST = Prepared(
     select(_ENTRY)
     .where(_ENTRY.c.sequence > bindparam("after_sequence"), _ENTRY.c.kind != "FENCED")
     .order_by(_ENTRY.c.sequence)
     .limit(bindparam("row_limit"))
 )
-_WRITE = insert(_ENTRY).inline()
-_COUNT = text(
-    "INSERT INTO processor_call (method, key, calls) VALUES (:method, :key, 1)"
-    " ON CONFLICT (method, key) DO UPDATE SET calls = calls + 1 RETURNING calls"
+_WRITE = Prepared(
+    insert(_ENTRY)
+    .inline()
+    .values({column.name: bindparam(column.name) for column in _ENTRY.c if not column.primary_key})
+)
+_COUNT = Prepared(
+    text(
+        "INSERT INTO processor_call (method, key, calls) VALUES (:method, :key, 1)"
+        " ON CONFLICT (method, key) DO UPDATE SET calls = calls + 1 RETURNING calls"
+    )
 )
 
 
@@ -115,59 +124,72 @@ def create_tables(connection: Connection) -> None:
 
 def find(connection: Connection, method: str, key: str) -> BookEntry | None:
     """What the first call of `method` with `key` did; None where there was none."""
-    row = connection.execute(_FIND, {"of_method": method, "of_key": key}).one_or_none()
+    row = _FIND.first(connection, of_method=method, of_key=key)
     return None if row is None else _entry(row)
 
 
 def history(connection: Connection, authorization_reference: str) -> tuple[BookEntry, ...]:
     """Everything that became of one authorization, in order."""
-    rows = connection.execute(_HISTORY, {"of_reference": authorization_reference})
+    rows = _HISTORY.all(connection, of_reference=authorization_reference)
     return tuple(_entry(row) for row in rows)
 
 
 def write(connection: Connection, entry: BookEntry) -> BookEntry:
     """Append an entry, and answer it."""
-    connection.execute(
-        _WRITE,
-        {
-            "method": entry.method,
-            "key": entry.key,
-            "kind": entry.kind,
-            "authorization_reference": entry.authorization_reference,
-            "order_id": entry.order_id,
-            "payment_method": entry.payment_method,
-            "currency_code": entry.amount.currency_code,
-            "amount_minor": entry.amount.minor_units,
-            "code": entry.code,
-            "expire_time": to_micros(entry.expire_time),
-            "occur_time": to_micros(entry.occur_time),
-        },
+    _WRITE.change(
+        connection,
+        method=entry.method,
+        key=entry.key,
+        kind=entry.kind.value,
+        authorization_reference=entry.authorization_reference,
+        order_id=entry.order_id,
+        payment_method=entry.payment_method,
+        currency_code=entry.amount.currency_code,
+        amount_minor=entry.amount.minor_units,
+        code=entry.code,
+        expire_time=to_micros(entry.expire_time),
+        occur_time=to_micros(entry.occur_time),
     )
     return entry
 
 
 def count_call(connection: Connection, method: str, key: str) -> int:
     """How often `method` was called with `key`, this time included."""
-    return int(connection.execute(_COUNT, {"method": method, "key": key}).scalar_one())
+    (calls,) = _COUNT.first(connection, method=method, key=key)
+    return int(calls)
 
 
 def list_entries(connection: Connection, after_sequence: int, limit: int) -> tuple[BookEntry, ...]:
     """At most `limit` entries behind `after_sequence`, in the order in which they happened."""
-    rows = connection.execute(_LIST, {"after_sequence": after_sequence, "row_limit": limit})
+    rows = _LIST.all(connection, after_sequence=after_sequence, row_limit=limit)
     return tuple(_entry(row) for row in rows)
 
 
-def _entry(row: Row[Any]) -> BookEntry:
+def _entry(row: Sequence[Any]) -> BookEntry:
+    (
+        sequence,
+        method,
+        key,
+        kind,
+        authorization_reference,
+        order_id,
+        payment_method,
+        currency_code,
+        amount_minor,
+        code,
+        expire_micros,
+        occur_micros,
+    ) = row
     return BookEntry(
-        method=row.method,
-        key=row.key,
-        kind=Kind(row.kind),
-        authorization_reference=row.authorization_reference,
-        order_id=row.order_id,
-        payment_method=row.payment_method,
-        amount=Money(row.currency_code, row.amount_minor),
-        occur_time=from_micros(row.occur_time),
-        expire_time=from_micros(row.expire_time),
-        code=row.code,
-        sequence=row.sequence,
+        method=method,
+        key=key,
+        kind=Kind(kind),
+        authorization_reference=authorization_reference,
+        order_id=order_id,
+        payment_method=payment_method,
+        amount=Money(currency_code, amount_minor),
+        occur_time=from_micros(occur_micros),
+        expire_time=from_micros(expire_micros),
+        code=code,
+        sequence=sequence,
     )

@@ -101,7 +101,7 @@ def authorize(
                 amount=ask.amount,
                 occur_time=ask.now,
                 expire_time=ask.now + lifetime,
-                code="" if approves else DECLINED.get(payment_method, DeclineCode.UNKNOWN_METHOD),
+                code="" if approves else _decline_code(payment_method).value,
             ),
         )
     return Reply(None if is_lost else _evidence(entry))
@@ -150,6 +150,10 @@ def refund(connection: Connection, ask: Ask, authorization_reference: str) -> Re
     if entry is None:
         entry = book.write(connection, _refund(ask, history))
     return Reply(None if is_lost else _evidence(entry))
+
+
+def _decline_code(payment_method: str) -> DeclineCode:
+    return DECLINED.get(payment_method, DeclineCode.UNKNOWN_METHOD)
 
 
 def _script(

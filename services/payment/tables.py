@@ -4,9 +4,12 @@ Captures and refunds are few and are only read with their payment, so they lie i
 The sums of them are columns of their own, for the CHECKs.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, text
 
 _METADATA = MetaData()
+
+# In the very words of the unique index on it, or SQLite would not use that.
+IS_LIVE = text("state NOT IN ('DECLINED', 'VOIDED', 'EXPIRED')")
 
 PAYMENT = Table(
     "payment",

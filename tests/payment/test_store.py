@@ -1,6 +1,7 @@
 """What the database keeps: rows as they were written, and the rules it keeps by itself."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from services.chassis.database import Database
 from services.chassis.idempotency import RequestIdReusedError
 from services.chassis.lease import StaleLeaseError
+from services.chassis.prepared import Prepared
 from services.payment import commands, rows
 from services.payment.errors import PaymentAlreadyExistsError
 from services.payment.intents import next_intent
@@ -85,7 +86,7 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
     await database.write(_save, dead)
     await database.write(_save, live[0])
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(sqlite3.IntegrityError):
         await database.write(_save, live[1])
 
 
@@ -110,9 +111,9 @@ async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
     await ask(shop, requests.capture(payment.payment_id))
 
     def do_harm(connection: Connection) -> None:
-        connection.execute(text(harm))
+        Prepared(text(harm)).change(connection)
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(sqlite3.IntegrityError):
         await shop.database.write(do_harm)
 
 
