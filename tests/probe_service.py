@@ -192,9 +192,7 @@ async def running(name: str, *, port: int = 0, health: int | None = None) -> Asy
     handlers["Watch"] = grpc.unary_stream_rpc_method_handler(probe.watch)
     handlers["Upload"] = grpc.stream_unary_rpc_method_handler(probe.upload)
     handlers["Chat"] = grpc.stream_stream_rpc_method_handler(probe.chat)
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(SERVICE, handlers),)
-    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     if health is not None:
         probe.health = health_aio.HealthServicer()
         await probe.health.set("", health)

@@ -268,7 +268,7 @@ async def test_done_becomes_true_without_an_await(start: Start, open_to: Open) -
     server = await start("a")
     call = method(open_to(server))(b"x")
 
-    while not call.done():
+    while not call.done():  # noqa: ASYNC110 (polling is the point)
         await asyncio.sleep(0)
 
     assert await call == b"a:x"
