@@ -18,17 +18,11 @@ from services.payment.requests import Intention
 from services.payment.service import MIGRATIONS, Parts, open_parts
 from services.payment.store import load
 from tests.databases import opened_database
+from tests.payment.requests import Request
 
 PATIENCE_S = 20.0
 CLOCK = SystemClock()
 IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
-
-Request = (
-    pb.AuthorizePaymentRequest
-    | pb.CapturePaymentRequest
-    | pb.VoidPaymentRequest
-    | pb.RefundPaymentRequest
-)
 
 
 @asynccontextmanager

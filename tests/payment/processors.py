@@ -1,6 +1,7 @@
 """A processor in memory that does as it is told, and loses answers when it is told to."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -31,10 +32,15 @@ class Book:
         self.script = dict(script or {})
         self.answers: dict[tuple[type[Intent], str], Evidence] = {}
         self.is_expired = False
-        self.set_aside = 0
+        self._set_aside: dict[str, int] = {}
         self.captured = 0
         self.refunded = 0
         self.effects: Counter[type[Intent]] = Counter()
+
+    @property
+    def set_aside(self) -> int:
+        """Of all authorizations together."""
+        return sum(self._set_aside.values())
 
     def answer(self, intent: Intent) -> Evidence:
         """The answer of the first call with this key."""
@@ -49,17 +55,16 @@ class Book:
             return self.script[type(intent)]
         match intent:
             case AskAuthorize():
-                self.set_aside += intent.amount.minor_units
+                self._set_aside[f"ref_{intent.key}"] = intent.amount.minor_units
                 return Authorized(f"ref_{intent.key}", EXPIRE_TIME)
             case AskCapture() | AskVoid() if self.is_expired:
-                self.set_aside = 0
+                self._set_aside.pop(intent.authorization_reference, None)
                 return Expired()
             case AskCapture():
-                self.captured += self.set_aside
-                self.set_aside = 0
+                self.captured += self._set_aside.pop(intent.authorization_reference)
                 return Captured()
             case AskVoid():
-                self.set_aside = 0
+                self._set_aside.pop(intent.authorization_reference, None)
                 return Voided()
             case AskRefund():
                 self.refunded += intent.amount.minor_units
@@ -70,7 +75,8 @@ class MemoryProcessor:
     """Implements `Processor` on a `Book`.
 
     Calls wait in front of a closed `gate`, before their effect; `asked` waits for them to come.
-    `fail_next` calls fail before their effect, the answers of `lose_next` are lost after it.
+    `fail_next` calls fail before their effect, the answers of `lose_next` are lost after it; with
+    `luck` every third call fails or loses its answer.
     """
 
     def __init__(
@@ -78,10 +84,12 @@ class MemoryProcessor:
         script: Mapping[type[Intent], Evidence] | None = None,
         *,
         book: Book | None = None,
+        luck: random.Random | None = None,
     ) -> None:
         self.book = book or Book(script)
         self.gate = asyncio.Event()
         self.gate.set()
+        self._luck = luck
         self._came = asyncio.Condition()
         self.fail_next = 0
         self.lose_next = 0
@@ -118,6 +126,10 @@ class MemoryProcessor:
             self.calls.append(intent)
             self._came.notify_all()
         await self.gate.wait()
+        if self._luck is not None:
+            self.fail_next, self.lose_next = self._luck.choices(
+                ((0, 0), (1, 0), (0, 1)), weights=(4, 1, 1)
+            )[0]
         if self.fail_next:
             self.fail_next -= 1
             raise ProcessorUnavailableError("out of order")

@@ -8,6 +8,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.payment.v1 import payment_service_pb2 as pb
 from tradepost.type.v1.money_pb2 import Money
 
+Request = (
+    pb.AuthorizePaymentRequest
+    | pb.CapturePaymentRequest
+    | pb.VoidPaymentRequest
+    | pb.RefundPaymentRequest
+)
+
 NEXT_YEAR = datetime.now(UTC) + timedelta(days=365)
 LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
 WEEK_S = 7 * 24 * 3600
