@@ -19,6 +19,7 @@ from grpc_health.v1.health import aio as health_aio
 
 import discovery
 from discovery.instance import Instance
+from discovery.subchannel import Subchannel
 
 SERVICE = "discovery.probe.v1.Probe"
 
@@ -221,3 +222,20 @@ class Open(Protocol):
     """Opens a channel to some servers until the end of the test (the fixture `open_to`)."""
 
     def __call__(self, *probes: Probe, **options: Any) -> discovery.Channel: ...
+
+
+async def ready(channel: discovery.Channel, number: int) -> None:
+    """Return once so many instances can be picked."""
+    channel.get_state(try_to_connect=True)
+    while [one.state.name for one in subchannels(channel)].count("READY") < number:
+        await channel._balancer.change()
+
+
+def subchannels(channel: discovery.Channel) -> list[Subchannel]:
+    """The channel's connections."""
+    return list(channel._balancer._subchannels.values())
+
+
+def in_flight(channel: discovery.Channel) -> int:
+    """How many attempts the channel counts."""
+    return sum(one.load.in_flight for one in subchannels(channel))

@@ -14,7 +14,7 @@ from tests.probe_service import Open, Probe, Start
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Runs a server until the end of the test: `await start("a")`."""
+    """Runs a server, called by its name, until the end of the test."""
     async with AsyncExitStack() as stack:
 
         async def start_one(name: str, **options: Any) -> Probe:
@@ -25,7 +25,7 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def open_to() -> AsyncIterator[Open]:
-    """Opens a channel to servers that stay where they are: `open_to(a, b)`."""
+    """Opens a channel to servers that stay where they are."""
     async with AsyncExitStack() as stack:
 
         def open_one(*probes: Probe, **options: Any) -> discovery.Channel:

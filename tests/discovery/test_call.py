@@ -12,17 +12,12 @@ import pytest
 import discovery
 from discovery.call import Call
 from discovery.outgoing import Outgoing
-from tests.probe_service import Open, Refusal, Start, path
+from tests.probe_service import Open, Refusal, Start, in_flight, path
 
 
 def method(channel: discovery.Channel, name: str = "Get") -> Callable[..., Any]:
     """A unary method in raw bytes."""
     return channel.unary_unary(path(name))
-
-
-def in_flight(channel: discovery.Channel) -> int:
-    """How many attempts the channel counts."""
-    return sum(one.load.in_flight for one in channel._balancer._subchannels.values())
 
 
 async def test_awaiting_twice_gives_the_response_twice(start: Start, open_to: Open) -> None:

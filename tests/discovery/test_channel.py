@@ -1,0 +1,219 @@
+"""One logical channel to all instances of a service."""
+
+import asyncio
+import random
+from typing import Any
+
+import grpc
+import pytest
+from grpc import ChannelConnectivity, StatusCode
+
+import discovery
+from discovery.errors import InvalidServiceConfigError, InvalidTargetError, NoInstanceError
+from discovery.memory import MemoryRegistry
+from tests.probe_service import Open, Probe, Start, path, ready, subchannels
+
+# A port that nothing listens on.
+DEAD = "static:///127.0.0.1:1"
+
+
+async def test_calls_are_spread_over_all_instances(start: Start, open_to: Open) -> None:
+    """P2C on peak EWMA is the default."""
+    servers = [await start(name) for name in "abc"]
+    channel = open_to(*servers)
+    get = channel.unary_unary(path("Get"))
+
+    while not all(len(server.seen) > 5 for server in servers):
+        await asyncio.gather(*(get(b"x") for _ in range(10)))
+
+
+async def test_round_robin_takes_each_in_turn(start: Start, open_to: Open) -> None:
+    """By service config."""
+    servers = [await start(name) for name in "abc"]
+    channel = open_to(*servers, service_config='{"loadBalancingConfig": [{"round_robin": {}}]}')
+    get = channel.unary_unary(path("Get"))
+    while len({await get(b"x") for _ in range(3)}) < 3:
+        pass
+
+    answers = [await get(b"y") for _ in range(9)]
+
+    assert sorted(answers) == [b"a:y"] * 3 + [b"b:y"] * 3 + [b"c:y"] * 3
+
+
+async def test_nothing_is_opened_before_the_first_call(start: Start, open_to: Open) -> None:
+    """A channel may be made before it is known whether it is needed."""
+    server = await start("a")
+    before = asyncio.all_tasks()
+
+    channel = open_to(server)
+    channel.unary_unary(path("Get"))
+
+    assert channel.get_state() is ChannelConnectivity.IDLE
+    assert asyncio.all_tasks() == before
+
+
+def test_a_channel_is_made_without_a_loop() -> None:
+    """At import time, for instance."""
+    channel = discovery.open_channel(DEAD, rng=random.Random(7))
+
+    assert isinstance(channel, grpc.aio.Channel)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"target": "order"}, InvalidTargetError),
+        ({"target": DEAD, "service_config": "{}}"}, InvalidServiceConfigError),
+        ({"target": DEAD, "interceptors": [object()]}, TypeError),
+    ],
+)
+def test_what_is_wrong_is_refused_at_once(arguments: Any, error: type[Exception]) -> None:
+    """Not at the first call."""
+    with pytest.raises(error):
+        discovery.open_channel(**arguments, rng=random.Random(7))
+
+
+async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
+    """READY while any instance is; CONNECTING before; TRANSIENT_FAILURE after the last is gone."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+
+    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.CONNECTING
+    await channel.channel_ready()
+    assert channel.get_state() is ChannelConnectivity.READY
+
+    await a.stop()
+    await channel.unary_unary(path("Get"))(b"x")
+    assert channel.get_state() is ChannelConnectivity.READY
+
+    await b.stop()
+    while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
+        await channel.wait_for_state_change(channel.get_state())
+
+    await channel.close()
+    assert channel.get_state() is ChannelConnectivity.SHUTDOWN
+
+
+async def test_a_dead_address_fails_fast(open_to: Open) -> None:
+    """UNAVAILABLE once every instance is in TRANSIENT_FAILURE, with the states."""
+    async with discovery.open_channel(DEAD, rng=random.Random(7)) as channel:
+        with pytest.raises(NoInstanceError, match=r"127\.0\.0\.1:1 TRANSIENT_FAILURE"):
+            await channel.unary_unary(path("Get"))(b"x")
+
+
+async def test_wait_for_ready_waits_for_an_instance(start: Start) -> None:
+    """None is registered yet; the call is answered when one is."""
+    registry = MemoryRegistry()
+    async with discovery.open_channel(
+        "memory:///probe", watcher=registry, rng=random.Random(7)
+    ) as channel:
+        call = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x", wait_for_ready=True))
+        while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
+            await channel.wait_for_state_change(channel.get_state())
+        assert not call.done()
+
+        server = await start("a")
+        await registry.register(server.instance())
+
+        assert await call == b"a:x"
+
+
+async def test_wait_for_ready_waits_to_the_deadline() -> None:
+    """And no longer."""
+    async with discovery.open_channel(DEAD, rng=random.Random(7)) as channel:
+        call = channel.unary_unary(path("Get"))(b"x", wait_for_ready=True, timeout=0.2)
+
+        with pytest.raises(discovery.LocalRefusalError) as refused:
+            await call
+        assert refused.value.code() is StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_wait_for_ready_may_be_configured() -> None:
+    """Per method; a call's own word counts more."""
+    config = {"methodConfig": [{"name": [{}], "waitForReady": True, "timeout": "0.2s"}]}
+    async with discovery.open_channel(DEAD, service_config=config, rng=random.Random(7)) as channel:
+        get = channel.unary_unary(path("Get"))
+        with pytest.raises(discovery.LocalRefusalError):
+            await get(b"x")
+        with pytest.raises(NoInstanceError):
+            await get(b"x", wait_for_ready=False)
+
+
+async def test_a_failed_first_look_up_fails_calls() -> None:
+    """A registry that can't be asked counts as TRANSIENT_FAILURE, with its own words."""
+    registry = MemoryRegistry()
+    registry.fail("no route to Consul")
+    async with discovery.open_channel(
+        "memory:///probe", watcher=registry, rng=random.Random(7)
+    ) as channel:
+        with pytest.raises(NoInstanceError, match="no route to Consul"):
+            await channel.unary_unary(path("Get"))(b"x")
+
+
+async def test_instances_come_and_go(start: Start) -> None:
+    """What is registered is called, what is gone is not, and nothing fails on the way."""
+    registry = MemoryRegistry()
+    a, b = await start("a"), await start("b")
+    await registry.register(a.instance())
+    async with discovery.open_channel(
+        "memory:///probe", watcher=registry, rng=random.Random(7)
+    ) as channel:
+        post = channel.unary_unary(path("Post"))
+        assert await post(b"x") == b"a:x"
+
+        await registry.register(b.instance())
+        while await post(b"x") != b"b:x":
+            pass
+
+
+async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
+    """It gets no new calls, and those in flight end in their own time."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    a.gate.clear()
+    post = channel.unary_unary(path("Post"))
+    waiting = [asyncio.ensure_future(post(b"x")) for _ in range(4)]
+    await asyncio.gather(a.wait_for_calls(1), b.wait_for_calls(1))
+
+    remove(channel, a)
+    assert {await post(b"y") for _ in range(5)} == {b"b:y"}
+    a.gate.set()
+
+    assert set(await asyncio.gather(*waiting)) == {b"a:x", b"b:x"}
+    while channel._balancer._draining:
+        await asyncio.wait(set(channel._balancer._draining))
+
+
+async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
+    """By instance and incarnation: a restart begins anew, a flapping registration doesn't."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    balancer = channel._balancer
+    one = subchannels(channel)[0]
+    one.load.observe(7.0, channel.clock.monotonic())
+    listed = balancer._resolution
+
+    remove(channel, *(server for server in (a, b) if server.address == one.instance.endpoint))
+    balancer.update(listed)
+
+    loads = {each.instance.instance_id: each.load for each in subchannels(channel)}
+    assert loads[one.instance.instance_id] is one.load
+
+    restarted = discovery.instance.Instance(
+        one.instance.instance_id, "probe", "127.0.0.1", one.instance.port, incarnation="2"
+    )
+    balancer.update(discovery.instance.Resolution(9, (restarted,)))
+    (again,) = subchannels(channel)
+    assert again.load is not one.load
+
+
+def remove(channel: discovery.Channel, *servers: Probe) -> None:
+    """Take servers off the channel's list."""
+    balancer = channel._balancer
+    gone = {server.address for server in servers}
+    listed = balancer._resolution
+    assert listed is not None
+    left = tuple(one for one in listed.instances if one.endpoint not in gone)
+    balancer.update(discovery.instance.Resolution(listed.version + 1, left))
