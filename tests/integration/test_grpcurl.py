@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+
 from discovery.instance import Instance
 from tests.tools import grpcurl_path
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scripts.tools.places import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
