@@ -107,14 +107,14 @@ def test_the_processor_may_have_fenced_the_authorize() -> None:
 
 def test_a_void_while_authorizing_waits_for_the_answer() -> None:
     """The question stays the same; then there is something to void."""
-    drawer = Drawer(authorize(), void())
+    noted = Drawer(authorize(), void()).payment
+    voiding = Drawer(authorize(), void(), AUTHORIZED).payment
 
-    assert drawer.payment.void_requested
-    assert isinstance(next_intent(drawer.payment), AskAuthorize)
-    drawer.tell(AUTHORIZED)
-    assert drawer.payment.state is PaymentState.VOIDING
-    assert not drawer.payment.void_requested
-    assert next_intent(drawer.payment) == AskVoid("void_1", "authorize_1", "sim_1")
+    assert noted.void_requested
+    assert isinstance(next_intent(noted), AskAuthorize)
+    assert voiding.state is PaymentState.VOIDING
+    assert not voiding.void_requested
+    assert next_intent(voiding) == AskVoid("void_1", "authorize_1", "sim_1")
 
 
 def test_a_void_is_noted_once() -> None:
@@ -158,12 +158,12 @@ def test_a_captured_payment_cannot_be_voided() -> None:
 
 def test_a_void_noted_while_capturing_lapses_when_the_money_was_taken() -> None:
     """Too late is too late."""
-    drawer = Drawer(authorize(), AUTHORIZED, capture(), void())
+    noted = Drawer(authorize(), AUTHORIZED, capture(), void()).payment
+    captured = Drawer(authorize(), AUTHORIZED, capture(), void(), commands.Captured()).payment
 
-    assert drawer.payment.void_requested
-    drawer.tell(commands.Captured())
-    assert drawer.payment.state is PaymentState.CAPTURED
-    assert not drawer.payment.void_requested
+    assert noted.void_requested
+    assert captured.state is PaymentState.CAPTURED
+    assert not captured.void_requested
 
 
 def test_a_void_noted_while_capturing_is_due_when_the_money_was_not_taken() -> None:

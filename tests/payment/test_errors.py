@@ -389,7 +389,7 @@ async def test_requests_of_the_other_methods_are_checked_too(
     verbose.reason = "x" * 201
     nothing_back = requests.refund(requests.new_payment_id(), 0)
     payments = rpc.ListPaymentsRequest(order_id="ord", states=[0, 99])  # type: ignore[list-item]
-    cases = [
+    cases: list[tuple[Awaitable[object], set[str]]] = [
         (grpc_stub.CapturePayment(rpc.CapturePaymentRequest()), {"request_id", "payment_id"}),
         (grpc_stub.VoidPayment(void), {"payment_id"}),
         (grpc_stub.VoidPayment(unseen), {"order_id"}),

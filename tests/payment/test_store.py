@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -80,7 +81,7 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
     """Even if our code forgot to; a dead one is no obstacle."""
     dead = Drawer(authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)).payment
     live = [
-        Drawer(commands.Authorize(**{**_facts(authorize(name)), "payment_id": name})).payment
+        Drawer(replace(authorize(name), payment_id=name)).payment
         for name in ("authorize_2", "authorize_3")
     ]
     await database.write(_save, dead)
@@ -88,10 +89,6 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
 
     with pytest.raises(sqlite3.IntegrityError):
         await database.write(_save, live[1])
-
-
-def _facts(command: commands.Authorize) -> dict[str, object]:
-    return {name: getattr(command, name) for name in command.__slots__}
 
 
 @pytest.mark.parametrize(
