@@ -8,41 +8,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
-from discovery.clock import SystemClock
 from services.chassis.database import (
     Database,
-    DatabaseSettingsError,
-    StoreOverloadedError,
-    StoreUnavailableError,
 )
 from tests.databases import Gate
 from tests.manual_clock import ManualClock
+from tests.notes import add_note, add_note_then_fail, create_notes, notes
 
 WAIT_S = 10.0
-
-
-def create_notes(connection: Connection) -> None:
-    """Make the table of the notes."""
-    connection.exec_driver_sql("CREATE TABLE note (text TEXT PRIMARY KEY) WITHOUT ROWID")
-
-
-def add_note(connection: Connection, text: str) -> str:
-    """Write one note; a note can be written once."""
-    connection.exec_driver_sql("INSERT INTO note VALUES (?)", (text,))
-    return text
-
-
-def add_note_then_fail(connection: Connection, text: str, error: BaseException) -> None:
-    """Write a note, then raise `error`."""
-    add_note(connection, text)
-    raise error
-
-
-def notes(connection: Connection) -> list[str]:
-    """All notes, sorted."""
-    return [row[0] for row in connection.exec_driver_sql("SELECT text FROM note ORDER BY text")]
 
 
 @pytest.fixture
@@ -224,89 +199,6 @@ async def test_a_function_runs_in_the_context_of_its_caller(database: Database) 
     assert story.get() == "order"
 
 
-async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
-    """More than may wait are refused before anything is done."""
-    database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=2
-    )
-    await database.write(create_notes)
-    gate = Gate()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(database.write(gate))
-        await gate.entered()
-        group.create_task(database.write(add_note, "1"))
-        group.create_task(database.write(add_note, "2"))
-        await asyncio.sleep(0)
-        with pytest.raises(StoreOverloadedError):
-            await database.write(add_note, "3")
-        gate.open()
-    assert await database.read(notes) == ["1", "2"]
-    await database.close()
-
-
-async def test_too_many_reads_are_refused(tmp_path: Path) -> None:
-    """Reads have the same bound."""
-    database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db",
-        clock=ManualClock(),
-        owner="test",
-        readers=1,
-        queue_max=1,
-    )
-    await database.write(create_notes)
-    gate = Gate()
-    reading = asyncio.create_task(database.read(gate))
-    await gate.entered()
-    waiting = asyncio.create_task(database.read(notes))
-    await asyncio.sleep(0)
-    with pytest.raises(StoreOverloadedError):
-        await database.read(notes)
-    gate.open()
-    await reading
-    assert await waiting == []
-    await database.close()
-    with pytest.raises(StoreUnavailableError):
-        await database.read(notes)
-
-
-async def test_a_read_sees_one_instant(database: Database) -> None:
-    """A write that commits during a read is not seen by it."""
-    await database.write(add_note, "milk")
-    gate = Gate()
-
-    def read_twice(connection: Connection) -> tuple[list[str], list[str]]:
-        first = notes(connection)
-        gate(connection)
-        return first, notes(connection)
-
-    reading = asyncio.create_task(database.read(read_twice))
-    await gate.entered()
-    await database.write(add_note, "bread")
-    gate.open()
-
-    assert await reading == (["milk"], ["milk"])
-    assert await database.read(notes) == ["bread", "milk"]
-
-
-async def test_a_read_cannot_write(database: Database) -> None:
-    """A read that writes is a bug and says so; the reader serves on."""
-    with pytest.raises(OperationalError, match="readonly"):
-        await database.read(add_note, "smuggled")
-    assert await database.read(notes) == []
-
-
-async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
-    """What a read function raises reaches the caller unchanged."""
-    failure = LookupError("nothing there")
-
-    def look(_: Connection) -> None:
-        raise failure
-
-    with pytest.raises(LookupError) as raised:
-        await database.read(look)
-    assert raised.value is failure
-
-
 async def test_commits_are_told_and_failures_are_not(database: Database) -> None:
     """Who follows the log is woken by each commit, and by nothing else."""
     commits: list[None] = []
@@ -317,51 +209,3 @@ async def test_commits_are_told_and_failures_are_not(database: Database) -> None
     with pytest.raises(IntegrityError):
         await database.write(add_note, "milk")
     assert len(commits) == 1
-
-
-async def test_closing_writes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
-    """An accepted write is written before the end; one that comes later is unavailable."""
-    database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=SystemClock(), owner="test"
-    )
-    await database.write(create_notes)
-    queued = [asyncio.create_task(database.write(add_note, str(number))) for number in range(9)]
-    await asyncio.sleep(0)
-    await database.close()
-
-    assert await asyncio.gather(*queued) == [str(number) for number in range(9)]
-    with pytest.raises(StoreUnavailableError):
-        await database.write(add_note, "late")
-    await database.close()
-
-
-async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) -> None:
-    """The journal is a write-ahead log synchronized at every COMMIT, and references hold."""
-
-    def settings(connection: Connection) -> dict[str, object]:
-        names = ("journal_mode", "synchronous", "foreign_keys")
-        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
-
-    full = 2
-    assert await database.write(settings) == {
-        "journal_mode": "wal",
-        "synchronous": full,
-        "foreign_keys": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "no url",
-        "sqlite://",
-        "sqlite:///:memory:",
-        "sqlite:////no/such/folder/file.db",
-        "postgresql://localhost/order",
-    ],
-)
-async def test_a_database_that_cannot_be_used_is_refused_at_start(url: str) -> None:
-    """Wrong settings stop the process before it serves."""
-    with pytest.raises(DatabaseSettingsError):
-        await Database.open(url, clock=ManualClock(), owner="test")

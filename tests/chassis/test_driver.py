@@ -1,9 +1,7 @@
 """Pending work is finished whether or not anybody asks again, by one owner at a time."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -12,15 +10,21 @@ import pytest
 from sqlalchemy import Connection
 
 from services.chassis.database import Database
-from services.chassis.driver import Driver
-from services.chassis.lease import Claim, LeaseRow, Leases
+from services.chassis.lease import Claim
 from tests.databases import Gate, opened_database
+from tests.driven_instance import (
+    KIND,
+    LEASE_S,
+    POLL_S,
+    Instance,
+    advance_until,
+    finish,
+    hang,
+    nothing_pending,
+    row_of,
+    wait_then_finish,
+)
 from tests.manual_clock import ManualClock
-
-KIND = "checkout"
-LEASE_S = 10.0
-POLL_S = 0.5
-WAIT_S = 10.0
 
 
 @pytest.fixture
@@ -34,106 +38,6 @@ async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database
     """A migrated database."""
     async with opened_database(tmp_path, clock=clock) as opened:
         yield opened
-
-
-class Instance:
-    """One process of a service: its leases, its driver, and what it drove."""
-
-    def __init__(
-        self,
-        owner: str,
-        database: Database,
-        clock: ManualClock,
-        work: Callable[["Instance", Claim], Awaitable[None]],
-        *,
-        max_running: int = 256,
-    ) -> None:
-        self.database = database
-        self.clock = clock
-        self.leases = Leases(owner=owner, clock=clock, rng=random.Random(owner), lease_s=LEASE_S)
-        self._work = work
-        self.driven: asyncio.Queue[Claim] = asyncio.Queue()
-        self.proceed = asyncio.Event()
-        self.driver = Driver(
-            kind=KIND,
-            database=database,
-            leases=self.leases,
-            clock=clock,
-            rng=random.Random(owner),
-            drive=self._drive,
-            poll_s=POLL_S,
-            max_running=max_running,
-        )
-
-    async def _drive(self, claim: Claim) -> None:
-        self.driven.put_nowait(claim)
-        await self._work(self, claim)
-
-    async def place(self, subject: str) -> Claim:
-        """What a handler does: write the work leased, and let the wake-up start the driver."""
-        return await self.database.write(self.leases.open, subject, KIND, then=self.driver.start)
-
-    async def next_driven(self) -> Claim:
-        async with asyncio.timeout(WAIT_S):
-            return await self.driven.get()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Instance"]:
-        task = asyncio.create_task(self.driver.run())
-        try:
-            yield self
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-
-async def finish(instance: Instance, claim: Claim) -> None:
-    """Work that is done at once."""
-    await instance.database.write(instance.leases.close, claim)
-
-
-async def wait_then_finish(instance: Instance, claim: Claim) -> None:
-    """Work that is done when the test says so."""
-    await instance.proceed.wait()
-    await finish(instance, claim)
-
-
-async def step_until_draining(instance: Instance, claim: Claim) -> None:
-    """Work of many steps, which stops after the current one when the process drains."""
-    while not instance.driver.draining:
-        await instance.proceed.wait()
-        await instance.database.write(instance.leases.check, claim)
-
-
-async def hang(_: Instance, __: Claim) -> None:
-    """Work that is never done."""
-    await asyncio.Event().wait()
-
-
-def pending(connection: Connection) -> int:
-    """How many rows of work are open."""
-    return int(connection.exec_driver_sql("SELECT count(*) FROM lease").scalar_one())
-
-
-async def row_of(instance: Instance, subject: str) -> LeaseRow:
-    """The row as an operator sees it."""
-    row = await instance.database.read(instance.leases.get, subject)
-    assert row is not None
-    return row
-
-
-async def advance_until(
-    clock: ManualClock, reached: Callable[[], Awaitable[bool]], *, step_s: float = POLL_S
-) -> None:
-    """Move time on step by step while threads do their part between the steps."""
-    async with asyncio.timeout(WAIT_S):
-        while not await reached():
-            await clock.advance(step_s)
-
-
-async def nothing_pending(database: Database) -> bool:
-    """Whether all work is done."""
-    return await database.read(pending) == 0
 
 
 async def test_placed_work_is_driven_at_once(database: Database, clock: ManualClock) -> None:
@@ -309,82 +213,6 @@ async def test_a_drive_inherits_nothing_from_its_caller(
         await ours.place("ord_1")
         await advance_until(clock, partial(nothing_pending, database), step_s=0)
     assert seen == ["none"]
-
-
-async def test_draining_finishes_the_step_and_gives_the_work_away(
-    database: Database, clock: ManualClock
-) -> None:
-    """After a drain another instance goes on at once: nobody waits for a lease to expire."""
-    ours = Instance("ours", database, clock, step_until_draining)
-    async with ours.running():
-        await ours.place("ord_1")
-        await ours.next_driven()
-        draining = asyncio.create_task(ours.driver.drain())
-        await clock.settle()
-        assert ours.driver.draining
-        assert not draining.done()
-        ours.proceed.set()
-        async with asyncio.timeout(WAIT_S):
-            await draining
-
-    heir = Instance("heir", database, clock, finish)
-    async with heir.running():
-        assert (await heir.next_driven()).subject == "ord_1"
-    assert clock.monotonic() < LEASE_S
-
-
-async def test_work_written_around_the_drain_is_given_away(
-    database: Database, clock: ManualClock
-) -> None:
-    """A row that was written leased but committed after the drain began is released too."""
-    ours = Instance("ours", database, clock, finish)
-    async with ours.running():
-        gate = Gate()
-
-        def place(connection: Connection) -> Claim:
-            leased = not ours.driver.draining
-            gate(connection)
-            return ours.leases.open(connection, "ord_1", KIND, leased=leased)
-
-        placing = asyncio.create_task(database.write(place, then=ours.driver.start))
-        await gate.entered()
-        draining = asyncio.create_task(ours.driver.drain())
-        await asyncio.sleep(0)
-        gate.open()
-        await placing
-        async with asyncio.timeout(WAIT_S):
-            await draining
-
-    assert ours.driven.empty()
-    assert (await row_of(ours, "ord_1")).owner == ""
-
-
-async def test_a_drive_that_outlasts_the_drain_is_cancelled(
-    database: Database, clock: ManualClock
-) -> None:
-    """A hung step doesn't keep the process; the next owner repeats it."""
-    ours = Instance("ours", database, clock, hang)
-    async with ours.running():
-        await ours.place("ord_1")
-        await ours.next_driven()
-        draining = asyncio.create_task(ours.driver.drain())
-        await clock.advance(5.0)
-        async with asyncio.timeout(WAIT_S):
-            await draining
-    assert (await row_of(ours, "ord_1")).owner == ""
-
-
-async def test_a_drained_driver_ends(database: Database, clock: ManualClock) -> None:
-    """`run` returns once everything is given back, and starts nothing any more."""
-    ours = Instance("ours", database, clock, finish)
-    task = asyncio.create_task(ours.driver.run())
-    await clock.settle()
-    await ours.driver.drain()
-    async with asyncio.timeout(WAIT_S):
-        await task
-
-    await ours.place("ord_1")
-    assert ours.driven.empty()
 
 
 async def test_the_driver_outlives_a_store_that_does_not_answer(

@@ -1,0 +1,162 @@
+"""What a database refuses, what its reads see, and how it opens and closes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from discovery.clock import SystemClock
+from services.chassis.database import (
+    Database,
+    DatabaseSettingsError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
+from tests.databases import Gate
+from tests.manual_clock import ManualClock
+from tests.notes import add_note, create_notes, notes
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    opened = await Database.open(
+        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=100
+    )
+    await opened.write(create_notes)
+    yield opened
+    await opened.close()
+
+
+async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
+    """More than may wait are refused before anything is done."""
+    database = await Database.open(
+        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=2
+    )
+    await database.write(create_notes)
+    gate = Gate()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.write(gate))
+        await gate.entered()
+        group.create_task(database.write(add_note, "1"))
+        group.create_task(database.write(add_note, "2"))
+        await asyncio.sleep(0)
+        with pytest.raises(StoreOverloadedError):
+            await database.write(add_note, "3")
+        gate.open()
+    assert await database.read(notes) == ["1", "2"]
+    await database.close()
+
+
+async def test_too_many_reads_are_refused(tmp_path: Path) -> None:
+    """Reads have the same bound."""
+    database = await Database.open(
+        f"sqlite:///{tmp_path}/notes.db",
+        clock=ManualClock(),
+        owner="test",
+        readers=1,
+        queue_max=1,
+    )
+    await database.write(create_notes)
+    gate = Gate()
+    reading = asyncio.create_task(database.read(gate))
+    await gate.entered()
+    waiting = asyncio.create_task(database.read(notes))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreOverloadedError):
+        await database.read(notes)
+    gate.open()
+    await reading
+    assert await waiting == []
+    await database.close()
+    with pytest.raises(StoreUnavailableError):
+        await database.read(notes)
+
+
+async def test_a_read_sees_one_instant(database: Database) -> None:
+    """A write that commits during a read is not seen by it."""
+    await database.write(add_note, "milk")
+    gate = Gate()
+
+    def read_twice(connection: Connection) -> tuple[list[str], list[str]]:
+        first = notes(connection)
+        gate(connection)
+        return first, notes(connection)
+
+    reading = asyncio.create_task(database.read(read_twice))
+    await gate.entered()
+    await database.write(add_note, "bread")
+    gate.open()
+
+    assert await reading == (["milk"], ["milk"])
+    assert await database.read(notes) == ["bread", "milk"]
+
+
+async def test_a_read_cannot_write(database: Database) -> None:
+    """A read that writes is a bug and says so; the reader serves on."""
+    with pytest.raises(OperationalError, match="readonly"):
+        await database.read(add_note, "smuggled")
+    assert await database.read(notes) == []
+
+
+async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
+    """What a read function raises reaches the caller unchanged."""
+    failure = LookupError("nothing there")
+
+    def look(_: Connection) -> None:
+        raise failure
+
+    with pytest.raises(LookupError) as raised:
+        await database.read(look)
+    assert raised.value is failure
+
+
+async def test_closing_writes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
+    """An accepted write is written before the end; one that comes later is unavailable."""
+    database = await Database.open(
+        f"sqlite:///{tmp_path}/notes.db", clock=SystemClock(), owner="test"
+    )
+    await database.write(create_notes)
+    queued = [asyncio.create_task(database.write(add_note, str(number))) for number in range(9)]
+    await asyncio.sleep(0)
+    await database.close()
+
+    assert await asyncio.gather(*queued) == [str(number) for number in range(9)]
+    with pytest.raises(StoreUnavailableError):
+        await database.write(add_note, "late")
+    await database.close()
+
+
+async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) -> None:
+    """The journal is a write-ahead log synchronized at every COMMIT, and references hold."""
+
+    def settings(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
+
+    full = 2
+    assert await database.write(settings) == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "no url",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////no/such/folder/file.db",
+        "postgresql://localhost/order",
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_refused_at_start(url: str) -> None:
+    """Wrong settings stop the process before it serves."""
+    with pytest.raises(DatabaseSettingsError):
+        await Database.open(url, clock=ManualClock(), owner="test")
