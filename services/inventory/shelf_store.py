@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
+from services.inventory.in_lists import PreparedIn
 from services.inventory.stock import Item, Money, Movement, MovementKind, Offer, StockLevel
 from services.inventory.tables import ITEM, STOCK, STOCK_MOVEMENT
 
@@ -31,19 +33,17 @@ _MOVEMENT = (
     STOCK_MOVEMENT.c.reason,
 )
 
-_OFFERS = (
-    select(*_ITEM, ITEM.c.stream_version, *_STOCK)
-    .join_from(ITEM, STOCK, STOCK.c.sku == ITEM.c.sku)
-    .where(ITEM.c.sku.in_(bindparam("skus", expanding=True)))
+_OFFERS = PreparedIn(
+    select(*_ITEM, ITEM.c.stream_version, *_STOCK).join_from(ITEM, STOCK), ITEM.c.sku
 )
-_LEVELS = select(*_STOCK).where(STOCK.c.sku.in_(bindparam("skus", expanding=True)))
-_ITEMS_AFTER = (
+_LEVELS = PreparedIn(select(*_STOCK), STOCK.c.sku)
+_ITEMS_AFTER = Prepared(
     select(*_ITEM)
     .where(ITEM.c.sku > bindparam("after_sku"))
     .order_by(ITEM.c.sku)
     .limit(bindparam("row_limit"))
 )
-_LEVELS_AFTER = (
+_LEVELS_AFTER = Prepared(
     select(*_STOCK)
     .where(STOCK.c.sku > bindparam("after_sku"))
     .order_by(STOCK.c.sku)
@@ -55,9 +55,18 @@ _MOVEMENTS_AFTER = (
     .order_by(STOCK_MOVEMENT.c.sequence)
     .limit(bindparam("row_limit"))
 )
-_INSERT_ITEM = insert(ITEM).inline()
-_INSERT_STOCK = insert(STOCK).inline()
-_UPDATE_ITEM = (
+_OF_SKU = STOCK_MOVEMENT.c.sku == bindparam("sku")
+_OF_RESERVATION = STOCK_MOVEMENT.c.reservation_id == bindparam("reservation_id")
+# By whether they are of one item, and of one reservation.
+_MOVEMENTS = {
+    (False, False): Prepared(_MOVEMENTS_AFTER),
+    (True, False): Prepared(_MOVEMENTS_AFTER.where(_OF_SKU)),
+    (False, True): Prepared(_MOVEMENTS_AFTER.where(_OF_RESERVATION)),
+    (True, True): Prepared(_MOVEMENTS_AFTER.where(_OF_SKU, _OF_RESERVATION)),
+}
+_INSERT_ITEM = Prepared(insert(ITEM).inline())
+_INSERT_STOCK = Prepared(insert(STOCK).inline())
+_UPDATE_ITEM = Prepared(
     update(ITEM)
     .where(ITEM.c.sku == bindparam("key"))
     .values(
@@ -69,7 +78,7 @@ _UPDATE_ITEM = (
         update_time=bindparam("update_time"),
     )
 )
-_MOVE = (
+_MOVE = Prepared(
     update(STOCK)
     .where(STOCK.c.sku == bindparam("key"))
     .values(
@@ -79,29 +88,36 @@ _MOVE = (
         version=STOCK.c.version + 1,
     )
 )
-_APPEND_MOVEMENT = insert(STOCK_MOVEMENT).inline()
+# Without the sequence, which the database counts.
+_APPEND_MOVEMENT = Prepared(
+    insert(STOCK_MOVEMENT)
+    .inline()
+    .values(
+        {column: bindparam(column.name) for column in STOCK_MOVEMENT.c if not column.primary_key}
+    )
+)
 
 
 def load_shelf(connection: Connection, skus: Sequence[str]) -> dict[str, Offer]:
     """The items that exist of `skus`, by SKU, with their stock."""
-    rows: Iterable[Any] = connection.execute(_OFFERS, {"skus": skus})
+    rows = _OFFERS.all(connection, skus)
     return {row[0]: Offer(_item(row[:6]), StockLevel(*row[7:]), row[6]) for row in rows}
 
 
 def load_levels(connection: Connection, skus: Sequence[str]) -> dict[str, StockLevel]:
     """The stock of the items that exist of `skus`, by SKU."""
-    return {row[0]: StockLevel(*row) for row in connection.execute(_LEVELS, {"skus": skus})}
+    return {row[0]: StockLevel(*row) for row in _LEVELS.all(connection, skus)}
 
 
 def items_after(connection: Connection, sku: str, limit: int) -> list[Item]:
     """Items in the order of their SKU."""
-    rows = connection.execute(_ITEMS_AFTER, {"after_sku": sku, "row_limit": limit})
+    rows = _ITEMS_AFTER.all(connection, after_sku=sku, row_limit=limit)
     return [_item(row) for row in rows]
 
 
 def levels_after(connection: Connection, sku: str, limit: int) -> list[StockLevel]:
     """Stock levels in the order of their SKU."""
-    rows = connection.execute(_LEVELS_AFTER, {"after_sku": sku, "row_limit": limit})
+    rows = _LEVELS_AFTER.all(connection, after_sku=sku, row_limit=limit)
     return [StockLevel(*row) for row in rows]
 
 
@@ -112,12 +128,14 @@ def movements_after(
 
     An empty `sku` or `reservation_id` means any.
     """
-    statement = _MOVEMENTS_AFTER
-    if sku:
-        statement = statement.where(STOCK_MOVEMENT.c.sku == sku)
-    if reservation_id:
-        statement = statement.where(STOCK_MOVEMENT.c.reservation_id == reservation_id)
-    rows = connection.execute(statement, {"after_sequence": sequence, "row_limit": limit})
+    statement = _MOVEMENTS[bool(sku), bool(reservation_id)]
+    rows = statement.all(
+        connection,
+        after_sequence=sequence,
+        row_limit=limit,
+        sku=sku,
+        reservation_id=reservation_id,
+    )
     return [
         (row[0], Movement(row[2], MovementKind(row[3]), *row[4:]), from_micros(row[1]))
         for row in rows
@@ -127,9 +145,9 @@ def movements_after(
 def add_offers(connection: Connection, offers: Sequence[Offer]) -> None:
     """Put new items on the shelf, with the stock they come with."""
     if offers:
-        connection.execute(_INSERT_ITEM, [{"sku": o.item.sku, **_item_row(o)} for o in offers])
-        connection.execute(
-            _INSERT_STOCK,
+        _INSERT_ITEM.change_each(connection, [{"sku": o.item.sku, **_item_row(o)} for o in offers])
+        _INSERT_STOCK.change_each(
+            connection,
             [
                 {
                     "sku": offer.level.sku,
@@ -146,14 +164,14 @@ def add_offers(connection: Connection, offers: Sequence[Offer]) -> None:
 def change_items(connection: Connection, offers: Sequence[Offer]) -> None:
     """Write changed items; their stock is left alone."""
     if offers:
-        connection.execute(_UPDATE_ITEM, [{"key": o.item.sku, **_item_row(o)} for o in offers])
+        _UPDATE_ITEM.change_each(connection, [{"key": o.item.sku, **_item_row(o)} for o in offers])
 
 
 def move(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Apply movements to the levels and append them to the ledger."""
     if movements:
-        connection.execute(
-            _MOVE,
+        _MOVE.change_each(
+            connection,
             [
                 {
                     "key": movement.sku,
@@ -184,7 +202,7 @@ def append_movements(connection: Connection, movements: Iterable[Movement], at: 
         for movement in movements
     ]
     if rows:
-        connection.execute(_APPEND_MOVEMENT, rows)
+        _APPEND_MOVEMENT.change_each(connection, rows)
 
 
 def _item(row: Iterable[Any]) -> Item:

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, literal_column, select, tuple_, update
 from tradepost.inventory.v1.reservation_pb2 import ReservationRefusal
 
 from services.chassis.micros import from_micros, to_micros
+from services.chassis.prepared import Prepared
+from services.inventory.in_lists import PreparedIn
 from services.inventory.pricing import Line
 from services.inventory.reservation import Reservation, ReservationState
 from services.inventory.stock import Money
@@ -35,21 +37,20 @@ _LINE = (
     RESERVATION_LINE.c.unit_price_minor,
 )
 
-_LOAD = (
+_LOAD = Prepared(
     select(*_HEAD, *_LINE)
     .join_from(RESERVATION, RESERVATION_LINE, isouter=True)
     .where(RESERVATION.c.reservation_id == bindparam("key"))
     .order_by(RESERVATION_LINE.c.sku)
 )
-_LOAD_HEADS = select(*_HEAD).where(
-    RESERVATION.c.reservation_id.in_(bindparam("keys", expanding=True))
+_LOAD_HEADS = PreparedIn(select(*_HEAD), RESERVATION.c.reservation_id)
+_LOAD_LINES = PreparedIn(
+    select(RESERVATION_LINE.c.reservation_id, *_LINE).order_by(
+        RESERVATION_LINE.c.reservation_id, RESERVATION_LINE.c.sku
+    ),
+    RESERVATION_LINE.c.reservation_id,
 )
-_LOAD_LINES = (
-    select(RESERVATION_LINE.c.reservation_id, *_LINE)
-    .where(RESERVATION_LINE.c.reservation_id.in_(bindparam("keys", expanding=True)))
-    .order_by(RESERVATION_LINE.c.reservation_id, RESERVATION_LINE.c.sku)
-)
-_KEYS_AFTER = (
+_KEYS_AFTER = Prepared(
     select(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
     .where(
         RESERVATION.c.state == bindparam("state"),
@@ -59,25 +60,23 @@ _KEYS_AFTER = (
     .order_by(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
     .limit(bindparam("row_limit"))
 )
-# The state is a literal, so that the partial index of holds is used.
-_RUN_OUT = (
-    select(RESERVATION.c.reservation_id)
+# The state is a literal, or the partial index of holds would not be used.
+_HELD_UNTIL = (
+    select(RESERVATION.c.reservation_id, RESERVATION.c.expire_time)
     .where(
-        RESERVATION.c.state == ReservationState.HELD.value,
+        RESERVATION.c.state == literal_column(f"'{ReservationState.HELD}'"),
         RESERVATION.c.expire_time <= bindparam("now"),
     )
     .order_by(RESERVATION.c.expire_time)
     .limit(bindparam("row_limit"))
 )
-_RUN_OUT_TOUCHING = _RUN_OUT.where(
-    exists().where(
-        RESERVATION_LINE.c.reservation_id == RESERVATION.c.reservation_id,
-        RESERVATION_LINE.c.sku.in_(bindparam("skus", expanding=True)),
-    )
+_RUN_OUT = Prepared(_HELD_UNTIL)
+_RUN_OUT_TOUCHING = PreparedIn(
+    _HELD_UNTIL.join_from(RESERVATION, RESERVATION_LINE).distinct(), RESERVATION_LINE.c.sku
 )
-_INSERT = insert(RESERVATION).inline()
-_INSERT_LINE = insert(RESERVATION_LINE).inline()
-_UPDATE = (
+_INSERT = Prepared(insert(RESERVATION).inline())
+_INSERT_LINE = Prepared(insert(RESERVATION_LINE).inline())
+_UPDATE = Prepared(
     update(RESERVATION)
     .where(RESERVATION.c.reservation_id == bindparam("key"))
     .values(
@@ -92,7 +91,7 @@ _UPDATE = (
 
 def load(connection: Connection, reservation_id: str) -> Reservation | None:
     """One reservation with its lines; None where there is none."""
-    rows = connection.execute(_LOAD, {"key": reservation_id}).all()
+    rows = _LOAD.all(connection, key=reservation_id)
     if not rows:
         return None
     head = rows[0][:_HEAD_SIZE]
@@ -102,11 +101,10 @@ def load(connection: Connection, reservation_id: str) -> Reservation | None:
 
 def load_many(connection: Connection, reservation_ids: Sequence[str]) -> list[Reservation]:
     """The reservations that exist, in the order of the ids."""
-    keys = {"keys": reservation_ids}
     lines: defaultdict[str, list[Sequence[Any]]] = defaultdict(list)
-    for row in connection.execute(_LOAD_LINES, keys):
+    for row in _LOAD_LINES.all(connection, reservation_ids):
         lines[row[0]].append(row[1:])
-    heads = {row[0]: row for row in connection.execute(_LOAD_HEADS, keys)}
+    heads = {row[0]: row for row in _LOAD_HEADS.all(connection, reservation_ids)}
     return [
         _reservation(heads[reservation_id], lines[reservation_id])
         for reservation_id in reservation_ids
@@ -118,45 +116,43 @@ def keys_after(
     connection: Connection, state: ReservationState, micros: int, reservation_id: str, limit: int
 ) -> list[tuple[int, str]]:
     """Creation time in microseconds and id of the reservations in `state`, the oldest first."""
-    rows = connection.execute(
-        _KEYS_AFTER,
-        {
-            "state": state.value,
-            "after_micros": micros,
-            "after_id": reservation_id,
-            "row_limit": limit,
-        },
+    return list(
+        _KEYS_AFTER.all(
+            connection,
+            state=state.value,
+            after_micros=micros,
+            after_id=reservation_id,
+            row_limit=limit,
+        )
     )
-    return [(row[0], row[1]) for row in rows]
 
 
 def run_out(
     connection: Connection, now: datetime, limit: int, *, skus: Sequence[str] | None = None
 ) -> list[str]:
     """Ids of holds whose time is over, the oldest first; where set, only with one of `skus`."""
-    arguments = {"now": to_micros(now), "row_limit": limit}
     if skus is None:
-        return list(connection.execute(_RUN_OUT, arguments).scalars())
-    return list(connection.execute(_RUN_OUT_TOUCHING, {**arguments, "skus": skus}).scalars())
+        rows = _RUN_OUT.all(connection, now=to_micros(now), row_limit=limit)
+    else:
+        rows = _RUN_OUT_TOUCHING.all(connection, skus, now=to_micros(now), row_limit=limit)
+    return [row[0] for row in rows]
 
 
 def add(connection: Connection, reservation: Reservation) -> None:
     """Write a new reservation with its lines."""
     total = reservation.total
-    connection.execute(
-        _INSERT,
-        {
-            "reservation_id": reservation.reservation_id,
-            "order_id": reservation.order_id,
-            "currency_code": "" if total is None else total.currency_code,
-            "total_minor": None if total is None else total.minor_units,
-            "create_time": to_micros(reservation.create_time),
-            **_changing(reservation),
-        },
+    _INSERT.change(
+        connection,
+        reservation_id=reservation.reservation_id,
+        order_id=reservation.order_id,
+        currency_code="" if total is None else total.currency_code,
+        total_minor=None if total is None else total.minor_units,
+        create_time=to_micros(reservation.create_time),
+        **_changing(reservation),
     )
     if reservation.lines:
-        connection.execute(
-            _INSERT_LINE,
+        _INSERT_LINE.change_each(
+            connection,
             [
                 {
                     "reservation_id": reservation.reservation_id,
@@ -172,9 +168,8 @@ def add(connection: Connection, reservation: Reservation) -> None:
 
 def change(connection: Connection, reservations: Sequence[Reservation]) -> None:
     """Write where reservations stand now; lines and total never change."""
-    connection.execute(
-        _UPDATE,
-        [{"key": each.reservation_id, **_changing(each)} for each in reservations],
+    _UPDATE.change_each(
+        connection, [{"key": each.reservation_id, **_changing(each)} for each in reservations]
     )
 
 
