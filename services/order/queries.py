@@ -237,7 +237,7 @@ def _arguments(request: Message) -> bytes:
     """What selects and orders the rows; a page may have another size than the one before."""
     arguments = type(request)()
     arguments.CopyFrom(request)
-    for field in _NOT_ARGUMENTS & arguments.DESCRIPTOR.fields_by_name.keys():
+    for field in _NOT_ARGUMENTS.intersection(arguments.DESCRIPTOR.fields_by_name):
         arguments.ClearField(field)
     return arguments.DESCRIPTOR.full_name.encode() + arguments.SerializeToString(deterministic=True)
 

@@ -1,16 +1,47 @@
-"""What the tests of orders share: a shop in memory."""
+"""What the tests of orders share: a shop in memory, and one over real gRPC."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
+from services.chassis.server import Service
+from tests.grpc_bridge import grpc_channel, grpc_server  # noqa: F401
 from tests.order.rig import Rig
+from tests.order.shop import Instance, Shop
 
 
 @pytest_asyncio.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    """A shop with nobody in it."""
+    """Instances that are driven step by step."""
     rig = Rig(tmp_path)
     yield rig
     await rig.close()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """What the instances of a module share."""
+    return Shop(tmp_path_factory.mktemp("order"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_servicer(shop: Shop) -> AsyncIterator[Service]:
+    """The first instance."""
+    async with shop.service() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> type[OrderServiceStub]:
+    """Calls it as an application does."""
+    return OrderServiceStub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def second(shop: Shop, grpc_stub: OrderServiceAsyncStub) -> AsyncIterator[Instance]:
+    """Another instance on the same database."""
+    async with shop.instance("second") as second:
+        yield second

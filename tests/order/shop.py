@@ -1,0 +1,141 @@
+"""Orders over real gRPC: instances of the service on one file, participants in memory."""
+
+import random
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
+    SagaAdminServiceAsyncStub,
+    SagaAdminServiceStub,
+)
+from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+
+from discovery.clock import Clock, SystemClock
+from services.chassis.ids import IdFactory
+from services.chassis.server import Service, running
+from services.chassis.settings import ServerSettings
+from services.order.service import Means, Participants, build
+from services.order.settings import SagaSettings
+from tests.order.fake_payment import FakePayment
+from tests.order.participants import FakeInventory, local_channel
+from tests.order.script import Script
+
+
+class Shop:
+    """What the instances of one shop share."""
+
+    def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
+        self.path = folder / "order.db"
+        self.clock = clock or SystemClock()
+        self.rng = random.Random(11)
+        self.ids = IdFactory(clock=SystemClock(), rng=self.rng)
+        self.script = Script()
+        self.inventory = FakeInventory(clock=self.clock, script=self.script)
+        self.inventory.stock = Counter({"milk": 1_000_000, "tea": 1_000_000, "gold": 1})
+        self.payment = FakePayment(clock=self.clock, script=self.script)
+
+    @asynccontextmanager
+    async def service(self, owner: str = "first") -> AsyncIterator[Service]:
+        """An instance, yet to be served."""
+        means = Means(
+            clock=self.clock,
+            ids=self.ids,
+            rng=self.rng,
+            participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
+            settings=SagaSettings(),
+            owner=owner,
+            poll_s=0.02,
+        )
+        async with build(database_url=f"sqlite:///{self.path}", means=means) as service:
+            yield service
+
+    @asynccontextmanager
+    async def served(
+        self, owner: str, *, max_concurrent: int = 256
+    ) -> AsyncIterator[tuple[Service, str]]:
+        """An instance that is served, and its endpoint; it drains when the block ends."""
+        system = SystemClock()
+        async with (
+            self.service(owner) as service,
+            running(
+                service,
+                settings=ServerSettings(
+                    port=0, drain_s=0, stop_grace_s=2, max_concurrent=max_concurrent
+                ),
+                clock=system,
+                ids=self.ids,
+                rng=self.rng,
+            ) as server,
+        ):
+            yield service, server.endpoint
+
+    @asynccontextmanager
+    async def instance(
+        self, owner: str = "first", *, max_concurrent: int = 256
+    ) -> AsyncIterator["Instance"]:
+        """An instance, and stubs to it."""
+        async with (
+            self.served(owner, max_concurrent=max_concurrent) as (service, endpoint),
+            grpc.aio.insecure_channel(endpoint) as channel,
+        ):
+            yield Instance(
+                channel, OrderServiceStub(channel), SagaAdminServiceStub(channel), service
+            )
+
+
+@dataclass
+class Instance:
+    """One instance as its callers see it."""
+
+    channel: grpc.aio.Channel
+    orders: OrderServiceAsyncStub
+    admin: SagaAdminServiceAsyncStub
+    service: Service
+
+
+def new_request_id() -> str:
+    """A UUID that nobody used."""
+    return str(uuid.uuid4())
+
+
+def no_order_id() -> str:
+    """The id of no order."""
+    return f"ord_{uuid.uuid4().hex}"
+
+
+def order_of(
+    customer: str = "ann", *, method: str = "pm_visa", sku: str = "milk", quantity: int = 2
+) -> rpc.CreateOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.CreateOrderRequest(
+        request_id=new_request_id(),
+        customer_id=customer,
+        payment_method=method,
+        lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
+    )
+
+
+async def create(
+    stub: OrderServiceAsyncStub, customer: str = "ann", **of: str | int
+) -> order_pb2.Order:
+    """Place an order and wait for what becomes of it."""
+    return (await stub.CreateOrder(order_of(customer, **of))).order  # type: ignore[arg-type]
+
+
+def cancel_of(order_id: str) -> rpc.CancelOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.CancelOrderRequest(
+        request_id=new_request_id(), order_id=order_id, reason="changed my mind"
+    )
+
+
+def fulfill_of(order_id: str) -> rpc.FulfillOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.FulfillOrderRequest(request_id=new_request_id(), order_id=order_id)
