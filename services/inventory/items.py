@@ -14,7 +14,7 @@ from services.inventory.stock import (
     Adjust,
     Command,
     Movement,
-    Offer,
+    StockedItem,
     Upsert,
     decide,
     evolve,
@@ -60,9 +60,9 @@ class Items:
     def _upsert(
         self, connection: Connection, upserts: tuple[Upsert, ...]
     ) -> rpc.UpsertItemsResponse:
-        shelf = shelf_store.load_shelf(connection, [upsert.sku for upsert in upserts])
-        new: list[Offer] = []
-        changed: list[Offer] = []
+        shelf = shelf_store.load_items(connection, [upsert.sku for upsert in upserts])
+        new: list[StockedItem] = []
+        changed: list[StockedItem] = []
         at = self._clock.now()
         initial: list[Movement] = []
         for upsert in upserts:
@@ -74,21 +74,21 @@ class Items:
                 new.append(after)
             elif after is not before:
                 changed.append(after)
-        shelf_store.add_offers(connection, new)
+        shelf_store.add_items(connection, new)
         shelf_store.change_items(connection, changed)
         shelf_store.append_movements(connection, initial, at)
         return rpc.UpsertItemsResponse(items=[to_item(shelf[each.sku].item) for each in upserts])
 
     def _adjust(self, connection: Connection, command: Adjust) -> rpc.AdjustStockResponse:
-        before = shelf_store.load_shelf(connection, [command.sku]).get(command.sku)
+        before = shelf_store.load_items(connection, [command.sku]).get(command.sku)
         after, moved, at = self._append(connection, command, before)
         shelf_store.change_items(connection, [after])
         shelf_store.move(connection, moved, at)
         return rpc.AdjustStockResponse(stock=to_stock(after.level))
 
     def _append(
-        self, connection: Connection, command: Command, before: Offer | None
-    ) -> tuple[Offer, list[Movement], datetime]:
+        self, connection: Connection, command: Command, before: StockedItem | None
+    ) -> tuple[StockedItem, list[Movement], datetime]:
         """Decide and append to the item's stream; the item as it is afterwards, its movements."""
         events = decide(command, before)
         if before is not None and not events:

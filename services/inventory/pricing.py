@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from services.inventory.stock import MAX_INT64, Money, Offer
+from services.inventory.stock import MAX_INT64, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An item on the shelf: its name, what one costs, and how many can be had now."""
+
+    name: str
+    unit_price: Money
+    available: int
+
 
 Shelf: TypeAlias = Mapping[str, Offer]
 
@@ -64,9 +74,9 @@ class Line:
     unit_price: Money
 
     @property
-    def total(self) -> Money:
+    def total_minor(self) -> int:
         """quantity times unit_price."""
-        return Money(self.unit_price.currency_code, self.quantity * self.unit_price.minor_units)
+        return self.quantity * self.unit_price.minor_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ def quote(demands: Sequence[Demand], shelf: Shelf, expected_total: Money | None)
     currencies = sorted({line.unit_price.currency_code for line in lines})
     if len(currencies) > 1:
         return refused(RefusalReason.MIXED_CURRENCY, currencies=" ".join(currencies))
-    total = Money(currencies[0], sum(line.quantity * line.unit_price.minor_units for line in lines))
+    total = Money(currencies[0], sum(line.total_minor for line in lines))
     if total.minor_units > MAX_INT64:
         return refused(RefusalReason.TOTAL_OVERFLOW)
     refusal = _refusal(lines, total, shelf, expected_total)
@@ -109,7 +119,7 @@ def refused(reason: RefusalReason, **facts: str) -> Refused:
 
 
 def _line(demand: Demand, offer: Offer) -> Line:
-    return Line(demand.sku, demand.quantity, offer.item.name, offer.item.unit_price)
+    return Line(demand.sku, demand.quantity, offer.name, offer.unit_price)
 
 
 def _refusal(
@@ -120,9 +130,9 @@ def _refusal(
     if expected_total is not None and expected_total != total:
         return _price_changed(expected_total, total)
     shortages = tuple(
-        Shortage(line.sku, line.quantity, shelf[line.sku].level.available)
+        Shortage(line.sku, line.quantity, shelf[line.sku].available)
         for line in lines
-        if line.quantity > shelf[line.sku].level.available
+        if line.quantity > shelf[line.sku].available
     )
     if shortages:
         return Refusal(RefusalReason.INSUFFICIENT_STOCK, shortages=shortages)

@@ -4,7 +4,7 @@ A hold whose time is over still counts as held until somebody expires it: the sw
 commit, or a reserve that would be short without its units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
@@ -18,7 +18,7 @@ from services.inventory import shelf_store, store
 from services.inventory.answers import Answer, answer_once
 from services.inventory.domain import decide, evolve, movements, price
 from services.inventory.intentions import Intention
-from services.inventory.pricing import Quote, Refusal, Refused
+from services.inventory.pricing import Quote, Refusal, Refused, Shelf
 from services.inventory.reservation import (
     Command,
     Commit,
@@ -31,14 +31,14 @@ from services.inventory.reservation import (
     ReservationState,
     Reserve,
 )
-from services.inventory.stock import Movement, Offer
+from services.inventory.stock import Movement
 from services.inventory.wire import to_priced, to_reservation
 from services.inventory.wire_events import to_new_event
 
 # Holds that one reserve expires at most; the sweeper ends what is left.
 MAX_EXPIRED_BY_RESERVE = 500
 
-_NO_SHELF: Mapping[str, Offer] = MappingProxyType({})
+_NO_SHELF: Shelf = MappingProxyType({})
 
 Response: TypeAlias = (
     rpc.CommitReservationResponse
@@ -193,5 +193,5 @@ class Reservations:
         return len(expired)
 
 
-def _shelf(connection: Connection, command: Reserve) -> dict[str, Offer]:
+def _shelf(connection: Connection, command: Reserve) -> Shelf:
     return shelf_store.load_shelf(connection, [demand.sku for demand in command.demands])

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
 from services.chassis.micros import from_micros, to_micros
 from services.chassis.prepared import Prepared
 from services.inventory.in_lists import PreparedIn
-from services.inventory.stock import Item, Money, Movement, MovementKind, Offer, StockLevel
+from services.inventory.pricing import Offer
+from services.inventory.stock import Item, Money, Movement, MovementKind, StockedItem, StockLevel
 from services.inventory.tables import ITEM, STOCK, STOCK_MOVEMENT
 
 _STOCK = (STOCK.c.sku, STOCK.c.on_hand, STOCK.c.held, STOCK.c.committed, STOCK.c.version)
@@ -34,6 +35,16 @@ _MOVEMENT = (
 )
 
 _OFFERS = PreparedIn(
+    select(
+        ITEM.c.sku,
+        ITEM.c.name,
+        ITEM.c.currency_code,
+        ITEM.c.unit_price_minor,
+        STOCK.c.on_hand - STOCK.c.held - STOCK.c.committed,
+    ).join_from(ITEM, STOCK),
+    ITEM.c.sku,
+)
+_STOCKED_ITEMS = PreparedIn(
     select(*_ITEM, ITEM.c.stream_version, *_STOCK).join_from(ITEM, STOCK), ITEM.c.sku
 )
 _LEVELS = PreparedIn(select(*_STOCK), STOCK.c.sku)
@@ -64,23 +75,21 @@ _MOVEMENTS = {
     (False, True): Prepared(_MOVEMENTS_AFTER.where(_OF_RESERVATION)),
     (True, True): Prepared(_MOVEMENTS_AFTER.where(_OF_SKU, _OF_RESERVATION)),
 }
-_INSERT_ITEM = Prepared(insert(ITEM).inline())
+_ITEM_VALUES: dict[str, BindParameter[Any]] = {
+    "name": bindparam("name"),
+    "currency_code": bindparam("currency_code"),
+    "unit_price_minor": bindparam("unit_price_minor"),
+    "revision": bindparam("revision"),
+    "stream_version": bindparam("stream_version"),
+    "update_time": bindparam("update_time"),
+}
+_INSERT_ITEM = Prepared(insert(ITEM).inline().values(sku=bindparam("key"), **_ITEM_VALUES))
+_UPDATE_ITEM = Prepared(update(ITEM).where(ITEM.c.sku == bindparam("key")).values(**_ITEM_VALUES))
 _INSERT_STOCK = Prepared(insert(STOCK).inline())
-_UPDATE_ITEM = Prepared(
-    update(ITEM)
-    .where(ITEM.c.sku == bindparam("key"))
-    .values(
-        name=bindparam("name"),
-        currency_code=bindparam("currency_code"),
-        unit_price_minor=bindparam("unit_price_minor"),
-        revision=bindparam("revision"),
-        stream_version=bindparam("stream_version"),
-        update_time=bindparam("update_time"),
-    )
-)
+# Both take the same rows; a bind may not have the name of a column that UPDATE could set.
 _MOVE = Prepared(
     update(STOCK)
-    .where(STOCK.c.sku == bindparam("key"))
+    .where(STOCK.c.sku == bindparam("moved_sku"))
     .values(
         on_hand=STOCK.c.on_hand + bindparam("on_hand_delta"),
         held=STOCK.c.held + bindparam("held_delta"),
@@ -88,20 +97,34 @@ _MOVE = Prepared(
         version=STOCK.c.version + 1,
     )
 )
-# Without the sequence, which the database counts.
 _APPEND_MOVEMENT = Prepared(
     insert(STOCK_MOVEMENT)
     .inline()
     .values(
-        {column: bindparam(column.name) for column in STOCK_MOVEMENT.c if not column.primary_key}
+        sku=bindparam("moved_sku"),
+        kind=bindparam("kind"),
+        on_hand_delta=bindparam("on_hand_delta"),
+        held_delta=bindparam("held_delta"),
+        committed_delta=bindparam("committed_delta"),
+        reservation_id=bindparam("reservation_id"),
+        reason=bindparam("reason"),
+        occur_time=bindparam("occur_time"),
     )
 )
 
 
 def load_shelf(connection: Connection, skus: Sequence[str]) -> dict[str, Offer]:
+    """What is on offer of `skus`, by SKU."""
+    return {
+        sku: Offer(name, Money(currency_code, unit_price_minor), available)
+        for sku, name, currency_code, unit_price_minor, available in _OFFERS.all(connection, skus)
+    }
+
+
+def load_items(connection: Connection, skus: Sequence[str]) -> dict[str, StockedItem]:
     """The items that exist of `skus`, by SKU, with their stock."""
-    rows = _OFFERS.all(connection, skus)
-    return {row[0]: Offer(_item(row[:6]), StockLevel(*row[7:]), row[6]) for row in rows}
+    rows = _STOCKED_ITEMS.all(connection, skus)
+    return {row[0]: StockedItem(_item(row[:6]), StockLevel(*row[7:]), row[6]) for row in rows}
 
 
 def load_levels(connection: Connection, skus: Sequence[str]) -> dict[str, StockLevel]:
@@ -142,55 +165,50 @@ def movements_after(
     ]
 
 
-def add_offers(connection: Connection, offers: Sequence[Offer]) -> None:
+def add_items(connection: Connection, items: Sequence[StockedItem]) -> None:
     """Put new items on the shelf, with the stock they come with."""
-    if offers:
-        _INSERT_ITEM.change_each(connection, [{"sku": o.item.sku, **_item_row(o)} for o in offers])
+    if items:
+        _INSERT_ITEM.change_each(connection, _item_rows(items))
         _INSERT_STOCK.change_each(
             connection,
             [
                 {
-                    "sku": offer.level.sku,
-                    "on_hand": offer.level.on_hand,
-                    "held": offer.level.held,
-                    "committed": offer.level.committed,
-                    "version": offer.level.version,
+                    "sku": each.level.sku,
+                    "on_hand": each.level.on_hand,
+                    "held": each.level.held,
+                    "committed": each.level.committed,
+                    "version": each.level.version,
                 }
-                for offer in offers
+                for each in items
             ],
         )
 
 
-def change_items(connection: Connection, offers: Sequence[Offer]) -> None:
+def change_items(connection: Connection, items: Sequence[StockedItem]) -> None:
     """Write changed items; their stock is left alone."""
-    if offers:
-        _UPDATE_ITEM.change_each(connection, [{"key": o.item.sku, **_item_row(o)} for o in offers])
+    if items:
+        _UPDATE_ITEM.change_each(connection, _item_rows(items))
 
 
 def move(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Apply movements to the levels and append them to the ledger."""
     if movements:
-        _MOVE.change_each(
-            connection,
-            [
-                {
-                    "key": movement.sku,
-                    "on_hand_delta": movement.on_hand_delta,
-                    "held_delta": movement.held_delta,
-                    "committed_delta": movement.committed_delta,
-                }
-                for movement in movements
-            ],
-        )
-        append_movements(connection, movements, at)
+        rows = _movement_rows(movements, at)
+        _MOVE.change_each(connection, rows)
+        _APPEND_MOVEMENT.change_each(connection, rows)
 
 
-def append_movements(connection: Connection, movements: Iterable[Movement], at: datetime) -> None:
+def append_movements(connection: Connection, movements: Sequence[Movement], at: datetime) -> None:
     """Write to the ledger alone, for levels that were written with their movements in them."""
+    if movements:
+        _APPEND_MOVEMENT.change_each(connection, _movement_rows(movements, at))
+
+
+def _movement_rows(movements: Sequence[Movement], at: datetime) -> list[dict[str, object]]:
     occur_time = to_micros(at)
-    rows = [
+    return [
         {
-            "sku": movement.sku,
+            "moved_sku": movement.sku,
             "kind": movement.kind.value,
             "on_hand_delta": movement.on_hand_delta,
             "held_delta": movement.held_delta,
@@ -201,8 +219,6 @@ def append_movements(connection: Connection, movements: Iterable[Movement], at: 
         }
         for movement in movements
     ]
-    if rows:
-        _APPEND_MOVEMENT.change_each(connection, rows)
 
 
 def _item(row: Iterable[Any]) -> Item:
@@ -211,13 +227,16 @@ def _item(row: Iterable[Any]) -> Item:
     return Item(sku, name, unit_price, revision, from_micros(update_micros))
 
 
-def _item_row(offer: Offer) -> dict[str, object]:
-    item = offer.item
-    return {
-        "name": item.name,
-        "currency_code": item.unit_price.currency_code,
-        "unit_price_minor": item.unit_price.minor_units,
-        "revision": item.revision,
-        "stream_version": offer.stream_version,
-        "update_time": to_micros(item.update_time),
-    }
+def _item_rows(items: Sequence[StockedItem]) -> list[dict[str, object]]:
+    return [
+        {
+            "key": each.item.sku,
+            "name": each.item.name,
+            "currency_code": each.item.unit_price.currency_code,
+            "unit_price_minor": each.item.unit_price.minor_units,
+            "revision": each.item.revision,
+            "stream_version": each.stream_version,
+            "update_time": to_micros(each.item.update_time),
+        }
+        for each in items
+    ]

@@ -70,8 +70,8 @@ class StockLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """An item on the shelf: what it costs, and how much of it there is.
+class StockedItem:
+    """An item and how much of it there is.
 
     `stream_version` counts the events of the item's stream, which reservations do not write to.
     """
@@ -151,36 +151,36 @@ class StockAdjusted:
 Event: TypeAlias = ItemUpserted | StockAdjusted
 
 
-def decide(command: Command, offer: Offer | None) -> tuple[Event, ...]:
+def decide(command: Command, stocked: StockedItem | None) -> tuple[Event, ...]:
     """What `command` makes happen to the item as it stands; nothing where it is so already.
 
     Raises EtagMismatchError, ItemNotFoundError, StockWouldGoNegativeError, StockOverflowError.
     """
     match command:
         case Upsert():
-            return _upsert(command, offer)
+            return _upsert(command, stocked)
         case Adjust(sku=sku, delta=delta, reason=reason):
-            if offer is None:
+            if stocked is None:
                 raise ItemNotFoundError(sku)
-            _refuse_bad_level(offer.level, delta)
+            _refuse_bad_level(stocked.level, delta)
             return (StockAdjusted(sku, delta, reason),)
 
 
-def evolve(offer: Offer | None, event: Event, at: datetime) -> Offer:
+def evolve(stocked: StockedItem | None, event: Event, at: datetime) -> StockedItem:
     """The item after `event`, which was recorded `at` that instant."""
-    match offer, event:
+    match stocked, event:
         case None, ItemUpserted():
-            return Offer(
+            return StockedItem(
                 item=Item(event.sku, event.name, event.unit_price, 1, at),
                 level=StockLevel(event.sku, event.initial_on_hand, 0, 0, 1),
                 stream_version=1,
             )
-        case Offer(item=item), ItemUpserted():
+        case StockedItem(item=item), ItemUpserted():
             changed = Item(event.sku, event.name, event.unit_price, item.revision + 1, at)
-            return replace(offer, item=changed, stream_version=offer.stream_version + 1)
-        case Offer(level=level), StockAdjusted():
+            return replace(stocked, item=changed, stream_version=stocked.stream_version + 1)
+        case StockedItem(level=level), StockAdjusted():
             moved = replace(level, on_hand=level.on_hand + event.delta, version=level.version + 1)
-            return replace(offer, level=moved, stream_version=offer.stream_version + 1)
+            return replace(stocked, level=moved, stream_version=stocked.stream_version + 1)
     raise ItemNotFoundError(event.sku)
 
 
@@ -194,15 +194,15 @@ def movements(event: Event) -> tuple[Movement, ...]:
     return ()
 
 
-def _upsert(command: Upsert, offer: Offer | None) -> tuple[Event, ...]:
-    actual = "" if offer is None else offer.item.etag
+def _upsert(command: Upsert, stocked: StockedItem | None) -> tuple[Event, ...]:
+    actual = "" if stocked is None else stocked.item.etag
     if command.etag is not None and command.etag != actual:
         raise EtagMismatchError(command.sku, expected=command.etag, actual=actual)
-    if offer is None:
+    if stocked is None:
         return (
             ItemUpserted(command.sku, command.name, command.unit_price, command.initial_on_hand),
         )
-    if (offer.item.name, offer.item.unit_price) == (command.name, command.unit_price):
+    if (stocked.item.name, stocked.item.unit_price) == (command.name, command.unit_price):
         return ()
     return (ItemUpserted(command.sku, command.name, command.unit_price, 0),)
 

@@ -3,11 +3,13 @@
 Instants are whole microseconds in the domain's tables and on the wire alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeAlias
 
 import grpc
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 from tradepost.type.v1 import money_pb2
@@ -44,6 +46,8 @@ ERRORS: Errors = MappingProxyType(
         StockOverflowError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "STOCK_OVERFLOW"),
     }
 )
+
+LineMessages: TypeAlias = RepeatedCompositeFieldContainer[reservation_pb2.ReservationLine]
 
 # The domain's names are the contract's without these prefixes.
 _STATE = "RESERVATION_STATE_"
@@ -103,15 +107,21 @@ def to_movement(sequence: int, movement: Movement, occur_time: datetime) -> item
     )
 
 
-def to_line(line: Line) -> reservation_pb2.ReservationLine:
-    """At the price of the moment it was reserved."""
-    return reservation_pb2.ReservationLine(
-        sku=line.sku,
-        quantity=line.quantity,
-        name=line.name,
-        unit_price=to_money(line.unit_price),
-        line_total=to_money(line.total),
-    )
+def add_lines(
+    messages: RepeatedCompositeFieldContainer[reservation_pb2.ReservationLine],
+    lines: Iterable[Line],
+) -> None:
+    """Append `lines`, at the prices of the moment they were reserved.
+
+    Filled in where they stand: built apart and copied, they cost three times as much, and they
+    are most of what a reservation costs on the wire.
+    """
+    for line in lines:
+        message = messages.add(sku=line.sku, quantity=line.quantity, name=line.name)
+        unit_price, line_total = message.unit_price, message.line_total
+        unit_price.currency_code = line_total.currency_code = line.unit_price.currency_code
+        unit_price.minor_units = line.unit_price.minor_units
+        line_total.minor_units = line.total_minor
 
 
 def to_refusal(refusal: Refusal) -> reservation_pb2.ReservationRefusal:
@@ -161,17 +171,18 @@ def to_reservation(reservation: Reservation) -> reservation_pb2.Reservation:
 
 def to_priced(
     state: ReservationState,
-    lines: Sequence[Line],
+    lines: Iterable[Line],
     total: Money | None,
     refusal: Refusal | None,
 ) -> reservation_pb2.Reservation:
     """What a reservation would be, without an id: the answer to validate_only."""
-    return reservation_pb2.Reservation(
+    message = reservation_pb2.Reservation(
         state=f"{_STATE}{state}",
-        lines=[to_line(line) for line in lines],
         total=None if total is None else to_money(total),
         refusal=None if refusal is None else to_refusal(refusal),
     )
+    add_lines(message.lines, lines)
+    return message
 
 
 def from_state(number: int) -> ReservationState:

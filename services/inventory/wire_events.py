@@ -17,7 +17,7 @@ from services.inventory.reservation import (
     Rejected,
     Released,
 )
-from services.inventory.wire import to_line, to_money, to_refusal, to_timestamp
+from services.inventory.wire import add_lines, to_money, to_refusal, to_timestamp
 
 _ORIGIN = pb.RESERVATION_ORIGIN_ORCHESTRATED
 
@@ -36,14 +36,15 @@ def to_new_event(event: Event | stock.Event) -> NewEvent:
 def _message(event: Event | stock.Event) -> Message:
     match event:
         case Held():
-            return pb.ReservationHeld(
+            held = pb.ReservationHeld(
                 reservation_id=event.reservation_id,
                 order_id=event.order_id,
-                lines=[to_line(line) for line in event.lines],
                 total=to_money(event.total),
                 expire_time=to_timestamp(event.expire_time),
                 origin=_ORIGIN,
             )
+            add_lines(held.lines, event.lines)
+            return held
         case Rejected(reservation_id, order_id, refusal):
             return pb.ReservationRejected(
                 reservation_id=reservation_id,

@@ -14,6 +14,7 @@ from services.inventory.errors import (
 from services.inventory.pricing import (
     Demand,
     Line,
+    Offer,
     Quote,
     Refusal,
     RefusalReason,
@@ -37,29 +38,22 @@ from services.inventory.reservation import (
     ReservationState,
     Reserve,
 )
-from services.inventory.stock import (
-    MAX_INT64,
-    Item,
-    Money,
-    Movement,
-    MovementKind,
-    Offer,
-    StockLevel,
-)
+from services.inventory.stock import MAX_INT64, Money, Movement, MovementKind
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TTL = timedelta(seconds=120)
 
 
-def offer(sku: str, *, units: int = 10, price_minor: int = 100, currency: str = "USD") -> Offer:
+def offer(
+    sku: str, *, units: int = 10, price_minor: int = 100, currency: str = "USD"
+) -> tuple[str, Offer]:
     """An item on the shelf."""
-    item = Item(sku, f"a fine {sku}", Money(currency, price_minor), 1, NOON)
-    return Offer(item, StockLevel(sku, units, 0, 0, 1), 1)
+    return sku, Offer(f"a fine {sku}", Money(currency, price_minor), units)
 
 
-def shelf(*offers: Offer) -> dict[str, Offer]:
+def shelf(*offers: tuple[str, Offer]) -> dict[str, Offer]:
     """What there is."""
-    return {each.item.sku: each for each in offers}
+    return dict(offers)
 
 
 def wants(expected_total: Money | None = None, **units: int) -> Reserve:
@@ -171,7 +165,7 @@ DEAR = MAX_INT64 // 2
     ],
 )
 def test_a_reserve_that_cannot_be_met_is_a_remembered_refusal(
-    command: Reserve, offers: list[Offer], refusal: Refusal
+    command: Reserve, offers: list[tuple[str, Offer]], refusal: Refusal
 ) -> None:
     """The first reason that applies is the refusal, with its facts."""
     events = decide(command, None, now=NOON, shelf=shelf(*offers))

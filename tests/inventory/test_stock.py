@@ -22,8 +22,8 @@ from services.inventory.stock import (
     Item,
     ItemUpserted,
     Money,
-    Offer,
     StockAdjusted,
+    StockedItem,
     StockLevel,
     Upsert,
     decide,
@@ -33,7 +33,7 @@ from tests.inventory.shop import Shop, new_request_id, upsert
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 APPLE = Upsert("apple", "an apple", Money("USD", 100), None, 5)
-ON_SHELF = Offer(
+ON_SHELF = StockedItem(
     Item("apple", "an apple", Money("USD", 100), 1, NOON), StockLevel("apple", 10, 3, 2, 4), 1
 )
 
@@ -55,9 +55,9 @@ def test_an_etag_guards_against_overwriting_a_change() -> None:
     dearer = replace(APPLE, unit_price=Money("USD", 101))
     assert decide(replace(dearer, etag=ON_SHELF.item.etag), ON_SHELF)
     assert decide(replace(APPLE, etag=""), None)
-    for etag, offer in (("", ON_SHELF), ("stale", ON_SHELF), ("stale", None)):
+    for etag, stocked in (("", ON_SHELF), ("stale", ON_SHELF), ("stale", None)):
         with pytest.raises(EtagMismatchError):
-            decide(replace(dearer, etag=etag), offer)
+            decide(replace(dearer, etag=etag), stocked)
 
 
 def test_a_change_and_back_is_another_etag() -> None:
@@ -80,15 +80,15 @@ def test_an_adjustment_never_leaves_a_bad_level(
     """What is reserved stays on hand, and the count fits into 64 bits, or it is refused."""
     held = min(held, on_hand)
     committed = min(committed, on_hand - held)
-    offer = replace(ON_SHELF, level=StockLevel("apple", on_hand, held, committed, 1))
+    stocked = replace(ON_SHELF, level=StockLevel("apple", on_hand, held, committed, 1))
     try:
-        (event,) = decide(Adjust("apple", delta, "counted"), offer)
+        (event,) = decide(Adjust("apple", delta, "counted"), stocked)
     except StockWouldGoNegativeError:
         assert on_hand + delta < held + committed
     except StockOverflowError:
         assert on_hand + delta > MAX_INT64
     else:
-        level = evolve(offer, event, NOON).level
+        level = evolve(stocked, event, NOON).level
         assert held + committed <= level.on_hand <= MAX_INT64
 
 
