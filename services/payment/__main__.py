@@ -13,7 +13,8 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
-from services.payment.service import NAME, build
+from services.payment.parts import NAME
+from services.payment.service import build
 from services.payment.settings import PaymentSettings
 from services.payment.simulated_processor import open_simulated_processor
 

@@ -26,6 +26,7 @@ from services.payment.payment import (
 from services.payment.tables import IS_LIVE, LEDGER_ENTRY, PAYMENT
 
 _MICROSECOND = timedelta(microseconds=1)
+_COLUMNS = tuple(column.name for column in PAYMENT.c)
 # What never changes after the first fact.
 _FIXED = frozenset({"payment_id", "order_id", "authorize_request_id", "origin", "create_time"})
 
@@ -153,51 +154,28 @@ def _values(payment: Payment) -> dict[str, object]:
 
 def to_payment(row: Sequence[Any]) -> Payment:
     """The payment that a whole row of the table holds, its columns in the table's order."""
-    (
-        payment_id,
-        order_id,
-        customer_id,
-        state,
-        currency_code,
-        amount_minor,
-        _captured_minor,
-        _refunded_minor,
-        _refund_pending_minor,
-        payment_method,
-        expire_after_micros,
-        authorize_request_id,
-        origin,
-        authorization_reference,
-        expire_micros,
-        refusal,
-        decline_code,
-        void_request_id,
-        captures,
-        refunds,
-        version,
-        create_micros,
-        update_micros,
-    ) = row
+    told = dict(zip(_COLUMNS, row, strict=True))
+    expire_micros, decline_code = told["authorize_expire_time"], told["decline_code"]
     return Payment(
-        payment_id=payment_id,
-        order_id=order_id,
-        customer_id=customer_id,
-        state=PaymentState(state),
-        amount=Money(currency_code, amount_minor),
-        payment_method=payment_method,
-        expire_after=timedelta(microseconds=expire_after_micros),
-        authorize_request_id=authorize_request_id,
-        create_time=from_micros(create_micros),
-        update_time=from_micros(update_micros),
-        version=version,
-        origin=Origin(origin),
-        authorization_reference=authorization_reference,
+        payment_id=told["payment_id"],
+        order_id=told["order_id"],
+        customer_id=told["customer_id"],
+        state=PaymentState(told["state"]),
+        amount=Money(told["currency_code"], told["amount_minor"]),
+        payment_method=told["payment_method"],
+        expire_after=timedelta(microseconds=told["expire_after_micros"]),
+        authorize_request_id=told["authorize_request_id"],
+        create_time=from_micros(told["create_time"]),
+        update_time=from_micros(told["update_time"]),
+        version=told["version"],
+        origin=Origin(told["origin"]),
+        authorization_reference=told["authorization_reference"],
         authorize_expire_time=None if expire_micros is None else from_micros(expire_micros),
-        refusal=_to_refusal(refusal),
+        refusal=_to_refusal(told["refusal"]),
         decline_code=DeclineCode(decline_code) if decline_code else None,
-        void_request_id=void_request_id,
-        captures=_to_captures(captures),
-        refunds=_to_refunds(refunds, currency_code),
+        void_request_id=told["void_request_id"],
+        captures=_to_captures(told["captures"]),
+        refunds=_to_refunds(told["refunds"], told["currency_code"]),
     )
 
 

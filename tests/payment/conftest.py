@@ -10,6 +10,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
+from services.payment.parts import Timing
 from services.payment.service import build
 from services.payment.simulated_processor import open_simulated_processor
 from tests.grpc_bridge import grpc_channel, grpc_server  # noqa: F401
@@ -31,7 +32,7 @@ async def grpc_servicer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
             clock=clock,
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
-            poll_s=0.02,
+            timing=Timing(poll_s=0.02),
         ) as service,
     ):
         yield service

@@ -11,11 +11,11 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.payment import commands, requests
+from services.payment.parts import MIGRATIONS, Parts, Timing, open_parts
 from services.payment.payment import Payment
 from services.payment.payments import Answer
 from services.payment.processor import Processor
 from services.payment.requests import Intention
-from services.payment.service import MIGRATIONS, Parts, open_parts
 from services.payment.store import load
 from tests.databases import opened_database
 from tests.payment.requests import Request
@@ -44,9 +44,7 @@ async def instance(
         ids=IDS,
         rng=random.Random(name),
         owner=name,
-        lease_s=lease_s,
-        poll_s=0.02,
-        call_timeout_s=call_timeout_s,
+        timing=Timing(lease_s=lease_s, poll_s=0.02, call_timeout_s=call_timeout_s),
     ) as parts:
         running = [asyncio.create_task(work()) for work in (parts.tailer.run, parts.driver.run)]
         try:

@@ -1,7 +1,8 @@
 """Good requests to the payment service; each has ids of its own unless it is told otherwise."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import count
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,24 +16,32 @@ Request = (
     | pb.RefundPaymentRequest
 )
 
-NEXT_YEAR = datetime.now(UTC) + timedelta(days=365)
-LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
+NEXT_CENTURY = datetime(2100, 1, 1, tzinfo=UTC)
+LAST_CENTURY = datetime(1999, 12, 31, tzinfo=UTC)
 WEEK_S = 7 * 24 * 3600
 
 
+_NUMBERS = count(1)
+
+
+def new_uuid() -> uuid.UUID:
+    """One that nobody used in this test run."""
+    return uuid.UUID(int=next(_NUMBERS))
+
+
 def new_request_id() -> str:
-    """A UUID that nobody used."""
-    return str(uuid.uuid4())
+    """Names one intention."""
+    return str(new_uuid())
 
 
 def new_order_id() -> str:
     """An order that nobody paid."""
-    return f"ord_{uuid.uuid4().hex}"
+    return f"ord_{new_uuid().hex}"
 
 
 def new_payment_id() -> str:
     """The id of no payment."""
-    return f"pay_{uuid.uuid4().hex}"
+    return f"pay_{new_uuid().hex}"
 
 
 def usd(minor_units: int) -> Money:
@@ -53,7 +62,7 @@ def authorize(
     request_id: str = "",
     order_id: str = "",
     minor_units: int = 1999,
-    deadline: datetime = NEXT_YEAR,
+    deadline: datetime = NEXT_CENTURY,
 ) -> pb.AuthorizePaymentRequest:
     """Set 19.99 USD aside for a week."""
     return pb.AuthorizePaymentRequest(

@@ -9,10 +9,10 @@ import pytest
 
 from services.payment.intents import AskAuthorize, AskCapture
 from services.payment.ledger import Account, Entry, Side
+from services.payment.parts import Parts
 from services.payment.payment import Payment, PaymentState
 from services.payment.queries import list_entries, list_payments
 from services.payment.requests import Page
-from services.payment.service import Parts
 from tests.payment import requests
 from tests.payment.instances import ask, instance, until
 from tests.payment.processors import Book, MemoryProcessor

@@ -262,7 +262,7 @@ async def test_an_answer_that_contradicts_is_marked_for_review(tmp_path: Path) -
 async def test_a_late_authorize_never_reaches_the_processor(tmp_path: Path) -> None:
     """After the order's deadline the refusal is stored, and a duplicate gets the same one."""
     processor = MemoryProcessor()
-    late = requests.authorize(deadline=requests.LAST_YEAR)
+    late = requests.authorize(deadline=requests.LAST_CENTURY)
     async with instance(tmp_path, processor) as shop:
         refused = await ask(shop, late)
         again = await ask(shop, late)

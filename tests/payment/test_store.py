@@ -19,10 +19,10 @@ from services.payment import commands, rows
 from services.payment.errors import PaymentAlreadyExistsError
 from services.payment.intents import next_intent
 from services.payment.ledger import postings
+from services.payment.parts import MIGRATIONS, Parts
 from services.payment.payment import DeclineCode, Payment, PaymentState
 from services.payment.queries import list_entries, list_payments
 from services.payment.requests import Page
-from services.payment.service import MIGRATIONS, Parts
 from services.payment.store import load
 from tests.databases import opened_database
 from tests.payment import requests
