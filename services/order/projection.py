@@ -24,14 +24,17 @@ from tradepost.order.v1 import order_pb2
 
 from services.chassis.event_log import EventLog
 from services.chassis.micros import to_micros
+from services.chassis.prepared import Prepared
 from services.order.errors import OrderNotFoundError
 from services.order.state import OrderState
 from services.order.store import Standing
 from services.order.tables import ORDER_VIEW
 from services.order.wire import to_order
 
-_INSERT = insert(ORDER_VIEW).inline()
-_UPDATE = (
+_INSERT = Prepared(
+    insert(ORDER_VIEW).values({name: bindparam(name) for name in ORDER_VIEW.c.keys()})
+)
+_UPDATE = Prepared(
     update(ORDER_VIEW)
     .where(ORDER_VIEW.c.order_id == bindparam("of_order"))
     .values(
@@ -42,7 +45,7 @@ _UPDATE = (
     )
 )
 _SHOWN = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
-_GET = select(*_SHOWN).where(ORDER_VIEW.c.order_id == bindparam("of_order"))
+_GET = Prepared(select(*_SHOWN).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
 _BATCH = select(*_SHOWN).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
 _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
@@ -84,33 +87,34 @@ def write(connection: Connection, standing: Standing, *, is_new: bool) -> None:
     order = standing.order
     message = to_order(order).SerializeToString()
     if is_new:
-        row = {
-            "order_id": order.order_id,
-            "customer_id": order.customer_id,
-            "state": int(order.state),
-            "needs_review": order.needs_review,
-            "create_time": to_micros(order.create_time),
-            "position": standing.position,
-            "message": message,
-        }
-        connection.execute(_INSERT, row)
+        _INSERT.change(
+            connection,
+            order_id=order.order_id,
+            customer_id=order.customer_id,
+            state=int(order.state),
+            needs_review=order.needs_review,
+            create_time=to_micros(order.create_time),
+            position=standing.position,
+            message=message,
+        )
         return
-    changes = {
-        "of_order": order.order_id,
-        "new_state": int(order.state),
-        "new_needs_review": order.needs_review,
-        "new_position": standing.position,
-        "new_message": message,
-    }
-    connection.execute(_UPDATE, changes)
+    _UPDATE.change(
+        connection,
+        of_order=order.order_id,
+        new_state=int(order.state),
+        new_needs_review=order.needs_review,
+        new_position=standing.position,
+        new_message=message,
+    )
 
 
 def get(connection: Connection, order_id: str) -> Shown:
     """One order. Raises OrderNotFoundError."""
-    row = connection.execute(_GET, {"of_order": order_id}).one_or_none()
+    row = _GET.first(connection, of_order=order_id)
     if row is None:
         raise OrderNotFoundError(order_id)
-    return _shown(row)
+    message, position = row
+    return Shown(order_pb2.Order.FromString(message), position)
 
 
 def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:

@@ -76,11 +76,12 @@ def to_saga(order: Order, lease: LeaseRow) -> saga_pb2.Saga:
 
 
 def current_step(order: Order) -> str:
-    """The first step of its state that has something to do, or the one that needs review."""
+    """The step that needs review or was retried; else the first of its state that is due."""
     if order.review is not None:
         return order.review.step
-    steps = STEPS.get(order.state, ("",))
-    return steps[-1] if steps[0] == VOID and not order.payment_asked else steps[0]
+    due = [step for step in STEPS.get(order.state, ()) if step != VOID or order.payment_asked]
+    retried = (step for step in due if order.attempt_of(step) > 1)
+    return next(retried, due[0] if due else "")
 
 
 def _page(wanted: SagaFilter) -> Select[Any]:
