@@ -1,7 +1,19 @@
 """Calls gRPC services from Python with a resolver, a balancer and retries that are safe.
 
-async with discovery.open_channel("consul:///order") as channel:
-order = await OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
+    async with discovery.open_channel("consul:///order") as channel:
+        order = await OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
+
+A program written against `grpc.aio.insecure_channel` behaves the same against this channel, save:
+
+- A unary call without a timeout has one of 10 s, and no call outlives what the handler it is made
+  in has left (`discovery.deadline`).
+- A method whose contract calls it safe (`idempotency_level`) is attempted again when an instance
+  fails (`discovery.retry`); so is every call that found no instance and was not sent.
+- A request that can't be serialized and metadata that can't be sent raise where the call is made;
+  a response that can't be deserialized is INTERNAL.
+- A call nobody awaits or asks about isn't repeated; one that is dropped unfinished is cancelled.
+- An interceptor serves every kind of call it has an interface for, not only the first.
+- A bare response or iterator returned by an interceptor comes with a complete status.
 """
 
 from discovery.channel import Channel

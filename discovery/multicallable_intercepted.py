@@ -1,5 +1,6 @@
 """What a stub calls on a channel that was given interceptors."""
 
+import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -62,10 +63,16 @@ class InterceptedUnaryUnary(
         outgoing.attempt = task = loop.create_task(running)
         try:
             outgoing.attempt = await task
-        except GeneratorExit:
-            call_status.cancel_collected(task.cancel, loop)
+            return await outgoing.attempt
+        except (GeneratorExit, asyncio.CancelledError):
+            call_status.cancel_collected(partial(_cancel, task), loop)
             raise
-        return await outgoing.attempt
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel the interceptors, or the call they made."""
+    if not task.cancel() and not task.cancelled() and task.exception() is None:
+        task.result().cancel()
 
 
 class InterceptedStreams(Generic[RequestT, ResponseT]):

@@ -1,0 +1,37 @@
+"""Errors say what the caller can do."""
+
+import pickle
+
+import grpc
+import pytest
+
+from discovery import errors
+from discovery.errors import LocalRefusalError, NoInstanceError, RefusalReason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoInstanceError("nobody"),
+        LocalRefusalError(
+            grpc.StatusCode.DEADLINE_EXCEEDED, RefusalReason.DEADLINE_SPENT, "too late"
+        ),
+    ],
+)
+def test_failed_calls_are_grpc_errors(error: grpc.aio.AioRpcError) -> None:
+    """Whoever catches AioRpcError catches ours; they survive pickling like grpc.aio's."""
+    again = pickle.loads(pickle.dumps(error))
+
+    assert isinstance(again, grpc.aio.AioRpcError)
+    assert (again.code(), again.details()) == (error.code(), error.details())
+    assert tuple(again.trailing_metadata()) == ()
+    assert vars(again).get("reason") == vars(error).get("reason")
+
+
+@pytest.mark.parametrize(
+    "error", [errors.InvalidMetadataError("k", "bad"), errors.InvalidServiceConfigError("$", "bad")]
+)
+def test_mistakes_of_the_program_are_value_errors(error: ValueError) -> None:
+    """They name the place."""
+    assert isinstance(error, ValueError)
+    assert "bad" in str(error)
