@@ -6,6 +6,7 @@ is unknown is asked again under the same key, with backoff, for ever.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
@@ -70,6 +71,8 @@ class PaymentDrive:
                 return
             if not payment.is_pending or self._is_draining():
                 return
+            # What is asked next has not failed yet, and neither does the lease count it so.
+            claim = replace(claim, attempts=0)
 
     async def _step(self, claim: Claim, payment: Payment) -> Payment:
         """Ask one question and write the answer; where there is none to ask, look again."""

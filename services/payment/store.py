@@ -94,7 +94,7 @@ class PaymentStore:
         """Write what the processor answered to `intent`; close the lease where nothing is left.
 
         Where another intent is pending meanwhile, the answer is to a question of the past and
-        writes nothing; a stale holder finds out when it closes or renews its lease. Raises
+        writes nothing; a stale holder finds out when it closes or keeps its lease. Raises
         StaleLeaseError, UnexpectedEvidenceError.
         """
         before = load(connection, claim.subject)
@@ -113,7 +113,7 @@ class PaymentStore:
 
     def _keep_or_close(self, connection: Connection, claim: Claim, payment: Payment) -> None:
         if payment.is_pending:
-            self._leases.renew(connection, claim)
+            self._leases.progress(connection, claim, step=payment.state.value)
         else:
             self._leases.close(connection, claim)
 

@@ -76,7 +76,7 @@ class MemoryProcessor:
 
     Calls wait in front of a closed `gate`, before their effect; `asked` waits for them to come.
     `fail_next` calls fail before their effect, the answers of `lose_next` are lost after it; with
-    `luck` every third call fails or loses its answer.
+    `luck` every fifth call fails or loses its answer.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class MemoryProcessor:
         await self.gate.wait()
         if self._luck is not None:
             self.fail_next, self.lose_next = self._luck.choices(
-                ((0, 0), (1, 0), (0, 1)), weights=(4, 1, 1)
+                ((0, 0), (1, 0), (0, 1)), weights=(8, 1, 1)
             )[0]
         if self.fail_next:
             self.fail_next -= 1
