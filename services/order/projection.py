@@ -31,9 +31,7 @@ from services.order.store import Standing
 from services.order.tables import ORDER_VIEW
 from services.order.wire import to_order
 
-_INSERT = Prepared(
-    insert(ORDER_VIEW).values({name: bindparam(name) for name in ORDER_VIEW.c.keys()})
-)
+_INSERT = Prepared(insert(ORDER_VIEW).inline())
 _UPDATE = Prepared(
     update(ORDER_VIEW)
     .where(ORDER_VIEW.c.order_id == bindparam("of_order"))
