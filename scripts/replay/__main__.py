@@ -1,4 +1,4 @@
-"""`./scripts/run`: starts the suite, replays real baskets, prints what happened, checks the books."""
+"""`./scripts/run`: start the suite, replay real baskets, report, check the books."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ from scripts.replay.baskets import Shop, basket_count, read_shop
 from scripts.replay.census import Stubs
 from scripts.replay.report import Report
 from scripts.replay.shoppers import Visit, plan, shelves
-from scripts.replay.till import NeverSettledError, Tally, Till
+from scripts.replay.till import ORDER_CONFIG, NeverSettledError, Tally, Till
 from scripts.tools.places import ROOT
 
 RUN_FOLDER = ROOT / ".run"
@@ -106,8 +106,10 @@ def _read(baskets: int, rng: random.Random) -> Shop:
 
 async def _open_stubs(stack: AsyncExitStack, suite: cluster.Cluster) -> Stubs:
     orders, payments, inventory = [
-        await stack.enter_async_context(discovery.open_channel(suite.target(service)))
-        for service in ("order", "payment", "inventory")
+        await stack.enter_async_context(
+            discovery.open_channel(suite.target(service), service_config=config)
+        )
+        for service, config in (("order", ORDER_CONFIG), ("payment", None), ("inventory", None))
     ]
     return Stubs(
         orders=OrderServiceStub(orders),

@@ -25,6 +25,18 @@ from scripts.replay.shoppers import Act, Visit
 CALL_TIMEOUT_S = 10.0
 REPEAT_PAUSE_S = 0.2
 REPEATS_MAX = 60
+# These wait for the customer's order, so how long they take says nothing of an instance.
+ORDER_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tradepost.order.v1.OrderService", "method": method}
+                for method in ("CreateOrder", "CancelOrder", "FulfillOrder")
+            ],
+            "waits": True,
+        }
+    ]
+}
 SETTLED = frozenset(
     (
         OrderState.ORDER_STATE_CONFIRMED,

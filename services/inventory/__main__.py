@@ -20,7 +20,7 @@ async def main() -> None:
     """Serve the inventory. Raises pydantic's ValidationError for settings that can't be right."""
     settings = ServerSettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
-    clock, rng = SystemClock(), random.SystemRandom()
+    clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,

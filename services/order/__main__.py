@@ -22,7 +22,7 @@ async def main() -> None:
     """Serve orders. Raises pydantic's ValidationError for settings that can't be right."""
     settings, saga, targets = ServerSettings(), SagaSettings(), ParticipantSettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
-    clock, rng = SystemClock(), random.SystemRandom()
+    clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,

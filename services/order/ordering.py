@@ -4,6 +4,7 @@ An order is durable before anybody waits for it, and driven whether or not anybo
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import grpc
 from tradepost.order.v1 import order_pb2
@@ -55,14 +56,15 @@ class Ordering:
             if change.standing is not None:
                 version = change.standing.order.version
                 return await self._waiting.settled(follower, version, patience_s)
-        return await self._waiting.join(change.order_id, patience_s)
+        return replace(await self._waiting.join(change.order_id, patience_s), replayed=True)
 
     async def change(
         self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
     ) -> Shown:
         """Cancel or fulfill an order and wait until it is settled, or out of patience."""
         change = await self._database.write(self._orders.change, intention, then=self._begin)
-        return await self._waiting.join(change.order_id, patience_s)
+        shown = await self._waiting.join(change.order_id, patience_s)
+        return replace(shown, replayed=change.standing is None)
 
     async def retry(self, intention: Intention[RetryStep]) -> Retried:
         """Have the current step of a saga tried at once."""

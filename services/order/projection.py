@@ -51,10 +51,14 @@ _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An order as every reader sees it, and the position of its newest event."""
+    """An order as every reader sees it, and the position of its newest event.
+
+    `replayed` marks the answer to a request that had been carried out before.
+    """
 
     order: order_pb2.Order
     position: int
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

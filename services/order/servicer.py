@@ -10,9 +10,11 @@ from tradepost.order.v1 import order_service_pb2_grpc
 from services.chassis.database import Database
 from services.chassis.errors import NotImplementedYetError
 from services.chassis.event_log import EventLog
+from services.chassis.idempotency import REPLAYED_KEY
 from services.chassis.layer import Context
 from services.order import intentions, projection, queries, wire
 from services.order.ordering import Ordering
+from services.order.projection import Shown
 from services.order.store import OrderStore
 from services.order.waiting import Waiting, patience_s
 
@@ -43,6 +45,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             order = await self._ordering.quote(intentions.validate_only(request), patience)
             return rpc.CreateOrderResponse(order=order)
         shown = await self._ordering.place(intentions.create_order(request), patience)
+        _tell_replayed(shown, context)
         return rpc.CreateOrderResponse(
             order=shown.order, version=shown.order.version, position=shown.position
         )
@@ -82,6 +85,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     ) -> rpc.CancelOrderResponse:
         patience = patience_s(context.time_remaining())
         shown = await self._ordering.change(intentions.cancel_order(request), patience)
+        _tell_replayed(shown, context)
         return rpc.CancelOrderResponse(
             order=shown.order, version=shown.order.version, position=shown.position
         )
@@ -94,6 +98,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             patience_s(context.time_remaining()),
         )
         shown = await self._ordering.change(intention, patience)
+        _tell_replayed(shown, context)
         return rpc.FulfillOrderResponse(
             order=shown.order, version=shown.order.version, position=shown.position
         )
@@ -126,3 +131,8 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         self, request: rpc.GetCustomerSummaryRequest, context: Context
     ) -> NoReturn:
         raise NotImplementedYetError("OrderService.GetCustomerSummary")
+
+
+def _tell_replayed(shown: Shown, context: Context) -> None:
+    if shown.replayed:
+        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

@@ -23,7 +23,7 @@ async def main() -> None:
     """Serve payments. Raises pydantic's ValidationError for settings that can't be right."""
     settings, database = ServerSettings(), DatabaseSettings()  # type: ignore[call-arg]  # DATABASE_URL
     payment = PaymentSettings()  # type: ignore[call-arg]  # TRADEPOST_PROCESSOR_URL
-    clock, rng = SystemClock(), random.SystemRandom()
+    clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
