@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    func,
     insert,
     select,
     update,
@@ -29,6 +30,7 @@ from discovery.clock import Clock
 from services.chassis import correlation
 from services.chassis.change import Change, announce
 from services.chassis.ids import IdFactory
+from services.chassis.in_lists import PreparedIn
 from services.chassis.micros import from_micros, to_micros
 from services.chassis.prepared import Prepared
 
@@ -62,6 +64,13 @@ _NEWEST = Prepared(
     .where(EVENT.c.stream == bindparam("stream"))
     .order_by(EVENT.c.version.desc())
     .limit(1)
+)
+_NEWEST_EACH = PreparedIn(
+    # A stream's times never go back, so the latest is that of its newest event.
+    select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
+        EVENT.c.stream
+    ),
+    EVENT.c.stream,
 )
 _TAKE_POSITIONS = Prepared(
     update(EVENT_COUNTER)
@@ -105,6 +114,15 @@ class NewEvent:
 
     type: str
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAppend:
+    """Facts for one stream that stands at `expected_version`."""
+
+    stream: str
+    expected_version: int
+    events: Sequence[NewEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +175,35 @@ class EventLog:
             occur_micros = max(occur_micros, to_micros(not_before))
         (counted,) = _TAKE_POSITIONS.first(connection, number=len(events))
         stored = self._stored(stream, version, counted - len(events), events, occur_micros)
-        _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
-        announce(
-            connection,
-            [Change(event.position, stream, event.version, event.type) for event in stored],
-        )
+        _write(connection, stored, occur_micros)
         return stored
+
+    def append_each(
+        self, connection: Connection, appends: Sequence[StreamAppend]
+    ) -> tuple[StoredEvent, ...]:
+        """Append to many streams, each of them named once, in a handful of statements.
+
+        All events get one occur time, not before the previous one of any of the streams, and
+        the correlation of the running context. Raises StreamConflictError.
+        """
+        rows = _NEWEST_EACH.all(connection, [each.stream for each in appends])
+        newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
+        for each in appends:
+            if newest.get(each.stream, (0, 0))[0] != each.expected_version:
+                raise StreamConflictError(each.stream, each.expected_version)
+        number = sum(len(each.events) for each in appends)
+        if not number:
+            return ()
+        occur_micros = max(to_micros(self._clock.now()), *(at for _, at in newest.values()), 0)
+        (counted,) = _TAKE_POSITIONS.first(connection, number=number)
+        stored: list[StoredEvent] = []
+        for each in appends:
+            position = counted - number + len(stored)
+            stored += self._stored(
+                each.stream, each.expected_version, position, each.events, occur_micros
+            )
+        _write(connection, stored, occur_micros)
+        return tuple(stored)
 
     def _stored(
         self,
@@ -223,6 +264,14 @@ class EventLog:
     def epoch(self, connection: Connection) -> str:
         """Which history the positions belong to; an operator changes it after a restore."""
         return str(_EPOCH.first(connection)[0])
+
+
+def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
+    _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
+    announce(
+        connection,
+        [Change(event.position, event.stream, event.version, event.type) for event in stored],
+    )
 
 
 def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:

@@ -1,18 +1,20 @@
 """What callers do to items and their stock, each in one transaction."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
-from services.chassis.event_log import EventLog
+from services.chassis.event_log import EventLog, StreamAppend
 from services.inventory import shelf_store
 from services.inventory.answers import Answer, answer_once
 from services.inventory.intentions import Intention
 from services.inventory.stock import (
     Adjust,
     Command,
+    Event,
     Movement,
     StockedItem,
     Upsert,
@@ -60,48 +62,61 @@ class Items:
     def _upsert(
         self, connection: Connection, upserts: tuple[Upsert, ...]
     ) -> rpc.UpsertItemsResponse:
-        shelf = shelf_store.load_items(connection, [upsert.sku for upsert in upserts])
-        new: list[StockedItem] = []
-        changed: list[StockedItem] = []
-        at = self._clock.now()
-        initial: list[Movement] = []
-        for upsert in upserts:
-            before = shelf.get(upsert.sku)
-            after, moved, at = self._append(connection, upsert, before)
-            shelf[upsert.sku] = after
-            initial.extend(moved)
-            if before is None:
-                new.append(after)
-            elif after is not before:
-                changed.append(after)
-        shelf_store.add_items(connection, new)
-        shelf_store.change_items(connection, changed)
-        shelf_store.append_movements(connection, initial, at)
+        shelf = self._carry_out(connection, upserts)
         return rpc.UpsertItemsResponse(items=[to_item(shelf[each.sku].item) for each in upserts])
 
     def _adjust(self, connection: Connection, command: Adjust) -> rpc.AdjustStockResponse:
-        before = shelf_store.load_items(connection, [command.sku]).get(command.sku)
-        after, moved, at = self._append(connection, command, before)
-        shelf_store.change_items(connection, [after])
-        shelf_store.move(connection, moved, at)
-        return rpc.AdjustStockResponse(stock=to_stock(after.level))
+        shelf = self._carry_out(connection, [command])
+        return rpc.AdjustStockResponse(stock=to_stock(shelf[command.sku].level))
+
+    def _carry_out(
+        self, connection: Connection, commands: Sequence[Command]
+    ) -> dict[str, StockedItem]:
+        """Decide on every command, each of another item, then write all of it; the items after."""
+        shelf = shelf_store.load_items(connection, [command.sku for command in commands])
+        decided = {command.sku: decide(command, shelf.get(command.sku)) for command in commands}
+        happened = {sku: events for sku, events in decided.items() if events}
+        if happened:
+            at = self._append(connection, shelf, happened)
+            self._write(connection, shelf, happened, at)
+        return shelf
 
     def _append(
-        self, connection: Connection, command: Command, before: StockedItem | None
-    ) -> tuple[StockedItem, list[Movement], datetime]:
-        """Decide and append to the item's stream; the item as it is afterwards, its movements."""
-        events = decide(command, before)
-        if before is not None and not events:
-            return before, [], self._clock.now()
-        stored = self._log.append(
+        self,
+        connection: Connection,
+        shelf: Mapping[str, StockedItem],
+        happened: Mapping[str, Sequence[Event]],
+    ) -> datetime:
+        """Append to the streams of the items; when it happened."""
+        stored = self._log.append_each(
             connection,
-            item_stream(command.sku),
-            0 if before is None else before.stream_version,
-            [to_new_event(event) for event in events],
+            [
+                StreamAppend(
+                    item_stream(sku),
+                    shelf[sku].stream_version if sku in shelf else 0,
+                    [to_new_event(event) for event in events],
+                )
+                for sku, events in happened.items()
+            ],
         )
-        at = stored[-1].occur_time
-        first, *others = events
-        after = evolve(before, first, at)
-        for event in others:
-            after = evolve(after, event, at)
-        return after, [movement for event in events for movement in movements(event)], at
+        return stored[-1].occur_time
+
+    def _write(
+        self,
+        connection: Connection,
+        shelf: dict[str, StockedItem],
+        happened: Mapping[str, Sequence[Event]],
+        at: datetime,
+    ) -> None:
+        """Bring the shelf and its tables to where the events lead."""
+        known = frozenset(shelf)
+        moved: list[Movement] = []
+        came_with: list[Movement] = []
+        for sku, events in happened.items():
+            for event in events:
+                shelf[sku] = evolve(shelf.get(sku), event, at)
+                (moved if sku in known else came_with).extend(movements(event))
+        shelf_store.add_items(connection, [shelf[sku] for sku in happened if sku not in known])
+        shelf_store.append_movements(connection, came_with, at)
+        shelf_store.change_items(connection, [shelf[sku] for sku in happened if sku in known])
+        shelf_store.move(connection, moved, at)

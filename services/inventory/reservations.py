@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
-from services.chassis.event_log import EventLog
+from services.chassis.event_log import EventLog, StreamAppend
 from services.inventory import shelf_store, store
 from services.inventory.answers import Answer, answer_once
 from services.inventory.domain import decide, evolve, movements, price
@@ -172,25 +172,41 @@ class Reservations:
             not_before=None if before is None else before.update_time,
         )
         at = stored[-1].occur_time
-        first, *others = events
-        moved = [*movements(before, first)]
-        after = evolve(before, first, at)
-        for event in others:
-            moved.extend(movements(after, event))
-            after = evolve(after, event, at)
-        return after, moved, at
+        return *_led_to(before, events, at), at
 
     def _expire(self, connection: Connection, reservation_ids: Sequence[str], now: datetime) -> int:
-        if not reservation_ids:
+        run_out = [
+            (held, events)
+            for held in store.load_many(connection, reservation_ids)
+            if (events := decide(Expire(held.reservation_id), held, now=now, shelf=_NO_SHELF))
+        ]
+        if not run_out:
             return 0
-        expired: list[Reservation] = []
-        for before in store.load_many(connection, reservation_ids):
-            events = decide(Expire(before.reservation_id), before, now=now, shelf=_NO_SHELF)
-            after, moved, at = self._append(connection, before, events)
-            shelf_store.move(connection, moved, at)
-            expired.append(after)
-        store.change(connection, expired)
-        return len(expired)
+        stored = self._log.append_each(
+            connection,
+            [
+                StreamAppend(held.reservation_id, held.version, [to_new_event(e) for e in events])
+                for held, events in run_out
+            ],
+        )
+        at = stored[-1].occur_time
+        ends = [_led_to(held, events, at) for held, events in run_out]
+        store.change(connection, [expired for expired, _ in ends])
+        shelf_store.move(connection, [each for _, moved in ends for each in moved], at)
+        return len(ends)
+
+
+def _led_to(
+    before: Reservation | None, events: Sequence[Event], at: datetime
+) -> tuple[Reservation, list[Movement]]:
+    """Where at least one event leads, and what it moves."""
+    first, *others = events
+    moved = [*movements(before, first)]
+    after = evolve(before, first, at)
+    for event in others:
+        moved.extend(movements(after, event))
+        after = evolve(after, event, at)
+    return after, moved
 
 
 def _shelf(connection: Connection, command: Reserve) -> Shelf:

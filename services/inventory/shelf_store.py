@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
+from services.chassis.in_lists import PreparedIn
 from services.chassis.micros import from_micros, to_micros
 from services.chassis.prepared import Prepared
-from services.inventory.in_lists import PreparedIn
 from services.inventory.pricing import Offer
 from services.inventory.stock import Item, Money, Movement, MovementKind, StockedItem, StockLevel
 from services.inventory.tables import ITEM, STOCK, STOCK_MOVEMENT

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, literal_column, select, tuple_, update
 from tradepost.inventory.v1.reservation_pb2 import ReservationRefusal
 
+from services.chassis.in_lists import PreparedIn
 from services.chassis.micros import from_micros, to_micros
 from services.chassis.prepared import Prepared
-from services.inventory.in_lists import PreparedIn
 from services.inventory.pricing import Line
 from services.inventory.reservation import Reservation, ReservationState
 from services.inventory.stock import Money
