@@ -158,10 +158,12 @@ def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
     rows = select(*_SHOWN, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit)
     if wanted.created_after is not None:
         rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(wanted.created_after))
-    if wanted.created_before is not None:
-        rows = rows.where(ORDER_VIEW.c.create_time < to_micros(wanted.created_before))
     if wanted.after is not None:
         rows = rows.where(tuple_(*_SORT_KEY) < tuple_(*wanted.after))
+    before = None if wanted.created_before is None else to_micros(wanted.created_before)
+    # Behind a key below it, it says nothing new, and would be walked down from again.
+    if before is not None and (wanted.after is None or wanted.after[0] >= before):
+        rows = rows.where(ORDER_VIEW.c.create_time < before)
     return rows
 
 

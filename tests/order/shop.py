@@ -1,5 +1,6 @@
 """Orders over real gRPC: instances of the service on one file, participants in memory."""
 
+import asyncio
 import random
 import uuid
 from collections import Counter
@@ -25,7 +26,7 @@ from services.order.service import Means, Participants, build
 from services.order.settings import SagaSettings
 from tests.order.fake_payment import FakePayment
 from tests.order.participants import FakeInventory, local_channel
-from tests.order.script import Script
+from tests.order.script import Script, Undecided
 
 
 class Shop:
@@ -88,6 +89,33 @@ class Shop:
             yield Instance(
                 channel, OrderServiceStub(channel), SagaAdminServiceStub(channel), service
             )
+
+    async def hang(
+        self, stub: OrderServiceAsyncStub, method: str, request: rpc.CreateOrderRequest
+    ) -> order_pb2.Order:
+        """Place an order of which nobody knows the outcome of a step, and leave it there.
+
+        The step was tried before and is being tried again; `release` lets it answer.
+        """
+        self.script.always[method] = Undecided.PENDING
+        tried_again = asyncio.Event()
+
+        async def again() -> None:
+            tried_again.set()
+
+        async def first() -> None:
+            self.script.during[method] = again
+
+        self.script.during[method] = first
+        call = asyncio.ensure_future(stub.CreateOrder(request))
+        await tried_again.wait()
+        call.cancel()
+        wanted = rpc.ListOrdersRequest(customer_id=request.customer_id, page_size=1)
+        return (await stub.ListOrders(wanted)).orders[0]
+
+    def release(self) -> None:
+        """Let every step answer from now on."""
+        self.script.always.clear()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """What operators see of unfinished orders, and what they can do about them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
 from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as orders
 
-from tests.order.script import Undecided
 from tests.order.shop import Instance, Shop, cancel_of, create, new_request_id, order_of
 from tests.rich_status import refusal
 
@@ -32,10 +33,7 @@ async def instance(desk: Shop) -> AsyncIterator[Instance]:
 
 async def stuck(instance: Instance, desk: Shop, customer: str = "ann") -> str:
     """An order whose capture nobody knows the outcome of."""
-    desk.script.always["CapturePayment"] = Undecided.PENDING
-    placed = (await instance.orders.CreateOrder(order_of(customer), timeout=0.6)).order
-    assert placed.state == CAPTURING
-    return placed.order_id
+    return (await desk.hang(instance.orders, "CapturePayment", order_of(customer))).order_id
 
 
 async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: Shop) -> None:
@@ -88,8 +86,12 @@ async def test_a_failed_refund_is_retried_under_a_new_attempt(
     """It needs review, an operator retries it, and a replay of that answers the same."""
     order = await create(instance.orders, method="pm_refund_refused")
     cancel = cancel_of(order.order_id)
-    waiting = (await instance.orders.CancelOrder(cancel, timeout=0.6)).order
-    assert (waiting.state, waiting.needs_review) == (order_pb2.ORDER_STATE_REFUNDING, True)
+    waiting = asyncio.ensure_future(instance.orders.CancelOrder(cancel))
+    watch = orders.WatchOrderRequest(order_id=order.order_id, follow=True)
+    async for version in instance.orders.WatchOrder(watch):
+        if version.order.needs_review:
+            break
+    assert version.order.state == order_pb2.ORDER_STATE_REFUNDING
     page = await instance.admin.ListSagas(rpc.ListSagasRequest(needs_review=True))
     (saga,) = page.sagas
     assert (saga.step, saga.attempt, saga.review_reason) == ("refund", 1, "REFUND_REFUSED")
@@ -97,7 +99,7 @@ async def test_a_failed_refund_is_retried_under_a_new_attempt(
     request = rpc.RetrySagaRequest(request_id=new_request_id(), order_id=order.order_id)
     retried = await instance.admin.RetrySaga(request)
     assert (retried.saga.attempt, retried.saga.needs_review) == (2, False)
-    refunded = (await instance.orders.CancelOrder(cancel)).order
+    refunded = (await waiting).order
     assert (refunded.state, refunded.needs_review) == (order_pb2.ORDER_STATE_REFUNDED, False)
 
     call = instance.admin.RetrySaga(request)

@@ -175,11 +175,10 @@ async def test_a_watch_shows_every_version_once_across_instances(
     grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
 ) -> None:
     """Watched on one instance while another one drives it; it ends when the order is settled."""
-    shop.script.always["AuthorizePayment"] = Undecided.PENDING
-    placed = (await grpc_stub.CreateOrder(order_of(), timeout=1)).order
+    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("moni"))
     watch = aiter(second.orders.WatchOrder(rpc.WatchOrderRequest(order_id=placed.order_id)))
     seen = [await anext(watch) for _ in range(2)]
-    del shop.script.always["AuthorizePayment"]
+    shop.release()
     seen += [version async for version in watch]
     assert [version.version for version in seen] == [1, 2, 3, 4, 5]
     assert [version.event_type.rpartition(".")[2] for version in seen] == [

@@ -9,7 +9,7 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.type.v1.money_pb2 import Money
 
-from tests.order.script import Undecided
+from services.order.waiting import patience_s
 from tests.order.shop import (
     Instance,
     Shop,
@@ -68,17 +68,27 @@ async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncSt
     assert (await grpc_stub.CreateOrder(request)).order.state == pb.ORDER_STATE_CONFIRMED
 
 
-async def test_it_answers_before_the_deadline_with_the_order_as_it_stands(
-    grpc_stub: OrderServiceAsyncStub, shop: Shop
+async def test_the_same_request_id_goes_on_waiting(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
 ) -> None:
-    """Any state is an OK answer; the same request_id goes on waiting, and joins whoever drives."""
-    shop.script.always["AuthorizePayment"] = Undecided.PENDING
-    request = order_of()
-    standing = (await grpc_stub.CreateOrder(request, timeout=1)).order
+    """It joins whoever drives the order, on any instance."""
+    request = order_of("anton")
+    standing = await shop.hang(grpc_stub, "AuthorizePayment", request)
     assert standing.state == pb.ORDER_STATE_AUTHORIZING
-    del shop.script.always["AuthorizePayment"]
-    joined = (await grpc_stub.CreateOrder(request)).order
+    shop.release()
+    joined = (await second.orders.CreateOrder(request)).order
     assert (joined.order_id, joined.state) == (standing.order_id, pb.ORDER_STATE_CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("remaining_s", "waits_s"),
+    [(None, 10.0), (100_000.0, 10.0), (10.0, 9.8), (1.0, 0.9), (0.1, 0.09), (-1.0, 0.0)],
+)
+async def test_what_is_left_of_a_deadline_for_the_answer(
+    remaining_s: float | None, waits_s: float
+) -> None:
+    """min(200 ms, 10 %); ten seconds where there is no deadline."""
+    assert patience_s(remaining_s) == pytest.approx(waits_s)
 
 
 async def test_fifty_calls_with_one_request_id_make_one_order(
@@ -154,16 +164,14 @@ async def test_an_order_on_its_way_is_cancelled(
     grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
 ) -> None:
     """The instance that drives it learns of the cancel from the stream."""
-    shop.script.always["AuthorizePayment"] = Undecided.PENDING
-    placed = (await grpc_stub.CreateOrder(order_of(), timeout=1)).order
-    del shop.script.always["AuthorizePayment"]
-    shop.script.fail("AuthorizePayment", *[Undecided.PENDING] * 3)
+    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("berta"))
     response = await second.orders.CancelOrder(cancel_of(placed.order_id))
     assert response.order.state == pb.ORDER_STATE_CANCELLED
     assert response.order.cause == pb.ORDER_CAUSE_CANCELLED
     payment = shop.payment.of_order(placed.order_id)
     assert payment is not None
     assert payment.captured_amount.minor_units == 0
+    shop.release()
 
 
 async def test_a_confirmed_order_leaves_the_building(
