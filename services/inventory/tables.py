@@ -61,6 +61,8 @@ RESERVATION = Table(
     Index("reservation_by_state", "state", "create_time", "reservation_id"),
     Index(
         "reservation_hold_by_expiry",
+        # The state is constant here; with it, the planner sees that this index fits best.
+        "state",
         "expire_time",
         sqlite_where=text("state = 'HELD'"),
         postgresql_where=text("state = 'HELD'"),

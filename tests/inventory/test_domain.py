@@ -1,25 +1,19 @@
 """The rules of reservations as pure functions: no store, no clock, no protobuf."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from services.inventory.domain import decide, evolve, movements, price
+from services.inventory.domain import decide, evolve, movements
 from services.inventory.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
     ReservationStateConflictError,
 )
 from services.inventory.pricing import (
-    Demand,
-    Line,
-    Offer,
-    Quote,
     Refusal,
     RefusalReason,
-    Refused,
-    Shortage,
 )
 from services.inventory.reservation import (
     Command,
@@ -36,30 +30,9 @@ from services.inventory.reservation import (
     Released,
     Reservation,
     ReservationState,
-    Reserve,
 )
-from services.inventory.stock import MAX_INT64, Money, Movement, MovementKind
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-TTL = timedelta(seconds=120)
-
-
-def offer(
-    sku: str, *, units: int = 10, price_minor: int = 100, currency: str = "USD"
-) -> tuple[str, Offer]:
-    """An item on the shelf."""
-    return sku, Offer(f"a fine {sku}", Money(currency, price_minor), units)
-
-
-def shelf(*offers: tuple[str, Offer]) -> dict[str, Offer]:
-    """What there is."""
-    return dict(offers)
-
-
-def wants(expected_total: Money | None = None, **units: int) -> Reserve:
-    """Units of each SKU, for at most half a minute from noon."""
-    demands = tuple(Demand(sku, quantity) for sku, quantity in sorted(units.items()))
-    return Reserve("rsv_1", "ord_1", demands, expected_total, TTL, NOON + timedelta(seconds=30))
+from services.inventory.stock import Money, Movement, MovementKind
+from tests.inventory.basket import LINE, NOON, TTL, offer, shelf, wants
 
 
 def after(*events: Event) -> Reservation:
@@ -71,7 +44,6 @@ def after(*events: Event) -> Reservation:
     return reservation
 
 
-LINE = Line("apple", 2, "a fine apple", Money("USD", 100))
 HELD = Held("rsv_1", "ord_1", (LINE,), Money("USD", 200), NOON + TTL)
 COMMITTED = Committed("rsv_1")
 RELEASED = Released("rsv_1", "ord_1", "why not", tombstone=False)
@@ -92,85 +64,6 @@ def test_units_on_the_shelf_are_held_until_the_ttl_is_over() -> None:
     assert held.total == Money("USD", 300)
     assert [line.sku for line in held.lines] == ["apple", "pear"]
     assert held.expire_time == NOON + TTL
-
-
-SHORT = Refusal(
-    RefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("apple", 11, 10), Shortage("fig", 5, 1))
-)
-DEAR = MAX_INT64 // 2
-
-
-@pytest.mark.parametrize(
-    ("command", "offers", "refusal"),
-    [
-        pytest.param(
-            wants(apple=1, nut=1, oil=1),
-            [offer("apple")],
-            Refusal(RefusalReason.UNKNOWN_SKU, {"skus": "nut oil"}),
-            id="unknown SKUs are all named",
-        ),
-        pytest.param(
-            wants(apple=1, pear=1),
-            [offer("apple"), offer("pear", currency="EUR")],
-            Refusal(RefusalReason.MIXED_CURRENCY, {"currencies": "EUR USD"}),
-            id="two currencies have no total",
-        ),
-        pytest.param(
-            wants(apple=3),
-            [offer("apple", price_minor=DEAR)],
-            Refusal(RefusalReason.TOTAL_OVERFLOW),
-            id="a line beyond 64 bits",
-        ),
-        pytest.param(
-            wants(apple=1, pear=2),
-            [offer("apple", price_minor=DEAR), offer("pear", price_minor=DEAR)],
-            Refusal(RefusalReason.TOTAL_OVERFLOW),
-            id="a sum beyond 64 bits",
-        ),
-        pytest.param(
-            wants(apple=99),
-            [offer("apple", price_minor=0)],
-            Refusal(RefusalReason.ZERO_TOTAL),
-            id="nothing to pay goes before a shortage",
-        ),
-        pytest.param(
-            wants(Money("USD", 1), apple=99),
-            [offer("apple")],
-            Refusal(
-                RefusalReason.PRICE_CHANGED,
-                {"expected": "1", "actual": "9900", "currency_code": "USD"},
-            ),
-            id="another price goes before a shortage",
-        ),
-        pytest.param(
-            wants(Money("EUR", 100), apple=1),
-            [offer("apple")],
-            Refusal(
-                RefusalReason.PRICE_CHANGED,
-                {
-                    "expected": "100",
-                    "actual": "100",
-                    "currency_code": "USD",
-                    "expected_currency_code": "EUR",
-                },
-            ),
-            id="the same number in another currency is another price",
-        ),
-        pytest.param(
-            wants(apple=11, fig=5, pear=1),
-            [offer("apple"), offer("fig", units=1), offer("pear")],
-            SHORT,
-            id="every short SKU is named",
-        ),
-    ],
-)
-def test_a_reserve_that_cannot_be_met_is_a_remembered_refusal(
-    command: Reserve, offers: list[tuple[str, Offer]], refusal: Refusal
-) -> None:
-    """The first reason that applies is the refusal, with its facts."""
-    events = decide(command, None, now=NOON, shelf=shelf(*offers))
-
-    assert events == (Rejected("rsv_1", "ord_1", refusal),)
 
 
 def test_the_orders_deadline_goes_before_everything_but_the_fence() -> None:
@@ -305,16 +198,3 @@ def test_what_sets_nothing_aside_moves_nothing() -> None:
     """A hold takes its units; refusals and tombstones take and give nothing."""
     assert movements(None, HELD) == (Movement("apple", MovementKind.HELD, 0, 2, 0, "rsv_1"),)
     assert movements(None, REJECTED) == movements(None, TOMBSTONE) == ()
-
-
-def test_a_price_can_be_asked_for_without_reserving() -> None:
-    """A quote has the lines and the total, and a refusal keeps them as far as they are known."""
-    priced = price(wants(apple=2), now=NOON, shelf=shelf(offer("apple")))
-    short = price(wants(apple=11), now=NOON, shelf=shelf(offer("apple")))
-
-    assert priced == Quote((LINE,), Money("USD", 200))
-    assert isinstance(short, Refused)
-    assert (short.total, short.refusal.shortages) == (
-        Money("USD", 1100),
-        (Shortage("apple", 11, 10),),
-    )

@@ -38,9 +38,10 @@ class Place:
         """Each order holds one apple."""
         request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("apple", 999)])
         await self.database.write(self.items.upsert, intentions.upsert_items(request))
-        for order in orders:
-            intention = intentions.reserve_stock(reserve(order, apple=1))
-            await self.database.write(self.reservations.reserve, intention)
+        wanted = [intentions.reserve_stock(reserve(order, apple=1)) for order in orders]
+        await asyncio.gather(
+            *(self.database.write(self.reservations.reserve, each) for each in wanted)
+        )
 
     async def state(self, order: str) -> ReservationState:
         """Where the order's reservation stands."""

@@ -3,17 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import reservation_pb2 as pb
 
-from services.chassis.idempotency import RequestIdReusedError
-from services.inventory import intentions
 from services.inventory.errors import (
-    ReservationAlreadyExistsError,
-    ReservationNotFoundError,
     ReservationStateConflictError,
 )
-from tests.inventory.shop import OPENING, TTL_S, Shop, reserve, rsv
+from tests.inventory.shop import OPENING, TTL_S, Shop, reserve
 
 
 def test_a_reservation_holds_its_units_at_todays_prices(shop: Shop) -> None:
@@ -154,71 +149,6 @@ def test_a_release_fences_the_reserve_that_comes_after_it(shop: Shop) -> None:
     assert shop.counts("apple") == (2, 0, 0)
     assert shop.reserves("1", apple=1) == fenced
     assert shop.event_types()[1:] == ["ReservationReleased", "ReservationRejected"]
-
-
-def test_another_request_cannot_make_the_same_reservation(shop: Shop) -> None:
-    """A reservation belongs to the request that made it."""
-    shop.stocks("apple", 2)
-    shop.reserves("1", apple=1)
-
-    with pytest.raises(ReservationAlreadyExistsError):
-        shop.reserves("1", apple=1)
-
-
-def test_a_repeated_request_gets_the_first_answer(shop: Shop) -> None:
-    """A replay answers what was answered, whatever became of the reservation since."""
-    shop.stocks("apple", 2)
-    intention = intentions.reserve_stock(reserve("1", apple=1))
-    first = shop.write(shop.reservations.reserve, intention)
-    shop.commits("1")
-
-    again = shop.write(shop.reservations.reserve, intention)
-
-    assert (first.replayed, again.replayed) == (False, True)
-    assert again.response == first.response
-    assert shop.counts("apple") == (2, 0, 1)
-
-
-def test_two_ways_to_say_the_same_are_one_request(shop: Shop) -> None:
-    """The order of the lines, and how a SKU is spread over them, make no difference."""
-    shop.stocks("apple", 9)
-    shop.stocks("pear", 9)
-    request = reserve("1", apple=3, pear=1)
-    first = shop.sends(request)
-    del request.lines[:]
-    request.lines.add(sku="pear", quantity=1)
-    request.lines.add(sku="apple", quantity=2)
-    request.lines.add(sku="apple", quantity=1)
-
-    assert shop.sends(request) == first
-
-
-def test_one_request_id_has_one_meaning(shop: Shop) -> None:
-    """A used request_id with other lines is refused and takes nothing."""
-    shop.stocks("apple", 9)
-    request = reserve("1", apple=3)
-    shop.sends(request)
-    request.lines[0].quantity = 4
-
-    with pytest.raises(RequestIdReusedError):
-        shop.sends(request)
-    assert shop.counts("apple") == (9, 3, 0)
-
-
-def test_what_is_refused_as_an_error_is_not_remembered(shop: Shop) -> None:
-    """A request that was answered with an error can be sent again with another outcome."""
-    shop.stocks("apple", 9)
-    request = rpc.CommitReservationRequest(
-        request_id="11111111-1111-1111-1111-111111111111", reservation_id=rsv("1")
-    )
-    intention = intentions.commit_reservation(request)
-    with pytest.raises(ReservationNotFoundError):
-        shop.write(shop.reservations.commit, intention)
-    shop.reserves("1", apple=1)
-
-    answer = shop.write(shop.reservations.commit, intention)
-
-    assert answer.response.reservation.state == pb.RESERVATION_STATE_COMMITTED
 
 
 def test_units_of_holds_that_ran_out_can_be_reserved_at_once(shop: Shop) -> None:

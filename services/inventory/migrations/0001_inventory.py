@@ -80,7 +80,7 @@ def _create_reservations() -> None:
     op.create_index(
         "reservation_hold_by_expiry",
         "reservation",
-        ["expire_time"],
+        ["state", "expire_time"],
         sqlite_where=sa.text("state = 'HELD'"),
         postgresql_where=sa.text("state = 'HELD'"),
     )
