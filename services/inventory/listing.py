@@ -14,6 +14,10 @@ from services.inventory.queries import Listed, MovementPage, ReservationPage, Sk
 from services.inventory.reservation import Reservation
 from services.inventory.stock import Item, Movement, StockLevel
 
+# A page of a thousand large baskets would not fit into the 4 MiB that a gRPC client takes.
+MAX_LINES_A_PAGE = 20_000
+LOADED_AT_ONCE = 20
+
 
 def items(connection: Connection, page: SkuPage) -> Listed[Item]:
     """A page of items by SKU."""
@@ -74,8 +78,20 @@ def reservations(connection: Connection, page: ReservationPage) -> Listed[Reserv
             for state in page.states
         )
     )
-    listed = cut(list(islice(keys, page.size + 1)), page.size, lambda key: key)
-    return Listed(store.load_many(connection, [key[1] for key in listed.rows]), listed.next_key)
+    return _load(connection, cut(list(islice(keys, page.size + 1)), page.size, lambda key: key))
+
+
+def _load(connection: Connection, keys: Listed[tuple[int, str]]) -> Listed[Reservation]:
+    """The reservations of the keys; fewer, where they have more lines than one answer takes."""
+    found: list[Reservation] = []
+    lines = 0
+    for start in range(0, len(keys.rows), LOADED_AT_ONCE):
+        ids = [key[1] for key in keys.rows[start : start + LOADED_AT_ONCE]]
+        found += store.load_many(connection, ids)
+        lines += sum(len(each.lines) for each in found[start:])
+        if lines >= MAX_LINES_A_PAGE and len(found) < len(keys.rows):
+            return Listed(found, keys.rows[len(found) - 1])
+    return Listed(found, keys.next_key)
 
 
 def _of_order(connection: Connection, page: ReservationPage) -> list[Reservation]:

@@ -115,3 +115,27 @@ def test_a_reserve_expires_no_more_than_it_may(shop: Shop, monkeypatch: pytest.M
 
     assert rejected.refusal.shortages[0].available_count == 2
     assert shop.counts("apple") == (3, 1, 0)
+
+
+def test_a_page_of_large_baskets_is_shorter(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page ends early rather than outgrow what a client takes, and the next one goes on."""
+    monkeypatch.setattr(listing, "MAX_LINES_A_PAGE", 4)
+    monkeypatch.setattr(listing, "LOADED_AT_ONCE", 1)
+    for sku in ("apple", "fig", "pear"):
+        shop.stocks(sku, 9)
+    for number in range(1, 4):
+        shop.reserves(str(number), apple=1, fig=1, pear=1)
+    states = (ReservationState.HELD,)
+
+    first = listing.reservations(shop.connection, queries.ReservationPage(9, states, "", 0, ""))
+    assert first.next_key is not None
+    micros, reservation_id = first.next_key
+    assert isinstance(micros, int)
+    assert isinstance(reservation_id, str)
+    rest = listing.reservations(
+        shop.connection, queries.ReservationPage(9, states, "", micros, reservation_id)
+    )
+
+    assert [each.reservation_id for each in first.rows] == [rsv("1"), rsv("2")]
+    assert [each.reservation_id for each in rest.rows] == [rsv("3")]
+    assert rest.next_key is None
