@@ -19,9 +19,9 @@ CAPTURING = order_pb2.ORDER_STATE_CAPTURING
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Shop:
+def desk(memory_path: Path) -> Shop:
     """A shop of one's own."""
-    return Shop(tmp_path)
+    return Shop(memory_path)
 
 
 @pytest_asyncio.fixture

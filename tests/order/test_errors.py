@@ -53,10 +53,10 @@ class Place:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(memory_path: Path) -> AsyncIterator[Place]:
     """A shop for one test alone."""
     clock = ManualClock()
-    shop = Shop(tmp_path, clock=clock)
+    shop = Shop(memory_path, clock=clock)
     async with shop.instance(max_concurrent=1) as instance:
         yield Place(shop, instance, clock)
 

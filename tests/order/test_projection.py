@@ -57,9 +57,9 @@ Row = dict[str, object]
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(memory_path: Path) -> AsyncIterator[Database]:
     """An empty list, with the indexes of the migrations."""
-    database = await open_database(tmp_path, MIGRATIONS)
+    database = await open_database(memory_path, MIGRATIONS)
     yield database
     await database.close()
 
