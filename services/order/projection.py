@@ -48,6 +48,9 @@ _BATCH = select(*_SHOWN).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", 
 _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
+# A caller refuses messages of more than 4 MiB, and an order may have 500 lines.
+PAGE_BYTES_MAX = 3 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -63,15 +66,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Orders as of one position of the feed."""
+    """Orders as of one position of the feed; `has_more` when others follow."""
 
     rows: tuple[Shown, ...]
+    has_more: bool
     position: int
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders to list, the newest first: everything that is unset matches.
+    """At most `limit` orders, the newest first: everything that is unset matches.
 
     `after` is the sort key (create time in microseconds, order id) of the last row already seen.
     """
@@ -126,9 +130,17 @@ def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_p
 
 
 def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
-    """A page of orders, the newest first."""
-    rows = tuple(_shown(row) for row in connection.execute(_page(wanted)))
-    return OrderPage(rows, log.head(connection))
+    """A page of orders, the newest first; shorter than asked where the orders are large."""
+    rows: list[Shown] = []
+    size_bytes = 0
+    has_more = False
+    for row in connection.execute(_page(wanted)):
+        size_bytes += len(row.message)
+        has_more = len(rows) == wanted.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
+        if has_more:
+            break
+        rows.append(_shown(row))
+    return OrderPage(tuple(rows), has_more=has_more, position=log.head(connection))
 
 
 def _page(wanted: OrderFilter) -> Any:
@@ -151,11 +163,12 @@ def _newest_of_each_state(wanted: OrderFilter) -> Any:
     ]
     merged = union_all(*keyed).subquery()
     newest_first = (merged.c.create_time.desc(), merged.c.order_id.desc())
-    return select(merged.c.message, merged.c.position).order_by(*newest_first).limit(wanted.limit)
+    rows = select(merged.c.message, merged.c.position).order_by(*newest_first)
+    return rows.limit(wanted.limit + 1)
 
 
 def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
-    rows = select(*_SHOWN, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit)
+    rows = select(*_SHOWN, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit + 1)
     if wanted.created_after is not None:
         rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(wanted.created_after))
     if wanted.after is not None:

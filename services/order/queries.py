@@ -1,7 +1,7 @@
 """What callers want to read, checked; and the pages they get back.
 
 Pages of orders and sagas are keyed by create time (microseconds) and order id, pages of an audit
-trail by version. One row more than a page is read, to know whether there is a next one.
+trail by version. One row more than a page is read, to know whether another page follows.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from services.chassis.pages import (
     encode_token,
 )
 from services.chassis.validation import MAX_INT64, Check
-from services.order.projection import OrderFilter, OrderPage, Shown
+from services.order.projection import OrderFilter, OrderPage
 from services.order.sagas import SagaFilter
 from services.order.state import OrderState
 from services.order.store import OrderQuery, Trail, TrailQuery
@@ -112,7 +112,7 @@ def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
     check.done()
     rows = OrderFilter(
-        limit=coerce_page_size(request.page_size) + 1,
+        limit=coerce_page_size(request.page_size),
         customer_id=request.customer_id,
         states=tuple(sorted({OrderState(int(state)) for state in request.states})),
         created_after=created_after,
@@ -176,15 +176,12 @@ def get_saga(request: admin.GetSagaRequest) -> str:
     return request.order_id
 
 
-def order_page(
-    request: rpc.ListOrdersRequest, wanted: ListedOrders, page: OrderPage
-) -> Paged[Shown]:
-    """The page, and the token of what follows it."""
-
-    def key_of(shown: Shown) -> Key:
-        return _created(shown.order.create_time, shown.order.order_id)
-
-    return _paged(request, page.rows, wanted.rows.limit, key_of)
+def next_order_page(request: rpc.ListOrdersRequest, page: OrderPage) -> str:
+    """The token of what follows a page; empty on the last one."""
+    if not page.has_more:
+        return ""
+    last = page.rows[-1].order
+    return encode_token(_created(last.create_time, last.order_id), _arguments(request))
 
 
 def trail_page(

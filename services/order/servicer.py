@@ -73,10 +73,9 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         wanted = queries.list_orders(request)
         await self._waiting.reach(wanted.min_position, patience_s(context.time_remaining()))
         page = await self._database.read(projection.page, self._log, wanted.rows)
-        listed = queries.order_page(request, wanted, page)
         return rpc.ListOrdersResponse(
-            orders=[shown.order for shown in listed.rows],
-            next_page_token=listed.next_page_token,
+            orders=[shown.order for shown in page.rows],
+            next_page_token=queries.next_order_page(request, page),
             position=page.position,
         )
 

@@ -17,6 +17,7 @@ from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
 from tradepost.type.v1.money_pb2 import Money
 
+from discovery import deadline
 from discovery.clock import Clock
 from services.order.wire_values import to_timestamp
 from tests.order.script import Foreign, Lost, Refused, Script, Undecided, rpc_error
@@ -35,6 +36,7 @@ class Participant:
         self.script = script
         self.requests: dict[tuple[str, str], bytes] = {}
         self.calls: list[str] = []
+        self.deadlines: list[float | None] = []
 
     async def answer(self, method: str, request: Any, effect: Callable[[], M]) -> M:
         """Have the effect and answer, unless the script says otherwise."""
@@ -57,6 +59,7 @@ class Participant:
     def remember(self, method: str, request: Any) -> None:
         """A repeated request must be the same request."""
         self.calls.append(method)
+        self.deadlines.append(deadline.current())
         asked = request.SerializeToString(deterministic=True)
         if request.request_id:
             known = self.requests.setdefault((method, request.request_id), asked)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +135,28 @@ async def test_no_list_reads_or_sorts_all_orders(database: Database, name: str) 
     assert all("USING INDEX order_view_" in step for step in touched), plan
     if name not in ("one state", "states"):
         assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
+    """A caller refuses messages of more than 4 MiB: the rest is on the next page, and the next."""
+    rows = some_rows(10)
+    for row in rows:
+        large = order_pb2.Order(order_id=str(row["order_id"]), cancel_reason="x" * 1_000_000)
+        row["message"] = large.SerializeToString()
+    clock = ManualClock()
+    log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
+    await database.write(fill, rows)
+    created = {row["order_id"]: int(str(row["create_time"])) for row in rows}
+    sizes, seen, wanted = [], [], OrderFilter(limit=1_000)
+    while True:
+        page = await database.read(projection.page, log, wanted)
+        sizes.append(len(page.rows))
+        seen += [shown.order.order_id for shown in page.rows]
+        if not page.has_more:
+            break
+        wanted = replace(wanted, after=(created[seen[-1]], seen[-1]))
+    assert sizes == [3, 3, 3, 1]
+    assert seen == matching(rows, OrderFilter(limit=1_000))
 
 
 async def test_sagas_are_found_from_their_leases(database: Database) -> None:

@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from tradepost.inventory.v1.inventory_service_pb2 import ReserveStockRequest
 
+from services.order import intentions
 from services.order.events import Cause, RefusalReason
 from services.order.state import Order, OrderState
 from tests.order.rig import Rig
 from tests.order.script import Refused, Undecided
+from tests.order.shop import order_of
 
 HAPPY = ["OrderPlaced", "StockReserved", "PaymentAuthorized", "CaptureRequested", "OrderConfirmed"]
 
@@ -69,6 +72,25 @@ async def test_a_decline_releases_and_does_not_void(rig: Rig) -> None:
     assert order.refusal.facts == {"decline_code": "INSUFFICIENT_FUNDS"}
     assert rig.payment.calls == ["AuthorizePayment"]
     assert rig.inventory.calls == ["ReserveStock", "ReleaseReservation"]
+
+
+async def test_more_than_a_million_of_one_item_are_reserved_in_several_lines(rig: Rig) -> None:
+    """The order sums its lines; inventory takes at most a million in one."""
+    rig.inventory.stock["milk"] = 3_000_000
+    parts = await rig.start()
+    request = order_of(quantity=1_000_000)
+    request.lines.add(sku="milk", quantity=1_000_000)
+    request.lines.add(sku="milk", quantity=3)
+    place, order_id = parts.orders.place, rig.ids.new("ord")
+    placed = await parts.database.write(place, intentions.create_order(request), order_id)
+    await rig.drive(parts, placed)
+    ((_, asked),) = (
+        (key, sent) for key, sent in rig.inventory.requests.items() if key[0] == "ReserveStock"
+    )
+    lines = ReserveStockRequest.FromString(asked).lines
+    assert [line.quantity for line in lines] == [1_000_000, 1_000_000, 3]
+    order = await rig.load(parts, order_id)
+    assert (order.state, order.lines[0].quantity) == (OrderState.CONFIRMED, 2_000_003)
 
 
 async def test_a_hold_that_ran_out_is_refused_at_the_commit(rig: Rig) -> None:

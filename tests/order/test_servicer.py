@@ -124,6 +124,18 @@ async def test_a_caller_that_leaves_leaves_nothing_undriven(
     assert joined.state == pb.ORDER_STATE_CONFIRMED
 
 
+async def test_a_saga_has_its_own_time(grpc_stub: OrderServiceAsyncStub, shop: Shop) -> None:
+    """The caller's deadline bounds the caller's wait, and no call that the saga makes."""
+    for participant in (shop.inventory, shop.payment):
+        participant.deadlines.clear()
+    await grpc_stub.CreateOrder(order_of(), timeout=60)
+    assert shop.inventory.deadlines + shop.payment.deadlines == [None] * 4
+    request = order_of()
+    request.validate_only = True
+    await grpc_stub.CreateOrder(request, timeout=60)
+    assert shop.inventory.deadlines[-1] is not None
+
+
 async def test_validate_only_tells_prices_and_writes_nothing(
     grpc_stub: OrderServiceAsyncStub, shop: Shop
 ) -> None:
