@@ -66,14 +66,12 @@ class Balancer:
         known = self._subchannels.get(_key(instance))
         return known is not None and known.state is _READY
 
-    async def change(self) -> None:
-        """Return after the next change of the picker or the state."""
+    def change(self) -> asyncio.Future[None]:
+        """Done after the next change of the picker or the state; none is missed once it is made."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        return waiter
 
     def why_nothing(self) -> str:
         """In words, why nothing can be picked."""

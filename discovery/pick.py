@@ -81,16 +81,14 @@ async def pick_later(balancer: Balancer, method: Method, outgoing: Outgoing, clo
 
 async def _change(balancer: Balancer, outgoing: Outgoing, clock: Clock) -> None:
     """Wait for a change of the balancer, at most until the deadline."""
+    change = balancer.change()
     if outgoing.deadline_s is None:
-        await balancer.change()
+        await change
         return
     loop = asyncio.get_running_loop()
-    tasks = [
-        loop.create_task(balancer.change()),
-        loop.create_task(clock.sleep(outgoing.deadline_s - outgoing.now_s)),
-    ]
+    time_is_over = loop.create_task(clock.sleep(outgoing.deadline_s - outgoing.now_s))
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([change, time_is_over], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
+        change.cancel()
+        time_is_over.cancel()

@@ -123,8 +123,10 @@ class Retrying:
         if delay_s is None:
             raise failure
         await self.clock.sleep(delay_s)
-        outgoing.attempts += 1
         outgoing.now_s = self.clock.monotonic()
+        if outgoing.deadline_s is not None and outgoing.now_s >= outgoing.deadline_s:
+            raise failure
+        outgoing.attempts += 1
         if outgoing.subchannel is not None:
             outgoing.excluded = (*outgoing.excluded, outgoing.subchannel)
             outgoing.subchannel = None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -157,80 +156,6 @@ async def test_a_base_exception_goes_to_the_driver_alone() -> None:
     assert call.cancelled()
 
 
-async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:
-    """The server learns that nobody waits any more, and nothing is left in flight."""
-    server = await start("a")
-    channel = open_to(server)
-    server.gate.clear()
-    call = method(channel)(b"x")
-    waiting = asyncio.ensure_future(call)
-    await server.wait_for_calls(1)
-
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-
-    await server.cancelled.wait()
-    assert (call.done(), call.cancelled()) == (True, True)
-    assert await call.code() is grpc.StatusCode.CANCELLED
-    assert in_flight(channel) == 0
-
-
-async def test_cancelling_any_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:
-    """As in grpc.aio: all awaiters await one RPC."""
-    server = await start("a")
-    server.gate.clear()
-    call = method(open_to(server))(b"x")
-    driving = asyncio.ensure_future(call)
-    await server.wait_for_calls(1)
-    joining = asyncio.ensure_future(call)
-    await asyncio.sleep(0)
-
-    joining.cancel()
-
-    assert isinstance((await asyncio.gather(driving, return_exceptions=True))[0], BaseException)
-    assert driving.cancelled()
-    await server.cancelled.wait()
-
-
-async def test_cancel_wakes_every_awaiter(start: Start, open_to: Open) -> None:
-    """`cancel()` ends the call at once, for all who wait; a second one does nothing."""
-    server = await start("a")
-    server.gate.clear()
-    call = method(open_to(server))(b"x")
-    waiting = [asyncio.ensure_future(call) for _ in range(3)]
-    await server.wait_for_calls(1)
-
-    assert call.cancel()
-    assert (call.done(), call.cancelled(), call.cancel()) == (True, True, False)
-
-    await asyncio.wait(waiting)
-    assert [task.cancelled() for task in waiting] == [True, True, True]
-    assert await call.details() == "Locally cancelled by application!"
-
-
-async def test_a_call_that_waits_for_an_instance_can_be_cancelled(open_to: Open) -> None:
-    """Nothing to pick, nothing in flight: `cancel()` ends the wait too."""
-    call = method(open_to(await _nobody()), "Get")(b"x", wait_for_ready=True)
-    waiting = asyncio.ensure_future(call)
-    await asyncio.sleep(0)
-
-    assert call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-
-
-async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:
-    """asyncio.wait_for cancels the RPC like anything else."""
-    server = await start("a")
-    server.gate.clear()
-    call = method(open_to(server))(b"x")
-
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(call, 0.05)
-    await server.cancelled.wait()
-
-
 async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
     """A callback is told the end of a call that nobody awaits; after the end, at once."""
     server = await start("a")
@@ -278,23 +203,6 @@ async def test_time_remaining_counts_down_from_the_deadline(start: Start, open_t
     assert 1.0 < get(b"x", timeout=2.0).time_remaining() <= 2.0
 
 
-async def test_a_dropped_call_is_cancelled(start: Start, open_to: Open) -> None:
-    """A call collected unfinished is cancelled, and its place in flight returned."""
-    server = await start("a")
-    channel = open_to(server)
-    await channel.channel_ready()
-    server.gate.clear()
-    call = method(channel)(b"x")
-    await server.wait_for_calls(1)
-    assert in_flight(channel) == 1
-
-    del call
-    gc.collect()
-
-    assert in_flight(channel) == 0
-    await server.cancelled.wait()
-
-
 async def test_a_finished_call_leaves_nothing_in_flight(start: Start, open_to: Open) -> None:
     """However it ended."""
     server = await start("a")
@@ -317,12 +225,3 @@ async def test_a_call_is_a_grpc_call(start: Start, open_to: Open) -> None:
 def outgoing() -> Outgoing:
     """The state of a call that never reaches a wire."""
     return Outgoing(b"", None, None, None, None, None)
-
-
-async def _nobody() -> Any:
-    """An address where nobody listens."""
-
-    class Nobody:
-        address = "127.0.0.1:1"
-
-    return Nobody()

@@ -11,7 +11,16 @@ from grpc import ChannelConnectivity, StatusCode
 import discovery
 from discovery.errors import InvalidServiceConfigError, InvalidTargetError, NoInstanceError
 from discovery.memory import MemoryRegistry
+from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Probe, Start, path, ready, subchannels
+
+NO_DELAY = {
+    "maxAttempts": 2,
+    "initialBackoff": "0.001s",
+    "maxBackoff": "0.001s",
+    "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
 
 # A port that nothing listens on.
 DEAD = "static:///127.0.0.1:1"
@@ -87,8 +96,7 @@ async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
     assert channel.get_state() is ChannelConnectivity.READY
 
     await b.stop()
-    while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
-        await channel.wait_for_state_change(channel.get_state())
+    await failed(channel)
 
     await channel.close()
     assert channel.get_state() is ChannelConnectivity.SHUTDOWN
@@ -108,8 +116,7 @@ async def test_wait_for_ready_waits_for_an_instance(start: Start) -> None:
         "memory:///probe", watcher=registry, rng=random.Random(7)
     ) as channel:
         call = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x", wait_for_ready=True))
-        while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
-            await channel.wait_for_state_change(channel.get_state())
+        await failed(channel)
         assert not call.done()
 
         server = await start("a")
@@ -120,8 +127,14 @@ async def test_wait_for_ready_waits_for_an_instance(start: Start) -> None:
 
 async def test_wait_for_ready_waits_to_the_deadline() -> None:
     """And no longer."""
-    async with discovery.open_channel(DEAD, rng=random.Random(7)) as channel:
-        call = channel.unary_unary(path("Get"))(b"x", wait_for_ready=True, timeout=0.2)
+    clock = ManualClock()
+    async with discovery.open_channel(DEAD, clock=clock, rng=random.Random(7)) as channel:
+        get = channel.unary_unary(path("Get"))
+        call = asyncio.ensure_future(get(b"x", wait_for_ready=True, timeout=5.0))
+        await failed(channel)
+
+        await clock.wait_for_sleepers()
+        await clock.advance(5.0)
 
         with pytest.raises(discovery.LocalRefusalError) as refused:
             await call
@@ -130,13 +143,15 @@ async def test_wait_for_ready_waits_to_the_deadline() -> None:
 
 async def test_wait_for_ready_may_be_configured() -> None:
     """Per method; a call's own word counts more."""
-    config = {"methodConfig": [{"name": [{}], "waitForReady": True, "timeout": "0.2s"}]}
+    config = {"methodConfig": [{"name": [{}], "waitForReady": True, "retryPolicy": NO_DELAY}]}
     async with discovery.open_channel(DEAD, service_config=config, rng=random.Random(7)) as channel:
         get = channel.unary_unary(path("Get"))
-        with pytest.raises(discovery.LocalRefusalError):
-            await get(b"x")
+        waiting = asyncio.ensure_future(get(b"x"))
+
         with pytest.raises(NoInstanceError):
             await get(b"x", wait_for_ready=False)
+        assert not waiting.done()
+        waiting.cancel()
 
 
 async def test_a_failed_first_look_up_fails_calls() -> None:
@@ -164,6 +179,18 @@ async def test_instances_come_and_go(start: Start) -> None:
         await registry.register(b.instance())
         while await post(b"x") != b"b:x":
             pass
+
+
+async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
+    """Whoever asks to be told is told of what happens before it has begun to wait."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+
+    change = channel._balancer.change()
+    remove(channel, server)
+
+    assert change.done()
 
 
 async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
@@ -217,3 +244,9 @@ def remove(channel: discovery.Channel, *servers: Probe) -> None:
     assert listed is not None
     left = tuple(one for one in listed.instances if one.endpoint not in gone)
     balancer.update(discovery.instance.Resolution(listed.version + 1, left))
+
+
+async def failed(channel: discovery.Channel) -> None:
+    """Return once nothing can be picked, and nothing is about to."""
+    while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
+        await channel.wait_for_state_change(channel.get_state())

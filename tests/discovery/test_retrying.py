@@ -8,6 +8,7 @@ from grpc import StatusCode
 
 from discovery.errors import NoInstanceError
 from discovery.instance import Resolution
+from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Probe, Refusal, Start, path, ready
 
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -144,13 +145,16 @@ async def test_pushback_is_waited_for_exactly(start: Start, open_to: Open) -> No
     """The server's own delay, without jitter: 250 ms."""
     server = await start("a")
     server.script.append(unavailable("250"))
-    channel = open_to(server)
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
     await ready(channel, 1)
-    began_s = channel.clock.monotonic()
 
-    await channel.unary_unary(path("Get"))(b"x")
+    call = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x"))
+    await clock.wait_for_sleepers()
+    assert clock.next_wake_s == 0.25
+    await clock.advance(0.25)
 
-    assert 0.25 <= channel.clock.monotonic() - began_s < 0.6
+    assert await call == b"a:x"
     assert calls(server) == [2]
 
 
@@ -181,21 +185,44 @@ async def test_resource_exhausted_is_retried_only_with_pushback(
     assert calls(server) == [attempts]
 
 
-async def test_retries_end_with_the_deadline(start: Start, open_to: Open) -> None:
-    """Attempts share one deadline: a naive loop would take three timeouts."""
+async def test_attempts_share_one_deadline(start: Start, open_to: Open) -> None:
+    """A naive loop would take three timeouts; a wait beyond the deadline isn't begun."""
     server = await start("a")
-    channel = open_to(server)
+    server.script.extend([unavailable("20000"), unavailable("20000"), unavailable()])
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
     await ready(channel, 1)
-    server.script.extend([unavailable("100"), unavailable("100"), unavailable()])
-    began_s = channel.clock.monotonic()
+
+    call = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x", timeout=30.0))
+    await clock.wait_for_sleepers()
+    await clock.advance(20.0)
 
     with pytest.raises(grpc.aio.AioRpcError, match="scripted"):
-        await channel.unary_unary(path("Get"))(b"x", timeout=0.15)
-
-    assert channel.clock.monotonic() - began_s < 0.15
+        await call
+    remaining_s = server.seen[1].time_remaining_s
+    assert remaining_s is not None
+    assert remaining_s < 11.0
     assert calls(server) == [2]
-    assert server.seen[1].time_remaining_s is not None
-    assert server.seen[1].time_remaining_s < 0.06
+
+
+async def test_a_wait_that_outlasts_the_deadline_raises_the_last_error(
+    start: Start, open_to: Open
+) -> None:
+    """A busy loop wakes late; what went wrong counts more than that time is over."""
+    server = await start("a")
+    server.script.append(unavailable("20000"))
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+
+    call = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x", timeout=30.0))
+    await clock.wait_for_sleepers()
+    clock._elapsed_s += 30.0
+    await clock.advance(0.0)
+
+    with pytest.raises(grpc.aio.AioRpcError, match="scripted"):
+        await call
+    assert calls(server) == [1]
 
 
 async def test_the_budget_bounds_the_retries_of_all_calls(start: Start, open_to: Open) -> None:
