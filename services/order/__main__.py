@@ -14,7 +14,8 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
-from services.order.service import NAME, Means, Participants, build
+from services.order.parts import NAME, Means, Participants
+from services.order.service import build
 from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
 
 

@@ -23,8 +23,9 @@ from services.chassis.lease import Claim, LeaseRow, StaleLeaseError
 from services.order import intentions, projection
 from services.order.checkout import CHECKOUT
 from services.order.orders import Change, Retried
+from services.order.parts import Means, Participants, Parts, assemble
 from services.order.projection import OrderFilter
-from services.order.service import MIGRATIONS, Means, Participants, Parts, assemble
+from services.order.service import MIGRATIONS
 from services.order.settings import SagaSettings
 from services.order.state import Order, OrderState
 from services.order.store import Standing

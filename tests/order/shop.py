@@ -22,7 +22,8 @@ from discovery.clock import Clock, SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service, running
 from services.chassis.settings import ServerSettings
-from services.order.service import Means, Participants, build
+from services.order.parts import Means, Participants
+from services.order.service import build
 from services.order.settings import SagaSettings
 from tests.order.fake_payment import FakePayment
 from tests.order.participants import FakeInventory, local_channel

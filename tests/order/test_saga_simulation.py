@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from services.chassis.lease import StaleLeaseError
 from services.order.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.orders import Change
-from services.order.service import Parts
+from services.order.parts import Parts
 from services.order.state import OrderState
 from tests.order.rig import Rig
 from tests.order.script import DiedError, Fault, Foreign, Lost, Refused, Undecided

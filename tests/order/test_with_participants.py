@@ -31,7 +31,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server import Service, running
 from services.chassis.settings import ServerSettings
 from services.inventory.service import build as build_inventory
-from services.order.service import Means, Participants
+from services.order.parts import Means, Participants
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.service import build as build_payment

@@ -1,0 +1,136 @@
+"""Builds an instance by hand: what drives orders, what waits for them, and what they stand on."""
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+
+from discovery.clock import Clock
+from services.chassis.database import Database
+from services.chassis.driver import Driver
+from services.chassis.event_log import EventLog
+from services.chassis.ids import IdFactory
+from services.chassis.lease import Leases
+from services.chassis.saga_runner import SagaRunner
+from services.chassis.tailer import Tailer
+from services.order.checkout import CHECKOUT, Checkout
+from services.order.commands import Command
+from services.order.inventory_calls import InventoryCalls
+from services.order.ordering import Ordering
+from services.order.orders import Change, Orders
+from services.order.payment_calls import PaymentCalls
+from services.order.recording import Recorder
+from services.order.sagas import Sagas
+from services.order.settings import SagaSettings
+from services.order.store import OrderStore, Standing
+from services.order.waiting import Waiting
+
+NAME = "order"
+POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Participants:
+    """The channels to those whom the checkout calls."""
+
+    inventory: grpc.aio.Channel
+    payment: grpc.aio.Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an instance consists of, without its servers; `tailer` and `driver` want to be run."""
+
+    database: Database
+    log: EventLog
+    store: OrderStore
+    orders: Orders
+    sagas: Sagas
+    leases: Leases
+    tailer: Tailer
+    driver: Driver
+    runner: SagaRunner[Standing, Command]
+    ordering: Ordering
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an instance works with: where time, ids and chance come from, and whom it calls.
+
+    `owner` names the instance; each run of it owns its leases under a name of its own.
+    """
+
+    clock: Clock
+    ids: IdFactory
+    rng: random.Random
+    participants: Participants
+    settings: SagaSettings
+    owner: str = NAME
+    poll_s: float = POLL_S
+
+
+def assemble(database: Database, means: Means) -> Parts:
+    """The parts of an instance on a migrated database."""
+    clock, settings = means.clock, means.settings
+    log = EventLog(clock=clock, ids=means.ids)
+    store = OrderStore(log=log)
+    recorder = Recorder(store=store, clock=clock, terms=settings.terms)
+    tailer = Tailer(database=database, log=log, clock=clock)
+    run = f"{means.owner}/{means.ids.new('run')}"
+    leases = Leases(owner=run, clock=clock, rng=means.rng, lease_s=settings.lease_s)
+    inventory = InventoryCalls(InventoryServiceStub(means.participants.inventory))
+    payment = PaymentCalls(PaymentServiceStub(means.participants.payment))
+    checkout = Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder)
+
+    def draining() -> bool:
+        return driver.draining
+
+    runner = SagaRunner(
+        saga=checkout,
+        database=database,
+        leases=leases,
+        clock=clock,
+        pace=settings.pace,
+        draining=draining,
+    )
+    driver = _driver(database, leases, runner, means)
+    orders = Orders(store=store, recorder=recorder, leases=leases, clock=clock, draining=draining)
+    waiting = Waiting(database=database, tailer=tailer, store=store, clock=clock)
+    ordering = Ordering(
+        database=database,
+        tailer=tailer,
+        ids=means.ids,
+        orders=orders,
+        waiting=waiting,
+        inventory=inventory,
+        begin=partial(_begin, runner, driver),
+    )
+    sagas = Sagas(store=store, leases=leases)
+    return Parts(
+        database, log, store, orders, sagas, leases, tailer, driver, runner, ordering, waiting
+    )
+
+
+def _driver(
+    database: Database, leases: Leases, runner: SagaRunner[Standing, Command], means: Means
+) -> Driver:
+    return Driver(
+        kind=CHECKOUT,
+        database=database,
+        leases=leases,
+        clock=means.clock,
+        rng=means.rng,
+        drive=runner.drive,
+        poll_s=means.poll_s,
+    )
+
+
+def _begin(runner: SagaRunner[Standing, Command], driver: Driver, change: Change) -> None:
+    """Have the work of a committed change driven at once, on what was just written."""
+    if change.claim is not None and change.standing is not None:
+        runner.begin(change.claim, change.standing)
+        driver.start(change.claim)
