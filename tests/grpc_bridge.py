@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest_asyncio
+
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import RunningServer, Service, running
@@ -28,7 +29,7 @@ from services.chassis.settings import ServerSettings
 async def grpc_server(grpc_servicer: Service) -> AsyncIterator[RunningServer]:
     """The service behind the server stack, until the last test of the module is over."""
     clock = SystemClock()
-    rng = random.Random(0)  # noqa: S311 (correlation ids of a test)
+    rng = random.Random(0)
     async with running(
         grpc_servicer,
         settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1),

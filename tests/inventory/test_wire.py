@@ -95,7 +95,7 @@ def test_a_bad_upsert_names_its_bad_fields() -> None:
             upsert("apple"),
             upsert("apple"),
             rpc.ItemUpsert(sku="pear", name="\x07", initial_on_hand_count=-1),
-            upsert("fig", price_minor=-1, currency="XXX"),
+            upsert("fig", price_minor=-1, currency="QQQ"),
         ],
     )
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import grpc
@@ -28,6 +29,9 @@ from services.order.settings import SagaSettings
 from tests.order.fake_payment import FakePayment
 from tests.order.participants import FakeInventory, local_channel
 from tests.order.script import Script, Undecided
+
+# Names for requests and orders, each used once.
+_NUMBERS = count(1)
 
 
 class Shop:
@@ -131,12 +135,12 @@ class Instance:
 
 def new_request_id() -> str:
     """A UUID that nobody used."""
-    return str(uuid.uuid4())
+    return str(uuid.UUID(int=next(_NUMBERS)))
 
 
 def no_order_id() -> str:
     """The id of no order."""
-    return f"ord_{uuid.uuid4().hex}"
+    return f"ord_{uuid.UUID(int=next(_NUMBERS)).hex}"
 
 
 def order_of(

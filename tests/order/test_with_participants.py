@@ -105,21 +105,26 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite
         suite = Suite(
             OrderServiceStub(order), InventoryServiceStub(inventory), PaymentServiceStub(payment)
         )
-        await suite.inventory.UpsertItems(
-            inventory_rpc.UpsertItemsRequest(
-                request_id=new_request_id(),
-                items=[
-                    inventory_rpc.ItemUpsert(
-                        sku=sku,
-                        name=sku.title(),
-                        unit_price=Money(currency_code="USD", minor_units=250),
-                        initial_on_hand_count=UNITS,
-                    )
-                    for sku in ("milk", "tea")
-                ],
-            )
-        )
+        await _stock(suite)
         yield suite
+
+
+async def _stock(suite: Suite) -> None:
+    """Put plenty of milk and tea on the shelves."""
+    await suite.inventory.UpsertItems(
+        inventory_rpc.UpsertItemsRequest(
+            request_id=new_request_id(),
+            items=[
+                inventory_rpc.ItemUpsert(
+                    sku=sku,
+                    name=sku.title(),
+                    unit_price=Money(currency_code="USD", minor_units=250),
+                    initial_on_hand_count=UNITS,
+                )
+                for sku in ("milk", "tea")
+            ],
+        )
+    )
 
 
 async def test_an_order_is_paid_and_allocated(suite: Suite) -> None:
