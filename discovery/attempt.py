@@ -27,14 +27,12 @@ def layer(*, clock: Clock) -> Layer:
 
 
 def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
-    path = method.path
-
     async def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel
         load = subchannel.load
         now_s = outgoing.now_s
         timeout_s = None if outgoing.deadline_s is None else outgoing.deadline_s - now_s
-        multicallable = subchannel.multicallables.get(path) or subchannel.multicallable(method)
+        multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
         call = outgoing.attempt = multicallable(
             outgoing.request,
             timeout=timeout_s,
@@ -71,11 +69,9 @@ def _unary_ended(
 
 
 def _stream(method: Method, monotonic: Callable[[], float]) -> Send:
-    path = method.path
-
     def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel
-        multicallable = subchannel.multicallables.get(path) or subchannel.multicallable(method)
+        multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
         deadline_s = outgoing.deadline_s
         call = outgoing.attempt = multicallable(
             outgoing.request,

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import grpc
 
@@ -60,6 +61,11 @@ class Balancer:
                 known.instance = instance
         self._forget_loads()
         self._changed()
+
+    def resolving_failed(self, reason: str) -> None:
+        """Go on with what is known; a call that finds nothing says why."""
+        known = self._resolution or Resolution(version=0, instances=())
+        self.update(replace(known, error=reason))
 
     def is_serving(self, instance: Instance) -> bool:
         """Whether the instance is connected and SERVING, whatever the registry says."""

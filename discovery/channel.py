@@ -1,6 +1,7 @@
 """A grpc.aio channel to all instances of a service."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -32,6 +33,8 @@ from discovery.serialization import Deserializer, Serializer, deserializer_of, s
 from discovery.service_config import ServiceConfig
 from discovery.stack import client_stack, compose
 from discovery.target import Target
+
+logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -113,7 +116,14 @@ class Channel(grpc.aio.Channel):
                 raise grpc.aio.UsageError("Channel is closed.")
             self.loop = asyncio.get_running_loop()
             self._resolving = self.loop.create_task(self._resolver.run())
+            self._resolving.add_done_callback(self._resolving_ended)
         return self.loop
+
+    def _resolving_ended(self, task: asyncio.Task[None]) -> None:
+        """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s: resolving ended", self._target.service, exc_info=error)
+            self._balancer.resolving_failed(repr(error))
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc.aio's
         """READY if any instance is, else CONNECTING if any may become so, else TRANSIENT_FAILURE.

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from discovery.clock import Clock
@@ -34,7 +35,10 @@ class Health(Enum):
 
 def parse(response: bytes) -> Health:
     """The status in a HealthCheckResponse; everything but SERVING (1) is NOT_SERVING."""
-    fields: Any = UnknownFieldSet(Empty.FromString(response))
+    try:
+        fields: Any = UnknownFieldSet(Empty.FromString(response))
+    except DecodeError:
+        return Health.NOT_SERVING
     for field in fields:
         if field.field_number == _STATUS_FIELD:
             return Health.SERVING if field.data == _SERVING else Health.NOT_SERVING

@@ -126,8 +126,9 @@ class Retrying:
         outgoing.now_s = self.clock.monotonic()
         if outgoing.deadline_s is not None and outgoing.now_s >= outgoing.deadline_s:
             raise failure
-        outgoing.attempts += 1
         if outgoing.subchannel is not None:
+            # Where nothing was picked, nothing was sent, and no attempt came before the next.
+            outgoing.attempts += 1
             outgoing.excluded = (*outgoing.excluded, outgoing.subchannel)
             outgoing.subchannel = None
 
@@ -169,9 +170,16 @@ def _unary(method: Method, below: Send, retrying: Retrying) -> Send:
         while True:
             await retrying.wait(retries, failure, outgoing)
             try:
-                return await below(outgoing)
+                response = await below(outgoing)
             except grpc.aio.AioRpcError as error:
                 failure = error
+            except grpc.aio.UsageError:
+                # The channel was closed in between.
+                raise failure from None
+            else:
+                if throttle is not None:
+                    throttle.succeeded()
+                return response
 
     return send
 
@@ -198,6 +206,9 @@ def _responses(method: Method, below: Send, retrying: Retrying) -> Send:
                     retrying.throttle.succeeded()
                 return opened
             await retrying.wait(retries, failure, outgoing)
-            sent = below(outgoing)
+            try:
+                sent = below(outgoing)
+            except grpc.aio.UsageError:
+                raise failure from None
 
     return send

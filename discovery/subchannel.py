@@ -61,7 +61,7 @@ class Subchannel:
     ) -> None:
         self.instance = instance
         self.load = load
-        self.multicallables: dict[str, Any] = {}
+        self.multicallables: dict[Method, Any] = {}
         self.state = _CONNECTING
         self._native = native
         self._clock = clock
@@ -77,7 +77,7 @@ class Subchannel:
         """The instance's own multicallable of a method, in raw bytes; made once."""
         factory: Any = getattr(self._native, method.kind.value)
         made = factory(method.path, None, None, _registered_method=method.registered)
-        self.multicallables[method.path] = made
+        self.multicallables[method] = made
         return made
 
     def is_still_ready(self) -> bool:

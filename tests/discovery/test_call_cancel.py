@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 import discovery
-from tests.probe_service import Open, Start, in_flight, path
+from tests.manual_clock import ManualClock
+from tests.probe_service import Open, Refusal, Start, in_flight, path, ready
 
 
 async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:
@@ -73,6 +74,25 @@ async def test_a_call_that_waits_for_an_instance_can_be_cancelled() -> None:
         assert call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_a_call_between_two_attempts_can_be_cancelled(start: Start, open_to: Open) -> None:
+    """Nothing is in flight then either; whoever drives is woken at once."""
+    server = await start("a")
+    pushback = (("grpc-retry-pushback-ms", "60000"),)
+    server.script.append(Refusal(grpc.StatusCode.UNAVAILABLE, pushback))
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    call = channel.unary_unary(path("Get"))(b"x", timeout=90.0)
+    driving = asyncio.ensure_future(call)
+    await clock.wait_for_sleepers()
+
+    assert call.cancel()
+
+    await asyncio.wait([driving])
+    assert driving.cancelled()
+    assert len(server.seen) == 1
 
 
 async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:

@@ -165,6 +165,30 @@ async def test_a_failed_first_look_up_fails_calls() -> None:
             await channel.unary_unary(path("Get"))(b"x")
 
 
+async def test_a_resolver_that_breaks_fails_calls() -> None:
+    """A watcher with a fault of its own: calls say so and don't wait for their deadline."""
+
+    class Broken(MemoryRegistry):
+        async def watch(self, service: str, *, tag: str | None = None) -> Any:
+            raise LookupError("a fault of the watcher")
+            yield
+
+    async with discovery.open_channel(
+        "memory:///probe", watcher=Broken(), rng=random.Random(7)
+    ) as channel:
+        with pytest.raises(NoInstanceError, match="a fault of the watcher"):
+            await channel.unary_unary(path("Get"))(b"x")
+
+
+async def test_one_path_may_be_called_as_two_kinds(start: Start, open_to: Open) -> None:
+    """Wrong as one of them will be, it stays the server's to say."""
+    channel = open_to(await start("a"))
+
+    assert await channel.unary_unary(path("Get"))(b"x") == b"a:x"
+    watch = channel.unary_stream(path("Get"))(b"x")
+    assert [message async for message in watch] == [b"a:x"]
+
+
 async def test_instances_come_and_go(start: Start) -> None:
     """What is registered is called, what is gone is not, and nothing fails on the way."""
     registry = MemoryRegistry()

@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 import discovery
-from tests.probe_service import Open, Start, path
+from tests.manual_clock import ManualClock
+from tests.probe_service import Open, Refusal, Start, path, ready
 
 FACTORIES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
@@ -87,6 +88,28 @@ async def test_closing_cancels_what_waits_for_an_instance() -> None:
 
     await asyncio.wait([waiting])
     assert waiting.cancelled()
+
+
+async def test_closing_between_two_attempts_raises_what_went_wrong(
+    start: Start, open_to: Open
+) -> None:
+    """The next attempt finds the channel closed; the last error says more."""
+    server = await start("a")
+    pushback = (("grpc-retry-pushback-ms", "5000"),)
+    server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE, pushback)] * 2)
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x"))
+    watching = asyncio.ensure_future(channel.unary_stream(path("Watch"))(b"x").read())
+    await clock.wait_for_sleepers(2)
+
+    await channel.close()
+    await clock.advance(5.0)
+
+    for call in (waiting, watching):
+        with pytest.raises(grpc.aio.AioRpcError, match="scripted"):
+            await call
 
 
 async def test_closing_twice_or_unopened_does_nothing(start: Start, open_to: Open) -> None:

@@ -35,6 +35,12 @@ def test_only_serving_is_serving(
     assert health.parse(message + b"\x7a\x03new") is expected
 
 
+def test_nonsense_is_not_serving() -> None:
+    """Whoever can't say that it serves doesn't."""
+    assert health.parse(b"\xff\xff") is Health.NOT_SERVING
+    assert health.parse(b"") is Health.NOT_SERVING
+
+
 class Streams:
     """Watch streams as a script: each is a list of messages and how it ends."""
 

@@ -275,6 +275,7 @@ async def test_nothing_to_pick_is_retried_even_for_unsafe_methods(
     channel._balancer.update(Resolution(3, listed.instances))
 
     assert await call == b"a:x"
+    assert "x-discovery-attempt" not in server.seen[0].metadata
 
 
 async def test_with_nothing_to_pick_the_error_says_why(open_to: Open, start: Start) -> None:
