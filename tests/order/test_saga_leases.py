@@ -33,6 +33,30 @@ async def test_an_owner_that_slept_through_its_lease_cannot_write(rig: Rig, meth
     rig.check_books(order)
 
 
+@pytest.mark.parametrize(
+    ("method", "version"),
+    [("ReserveStock", 1), ("AuthorizePayment", 2), ("CommitReservation", 3), ("CapturePayment", 4)],
+)
+async def test_a_lost_lease_is_noticed_before_anything_is_appended(
+    rig: Rig, method: str, version: int
+) -> None:
+    """The successor has claimed, and done nothing yet: the sleeper's answer is its to record."""
+    first = await rig.start("first")
+    second = await rig.start("second")
+    placed = await rig.place(first)
+
+    async def sleeps_while_another_claims() -> None:
+        await rig.clock.advance(10.1)
+        assert await second.database.write(second.leases.claim_due, CHECKOUT, 10)
+
+    rig.script.during[method] = sleeps_while_another_claims
+    with pytest.raises(StaleLeaseError):
+        await rig.drive(first, placed)
+    assert (await rig.load(first, placed.order_id)).version == version
+    await rig.rest(second)
+    rig.check_books(await rig.load(second, placed.order_id))
+
+
 async def test_nobody_drives_what_another_holds(rig: Rig) -> None:
     """A second instance claims nothing while the lease lasts."""
     first = await rig.start("first")
