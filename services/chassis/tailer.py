@@ -5,7 +5,7 @@ polling. Waiters re-read what they need: a `Change` only says that there is some
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
@@ -86,9 +86,12 @@ class Tailer:
                 await self._catch_up()
 
     @contextmanager
-    def follow(self, stream: str) -> Iterator["Follower"]:
-        """Register for the changes of `stream`; read it after that, and no change is missed."""
-        follower = Follower(self, stream)
+    def follow(self, stream: str, *, types: Collection[str] = ()) -> Iterator["Follower"]:
+        """Register for the changes of `stream`; read it after that, and no change is missed.
+
+        With `types` only changes of these types are told: nobody is woken for the others.
+        """
+        follower = Follower(self, stream, types)
         self._followers.setdefault(stream, set()).add(follower)
         try:
             yield follower
@@ -188,9 +191,10 @@ class Tailer:
 class Follower:
     """Waits for changes of one stream, for one task at a time; made by `Tailer.follow`."""
 
-    def __init__(self, tailer: Tailer, stream: str) -> None:
+    def __init__(self, tailer: Tailer, stream: str, types: Collection[str] = ()) -> None:
         self._tailer = tailer
         self._stream = stream
+        self._types = types
         self._newest: Change | None = None
         self._after_version = 0
         self._woken: asyncio.Future[None] | None = None
@@ -219,6 +223,8 @@ class Follower:
 
     def tell(self, change: Change) -> None:
         """The tailer saw `change`."""
+        if self._types and change.type not in self._types:
+            return
         if self._newest is None or change.version > self._newest.version:
             self._newest = change
         if self._known(self._after_version) is not None:

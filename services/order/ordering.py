@@ -12,7 +12,6 @@ from tradepost.order.v1 import order_pb2
 from services.chassis.database import Database
 from services.chassis.ids import IdFactory
 from services.chassis.saga import Contradiction
-from services.chassis.tailer import Tailer
 from services.order import commands, wire
 from services.order.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.errors import ParticipantUnavailableError
@@ -32,7 +31,6 @@ class Ordering:
         self,
         *,
         database: Database,
-        tailer: Tailer,
         ids: IdFactory,
         orders: Orders,
         waiting: Waiting,
@@ -40,7 +38,6 @@ class Ordering:
         begin: Begin,
     ) -> None:
         self._database = database
-        self._tailer = tailer
         self._ids = ids
         self._orders = orders
         self._waiting = waiting
@@ -50,7 +47,7 @@ class Ordering:
     async def place(self, intention: Intention[Place], patience_s: float) -> Shown:
         """Place an order and wait until it is settled, or out of patience."""
         order_id = self._ids.new("ord")
-        with self._tailer.follow(order_id) as follower:
+        with self._waiting.follow(order_id) as follower:
             place = self._orders.place
             change = await self._database.write(place, intention, order_id, then=self._begin)
             if change.standing is not None:

@@ -102,7 +102,6 @@ def assemble(database: Database, means: Means) -> Parts:
     waiting = Waiting(database=database, tailer=tailer, store=store, clock=clock)
     ordering = Ordering(
         database=database,
-        tailer=tailer,
         ids=means.ids,
         orders=orders,
         waiting=waiting,

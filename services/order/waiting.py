@@ -5,6 +5,7 @@ While they wait they hold no place among the calls at work.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
@@ -58,9 +59,13 @@ class Waiting:
         self._store = store
         self._clock = clock
 
+    def follow(self, order_id: str) -> AbstractContextManager[Follower]:
+        """Register for what settles an order, before it is read or written."""
+        return self._tailer.follow(order_id, types=_SETTLING)
+
     async def join(self, order_id: str, patience_s: float) -> Shown:
         """Wait until an order is settled, or out of patience, and answer it as it stands."""
-        with self._tailer.follow(order_id) as follower:
+        with self.follow(order_id) as follower:
             shown = await self._database.read(projection.get, order_id)
             if int(shown.order.state) in SETTLED:
                 return shown
@@ -69,14 +74,15 @@ class Waiting:
     async def settled(self, follower: Follower, version: int, patience_s: float) -> Shown:
         """The same for an order that was not settled at `version` and is followed since."""
         until_s = self._clock.monotonic() + patience_s
-        with admission.waiting():
-            while (left_s := until_s - self._clock.monotonic()) > 0:
+        while True:
+            with admission.waiting():
+                left_s = max(0.0, until_s - self._clock.monotonic())
                 change = await follower.wait(after_version=version, timeout_s=left_s)
-                # Only what may have settled it is worth a read.
-                if change is None or change.type in _SETTLING:
-                    break
-                version = change.version
-        return await self._database.read(projection.get, follower.stream)
+            shown = await self._database.read(projection.get, follower.stream)
+            if change is None or int(shown.order.state) in SETTLED:
+                return shown
+            # Confirmed and sent back in one write: there is more to wait for.
+            version = shown.order.version
 
     async def reach(self, position: int, patience_s: float) -> None:
         """Wait until the list has reached a position of the feed. Raises ViewLaggingError."""

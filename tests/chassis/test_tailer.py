@@ -159,6 +159,20 @@ async def test_only_changes_of_the_stream_wake(database: Database, log: EventLog
             waiting.cancel()
 
 
+async def test_only_changes_of_the_types_wake(database: Database, log: EventLog) -> None:
+    """Who waits for an end is not woken by what happens on the way."""
+    ended = NewEvent("tradepost.test.v1.Ended", b"")
+    tailer = Tailer(database=database, log=log, clock=SystemClock())
+    async with running(tailer), asyncio.timeout(WAIT_S):
+        with tailer.follow("ord_1", types=(ended.type,)) as follower:
+            waiting = asyncio.create_task(follower.wait(after_version=0))
+            await database.write(log.append, "ord_1", 0, [PLACED, PLACED])
+            assert await tailer.wait_position(2)
+            assert not waiting.done()
+            await database.write(log.append, "ord_1", 2, [ended, PLACED])
+            assert await waiting == Change(3, "ord_1", 3, ended.type)
+
+
 async def test_several_follow_one_stream(database: Database, log: EventLog) -> None:
     """Each waiter has its own version to wait for."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
