@@ -17,15 +17,15 @@ from services.order.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.errors import ParticipantUnavailableError
 from services.order.intentions import Intention
 from services.order.inventory_calls import INVENTORY, InventoryCalls
-from services.order.orders import Change, Orders, Retried
+from services.order.orders import Orders, Retried, Written
 from services.order.projection import Shown
 from services.order.waiting import Waiting
 
-Begin = Callable[[Change], None]
+Begin = Callable[[Written], None]
 
 
 class Ordering:
-    """The use cases that change orders; `begin` has the work of a committed change driven."""
+    """The use cases that change orders; `begin` has the work of a committed write driven."""
 
     def __init__(
         self,
@@ -49,26 +49,26 @@ class Ordering:
         order_id = self._ids.new("ord")
         with self._waiting.follow(order_id) as follower:
             place = self._orders.place
-            change = await self._database.write(place, intention, order_id, then=self._begin)
-            if change.standing is not None:
-                version = change.standing.order.version
+            written = await self._database.write(place, intention, order_id, then=self._begin)
+            if written.standing is not None:
+                version = written.standing.order.version
                 return await self._waiting.settled(follower, version, patience_s)
-        return replace(await self._waiting.join(change.order_id, patience_s), replayed=True)
+        return replace(await self._waiting.join(written.order_id, patience_s), replayed=True)
 
     async def change(
         self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
     ) -> Shown:
         """Cancel or fulfill an order and wait until it is settled, or out of patience."""
-        change = await self._database.write(self._orders.change, intention, then=self._begin)
-        shown = await self._waiting.join(change.order_id, patience_s)
-        return replace(shown, replayed=change.standing is None)
+        written = await self._database.write(self._orders.change, intention, then=self._begin)
+        shown = await self._waiting.join(written.order_id, patience_s)
+        return replace(shown, replayed=written.standing is None)
 
     async def retry(self, intention: Intention[RetryStep]) -> Retried:
         """Have the current step of a saga tried at once."""
 
         def begin(retried: Retried) -> None:
-            if retried.change is not None:
-                self._begin(retried.change)
+            if retried.written is not None:
+                self._begin(retried.written)
 
         return await self._database.write(self._orders.retry, intention, then=begin)
 

@@ -14,7 +14,7 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 
 from discovery.clock import Clock
 from services.chassis.idempotency import RememberedRequest, recall, remember
-from services.chassis.lease import Claim, Leases
+from services.chassis.lease import Claim, LeaseRow, Leases
 from services.order.checkout import CHECKOUT
 from services.order.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.errors import SagaNotFoundError, SagaNotRetryableError
@@ -28,7 +28,7 @@ Wish: TypeAlias = Intention[Place] | Intention[Cancel] | Intention[Fulfill] | In
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Written:
     """What a write made of an order.
 
     `standing` is None for a request that was remembered: whoever drives that order is joined.
@@ -46,7 +46,7 @@ class Retried:
 
     response: bytes
     replayed: bool = False
-    change: Change | None = None
+    written: Written | None = None
 
 
 class Orders:
@@ -67,18 +67,18 @@ class Orders:
         self._clock = clock
         self._draining = draining
 
-    def place(self, connection: Connection, intention: Intention[Place], order_id: str) -> Change:
+    def place(self, connection: Connection, intention: Intention[Place], order_id: str) -> Written:
         """Place an order under a new id. Raises RequestIdReusedError."""
         known = _recall(connection, intention)
         if known is not None:
-            return Change(known.resource)
+            return Written(known.resource)
         placed = self._record(connection, Standing(Order(order_id)), intention)
         self._remember(connection, intention, order_id)
-        return Change(order_id, placed, self._open(connection, placed))
+        return Written(order_id, placed, self._open(connection, placed))
 
     def change(
         self, connection: Connection, intention: Intention[Cancel] | Intention[Fulfill]
-    ) -> Change:
+    ) -> Written:
         """Cancel or fulfill an order.
 
         Raises RequestIdReusedError, OrderNotFoundError, OrderNotCancellableError and
@@ -86,15 +86,15 @@ class Orders:
         """
         known = _recall(connection, intention)
         if known is not None:
-            return Change(known.resource)
+            return Written(known.resource)
         before = self._store.load(connection, intention.order_id)
         after = self._record(connection, before, intention)
         self._remember(connection, intention, intention.order_id)
         if after is before:
-            return Change(intention.order_id, after)
+            return Written(intention.order_id, after)
         if before.order.is_settled:
-            return Change(intention.order_id, after, self._open(connection, after))
-        return Change(intention.order_id, after, self._claim(connection, after))
+            return Written(intention.order_id, after, self._open(connection, after))
+        return Written(intention.order_id, after, self._claim(connection, after))
 
     def retry(self, connection: Connection, intention: Intention[RetryStep]) -> Retried:
         """Have the current step tried at once; one that finally failed under a new attempt.
@@ -104,36 +104,28 @@ class Orders:
         known = _recall(connection, intention)
         if known is not None:
             return Retried(known.response or b"", replayed=True)
-        before = self._waiting_saga(connection, intention.order_id)
-        claim = self._leases.claim(connection, intention.order_id)
+        order_id = intention.order_id
+        lease = self._lease(connection, order_id)
+        before = self._store.load(connection, order_id)
+        claim = self._leases.claim(connection, order_id)
         if claim is None:
-            raise self._not_retryable(connection, before)
+            step = current_step(before.order)
+            raise SagaNotRetryableError(order_id, step=step, owner=lease.owner)
         after = self._record(connection, before, intention)
         if after is not before:
             self._leases.progress(connection, claim, step=current_step(after.order))
             claim = replace(claim, attempts=0)
         kept = self._keep(connection, claim)
-        response = self._retry_response(connection, after)
-        self._remember(connection, intention, intention.order_id, response)
-        return Retried(response, change=Change(intention.order_id, after, kept))
+        saga = to_saga(after.order, self._lease(connection, order_id))
+        response = admin.RetrySagaResponse(saga=saga).SerializeToString()
+        self._remember(connection, intention, order_id, response)
+        return Retried(response, written=Written(order_id, after, kept))
 
-    def _waiting_saga(self, connection: Connection, order_id: str) -> Standing:
-        if self._leases.get(connection, order_id) is None:
-            raise SagaNotFoundError(order_id)
-        return self._store.load(connection, order_id)
-
-    def _not_retryable(self, connection: Connection, standing: Standing) -> SagaNotRetryableError:
-        lease = self._leases.get(connection, standing.order.order_id)
-        owner = "somebody" if lease is None else lease.owner
-        step = current_step(standing.order)
-        return SagaNotRetryableError(standing.order.order_id, step=step, owner=owner)
-
-    def _retry_response(self, connection: Connection, standing: Standing) -> bytes:
-        lease = self._leases.get(connection, standing.order.order_id)
+    def _lease(self, connection: Connection, order_id: str) -> LeaseRow:
+        lease = self._leases.get(connection, order_id)
         if lease is None:
-            raise SagaNotFoundError(standing.order.order_id)
-        saga = to_saga(standing.order, lease)
-        return admin.RetrySagaResponse(saga=saga).SerializeToString()
+            raise SagaNotFoundError(order_id)
+        return lease
 
     def _record(
         self,

@@ -20,7 +20,7 @@ from services.order.checkout import CHECKOUT, Checkout
 from services.order.commands import Command
 from services.order.inventory_calls import InventoryCalls
 from services.order.ordering import Ordering
-from services.order.orders import Change, Orders
+from services.order.orders import Orders, Written
 from services.order.payment_calls import PaymentCalls
 from services.order.recording import Recorder
 from services.order.sagas import Sagas
@@ -128,8 +128,8 @@ def _driver(
     )
 
 
-def _begin(runner: SagaRunner[Standing, Command], driver: Driver, change: Change) -> None:
-    """Have the work of a committed change driven at once, on what was just written."""
-    if change.claim is not None and change.standing is not None:
-        runner.begin(change.claim, change.standing)
-        driver.start(change.claim)
+def _begin(runner: SagaRunner[Standing, Command], driver: Driver, written: Written) -> None:
+    """Have the work of a committed write driven at once, on the state that it left."""
+    if written.claim is not None and written.standing is not None:
+        runner.begin(written.claim, written.standing)
+        driver.start(written.claim)

@@ -22,7 +22,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.lease import Claim, LeaseRow, StaleLeaseError
 from services.order import intentions, projection
 from services.order.checkout import CHECKOUT
-from services.order.orders import Change, Retried
+from services.order.orders import Retried, Written
 from services.order.parts import Means, Participants, Parts, assemble
 from services.order.projection import OrderFilter
 from services.order.service import MIGRATIONS
@@ -80,7 +80,7 @@ class Rig:
 
     async def place(
         self, parts: Parts, *, quantity: int = 2, sku: str = "milk", method: str = "pm_visa"
-    ) -> Change:
+    ) -> Written:
         """Place an order; nobody drives it yet."""
         request = rpc.CreateOrderRequest(
             request_id=self._request_id(),
@@ -91,14 +91,14 @@ class Rig:
         intention = intentions.create_order(request)
         return await parts.database.write(parts.orders.place, intention, self.ids.new("ord"))
 
-    async def cancel(self, parts: Parts, order_id: str) -> Change:
+    async def cancel(self, parts: Parts, order_id: str) -> Written:
         """Cancel an order; nobody drives what that brings about yet."""
         request = rpc.CancelOrderRequest(
             request_id=self._request_id(), order_id=order_id, reason="changed my mind"
         )
         return await parts.database.write(parts.orders.change, intentions.cancel_order(request))
 
-    async def fulfill(self, parts: Parts, order_id: str) -> Change:
+    async def fulfill(self, parts: Parts, order_id: str) -> Written:
         """Ask to fulfill an order; nobody drives it yet."""
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.orders.change, intentions.fulfill_order(request))
@@ -111,7 +111,7 @@ class Rig:
     def _request_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
-    async def drive(self, parts: Parts, change: Change) -> None:
+    async def drive(self, parts: Parts, change: Written) -> None:
         """Drive the work that a write opened, as the driver does after its COMMIT."""
         assert change.claim is not None
         assert change.standing is not None

@@ -5,7 +5,7 @@ import pytest
 from services.chassis.lease import StaleLeaseError
 from services.order.checkout import CHECKOUT
 from services.order.errors import SagaNotFoundError, SagaNotRetryableError
-from services.order.orders import Change
+from services.order.orders import Written
 from services.order.settings import SagaSettings
 from services.order.state import OrderState
 from tests.order.rig import Rig
@@ -139,8 +139,8 @@ async def test_a_retry_takes_what_waits_and_refuses_what_runs(rig: Rig) -> None:
     assert refused.value.facts["step"] == "reserve"
     await rig.drive(parts, placed)
     retried = await rig.retry(parts, placed.order_id)
-    assert isinstance(retried.change, Change)
-    await rig.drive(parts, retried.change)
+    assert isinstance(retried.written, Written)
+    await rig.drive(parts, retried.written)
     assert rig.payment.calls.count("CapturePayment") == 2
     await rig.rest(parts)
     with pytest.raises(SagaNotFoundError):

@@ -256,8 +256,8 @@ async def test_a_failed_refund_waits_for_an_operator(rig: Rig) -> None:
     )
 
     retried = await rig.retry(parts, placed.order_id)
-    assert retried.change is not None
-    await rig.drive(parts, retried.change)
+    assert retried.written is not None
+    await rig.drive(parts, retried.written)
     order = await rig.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.REFUNDED, False)
     assert order.attempt_of("refund") == 2

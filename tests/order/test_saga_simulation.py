@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.chassis.lease import StaleLeaseError
 from services.order.errors import OrderNotCancellableError, OrderNotFulfillableError
-from services.order.orders import Change
+from services.order.orders import Written
 from services.order.parts import Parts
 from services.order.state import OrderState
 from tests.order.rig import Rig
@@ -98,7 +98,7 @@ async def _place_and_judge(rig: Rig, happens: Mishaps) -> None:
     _check_story(await rig.history(survivor, placed.order_id), order.state)
 
 
-def _line_up(rig: Rig, parts: Parts, placed: Change, happens: Mishaps) -> None:
+def _line_up(rig: Rig, parts: Parts, placed: Written, happens: Mishaps) -> None:
     for method, lined_up in happens.faults.items():
         rig.script.fail(method, *lined_up)
     if happens.broken is not None:
@@ -116,7 +116,7 @@ def _line_up(rig: Rig, parts: Parts, placed: Change, happens: Mishaps) -> None:
     rig.script.during[method] = comes_about
 
 
-async def _drive(rig: Rig, parts: Parts, placed: Change) -> None:
+async def _drive(rig: Rig, parts: Parts, placed: Written) -> None:
     try:
         await rig.drive(parts, placed)
         await rig.rest(parts, at_most_s=5)
