@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 import grpc
 
@@ -19,6 +20,9 @@ _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 # A vanished instance's load is forgotten when it has decayed to nothing.
 _FORGET_S = 10 * TAU_S
+
+# Id, incarnation and endpoint: a connection to one process at one place.
+_Key = tuple[str, str, str]
 
 
 class Balancer:
@@ -37,8 +41,8 @@ class Balancer:
         self._clock = clock
         self._rng = rng
         self._resolution: Resolution | None = None
-        self._subchannels: dict[tuple[str, str, str], Subchannel] = {}
-        self._draining: dict[asyncio.Task[None], Subchannel] = {}
+        self._subchannels: dict[_Key, Subchannel] = {}
+        self._draining: dict[_Key, tuple[Subchannel, asyncio.Task[None]]] = {}
         self._loads: dict[tuple[str, str], tuple[Load, float]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
@@ -52,13 +56,13 @@ class Balancer:
         self._resolution = resolution
         wanted = {_key(instance): instance for instance in resolution.instances}
         for key in [key for key in self._subchannels if key not in wanted]:
-            self._drain(self._subchannels.pop(key))
+            self._drain(key, self._subchannels.pop(key))
         for key, instance in wanted.items():
-            known = self._subchannels.get(key)
+            known = self._subchannels.get(key) or self._revived(key)
             if known is None:
-                self._subchannels[key] = self._connect(instance)
-            else:
-                known.instance = instance
+                known = self._connect(instance)
+            known.instance = instance
+            self._subchannels[key] = known
         self._forget_loads()
         self._changed()
 
@@ -93,9 +97,12 @@ class Balancer:
         """Close all connections, those that drain included."""
         self._closed = True
         self._changed()
-        everything = (*self._subchannels.values(), *self._draining.values())
+        everything = list(self._subchannels.values())
+        for key in list(self._draining):
+            subchannel, task = self._draining.pop(key)
+            task.cancel()
+            everything.append(subchannel)
         await asyncio.gather(*(one.close(grace_s) for one in everything))
-        await asyncio.gather(*self._draining)
 
     def _connect(self, instance: Instance) -> Subchannel:
         return Subchannel(
@@ -107,10 +114,24 @@ class Balancer:
             changed=self._changed,
         )
 
-    def _drain(self, subchannel: Subchannel) -> None:
+    def _drain(self, key: _Key, subchannel: Subchannel) -> None:
         task = asyncio.get_running_loop().create_task(subchannel.drain())
-        self._draining[task] = subchannel
-        task.add_done_callback(self._draining.pop)
+        self._draining[key] = subchannel, task
+        task.add_done_callback(partial(self._drained, key))
+
+    def _drained(self, key: _Key, task: asyncio.Task[None]) -> None:
+        """Forget a drained connection, unless the instance came back and went again meanwhile."""
+        _, draining = self._draining.get(key, (None, None))
+        if draining is task:
+            del self._draining[key]
+
+    def _revived(self, key: _Key) -> Subchannel | None:
+        """The connection of an instance that came back before its last call had ended."""
+        draining = self._draining.pop(key, None)
+        if draining is None:
+            return None
+        subchannel, task = draining
+        return subchannel if task.cancel() else None
 
     def _load_of(self, instance: Instance) -> Load:
         """The load of this incarnation: kept while it is listed and for some time after."""
@@ -149,7 +170,7 @@ class Balancer:
         return _CONNECTING if connecting else _FAILED
 
 
-def _key(instance: Instance) -> tuple[str, str, str]:
+def _key(instance: Instance) -> _Key:
     return (instance.instance_id, instance.incarnation, instance.endpoint)
 
 

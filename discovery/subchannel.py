@@ -21,8 +21,7 @@ _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 _WATCH_AGAIN_FIRST_S = 0.2
 _WATCH_AGAIN_CEILING_S = 30.0
-# A drained connection lives as long as its longest stream: never cut, but not for ever either.
-_DRAIN_S = 30 * 86_400.0
+_DRAINED_EVERY_S = 0.5
 
 
 class Subchannel:
@@ -86,8 +85,10 @@ class Subchannel:
         return self.state is _READY
 
     async def drain(self) -> None:
-        """Stop watching, let the calls in flight end, close the connection."""
-        await self.close(_DRAIN_S)
+        """Let the calls in flight end, however long they take; then close the connection."""
+        while self.load.in_flight:
+            await self._clock.sleep(_DRAINED_EVERY_S)
+        await self.close(None)
 
     async def close(self, grace_s: float | None) -> None:
         """Close the connection; what is still in flight after the grace is cancelled."""

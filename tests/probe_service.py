@@ -118,6 +118,10 @@ class Probe:
         async with self.changed:
             await self.changed.wait_for(lambda: len(self.seen) >= number)
 
+    async def was_cancelled(self) -> None:
+        """Return once a call was cancelled, long before any deadline could have done it."""
+        await asyncio.wait_for(self.cancelled.wait(), 5.0)
+
     async def stop(self, grace_s: float | None = None) -> None:
         """Stop serving; without a grace, calls in flight are cut."""
         server, self.server = self.server, None
@@ -239,3 +243,9 @@ def subchannels(channel: discovery.Channel) -> list[Subchannel]:
 def in_flight(channel: discovery.Channel) -> int:
     """How many attempts the channel counts."""
     return sum(one.load.in_flight for one in subchannels(channel))
+
+
+async def failed(channel: discovery.Channel) -> None:
+    """Return once nothing can be picked, and nothing is about to."""
+    while channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+        await channel.wait_for_state_change(channel.get_state())

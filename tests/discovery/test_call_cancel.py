@@ -25,7 +25,7 @@ async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Ope
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    await server.cancelled.wait()
+    await server.was_cancelled()
     assert (call.done(), call.cancelled()) == (True, True)
     assert await call.code() is grpc.StatusCode.CANCELLED
     assert in_flight(channel) == 0
@@ -45,7 +45,7 @@ async def test_cancelling_any_awaiter_cancels_the_rpc(start: Start, open_to: Ope
 
     assert isinstance((await asyncio.gather(driving, return_exceptions=True))[0], BaseException)
     assert driving.cancelled()
-    await server.cancelled.wait()
+    await server.was_cancelled()
 
 
 async def test_cancel_wakes_every_awaiter(start: Start, open_to: Open) -> None:
@@ -103,7 +103,7 @@ async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(call, 0.05)
-    await server.cancelled.wait()
+    await server.was_cancelled()
 
 
 async def test_a_dropped_call_is_cancelled(start: Start, open_to: Open) -> None:
@@ -120,4 +120,4 @@ async def test_a_dropped_call_is_cancelled(start: Start, open_to: Open) -> None:
     gc.collect()
 
     assert in_flight(channel) == 0
-    await server.cancelled.wait()
+    await server.was_cancelled()

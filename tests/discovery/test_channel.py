@@ -12,7 +12,7 @@ import discovery
 from discovery.errors import InvalidServiceConfigError, InvalidTargetError, NoInstanceError
 from discovery.memory import MemoryRegistry
 from tests.manual_clock import ManualClock
-from tests.probe_service import Open, Probe, Start, path, ready, subchannels
+from tests.probe_service import Open, Start, failed, path, ready
 
 NO_DELAY = {
     "maxAttempts": 2,
@@ -100,6 +100,27 @@ async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
 
     await channel.close()
     assert channel.get_state() is ChannelConnectivity.SHUTDOWN
+
+
+async def test_a_call_waits_while_an_instance_is_connecting(start: Start, open_to: Open) -> None:
+    """Nothing failed yet: not even a retry is needed (its wait would never end here)."""
+    channel = open_to(await start("a"), clock=ManualClock())
+
+    answer = channel.unary_unary(path("Get"))(b"x")
+
+    assert await asyncio.wait_for(answer, 5.0) == b"a:x"
+
+
+async def test_unsafe_calls_avoid_a_connection_that_just_ended(start: Start, open_to: Open) -> None:
+    """They can't be retried, so the connection itself is asked before it is used."""
+    servers = [await start(name) for name in "abc"]
+    channel = open_to(*servers)
+    await ready(channel, 3)
+    post = channel.unary_unary(path("Post"))
+
+    await servers[0].stop()
+
+    assert set(await asyncio.gather(*(post(b"x") for _ in range(30)))) == {b"b:x", b"c:x"}
 
 
 async def test_a_dead_address_fails_fast(open_to: Open) -> None:
@@ -203,74 +224,3 @@ async def test_instances_come_and_go(start: Start) -> None:
         await registry.register(b.instance())
         while await post(b"x") != b"b:x":
             pass
-
-
-async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
-    """Whoever asks to be told is told of what happens before it has begun to wait."""
-    server = await start("a")
-    channel = open_to(server)
-    await ready(channel, 1)
-
-    change = channel._balancer.change()
-    remove(channel, server)
-
-    assert change.done()
-
-
-async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
-    """It gets no new calls, and those in flight end in their own time."""
-    a, b = await start("a"), await start("b")
-    channel = open_to(a, b)
-    await ready(channel, 2)
-    a.gate.clear()
-    post = channel.unary_unary(path("Post"))
-    waiting = [asyncio.ensure_future(post(b"x")) for _ in range(4)]
-    await asyncio.gather(a.wait_for_calls(1), b.wait_for_calls(1))
-
-    remove(channel, a)
-    assert {await post(b"y") for _ in range(5)} == {b"b:y"}
-    a.gate.set()
-
-    assert set(await asyncio.gather(*waiting)) == {b"a:x", b"b:x"}
-    while channel._balancer._draining:
-        await asyncio.wait(set(channel._balancer._draining))
-
-
-async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
-    """By instance and incarnation: a restart begins anew, a flapping registration doesn't."""
-    a, b = await start("a"), await start("b")
-    channel = open_to(a, b)
-    await ready(channel, 2)
-    balancer = channel._balancer
-    one = subchannels(channel)[0]
-    one.load.observe(7.0, channel.clock.monotonic())
-    listed = balancer._resolution
-
-    remove(channel, *(server for server in (a, b) if server.address == one.instance.endpoint))
-    balancer.update(listed)
-
-    loads = {each.instance.instance_id: each.load for each in subchannels(channel)}
-    assert loads[one.instance.instance_id] is one.load
-
-    restarted = discovery.instance.Instance(
-        one.instance.instance_id, "probe", "127.0.0.1", one.instance.port, incarnation="2"
-    )
-    balancer.update(discovery.instance.Resolution(9, (restarted,)))
-    (again,) = subchannels(channel)
-    assert again.load is not one.load
-
-
-def remove(channel: discovery.Channel, *servers: Probe) -> None:
-    """Take servers off the channel's list."""
-    balancer = channel._balancer
-    gone = {server.address for server in servers}
-    listed = balancer._resolution
-    assert listed is not None
-    left = tuple(one for one in listed.instances if one.endpoint not in gone)
-    balancer.update(discovery.instance.Resolution(listed.version + 1, left))
-
-
-async def failed(channel: discovery.Channel) -> None:
-    """Return once nothing can be picked, and nothing is about to."""
-    while channel.get_state() is not ChannelConnectivity.TRANSIENT_FAILURE:
-        await channel.wait_for_state_change(channel.get_state())

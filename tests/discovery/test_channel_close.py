@@ -39,7 +39,7 @@ async def test_closing_cancels_what_is_in_flight(start: Start, open_to: Open) ->
 
     await asyncio.wait([waiting, watching])
     assert (waiting.cancelled(), watching.cancelled()) == (True, True)
-    await server.cancelled.wait()
+    await server.was_cancelled()
 
 
 async def test_closing_with_a_grace_waits_for_what_is_in_flight(

@@ -13,7 +13,16 @@ import discovery
 from discovery import health
 from discovery.health import Health
 from tests.manual_clock import ManualClock
-from tests.probe_service import NOT_SERVING, SERVING, Open, Start, path, ready, subchannels
+from tests.probe_service import (
+    NOT_SERVING,
+    SERVING,
+    Open,
+    Start,
+    failed,
+    path,
+    ready,
+    subchannels,
+)
 
 
 @pytest.mark.parametrize(
@@ -175,21 +184,36 @@ async def test_a_stream_that_breaks_before_its_first_word_says_no(start: Start) 
 
 
 async def test_a_restarted_server_is_asked_anew(start: Start, open_to: Open) -> None:
-    """A new connection may be to a new process, which may not serve yet."""
+    """A new connection may be to a new process: it isn't READY before its own first word."""
     server = await start("a", health=SERVING)
-    channel = open_to(server)
+    channel = open_to(server, clock=ManualClock())
     await channel.channel_ready()
 
     await server.stop()
-    while channel.get_state() is ChannelConnectivity.READY:
-        await channel.wait_for_state_change(ChannelConnectivity.READY)
+    await failed(channel)
     again = await start("a again", port=server.port, health=NOT_SERVING)
 
-    with pytest.raises(discovery.NoInstanceError):
-        await channel.unary_unary(path("Post"))(b"x")
+    await channel.wait_for_state_change(ChannelConnectivity.TRANSIENT_FAILURE)
+    assert channel.get_state() is ChannelConnectivity.CONNECTING
+    await failed(channel)
     await again.say(SERVING)
     await channel.channel_ready()
     assert await channel.unary_unary(path("Post"))(b"x") == b"a again:x"
+
+
+async def test_transient_failure_lasts_until_ready(start: Start, open_to: Open) -> None:
+    """Trying again isn't hope enough to keep calls waiting (gRFC A62)."""
+    channel = open_to(await start("a"))
+    await ready(channel, 1)
+    (subchannel,) = subchannels(channel)
+
+    subchannel._connected(ChannelConnectivity.TRANSIENT_FAILURE)
+    subchannel._connected(ChannelConnectivity.CONNECTING)
+    assert subchannel.state is ChannelConnectivity.TRANSIENT_FAILURE
+
+    subchannel._connected(ChannelConnectivity.READY)
+    subchannel._told(Health.SERVING)
+    assert subchannel.state is ChannelConnectivity.READY
 
 
 async def test_watching_health_counts_nothing_in_flight(start: Start, open_to: Open) -> None:

@@ -174,7 +174,7 @@ async def test_interceptors_may_use_timeouts_of_their_own(start: Start, open_to:
     server.gate.clear()
     with pytest.raises(TimeoutError):
         await get(b"x")
-    await server.cancelled.wait()
+    await server.was_cancelled()
 
 
 async def test_an_interceptors_error_is_the_calls(start: Start, open_to: Open) -> None:
@@ -209,7 +209,7 @@ async def test_cancelling_an_intercepted_call_cancels_the_rpc(
             await call
     del call
 
-    await server.cancelled.wait()
+    await server.was_cancelled()
     assert in_flight(channel) == 0
 
 

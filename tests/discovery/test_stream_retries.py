@@ -8,7 +8,8 @@ import pytest
 from grpc import StatusCode
 
 import discovery
-from tests.probe_service import Open, Refusal, Start, in_flight, path, ready
+from tests.manual_clock import ManualClock
+from tests.probe_service import Open, Refusal, Start, in_flight, path, ready, subchannels
 
 UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE)
 
@@ -88,6 +89,21 @@ async def test_the_last_error_is_raised_unchanged(start: Start, open_to: Open) -
     assert ("n", "3") in tuple(await call.trailing_metadata())
     assert (len(server.seen), call.done()) == (3, True)
     assert await told.get() is call
+
+
+async def test_a_message_that_was_waited_with_counts_once(start: Start, open_to: Open) -> None:
+    """Its latency is the server's; how late the caller reads it says nothing."""
+    clock = ManualClock()
+    channel = open_to(await start("a"), clock=clock)
+    await ready(channel, 1)
+    call = channel.unary_stream(path("Watch"))(b"x")
+    await call.wait_for_connection()
+
+    await clock.advance(5.0)
+    await call.read()
+
+    (subchannel,) = subchannels(channel)
+    assert subchannel.load.latency_s(clock.monotonic()) < 1.0
 
 
 async def test_cancelling_between_attempts_ends_the_stream(start: Start, open_to: Open) -> None:

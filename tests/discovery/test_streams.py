@@ -171,7 +171,7 @@ async def test_a_dropped_stream_is_cancelled(
     gc.collect()
 
     assert in_flight(channel) == 0
-    await server.cancelled.wait()
+    await server.was_cancelled()
 
 
 @KINDS
@@ -214,7 +214,7 @@ async def test_a_reader_that_gives_up_cancels_the_stream(start: Start, open_to: 
     await asyncio.wait([reading])
 
     assert reading.cancelled()
-    await server.cancelled.wait()
+    await server.was_cancelled()
     assert call.cancelled()
 
 

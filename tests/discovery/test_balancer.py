@@ -1,0 +1,154 @@
+"""A connection to each instance of the newest resolution, and a picker over those in READY."""
+
+import asyncio
+from dataclasses import replace
+
+import discovery
+from discovery.instance import Instance, Resolution
+from tests.manual_clock import ManualClock
+from tests.probe_service import Open, Probe, Start, path, ready, subchannels
+
+
+async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
+    """Whoever asks to be told is told of what happens before it has begun to wait."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+
+    change = channel._balancer.change()
+    remove(channel, server)
+
+    assert change.done()
+
+
+async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
+    """It gets no new calls, and those in flight end in their own time."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    a.gate.clear()
+    post = channel.unary_unary(path("Post"))
+    waiting = [asyncio.ensure_future(post(b"x")) for _ in range(4)]
+    await asyncio.gather(a.wait_for_calls(1), b.wait_for_calls(1))
+
+    remove(channel, a)
+    assert {await post(b"y") for _ in range(5)} == {b"b:y"}
+    a.gate.set()
+
+    assert set(await asyncio.gather(*waiting)) == {b"a:x", b"b:x"}
+    await channel._balancer._draining[key(a)][1]
+    assert not channel._balancer._draining
+
+
+async def test_an_instance_that_comes_back_keeps_its_connection(
+    start: Start, open_to: Open
+) -> None:
+    """A flapping registration cuts nothing and connects nothing."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+    before = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+    server.gate.clear()
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    await server.wait_for_calls(1)
+
+    remove(channel, server)
+    channel._balancer.update(listed)
+    server.gate.set()
+
+    assert subchannels(channel) == before
+    assert await waiting == b"a:x"
+    assert await channel.unary_unary(path("Post"))(b"y") == b"a:y"
+
+
+async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
+    """By instance and incarnation: a restart begins anew, a flapping registration doesn't."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    balancer = channel._balancer
+    one = subchannels(channel)[0]
+    one.load.observe(7.0, channel.clock.monotonic())
+    listed = balancer._resolution
+
+    remove(channel, *(server for server in (a, b) if server.address == one.instance.endpoint))
+    balancer.update(listed)
+
+    loads = {each.instance.instance_id: each.load for each in subchannels(channel)}
+    assert loads[one.instance.instance_id] is one.load
+
+    restarted = Instance(
+        one.instance.instance_id, "probe", "127.0.0.1", one.instance.port, incarnation="2"
+    )
+    balancer.update(Resolution(9, (restarted,)))
+    (again,) = subchannels(channel)
+    assert again.load is not one.load
+
+
+async def test_an_update_leaves_connections_alone(start: Start, open_to: Open) -> None:
+    """What is listed as before is the same connection, with its new weight and meta."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    before = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+
+    heavier = tuple(replace(one, weight=5) for one in listed.instances)
+    channel._balancer.update(Resolution(2, heavier))
+
+    assert subchannels(channel) == before
+    assert [one.instance.weight for one in before] == [5, 5]
+
+
+async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Open) -> None:
+    """100 s after its instance was listed last."""
+    server = await start("a")
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    (one,) = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+
+    remove(channel, server)
+    await clock.advance(101.0)
+    channel._balancer.update(Resolution(8, ()))
+    channel._balancer.update(listed)
+
+    (again,) = subchannels(channel)
+    assert again.load is not one.load
+
+
+async def test_closing_ends_what_drains(start: Start, open_to: Open) -> None:
+    """A closed channel keeps nothing open, removed instances included."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+    server.gate.clear()
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    await server.wait_for_calls(1)
+    remove(channel, server)
+
+    await channel.close()
+
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    await server.was_cancelled()
+
+
+def remove(channel: discovery.Channel, *servers: Probe) -> None:
+    """Take servers off the channel's list."""
+    balancer = channel._balancer
+    gone = {server.address for server in servers}
+    listed = balancer._resolution
+    assert listed is not None
+    left = tuple(one for one in listed.instances if one.endpoint not in gone)
+    balancer.update(Resolution(listed.version + 1, left))
+
+
+def key(server: Probe) -> tuple[str, str, str]:
+    """How the balancer knows a server of a static target."""
+    return (server.address, "", server.address)
