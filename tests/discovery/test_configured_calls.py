@@ -1,5 +1,6 @@
 """What a service config changes about calls."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -12,22 +13,26 @@ from tests.probe_service import SERVICE, Open, Refusal, Start, path, ready, subc
 UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
 
 
-async def test_methods_that_wait_feed_no_load(start: Start, open_to: Open) -> None:
-    """`waits`: their answers take as long as something else. Those of others count."""
-    waiting = [{"service": SERVICE, "method": method} for method in ("Put", "Watch")]
-    config = {"methodConfig": [{"name": waiting, "waits": True}]}
-    channel = open_to(await start("a"), clock=ManualClock(), service_config=config)
+@pytest.mark.parametrize(("method", "latency_s"), [("Put", 0.02), ("Get", 5.0)])
+async def test_methods_that_wait_feed_no_load(
+    start: Start, open_to: Open, method: str, latency_s: float
+) -> None:
+    """`waits`: an answer that took 5 s says something of Get, and nothing of Put."""
+    server = await start("a")
+    config = {"methodConfig": [{"name": [{"service": SERVICE, "method": "Put"}], "waits": True}]}
+    clock = ManualClock()
+    channel = open_to(server, clock=clock, service_config=config)
     await ready(channel, 1)
+    server.gate.clear()
+    call = asyncio.ensure_future(channel.unary_unary(path(method))(b"x"))
+    await server.wait_for_calls(1)
+
+    await clock.advance(5.0)
+    server.gate.set()
+    await call
+
     (subchannel,) = subchannels(channel)
-    seed_s = subchannel.load.latency_s(0.0)
-
-    await channel.unary_unary(path("Put"))(b"x")
-    [message async for message in channel.unary_stream(path("Watch"))(b"x")]
-    assert subchannel.load.latency_s(0.0) == seed_s
-
-    subchannel.load.failed(0.0, 0.0)
-    await channel.unary_unary(path("Get"))(b"x")
-    assert subchannel.load.failures_in_row == 0
+    assert subchannel.load.latency_s(clock.monotonic()) == pytest.approx(latency_s, rel=0.1)
 
 
 async def test_a_timeout_bounds_calls_with_and_without_one(start: Start, open_to: Open) -> None:
@@ -55,6 +60,24 @@ async def test_successes_pay_for_retries(start: Start, open_to: Open) -> None:
     for _ in range(10):
         server.script.append(UNAVAILABLE)
         assert await get(b"x") == b"a:x"
+
+
+async def test_every_success_pays(start: Start, open_to: Open) -> None:
+    """Also one that needed no retry."""
+    server = await start("a")
+    config = {"retryThrottling": {"maxTokens": 4, "tokenRatio": 1}}
+    get = open_to(server, service_config=config).unary_unary(path("Get"))
+    final = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "-1"),))
+    for _ in range(2):
+        server.script.append(final)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await get(b"x")
+
+    await get(b"x")
+    await get(b"x")
+
+    server.script.append(UNAVAILABLE)
+    assert await get(b"x") == b"a:x"
 
 
 async def test_failures_end_retries(start: Start, open_to: Open) -> None:
