@@ -2,25 +2,17 @@
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 from tradepost.inventory.v1.inventory_service_pb2 import ItemUpsert, UpsertItemsRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
-from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
-from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
-from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
-    SimulatedProcessorServiceStub,
-)
-from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from tradepost.type.v1.money_pb2 import Money
 
 import discovery
 from discovery.clock import SystemClock
 from discovery.instance import Instance
 from scripts.replay import cluster
-from scripts.replay.census import Stubs
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -40,23 +32,6 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[clust
                 )
             )
         yield running
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stubs(suite: cluster.Cluster) -> AsyncIterator[Stubs]:
-    """Callers through discovery, as an application has them."""
-    async with AsyncExitStack() as stack:
-        orders, payments, inventory = [
-            await stack.enter_async_context(discovery.open_channel(suite.target(service)))
-            for service in ("order", "payment", "inventory")
-        ]
-        yield Stubs(
-            orders=OrderServiceStub(orders),
-            sagas=SagaAdminServiceStub(orders),
-            payments=PaymentServiceStub(payments),
-            inventory=InventoryServiceStub(inventory),
-            processor=SimulatedProcessorServiceStub(payments),
-        )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
