@@ -59,12 +59,6 @@ EVENT_COUNTER = Table(
 
 _UNBOUNDED = 2**62
 
-_NEWEST = Prepared(
-    select(EVENT.c.version, EVENT.c.occur_time)
-    .where(EVENT.c.stream == bindparam("stream"))
-    .order_by(EVENT.c.version.desc())
-    .limit(1)
-)
 _NEWEST_EACH = PreparedIn(
     # A stream's times never go back, so the latest is that of its newest event.
     select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
@@ -76,6 +70,29 @@ _TAKE_POSITIONS = Prepared(
     update(EVENT_COUNTER)
     .values(position=EVENT_COUNTER.c.position + bindparam("number"))
     .returning(EVENT_COUNTER.c.position)
+)
+# One statement looks where the stream stands and takes the positions, or takes none.
+_TAKE_POSITIONS_AT = Prepared(
+    update(EVENT_COUNTER)
+    .where(
+        func.coalesce(
+            select(func.max(EVENT.c.version))
+            .where(EVENT.c.stream == bindparam("of_stream"))
+            .scalar_subquery(),
+            0,
+        )
+        == bindparam("expected_version")
+    )
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(
+        EVENT_COUNTER.c.position,
+        select(EVENT.c.occur_time)
+        .where(
+            EVENT.c.stream == bindparam("of_stream"),
+            EVENT.c.version == bindparam("expected_version"),
+        )
+        .scalar_subquery(),
+    )
 )
 _APPEND = Prepared(insert(EVENT).inline())
 _READ_STREAM = Prepared(
@@ -165,16 +182,19 @@ class EventLog:
         All get one occur time, not before `not_before` nor before the stream's previous event,
         and the correlation of the running context. Raises StreamConflictError.
         """
-        version, newest_micros = _NEWEST.first(connection, stream=stream) or (0, 0)
-        if version != expected_version:
+        taken = _TAKE_POSITIONS_AT.first(
+            connection, of_stream=stream, expected_version=expected_version, number=len(events)
+        )
+        if taken is None:
             raise StreamConflictError(stream, expected_version)
         if not events:
             return ()
-        occur_micros = max(to_micros(self._clock.now()), newest_micros)
+        counted, newest_micros = taken
+        occur_micros = max(to_micros(self._clock.now()), newest_micros or 0)
         if not_before is not None:
             occur_micros = max(occur_micros, to_micros(not_before))
-        (counted,) = _TAKE_POSITIONS.first(connection, number=len(events))
-        stored = self._stored(stream, version, counted - len(events), events, occur_micros)
+        first = counted - len(events)
+        stored = self._stored(stream, expected_version, first, events, occur_micros)
         _write(connection, stored, occur_micros)
         return stored
 

@@ -1,7 +1,8 @@
 """`python -m services.payment`: reads the settings and serves until it is told to stop."""
 
-import asyncio
 import random
+
+import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
@@ -52,4 +53,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
