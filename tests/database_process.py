@@ -32,7 +32,8 @@ def _say_ready() -> None:
 
 def hold(path: Path) -> None:
     """Take the writers' lock and keep it until stdin ends."""
-    FileLock(path.with_name(path.name + ".lock")).acquire()
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock.acquire()
     _say_ready()
     sys.stdin.read()
 

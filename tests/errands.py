@@ -12,6 +12,7 @@ from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.errors import ErrorRule, to_status, to_trailers
 from services.chassis.lease import Claim, LeaseRow, Leases
+from services.chassis.pace import Pace
 from services.chassis.saga import (
     Contradiction,
     Done,
@@ -20,7 +21,7 @@ from services.chassis.saga import (
     Step,
     StepCall,
 )
-from services.chassis.saga_runner import Pace, SagaRunner
+from services.chassis.saga_runner import SagaRunner
 from tests.manual_clock import ManualClock
 
 KIND = "errand"

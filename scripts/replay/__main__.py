@@ -11,6 +11,7 @@ from typing import Annotated
 
 import grpc
 import typer
+import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
@@ -66,7 +67,7 @@ def main(
     """Replay real grocery baskets through CreateOrder and check the books."""
     options = Options(baskets, concurrency, seed, instances, stay, json, folder)
     try:
-        report = asyncio.run(_run(options))
+        report = uvloop.run(_run(options))
     except cluster.StartError as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_STARTED)

@@ -10,52 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    bindparam,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from discovery.clock import Clock
 from services.chassis import correlation
 from services.chassis.change import Change, announce
+from services.chassis.event_table import EVENT, EVENT_COUNTER
 from services.chassis.ids import IdFactory
 from services.chassis.in_lists import PreparedIn
 from services.chassis.micros import from_micros, to_micros
 from services.chassis.prepared import Prepared
-
-_METADATA = MetaData()
-EVENT = Table(
-    "event",
-    _METADATA,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("event_id", String, nullable=False),
-    Column("stream", String, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("type", String, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
-    Column("occur_time", BigInteger, nullable=False),
-    Column("correlation_id", String, nullable=False),
-    Column("causation_id", String, nullable=False),
-    Column("traceparent", String, nullable=False),
-)
-EVENT_COUNTER = Table(
-    "event_counter",
-    _METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("position", BigInteger, nullable=False),
-    Column("epoch", String, nullable=False),
-)
 
 _UNBOUNDED = 2**62
 
@@ -113,6 +77,16 @@ _READ_FROM = Prepared(
 )
 _HEAD = Prepared(select(EVENT_COUNTER.c.position))
 _EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
+
+__all__ = [
+    "EVENT",
+    "EVENT_COUNTER",
+    "EventLog",
+    "NewEvent",
+    "StoredEvent",
+    "StreamAppend",
+    "StreamConflictError",
+]
 
 
 class StreamConflictError(Exception):

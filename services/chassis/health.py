@@ -57,15 +57,17 @@ class Health(health_pb2_grpc.HealthServicer):
         """Answer the status now and after each change; an unknown service stays SERVICE_UNKNOWN."""
         known = request.service in self._names
         told = None
-        while not self._ended:
+        while True:
             status = self._status if known else health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
             changed = self._changed
             if status != told:
                 told = status
                 yield health_pb2.HealthCheckResponse(status=status)
+            elif self._ended:
+                # Only now: a slow watcher hears NOT_SERVING before its stream ends, too.
+                raise DrainingError
             else:
                 await changed.wait()
-        raise DrainingError
 
     def _become(self, status: int) -> None:
         self._status = status

@@ -6,7 +6,8 @@ the same for every database; only its execution skips the toolkit. Values pass a
 gives them: a Boolean column answers 0 or 1 on SQLite.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Connection
@@ -44,9 +45,7 @@ class Prepared:
     def change_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute once for each of `rows`."""
         compiled = self._for(connection)
-        _driver(connection).cursor().executemany(
-            compiled.text, [compiled.bound(row) for row in rows]
-        )
+        _driver(connection).cursor().executemany(compiled.text, list(map(compiled.bound, rows)))
 
     def _execute(self, connection: Connection, values: Mapping[str, object]) -> DBAPICursor:
         compiled = self._for(connection)
@@ -56,10 +55,11 @@ class Prepared:
 
     def _for(self, connection: Connection) -> "_Compiled":
         name = connection.dialect.name
-        if name not in self._compiled:
-            compiled = self._statement.compile(dialect=connection.dialect)
-            self._compiled[name] = _Compiled(cast(SQLCompiler, compiled))
-        return self._compiled[name]
+        compiled = self._compiled.get(name)
+        if compiled is None:
+            text = self._statement.compile(dialect=connection.dialect)
+            compiled = self._compiled[name] = _Compiled(cast(SQLCompiler, text))
+        return compiled
 
 
 class _Compiled:
@@ -67,20 +67,44 @@ class _Compiled:
 
     def __init__(self, compiled: SQLCompiler) -> None:
         self.text = str(compiled)
-        self._order = compiled.positiontup
-        self._constants = {
+        constants = {
             name: bound.effective_value
             for name, bound in compiled.binds.items()
             if not bound.required
         }
+        self.bound = _binder(compiled.positiontup, constants)
 
-    def bound(self, values: Mapping[str, object]) -> Any:
-        """The values as the driver takes them. Raises KeyError for one that is missing."""
-        given = {**self._constants, **values} if self._constants else values
-        if self._order is None:
-            return given
-        return [given[name] for name in self._order]
+
+def _binder(
+    order: Sequence[str] | None, constants: Mapping[str, object]
+) -> Callable[[Mapping[str, object]], Any]:
+    """From values by name to values as the driver takes them: raises KeyError for a missing one.
+
+    `order` is None where the driver takes names itself.
+    """
+    pick: Callable[[Mapping[str, object]], Any]
+    match order:
+        case None:
+            pick = dict
+        case ():
+            pick = _nothing
+        case (name,):
+            pick = _single(name)
+        case _:
+            pick = itemgetter(*order)
+    if not constants:
+        return pick
+    return lambda values: pick({**constants, **values})
+
+
+def _nothing(_: Mapping[str, object]) -> tuple[object, ...]:
+    return ()
+
+
+def _single(name: str) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+    return lambda values: (values[name],)
 
 
 def _driver(connection: Connection) -> DBAPIConnection:
-    return cast(DBAPIConnection, connection.connection.dbapi_connection)
+    driver: Any = connection.connection.dbapi_connection
+    return driver  # type: ignore[no-any-return]  # `cast` would be a call for each statement

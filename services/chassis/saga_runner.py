@@ -22,6 +22,7 @@ from services.chassis import correlation
 from services.chassis.database import Database
 from services.chassis.driver import WAITING_MAX
 from services.chassis.lease import Claim, Leases
+from services.chassis.pace import Pace
 from services.chassis.saga import (
     Contradiction,
     Done,
@@ -40,21 +41,6 @@ A = TypeVar("A")
 # A participant "answers others" when it gave anybody a final answer within this time.
 _PULSE_S = 60.0
 _DOUBLINGS_MAX = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the runner waits for what.
-
-    Unknown outcomes repeat after `backoff_first_s`, doubled each time up to `backoff_max_s`;
-    what needs review repeats every `review_retry_s`. A step older than `review_after_s` needs it.
-    """
-
-    step_timeout_s: float = 3.0
-    backoff_first_s: float = 0.1
-    backoff_max_s: float = 10.0
-    review_after_s: float = 300.0
-    review_retry_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,8 @@ class _Hold:
 class SagaRunner(Generic[S, A]):
     """Drives sagas of one kind; `drive` is what a `Driver` runs, in an empty context.
 
-    `draining` tells when to stop after the current step.
+    `draining` tells when to stop after the current step; `told` gets each state that was
+    committed, on the event loop.
     """
 
     def __init__(
@@ -114,6 +101,7 @@ class SagaRunner(Generic[S, A]):
         clock: Clock,
         pace: Pace,
         draining: Callable[[], bool] = lambda: False,
+        told: Callable[[S], None] = lambda _: None,
     ) -> None:
         if pace.step_timeout_s >= leases.lease_s / 2:
             raise ValueError("a step must be over within half of a lease")
@@ -123,6 +111,7 @@ class SagaRunner(Generic[S, A]):
         self._clock = clock
         self._pace = pace
         self._draining = draining
+        self._told = told
         self._begun: dict[tuple[str, int], S] = {}
         self._answered_at_s: dict[str, float] = {}
 
@@ -146,11 +135,16 @@ class SagaRunner(Generic[S, A]):
             finding = await self._carry_out(plan, state, hold)
             done = _Round(state, plan, finding)
             renew = self._is_old(hold)
-            state, kept = await self._database.write(self._settle, hold.claim, done, renew)
+            state, kept = await self._database.write(
+                self._settle, hold.claim, done, renew, then=self._tell
+            )
             if kept is None:
                 return
             hold = _Hold(kept, self._clock.monotonic() if renew else hold.since_s)
             plan = self._saga.plan(state)
+
+    def _tell(self, settled: tuple[S, Claim | None]) -> None:
+        self._told(settled[0])
 
     async def _state_of(self, claim: Claim) -> S:
         begun = self._begun.pop((claim.subject, claim.token), None)

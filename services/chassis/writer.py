@@ -8,7 +8,6 @@ Callers wait on futures of their event loop, which are settled only after the CO
 import asyncio
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -57,7 +56,7 @@ class Writer:
         self._connection: Connection | None = None
         # Written by the thread, read by the loop: whether the thread waits for the lock.
         self._wants_lock = False
-        self._closing = False
+        self._closing = threading.Event()
         self.stopped: asyncio.Future[None] = self._loop.create_future()
         # A daemon: a thread that waits for the lock of a frozen process must not keep this one.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -65,7 +64,7 @@ class Writer:
 
     def submit(self, job: Job) -> None:
         """Queue a job. Raises StoreOverloadedError, or StoreUnavailableError once closed."""
-        if self._closing:
+        if self._closing.is_set():
             raise StoreUnavailableError("the database is closed")
         if self._queue.qsize() >= self._queue_max:
             raise StoreOverloadedError(f"{self._queue_max} writes wait for the database")
@@ -75,8 +74,8 @@ class Writer:
 
     def close(self) -> None:
         """Accept nothing more; the thread writes what is queued and then ends (`stopped`)."""
-        if not self._closing:
-            self._closing = True
+        if not self._closing.is_set():
+            self._closing.set()
             self._queue.put(None)
 
     async def expire_waiters(self) -> None:
@@ -116,7 +115,7 @@ class Writer:
         shared_until_s = 0.0
         while (job := self._queue.get()) is not None:
             self._gather(shared_until_s)
-            began_s = time.monotonic()
+            began_s = self._clock.monotonic()
             taken = self._run_batch(job)
             if not self._tell(self._settle, taken):
                 break
@@ -125,15 +124,11 @@ class Writer:
             self._dialect.close(self._connection)
         self._tell(self._settle_stopped)
 
-    @staticmethod
-    def _gather(until_s: float) -> None:
-        """Let others come, too, where the last batch was shared; a lone caller never waits.
-
-        The thread's own pause, in real time: whatever clock the callers live by.
-        """
-        pause_s = until_s - time.monotonic()
+    def _gather(self, until_s: float) -> None:
+        """Let others come, too, where the last batch was shared; a lone caller never waits."""
+        pause_s = until_s - self._clock.monotonic()
         if pause_s > 0:
-            time.sleep(pause_s)
+            self._closing.wait(pause_s)
 
     def _run_batch(self, first: Job) -> list[Job]:
         """Run `first` and whoever waits behind it in one transaction; answer who took part."""

@@ -14,6 +14,7 @@ from services.chassis.driver import Driver
 from services.chassis.event_log import EventLog
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
+from services.chassis.notices import Notices
 from services.chassis.saga_runner import SagaRunner
 from services.chassis.tailer import Tailer
 from services.order.checkout import CHECKOUT, Checkout
@@ -78,6 +79,7 @@ def assemble(database: Database, means: Means) -> Parts:
     clock, settings = means.clock, means.settings
     log = EventLog(clock=clock, ids=means.ids)
     store = OrderStore(log=log)
+    notices: Notices[Standing] = Notices()
     recorder = Recorder(store=store, clock=clock, terms=settings.terms)
     tailer = Tailer(database=database, log=log, clock=clock)
     run = f"{means.owner}/{means.ids.new('run')}"
@@ -96,10 +98,11 @@ def assemble(database: Database, means: Means) -> Parts:
         clock=clock,
         pace=settings.pace,
         draining=draining,
+        told=lambda standing: notices.tell(standing.order.order_id, standing),
     )
     driver = _driver(database, leases, runner, means)
     orders = Orders(store=store, recorder=recorder, leases=leases, clock=clock, draining=draining)
-    waiting = Waiting(database=database, tailer=tailer, store=store, clock=clock)
+    waiting = Waiting(database=database, tailer=tailer, notices=notices, store=store, clock=clock)
     ordering = Ordering(
         database=database,
         ids=means.ids,

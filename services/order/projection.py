@@ -114,6 +114,11 @@ def write(connection: Connection, standing: Standing, *, is_new: bool) -> None:
     )
 
 
+def shown(standing: Standing) -> Shown:
+    """What `write` stores of an order, at hand."""
+    return Shown(to_order(standing.order), standing.position)
+
+
 def get(connection: Connection, order_id: str) -> Shown:
     """One order. Raises OrderNotFoundError."""
     row = _GET.first(connection, of_order=order_id)
@@ -126,7 +131,7 @@ def get(connection: Connection, order_id: str) -> Shown:
 def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:
     """Those of the orders that exist, by id."""
     rows = connection.execute(_BATCH, {"of_orders": list(order_ids)})
-    return {shown.order.order_id: shown.order for shown in map(_shown, rows)}
+    return {shown.order.order_id: shown.order for shown in map(_of_row, rows)}
 
 
 def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
@@ -139,7 +144,7 @@ def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPag
         has_more = len(rows) == wanted.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
         if has_more:
             break
-        rows.append(_shown(row))
+        rows.append(_of_row(row))
     return OrderPage(tuple(rows), has_more=has_more, position=log.head(connection))
 
 
@@ -180,5 +185,5 @@ def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
     return rows
 
 
-def _shown(row: Row[*tuple[Any, ...]]) -> Shown:
+def _of_row(row: Row[*tuple[Any, ...]]) -> Shown:
     return Shown(order_pb2.Order.FromString(row.message), row.position)

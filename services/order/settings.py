@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.saga_runner import Pace
+from services.chassis.pace import Pace
 from services.order.commands import Terms
 
 _DAY_S = 86_400.0

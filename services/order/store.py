@@ -31,6 +31,11 @@ class Standing:
     event_type: str = ""
     origin: Correlation = EMPTY
 
+    @property
+    def version(self) -> int:
+        """The order's version: how many events it has."""
+        return self.order.version
+
 
 @dataclass(frozen=True, slots=True)
 class OrderQuery:

@@ -4,8 +4,8 @@ Both follow the order's stream, whoever writes it: this process at once, another
 While they wait they hold no place among the calls at work.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from discovery.deadline import UNSET_S
 from services.chassis import admission
 from services.chassis.database import Database
 from services.chassis.errors import DrainingError
+from services.chassis.notices import Notices
 from services.chassis.tailer import Follower, Tailer
 from services.order import events, projection
 from services.order.errors import OrderNotFoundError, VersionOutOfRangeError, ViewLaggingError
@@ -52,16 +53,28 @@ class Waiting:
     """Waits on behalf of callers; `on drain` everybody is answered at once."""
 
     def __init__(
-        self, *, database: Database, tailer: Tailer, store: OrderStore, clock: Clock
+        self,
+        *,
+        database: Database,
+        tailer: Tailer,
+        notices: Notices[Standing],
+        store: OrderStore,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._tailer = tailer
+        self._notices = notices
         self._store = store
         self._clock = clock
 
-    def follow(self, order_id: str) -> AbstractContextManager[Follower]:
+    @contextmanager
+    def follow(self, order_id: str) -> Iterator[Follower]:
         """Register for what settles an order, before it is read or written."""
-        return self._tailer.follow(order_id, types=_SETTLING)
+        with (
+            self._notices.awaiting(order_id),
+            self._tailer.follow(order_id, types=_SETTLING) as follower,
+        ):
+            yield follower
 
     async def join(self, order_id: str, patience_s: float) -> Shown:
         """Wait until an order is settled, or out of patience, and answer it as it stands."""
@@ -78,11 +91,18 @@ class Waiting:
             with admission.waiting():
                 left_s = max(0.0, until_s - self._clock.monotonic())
                 change = await follower.wait(after_version=version, timeout_s=left_s)
-            shown = await self._database.read(projection.get, follower.stream)
+            shown = await self._shown(follower.stream, None if change is None else change.version)
             if change is None or int(shown.order.state) in SETTLED:
                 return shown
             # Confirmed and sent back in one write: there is more to wait for.
             version = shown.order.version
+
+    async def _shown(self, order_id: str, version: int | None) -> Shown:
+        """The order at `version` or later; as it is stored, unless this process wrote it itself."""
+        known = None if version is None else self._notices.newest(order_id, version=version)
+        if known is not None:
+            return projection.shown(known)
+        return await self._database.read(projection.get, order_id)
 
     async def reach(self, position: int, patience_s: float) -> None:
         """Wait until the list has reached a position of the feed. Raises ViewLaggingError."""

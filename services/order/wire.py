@@ -23,7 +23,7 @@ from services.order.errors import (
 )
 from services.order.events import Line, Money, Refusal
 from services.order.state import Order
-from services.order.wire_values import to_line, to_money, to_refusal, to_timestamp
+from services.order.wire_values import add_lines, to_money, to_refusal, to_timestamp
 
 FEED = "order"
 AGGREGATE_TYPE = "order"
@@ -59,7 +59,6 @@ def to_order(order: Order) -> order_pb2.Order:
         order_id=order.order_id,
         customer_id=order.customer_id,
         state=cast(order_pb2.OrderState, int(order.state)),
-        lines=[to_line(line) for line in order.lines],
         coordination=cast(order_pb2.Coordination, int(order.coordination)),
         reservation_id=order.reservation_id,
         payment_id=order.payment_id,
@@ -72,6 +71,7 @@ def to_order(order: Order) -> order_pb2.Order:
         create_time=to_timestamp(order.create_time),
         update_time=to_timestamp(order.update_time),
     )
+    add_lines(message.lines, order.lines)
     if order.total is not None:
         message.total.CopyFrom(to_money(order.total))
     if order.refusal is not None:
@@ -91,10 +91,10 @@ def to_quote(
     message = order_pb2.Order(
         customer_id=place.customer_id,
         state=order_pb2.ORDER_STATE_RESERVING if accepted else order_pb2.ORDER_STATE_REJECTED,
-        lines=[to_line(line) for line in lines or place.lines],
         coordination=cast(order_pb2.Coordination, int(place.coordination)),
         cause=order_pb2.ORDER_CAUSE_UNSPECIFIED if accepted else order_pb2.ORDER_CAUSE_REFUSED,
     )
+    add_lines(message.lines, lines or place.lines)
     if total is not None:
         message.total.CopyFrom(to_money(total))
     if refusal is not None:

@@ -14,13 +14,13 @@ from tradepost.order.v1 import order_pb2
 from services.chassis.event_log import NewEvent, StoredEvent
 from services.order import events
 from services.order.wire_values import (
+    add_lines,
     from_duration,
     from_line,
     from_money,
     from_refusal,
     from_timestamp,
     to_duration,
-    to_line,
     to_money,
     to_refusal,
     to_timestamp,
@@ -93,12 +93,13 @@ def _from_placed(event: events.OrderPlaced) -> pb.OrderPlaced:
 
 
 def _from_reserved(event: events.StockReserved) -> pb.StockReserved:
-    return pb.StockReserved(
+    message = pb.StockReserved(
         reservation_id=event.reservation_id,
-        lines=[to_line(line) for line in event.lines],
         total=to_money(event.total),
         expire_time=None if event.expire_time is None else to_timestamp(event.expire_time),
     )
+    add_lines(message.lines, event.lines)
+    return message
 
 
 def _from_cancellation(event: events.CancellationStarted) -> pb.CancellationStarted:

@@ -3,10 +3,12 @@
 Instants are whole microseconds on both sides. The domain's enums have the contract's numbers.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import cast
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.order.v1 import order_pb2
 from tradepost.type.v1 import money_pb2
@@ -51,19 +53,25 @@ def from_money(message: money_pb2.Money) -> Money:
     return Money(message.currency_code, message.minor_units)
 
 
-def to_line(line: Line) -> order_pb2.OrderLine:
-    """A line; without name and prices where they are not known yet."""
-    message = order_pb2.OrderLine(sku=line.sku, quantity=line.quantity, name=line.name)
-    if line.unit_price is not None and line.line_total is not None:
-        message.unit_price.currency_code = line.unit_price.currency_code
-        message.unit_price.minor_units = line.unit_price.minor_units
-        message.line_total.currency_code = line.line_total.currency_code
-        message.line_total.minor_units = line.line_total.minor_units
-    return message
+def add_lines(
+    messages: RepeatedCompositeFieldContainer[order_pb2.OrderLine], lines: Iterable[Line]
+) -> None:
+    """Append lines; without name and prices where they are not known yet.
+
+    Filled in where they stand: built apart and copied, they cost three times as much.
+    """
+    for line in lines:
+        message = messages.add(sku=line.sku, quantity=line.quantity, name=line.name)
+        if line.unit_price is not None and line.line_total is not None:
+            unit_price, line_total = message.unit_price, message.line_total
+            unit_price.currency_code = line.unit_price.currency_code
+            unit_price.minor_units = line.unit_price.minor_units
+            line_total.currency_code = line.line_total.currency_code
+            line_total.minor_units = line.line_total.minor_units
 
 
 def from_line(message: order_pb2.OrderLine) -> Line:
-    """The line that `to_line` was given."""
+    """The line that `add_lines` was given."""
     if not message.HasField("unit_price"):
         return Line(message.sku, message.quantity, message.name)
     return Line(

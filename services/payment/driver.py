@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from services.chassis.database import Database
 from services.chassis.lease import Claim, Leases
+from services.chassis.notices import Notices
 from services.payment.errors import UnexpectedEvidenceError
 from services.payment.intents import next_intent
-from services.payment.notices import Notices
 from services.payment.payment import Payment
 from services.payment.processor import (
     Processor,
@@ -44,7 +44,7 @@ class PaymentDrive:
         store: PaymentStore,
         leases: Leases,
         processor: Processor,
-        notices: Notices,
+        notices: Notices[Payment],
         is_draining: Callable[[], bool],
         call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
@@ -82,8 +82,11 @@ class PaymentDrive:
         async with asyncio.timeout(self._call_timeout_s):
             evidence = await ask(self._processor, intent)
         return await self._database.write(
-            self._store.record, claim, intent, evidence, then=self._notices.tell
+            self._store.record, claim, payment, intent, evidence, then=self._tell
         )
+
+    def _tell(self, payment: Payment) -> None:
+        self._notices.tell(payment.payment_id, payment)
 
     async def _load(self, payment_id: str) -> Payment:
         known = self._notices.newest(payment_id, version=1)

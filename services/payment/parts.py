@@ -12,9 +12,10 @@ from services.chassis.driver import Driver
 from services.chassis.event_log import EventLog
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
+from services.chassis.notices import Notices
 from services.chassis.tailer import Tailer
 from services.payment.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
-from services.payment.notices import Notices
+from services.payment.payment import Payment
 from services.payment.payments import Payments
 from services.payment.processor import Processor
 from services.payment.store import LEASE_KIND, PaymentStore
@@ -89,7 +90,8 @@ def _put_together(
     rng: random.Random,
     timing: Timing,
 ) -> Parts:
-    log, notices = EventLog(clock=clock, ids=ids), Notices()
+    log = EventLog(clock=clock, ids=ids)
+    notices: Notices[Payment] = Notices()
     store = PaymentStore(log=log, leases=leases, clock=clock, ids=ids)
     tailer = Tailer(database=database, log=log, clock=clock)
     drive = PaymentDrive(

@@ -9,9 +9,9 @@ from discovery.clock import Clock
 from services.chassis import admission
 from services.chassis.database import Database
 from services.chassis.driver import Driver
+from services.chassis.notices import Notices
 from services.chassis.tailer import Follower, Tailer
 from services.payment import commands
-from services.payment.notices import Notices
 from services.payment.payment import UNDECIDED, Payment, RefundState
 from services.payment.requests import Intention
 from services.payment.store import Outcome, PaymentStore, load
@@ -48,7 +48,7 @@ class Payments:
         store: PaymentStore,
         tailer: Tailer,
         driver: Driver,
-        notices: Notices,
+        notices: Notices[Payment],
         clock: Clock,
     ) -> None:
         self._database = database
@@ -81,7 +81,7 @@ class Payments:
             return Answer(payment, outcome.replayed)
 
     def _drive(self, outcome: Outcome) -> None:
-        self._notices.tell(outcome.payment)
+        self._notices.tell(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)
 

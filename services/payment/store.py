@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.event_log import EventLog
+from services.chassis.event_log import EventLog, StreamConflictError
 from services.chassis.idempotency import RequestIdReusedError, recall, remember
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Claim, Leases
@@ -88,20 +88,26 @@ class PaymentStore:
         self,
         connection: Connection,
         claim: Claim,
+        known: Payment,
         intent: Intent,
         evidence: commands.Evidence,
     ) -> Payment:
         """Write what the processor answered to `intent`; close the lease where nothing is left.
 
-        Where another intent is pending meanwhile, the answer is to a question of the past and
-        writes nothing; a stale holder finds out when it closes or keeps its lease. Raises
-        StaleLeaseError, UnexpectedEvidenceError.
+        `known` is the payment that the intent was taken from. Where another intent is pending
+        meanwhile, the answer is to a question of the past and writes nothing; a stale holder
+        finds out when it closes or keeps its lease. Raises StaleLeaseError,
+        UnexpectedEvidenceError.
         """
-        before = load(connection, claim.subject)
-        after = before
-        if next_intent(before) == intent:
-            happened = decide(evidence, before, now=self._clock.now())
-            after = self._append(connection, before, happened)
+        try:
+            after = self._answer(connection, known, intent, evidence)
+        except StreamConflictError:
+            # A request came in between. Writers are serial: the next look is the truth.
+            now = load(connection, claim.subject)
+            after = self._answer(connection, now, intent, evidence)
+        if after is known:
+            # Nothing was written, so nothing told whether `known` is old by now.
+            after = load(connection, claim.subject)
         self._keep_or_close(connection, claim, after)
         return after
 
@@ -110,6 +116,14 @@ class PaymentStore:
         payment = load(connection, claim.subject)
         self._keep_or_close(connection, claim, payment)
         return payment
+
+    def _answer(
+        self, connection: Connection, before: Payment, intent: Intent, evidence: commands.Evidence
+    ) -> Payment:
+        if next_intent(before) != intent:
+            return before
+        happened = decide(evidence, before, now=self._clock.now())
+        return self._append(connection, before, happened)
 
     def _keep_or_close(self, connection: Connection, claim: Claim, payment: Payment) -> None:
         if payment.is_pending:

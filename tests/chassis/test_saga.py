@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from services.chassis.lease import StaleLeaseError
+from services.chassis.pace import Pace
 from services.chassis.saga import (
     UNKNOWN_CODES,
     Contradiction,
@@ -17,7 +18,7 @@ from services.chassis.saga import (
     failure_reason,
     step_id,
 )
-from services.chassis.saga_runner import Pace, SagaRunner
+from services.chassis.saga_runner import SagaRunner
 from tests.databases import open_database
 from tests.errands import Answer, Town, bare, refused
 from tests.manual_clock import ManualClock

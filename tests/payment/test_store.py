@@ -194,7 +194,7 @@ async def test_an_answer_without_the_lease_is_not_written(shop: Parts) -> None:
     await shop.database.write(shop.leases.open, payment.payment_id, "payment")
 
     with pytest.raises(StaleLeaseError):
-        await shop.database.write(shop.store.record, claim, intent, AUTHORIZED)
+        await shop.database.write(shop.store.record, claim, payment, intent, AUTHORIZED)
     assert await shop.database.read(load, payment.payment_id) == payment
 
 
@@ -206,14 +206,14 @@ async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> Non
     assert outcome.claim is not None
     authorizing = next_intent(outcome.payment)
     assert authorizing is not None
-    await shop.database.write(shop.store.record, outcome.claim, authorizing, AUTHORIZED)
+    known = outcome.payment
+    record = shop.store.record
+    await shop.database.write(record, outcome.claim, known, authorizing, AUTHORIZED)
     capturing = await shop.database.write(
         carry_out, to_intention(requests.capture(outcome.payment.payment_id))
     )
     assert capturing.claim is not None
-    after = await shop.database.write(
-        shop.store.record, capturing.claim, authorizing, commands.Captured()
-    )
+    after = await shop.database.write(record, capturing.claim, known, authorizing, AUTHORIZED)
 
     assert after.state is PaymentState.CAPTURING
 
