@@ -102,6 +102,7 @@ class Echo:
 
 def echo_service(
     *,
+    name: str = "echo",
     unary: Callable[..., Any] = repeat,
     second: Callable[..., Any] = repeat,
     unary_stream: Callable[..., Any] = repeat_stream,
@@ -116,7 +117,7 @@ def echo_service(
         for (name, factory), behavior in zip(_FACTORIES.items(), behaviors, strict=True)
     }
     return Service(
-        name="echo",
+        name=name,
         servicers=[partial(_add, handlers)],
         service_names=[SERVICE_NAME],
         **fields,

@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from discovery.clock import Clock
-from services.chassis import feed, health, telemetry
+from services.chassis import event_servicers, health, telemetry
 from services.chassis.admission import Admission
 from services.chassis.deadline import Deadline
 from services.chassis.error_mapping import ErrorMapping
@@ -57,7 +57,7 @@ def build(
     handlers = cast(grpc.aio.Server, _ByNameOnly(server))
     for add in service.servicers:
         add(handlers)
-    feed.add_to_server(handlers)
+    event_servicers.add_to_server(handlers, service.feed)
     health_pb2_grpc.add_HealthServicer_to_server(state, handlers)
     # These two look at the type of what they are given.
     reflection.enable_server_reflection(service_names(service, settings), server)
@@ -85,7 +85,7 @@ class _ByNameOnly:
 
 def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]:
     """Everything that is served, by full name."""
-    names = [*service.service_names, *feed.SERVICE_NAMES, health.SERVICE_NAME]
+    names = [*service.service_names, *event_servicers.SERVICE_NAMES, health.SERVICE_NAME]
     if settings.channelz:
         names.append("grpc.channelz.v1.Channelz")
     return (*names, reflection.SERVICE_NAME)

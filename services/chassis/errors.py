@@ -6,6 +6,7 @@
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
                         DrainingError, DeadlinePassedError
     ask again           StreamConflictError
+    start elsewhere     those of `feed_errors`
     a bug               UnexpectedError, and every exception without a rule
 
 A service adds its own through `Errors`; `to_status` is the only maker of a status.
@@ -23,6 +24,12 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from services.chassis.event_log import StreamConflictError
+from services.chassis.feed_errors import (
+    DeadLetterNotFoundError,
+    EpochChangedError,
+    PositionAheadOfHeadError,
+    PositionTruncatedError,
+)
 from services.chassis.idempotency import RequestIdReusedError
 from services.chassis.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
@@ -160,6 +167,10 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         DrainingError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "DRAINING"),
         DeadlinePassedError: ErrorRule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED"),
         StreamConflictError: ErrorRule(grpc.StatusCode.ABORTED, "CONFLICT"),
+        PositionTruncatedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_TRUNCATED"),
+        PositionAheadOfHeadError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
+        EpochChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_CHANGED"),
+        DeadLetterNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
         UnexpectedError: _UNEXPECTED,
     }
 )

@@ -242,14 +242,14 @@ class EventLog:
             up_to_version=_UNBOUNDED if up_to_version is None else up_to_version,
             row_limit=_UNBOUNDED if limit is None else limit,
         )
-        return tuple(_event(row) for row in rows)
+        return tuple(stored_event(row) for row in rows)
 
     def read_from(
         self, connection: Connection, after_position: int, limit: int
     ) -> tuple[StoredEvent, ...]:
         """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
         rows = _READ_FROM.all(connection, after_position=after_position, row_limit=limit)
-        return tuple(_event(row) for row in rows)
+        return tuple(stored_event(row) for row in rows)
 
     def head(self, connection: Connection) -> int:
         """The position of the newest event; 0 where there is none."""
@@ -283,7 +283,8 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
     }
 
 
-def _event(row: Sequence[Any]) -> StoredEvent:
+def stored_event(row: Sequence[Any]) -> StoredEvent:
+    """A row of `select(EVENT)`, whoever executed it."""
     position, event_id, stream, version, type_, payload, occur_micros, *origin = row
     occur_time = from_micros(occur_micros)
     return StoredEvent(position, event_id, stream, version, type_, payload, occur_time, *origin)

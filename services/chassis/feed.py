@@ -1,51 +1,98 @@
-"""The event feed that every service has in its contract; this version does not serve it yet."""
+"""A service's event log as a feed: pages of it, and a stream that follows it.
 
-from collections.abc import AsyncIterator
-from typing import NoReturn
+Whoever follows is woken by the tailer and reads the log itself, so what it sees is in commit
+order without a gap, whichever instance wrote it. Nothing is read ahead: the next read waits until
+gRPC's flow control has taken the last batch.
+"""
 
-import grpc
-from google.protobuf.message import Message
-from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
+import math
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, replace
 
-from services.chassis.errors import NotImplementedYetError
-from services.chassis.layer import Context
+from tradepost.event.v1 import event_pb2
+from tradepost.event.v1 import event_service_pb2 as pb
 
-SERVICE_NAMES = tuple(
-    event_service_pb2.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("EventFeedService", "DeadLetterService")
-)
+from discovery.clock import Clock
+from services.chassis import admission
+from services.chassis.database import Database
+from services.chassis.errors import DrainingError
+from services.chassis.event_log import EventLog, StoredEvent
+from services.chassis.feed_reading import FeedExtent, FeedPage, FeedQuery, extent, read_feed
+from services.chassis.feed_wire import to_event, to_heartbeat
+from services.chassis.tailer import Tailer
 
-
-class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
-    """Answers every method with UNIMPLEMENTED, reason NOT_IMPLEMENTED."""
-
-    async def ReadEvents(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("EventFeedService.ReadEvents")
-
-    async def SubscribeEvents(
-        self, request: Message, context: Context
-    ) -> AsyncIterator[event_service_pb2.SubscribeEventsResponse]:
-        raise NotImplementedYetError("EventFeedService.SubscribeEvents")
-        yield event_service_pb2.SubscribeEventsResponse()  # type: ignore[unreachable]
-
-    async def GetFeed(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("EventFeedService.GetFeed")
+# A subscriber that hears nothing for long takes the stream for dead.
+HEARTBEAT_S = 1.0
+# Under load events are gathered for so long, or each commit would cost every subscriber a read.
+GATHER_S = 0.01
 
 
-class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
-    """Answers every method with UNIMPLEMENTED, reason NOT_IMPLEMENTED."""
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The log of the service `name`, for the event loop that its tailer runs on.
 
-    async def ListDeadLetters(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.ListDeadLetters")
+    `aggregate_types` tells what a stream is about by the prefix of its name: {"ord": "order"}.
+    """
 
-    async def ReplayDeadLetters(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.ReplayDeadLetters")
+    name: str
+    aggregate_types: Mapping[str, str]
+    database: Database
+    log: EventLog
+    tailer: Tailer
+    clock: Clock
+    heartbeat_s: float = HEARTBEAT_S
+    gather_s: float = GATHER_S
 
-    async def DiscardDeadLetter(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.DiscardDeadLetter")
+    async def extent(self) -> FeedExtent:
+        """From where to where it can be read."""
+        return await self.database.read(extent, self.log)
 
+    async def read(self, query: FeedQuery) -> FeedPage:
+        """A page. Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError."""
+        return await self.database.read(read_feed, self.log, query)
 
-def add_to_server(server: grpc.aio.Server) -> None:
-    """Serve both services of the feed."""
-    event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(EventFeedServicer(), server)
-    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(DeadLetterServicer(), server)
+    async def follow(self, query: FeedQuery) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
+        """Every event behind the position, for ever: batches, and heartbeats in silence.
+
+        Where there is nothing to read at first, a heartbeat says so at once; then one comes after
+        each `heartbeat_s` of silence. Raises what `read` raises, and DrainingError with where to
+        resume.
+        """
+        heard_s = -math.inf
+        while not self.tailer.closed:
+            read_s = self.clock.monotonic()
+            page = await self.read(query)
+            query = replace(query, after_position=page.next_position, epoch=page.epoch)
+            # A subscriber that doesn't read, or has nothing to read, costs no place at work.
+            with admission.waiting():
+                if page.events:
+                    yield self._to_batch(page)
+                    heard_s = self.clock.monotonic()
+                elif read_s - heard_s >= self.heartbeat_s:
+                    yield to_heartbeat(page)
+                    heard_s = self.clock.monotonic()
+                if page.next_position == page.head:
+                    await self._more(page.head, read_s=read_s, heard_s=heard_s)
+        raise DrainingError(epoch=query.epoch, after_position=str(query.after_position))
+
+    async def _more(self, head: int, *, read_s: float, heard_s: float) -> None:
+        """Wait until there is more to read, or it is time for a heartbeat."""
+        silence_s = heard_s + self.heartbeat_s - self.clock.monotonic()
+        await self.tailer.wait_position(head + 1, max(0.0, silence_s))
+        early_s = read_s + self.gather_s - self.clock.monotonic()
+        if early_s > 0 and not self.tailer.closed:
+            await self.clock.sleep(early_s)
+
+    def to_event(self, stored: StoredEvent, epoch: str) -> event_pb2.Event:
+        """An event as every reader sees it."""
+        prefix = stored.stream.partition("_")[0]
+        return to_event(
+            stored,
+            feed=self.name,
+            epoch=epoch,
+            aggregate_type=self.aggregate_types.get(prefix, prefix),
+        )
+
+    def _to_batch(self, page: FeedPage) -> pb.SubscribeEventsResponse:
+        events = [self.to_event(event, page.epoch) for event in page.events]
+        return pb.SubscribeEventsResponse(batch=pb.Batch(events=events))

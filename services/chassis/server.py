@@ -19,7 +19,7 @@ from discovery.clock import Clock
 from discovery.instance import Instance
 from discovery.registration import Registration
 from discovery.registry import Registrar
-from services.chassis import assembly, background, health, logs, telemetry
+from services.chassis import assembly, background, event_servicers, health, logs, telemetry
 from services.chassis.admission import Admission
 from services.chassis.ids import IdFactory
 from services.chassis.service import Hook, Service
@@ -115,7 +115,7 @@ async def running(
         admission = Admission(
             limit=settings.max_concurrent,
             max_waiting=settings.max_waiting,
-            waiting_methods=service.waiting_methods,
+            waiting_methods=service.waiting_methods | event_servicers.WAITING_METHODS,
             compensation_methods=service.compensation_methods,
         )
         state = health.Health(assembly.service_names(service, settings))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from services.chassis.errors import Errors
+from services.chassis.feed import Feed
 
 Hook = Callable[[], Awaitable[None] | None]
 
@@ -16,8 +17,9 @@ class Service:
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
     reflection. `waiting_methods` and `compensation_methods` are full paths ("/package.Service/
-    Method"). `background` runs while the server does; when one of it fails, the server stops.
-    `on_drain` is called when streams are to end: it stops drivers and wakes whoever waits.
+    Method"). `feed` is its event log, where it has one. `background` runs while the server does;
+    when one of it fails, the server stops. `on_drain` is called when streams are to end: it stops
+    drivers and wakes whoever waits.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Service:
     errors: Errors = field(default_factory=dict)
     waiting_methods: frozenset[str] = frozenset()
     compensation_methods: frozenset[str] = frozenset()
+    feed: Feed | None = None
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     on_drain: Sequence[Hook] = ()
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from tradepost.inventory.v1 import inventory_service_pb2
 from tradepost.inventory.v1.inventory_service_pb2_grpc import (
@@ -13,8 +14,10 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog
+from services.chassis.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
+from services.chassis.tailer import Tailer
 from services.inventory.driver import SWEEP_EVERY_S, Sweeper
 from services.inventory.items import Items
 from services.inventory.reservations import Reservations
@@ -25,6 +28,7 @@ NAME = "inventory"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name
+_AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})
 
 
 @asynccontextmanager
@@ -51,13 +55,23 @@ async def build(
         sweeper = Sweeper(
             database=database, reservations=reservations, clock=clock, every_s=sweep_every_s
         )
+        tailer = Tailer(database=database, log=log, clock=clock)
         yield Service(
             name=NAME,
             servicers=(partial(add_InventoryServiceServicer_to_server, servicer),),
             service_names=(_SERVICE,),
             errors=ERRORS,
             compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
-            background=(sweeper.run,),
+            feed=Feed(
+                name=NAME,
+                aggregate_types=_AGGREGATE_TYPES,
+                database=database,
+                log=log,
+                tailer=tailer,
+                clock=clock,
+            ),
+            background=(tailer.run, sweeper.run),
+            on_drain=(tailer.stop_waiters,),
         )
     finally:
         await database.close()

@@ -14,11 +14,12 @@ from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_t
 
 from discovery.clock import Clock
 from services.chassis.database import Database
+from services.chassis.feed import Feed
 from services.chassis.server import Service
 from services.order.admin_servicer import SagaAdminServicer
 from services.order.parts import NAME, Means, Parts, assemble
 from services.order.servicer import OrderServicer
-from services.order.wire import ERRORS
+from services.order.wire import AGGREGATE_TYPES, ERRORS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -50,6 +51,14 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
         errors=ERRORS,
         waiting_methods=frozenset(f"/{_ORDERS}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_ORDERS}/{method}" for method in _COMPENSATIONS),
+        feed=Feed(
+            name=NAME,
+            aggregate_types=AGGREGATE_TYPES,
+            database=parts.database,
+            log=parts.log,
+            tailer=parts.tailer,
+            clock=clock,
+        ),
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

@@ -4,10 +4,10 @@ from types import MappingProxyType
 from typing import cast
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_pb2
 
+from services.chassis import feed_wire
 from services.chassis.errors import ErrorRule, Errors
 from services.chassis.event_log import StoredEvent
 from services.order.commands import Place
@@ -27,7 +27,7 @@ from services.order.wire_values import add_lines, to_money, to_refusal, to_times
 
 FEED = "order"
 AGGREGATE_TYPE = "order"
-_TYPE_URL_PREFIX = "type.googleapis.com/"
+AGGREGATE_TYPES = MappingProxyType({"ord": AGGREGATE_TYPE})
 
 _RETRY_SOON_S = 0.1
 
@@ -104,18 +104,4 @@ def to_quote(
 
 def to_event(stored: StoredEvent, epoch: str) -> event_pb2.Event:
     """An entry of the audit trail, as the event feed would tell it."""
-    return event_pb2.Event(
-        event_id=stored.event_id,
-        feed=FEED,
-        epoch=epoch,
-        position=stored.position,
-        aggregate_type=AGGREGATE_TYPE,
-        aggregate_id=stored.stream,
-        aggregate_version=stored.version,
-        type=stored.type,
-        occur_time=to_timestamp(stored.occur_time),
-        correlation_id=stored.correlation_id,
-        causation_id=stored.causation_id,
-        traceparent=stored.traceparent,
-        payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
-    )
+    return feed_wire.to_event(stored, feed=FEED, epoch=epoch, aggregate_type=AGGREGATE_TYPE)

@@ -45,6 +45,7 @@ class Parts:
     """An instance without its servers; `tailer` and `driver` want to be run."""
 
     database: Database
+    log: EventLog
     leases: Leases
     store: PaymentStore
     tailer: Tailer
@@ -115,4 +116,4 @@ def _put_together(
     payments = Payments(
         database=database, store=store, tailer=tailer, driver=driver, notices=notices, clock=clock
     )
-    return Parts(database, leases, store, tailer, driver, payments)
+    return Parts(database, log, leases, store, tailer, driver, payments)

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 
 import grpc
 from tradepost.payment.testing.v1 import simulated_processor_service_pb2
@@ -14,6 +15,7 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from discovery.clock import Clock
+from services.chassis.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
@@ -29,6 +31,7 @@ _TESTING = simulated_processor_service_pb2.DESCRIPTOR.services_by_name[
 ].full_name
 _WAITING = ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
 _COMPENSATIONS = ("VoidPayment", "RefundPayment")
+_AGGREGATE_TYPES = MappingProxyType({"pay": "payment"})
 
 
 @asynccontextmanager
@@ -58,10 +61,12 @@ async def build(
         readers=readers,
         timing=timing,
     ) as parts:
-        yield _to_service(parts, ids=ids, testing=testing)
+        yield _to_service(parts, clock=clock, ids=ids, testing=testing)
 
 
-def _to_service(parts: Parts, *, ids: IdFactory, testing: SimulatedProcessor | None) -> Service:
+def _to_service(
+    parts: Parts, *, clock: Clock, ids: IdFactory, testing: SimulatedProcessor | None
+) -> Service:
     servicer = PaymentServicer(payments=parts.payments, database=parts.database, ids=ids)
     return Service(
         name=NAME,
@@ -73,6 +78,14 @@ def _to_service(parts: Parts, *, ids: IdFactory, testing: SimulatedProcessor | N
         errors=ERRORS,
         waiting_methods=frozenset(f"/{_SERVICE}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_SERVICE}/{method}" for method in _COMPENSATIONS),
+        feed=Feed(
+            name=NAME,
+            aggregate_types=_AGGREGATE_TYPES,
+            database=parts.database,
+            log=parts.log,
+            tailer=parts.tailer,
+            clock=clock,
+        ),
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

@@ -22,6 +22,12 @@ from services.chassis.errors import (
     to_status,
 )
 from services.chassis.event_log import StreamConflictError
+from services.chassis.feed_errors import (
+    DeadLetterNotFoundError,
+    EpochChangedError,
+    PositionAheadOfHeadError,
+    PositionTruncatedError,
+)
 from services.chassis.idempotency import RequestIdReusedError
 from services.chassis.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
@@ -78,6 +84,22 @@ DOCUMENTED = [
     (DrainingError(after_version="7"), Expected(Code.UNAVAILABLE, "DRAINING")),
     (DeadlinePassedError(), Expected(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED")),
     (StreamConflictError("ord_1", 3), Expected(Code.ABORTED, "CONFLICT")),
+    (
+        PositionTruncatedError(after_position=3, oldest_position=7),
+        Expected(Code.OUT_OF_RANGE, "POSITION_TRUNCATED"),
+    ),
+    (
+        PositionAheadOfHeadError(after_position=7, head_position=3),
+        Expected(Code.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
+    ),
+    (
+        EpochChangedError(asked="one", epoch="two"),
+        Expected(Code.FAILED_PRECONDITION, "EPOCH_CHANGED"),
+    ),
+    (
+        DeadLetterNotFoundError(dead_letter_id="dlt_1"),
+        Expected(Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
+    ),
     (UnexpectedError("err_1"), Expected(Code.INTERNAL, "INTERNAL")),
 ]
 

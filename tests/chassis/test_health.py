@@ -154,7 +154,7 @@ async def test_channelz_is_served_when_asked_for() -> None:
     assert answer
 
 
-async def test_every_method_of_the_feed_is_not_served_yet_and_says_so() -> None:
+async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
     """UNIMPLEMENTED with a reason, in unary methods and streams, under the service's domain."""
     pb = event_service_pb2
     async with echo_server() as echo:

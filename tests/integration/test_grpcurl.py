@@ -107,6 +107,31 @@ async def test_an_order_made_on_one_instance_is_seen_on_the_other(
     ]
 
 
+async def test_a_feed_is_tailed_by_hand(order_instances: tuple[Instance, ...]) -> None:
+    """SubscribeEvents shows each event of an order with its payload, and goes on."""
+    first, second = order_instances
+    created = (await call(first, f"{ORDERS}/CreateOrder", an_order("tailed"))).messages()[0]
+    after = int(created["position"]) - 5
+    request = {"consumer": "grpcurl", "after_position": after}
+    process = await asyncio.create_subprocess_exec(
+        grpcurl_path(),
+        *("-plaintext", "-d", json.dumps(request), second.endpoint),
+        "tradepost.event.v1.EventFeedService/SubscribeEvents",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(60):
+        while b"OrderConfirmed" not in said or b"heartbeat" not in said:
+            said += await process.stdout.readline()
+    process.terminate()
+    await process.wait()
+
+    assert created["order"]["orderId"].encode() in said
+    # The payload as its own message, which reflection describes like everything else.
+    assert b'tradepost.order.v1.OrderPlaced","customerId":"ada"' in said.replace(b" ", b"")
+
+
 async def test_a_repeated_request_is_one_order(order_instances: tuple[Instance, ...]) -> None:
     """The same request_id on the other instance answers the same order and says so."""
     first, second = order_instances

@@ -116,8 +116,8 @@ async def _request_id_reused(place: Place) -> Refusal:
 
 
 async def _not_implemented(place: Place) -> Refusal:
-    stub = event_service_pb2_grpc.EventFeedServiceStub(place.channel)
-    return await refusal(stub.ReadEvents(event_service_pb2.ReadEventsRequest()))
+    stub = event_service_pb2_grpc.DeadLetterServiceStub(place.channel)
+    return await refusal(stub.ListDeadLetters(event_service_pb2.ListDeadLettersRequest()))
 
 
 async def _overloaded(place: Place) -> Refusal:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from tradepost.event.v1 import event_pb2
+from tradepost.event.v1 import event_pb2, event_service_pb2
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.order.v1 import order_event_pb2, order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
@@ -168,7 +169,7 @@ async def test_a_list_is_at_least_as_fresh_as_asked(
 async def test_the_audit_trail_holds_every_event(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """Page by page, the oldest first, each with its payload."""
+    """Page by page, the oldest first, each with its payload and as the feed tells it."""
     order = await create(grpc_stub)
     await grpc_stub.FulfillOrder(fulfill_of(order.order_id))
     request = rpc.ListOrderEventsRequest(order_id=order.order_id, page_size=3)
@@ -188,6 +189,9 @@ async def test_the_audit_trail_holds_every_event(
     assert events[1].payload.Unpack(reserved)
     assert (placed.customer_id, placed.hold_ttl.seconds) == ("ann", 120)
     assert reserved.total == order.total
+    feed = EventFeedServiceStub(second.channel)
+    told = await feed.ReadEvents(event_service_pb2.ReadEventsRequest(aggregate_id=order.order_id))
+    assert list(told.events) == events
     unknown = rpc.ListOrderEventsRequest(order_id=no_order_id())
     assert (await refusal(grpc_stub.ListOrderEvents(unknown))).reason == "ORDER_NOT_FOUND"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
@@ -31,7 +30,7 @@ async def instance(memory_path: Path) -> AsyncIterator[Instance]:
 
 
 async def test_what_comes_later_says_so(instance: Instance) -> None:
-    """The choreographed checkout, customer summaries and the event feed."""
+    """The choreographed checkout and customer summaries."""
     request = order_of()
     request.coordination = order_pb2.COORDINATION_CHOREOGRAPHED
     refused = await refusal(instance.orders.CreateOrder(request))
@@ -39,9 +38,6 @@ async def test_what_comes_later_says_so(instance: Instance) -> None:
         "NOT_IMPLEMENTED",
         {"feature": "coordination CHOREOGRAPHED"},
     )
-    feed = event_service_pb2_grpc.EventFeedServiceStub(instance.channel)
-    refused = await refusal(feed.GetFeed(event_service_pb2.GetFeedRequest()))
-    assert refused.reason == "NOT_IMPLEMENTED"
     page = await instance.orders.ListOrders(rpc.ListOrdersRequest())
     assert (page.position, len(page.orders)) == (0, 0)
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from tradepost.event.v1 import event_service_pb2
-from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+from tradepost.event.v1.event_service_pb2_grpc import DeadLetterServiceStub
 from tradepost.payment.v1 import payment_error_pb2
 from tradepost.payment.v1 import payment_pb2 as pb
 from tradepost.payment.v1 import payment_service_pb2 as rpc
@@ -107,8 +107,8 @@ async def _request_id_reused(place: Place) -> Refusal:
 
 
 async def _not_implemented(place: Place) -> Refusal:
-    stub = EventFeedServiceStub(place.channel)
-    return await refusal(stub.GetFeed(event_service_pb2.GetFeedRequest()))
+    stub = DeadLetterServiceStub(place.channel)
+    return await refusal(stub.ListDeadLetters(event_service_pb2.ListDeadLettersRequest()))
 
 
 async def _overloaded(place: Place) -> Refusal:

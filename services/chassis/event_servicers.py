@@ -1,0 +1,83 @@
+"""The event contract that every server serves: EventFeedService, and DeadLetterService.
+
+What a service doesn't have (a log of its own, a feed that it consumes) answers UNIMPLEMENTED with
+the reason NOT_IMPLEMENTED.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import NoReturn
+
+import grpc
+from google.protobuf.message import Message
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1 import event_service_pb2_grpc
+
+from services.chassis.errors import NotImplementedYetError
+from services.chassis.feed import Feed
+from services.chassis.feed_wire import to_feed, to_page_query, to_subscription_query
+from services.chassis.layer import Context
+
+_FEED, _LETTERS = (
+    pb.DESCRIPTOR.services_by_name[name].full_name
+    for name in ("EventFeedService", "DeadLetterService")
+)
+SERVICE_NAMES = (_FEED, _LETTERS)
+WAITING_METHODS = frozenset({f"/{_FEED}/SubscribeEvents"})
+
+
+class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
+    """Serves tradepost.event.v1.EventFeedService over a feed, where there is one."""
+
+    def __init__(self, feed: Feed | None) -> None:
+        self._served = feed
+
+    async def ReadEvents(
+        self, request: pb.ReadEventsRequest, context: Context
+    ) -> pb.ReadEventsResponse:
+        """A page of the feed."""
+        feed = self._feed("ReadEvents")
+        page = await feed.read(to_page_query(request))
+        return pb.ReadEventsResponse(
+            events=[feed.to_event(event, page.epoch) for event in page.events],
+            next_position=page.next_position,
+            head_position=page.head,
+        )
+
+    async def SubscribeEvents(
+        self, request: pb.SubscribeEventsRequest, context: Context
+    ) -> AsyncIterator[pb.SubscribeEventsResponse]:
+        """The feed as it grows."""
+        following = self._feed("SubscribeEvents").follow(to_subscription_query(request))
+        async with aclosing(following) as messages:
+            async for message in messages:
+                yield message
+
+    async def GetFeed(self, request: pb.GetFeedRequest, context: Context) -> pb.GetFeedResponse:
+        """From where to where the feed goes."""
+        feed = self._feed("GetFeed")
+        return to_feed(feed.name, await feed.extent())
+
+    def _feed(self, method: str) -> Feed:
+        if self._served is None:
+            raise NotImplementedYetError(f"EventFeedService.{method}")
+        return self._served
+
+
+class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
+    """Answers every method with UNIMPLEMENTED, reason NOT_IMPLEMENTED."""
+
+    async def ListDeadLetters(self, request: Message, context: Context) -> NoReturn:
+        raise NotImplementedYetError("DeadLetterService.ListDeadLetters")
+
+    async def ReplayDeadLetters(self, request: Message, context: Context) -> NoReturn:
+        raise NotImplementedYetError("DeadLetterService.ReplayDeadLetters")
+
+    async def DiscardDeadLetter(self, request: Message, context: Context) -> NoReturn:
+        raise NotImplementedYetError("DeadLetterService.DiscardDeadLetter")
+
+
+def add_to_server(server: grpc.aio.Server, feed: Feed | None) -> None:
+    """Serve both services."""
+    event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(EventFeedServicer(feed), server)
+    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(DeadLetterServicer(), server)
