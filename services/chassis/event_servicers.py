@@ -6,16 +6,16 @@ the reason NOT_IMPLEMENTED.
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import NoReturn
 
 import grpc
-from google.protobuf.message import Message
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
 
+from services.chassis.dead_letters import DeadLetters, Done
 from services.chassis.errors import NotImplementedYetError
 from services.chassis.feed import Feed
 from services.chassis.feed_wire import to_feed, to_page_query, to_subscription_query
+from services.chassis.idempotency import REPLAYED_KEY
 from services.chassis.layer import Context
 
 _FEED, _LETTERS = (
@@ -65,19 +65,49 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
 
 
 class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
-    """Answers every method with UNIMPLEMENTED, reason NOT_IMPLEMENTED."""
+    """Serves tradepost.event.v1.DeadLetterService, where the service consumes a feed."""
 
-    async def ListDeadLetters(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.ListDeadLetters")
+    def __init__(self, letters: DeadLetters | None) -> None:
+        self._served = letters
 
-    async def ReplayDeadLetters(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.ReplayDeadLetters")
+    async def ListDeadLetters(
+        self, request: pb.ListDeadLettersRequest, context: Context
+    ) -> pb.ListDeadLettersResponse:
+        """Parked events, the first parked first."""
+        return await self._letters("ListDeadLetters").list(request)
 
-    async def DiscardDeadLetter(self, request: Message, context: Context) -> NoReturn:
-        raise NotImplementedYetError("DeadLetterService.DiscardDeadLetter")
+    async def ReplayDeadLetters(
+        self, request: pb.ReplayDeadLettersRequest, context: Context
+    ) -> pb.ReplayDeadLettersResponse:
+        """Apply the parked events of one aggregate."""
+        done = await self._letters("ReplayDeadLetters").replay(request)
+        _tell_replayed(done, context)
+        return pb.ReplayDeadLettersResponse.FromString(done.response)
+
+    async def DiscardDeadLetter(
+        self, request: pb.DiscardDeadLetterRequest, context: Context
+    ) -> pb.DiscardDeadLetterResponse:
+        """Give one parked event up."""
+        done = await self._letters("DiscardDeadLetter").discard(request)
+        _tell_replayed(done, context)
+        return pb.DiscardDeadLetterResponse.FromString(done.response)
+
+    def _letters(self, method: str) -> DeadLetters:
+        if self._served is None:
+            raise NotImplementedYetError(f"DeadLetterService.{method}")
+        return self._served
 
 
-def add_to_server(server: grpc.aio.Server, feed: Feed | None) -> None:
+def add_to_server(
+    server: grpc.aio.Server, *, feed: Feed | None, dead_letters: DeadLetters | None
+) -> None:
     """Serve both services."""
     event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(EventFeedServicer(feed), server)
-    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(DeadLetterServicer(), server)
+    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(
+        DeadLetterServicer(dead_letters), server
+    )
+
+
+def _tell_replayed(done: Done, context: Context) -> None:
+    if done.replayed:
+        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

@@ -121,15 +121,18 @@ async def test_a_feed_is_tailed_by_hand(order_instances: tuple[Instance, ...]) -
     )
     assert process.stdout is not None
     said = b""
-    async with asyncio.timeout(60):
-        while b"OrderConfirmed" not in said or b"heartbeat" not in said:
-            said += await process.stdout.readline()
-    process.terminate()
-    await process.wait()
+    try:
+        async with asyncio.timeout(60):
+            while b"OrderConfirmed" not in said or b"heartbeat" not in said:
+                said += await process.stdout.readline()
+    finally:
+        process.terminate()
+        await process.wait()
 
     assert created["order"]["orderId"].encode() in said
     # The payload as its own message, which reflection describes like everything else.
-    assert b'tradepost.order.v1.OrderPlaced","customerId":"ada"' in said.replace(b" ", b"")
+    assert b"type.googleapis.com/tradepost.order.v1.OrderPlaced" in said
+    assert b'"customerId":"ada"' in said.replace(b" ", b"")
 
 
 async def test_a_repeated_request_is_one_order(order_instances: tuple[Instance, ...]) -> None:

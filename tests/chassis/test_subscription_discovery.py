@@ -1,0 +1,90 @@
+"""A feed is found through discovery: instances come, go and drain, and nothing is missed."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+import discovery
+from discovery.clock import Clock, SystemClock
+from discovery.memory import MemoryRegistry
+from services.chassis.feed_stream import FEED_CONFIG
+from tests.event_consumer import consumer
+from tests.event_source import NAME, event_source
+from tests.manual_clock import ManualClock
+
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    """Where the instances of the source register."""
+    return MemoryRegistry()
+
+
+def a_channel(registry: MemoryRegistry, *, clock: Clock | None = None) -> discovery.Channel:
+    return discovery.open_channel(
+        f"memory:///{NAME}",
+        watcher=registry,
+        service_config=FEED_CONFIG,
+        clock=clock or SystemClock(),
+        rng=random.Random(7),
+    )
+
+
+async def test_a_drained_instance_hands_its_subscribers_on(
+    registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    """Each instance of the source leaves in turn while events come: all are applied once."""
+    async with (
+        a_channel(registry) as channel,
+        AsyncExitStack() as first,
+        AsyncExitStack() as second,
+        asyncio.timeout(WAIT_S),
+    ):
+        one = await first.enter_async_context(event_source(tmp_path, registrar=registry))
+        two = await second.enter_async_context(
+            event_source(tmp_path, registrar=registry, owner="second")
+        )
+        follower = await second.enter_async_context(consumer(tmp_path, channel))
+        await one.append("ord_1", "Placed")
+        await follower.reached(1)
+        await first.aclose()
+        await two.append("ord_1", "Confirmed")
+        await follower.reached(2)
+        three = await first.enter_async_context(
+            event_source(tmp_path, registrar=registry, owner="third")
+        )
+        await two.tailer.wait_position(2)
+        two.tailer.stop_waiters()
+        await three.append("ord_1", "Fulfilled")
+        await follower.reached(3)
+
+        assert follower.notebook.tried == 3
+        assert await follower.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
+
+
+async def test_a_feed_that_is_not_there_yet_is_waited_for(
+    registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    """A consumer may start before the service it follows; it asks again for ever, ever slower."""
+    clock = ManualClock()
+    async with (
+        a_channel(registry) as channel,
+        consumer(tmp_path, channel, clock=clock) as follower,
+        asyncio.timeout(WAIT_S),
+    ):
+        # Some rounds in vain: each asks, gives the lease back and takes it again.
+        for _ in range(5):
+            follower.committed.clear()
+            while not follower.committed.is_set():
+                await clock.advance(0.05)
+        async with event_source(tmp_path, registrar=registry) as source:
+            await source.append("ord_1", "Placed")
+            reached = asyncio.ensure_future(follower.reached(1))
+            while not reached.done():
+                await clock.advance(0.05)
+            await reached
+            assert await follower.notes() == {"ord_1": ["Placed"]}
