@@ -14,7 +14,9 @@ import typer
 import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
@@ -106,11 +108,16 @@ def _read(baskets: int, rng: random.Random) -> Shop:
 
 
 async def _open_stubs(stack: AsyncExitStack, suite: cluster.Cluster) -> Stubs:
-    orders, payments, inventory = [
+    orders, payments, inventory, notifications = [
         await stack.enter_async_context(
             discovery.open_channel(suite.target(service), service_config=config)
         )
-        for service, config in (("order", ORDER_CONFIG), ("payment", None), ("inventory", None))
+        for service, config in (
+            ("order", ORDER_CONFIG),
+            ("payment", None),
+            ("inventory", None),
+            ("notification", None),
+        )
     ]
     return Stubs(
         orders=OrderServiceStub(orders),
@@ -118,6 +125,8 @@ async def _open_stubs(stack: AsyncExitStack, suite: cluster.Cluster) -> Stubs:
         payments=PaymentServiceStub(payments),
         inventory=InventoryServiceStub(inventory),
         processor=SimulatedProcessorServiceStub(payments),
+        notifications=NotificationServiceStub(notifications),
+        order_feed=EventFeedServiceStub(orders),
     )
 
 

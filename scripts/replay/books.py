@@ -4,11 +4,12 @@ They are the ones of the design's consistency page. Money is in minor units of o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tradepost.inventory.v1.item_pb2 import StockMovementKind
 from tradepost.inventory.v1.reservation_pb2 import ReservationState
+from tradepost.notification.v1.notification_pb2 import NotificationState, NotificationTemplate
 from tradepost.order.v1.order_pb2 import Order, OrderState
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntryKind
 from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerPostingKind, LedgerSide
@@ -18,6 +19,23 @@ from scripts.replay.till import SETTLED, Tally
 
 KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
 PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
+_CONFIRMED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED
+# What the customer has been told of an order that stands in a state.
+_TOLD_IN: Mapping[int, tuple[int, ...]] = {
+    OrderState.ORDER_STATE_CONFIRMED: (_CONFIRMED,),
+    OrderState.ORDER_STATE_FULFILLING: (_CONFIRMED,),
+    OrderState.ORDER_STATE_FULFILLED: (
+        _CONFIRMED,
+        NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_FULFILLED,
+    ),
+    OrderState.ORDER_STATE_REFUNDING: (_CONFIRMED,),
+    OrderState.ORDER_STATE_REFUNDED: (
+        _CONFIRMED,
+        NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_REFUNDED,
+    ),
+    OrderState.ORDER_STATE_REJECTED: (NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_REJECTED,),
+    OrderState.ORDER_STATE_CANCELLED: (NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CANCELLED,),
+}
 UNPAID = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_CANCELLED)
 
 
@@ -43,6 +61,7 @@ def check(census: Census, tally: Tally) -> tuple[Line, ...]:
         _three_ways,
         _stock,
         _reservations,
+        _notifications,
     )
     return tuple(line for section in sections for line in section(census, tally))
 
@@ -187,6 +206,22 @@ def _reservations(census: Census, _: Tally) -> Iterator[Line]:
     )
     allocated = committed + units[states.RESERVATION_STATE_FULFILLED]
     yield Line("units of paid orders = committed + fulfilled", sold, allocated)
+
+
+def _notifications(census: Census, _: Tally) -> Iterator[Line]:
+    told = Counter((each.order_id, each.template) for each in census.notifications)
+    yield Line("customers told the same twice", sum(count > 1 for count in told.values()), 0)
+    due = {
+        (order.order_id, template)
+        for order in census.orders
+        for template in _TOLD_IN.get(order.state, ())
+    }
+    yield Line("notifications due = written", len(due), len(told))
+    yield Line("notifications without such an order, or the reverse", len(due ^ set(told)), 0)
+    unsent = sum(
+        each.state != NotificationState.NOTIFICATION_STATE_SENT for each in census.notifications
+    )
+    yield Line("notifications that nobody took", unsent, 0)
 
 
 def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from tradepost.event.v1.event_service_pb2 import GetFeedRequest
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
 from tradepost.inventory.v1.inventory_service_pb2 import (
     ListReservationsRequest,
     ListStockMovementsRequest,
@@ -12,6 +14,9 @@ from tradepost.inventory.v1.inventory_service_pb2 import (
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
 from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
 from tradepost.inventory.v1.reservation_pb2 import Reservation
+from tradepost.notification.v1.notification_pb2 import Notification, NotificationState
+from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
+from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceAsyncStub
 from tradepost.order.admin.v1.saga_pb2 import Saga
@@ -45,6 +50,8 @@ class Stubs:
     payments: PaymentServiceAsyncStub
     inventory: InventoryServiceAsyncStub
     processor: SimulatedProcessorServiceAsyncStub
+    notifications: NotificationServiceAsyncStub
+    order_feed: EventFeedServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Census:
     stock: Sequence[StockLevel]
     movements: Sequence[StockMovement]
     reservations: Sequence[Reservation]
+    notifications: Sequence[Notification]
 
 
 class _Page(Protocol):
@@ -71,13 +79,30 @@ ItemT = TypeVar("ItemT")
 
 
 async def wait_for_rest(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bool:
-    """Whether no saga was left but those an operator must review, before the time was up."""
+    """Whether everything ended before the time was up: sagas first, then what tells of them.
+
+    Sagas that an operator must review don't count.
+    """
     give_up_s = clock.monotonic() + timeout_s
-    while not all(saga.needs_review for saga in await _sagas(stubs)):
-        if clock.monotonic() > give_up_s:
-            return False
-        await clock.sleep(REST_POLL_S)
+    for is_over in (_sagas_are_over, _customers_are_told):
+        while not await is_over(stubs):
+            if clock.monotonic() > give_up_s:
+                return False
+            await clock.sleep(REST_POLL_S)
     return True
+
+
+async def _sagas_are_over(stubs: Stubs) -> bool:
+    return all(saga.needs_review for saga in await _sagas(stubs))
+
+
+async def _customers_are_told(stubs: Stubs) -> bool:
+    """Whether every event of the orders has its notification, and each of those was taken."""
+    head = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
+    pending = await stubs.notifications.ListNotifications(
+        ListNotificationsRequest(states=[NotificationState.NOTIFICATION_STATE_PENDING], page_size=1)
+    )
+    return pending.order_position >= head and not pending.notifications
 
 
 async def take(stubs: Stubs) -> Census:
@@ -120,6 +145,12 @@ async def take(stubs: Stubs) -> Census:
                 ListReservationsRequest(page_size=PAGE_SIZE, page_token=token)
             ),
             lambda page: page.reservations,
+        ),
+        notifications=await _read(
+            lambda token: stubs.notifications.ListNotifications(
+                ListNotificationsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.notifications,
         ),
     )
 

@@ -23,7 +23,7 @@ from discovery.registry import RegistryError
 from scripts.tools.consul_agent import ConsulAgent, die_with_parent
 from scripts.tools.places import ROOT
 
-SERVICES = ("inventory", "payment", "order")
+SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.1
@@ -156,5 +156,6 @@ def _slot(folder: Path, service: str, number: int, consul: str) -> Slot:
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",
+        "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{data.absolute() / 'mail'}",
     }
     return Slot(service, number, folder / "logs" / f"{service}-{number}.log", environment)

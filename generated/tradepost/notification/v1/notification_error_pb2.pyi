@@ -1,0 +1,24 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class NotificationErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NOTIFICATION_ERROR_REASON_UNSPECIFIED: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_INVALID_REQUEST: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_MALFORMED_MESSAGE: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_DEADLINE_PASSED: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_OVERLOADED: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_DRAINING: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[NotificationErrorReason]
+    NOTIFICATION_ERROR_REASON_INTERNAL: _ClassVar[NotificationErrorReason]
+NOTIFICATION_ERROR_REASON_UNSPECIFIED: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_INVALID_REQUEST: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_MALFORMED_MESSAGE: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_DEADLINE_PASSED: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_OVERLOADED: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_DRAINING: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_STORE_UNAVAILABLE: NotificationErrorReason
+NOTIFICATION_ERROR_REASON_INTERNAL: NotificationErrorReason

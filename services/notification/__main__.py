@@ -1,0 +1,83 @@
+"""`python -m services.notification`: reads the settings and serves until it is told to stop."""
+
+import asyncio
+import random
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from discovery.clock import SystemClock
+from services.chassis.channels import participant_channel
+from services.chassis.feed_stream import FEED_CONFIG
+from services.chassis.ids import IdFactory
+from services.chassis.registrar import registrar_of
+from services.chassis.server import serve
+from services.chassis.settings import (
+    DatabaseSettings,
+    RegistrySettings,
+    ServerSettings,
+    TelemetrySettings,
+)
+from services.notification.driver import SEND_TIMEOUT_S
+from services.notification.file_sender import FileSender
+from services.notification.parts import NAME, Means
+from services.notification.sender import Sender
+from services.notification.service import build
+from services.notification.settings import NotificationSettings, smtp_login
+from services.notification.smtp_sender import SmtpSender
+
+
+async def main() -> None:
+    """Tell customers. Raises pydantic's ValidationError for settings that can't be right."""
+    settings = ServerSettings()
+    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
+    notification = NotificationSettings()  # type: ignore[call-arg]  # ..._SENDER_URL
+    clock, rng = SystemClock(), random.Random()
+    ids = IdFactory(clock=clock, rng=rng)
+    async with (
+        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        participant_channel(
+            notification.order_target, clock=clock, rng=rng, service_config=FEED_CONFIG
+        ) as orders,
+        build(
+            database_url=database.url,
+            readers=database.readers,
+            means=Means(
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                orders=orders,
+                sender=_sender(notification.sender_url),
+                sender_address=notification.sender_address,
+                customer_domain=notification.customer_domain,
+                owner=settings.instance_id or NAME,
+            ),
+        ) as service,
+    ):
+        await serve(
+            service,
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            telemetry_settings=TelemetrySettings(),
+        )
+
+
+def _sender(url: str) -> Sender:
+    parsed = urlsplit(url)
+    if parsed.scheme == "file":
+        return FileSender(Path(parsed.path))
+    login = smtp_login(url)
+    return SmtpSender(
+        host=login.host,
+        port=login.port,
+        username=login.username,
+        password=login.password,
+        use_tls=login.use_tls,
+        timeout_s=SEND_TIMEOUT_S,
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,78 @@
+"""What callers want to read, checked; and the page they get back."""
+
+from collections.abc import Sequence
+
+from tradepost.notification.v1 import notification_pb2
+from tradepost.notification.v1 import notification_service_pb2 as pb
+
+from services.chassis.micros import to_micros
+from services.chassis.pages import (
+    InvalidPageTokenError,
+    coerce_page_size,
+    decode_token,
+    encode_token,
+)
+from services.chassis.validation import Check
+from services.notification.domain import Notification, State
+from services.notification.store import NotificationFilter
+from services.notification.wire import to_notification
+
+MAX_CUSTOMER_CHARACTERS = 64
+MAX_STATES = 10
+
+
+def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
+    """Raises InvalidRequestError, InvalidPageSizeError and InvalidPageTokenError."""
+    check = Check()
+    if request.order_id:
+        check.identifier("order_id", request.order_id, "ord")
+    check.text("customer_id", request.customer_id, max_len=MAX_CUSTOMER_CHARACTERS, required=False)
+    check.that(len(request.states) <= MAX_STATES, "states", f"must be at most {MAX_STATES}")
+    states = notification_pb2.NotificationState
+    for index, state in enumerate(request.states[:MAX_STATES]):
+        check.enum(f"states[{index}]", state, states, required=True)
+    check.done()
+    return NotificationFilter(
+        limit=coerce_page_size(request.page_size),
+        order_id=request.order_id,
+        customer_id=request.customer_id,
+        states=tuple(State(state) for state in request.states),
+        after=_after(request),
+    )
+
+
+def to_page(
+    request: pb.ListNotificationsRequest,
+    wanted: NotificationFilter,
+    found: Sequence[Notification],
+    order_position: int,
+) -> pb.ListNotificationsResponse:
+    """The answer to a request whose filter found these: one too many, where others follow."""
+    shown = found[: wanted.limit]
+    response = pb.ListNotificationsResponse(
+        notifications=[to_notification(each) for each in shown], order_position=order_position
+    )
+    if len(found) > len(shown):
+        last = shown[-1]
+        key = (to_micros(last.create_time), last.notification_id)
+        response.next_page_token = encode_token(key, _arguments(request))
+    return response
+
+
+def _after(request: pb.ListNotificationsRequest) -> tuple[int, str] | None:
+    if not request.page_token:
+        return None
+    match decode_token(request.page_token, _arguments(request)):
+        case [int(create_micros), str(notification_id)]:
+            return create_micros, notification_id
+        case _:
+            raise InvalidPageTokenError
+
+
+def _arguments(request: pb.ListNotificationsRequest) -> bytes:
+    """What selects the rows, without size and token."""
+    arguments = pb.ListNotificationsRequest()
+    arguments.CopyFrom(request)
+    arguments.ClearField("page_size")
+    arguments.ClearField("page_token")
+    return arguments.SerializeToString(deterministic=True)

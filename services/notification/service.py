@@ -1,0 +1,61 @@
+"""Builds the whole service from its parts; `__main__` and the tests use this very function."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from tradepost.notification.v1 import notification_service_pb2
+from tradepost.notification.v1.notification_service_pb2_grpc import (
+    add_NotificationServiceServicer_to_server,
+)
+
+from discovery.clock import Clock
+from services.chassis.database import Database
+from services.chassis.dead_letters import DeadLetters
+from services.chassis.feed import Feed
+from services.chassis.server import Service
+from services.notification.parts import NAME, Means, Parts, assemble
+from services.notification.servicer import NotificationServicer
+from services.notification.wire import ERRORS
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name
+
+
+def to_service(parts: Parts, *, clock: Clock) -> Service:
+    """The parts behind their RPCs."""
+    inbox = parts.subscription.inbox
+    servicer = NotificationServicer(database=parts.database, inbox=inbox)
+    return Service(
+        name=NAME,
+        servicers=(partial(add_NotificationServiceServicer_to_server, servicer),),
+        service_names=(_SERVICE,),
+        errors=ERRORS,
+        # Nothing is in it yet: notifications are an end, and nobody has asked to follow them.
+        feed=Feed(
+            name=NAME,
+            aggregate_types={},
+            database=parts.database,
+            log=parts.log,
+            tailer=parts.tailer,
+            clock=clock,
+        ),
+        dead_letters=DeadLetters(database=parts.database, inboxes=(inbox,), clock=clock),
+        background=(parts.tailer.run, parts.driver.run, parts.subscription.run),
+        on_drain=(parts.tailer.stop_waiters, parts.subscription.drain, parts.driver.drain),
+    )
+
+
+@asynccontextmanager
+async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIterator[Service]:
+    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
+    database = await Database.open(
+        database_url, clock=means.clock, owner=means.owner, readers=readers
+    )
+    try:
+        await database.migrate(MIGRATIONS)
+        yield to_service(assemble(database, means), clock=means.clock)
+    finally:
+        await database.close()
