@@ -1,9 +1,10 @@
 """`python -m services.notification`: reads the settings and serves until it is told to stop."""
 
-import asyncio
 import random
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
@@ -80,4 +81,4 @@ def _sender(url: str) -> Sender:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
