@@ -146,12 +146,7 @@ async def take(stubs: Stubs) -> Census:
             ),
             lambda page: page.reservations,
         ),
-        notifications=await _read(
-            lambda token: stubs.notifications.ListNotifications(
-                ListNotificationsRequest(page_size=PAGE_SIZE, page_token=token)
-            ),
-            lambda page: page.notifications,
-        ),
+        notifications=await _notifications(stubs),
     )
 
 
@@ -161,6 +156,15 @@ async def _sagas(stubs: Stubs) -> list[Saga]:
             ListSagasRequest(page_size=PAGE_SIZE, page_token=token)
         ),
         lambda page: page.sagas,
+    )
+
+
+async def _notifications(stubs: Stubs) -> list[Notification]:
+    return await _read(
+        lambda token: stubs.notifications.ListNotifications(
+            ListNotificationsRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.notifications,
     )
 
 

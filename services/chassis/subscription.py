@@ -155,13 +155,13 @@ class Subscription:
         renewed_s = self._clock.monotonic()
         async with aclosing(self._stream.messages(place)) as messages:
             async for message in messages:
-                self._restart_backoff()
                 now_s = self._clock.monotonic()
                 moved = await self._take_in(
                     claim, place, message, due=now_s - renewed_s >= self._renew_s
                 )
                 if moved is not None:
                     place, renewed_s = moved, now_s
+                self._restart_backoff()
 
     async def _take_in(
         self, claim: Claim, place: Place, message: pb.SubscribeEventsResponse, *, due: bool
