@@ -10,7 +10,7 @@ It writes into a notebook what each aggregate's events say, in the order in whic
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +29,10 @@ from services.chassis.lease import Leases
 from services.chassis.subscription import Subscription
 from tests.databases import opened_database
 from tests.event_source import text_of
+from tests.manual_clock import ManualClock
 
 NAME = "notebook"
+_REAL_STEP_S = 0.01
 METADATA = MetaData()
 NOTE = Table(
     "note",
@@ -198,6 +200,20 @@ async def consumer(
             yield one
         finally:
             await one.crash()
+
+
+async def while_time_passes(
+    clock: ManualClock, awaited: Awaitable[object], *, step_s: float = 0.1
+) -> None:
+    """Await something while time moves on step by step; sockets and threads get their turn too.
+
+    Without that, virtual seconds would pass faster than any answer can arrive.
+    """
+    waiting = asyncio.ensure_future(awaited)
+    while not waiting.done():
+        await clock.advance(step_s)
+        await asyncio.wait({waiting}, timeout=_REAL_STEP_S)
+    await waiting
 
 
 def _create(connection: Connection) -> None:

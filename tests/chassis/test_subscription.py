@@ -14,7 +14,7 @@ from services.chassis.database import StoreUnavailableError
 from services.chassis.inbox import Place
 from services.chassis.lease import Claim
 from services.chassis.subscription import LEASE_KIND
-from tests.event_consumer import NAME, Notebook, consumer
+from tests.event_consumer import NAME, Notebook, consumer, while_time_passes
 from tests.event_source import Source, event_source, type_named
 from tests.manual_clock import ManualClock
 
@@ -102,10 +102,7 @@ async def test_the_lease_of_one_that_died_runs_out(source: Source, tmp_path: Pat
         await one.crash()
         await source.append("ord_1", "Confirmed")
         two.start()
-        taken_over = asyncio.ensure_future(two.reached(2))
-        while not taken_over.done():
-            await clock.advance(0.1)
-        await taken_over
+        await while_time_passes(clock, two.reached(2))
 
         assert clock.monotonic() >= two.leases.lease_s
         assert await two.notes() == {"ord_1": ["Placed", "Confirmed"]}
@@ -137,10 +134,7 @@ async def test_a_store_that_is_away_only_delays(source: Source, tmp_path: Path) 
         consumer(tmp_path, source.channel, notebook=notebook, clock=clock) as one,
         asyncio.timeout(WAIT_S),
     ):
-        reached = asyncio.ensure_future(one.reached(2))
-        while not reached.done():
-            await clock.advance(0.05)
-        await reached
+        await while_time_passes(clock, one.reached(2))
 
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed"]}
         assert (notebook.tried, await one.parked()) == (7, [])
@@ -224,15 +218,11 @@ async def test_a_feed_that_falls_silent_is_asked_again(tmp_path: Path) -> None:
         asyncio.timeout(WAIT_S),
     ):
         await source.append("ord_1", "Placed")
-        first = asyncio.ensure_future(one.reached(1))
-        while not first.done():
-            await clock.advance(0.05)
+        await while_time_passes(clock, one.reached(1))
         # Somebody else's write: the frozen server's poll won't find it.
         async with event_source(tmp_path, owner="second") as second:
             await second.append("ord_1", "Confirmed")
-        again = asyncio.ensure_future(one.reached(2))
-        while not again.done():
-            await clock.advance(0.5)
+        await while_time_passes(clock, one.reached(2))
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed"]}
 
 

@@ -11,7 +11,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.memory import MemoryRegistry
 from services.chassis.feed_stream import FEED_CONFIG
-from tests.event_consumer import consumer
+from tests.event_consumer import consumer, while_time_passes
 from tests.event_source import NAME, event_source
 from tests.manual_clock import ManualClock
 
@@ -79,12 +79,8 @@ async def test_a_feed_that_is_not_there_yet_is_waited_for(
         # Some rounds in vain: each asks, gives the lease back and takes it again.
         for _ in range(5):
             follower.committed.clear()
-            while not follower.committed.is_set():
-                await clock.advance(0.05)
+            await while_time_passes(clock, follower.committed.wait())
         async with event_source(tmp_path, registrar=registry) as source:
             await source.append("ord_1", "Placed")
-            reached = asyncio.ensure_future(follower.reached(1))
-            while not reached.done():
-                await clock.advance(0.05)
-            await reached
+            await while_time_passes(clock, follower.reached(1))
             assert await follower.notes() == {"ord_1": ["Placed"]}
