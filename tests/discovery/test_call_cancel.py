@@ -100,6 +100,7 @@ async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:
     server = await start("a")
     server.gate.clear()
     call = open_to(server).unary_unary(path("Get"))(b"x")
+    await server.wait_for_calls(1)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(call, 0.05)
