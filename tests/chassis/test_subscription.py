@@ -104,7 +104,8 @@ async def test_the_lease_of_one_that_died_runs_out(source: Source, tmp_path: Pat
         two.start()
         await while_time_passes(clock, two.reached(2))
 
-        assert clock.monotonic() >= two.leases.lease_s
+        # Many small steps don't add up to the last digit.
+        assert round(clock.monotonic(), 3) >= two.leases.lease_s
         assert await two.notes() == {"ord_1": ["Placed", "Confirmed"]}
 
 
