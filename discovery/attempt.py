@@ -91,7 +91,7 @@ def _stream_ended(
     load: Load, method: Method, monotonic: Callable[[], float], call: grpc.aio.Call
 ) -> None:
     load.in_flight -= 1
-    observation.stream_failed(method, load, _at_once(call.code()), now_s=monotonic())
+    observation.stream_failed(method, load, at_once(call.code()), now_s=monotonic())
 
 
 def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
@@ -100,7 +100,7 @@ def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
         observation.succeeded(method, outgoing.subchannel.load, now_s - outgoing.now_s, now_s)
 
 
-def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that doesn't wait; those of an ended grpc.aio call don't."""
     try:
         coroutine.send(None)

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
 
@@ -34,6 +34,9 @@ from discovery.service_config import ServiceConfig
 from discovery.stack import client_stack, compose
 from discovery.target import Target
 
+if TYPE_CHECKING:
+    from discovery.call_spans import Recorder
+
 logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT")
@@ -57,6 +60,7 @@ class Channel(grpc.aio.Channel):
         interceptors: Sequence[grpc.aio.ClientInterceptor],
         clock: Clock,
         rng: random.Random,
+        recorder: "Recorder | None" = None,
     ) -> None:
         self.clock = clock
         self._target = target
@@ -69,6 +73,7 @@ class Channel(grpc.aio.Channel):
             throttle=None if config.throttle is None else config.throttle.make(),
             clock=clock,
             rng=rng,
+            recorder=recorder,
         )
         self._methods: dict[tuple[str, Kind], Method] = {}
         self.loop: asyncio.AbstractEventLoop | None = None

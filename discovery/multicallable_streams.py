@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import grpc
 
+from discovery import telemetry
 from discovery.attempt import first_message
 from discovery.metadata import MetadataLike, validated
 from discovery.method import Method
@@ -71,7 +72,7 @@ class Streams(Generic[RequestT, ResponseT]):
             sent = self._send(outgoing)
         except grpc.aio.AioRpcError as error:
             sent = Later(partial(_refused, error))
-        return Stream(
+        stream = Stream(
             sent,
             outgoing,
             requests=requests,
@@ -81,6 +82,8 @@ class Streams(Generic[RequestT, ResponseT]):
             loop=loop,
             monotonic=monotonic,
         )
+        telemetry.follow(stream, outgoing.record)
+        return stream
 
 
 async def _refused(error: grpc.aio.AioRpcError) -> Any:

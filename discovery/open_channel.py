@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -12,7 +12,12 @@ from discovery.native import dialer
 from discovery.registry import Watcher
 from discovery.service_config import parse_service_config
 from discovery.target import parse_target
+from discovery.telemetry import recorder_for
 from discovery.watchers import watcher_for
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 
 def open_channel(
@@ -24,6 +29,8 @@ def open_channel(
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     options: Sequence[tuple[str, Any]] = (),
     watcher: Watcher | None = None,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
 ) -> Channel:
@@ -33,7 +40,9 @@ def open_channel(
     `authority` is what every call names and TLS checks, by default the service's name. Policy is
     a gRPC service config (`discovery.service_config`), JSON text or a mapping. `interceptors` are
     grpc.aio's own, of any kind, and see each call once, whatever it takes. `options` are channel
-    arguments of each connection. `clock` and `rng` are for tests and simulations.
+    arguments of each connection. `tracer_provider` and `meter_provider` are OpenTelemetry's, by
+    default those that are configured when the channel is opened (`discovery.telemetry`). `clock`
+    and `rng` are for tests and simulations.
 
     Nothing is opened before the first call or `async with`. Raises InvalidTargetError,
     InvalidServiceConfigError, and TypeError for an interceptor of no kind.
@@ -49,4 +58,10 @@ def open_channel(
         interceptors=interceptors,
         clock=clock,
         rng=rng,
+        recorder=recorder_for(
+            target,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            monotonic=clock.monotonic,
+        ),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 if TYPE_CHECKING:
+    from discovery.call_spans import CallRecord
     from discovery.metadata import Metadatum
     from discovery.method import Method
     from discovery.opening import Opening
@@ -20,7 +21,8 @@ class Outgoing:
     `request` is the serialized message (for client streams an iterator of those, or None where
     the caller writes) and `headers` the metadata as sent. The current attempt, a grpc.aio call,
     began at `now_s` and ended at `ended_s` (monotonic). `excluded` are the subchannels that were
-    tried; `opening` holds the attempts of a stream that may still be repeated.
+    tried; `opening` holds the attempts of a stream that may still be repeated; `record` tells
+    of the call, where anybody listens.
     """
 
     # What most calls never change costs them nothing.
@@ -31,6 +33,7 @@ class Outgoing:
     excluded: tuple[Subchannel, ...] = ()
     now_s: float = 0.0
     opening: Opening | None = None
+    record: CallRecord | None = None
     subchannel: Subchannel | None = None
 
     def __init__(  # noqa: PLR0917 - keywords cost a dict for each call

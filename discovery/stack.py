@@ -4,13 +4,17 @@ Every attempt passes what stands below `retry`, so each is picked, marked and me
 """
 
 import random
+from typing import TYPE_CHECKING
 
-from discovery import attempt, attempts, deadline, pick, retry
+from discovery import attempt, attempts, deadline, pick, retry, telemetry
 from discovery.balancer import Balancer
 from discovery.budget import RetryBudget, Throttle
 from discovery.clock import Clock
 from discovery.method import Method
 from discovery.outgoing import Layer, Outgoing, Send
+
+if TYPE_CHECKING:
+    from discovery.call_spans import Recorder
 
 
 def client_stack(
@@ -20,9 +24,12 @@ def client_stack(
     throttle: Throttle | None,
     clock: Clock,
     rng: random.Random,
+    recorder: "Recorder | None" = None,
 ) -> list[Layer]:
     """The layers of one channel, top to bottom."""
     return [
+        # Topmost: all that the caller waits for is the call, below deadline its refusals weren't.
+        telemetry.call_layer(recorder),
         # One instant bounds the whole call: below retry, each attempt would get the full timeout.
         deadline.layer(clock=clock),
         # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
@@ -32,6 +39,8 @@ def client_stack(
         attempts.layer(),
         # Just above the attempt: higher up, an instance could be gone again by the time it is used.
         pick.layer(balancer, clock=clock),
+        # Below the pick, or nobody could tell whose attempt it is, nor make it the server's parent.
+        telemetry.attempt_layer(recorder),
         # The wire. Only here is it known which instance answered, and how long it took.
         attempt.layer(clock=clock),
     ]

@@ -57,6 +57,11 @@ class Stream:
         else:
             self._opened = sent if isinstance(sent, Opened) else Opened(sent)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the stream on this side of the network, if anything did."""
+        return self._failure
+
     def _has_opened(self, opening: asyncio.Task[Any]) -> None:
         if opening.cancelled():
             self._failure = asyncio.CancelledError()
