@@ -122,9 +122,17 @@ class Cluster:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, instances: int, clock: Clock, rng: random.Random
+    folder: Path,
+    *,
+    instances: int,
+    clock: Clock,
+    rng: random.Random,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Cluster]:
-    """Start everything on an empty `folder`, stop everything at the end. Raises StartError."""
+    """Start everything on an empty `folder`, stop everything at the end. Raises StartError.
+
+    `environment` holds settings for all instances besides their own.
+    """
     for name in ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
@@ -132,7 +140,7 @@ async def running(
     await asyncio.to_thread(consul.start)
     registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
     slots = [
-        _slot(folder, service, number, consul.address)
+        _slot(folder, service, number, consul.address, environment or {})
         for service in SERVICES
         for number in range(1, instances + 1)
     ]
@@ -148,9 +156,10 @@ async def running(
         await asyncio.to_thread(consul.kill)
 
 
-def _slot(folder: Path, service: str, number: int, consul: str) -> Slot:
+def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[str, str]) -> Slot:
     data = folder / "data"
     environment = {
+        **shared,
         "CONSUL_HTTP_ADDR": consul,
         "DATABASE_URL": f"sqlite:///{data / service}.db",
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",

@@ -11,6 +11,7 @@ import discovery
 from discovery.clock import Clock
 from discovery.registry import Watcher
 from services.chassis import correlation
+from services.chassis.telemetry import Spans
 from services.chassis.trace import TRACEPARENT_KEY
 
 
@@ -21,15 +22,23 @@ def participant_channel(
     rng: random.Random,
     service_config: str | Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
+    spans: Spans | None = None,
 ) -> "StoryChannel":
     """A discovery channel to `target` ("consul:///payment") that passes the story on.
 
-    The rest is as in `discovery.open_channel`. Raises InvalidTargetError and
+    `spans` are those of the process, where it is traced; then the calls are told, and the trace
+    goes on from them. The rest is as in `discovery.open_channel`. Raises InvalidTargetError and
     InvalidServiceConfigError.
     """
     return StoryChannel(
         discovery.open_channel(
-            target, service_config=service_config, watcher=watcher, clock=clock, rng=rng
+            target,
+            service_config=service_config,
+            watcher=watcher,
+            clock=clock,
+            rng=rng,
+            tracer_provider=None if spans is None else spans.tracer_provider,
+            meter_provider=None if spans is None else spans.meter_provider,
         )
     )
 

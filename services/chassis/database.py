@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection
 
@@ -28,6 +28,9 @@ from services.chassis.store_errors import (
     StoreUnavailableError,
 )
 from services.chassis.writer import Writer
+
+if TYPE_CHECKING:
+    from services.chassis.write_spans import WriteSpans
 
 __all__ = [
     "Database",
@@ -56,9 +59,11 @@ class Database:
         readers: int,
         queue_max: int,
         lock_wait_s: float,
+        spans: "WriteSpans | None" = None,
     ) -> None:
         self._clock = clock
         self._lock_wait_s = lock_wait_s
+        self._spans = spans
         self._commit_callbacks: list[Callable[[], None]] = []
         self._change_callbacks: list[Callable[[Sequence[Change]], None]] = []
         self._readers = Readers(dialect, name=f"read-{owner}", threads=readers, queue_max=queue_max)
@@ -81,11 +86,13 @@ class Database:
         readers: int = 2,
         queue_max: int = 1024,
         lock_wait_s: float = LOCK_WAIT_S,
+        spans: "WriteSpans | None" = None,
     ) -> Self:
         """Open `sqlite:////path/file.db`; the file may not exist yet, its folder must.
 
         `owner` names the process in thread names. At most `queue_max` writes, and as many
-        reads, wait; nobody waits longer than `lock_wait_s` for a turn to write.
+        reads, wait; nobody waits longer than `lock_wait_s` for a turn to write. `spans` is told
+        of every write, where the process is traced.
         Raises DatabaseSettingsError.
         """
         return cls(
@@ -95,6 +102,7 @@ class Database:
             readers=readers,
             queue_max=queue_max,
             lock_wait_s=lock_wait_s,
+            spans=spans,
         )
 
     async def write(
@@ -115,6 +123,8 @@ class Database:
         every caller of the batch) and StoreOverloadedError (too many wait).
         """
         job = self._job(function, args, then=then, patience_s=self._lock_wait_s)
+        if self._spans is not None:
+            self._spans.follow(job)
         self._writer.submit(job)
         result: T = await job.future
         return result

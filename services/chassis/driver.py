@@ -15,6 +15,8 @@ import structlog
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis import correlation
+from services.chassis.correlation import Correlation
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.lease import Claim, Leases, StaleLeaseError
 
@@ -30,6 +32,9 @@ _LOG = structlog.get_logger(__name__)
 
 class Driver:
     """Runs `drive(claim)` for each claim of one kind, at most `max_running` at a time.
+
+    A drive that was started goes on with the story it was started in; of the context of the call
+    that wrote the work, it is all that is left. What the loop finds has none.
 
     `drive` loops over the work until it is done or postponed, writes outcomes itself under
     `leases.check`, and returns after its current step once `draining`. An exception is logged
@@ -59,7 +64,7 @@ class Driver:
         self._max_running = max_running
         self._drain_s = drain_s
         self._draining = False
-        self._waiting: deque[Claim] = deque()
+        self._waiting: deque[tuple[Claim, Correlation]] = deque()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._nap: asyncio.Future[None] | None = None
         # Set while drives may start.
@@ -88,7 +93,7 @@ class Driver:
     def start(self, claim: Claim) -> None:
         """Drive a claim whose row was just committed; to be passed as `then` of the write."""
         if len(self._waiting) < WAITING_MAX:
-            self._waiting.append(claim)
+            self._waiting.append((claim, correlation.current()))
             self._fill()
 
     async def drain(self) -> None:
@@ -104,7 +109,7 @@ class Driver:
         try:
             # Behind every write that still opened its row leased: after it, their claims wait here.
             await self._database.write(_nothing)
-            left = (*unfinished.values(), *self._waiting)
+            left = (*unfinished.values(), *(claim for claim, _ in self._waiting))
             await self._database.write(self._release_all, left)
         except _STORE_ERRORS as error:
             _LOG.warning("release_failed", kind=self._kind, error=str(error))
@@ -141,9 +146,9 @@ class Driver:
         while self._group and not self._draining and self._waiting:
             if len(self._running) >= self._max_running:
                 return
-            claim = self._waiting.popleft()
+            claim, story = self._waiting.popleft()
             # An empty context: the work outlives the call that wrote it, and its deadline.
-            task = self._group.create_task(self._run(claim), context=Context())
+            task = self._group.create_task(self._run(claim, story), context=Context())
             self._running[task] = claim
             task.add_done_callback(self._finished)
 
@@ -151,7 +156,8 @@ class Driver:
         del self._running[task]
         self._fill()
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: Claim, story: Correlation) -> None:
+        correlation.bind(story)
         try:
             await self._drive(claim)
         except StaleLeaseError:

@@ -17,7 +17,7 @@ class Job:
 
     The thread calls `run`, the event loop `settle`. `future` belongs to the loop; the thread
     only looks whether it is done. `expires_at` is a monotonic instant: who has not had their
-    turn by then gives up.
+    turn by then gives up. `batch_size` is known once it has committed: with how many.
     """
 
     function: Callable[..., Any]
@@ -30,6 +30,7 @@ class Job:
     result: Any = None
     error: BaseException | None = None
     changes: list[Change] = field(default_factory=list)
+    batch_size: int = 0
 
     def run(self, connection: Connection) -> None:
         """Run the function in its caller's context; keep what it answers or raises."""

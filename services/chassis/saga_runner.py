@@ -11,8 +11,7 @@ The ordinary path writes once per move: leases are renewed only when a step outl
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import grpc
 from sqlalchemy import Connection
@@ -34,6 +33,10 @@ from services.chassis.saga import (
     failure_reason,
     step_id,
 )
+from services.chassis.saga_finding import Answered, Failed, Finding, Time, Unknown, describe
+
+if TYPE_CHECKING:
+    from services.chassis.step_spans import StepSpans
 
 S = TypeVar("S")
 A = TypeVar("A")
@@ -44,37 +47,12 @@ _DOUBLINGS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered(Generic[A]):
-    answer: A | Done
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    step: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Unknown:
-    step: str
-    participant: str
-    error: str
-
-
-class _Time(Enum):
-    IS_UP = "the deadline passed"
-
-
-_Finding: TypeAlias = _Answered[A] | _Failed | _Unknown | _Time
-
-
-@dataclass(frozen=True, slots=True)
 class _Round(Generic[S, A]):
     """What was planned for a state, and what came of it."""
 
     state: S
     plan: Plan[S, A]
-    finding: _Finding[A]
+    finding: Finding[A]
 
 
 @dataclass(slots=True)
@@ -89,7 +67,7 @@ class SagaRunner(Generic[S, A]):
     """Drives sagas of one kind; `drive` is what a `Driver` runs, in an empty context.
 
     `draining` tells when to stop after the current step; `told` gets each state that was
-    committed, on the event loop.
+    committed, on the event loop; `spans` is told of every step, where the process is traced.
     """
 
     def __init__(
@@ -102,6 +80,7 @@ class SagaRunner(Generic[S, A]):
         pace: Pace,
         draining: Callable[[], bool] = lambda: False,
         told: Callable[[S], None] = lambda _: None,
+        spans: "StepSpans | None" = None,
     ) -> None:
         if pace.step_timeout_s >= leases.lease_s / 2:
             raise ValueError("a step must be over within half of a lease")
@@ -112,6 +91,7 @@ class SagaRunner(Generic[S, A]):
         self._pace = pace
         self._draining = draining
         self._told = told
+        self._spans = spans
         self._begun: dict[tuple[str, int], S] = {}
         self._answered_at_s: dict[str, float] = {}
 
@@ -152,7 +132,7 @@ class SagaRunner(Generic[S, A]):
             return begun
         return await self._database.read(self._saga.load, claim.subject)
 
-    async def _carry_out(self, plan: Plan[S, A], state: S, hold: _Hold) -> _Finding[A]:
+    async def _carry_out(self, plan: Plan[S, A], state: S, hold: _Hold) -> Finding[A]:
         """Run the stages; the first step without an answer ends it."""
         answer: A | Done = Done.DONE
         for number, stage in enumerate(plan.stages):
@@ -160,20 +140,20 @@ class SagaRunner(Generic[S, A]):
             if plan.deadline is not None:
                 remaining_s = (plan.deadline - self._clock.now()).total_seconds()
                 if remaining_s <= 0:
-                    return _Time.IS_UP
+                    return Time.IS_UP
                 timeout_s = min(timeout_s, remaining_s)
             if number > 0 and self._is_old(hold):
                 await self._database.write(self._leases.renew, hold.claim)
                 hold.since_s = self._clock.monotonic()
             for finding in await self._run_stage(stage, state, hold.claim.subject, timeout_s):
-                if not isinstance(finding, _Answered):
+                if not isinstance(finding, Answered):
                     return finding
                 answer = finding.answer
-        return _Answered(answer if plan.conclusion is None else plan.conclusion)
+        return Answered(answer if plan.conclusion is None else plan.conclusion)
 
     async def _run_stage(
         self, stage: tuple[Step[S, A], ...], state: S, subject: str, timeout_s: float
-    ) -> list[_Finding[A]]:
+    ) -> list[Finding[A]]:
         """Run the steps of a stage together; failures come first in what is found."""
         if len(stage) == 1:
             return [await self._run_step(stage[0], state, subject, timeout_s)]
@@ -182,28 +162,38 @@ class SagaRunner(Generic[S, A]):
                 group.create_task(self._run_step(step, state, subject, timeout_s)) for step in stage
             ]
         return sorted(
-            (task.result() for task in running), key=lambda each: not isinstance(each, _Failed)
+            (task.result() for task in running), key=lambda each: not isinstance(each, Failed)
         )
 
     async def _run_step(
         self, step: Step[S, A], state: S, subject: str, timeout_s: float
-    ) -> _Finding[A]:
+    ) -> Finding[A]:
         attempt = self._saga.attempt(state, step.name)
         call = StepCall(step_id(subject, step.name, attempt), timeout_s)
+        if self._spans is None:
+            return await self._ask(step, state, call)
+        with self._spans.step(
+            step.name, subject=subject, participant=step.participant, attempt=attempt
+        ) as span:
+            finding = await self._ask(step, state, call)
+            span.ended(finding)
+        return finding
+
+    async def _ask(self, step: Step[S, A], state: S, call: StepCall) -> Finding[A]:
         try:
             answer = await step.action(state, call)
         except grpc.aio.AioRpcError as error:
             reason = failure_reason(error)
             if reason is None:
-                return _Unknown(step.name, step.participant, error.code().name)
+                return Unknown(step.name, step.participant, error.code().name)
             self._answered_at_s[step.participant] = self._clock.monotonic()
-            return _Failed(step.name, reason)
+            return Failed(step.name, reason)
         if isinstance(answer, Pending):
-            return _Unknown(step.name, step.participant, answer.note)
+            return Unknown(step.name, step.participant, answer.note)
         self._answered_at_s[step.participant] = self._clock.monotonic()
         if isinstance(answer, Contradiction):
-            return _Failed(step.name, answer.reason)
-        return _Answered(answer)
+            return Failed(step.name, answer.reason)
+        return Answered(answer)
 
     def _settle(
         self,
@@ -229,17 +219,17 @@ class SagaRunner(Generic[S, A]):
             self._leases.renew(connection, claim)
         return moved, claim
 
-    def _record(self, connection: Connection, state: S, finding: _Finding[A]) -> S:
+    def _record(self, connection: Connection, state: S, finding: Finding[A]) -> S:
         match finding:
-            case _Answered(answer):
+            case Answered(answer):
                 if isinstance(answer, Done):
                     return self._saga.refresh(connection, state)
                 return self._saga.record(connection, state, answer)
-            case _Time.IS_UP:
+            case Time.IS_UP:
                 return self._saga.record(connection, state, self._saga.deadline_passed())
-            case _Failed(step, reason):
+            case Failed(step, reason):
                 return self._saga.record(connection, state, self._saga.step_failed(step, reason))
-            case _Unknown(step, participant):
+            case Unknown(step, participant):
                 now = self._saga.refresh(connection, state)
                 if not self._is_overdue(now, participant):
                     return now
@@ -259,7 +249,7 @@ class SagaRunner(Generic[S, A]):
             connection,
             claim,
             delay_s=delay_s,
-            error=_describe(again.finding),
+            error=describe(again.finding),
             needs_review=needs_review,
         )
 
@@ -276,13 +266,3 @@ class SagaRunner(Generic[S, A]):
         if age_s <= self._pace.review_after_s or answered_at_s is None:
             return False
         return self._clock.monotonic() - answered_at_s <= _PULSE_S
-
-
-def _describe(finding: _Finding[A]) -> str:
-    match finding:
-        case _Unknown(step, _, error):
-            return f"{step}: {error}"
-        case _Failed(step, reason):
-            return f"{step}: {reason}"
-        case _:
-            return ""

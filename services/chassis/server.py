@@ -23,7 +23,7 @@ from services.chassis import assembly, background, event_servicers, health, logs
 from services.chassis.admission import Admission
 from services.chassis.ids import IdFactory
 from services.chassis.service import Hook, Service
-from services.chassis.settings import ServerSettings, TelemetrySettings
+from services.chassis.settings import ServerSettings
 
 # The event loop and the database's writer thread share the interpreter: with the default of 5 ms
 # a batch of 0.5 ms took 56 ms beside a busy loop, with this 4 ms.
@@ -60,35 +60,32 @@ async def serve(
     clock: Clock,
     ids: IdFactory,
     rng: random.Random,
-    telemetry_settings: TelemetrySettings | None = None,
+    log_level: str = "info",
+    spans: telemetry.Spans | None = None,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or `stop`; `ready` is told the port.
 
-    Without `telemetry_settings` logs start at info and nothing is exported.
+    Logs start at `log_level`; `spans` are those of the process, where it is traced.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What start-up made lives as long as the process; collections needn't look at it again.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    observed = telemetry_settings or TelemetrySettings.model_construct()
-    logs.configure(level=observed.log_level)
+    logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
     with _set_on_signals(stop):
-        async with (
-            telemetry.exporting(service.name, settings, observed) as spans,
-            running(
-                service,
-                settings=settings,
-                registrar=registrar,
-                clock=clock,
-                ids=ids,
-                rng=rng,
-                spans=spans,
-            ) as server,
-        ):
+        async with running(
+            service,
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            spans=spans,
+        ) as server:
             log.info("serving", service=service.name, port=server.port)
             if ready is not None:
                 ready(server.port)

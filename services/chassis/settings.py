@@ -74,6 +74,12 @@ class TelemetrySettings(BaseSettings):
     otlp_endpoint: str = Field(
         default="", validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )
+    # Beside the traces; for a collector that takes no metrics.
+    metrics: str = Field(
+        default="otlp",
+        pattern="^(otlp|none)$",
+        validation_alias=AliasChoices("OTEL_METRICS_EXPORTER", "metrics"),
+    )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",

@@ -2,19 +2,24 @@
 
 import grpc
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from services.chassis.settings import ServerSettings
+from services.chassis.discreet_exporter import DiscreetExporter
+from services.chassis.settings import ServerSettings, TelemetrySettings
+from services.chassis.story_context import traceparent_of
 from services.chassis.telemetry import MAX_WAITING_SPANS
 
 
-def provider(service_name: str, server: ServerSettings, endpoint: str) -> TracerProvider:
-    """A provider that sends spans to `endpoint` (OTLP/gRPC) in batches, from its own thread."""
-    resource = Resource.create(
+def resource(service_name: str, server: ServerSettings) -> Resource:
+    """Who sends."""
+    return Resource.create(
         {
             "service.namespace": "tradepost",
             "service.name": service_name,
@@ -22,11 +27,24 @@ def provider(service_name: str, server: ServerSettings, endpoint: str) -> Tracer
             "service.instance.id": server.instance_id,
         }
     )
-    made = TracerProvider(resource=resource)
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
-    made.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=MAX_WAITING_SPANS))
-    trace.set_tracer_provider(made)
+
+
+def tracer_provider(sender: Resource, settings: TelemetrySettings) -> TracerProvider:
+    """A provider that sends spans to the endpoint (OTLP/gRPC) in batches, from its own thread."""
+    made = TracerProvider(resource=sender)
+    endpoint = settings.otlp_endpoint
+    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=_is_insecure(endpoint))
+    made.add_span_processor(
+        BatchSpanProcessor(DiscreetExporter(exporter), max_queue_size=MAX_WAITING_SPANS)
+    )
     return made
+
+
+def meter_provider(sender: Resource, settings: TelemetrySettings) -> MeterProvider:
+    """A provider that sends metrics there too, every minute (OTEL_METRIC_EXPORT_INTERVAL)."""
+    endpoint = settings.otlp_endpoint
+    exporter = OTLPMetricExporter(endpoint=endpoint, insecure=_is_insecure(endpoint))
+    return MeterProvider(resource=sender, metric_readers=[PeriodicExportingMetricReader(exporter)])
 
 
 def interceptor(made: TracerProvider) -> grpc.aio.ServerInterceptor:
@@ -39,7 +57,8 @@ def interceptor(made: TracerProvider) -> grpc.aio.ServerInterceptor:
 
 def current_traceparent() -> str:
     """The W3C traceparent of the current span; empty where there is none."""
-    span = trace.get_current_span().get_span_context()
-    if not span.is_valid:
-        return ""
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+    return traceparent_of(trace.get_current_span())
+
+
+def _is_insecure(endpoint: str) -> bool:
+    return endpoint.startswith("http://")

@@ -226,6 +226,7 @@ class Writer:
     def _settle(self, jobs: list[Job]) -> None:
         """Answer the callers of one batch, and tell what was committed."""
         for job in jobs:
+            job.batch_size = len(jobs)
             job.settle()
         self._drop_settled()
         kept = [job for job in jobs if job.error is None]

@@ -5,6 +5,7 @@ import random
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis import telemetry
 from services.chassis.ids import IdFactory
 from services.chassis.registrar import registrar_of
 from services.chassis.server import serve
@@ -19,11 +20,12 @@ from services.inventory.service import NAME, build
 
 async def main() -> None:
     """Serve the inventory. Raises pydantic's ValidationError for settings that can't be right."""
-    settings = ServerSettings()
+    settings, told = ServerSettings(), TelemetrySettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
+        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         build(
             database_url=database.url,
@@ -31,6 +33,7 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             owner=settings.instance_id or NAME,
+            spans=spans,
         ) as service,
     ):
         await serve(
@@ -40,7 +43,8 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            telemetry_settings=TelemetrySettings(),
+            log_level=told.log_level,
+            spans=spans,
         )
 
 

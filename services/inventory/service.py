@@ -18,6 +18,7 @@ from services.chassis.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
 from services.chassis.tailer import Tailer
+from services.chassis.telemetry import Spans
 from services.inventory.driver import SWEEP_EVERY_S, Sweeper
 from services.inventory.items import Items
 from services.inventory.reservations import Reservations
@@ -40,12 +41,19 @@ async def build(
     owner: str = NAME,
     readers: int = 2,
     sweep_every_s: float = SWEEP_EVERY_S,
+    spans: Spans | None = None,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
 
-    `owner` names the instance in thread names.
+    `owner` names the instance in thread names; `spans` are the process's, where it is traced.
     """
-    database = await Database.open(database_url, clock=clock, owner=owner, readers=readers)
+    database = await Database.open(
+        database_url,
+        clock=clock,
+        owner=owner,
+        readers=readers,
+        spans=None if spans is None else spans.writes,
+    )
     try:
         await database.migrate(MIGRATIONS)
         log = EventLog(clock=clock, ids=ids)

@@ -5,6 +5,7 @@ import random
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis import telemetry
 from services.chassis.channels import participant_channel
 from services.chassis.ids import IdFactory
 from services.chassis.registrar import registrar_of
@@ -23,14 +24,22 @@ from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSet
 async def main() -> None:
     """Serve orders. Raises pydantic's ValidationError for settings that can't be right."""
     settings, saga, targets = ServerSettings(), SagaSettings(), ParticipantSettings()
+    told = TelemetrySettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
+        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        participant_channel(targets.inventory_target, clock=clock, rng=rng) as inventory,
         participant_channel(
-            targets.payment_target, clock=clock, rng=rng, service_config=PAYMENT_CONFIG
+            targets.inventory_target, clock=clock, rng=rng, spans=spans
+        ) as inventory,
+        participant_channel(
+            targets.payment_target,
+            clock=clock,
+            rng=rng,
+            service_config=PAYMENT_CONFIG,
+            spans=spans,
         ) as payment,
         build(
             database_url=database.url,
@@ -42,6 +51,7 @@ async def main() -> None:
                 participants=Participants(inventory, payment),
                 settings=saga,
                 owner=settings.instance_id or NAME,
+                spans=spans,
             ),
         ) as service,
     ):
@@ -52,7 +62,8 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            telemetry_settings=TelemetrySettings(),
+            log_level=told.log_level,
+            spans=spans,
         )
 
 

@@ -17,6 +17,7 @@ from services.chassis.lease import Leases
 from services.chassis.notices import Notices
 from services.chassis.saga_runner import SagaRunner
 from services.chassis.tailer import Tailer
+from services.chassis.telemetry import Spans
 from services.order.checkout import CHECKOUT, Checkout
 from services.order.commands import Command
 from services.order.inventory_calls import InventoryCalls
@@ -62,7 +63,8 @@ class Parts:
 class Means:
     """What an instance works with: where time, ids and chance come from, and whom it calls.
 
-    `owner` names the instance; each run of it owns its leases under a name of its own.
+    `owner` names the instance; each run of it owns its leases under a name of its own. `spans`
+    are those of the process, where it is traced.
     """
 
     clock: Clock
@@ -72,6 +74,7 @@ class Means:
     settings: SagaSettings
     owner: str = NAME
     poll_s: float = POLL_S
+    spans: Spans | None = None
 
 
 def assemble(database: Database, means: Means) -> Parts:
@@ -99,6 +102,7 @@ def assemble(database: Database, means: Means) -> Parts:
         pace=settings.pace,
         draining=draining,
         told=lambda standing: notices.tell(standing.order.order_id, standing),
+        spans=None if means.spans is None else means.spans.steps,
     )
     driver = _driver(database, leases, runner, means)
     orders = Orders(store=store, recorder=recorder, leases=leases, clock=clock, draining=draining)

@@ -5,6 +5,7 @@ import random
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis import telemetry
 from services.chassis.ids import IdFactory
 from services.chassis.registrar import registrar_of
 from services.chassis.server import serve
@@ -23,11 +24,13 @@ from services.payment.simulated_processor import open_simulated_processor
 async def main() -> None:
     """Serve payments. Raises pydantic's ValidationError for settings that can't be right."""
     settings, database = ServerSettings(), DatabaseSettings()  # type: ignore[call-arg]  # DATABASE_URL
+    told = TelemetrySettings()
     payment = PaymentSettings()  # type: ignore[call-arg]  # TRADEPOST_PROCESSOR_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
+        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         open_simulated_processor(payment.processor_url, clock=clock, owner=owner) as processor,
         build(
@@ -39,6 +42,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             owner=owner,
+            spans=spans,
         ) as service,
     ):
         await serve(
@@ -48,7 +52,8 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            telemetry_settings=TelemetrySettings(),
+            log_level=told.log_level,
+            spans=spans,
         )
 
 

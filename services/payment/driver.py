@@ -11,6 +11,7 @@ from dataclasses import replace
 import structlog
 from sqlalchemy import Connection
 
+from services.chassis import correlation
 from services.chassis.database import Database
 from services.chassis.lease import Claim, Leases
 from services.chassis.notices import Notices
@@ -59,6 +60,9 @@ class PaymentDrive:
     async def __call__(self, claim: Claim) -> None:
         """Drive until nothing is pending, the answer is unknown, or the process drains."""
         payment = await self._load(claim.subject)
+        if not correlation.current().correlation_id:
+            # Found by the loop: whose story it is, only the log knows.
+            correlation.bind(await self._database.read(self._store.story, payment))
         while True:
             try:
                 payment = await self._step(claim, payment)

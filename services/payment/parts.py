@@ -14,6 +14,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
 from services.chassis.notices import Notices
 from services.chassis.tailer import Tailer
+from services.chassis.telemetry import Spans
 from services.payment.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
 from services.payment.payment import Payment
 from services.payment.payments import Payments
@@ -64,12 +65,20 @@ async def open_parts(
     owner: str = NAME,
     readers: int = 2,
     timing: Timing = DEFAULT_TIMING,
+    spans: Spans | None = None,
 ) -> AsyncIterator[Parts]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
 
-    `owner` names the instance; each run of it owns its leases under a name of its own.
+    `owner` names the instance; each run of it owns its leases under a name of its own. `spans`
+    are those of the process, where it is traced.
     """
-    database = await Database.open(database_url, clock=clock, owner=owner, readers=readers)
+    database = await Database.open(
+        database_url,
+        clock=clock,
+        owner=owner,
+        readers=readers,
+        spans=None if spans is None else spans.writes,
+    )
     try:
         await database.migrate(MIGRATIONS)
         run = f"{owner}/{ids.new('run')}"

@@ -18,6 +18,7 @@ from discovery.clock import Clock
 from services.chassis.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
+from services.chassis.telemetry import Spans
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
 from services.payment.processor import Processor
 from services.payment.servicer import PaymentServicer
@@ -46,10 +47,12 @@ async def build(
     readers: int = 2,
     timing: Timing = DEFAULT_TIMING,
     testing: SimulatedProcessor | None = None,
+    spans: Spans | None = None,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
 
-    `owner` names the instance. `testing` is the processor whose book is served, where it is.
+    `owner` names the instance. `testing` is the processor whose book is served, where it is;
+    `spans` are the process's, where it is traced.
     """
     async with open_parts(
         database_url=database_url,
@@ -60,6 +63,7 @@ async def build(
         owner=owner,
         readers=readers,
         timing=timing,
+        spans=spans,
     ) as parts:
         yield _to_service(parts, clock=clock, ids=ids, testing=testing)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.correlation import Correlation
 from services.chassis.event_log import EventLog, StreamConflictError
 from services.chassis.idempotency import RequestIdReusedError, recall, remember
 from services.chassis.ids import IdFactory
@@ -124,6 +125,13 @@ class PaymentStore:
             return before
         happened = decide(evidence, before, now=self._clock.now())
         return self._append(connection, before, happened)
+
+    def story(self, connection: Connection, payment: Payment) -> Correlation:
+        """Whose story the payment is: that of its newest event, which leads to the next."""
+        (newest,) = self._log.read_stream(
+            connection, payment.payment_id, after_version=payment.version - 1, limit=1
+        )
+        return Correlation(newest.correlation_id, newest.event_id, newest.traceparent)
 
     def _keep_or_close(self, connection: Connection, claim: Claim, payment: Payment) -> None:
         if payment.is_pending:

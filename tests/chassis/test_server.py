@@ -18,7 +18,7 @@ from discovery.instance import Instance
 from discovery.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
 from services.chassis.server import SWITCH_INTERVAL_S, CannotListenError, serve
-from services.chassis.settings import ServerSettings, TelemetrySettings
+from services.chassis.settings import ServerSettings
 from tests.echo_service import echo_server, echo_service
 from tests.manual_clock import ManualClock
 
@@ -97,7 +97,7 @@ async def test_a_server_leaves_in_the_reverse_of_the_order_in_which_it_came() ->
             clock=clock,
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
-            telemetry_settings=TelemetrySettings(log_level="error"),
+            log_level="error",
             stop=stop,
         )
     )

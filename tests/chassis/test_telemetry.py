@@ -3,67 +3,44 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from opentelemetry.proto.collector.trace.v1 import (
-    trace_service_pb2,
-    trace_service_pb2_grpc,
-)
 
+from discovery.clock import SystemClock
 from services.chassis import correlation, telemetry
 from services.chassis.channels import StoryChannel, story
 from services.chassis.errors import OverloadedError
 from services.chassis.settings import ServerSettings, TelemetrySettings
 from tests.echo_service import Echo, echo_server, path
+from tests.otlp import Collector, collecting
 from tests.rich_status import refusal
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """An OTLP endpoint that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.endpoint = ""
-        self.spans: list[Any] = []
-        self.resources: list[dict[str, str]] = []
-
-    async def Export(self, request: Any, context: Any) -> Any:
-        """Keep the spans and who sent them."""
-        for batch in request.resource_spans:
-            self.resources.append(
-                {each.key: each.value.string_value for each in batch.resource.attributes}
-            )
-            self.spans += [span for scope in batch.scope_spans for span in scope.spans]
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-    @asynccontextmanager
-    async def traced_server(self, **service: Any) -> AsyncIterator[Echo]:
-        """An echo server that exports its spans here; all have come when the block ends."""
-        settings = TelemetrySettings(otlp_endpoint=self.endpoint)
-        async with (
-            telemetry.exporting("echo", ServerSettings(instance_id="echo-1"), settings) as spans,
-            echo_server(spans=spans, **service) as echo,
-        ):
-            yield echo
-
-
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
-    """A collector that listens."""
-    collector, server = Collector(), grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    collector.endpoint = f"http://127.0.0.1:{port}"
-    yield collector
-    await server.stop(None)
+async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[Echo]:
+    """An echo server that exports its spans; all have come when the block ends."""
+    async with exporting(collector) as spans, echo_server(spans=spans, **service) as echo:
+        yield echo
+
+
+def exporting(
+    collector: Collector, **settings: Any
+) -> AbstractAsyncContextManager[telemetry.Spans | None]:
+    """What an instance named echo-1 tells its spans through."""
+    return telemetry.exporting(
+        "echo",
+        ServerSettings(instance_id="echo-1"),
+        TelemetrySettings(otlp_endpoint=collector.endpoint, **settings),
+        clock=SystemClock(),
+    )
 
 
 async def test_a_call_is_a_span_below_its_callers() -> None:
@@ -74,14 +51,13 @@ async def test_a_call_is_a_span_below_its_callers() -> None:
         seen.append(correlation.current().traceparent)
         return request
 
-    async with collecting() as collector, collector.traced_server(unary=unary) as echo:
+    async with collecting() as collector, traced_server(collector, unary=unary) as echo:
         await echo.unary(metadata=(("traceparent", TRACEPARENT),))
 
     (span,) = collector.spans
     assert span.name == path("Unary")
-    assert span.trace_id.hex() == TRACE_ID
-    assert span.parent_span_id.hex() == "00f067aa0ba902b7"
-    assert seen == [f"00-{TRACE_ID}-{span.span_id.hex()}-01"]
+    assert (span.trace_id, span.parent) == (TRACE_ID, "00f067aa0ba902b7")
+    assert seen == [f"00-{TRACE_ID}-{span.span_id}-01"]
     assert collector.resources[0]["service.name"] == "echo"
     assert collector.resources[0]["service.instance.id"] == "echo-1"
 
@@ -92,7 +68,7 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
     async def overloaded(request: StringValue, context: Any) -> None:
         raise OverloadedError(limit=1)
 
-    async with collecting() as collector, collector.traced_server(unary=overloaded) as echo:
+    async with collecting() as collector, traced_server(collector, unary=overloaded) as echo:
         refused = await refusal(echo.unary())
         [_ async for _ in echo.unary_stream("abc")]
         await echo.stream_unary("a", "b")
@@ -103,12 +79,7 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
 
     assert refused.reason == "OVERLOADED"
     assert refused.trailers["grpc-retry-pushback-ms"] == "100"
-    codes = {
-        span.name: next(
-            each.value.int_value for each in span.attributes if each.key == "rpc.grpc.status_code"
-        )
-        for span in collector.spans
-    }
+    codes = {span.name: span.attributes["rpc.grpc.status_code"] for span in collector.spans}
     assert codes == {
         path("Unary"): grpc.StatusCode.RESOURCE_EXHAUSTED.value[0],
         path("UnaryStream"): 0,
@@ -119,7 +90,7 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
 
 async def test_without_an_endpoint_there_are_no_spans() -> None:
     """Tracing is on when OTEL_EXPORTER_OTLP_ENDPOINT is set, and only then."""
-    async with telemetry.exporting("echo", ServerSettings(), TelemetrySettings()) as spans:
+    async with exporting(Collector()) as spans:
         assert spans is None
 
 

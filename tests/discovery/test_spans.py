@@ -1,52 +1,22 @@
 """Each call is a span, and each of its attempts a span below it that the server continues."""
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
 import pytest
 from grpc import StatusCode
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind
 
 import discovery
 from tests.probe_service import SERVICE, Open, Refusal, Start, failed, path, ready
+from tests.spans import Spans, attributes, ids, parent_of, sent
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 ROUND_ROBIN = {"loadBalancingConfig": [{"round_robin": {}}]}
-
-
-class Spans(SpanExporter):
-    """A provider of tracers, and what they told."""
-
-    def __init__(self) -> None:
-        self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(self))
-        self.told: list[ReadableSpan] = []
-        self._changed = asyncio.Event()
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Keep what ended."""
-        self.told += spans
-        self._changed.set()
-        return SpanExportResult.SUCCESS
-
-    def named(self, kind: str) -> list[ReadableSpan]:
-        """The ended spans of calls ("Sent") or of attempts ("Attempt"), as they began."""
-        found = [each for each in self.told if each.name.startswith(f"{kind}.")]
-        return sorted(found, key=lambda each: each.start_time or 0)
-
-    async def ended(self, number: int) -> list[ReadableSpan]:
-        """So many spans, once they have ended."""
-        while len(self.told) < number:
-            self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 30)
-        return self.told
 
 
 @pytest.fixture
@@ -55,28 +25,6 @@ def spans() -> Iterator[Spans]:
     made = Spans()
     yield made
     made.provider.shutdown()
-
-
-def sent(traceparent: str | bytes) -> tuple[str, str]:
-    """Trace and span id of a traceparent."""
-    _, trace_id, span_id, _ = str(traceparent).split("-")
-    return trace_id, span_id
-
-
-def ids(span: ReadableSpan) -> tuple[str, str]:
-    """Trace and span id of a span."""
-    return f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"
-
-
-def parent_of(span: ReadableSpan) -> tuple[str, str] | None:
-    """Trace and span id of a span's parent."""
-    above = span.parent
-    return None if above is None else (f"{above.trace_id:032x}", f"{above.span_id:016x}")
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    """What a span says."""
-    return dict(span.attributes or {})
 
 
 async def iterate(call: Any) -> None:

@@ -1,0 +1,123 @@
+"""A real OTLP/gRPC endpoint, for tests of what is exported."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.metrics.v1 import (
+    metrics_service_pb2,
+    metrics_service_pb2_grpc,
+)
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A span as it arrived; ids are hexadecimal, `parent` is empty for a root."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    parent: str
+    attributes: dict[str, Any]
+    events: tuple[tuple[str, dict[str, Any]], ...]
+    is_error: bool
+    description: str
+    began_ns: int
+
+
+@dataclass
+class Collector:
+    """Keeps what it gets."""
+
+    endpoint: str = ""
+    spans: list[Told] = field(default_factory=list)
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # Every export as text, for what must never be found in it.
+    raw: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """All that was exported."""
+        return "\n".join(self.raw)
+
+    def trace(self, trace_id: str) -> list[Told]:
+        """The spans of one trace."""
+        return [span for span in self.spans if span.trace_id == trace_id]
+
+    def keep_spans(self, request: trace_service_pb2.ExportTraceServiceRequest) -> None:
+        self.raw.append(json.dumps(MessageToDict(request), ensure_ascii=False))
+        for batch in request.resource_spans:
+            resource = _attributes(batch.resource.attributes)
+            self.resources.append(resource)
+            self.spans += [
+                _told(str(resource["service.name"]), span)
+                for scope in batch.scope_spans
+                for span in scope.spans
+            ]
+
+    def keep_metrics(self, request: metrics_service_pb2.ExportMetricsServiceRequest) -> None:
+        self.raw.append(json.dumps(MessageToDict(request), ensure_ascii=False))
+        for batch in request.resource_metrics:
+            for scope in batch.scope_metrics:
+                for metric in scope.metrics:
+                    data: Any = getattr(metric, str(metric.WhichOneof("data")))
+                    points = [_attributes(point.attributes) for point in data.data_points]
+                    self.metrics.setdefault(metric.name, []).extend(points)
+
+
+class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    async def Export(self, request: Any, context: Any) -> Any:
+        self._collector.keep_spans(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    async def Export(self, request: Any, context: Any) -> Any:
+        self._collector.keep_metrics(request)
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+@asynccontextmanager
+async def collecting() -> AsyncIterator[Collector]:
+    """A collector that listens."""
+    collector, server = Collector(), grpc.aio.server()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(collector), server)
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(collector), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    collector.endpoint = f"http://127.0.0.1:{port}"
+    try:
+        yield collector
+    finally:
+        await server.stop(None)
+
+
+def _told(service: str, span: Any) -> Told:
+    return Told(
+        service=service,
+        name=span.name,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent=span.parent_span_id.hex(),
+        attributes=_attributes(span.attributes),
+        events=tuple((event.name, _attributes(event.attributes)) for event in span.events),
+        is_error=span.status.code == span.status.STATUS_CODE_ERROR,
+        description=span.status.message,
+        began_ns=span.start_time_unix_nano,
+    )
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: getattr(pair.value, str(pair.value.WhichOneof("value"))) for pair in pairs}
