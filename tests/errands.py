@@ -1,6 +1,7 @@
 """Errands that know no business: sagas for the runner's tests, on one real database."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,6 +23,7 @@ from services.chassis.saga import (
     StepCall,
 )
 from services.chassis.saga_runner import SagaRunner
+from services.chassis.step_spans import StepSpans
 from tests.manual_clock import ManualClock
 
 KIND = "errand"
@@ -49,6 +51,9 @@ class Errands:
     answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
     calls: list[tuple[str, StepCall]] = field(default_factory=list)
     stories: list[Correlation] = field(default_factory=list)
+    recorded: list[Correlation] = field(default_factory=list)
+    traceparent: str = ""
+    asked: Callable[[], None] = lambda: None
     deadline: datetime | None = None
     loads: int = 0
 
@@ -71,6 +76,7 @@ class Errands:
         async def action(errand: Errand, call: StepCall) -> Answer:
             self.calls.append((name, call))
             self.stories.append(correlation.current())
+            self.asked()
             answer = self.answers[name].pop(0) if self.answers.get(name) else f"{name} done"
             if isinstance(answer, Exception):
                 raise answer
@@ -86,6 +92,7 @@ class Errands:
         return self.stored[state.subject]
 
     def record(self, connection: Connection, state: Errand, answer: str) -> Errand:
+        self.recorded.append(correlation.current())
         now = self.stored[state.subject]
         moves = {
             ("first", "first done"): "second",
@@ -116,7 +123,7 @@ class Errands:
                 return Plan(((step,),), deadline=None if step.is_pivot else self.deadline)
 
     def origin(self, state: Errand) -> Correlation:
-        return Correlation("story of " + state.subject)
+        return Correlation("story of " + state.subject, traceparent=self.traceparent)
 
     def since(self, state: Errand) -> datetime:
         return state.since
@@ -140,10 +147,17 @@ class Errands:
 class Town:
     """One runner on one database."""
 
-    def __init__(self, database: Database, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: ManualClock,
+        *,
+        spans: StepSpans | None = None,
+        traceparent: str = "",
+    ) -> None:
         self.database = database
         self.clock = clock
-        self.errands = Errands(clock)
+        self.errands = Errands(clock, traceparent=traceparent)
         self.leases = Leases(owner="runner", clock=clock, rng=random.Random(1))
         self.stop = False
         self.runner = SagaRunner(
@@ -153,6 +167,7 @@ class Town:
             clock=clock,
             pace=Pace(),
             draining=lambda: self.stop,
+            spans=spans,
         )
 
     async def begin(self, subject: str = "one") -> Claim:

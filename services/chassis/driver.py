@@ -92,8 +92,11 @@ class Driver:
 
     def start(self, claim: Claim) -> None:
         """Drive a claim whose row was just committed; to be passed as `then` of the write."""
+        self._queue(claim, correlation.current())
+
+    def _queue(self, claim: Claim, story: Correlation) -> None:
         if len(self._waiting) < WAITING_MAX:
-            self._waiting.append((claim, correlation.current()))
+            self._waiting.append((claim, story))
             self._fill()
 
     async def drain(self) -> None:
@@ -127,7 +130,7 @@ class Driver:
 
     def _start_all(self, claims: tuple[Claim, ...]) -> None:
         for claim in claims:
-            self.start(claim)
+            self._queue(claim, correlation.EMPTY)
 
     async def _pause(self) -> None:
         """Sleep for a poll, give or take a fifth: instances don't poll in step."""

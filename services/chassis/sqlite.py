@@ -53,6 +53,8 @@ class SqliteDialect:
         self._engine: Engine = create_engine(
             URL.create("sqlite", database=str(path)),
             poolclass=NullPool,
+            # An error of the driver is logged whole; what was to be stored is not part of it.
+            hide_parameters=True,
             connect_args={"isolation_level": None, "check_same_thread": False},
         )
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from services.chassis.step_spans import StepSpans
+    from services.chassis.tracing import Pipeline
     from services.chassis.write_spans import WriteSpans
 
 # What may wait for a slow collector before spans are dropped, and how long a stop waits for it.
 MAX_WAITING_SPANS = 4_096
-FLUSH_TIMEOUT_MS = 2_000
+FLUSH_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,30 @@ async def exporting(
     from services.chassis.step_spans import StepSpans  # noqa: PLC0415
     from services.chassis.write_spans import WriteSpans  # noqa: PLC0415
 
-    sender = tracing.resource(service_name, server)
-    traces = tracing.tracer_provider(sender, settings)
-    counts = tracing.meter_provider(sender, settings) if settings.metrics == "otlp" else None
-    tracer = traces.get_tracer("tradepost")
+    pipeline = tracing.pipeline(service_name, server, settings)
+    tracer = pipeline.traces.get_tracer("tradepost")
     try:
         yield Spans(
-            interceptor=tracing.interceptor(traces),
+            interceptor=tracing.interceptor(pipeline.traces),
             traceparent=tracing.current_traceparent,
             writes=WriteSpans(tracer, clock),
             steps=StepSpans(tracer),
-            tracer_provider=traces,
-            meter_provider=counts,
+            tracer_provider=pipeline.traces,
+            meter_provider=pipeline.counts,
         )
     finally:
-        # In a thread: OpenTelemetry waits for its exporter, and the loop must not.
-        await asyncio.to_thread(traces.force_flush, FLUSH_TIMEOUT_MS)
-        await asyncio.to_thread(traces.shutdown)
-        if counts is not None:
-            await asyncio.to_thread(counts.shutdown, FLUSH_TIMEOUT_MS)
+        await _end(pipeline, clock)
+
+
+async def _end(pipeline: "Pipeline", clock: Clock) -> None:
+    """Send what is left, but let no collector that is away keep the process from stopping.
+
+    In threads: OpenTelemetry waits for its exporters, and the loop must not.
+    """
+    ending = asyncio.ensure_future(asyncio.to_thread(pipeline.end))
+    patience = asyncio.ensure_future(clock.sleep(FLUSH_TIMEOUT_S))
+    await asyncio.wait({ending, patience}, return_when=asyncio.FIRST_COMPLETED)
+    patience.cancel()
+    if not ending.done():
+        await asyncio.to_thread(pipeline.give_up)
+    await ending

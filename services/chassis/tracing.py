@@ -1,5 +1,7 @@
 """The part of telemetry that imports OpenTelemetry's SDK."""
 
+from dataclasses import dataclass
+
 import grpc
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
@@ -17,9 +19,29 @@ from services.chassis.story_context import traceparent_of
 from services.chassis.telemetry import MAX_WAITING_SPANS
 
 
-def resource(service_name: str, server: ServerSettings) -> Resource:
-    """Who sends."""
-    return Resource.create(
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What spans and metrics go through on their way to the endpoint, from threads of its own."""
+
+    traces: TracerProvider
+    counts: MeterProvider | None
+    _exporters: tuple[OTLPSpanExporter | OTLPMetricExporter, ...]
+
+    def end(self) -> None:
+        """Send what is left; blocks for as long as the exporters try."""
+        self.traces.shutdown()
+        if self.counts is not None:
+            self.counts.shutdown()
+
+    def give_up(self) -> None:
+        """Drop what is left; an `end` that is waiting returns."""
+        for exporter in self._exporters:
+            exporter.shutdown()
+
+
+def pipeline(service_name: str, server: ServerSettings, settings: TelemetrySettings) -> Pipeline:
+    """Spans go in batches, metrics every minute (OTEL_METRIC_EXPORT_INTERVAL), over OTLP/gRPC."""
+    sender = Resource.create(
         {
             "service.namespace": "tradepost",
             "service.name": service_name,
@@ -27,24 +49,18 @@ def resource(service_name: str, server: ServerSettings) -> Resource:
             "service.instance.id": server.instance_id,
         }
     )
-
-
-def tracer_provider(sender: Resource, settings: TelemetrySettings) -> TracerProvider:
-    """A provider that sends spans to the endpoint (OTLP/gRPC) in batches, from its own thread."""
-    made = TracerProvider(resource=sender)
     endpoint = settings.otlp_endpoint
-    exporter = OTLPSpanExporter(endpoint=endpoint, insecure=_is_insecure(endpoint))
-    made.add_span_processor(
-        BatchSpanProcessor(DiscreetExporter(exporter), max_queue_size=MAX_WAITING_SPANS)
+    insecure = endpoint.startswith("http://")
+    spans = OTLPSpanExporter(endpoint=endpoint, insecure=insecure)
+    traces = TracerProvider(resource=sender)
+    traces.add_span_processor(
+        BatchSpanProcessor(DiscreetExporter(spans), max_queue_size=MAX_WAITING_SPANS)
     )
-    return made
-
-
-def meter_provider(sender: Resource, settings: TelemetrySettings) -> MeterProvider:
-    """A provider that sends metrics there too, every minute (OTEL_METRIC_EXPORT_INTERVAL)."""
-    endpoint = settings.otlp_endpoint
-    exporter = OTLPMetricExporter(endpoint=endpoint, insecure=_is_insecure(endpoint))
-    return MeterProvider(resource=sender, metric_readers=[PeriodicExportingMetricReader(exporter)])
+    if settings.metrics == "none":
+        return Pipeline(traces, None, (spans,))
+    points = OTLPMetricExporter(endpoint=endpoint, insecure=insecure)
+    reader = PeriodicExportingMetricReader(points)
+    return Pipeline(traces, MeterProvider([reader], resource=sender), (spans, points))
 
 
 def interceptor(made: TracerProvider) -> grpc.aio.ServerInterceptor:
@@ -58,7 +74,3 @@ def interceptor(made: TracerProvider) -> grpc.aio.ServerInterceptor:
 def current_traceparent() -> str:
     """The W3C traceparent of the current span; empty where there is none."""
     return traceparent_of(trace.get_current_span())
-
-
-def _is_insecure(endpoint: str) -> bool:
-    return endpoint.startswith("http://")

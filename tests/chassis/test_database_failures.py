@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.chassis.database import Database, StoreUnavailableError
 from services.chassis.sqlite import SqliteDialect
 from tests.databases import Gate
 from tests.manual_clock import ManualClock
+from tests.notes import add_note, create_notes
 
 PAGE_BYTES = 4096
 
@@ -177,3 +178,16 @@ def test_the_dialect_blames_the_store_for_what_the_store_did(tmp_path: Path) -> 
     assert dialect.is_store_failure(OperationalError("COMMIT", None, blamed))
     assert not dialect.is_store_failure(innocent)
     assert not dialect.is_store_failure(TimeoutError())
+
+
+async def test_an_error_of_the_store_names_no_values(tmp_path: Path) -> None:
+    """It is logged whole, and what was to be stored may be somebody's secret."""
+    database = await Database.open(f"sqlite:///{tmp_path}/n.db", clock=ManualClock(), owner="test")
+    await database.write(create_notes)
+    await database.write(add_note, "canary")
+    with pytest.raises(IntegrityError) as raised:
+        await database.write(add_note, "canary")
+    await database.close()
+
+    assert "note.text" in str(raised.value)
+    assert "canary" not in str(raised.value)

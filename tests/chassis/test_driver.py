@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from services.chassis import correlation
+from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.lease import Claim
 from tests.databases import Gate, opened_database
@@ -21,6 +23,7 @@ from tests.driven_instance import (
     finish,
     hang,
     nothing_pending,
+    pending,
     row_of,
     wait_then_finish,
 )
@@ -47,6 +50,31 @@ async def test_placed_work_is_driven_at_once(database: Database, clock: ManualCl
         placed = await ours.place("ord_1")
         assert await ours.next_driven() == placed
         await advance_until(clock, partial(nothing_pending, database), step_s=0)
+
+
+async def test_a_drive_goes_on_with_the_story_of_the_write(
+    database: Database, clock: ManualClock
+) -> None:
+    """Of its context nothing else; what the loop finds has no story but its own."""
+    stories: list[Correlation] = []
+
+    async def note(instance: Instance, claim: Claim) -> None:
+        stories.append(correlation.current())
+        await finish(instance, claim)
+
+    async def one_is_left() -> bool:
+        return await database.read(pending) == 1
+
+    ours = Instance("ours", database, clock, note)
+    correlation.bind(Correlation("basket-7"))
+    await ours.database.write(ours.leases.open, "ord_0", KIND)
+    async with ours.running():
+        await ours.place("ord_1")
+        await advance_until(clock, one_is_left, step_s=0)
+        await clock.advance(LEASE_S)
+        await advance_until(clock, partial(nothing_pending, database))
+
+    assert stories == [Correlation("basket-7"), correlation.EMPTY]
 
 
 async def test_a_cancelled_handler_leaves_nothing_undriven(

@@ -1,5 +1,7 @@
 """Traces: a span per call, children of the caller's; nothing is loaded where nobody listens."""
 
+import asyncio
+import random
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -8,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from discovery.clock import SystemClock
+from discovery.clock import Clock, SystemClock
 from services.chassis import correlation, telemetry
-from services.chassis.channels import StoryChannel, story
+from services.chassis.channels import StoryChannel, participant_channel, story
 from services.chassis.errors import OverloadedError
 from services.chassis.settings import ServerSettings, TelemetrySettings
 from tests.echo_service import Echo, echo_server, path
+from tests.manual_clock import ManualClock
 from tests.otlp import Collector, collecting
 from tests.rich_status import refusal
 
@@ -32,14 +36,14 @@ async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[E
 
 
 def exporting(
-    collector: Collector, **settings: Any
+    collector: Collector, *, clock: Clock | None = None, **settings: Any
 ) -> AbstractAsyncContextManager[telemetry.Spans | None]:
     """What an instance named echo-1 tells its spans through."""
     return telemetry.exporting(
         "echo",
         ServerSettings(instance_id="echo-1"),
         TelemetrySettings(otlp_endpoint=collector.endpoint, **settings),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
     )
 
 
@@ -86,6 +90,79 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
         path("StreamUnary"): 0,
         path("StreamStream"): 0,
     }
+
+
+async def test_free_text_of_an_error_is_not_exported() -> None:
+    """Exceptions and details may repeat what a caller sent: codes and types leave, words don't."""
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        if request.value == "abort":
+            await context.abort(grpc.StatusCode.NOT_FOUND, "canary")
+        raise ValueError("canary")
+
+    async with collecting() as collector, traced_server(collector, unary=unary) as echo:
+        bug = await refusal(echo.unary("bug"))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await echo.unary("abort")
+
+    assert bug.reason == "INTERNAL"
+    codes = [span.attributes["rpc.grpc.status_code"] for span in collector.spans]
+    assert codes == [grpc.StatusCode.INTERNAL.value[0], grpc.StatusCode.NOT_FOUND.value[0]]
+    assert [span.is_error for span in collector.spans] == [True, False]
+    assert [(span.events, span.description) for span in collector.spans] == [((), "")] * 2
+    assert "canary" not in collector.text()
+
+
+async def test_a_channel_of_a_traced_process_tells_its_calls() -> None:
+    """Spans and metrics reach the endpoint, and the next service continues the attempt's span."""
+    async with (
+        collecting() as collector,
+        traced_server(collector) as echo,
+        exporting(collector) as spans,
+        participant_channel(
+            f"static:///{echo.server.endpoint}",
+            clock=SystemClock(),
+            rng=random.Random(7),
+            spans=spans,
+        ) as channel,
+    ):
+        correlation.bind(correlation.Correlation("basket-7", traceparent=TRACEPARENT))
+        await Echo(echo.server, channel).unary()
+
+    by_name = {span.name.partition(".")[0]: span for span in collector.spans}
+    call, attempt, answer = by_name["Sent"], by_name["Attempt"], by_name["/tradepost"]
+    assert call.parent == "00f067aa0ba902b7"
+    assert (attempt.parent, answer.parent) == (call.span_id, attempt.span_id)
+    assert {span.trace_id for span in collector.spans} == {TRACE_ID}
+    assert set(collector.metrics) >= {"grpc.client.attempt.started", "grpc.client.call.duration"}
+
+
+async def test_a_collector_that_is_away_keeps_nobody_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After two seconds what it didn't take is dropped, however long an export may try."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
+    clock, nobody = ManualClock(), Collector(endpoint="http://127.0.0.1:1")
+    async with (
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as group,
+        exporting(nobody, clock=clock) as spans,
+    ):
+        assert spans is not None
+        spans.tracer_provider.get_tracer("test").start_span("unheard").end()
+        group.create_task(pass_patience(clock))
+
+
+async def pass_patience(clock: ManualClock) -> None:
+    await clock.wait_for_sleepers()
+    await clock.advance(telemetry.FLUSH_TIMEOUT_S)
+
+
+async def test_metrics_can_be_left_out() -> None:
+    """OTEL_METRICS_EXPORTER=none, for a collector that takes traces only."""
+    async with collecting() as collector, exporting(collector, metrics="none") as spans:
+        assert spans is not None
+        assert spans.meter_provider is None
 
 
 async def test_without_an_endpoint_there_are_no_spans() -> None:
