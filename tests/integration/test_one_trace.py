@@ -36,7 +36,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CUSTOMER = "ada.canary@example.com"
 # An unknown method is declined; what it is called is the customer's.
 CARD = "pm_canary4111111111111111"
+TROUBLE = "pm_unavailable_before"
 TOKEN = "canary-token-of-the-agent"
+COLLECTOR_KEY = "canary-key-of-the-collector"
 BEARER = "Bearer canary-of-the-caller"
 TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 STORY = (("traceparent", f"00-{TRACE_ID}-{CALLER}-01"), ("authorization", BEARER))
@@ -80,6 +82,7 @@ async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "TRADEPOST_LOG_LEVEL": "debug",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={COLLECTOR_KEY}",
             "CONSUL_HTTP_TOKEN": TOKEN,
         }
         async with (
@@ -121,7 +124,8 @@ async def shop(orders: Any) -> str:
     """Do what customers do; the id of the order that went well."""
     created = await orders.CreateOrder(an_order(1), metadata=STORY)
     assert created.order.state == OrderState.ORDER_STATE_CONFIRMED
-    await orders.CreateOrder(an_order(2, payment_method=CARD))
+    for number, payment_method in enumerate([CARD, TROUBLE], start=10):
+        await orders.CreateOrder(an_order(number, payment_method=payment_method))
     await orders.CancelOrder(
         CancelOrderRequest(
             request_id=request_id(3), order_id=created.order.order_id, reason=f"for {CUSTOMER}"
@@ -258,7 +262,9 @@ async def test_metrics_arrive_and_tell_methods_targets_and_codes_only(story: Sto
     assert methods == {method for _, method, _ in STEPS.values()}
 
 
-@pytest.mark.parametrize("secret", [CUSTOMER, CARD, "pm_visa", TOKEN, BEARER, "canary"])
+@pytest.mark.parametrize(
+    "secret", [CUSTOMER, CARD, "pm_visa", TROUBLE, TOKEN, BEARER, COLLECTOR_KEY, "canary"]
+)
 async def test_nothing_entrusted_to_the_suite_leaves_it(story: Story, secret: str) -> None:
     """No payment method, customer or secret is in any span, metric or log line, at any level."""
     assert secret not in story.collector.text()
