@@ -97,6 +97,10 @@ class CallRecord:
         self._active += 1
         return began
 
+    def picked_late(self) -> None:
+        """There was nothing to pick from at first; the call waited for it (gRFC A72)."""
+        self._span.add_event("Delayed LB pick complete")
+
     def _retried(self, delay_s: float) -> None:
         self._retries += 1
         self._retry_delay_s += delay_s

@@ -73,6 +73,8 @@ async def pick_later(balancer: Balancer, method: Method, outgoing: Outgoing, clo
             raise deadline.spent(method.path)
         if picked is not None:
             outgoing.subchannel = picked
+            if outgoing.record is not None:
+                outgoing.record.picked_late()
             return
         if balancer.state is _FAILED and not wait_for_ready:
             raise NoInstanceError(f"{method.path}: {balancer.why_nothing()}")

@@ -1,5 +1,6 @@
 """Each call is a span, and each of its attempts a span below it that the server continues."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -8,9 +9,12 @@ import grpc
 import pytest
 from grpc import StatusCode
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
 
 import discovery
+from discovery.memory import MemoryRegistry
 from tests.probe_service import SERVICE, Open, Refusal, Start, failed, path, ready
 from tests.spans import Spans, attributes, ids, parent_of, sent
 
@@ -173,6 +177,40 @@ async def test_a_refusal_of_ours_is_a_call_without_attempts(open_to: Open, spans
     codes = [attributes(each)["rpc.response.status_code"] for each in spans.named("Sent")]
     assert codes == ["DEADLINE_EXCEEDED", "UNAVAILABLE"]
     assert spans.named("Attempt") == []
+
+
+@pytest.mark.parametrize("method", ["Post", "Watch"])
+async def test_a_call_that_waited_for_an_instance_says_so(
+    start: Start, spans: Spans, method: str
+) -> None:
+    """Between its begin and the first attempt nothing else would tell what it waited for."""
+    registry, server = MemoryRegistry(), await start("a")
+    async with discovery.open_channel(
+        "memory:///probe", watcher=registry, rng=random.Random(7), tracer_provider=spans.provider
+    ) as channel:
+        if method == "Post":
+            call = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+        else:
+            call = asyncio.ensure_future(iterate(channel.unary_stream(path("Watch"))(b"x")))
+        await asyncio.sleep(0)
+        await registry.register(server.instance())
+        await call
+
+    await spans.ended(2)
+    (late,) = spans.named("Sent")
+    assert [event.name for event in late.events] == ["Delayed LB pick complete"]
+
+
+async def test_a_trace_that_is_not_sampled_goes_on_unsampled(start: Start, open_to: Open) -> None:
+    """Nobody is told, and the server neither: it has the same to decide by."""
+    server = await start("a")
+    provider = TracerProvider(sampler=ALWAYS_OFF)
+    get = open_to(server, tracer_provider=provider).unary_unary(path("Get"))
+
+    await get(b"x", metadata=(("traceparent", TRACEPARENT),))
+
+    version, trace_id, _, flags = str(server.seen[0].metadata["traceparent"]).split("-")
+    assert (version, trace_id, flags) == ("00", TRACE_ID, "00")
 
 
 @pytest.mark.parametrize("method", ["Get", "Watch", "Upload", "Chat"])
