@@ -56,30 +56,37 @@ async def build(
     )
     try:
         await database.migrate(MIGRATIONS)
-        log = EventLog(clock=clock, ids=ids)
-        items = Items(log=log, clock=clock)
-        reservations = Reservations(log=log, clock=clock)
-        servicer = InventoryServicer(database=database, items=items, reservations=reservations)
-        sweeper = Sweeper(
-            database=database, reservations=reservations, clock=clock, every_s=sweep_every_s
-        )
-        tailer = Tailer(database=database, log=log, clock=clock)
-        yield Service(
-            name=NAME,
-            servicers=(partial(add_InventoryServiceServicer_to_server, servicer),),
-            service_names=(_SERVICE,),
-            errors=ERRORS,
-            compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
-            feed=Feed(
-                name=NAME,
-                aggregate_types=_AGGREGATE_TYPES,
-                database=database,
-                log=log,
-                tailer=tailer,
-                clock=clock,
-            ),
-            background=(tailer.run, sweeper.run),
-            on_drain=(tailer.stop_waiters,),
-        )
+        yield _to_service(database, clock=clock, ids=ids, sweep_every_s=sweep_every_s)
     finally:
         await database.close()
+
+
+def _to_service(
+    database: Database, *, clock: Clock, ids: IdFactory, sweep_every_s: float
+) -> Service:
+    """What stands on a migrated database."""
+    log = EventLog(clock=clock, ids=ids)
+    items = Items(log=log, clock=clock)
+    reservations = Reservations(log=log, clock=clock)
+    servicer = InventoryServicer(database=database, items=items, reservations=reservations)
+    sweeper = Sweeper(
+        database=database, reservations=reservations, clock=clock, every_s=sweep_every_s
+    )
+    tailer = Tailer(database=database, log=log, clock=clock)
+    return Service(
+        name=NAME,
+        servicers=(partial(add_InventoryServiceServicer_to_server, servicer),),
+        service_names=(_SERVICE,),
+        errors=ERRORS,
+        compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
+        feed=Feed(
+            name=NAME,
+            aggregate_types=_AGGREGATE_TYPES,
+            database=database,
+            log=log,
+            tailer=tailer,
+            clock=clock,
+        ),
+        background=(tailer.run, sweeper.run),
+        on_drain=(tailer.stop_waiters,),
+    )

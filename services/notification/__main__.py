@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis import telemetry
 from services.chassis.channels import participant_channel
 from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
@@ -32,12 +33,18 @@ async def main() -> None:
     settings = ServerSettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     notification = NotificationSettings()  # type: ignore[call-arg]  # ..._SENDER_URL
+    told = TelemetrySettings()
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
+        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
-            notification.order_target, clock=clock, rng=rng, service_config=FEED_CONFIG
+            notification.order_target,
+            clock=clock,
+            rng=rng,
+            service_config=FEED_CONFIG,
+            spans=spans,
         ) as orders,
         build(
             database_url=database.url,
@@ -51,6 +58,7 @@ async def main() -> None:
                 sender_address=notification.sender_address,
                 customer_domain=notification.customer_domain,
                 owner=settings.instance_id or NAME,
+                spans=spans,
             ),
         ) as service,
     ):
@@ -61,7 +69,8 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            telemetry_settings=TelemetrySettings(),
+            log_level=told.log_level,
+            spans=spans,
         )
 
 

@@ -14,6 +14,7 @@ from services.chassis.lease import Leases
 from services.chassis.subscription import POLL_S as SUBSCRIPTION_POLL_S
 from services.chassis.subscription import Subscription
 from services.chassis.tailer import Tailer
+from services.chassis.telemetry import Spans
 from services.notification.consumer import CONSUMER, LEASE_KIND, OrderConsumer
 from services.notification.driver import MAX_RUNNING, POLL_S, NotificationDrive
 from services.notification.sender import Sender
@@ -41,6 +42,7 @@ class Means:
     owner: str = NAME
     poll_s: float = POLL_S
     subscription_poll_s: float = SUBSCRIPTION_POLL_S
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True)

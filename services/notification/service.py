@@ -52,7 +52,11 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
 async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
     database = await Database.open(
-        database_url, clock=means.clock, owner=means.owner, readers=readers
+        database_url,
+        clock=means.clock,
+        owner=means.owner,
+        readers=readers,
+        spans=None if means.spans is None else means.spans.writes,
     )
     try:
         await database.migrate(MIGRATIONS)
