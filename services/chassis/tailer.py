@@ -19,6 +19,8 @@ from services.chassis.database import Database, StoreOverloadedError, StoreUnava
 from services.chassis.event_log import EVENT, EventLog
 from services.chassis.prepared import Prepared
 
+# While nobody waits, one poll in so many reads.
+IDLE_POLLS = 40
 _READ_MAX = 1000
 
 _CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type)
@@ -147,9 +149,13 @@ class Tailer:
             self._wake.set()
 
     async def _poll(self) -> None:
+        """Look for what others wrote; where nobody waits for it, just often enough to keep up."""
+        idle = 0
         while True:
             await self._clock.sleep(self._poll_s)
-            self._wake.set()
+            idle = 0 if self._followers or self._position_waiters else idle + 1
+            if idle % IDLE_POLLS == 0:
+                self._wake.set()
 
     async def _start(self) -> None:
         """Begin at the head; who followed before that may have missed what lies below it."""

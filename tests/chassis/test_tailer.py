@@ -13,7 +13,7 @@ from discovery.clock import SystemClock
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent
 from services.chassis.ids import IdFactory
-from services.chassis.tailer import Change, Tailer
+from services.chassis.tailer import IDLE_POLLS, Change, Tailer
 from tests.databases import Gate, opened_database
 from tests.manual_clock import ManualClock
 
@@ -276,3 +276,22 @@ async def test_the_tailer_outlives_a_store_that_does_not_answer(
             await blocking
             assert await waiting == Change(1, "ord_1", 1, PLACED.type)
     await database.close()
+
+
+async def test_where_nobody_waits_the_log_is_looked_at_rarely(
+    database: Database, other: Database, log: EventLog
+) -> None:
+    """An idle service costs next to nothing, and still doesn't fall behind for long."""
+    clock = ManualClock()
+    tailer = Tailer(database=database, log=log, clock=clock, poll_s=1.0)
+    await other.write(log.append, "ord_1", 0, [PLACED])
+    async with running(tailer), asyncio.timeout(WAIT_S):
+        assert await tailer.wait_position(1)
+        await other.write(log.append, "ord_1", 1, [PLACED])
+        for _ in range(IDLE_POLLS - 1):
+            await clock.advance(1.0)
+        assert tailer.position == 1
+
+        while tailer.position == 1:
+            await clock.advance(1.0)
+        assert tailer.position == 2
