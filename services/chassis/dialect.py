@@ -43,10 +43,6 @@ class Dialect(Protocol):
         """Mark the point to which `rollback_to_savepoint` returns."""
         ...
 
-    def release_savepoint(self, connection: Connection) -> None:
-        """Keep what was done since `savepoint`."""
-        ...
-
     def rollback_to_savepoint(self, connection: Connection) -> None:
         """Undo what was done since `savepoint`, and forget the mark."""
         ...

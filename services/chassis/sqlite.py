@@ -85,9 +85,6 @@ class SqliteDialect:
     def savepoint(self, connection: Connection) -> None:
         _driver(connection).execute("SAVEPOINT one_write")
 
-    def release_savepoint(self, connection: Connection) -> None:
-        _driver(connection).execute("RELEASE one_write")
-
     def rollback_to_savepoint(self, connection: Connection) -> None:
         _driver(connection).execute("ROLLBACK TO one_write")
         _driver(connection).execute("RELEASE one_write")

@@ -199,10 +199,9 @@ class Writer:
         # A function may swallow the error that aborted the transaction, so this is asked always.
         if not self._dialect.is_open(connection):
             raise _TransactionLostError from job.error
+        # One that is no longer needed stays below the next: COMMIT releases them all at once.
         if behind_savepoint and job.error is not None:
             self._dialect.rollback_to_savepoint(connection)
-        elif behind_savepoint:
-            self._dialect.release_savepoint(connection)
 
     def _give_up(self, jobs: list[Job], cause: BaseException) -> None:
         """The transaction is gone, so nobody in it has an answer: refusals too read lost writes."""
