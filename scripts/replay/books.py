@@ -15,7 +15,8 @@ from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntryK
 from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerPostingKind, LedgerSide
 
 from scripts.replay.census import Census
-from scripts.replay.till import SETTLED, Tally
+from scripts.replay.tally import Tally
+from scripts.replay.till import SETTLED
 
 KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
 PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
@@ -82,6 +83,7 @@ def _orders(census: Census, tally: Tally) -> Iterator[Line]:
     )
     yield Line("orders that stand elsewhere than answered", moved, 0)
     yield Line("promises broken towards a caller", len(tally.broken_promises), 0)
+    yield Line("failed calls of safe methods", tally.failed_calls.total(), 0)
 
 
 def _money(census: Census, _: Tally) -> Iterator[Line]:

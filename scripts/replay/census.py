@@ -5,53 +5,32 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from tradepost.event.v1.event_service_pb2 import GetFeedRequest
-from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
 from tradepost.inventory.v1.inventory_service_pb2 import (
     ListReservationsRequest,
     ListStockMovementsRequest,
     ListStockRequest,
 )
-from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
 from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
 from tradepost.inventory.v1.reservation_pb2 import Reservation
 from tradepost.notification.v1.notification_pb2 import Notification, NotificationState
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
-from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
-from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceAsyncStub
 from tradepost.order.admin.v1.saga_pb2 import Saga
 from tradepost.order.v1.order_pb2 import Order
 from tradepost.order.v1.order_service_pb2 import ListOrdersRequest
-from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry
 from tradepost.payment.testing.v1.simulated_processor_service_pb2 import (
     ListProcessorEntriesRequest,
 )
-from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
-    SimulatedProcessorServiceAsyncStub,
-)
 from tradepost.payment.v1.ledger_pb2 import LedgerEntry
 from tradepost.payment.v1.payment_pb2 import Payment
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
-from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
 from discovery.clock import Clock
+from scripts.replay.stubs import Stubs
 
 PAGE_SIZE = 1_000
 REST_POLL_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Stubs:
-    """One stub for each service of the suite."""
-
-    orders: OrderServiceAsyncStub
-    sagas: SagaAdminServiceAsyncStub
-    payments: PaymentServiceAsyncStub
-    inventory: InventoryServiceAsyncStub
-    processor: SimulatedProcessorServiceAsyncStub
-    notifications: NotificationServiceAsyncStub
-    order_feed: EventFeedServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)

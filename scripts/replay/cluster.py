@@ -10,8 +10,9 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,8 @@ from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
 from discovery.instance import Instance
 from discovery.registry import RegistryError
-from scripts.tools.consul_agent import ConsulAgent, die_with_parent
-from scripts.tools.places import ROOT
+from scripts.tools.consul_agent import ConsulAgent
+from scripts.tools.places import ROOT, VENV
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
@@ -42,38 +43,47 @@ class Slot:
     number: int
     log: Path
     environment: Mapping[str, str]
-    process: asyncio.subprocess.Process | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def name(self) -> str:
         return f"{self.service}-{self.number}"
 
+    @property
+    def ended(self) -> str | None:
+        """How what ran here ended; None while it runs."""
+        if self.process is None:
+            return "it was never started"
+        status = self.process.poll()
+        return None if status is None else f"status {status}"
+
     async def start(self) -> None:
-        """Start the instance; returns before it serves."""
+        """Start the instance; returns before it serves.
+
+        Not through the event loop: uvloop forks, and in a fork of a process that uses gRPC its
+        handlers start threads that crash before the program is there. This one doesn't fork.
+        """
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"services.{self.service}",
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
+                [sys.executable, "-m", "scripts.tools.leashed", f"services.{self.service}"],
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask the instance to drain (or to die at once) and wait until it has ended."""
-        if self.process is None or self.process.returncode is not None:
+        if self.process is None or self.ended:
             return
         self.process.send_signal(how)
         try:
-            await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
-        except TimeoutError:
+            await asyncio.to_thread(self.process.wait, STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-            await self.process.wait()
+            await asyncio.to_thread(self.process.wait)
 
     def tail(self) -> str:
         """The last lines of the log."""
@@ -97,21 +107,27 @@ class Cluster:
         """The registered instances of one service, sorted by id."""
         return await self.registry.lookup(service)
 
-    async def wait_registered(self) -> None:
-        """Return once every slot's instance is registered. Raises StartError."""
+    async def wait_registered(self, *, replaced: Collection[Instance] = ()) -> None:
+        """Return once every slot's instance is registered, and is none of `replaced`.
+
+        Raises StartError.
+        """
         give_up_s = self.clock.monotonic() + START_TIMEOUT_S
-        missing = {slot.name: slot for slot in self.slots}
-        while missing:
-            for slot in missing.values():
-                if slot.process is None or slot.process.returncode is not None:
-                    raise StartError(f"{slot.name} ended:\n{slot.tail()}")
+        while missing := await self._missing(replaced):
+            for slot in missing:
+                if slot.ended:
+                    raise StartError(f"{slot.name} ended ({slot.ended}):\n{slot.tail()}")
             if self.clock.monotonic() > give_up_s:
-                slot = next(iter(missing.values()))
+                slot = missing[0]
                 raise StartError(f"{slot.name} was not registered in time:\n{slot.tail()}")
             await self.clock.sleep(POLL_S)
-            for service in {slot.service for slot in missing.values()}:
-                for instance in await self._registered(service):
-                    missing.pop(instance.instance_id, None)
+
+    async def _missing(self, replaced: Collection[Instance]) -> list[Slot]:
+        found: set[str] = set()
+        for service in {slot.service for slot in self.slots}:
+            listed = await self._registered(service)
+            found |= {instance.instance_id for instance in listed if instance not in replaced}
+        return [slot for slot in self.slots if slot.name not in found]
 
     async def _registered(self, service: str) -> tuple[Instance, ...]:
         try:
@@ -166,5 +182,8 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",
         "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{data.absolute() / 'mail'}",
+        # Compiling what it imports takes an instance four times as long as the rest of its start.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(VENV / "bytecode"),
     }
     return Slot(service, number, folder / "logs" / f"{service}-{number}.log", environment)

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.replay.books import Line
-from scripts.replay.till import Tally
+from scripts.replay.faults import Fault
+from scripts.replay.tally import Tally
 
 PERCENTILES = (50, 95, 99)
 
@@ -22,7 +23,7 @@ class Report:
 
     tally: Tally
     elapsed_s: float
-    dropped: Mapping[str, int]
+    faults: Mapping[Fault, int]
     books: Sequence[Line]
     needs_review: int
 
@@ -51,6 +52,9 @@ class Report:
             "outcomes": dict(sorted(outcomes.items())),
             "orders_per_s": round(self.orders_per_s, 1),
             "latency_ms": {f"p{rank}": round(self.latency_ms(rank), 1) for rank in PERCENTILES},
+            "faults": {fault.name.lower(): self.faults.get(fault, 0) for fault in Fault},
+            "reads": self.tally.reads.total(),
+            "failed_calls": dict(sorted(self.tally.failed_calls.items())),
             "books": [
                 {"name": line.name, "left": line.left, "right": line.right, "ok": line.ok}
                 for line in self.books
@@ -61,15 +65,21 @@ class Report:
         """Write the machine's view to `file`."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
-    def show(self, console: Console) -> None:
-        """Print the person's view."""
+    def show(self, console: Console, *, dropped: Mapping[str, int]) -> None:
+        """Print the person's view; `dropped` counts what the data had too much."""
         console.print(self._outcomes())
         console.print(self._books())
-        for what, count in self.dropped.items():
+        for what, count in dropped.items():
             if count:
                 console.print(f"dropped from the data: {count:,} {what}")
-        for status, count in sorted(self.tally.failed_calls.items()):
-            console.print(f"calls repeated after {status}: {count:,}")
+        for fault, count in self.faults.items():
+            console.print(f"{fault.value}: {count:,}")
+        console.print(
+            f"read along: {self.tally.reads.total():,} reads,"
+            f" {self.tally.resumed_watches:,} watches resumed elsewhere"
+        )
+        for call, count in sorted(self.tally.failed_calls.items()):
+            console.print(f"[red]failed calls: {call}: {count:,}[/red]")
         for promise in self.tally.broken_promises:
             console.print(f"[red]{promise}[/red]")
         ranks = ", ".join(f"p{rank} {self.latency_ms(rank):,.0f} ms" for rank in PERCENTILES)

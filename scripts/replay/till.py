@@ -6,7 +6,6 @@ is never taken for a failure.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import grpc
 from tradepost.order.v1.order_pb2 import Order, OrderRefusalReason, OrderState
@@ -21,8 +20,11 @@ from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock
 from scripts.replay.shoppers import Act, Visit
+from scripts.replay.tally import Receipt, Tally
 
-CALL_TIMEOUT_S = 10.0
+# As long as a checkout may take: where the driver of an order is killed, another one takes over
+# when its lease has run out.
+CALL_TIMEOUT_S = 30.0
 REPEAT_PAUSE_S = 0.2
 REPEATS_MAX = 60
 # These wait for the customer's order, so how long they take says nothing of an instance.
@@ -61,33 +63,6 @@ UNKNOWN = frozenset(
 
 class NeverSettledError(Exception):
     """An order stayed unsettled over every repeat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a visit. `latency_s` is from the first call to the settled answer."""
-
-    visit: Visit
-    order_id: str
-    state: str
-    reason: str
-    latency_s: float
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the tills saw, as it grows.
-
-    `failed_calls` counts by status what had to be repeated, `broken_promises` says what no caller
-    should ever see: two orders for one request, no answer over all repeats, a refused good request.
-    """
-
-    receipts: list[Receipt] = field(default_factory=list)
-    failed_calls: dict[str, int] = field(default_factory=dict)
-    broken_promises: list[str] = field(default_factory=list)
-
-    def count(self, code: grpc.StatusCode) -> None:
-        self.failed_calls[code.name] = self.failed_calls.get(code.name, 0) + 1
 
 
 class Till:
@@ -135,10 +110,14 @@ class Till:
         async def call() -> Order:
             return (await self._orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
 
-        return await self._until_settled(call)
+        return await self._until_settled("CreateOrder", call)
 
     async def _create_unsettled(self, visit: Visit, request: CreateOrderRequest) -> Order:
-        """Ask with little patience, so that the answer comes while the checkout runs."""
+        """Ask with little patience, so that the answer comes while the checkout runs.
+
+        That such a deadline leaves no time for another attempt is the caller's own doing, and no
+        failure.
+        """
         timeout_s = 0.1 + visit.cancel_after_s
         for _ in range(REPEATS_MAX):
             try:
@@ -146,6 +125,8 @@ class Till:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
+                if timeout_s >= CALL_TIMEOUT_S:
+                    self._tally.count("CreateOrder", error.code())
                 timeout_s = min(2 * timeout_s, CALL_TIMEOUT_S)
         raise NeverSettledError(f"no answer to request {visit.request_id}")
 
@@ -157,7 +138,7 @@ class Till:
         async def call() -> Order:
             return (await self._orders.CancelOrder(request, timeout=CALL_TIMEOUT_S)).order
 
-        return await self._until_settled(call)
+        return await self._until_settled("CancelOrder", call)
 
     async def _fulfill(self, visit: Visit, order: Order) -> Order:
         request = FulfillOrderRequest(request_id=_second_id(visit), order_id=order.order_id)
@@ -165,16 +146,16 @@ class Till:
         async def call() -> Order:
             return (await self._orders.FulfillOrder(request, timeout=CALL_TIMEOUT_S)).order
 
-        return await self._until_settled(call)
+        return await self._until_settled("FulfillOrder", call)
 
-    async def _until_settled(self, call: Callable[[], Awaitable[Order]]) -> Order:
+    async def _until_settled(self, method: str, call: Callable[[], Awaitable[Order]]) -> Order:
         for _ in range(REPEATS_MAX):
             try:
                 order = await call()
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
-                self._tally.count(error.code())
+                self._tally.count(method, error.code())
                 await self._clock.sleep(REPEAT_PAUSE_S)
                 continue
             if order.state in SETTLED:

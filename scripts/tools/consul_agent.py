@@ -1,11 +1,8 @@
 """A Consul agent of one's own: free ports, nothing on disk, gone with whoever started it."""
 
-import ctypes
 import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -23,7 +20,6 @@ trap 'kill -9 $agent; wait $agent' EXIT
 trap 'exit 1' INT TERM HUP
 read _
 """
-_PR_SET_PDEATHSIG = 1
 
 
 class ConsulAgent:
@@ -138,9 +134,3 @@ def _free_ports(number: int) -> list[int]:
     finally:
         for free in sockets:
             free.close()
-
-
-def die_with_parent() -> None:
-    """For `preexec_fn`: on Linux the kernel ends the child with its parent, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -43,6 +43,7 @@ async def main() -> None:
             rng=rng,
             owner=owner,
             spans=spans,
+            timing=payment.timing,
         ) as service,
     ):
         await serve(

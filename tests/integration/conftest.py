@@ -13,6 +13,8 @@ import discovery
 from discovery.clock import SystemClock
 from discovery.instance import Instance
 from scripts.replay import cluster
+from scripts.replay.stubs import open_stubs
+from tests.integration import town as towns
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -38,6 +40,23 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[clust
 async def order_instances(suite: cluster.Cluster) -> tuple[Instance, ...]:
     """Both instances of the order service."""
     return await suite.instances("order")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[towns.Town]:
+    """Another suite, for the tests that break it."""
+    clock = SystemClock()
+    async with (
+        cluster.running(
+            tmp_path_factory.mktemp("town"),
+            instances=towns.INSTANCES,
+            clock=clock,
+            rng=random.Random(1),
+            environment=towns.SETTINGS,
+        ) as suite,
+        open_stubs(suite) as stubs,
+    ):
+        yield towns.Town(suite, stubs)
 
 
 def _item(sku: str, price_minor: int, units: int) -> ItemUpsert:

@@ -41,6 +41,27 @@ async def test_a_replay_of_real_baskets_balances_its_books(tmp_path: Path) -> No
     assert [line for line in report["books"] if not line["ok"]] == []
 
 
+async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
+    """Killed, cut off from Consul and rolled while it takes orders: the books balance all the same.
+
+    No call of a safe method fails, and the report tells what happened.
+    """
+    figures = tmp_path / "figures.json"
+    process = await replay(
+        *("--kill", "--kill-consul", "--drain", "--baskets=80", "--concurrency=16"),
+        *(f"--json={figures}", f"--folder={tmp_path}"),
+    )
+    said, _ = await process.communicate()
+
+    assert process.returncode == 0, said.decode()
+    report = json.loads(figures.read_text())
+    assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
+    assert report["failed_calls"] == {}
+    assert report["reads"] > 0
+    assert report["orders"] == sum(report["outcomes"].values())
+    assert [line for line in report["books"] if not line["ok"]] == []
+
+
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
     """Ctrl-C while it stays ends every process it started."""
     process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")

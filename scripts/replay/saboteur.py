@@ -1,0 +1,74 @@
+"""Carries out strikes on a running suite, and waits until it is whole again."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from discovery.clock import Clock
+from discovery.instance import Instance
+from scripts.replay.cluster import Cluster, Slot
+from scripts.replay.faults import Fault, Strike
+from scripts.replay.turnstile import Turnstile
+
+# Callers get so long to hear of what came back before the next one goes, and on a busy machine as
+# long as half of a start: as an operator rolls a service ("minReadySeconds").
+NOTICE_S = 2.0
+
+
+class Saboteur:
+    """Strikes one suite; `done` counts the faults by kind as they happen."""
+
+    def __init__(self, suite: Cluster, *, clock: Clock) -> None:
+        self._suite = suite
+        self._clock = clock
+        self._slots = {slot.name: slot for slot in suite.slots}
+        self.done: Counter[Fault] = Counter()
+
+    async def run(self, strikes: Sequence[Strike], turnstile: Turnstile) -> None:
+        """Strike in the middle of each portion, then let everybody in.
+
+        Raises StartError where the suite doesn't come back.
+        """
+        for strike in strikes:
+            replaced = await self._instances((*strike.killed, *strike.drained))
+            await turnstile.open_portion()
+            await turnstile.wait_share(strike.at_share)
+            began_s = self._clock.monotonic()
+            await self._strike(strike)
+            await self._suite.wait_registered(replaced=replaced)
+            took_s = self._clock.monotonic() - began_s
+            await self._clock.sleep(max(NOTICE_S, took_s / 2))
+        await turnstile.open_portion()
+
+    async def _strike(self, strike: Strike) -> None:
+        async with asyncio.TaskGroup() as at_once:
+            if strike.consul_down_s is not None:
+                at_once.create_task(self._restart_consul(strike.consul_down_s))
+            for name in strike.killed:
+                at_once.create_task(self._kill(self._slots[name], strike.down_s))
+            for name in strike.drained:
+                at_once.create_task(self._drain(self._slots[name]))
+
+    async def _instances(self, names: Collection[str]) -> tuple[Instance, ...]:
+        """What runs in these slots now."""
+        services = {self._slots[name].service for name in names}
+        listed = [await self._suite.instances(service) for service in services]
+        return tuple(one for found in listed for one in found if one.instance_id in names)
+
+    async def _kill(self, slot: Slot, down_s: float) -> None:
+        await slot.stop(signal.SIGKILL)
+        self.done[Fault.KILL] += 1
+        await self._clock.sleep(down_s)
+        await slot.start()
+
+    async def _drain(self, slot: Slot) -> None:
+        await slot.stop()
+        self.done[Fault.DRAIN] += 1
+        await slot.start()
+
+    async def _restart_consul(self, down_s: float) -> None:
+        await asyncio.to_thread(self._suite.consul.kill)
+        self.done[Fault.CONSUL] += 1
+        await self._clock.sleep(down_s)
+        await asyncio.to_thread(self._suite.consul.start)

@@ -1,0 +1,74 @@
+"""A suite that is broken while it takes orders: nothing is lost, no safe call fails.
+
+Real processes, a real Consul agent, real signals. The tests share one suite, which has to stand
+all of them one after the other.
+"""
+
+from uuid import UUID
+
+import grpc
+import pytest
+from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
+
+from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, Fault
+from scripts.replay.report import Report
+from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def assert_nothing_is_wrong(report: Report, orders: int) -> None:
+    """No order lost, no call failed, no promise broken, books balanced, no saga stuck."""
+    wrong = [line for line in report.books if not line.ok]
+    assert (wrong, report.tally.broken_promises, report.tally.failed_calls) == ([], [], {})
+    assert (len(report.tally.receipts), report.needs_review) == (orders, 0)
+    assert report.tally.reads.total() > 0
+
+
+async def test_killed_instances_lose_nothing(town: Town) -> None:
+    """SIGKILL for one instance of each service, twice, while orders flow."""
+    report = await town.trade(1, Fault.KILL)
+
+    assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES}
+    assert_nothing_is_wrong(report, orders=60)
+
+
+async def test_a_forgetful_consul_loses_nothing(town: Town) -> None:
+    """The agent dies and comes back empty: calls go on, and all register again."""
+    report = await town.trade(2, Fault.CONSUL)
+
+    assert report.faults == {Fault.CONSUL: CONSUL_ROUNDS}
+    assert_nothing_is_wrong(report, orders=60)
+
+
+async def test_a_rolling_restart_loses_nothing(town: Town) -> None:
+    """Every instance leaves and is replaced, one of each service at a time."""
+    report = await town.trade(3, Fault.DRAIN)
+
+    assert report.faults == {Fault.DRAIN: INSTANCES * SERVICES}
+    assert_nothing_is_wrong(report, orders=60)
+
+
+async def test_a_request_id_outlives_the_processes_that_saw_it(town: Town) -> None:
+    """After SIGKILL for everybody, the same request on each instance is the same effect."""
+    request = await town.a_request(4)
+    adjust = AdjustStockRequest(
+        request_id=str(UUID(int=4)), sku=request.lines[0].sku, delta=7, reason="counted"
+    )
+    order = (await town.stubs.orders.CreateOrder(request, timeout=WAIT_S)).order
+    stock = await town.stubs.inventory.AdjustStock(adjust)
+
+    await town.kill_all()
+
+    for instance in await town.suite.instances("order"):
+        async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+            call = OrderServiceStub(channel).CreateOrder(request)
+            assert (await call).order == order
+            assert ("tradepost-replayed", "true") in tuple(await call.trailing_metadata())
+    for instance in await town.suite.instances("inventory"):
+        async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+            adjusted = InventoryServiceStub(channel).AdjustStock(adjust)
+            assert await adjusted == stock
+            assert ("tradepost-replayed", "true") in tuple(await adjusted.trailing_metadata())

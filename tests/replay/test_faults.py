@@ -1,0 +1,71 @@
+"""The plan of what breaks: seeded, complete, and never more than a suite promises to survive."""
+
+import random
+
+import pytest
+
+from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, Fault, Strike, plan
+
+SLOTS = {
+    "inventory": ("inventory-1", "inventory-2"),
+    "payment": ("payment-1", "payment-2"),
+    "order": ("order-1", "order-2"),
+}
+EVERYTHING = frozenset(Fault)
+SEEDS = range(20)
+
+
+def planned(seed: int, *faults: Fault) -> tuple[Strike, ...]:
+    return plan(frozenset(faults), SLOTS, random.Random(seed))
+
+
+def test_a_seed_names_its_plan() -> None:
+    """The same seed strikes the same slots at the same shares; another one doesn't."""
+    assert planned(1, *EVERYTHING) == planned(1, *EVERYTHING)
+    assert len({planned(seed, *EVERYTHING) for seed in SEEDS}) == len(SEEDS)
+
+
+def test_nothing_is_planned_where_nothing_was_asked_for() -> None:
+    """A plain replay has no strikes."""
+    assert planned(1) == ()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_instance_of_each_service_is_killed_more_than_once(seed: int) -> None:
+    """Every round kills one of each, chosen anew."""
+    strikes = planned(seed, Fault.KILL)
+    assert len(strikes) == KILL_ROUNDS > 1
+    for strike in strikes:
+        assert [name.partition("-")[0] for name in strike.killed] == list(SLOTS)
+
+
+def test_any_instance_may_be_killed() -> None:
+    """Over the seeds, none is spared."""
+    killed = {name for seed in SEEDS for one in planned(seed, Fault.KILL) for name in one.killed}
+    assert killed == {name for names in SLOTS.values() for name in names}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_instance_is_drained_once(seed: int) -> None:
+    """One of each service at a time."""
+    strikes = planned(seed, *EVERYTHING)
+    drained = [name for strike in strikes for name in strike.drained]
+    assert sorted(drained) == sorted(name for names in SLOTS.values() for name in names)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_strike_takes_two_instances_of_a_service(seed: int) -> None:
+    """Of two instances one must be left to answer."""
+    for strike in planned(seed, *EVERYTHING):
+        services = [name.partition("-")[0] for name in (*strike.killed, *strike.drained)]
+        assert len(services) == len(set(services))
+
+
+@pytest.mark.parametrize("faults", [{Fault.CONSUL}, {Fault.CONSUL, Fault.KILL}, EVERYTHING])
+def test_consul_restarts_beside_whatever_else_happens(faults: frozenset[Fault]) -> None:
+    """Alone where it is alone, otherwise in the middle of a kill or a drain."""
+    strikes = planned(3, *faults)
+    down = [one for one in strikes if one.consul_down_s is not None]
+    assert len(down) == CONSUL_ROUNDS
+    if faults != {Fault.CONSUL}:
+        assert all(one.killed or one.drained for one in down)
