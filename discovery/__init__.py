@@ -17,6 +17,7 @@ A program written against `grpc.aio.insecure_channel` behaves the same against t
 """
 
 from discovery.channel import Channel
+from discovery.error_info import ErrorInfo, error_info
 from discovery.errors import (
     InvalidMetadataError,
     InvalidServiceConfigError,
@@ -28,10 +29,12 @@ from discovery.open_channel import open_channel
 
 __all__ = [
     "Channel",
+    "ErrorInfo",
     "InvalidMetadataError",
     "InvalidServiceConfigError",
     "InvalidTargetError",
     "LocalRefusalError",
     "NoInstanceError",
+    "error_info",
     "open_channel",
 ]

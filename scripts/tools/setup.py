@@ -6,7 +6,7 @@ already is left alone; what a killed run left half-done is made anew. Standard l
 
 import sys
 
-from scripts.tools import binaries, environment, stamps
+from scripts.tools import binaries, environment, node, stamps
 from scripts.tools.commands import SetupError
 from scripts.tools.places import TOOLS
 
@@ -19,6 +19,8 @@ def main() -> int:
             binaries.ensure_packaged()
             environment.ensure_packages()
             binaries.ensure_consul()
+            node.ensure_node()
+            node.ensure_node_packages()
     except (SetupError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

@@ -20,9 +20,10 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from discovery.error_info import DETAILS_KEY, error_info
 from services.chassis.event_log import StreamConflictError
 from services.chassis.feed_errors import (
     DeadLetterNotFoundError,
@@ -35,14 +36,13 @@ from services.chassis.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
 from services.chassis.validation import InvalidRequestError
 
-DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 # A client refuses more than 8 KiB of trailers (GRPC_ARG_MAX_METADATA_SIZE, its soft limit), and
 # binary ones may travel as base64: what is named must fit, what doesn't is counted.
 _MAX_VIOLATIONS_BYTES = 3_072
-_MAX_MESSAGE_CHARACTERS = 512
-_MAX_FACT_CHARACTERS = 256
+_MAX_MESSAGE_BYTES = 512
+_MAX_FACT_BYTES = 256
 
 
 class MalformedMessageError(Exception):
@@ -222,33 +222,21 @@ def to_trailers(status: status_pb2.Status, rule: ErrorRule | None) -> list[tuple
 
 def error_reason(error: grpc.aio.AioRpcError) -> ReasonedError | None:
     """Who refused a call and why; None where the answer isn't one of ours (no ErrorInfo)."""
-    for key, value in error.trailing_metadata() or ():
-        if key != DETAILS_KEY or not isinstance(value, bytes):
-            continue
-        try:
-            status = status_pb2.Status.FromString(value)
-            for detail in status.details:
-                info = error_details_pb2.ErrorInfo()
-                if detail.Unpack(info):
-                    return ReasonedError(
-                        error.code(), info.domain, info.reason, dict(info.metadata)
-                    )
-        except DecodeError:
-            return None
-    return None
+    info = error_info(error)
+    if info is None:
+        return None
+    return ReasonedError(error.code(), info.domain, info.reason, info.metadata)
 
 
 def _status(rule: ErrorRule, message: str, details: Iterable[Message]) -> status_pb2.Status:
-    status = status_pb2.Status(
-        code=rule.code.value[0], message=_clip(message, _MAX_MESSAGE_CHARACTERS)
-    )
+    status = status_pb2.Status(code=rule.code.value[0], message=_clip(message, _MAX_MESSAGE_BYTES))
     for detail in details:
         status.details.add().Pack(detail)
     return status
 
 
 def _info(rule: ErrorRule, domain: str, facts: Mapping[str, object]) -> error_details_pb2.ErrorInfo:
-    metadata = {key: _clip(str(value), _MAX_FACT_CHARACTERS) for key, value in facts.items()}
+    metadata = {key: _clip(str(value), _MAX_FACT_BYTES) for key, value in facts.items()}
     return error_details_pb2.ErrorInfo(reason=rule.reason, domain=domain, metadata=metadata)
 
 
@@ -276,5 +264,8 @@ def _precondition_failure(
     return failure
 
 
-def _clip(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _clip(text: str, most_bytes: int) -> str:
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= most_bytes:
+        return encoded.decode()
+    return encoded[: most_bytes - len("…".encode())].decode(errors="ignore") + "…"

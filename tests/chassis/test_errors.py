@@ -1,8 +1,10 @@
 """What a caller learns from a refused call, seen over a real connection."""
 
+import base64
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -36,6 +38,8 @@ from tests.echo_service import echo_server
 from tests.rich_status import refusal
 
 Code = grpc.StatusCode
+# What a client takes at least (GRPC_ARG_MAX_METADATA_SIZE).
+MAX_TRAILERS_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,16 @@ async def test_five_hundred_bad_lines_still_reach_the_caller() -> None:
     named = len(refused.bad_fields) - 1
     assert refused.bad_fields["lines"] == f"{500 - named} more fields are bad"
     assert len(refused.trailers["grpc-status-details-bin"]) < 6_000
+
+
+def test_a_long_text_of_another_alphabet_still_reaches_the_caller() -> None:
+    """Texts are cut by bytes, and the message travels as %F0%9F%A5%9B: three times its length."""
+    milk = "🥛" * 1_000
+    status = to_status(StreamConflictError(milk, 3), {}, "echo.tradepost")
+
+    assert status.message.startswith("🥛")
+    details = base64.b64encode(status.SerializeToString())
+    assert len(quote(status.message)) + len(details) < MAX_TRAILERS_BYTES
 
 
 async def caught(echo_call: Awaitable[object]) -> grpc.aio.AioRpcError:

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
 from discovery.instance import Instance
+from tests.integration.programs import Said, grpcurl
 from tests.tools import grpcurl_path
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -17,38 +17,6 @@ ORDERS = "tradepost.order.v1.OrderService"
 NAMESPACE = UUID("5b1d1a52-0000-4a0e-9d0f-6b8f0f6f2a11")
 # grpcurl exits with 64 + the gRPC status code.
 INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED = 64 + 3, 64 + 5, 64 + 12
-
-
-@dataclass(frozen=True)
-class Said:
-    """What grpcurl printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    def messages(self) -> list[dict[str, Any]]:
-        """The JSON documents it printed, one after another."""
-        decoder, rest, found = json.JSONDecoder(), self.out.strip(), []
-        while rest:
-            message, end = decoder.raw_decode(rest)
-            found.append(message)
-            rest = rest[end:].strip()
-        return found
-
-
-async def grpcurl(*arguments: str) -> Said:
-    """Run the real binary against a plaintext server."""
-    process = await asyncio.create_subprocess_exec(
-        grpcurl_path(),
-        "-plaintext",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Said(process.returncode, out.decode(), err.decode())
 
 
 async def call(instance: Instance, method: str, request: dict[str, Any], *flags: str) -> Said:

@@ -1,11 +1,13 @@
 """What is installed is what was locked: by version and hash, wherever it is fetched from."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from scripts.tools.node import APPLICATION
 from scripts.tools.places import ROOT
 
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
@@ -33,6 +35,17 @@ def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
     ]
 
     assert loose == []
+
+
+def test_the_lock_of_the_node_application_names_no_registry() -> None:
+    """npm fetches from whatever registry a machine has, and checks what it got."""
+    lock = json.loads((APPLICATION / "package-lock.json").read_text())
+    packages = [package for name, package in lock["packages"].items() if name]
+
+    assert len(packages) > 10
+    assert [package for package in packages if "resolved" in package] == []
+    assert all(package["integrity"].startswith("sha512-") for package in packages)
+    assert "omit-lockfile-registry-resolved=true" in (APPLICATION / ".npmrc").read_text()
 
 
 def test_the_lock_covers_the_project() -> None:
