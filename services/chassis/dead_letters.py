@@ -19,10 +19,10 @@ from services.chassis.feed_errors import DeadLetterNotFoundError
 from services.chassis.idempotency import fingerprint, recall, remember
 from services.chassis.inbox import AfterCommit, Attempt, Inbox, Replayed, describe
 from services.chassis.pages import (
-    InvalidPageTokenError,
-    coerce_page_size,
-    decode_token,
+    check_page_size,
+    check_page_token,
     encode_token,
+    refuse_page_token,
 )
 from services.chassis.validation import Check
 
@@ -58,18 +58,20 @@ class DeadLetters:
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
-        """A page of parked letters. Raises InvalidRequestError and the errors of pages."""
+        """A page of parked letters. Raises InvalidRequestError."""
         check = Check()
         consumer = _consumer(check, request.consumer, required=False)
-        check.done()
-        size = coerce_page_size(request.page_size)
+        size = check_page_size(check, request.page_size)
         arguments = consumer.encode()
         after_sequence = 0
-        if request.page_token:
-            (key,) = decode_token(request.page_token, arguments)
-            if not isinstance(key, int):
-                raise InvalidPageTokenError
-            after_sequence = key
+        match check_page_token(check, request.page_token, arguments):
+            case None:
+                pass
+            case [int(sequence)]:
+                after_sequence = sequence
+            case _:
+                refuse_page_token(check)
+        check.done()
         read = partial(
             letters.page, consumer=consumer, after_sequence=after_sequence, limit=size + 1
         )

@@ -9,7 +9,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis.event_log import StoredEvent
 from services.chassis.feed_reading import FeedExtent, FeedPage, FeedQuery
-from services.chassis.pages import MAX_PAGE_SIZE, coerce_page_size
+from services.chassis.pages import MAX_PAGE_SIZE, check_page_size
 from services.chassis.validation import MAX_INT64, Check
 
 DEFAULT_BATCH = 100
@@ -20,7 +20,7 @@ _TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
 def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
-    """Raises InvalidRequestError and InvalidPageSizeError."""
+    """Raises InvalidRequestError."""
     check = Check()
     _check_position(check, request.after_position)
     types = _types(check, request)
@@ -30,10 +30,11 @@ def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
         max_len=MAX_NAME_CHARACTERS,
         required=request.HasField("aggregate_id"),
     )
+    size = check_page_size(check, request.page_size)
     check.done()
     return FeedQuery(
         after_position=request.after_position,
-        limit=coerce_page_size(request.page_size),
+        limit=size,
         types=types,
         aggregate_id=aggregate_id,
     )

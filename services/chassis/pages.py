@@ -11,6 +11,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from services.chassis.validation import MAX_INT64, Check
+
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 
@@ -53,7 +55,7 @@ def decode_token(token: str, arguments: bytes) -> list[str | int]:
         raise InvalidPageTokenError from error
     if sealed[:_ARGUMENTS_HASH_BYTES] != _arguments_hash(arguments):
         raise InvalidPageTokenError
-    if not isinstance(key, list) or not all(type(part) in (str, int) for part in key):
+    if not isinstance(key, list) or not all(map(_is_part, key)):
         raise InvalidPageTokenError
     return key
 
@@ -65,6 +67,35 @@ def coerce_page_size(page_size: int) -> int:
     if page_size == 0:
         return DEFAULT_PAGE_SIZE
     return min(page_size, MAX_PAGE_SIZE)
+
+
+def check_page_size(check: Check, page_size: int) -> int:
+    """The size that `coerce_page_size` answers; a negative one is noted beside what else is bad."""
+    is_size = check.that(page_size >= 0, "page_size", "must not be negative")
+    return coerce_page_size(page_size) if is_size else DEFAULT_PAGE_SIZE
+
+
+def check_page_token(check: Check, token: str, arguments: bytes) -> list[str | int] | None:
+    """The key of a token; None for the first page, and for a bad token, which is noted."""
+    if not token:
+        return None
+    try:
+        return decode_token(token, arguments)
+    except InvalidPageTokenError:
+        refuse_page_token(check)
+        return None
+
+
+def refuse_page_token(check: Check) -> None:
+    """Note a token whose key is none of the list's."""
+    check.violation("page_token", str(InvalidPageTokenError()))
+
+
+def _is_part(part: object) -> bool:
+    """Whether a database can compare it: anybody can make a token, its hash is no secret."""
+    if type(part) is int:
+        return -MAX_INT64 - 1 <= part <= MAX_INT64
+    return isinstance(part, str) and part.isprintable()
 
 
 def _arguments_hash(arguments: bytes) -> bytes:

@@ -10,6 +10,7 @@ Each method answers the value to go on with; after `done()` all of them are good
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -21,6 +22,8 @@ from tradepost.type.v1.money_pb2 import Money
 from services.chassis.currencies import ISO_4217
 
 MAX_INT64 = 2**63 - 1
+# An enum has fewer values than this; a filter that names more of them repeats itself.
+MAX_ENUM_FILTER = 100
 # A request may be wrong in every one of its lines; more than this helps nobody.
 MAX_VIOLATIONS = 1_000
 
@@ -73,6 +76,10 @@ class Check:
             self.violation(field, description)
         return condition
 
+    def is_good(self, *fields: str) -> bool:
+        """Whether nothing is bad about any of these fields so far."""
+        return not any(each.field in fields for each in self._violations)
+
     def done(self) -> None:
         """Raises InvalidRequestError naming every bad field, when there is any."""
         if self._violations:
@@ -121,6 +128,13 @@ class Check:
         elif value == 0 and required:
             self.violation(field, "is required")
         return value
+
+    def enum_filter(self, field: str, values: Sequence[int], enum_wrapper: EnumWrapper) -> None:
+        """Values the contract knows, none of them unspecified; no values at all are good."""
+        most = f"must have at most {MAX_ENUM_FILTER} entries"
+        if self.that(len(values) <= MAX_ENUM_FILTER, field, most):
+            for index, value in enumerate(values):
+                self.enum(f"{field}[{index}]", value, enum_wrapper, required=True)
 
     def currency(self, field: str, code: str) -> str:
         """An active ISO 4217 code, in upper case."""

@@ -6,7 +6,7 @@ Every bad field of a request is named at once. A request that changes something 
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -25,6 +25,7 @@ MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
 MAX_NAME_CHARACTERS = 200
 MAX_REASON_CHARACTERS = 200
+MAX_ETAG_CHARACTERS = 64
 MIN_TTL = timedelta(seconds=1)
 MAX_TTL = timedelta(hours=1)
 
@@ -144,11 +145,12 @@ def _check_ids(
 ) -> None:
     check.identifier("reservation_id", request.reservation_id, "rsv")
     check.identifier("order_id", request.order_id, "ord")
-    check.that(
-        request.reservation_id == with_prefix(request.order_id, "rsv"),
-        "reservation_id",
-        "must have the UUID of the order",
-    )
+    if check.is_good("reservation_id", "order_id"):
+        check.that(
+            request.reservation_id == with_prefix(request.order_id, "rsv"),
+            "reservation_id",
+            "must have the UUID of the order",
+        )
 
 
 def _upsert(check: Check, field: str, item: rpc.ItemUpsert) -> Upsert:
@@ -157,7 +159,7 @@ def _upsert(check: Check, field: str, item: rpc.ItemUpsert) -> Upsert:
         sku=check_sku(check, f"{field}.sku", item.sku),
         name=check.text(f"{field}.name", item.name, max_len=MAX_NAME_CHARACTERS),
         unit_price=_money(price),
-        etag=item.etag if item.HasField("etag") else None,
+        etag=_etag(check, field, item),
         initial_on_hand=check.integer(
             f"{field}.initial_on_hand_count",
             item.initial_on_hand_count,
@@ -165,6 +167,12 @@ def _upsert(check: Check, field: str, item: rpc.ItemUpsert) -> Upsert:
             maximum=MAX_INT64,
         ),
     )
+
+
+def _etag(check: Check, field: str, item: rpc.ItemUpsert) -> str | None:
+    if not item.HasField("etag"):
+        return None
+    return check.text(f"{field}.etag", item.etag, max_len=MAX_ETAG_CHARACTERS, required=False)
 
 
 def _reserve(check: Check, request: rpc.ReserveStockRequest, *, ttl_required: bool) -> Reserve:
@@ -193,16 +201,15 @@ def _reserve(check: Check, request: rpc.ReserveStockRequest, *, ttl_required: bo
     )
 
 
-def _demands(check: Check, lines: Iterable[rpc.ReserveLine]) -> tuple[Demand, ...]:
+def _demands(check: Check, lines: Sequence[rpc.ReserveLine]) -> tuple[Demand, ...]:
     quantities: Counter[str] = Counter()
-    number = 0
-    for number, line in enumerate(lines, start=1):
-        field = f"lines[{number - 1}]"
+    _check_size(check, "lines", len(lines))
+    for index, line in enumerate(lines[:MAX_LINES]):
+        field = f"lines[{index}]"
         check_sku(check, f"{field}.sku", line.sku)
         quantities[line.sku] += check.integer(
             f"{field}.quantity", line.quantity, minimum=1, maximum=MAX_QUANTITY
         )
-    _check_size(check, "lines", number)
     return tuple(Demand(sku, quantity) for sku, quantity in sorted(quantities.items()))
 
 

@@ -11,10 +11,10 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import reservation_pb2
 
 from services.chassis.pages import (
-    InvalidPageTokenError,
-    coerce_page_size,
-    decode_token,
+    check_page_size,
+    check_page_token,
     encode_token,
+    refuse_page_token,
 )
 from services.chassis.validation import MAX_INT64, Check
 from services.inventory.intentions import MAX_LINES, SKU, check_sku
@@ -81,7 +81,7 @@ def sku_page(request: SkuRequest) -> SkuPage:
         case (str(sku),) if SKU.fullmatch(sku):
             after_sku = sku
         case _:
-            _refuse_token(check)
+            refuse_page_token(check)
     check.done()
     return SkuPage(size, after_sku)
 
@@ -89,8 +89,7 @@ def sku_page(request: SkuRequest) -> SkuPage:
 def reservation_page(request: rpc.ListReservationsRequest) -> ReservationPage:
     """No states mean all of them. Raises InvalidRequestError."""
     check = Check()
-    for index, number in enumerate(request.states):
-        check.enum(f"states[{index}]", number, reservation_pb2.ReservationState, required=True)
+    check.enum_filter("states", request.states, reservation_pb2.ReservationState)
     if request.order_id:
         check.identifier("order_id", request.order_id, "ord")
     size, key = _page(check, request)
@@ -101,7 +100,7 @@ def reservation_page(request: rpc.ListReservationsRequest) -> ReservationPage:
         case (int(micros), str(reservation_id)) if _fits(micros) and reservation_id.isascii():
             after_micros, after_id = micros, reservation_id
         case _:
-            _refuse_token(check)
+            refuse_page_token(check)
     check.done()
     states = tuple(sorted({from_state(number) for number in request.states}))
     return ReservationPage(
@@ -124,7 +123,7 @@ def movement_page(request: rpc.ListStockMovementsRequest) -> MovementPage:
         case (int(sequence),) if _fits(sequence):
             after_sequence = sequence
         case _:
-            _refuse_token(check)
+            refuse_page_token(check)
     check.done()
     return MovementPage(size, request.sku, request.reservation_id, after_sequence)
 
@@ -142,7 +141,7 @@ def many_skus(request: rpc.BatchGetStockRequest) -> tuple[str, ...]:
     check = Check()
     number = len(request.skus)
     check.that(1 <= number <= MAX_LINES, "skus", f"must have at least 1 and at most {MAX_LINES}")
-    for index, sku in enumerate(request.skus):
+    for index, sku in enumerate(request.skus[:MAX_LINES]):
         check_sku(check, f"skus[{index}]", sku)
     check.done()
     return tuple(request.skus)
@@ -171,20 +170,8 @@ def cut(rows: Sequence[T], size: int, key: Callable[[T], Key]) -> Listed[T]:
 
 
 def _page(check: Check, request: ListRequest) -> tuple[int, list[str | int] | None]:
-    if not check.that(request.page_size >= 0, "page_size", "must not be negative"):
-        return 0, None
-    size = coerce_page_size(request.page_size)
-    if not request.page_token:
-        return size, None
-    try:
-        return size, decode_token(request.page_token, _arguments(request))
-    except InvalidPageTokenError as error:
-        check.violation("page_token", str(error))
-        return size, None
-
-
-def _refuse_token(check: Check) -> None:
-    check.violation("page_token", str(InvalidPageTokenError()))
+    size = check_page_size(check, request.page_size)
+    return size, check_page_token(check, request.page_token, _arguments(request))
 
 
 def _fits(number: int) -> bool:

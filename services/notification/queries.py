@@ -7,10 +7,10 @@ from tradepost.notification.v1 import notification_service_pb2 as pb
 
 from services.chassis.micros import to_micros
 from services.chassis.pages import (
-    InvalidPageTokenError,
-    coerce_page_size,
-    decode_token,
+    check_page_size,
+    check_page_token,
     encode_token,
+    refuse_page_token,
 )
 from services.chassis.validation import Check
 from services.notification.domain import Notification, State
@@ -22,7 +22,7 @@ MAX_STATES = 10
 
 
 def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
-    """Raises InvalidRequestError, InvalidPageSizeError and InvalidPageTokenError."""
+    """Raises InvalidRequestError."""
     check = Check()
     if request.order_id:
         check.identifier("order_id", request.order_id, "ord")
@@ -31,13 +31,14 @@ def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
     states = notification_pb2.NotificationState
     for index, state in enumerate(request.states[:MAX_STATES]):
         check.enum(f"states[{index}]", state, states, required=True)
+    limit, after = check_page_size(check, request.page_size), _after(check, request)
     check.done()
     return NotificationFilter(
-        limit=coerce_page_size(request.page_size),
+        limit=limit,
         order_id=request.order_id,
         customer_id=request.customer_id,
         states=tuple(State(state) for state in request.states),
-        after=_after(request),
+        after=after,
     )
 
 
@@ -59,14 +60,15 @@ def to_page(
     return response
 
 
-def _after(request: pb.ListNotificationsRequest) -> tuple[int, str] | None:
-    if not request.page_token:
-        return None
-    match decode_token(request.page_token, _arguments(request)):
+def _after(check: Check, request: pb.ListNotificationsRequest) -> tuple[int, str] | None:
+    match check_page_token(check, request.page_token, _arguments(request)):
+        case None:
+            return None
         case [int(create_micros), str(notification_id)]:
             return create_micros, notification_id
         case _:
-            raise InvalidPageTokenError
+            refuse_page_token(check)
+            return None
 
 
 def _arguments(request: pb.ListNotificationsRequest) -> bytes:

@@ -19,10 +19,10 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from services.chassis.event_log import StoredEvent
 from services.chassis.micros import to_micros
 from services.chassis.pages import (
-    InvalidPageTokenError,
-    coerce_page_size,
-    decode_token,
+    check_page_size,
+    check_page_token,
     encode_token,
+    refuse_page_token,
 )
 from services.chassis.validation import MAX_INT64, Check
 from services.order.projection import OrderFilter, OrderPage
@@ -94,11 +94,10 @@ def batch_get_orders(request: rpc.BatchGetOrdersRequest) -> tuple[str, ...]:
 
 
 def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
-    """Raises InvalidRequestError, InvalidPageSizeError, InvalidPageTokenError."""
+    """Raises InvalidRequestError."""
     check = Check()
     check.text("customer_id", request.customer_id, max_len=64, required=False)
-    for index, state in enumerate(request.states):
-        check.enum(f"states[{index}]", state, order_pb2.OrderState, required=True)
+    check.enum_filter("states", request.states, order_pb2.OrderState)
     created_after = check.timestamp(
         "created_after_time",
         request.created_after_time,
@@ -110,32 +109,34 @@ def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
         present=request.HasField("created_before_time"),
     )
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
+    limit, after = check_page_size(check, request.page_size), _time_and_id(check, request)
     check.done()
     rows = OrderFilter(
-        limit=coerce_page_size(request.page_size),
+        limit=limit,
         customer_id=request.customer_id,
         states=tuple(sorted({OrderState(int(state)) for state in request.states})),
         created_after=created_after,
         created_before=created_before,
-        after=_time_and_id(request),
+        after=after,
     )
     return ListedOrders(rows, request.min_position)
 
 
 def list_order_events(request: rpc.ListOrderEventsRequest) -> TrailQuery:
-    """Raises InvalidRequestError, InvalidPageSizeError, InvalidPageTokenError."""
+    """Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
-    check.done()
+    size = check_page_size(check, request.page_size)
     after_version = 0
-    match _key(request):
+    match _key(check, request):
         case None:
             pass
         case (int(version),) if 0 <= version <= MAX_INT64:
             after_version = version
         case _:
-            raise InvalidPageTokenError
-    return TrailQuery(request.order_id, after_version, coerce_page_size(request.page_size) + 1)
+            refuse_page_token(check)
+    check.done()
+    return TrailQuery(request.order_id, after_version, size + 1)
 
 
 def watch_order(request: rpc.WatchOrderRequest) -> Watched:
@@ -148,7 +149,7 @@ def watch_order(request: rpc.WatchOrderRequest) -> Watched:
 
 
 def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
-    """Raises InvalidRequestError, InvalidPageSizeError, InvalidPageTokenError."""
+    """Raises InvalidRequestError."""
     check = Check()
     older_than = check.duration(
         "older_than",
@@ -158,13 +159,14 @@ def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
         maximum=MAX_AGE,
     )
     check.enum("state", request.state, order_pb2.OrderState)
+    size, after = check_page_size(check, request.page_size), _time_and_id(check, request)
     check.done()
     return SagaFilter(
-        limit=coerce_page_size(request.page_size) + 1,
+        limit=size + 1,
         placed_before=None if older_than is None else now - older_than,
         state=OrderState(int(request.state)) if request.state else None,
         needs_review=request.needs_review if request.HasField("needs_review") else None,
-        after=_time_and_id(request),
+        after=after,
     )
 
 
@@ -214,20 +216,19 @@ def _created(create_time: Timestamp, order_id: str) -> Key:
     return (to_micros(from_timestamp(create_time)), order_id)
 
 
-def _time_and_id(request: ListRequest) -> tuple[int, str] | None:
-    match _key(request):
+def _time_and_id(check: Check, request: ListRequest) -> tuple[int, str] | None:
+    match _key(check, request):
         case None:
             return None
         case (int(micros), str(order_id)) if abs(micros) <= MAX_INT64 and order_id.isascii():
             return (micros, order_id)
         case _:
-            raise InvalidPageTokenError
+            refuse_page_token(check)
+            return None
 
 
-def _key(request: ListRequest) -> Key | None:
-    if not request.page_token:
-        return None
-    return tuple(decode_token(request.page_token, _arguments(request)))
+def _key(check: Check, request: ListRequest) -> list[str | int] | None:
+    return check_page_token(check, request.page_token, _arguments(request))
 
 
 def _arguments(request: Message) -> bytes:

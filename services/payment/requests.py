@@ -14,7 +14,7 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis import pages
 from services.chassis.idempotency import fingerprint
-from services.chassis.validation import Check
+from services.chassis.validation import MAX_INT64, Check
 from services.payment import commands
 from services.payment.payment import PaymentState
 from services.payment.wire import from_money, from_state
@@ -160,41 +160,43 @@ def to_payment_list(
 ) -> tuple[str, frozenset[PaymentState], Page]:
     """Order ("" for all), states (empty for all) and page.
 
-    Raises InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError.
+    Raises InvalidRequestError.
     """
     check = Check()
     if request.order_id:
         check.identifier("order_id", request.order_id, "ord")
-    for index, state in enumerate(request.states):
-        check.enum(f"states[{index}]", state, payment_pb2.PaymentState, required=True)
+    check.enum_filter("states", request.states, payment_pb2.PaymentState)
+    named = ",".join(str(state) for state in sorted(set(request.states)))
+    page = _page(check, request, f"payments/{request.order_id}/{named}".encode())
     check.done()
-    states = frozenset(from_state(state) for state in request.states)
-    arguments = f"payments/{request.order_id}/{','.join(sorted(states))}".encode()
-    return request.order_id, states, _page(request.page_size, request.page_token, arguments)
+    return request.order_id, frozenset(from_state(state) for state in request.states), page
 
 
 def to_entry_list(request: pb.ListLedgerEntriesRequest) -> tuple[str, Page]:
     """Payment ("" for all) and page.
 
-    Raises InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError.
+    Raises InvalidRequestError.
     """
     check = Check()
     if request.payment_id:
         check.identifier("payment_id", request.payment_id, "pay")
+    page = _page(check, request, f"ledger/{request.payment_id}".encode())
     check.done()
-    arguments = f"ledger/{request.payment_id}".encode()
-    return request.payment_id, _page(request.page_size, request.page_token, arguments)
+    return request.payment_id, page
 
 
-def _page(size: int, token: str, arguments: bytes) -> Page:
-    page_size = pages.coerce_page_size(size)
-    if not token:
-        return Page(page_size, None, arguments)
-    match pages.decode_token(token, arguments):
-        case [int(number), str(identifier)]:
-            return Page(page_size, (number, identifier), arguments)
+def _page(
+    check: Check, request: pb.ListPaymentsRequest | pb.ListLedgerEntriesRequest, arguments: bytes
+) -> Page:
+    size, after = pages.check_page_size(check, request.page_size), None
+    match pages.check_page_token(check, request.page_token, arguments):
+        case None:
+            pass
+        case [int(number), str(identifier)] if abs(number) <= MAX_INT64 and identifier.isascii():
+            after = (number, identifier)
         case _:
-            raise pages.InvalidPageTokenError
+            pages.refuse_page_token(check)
+    return Page(size, after, arguments)
 
 
 def _visible(check: Check, field: str, value: str) -> None:

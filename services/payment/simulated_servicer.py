@@ -40,8 +40,9 @@ class SimulatedProcessorServicer(
 def _selection(request: pb.ListProcessorEntriesRequest) -> tuple[int, int]:
     check = Check()
     after = check.integer("after_sequence", request.after_sequence, minimum=0, maximum=MAX_INT64)
+    size = pages.check_page_size(check, request.page_size)
     check.done()
-    return after, pages.coerce_page_size(request.page_size)
+    return after, size
 
 
 def _to_entry(entry: BookEntry) -> book_pb.ProcessorEntry:

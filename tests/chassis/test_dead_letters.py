@@ -15,6 +15,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 
 from services.chassis.feed_errors import DeadLetterNotFoundError
 from services.chassis.inbox import BEHIND, Place
+from services.chassis.pages import encode_token
 from tests.echo_service import echo_server
 from tests.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.event_source import Source, event_source, text_of
@@ -199,10 +200,12 @@ async def test_bad_requests_name_every_field(one: Consumer) -> None:
         discarding = await refusal(
             stub.DiscardDeadLetter(pb.DiscardDeadLetterRequest(dead_letter_id="dlt_7"))
         )
-        listing = await refusal(stub.ListDeadLetters(pb.ListDeadLettersRequest(page_token="?")))
-        sized = await refusal(stub.ListDeadLetters(pb.ListDeadLettersRequest(page_size=-1)))
+        bad = pb.ListDeadLettersRequest(consumer=" ", page_token="?", page_size=-1)
+        listing = await refusal(stub.ListDeadLetters(bad))
+        forged = pb.ListDeadLettersRequest(page_token=encode_token([1, 2], b""))
+        turning = await refusal(stub.ListDeadLetters(forged))
 
     assert set(replaying.bad_fields) == {"request_id", "consumer", "aggregate_id"}
     assert set(discarding.bad_fields) == {"request_id", "dead_letter_id", "reason"}
-    assert set(listing.bad_fields) == {"page_token"}
-    assert set(sized.bad_fields) == {"page_size"}
+    assert set(listing.bad_fields) == {"consumer", "page_token", "page_size"}
+    assert set(turning.bad_fields) == {"page_token"}

@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 from services.chassis.pages import (
     InvalidPageSizeError,
     InvalidPageTokenError,
+    check_page_size,
+    check_page_token,
     coerce_page_size,
     decode_token,
     encode_token,
 )
+from services.chassis.validation import Check, InvalidRequestError
 
-KEYS = st.lists(st.text() | st.integers(min_value=-(2**63), max_value=2**63 - 1), max_size=4)
+# What rows are sorted by: SKUs, ids, numbers of 64 bits.
+TEXTS = st.text(st.characters(exclude_categories=("C", "Z")))
+KEYS = st.lists(TEXTS | st.integers(min_value=-(2**63), max_value=2**63 - 1), max_size=4)
 
 
 @given(KEYS, st.binary())
@@ -61,9 +66,15 @@ def test_no_text_crashes_the_decoder(token: str) -> None:
         decode_token(token, b"arguments")
 
 
-@pytest.mark.parametrize("forged", [b'{"a":1}', b"[1.5]", b"[true]", b"[null]", b"[[1]]", b"7"])
-def test_a_key_holds_texts_and_integers_only(forged: bytes) -> None:
-    """A forged key of another type is refused before it reaches a query."""
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *(b'{"a":1}', b"[1.5]", b"[true]", b"[null]", b"[[1]]", b"7"),
+        *(b"[9223372036854775808]", b'["\\ud800"]', b'["\\u0000"]'),
+    ],
+)
+def test_a_key_holds_what_a_database_can_compare(forged: bytes) -> None:
+    """A forged key of another kind is refused before it reaches a query."""
     sealed = base64.urlsafe_b64decode(encode_token([], b"") + "==")[:8] + forged
 
     with pytest.raises(InvalidPageTokenError):
@@ -74,6 +85,22 @@ def test_a_key_holds_texts_and_integers_only(forged: bytes) -> None:
 def test_a_page_size_is_coerced(asked: int, given_: int) -> None:
     """None means fifty, too many means a thousand (AIP-158)."""
     assert coerce_page_size(asked) == given_
+
+
+def test_a_bad_page_is_named_beside_what_else_is_bad() -> None:
+    """One answer names them all; a good page gives its size and key."""
+    check = Check()
+    check.violation("customer_id", "is required")
+    check_page_size(check, -1)
+    assert check_page_token(check, "?", b"") is None
+
+    with pytest.raises(InvalidRequestError) as raised:
+        check.done()
+    named = [violation.field for violation in raised.value.violations]
+    assert named == ["customer_id", "page_size", "page_token"]
+    assert check_page_size(Check(), 2_000) == 1_000
+    assert check_page_token(Check(), encode_token([7], b""), b"") == [7]
+    assert check_page_token(Check(), "", b"") is None
 
 
 def test_a_negative_page_size_is_refused() -> None:

@@ -127,6 +127,24 @@ def test_an_enum_number_that_the_contract_does_not_know_is_bad(
     assert found == (["e"] if is_bad else [])
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [([], []), ([1], []), ([1, 0, 99], ["e[1]", "e[2]"]), ([1] * 100, []), ([1] * 101, ["e"])],
+)
+def test_a_filter_names_values_of_the_enum(values: list[int], named: list[str]) -> None:
+    """None means all; a filter of more entries than there are values is no filter."""
+    assert bad_fields(lambda check: check.enum_filter("e", values, EventErrorReason)) == named
+
+
+def test_a_rule_about_two_fields_waits_until_both_are_good() -> None:
+    """What is missing can't be compared, and is named once."""
+    check = Check()
+    check.uuid("first", "")
+
+    assert check.is_good("second")
+    assert not check.is_good("second", "first")
+
+
 @pytest.mark.parametrize("code", ["", "eur", "EURO", "ZZZ", "E R"])
 def test_a_currency_is_an_iso_4217_code(code: str) -> None:
     """What no bank knows is refused."""
