@@ -1,19 +1,17 @@
 """One attempt: the picked instance's own multicallable, in flight until it ends."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 
 from discovery import observation
-from discovery.call_status import cancel_collected
+from discovery.call_status import at_once, cancel_collected
 from discovery.clock import Clock
 from discovery.load import Load
 from discovery.method import Kind, Method
 from discovery.outgoing import Layer, Outgoing, Send
-
-T = TypeVar("T")
 
 
 def layer(*, clock: Clock) -> Layer:
@@ -98,14 +96,3 @@ def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
     """A stream's first message arrived: its latency, from the start or the last request written."""
     if outgoing.subchannel is not None:
         observation.succeeded(method, outgoing.subchannel.load, now_s - outgoing.now_s, now_s)
-
-
-def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that doesn't wait; those of an ended grpc.aio call don't."""
-    try:
-        coroutine.send(None)
-    except StopIteration as returned:
-        result: T = returned.value
-        return result
-    coroutine.close()
-    raise RuntimeError("the coroutine waits: the call has not ended")

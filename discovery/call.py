@@ -221,6 +221,9 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
         else:
             self._callbacks = [*(self._callbacks or ()), callback]
 
+    def __repr__(self) -> str:
+        return call_status.text(self, over=self._state is not _PENDING)
+
     async def wait_for_connection(self) -> None:
         """Wait for the end, as a unary call of grpc.aio does; raises the error it ended with."""
         await self._known()

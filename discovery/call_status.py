@@ -5,10 +5,12 @@ snapshot of a status (an AioRpcError is one, of code OK too).
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import grpc
+
+T = TypeVar("T")
 
 # In the words of grpc.aio.
 CANCELLED_DETAILS = "Locally cancelled by application!"
@@ -34,13 +36,14 @@ async def details(self: Ending) -> str:
     return await known.details()
 
 
-async def debug_error_string(self: Ending) -> str:
-    """What C-core has to say about an error; empty without one."""
+async def debug_error_string(self: Ending) -> str | None:
+    """What C-core has to say about an error; None where it wasn't asked."""
     known: Any = await self._known()
     if isinstance(known, grpc.aio.AioRpcError):
-        return known.debug_error_string() or ""
+        return known.debug_error_string()
     # In every grpc.aio call, but not in the interface.
-    return await known.debug_error_string() or ""
+    told: str | None = await known.debug_error_string()
+    return told
 
 
 async def initial_metadata(self: Ending) -> grpc.aio.Metadata:
@@ -59,15 +62,46 @@ async def trailing_metadata(self: Ending) -> grpc.aio.Metadata:
     return await known.trailing_metadata()
 
 
-def snapshot(status_code: grpc.StatusCode, text: str = "") -> grpc.aio.AioRpcError:
+def text(call: Any, *, over: bool) -> str:
+    """A call for logs and debuggers, as grpc.aio writes an error; `over`: it has ended."""
+    name = type(call).__name__
+    if not over:
+        return f"<{name} object>"
+    try:
+        ended = [at_once(call.code()), at_once(call.details()), at_once(call.debug_error_string())]
+    except Exception:  # noqa: BLE001 - ended in something that is no status
+        return f"<{name} object>"
+    return (
+        f"<{name} of RPC that terminated with:\n"
+        f"\tstatus = {ended[0]}\n"
+        f'\tdetails = "{ended[1]}"\n'
+        f'\tdebug_error_string = "{ended[2]}"\n'
+        ">"
+    )
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that doesn't wait; those of an ended grpc.aio call don't."""
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        result: T = returned.value
+        return result
+    coroutine.close()
+    raise RuntimeError("the coroutine waits: the call has not ended")
+
+
+def snapshot(
+    status_code: grpc.StatusCode, text: str = "", debug: str | None = ""
+) -> grpc.aio.AioRpcError:
     """The status of a call that no attempt ended."""
     empty = grpc.aio.Metadata()
-    return grpc.aio.AioRpcError(status_code, empty, empty, text, text)
+    return grpc.aio.AioRpcError(status_code, empty, empty, text, debug)
 
 
 def cancelled() -> grpc.aio.AioRpcError:
     """The status of a call cancelled on this side."""
-    return snapshot(grpc.StatusCode.CANCELLED, CANCELLED_DETAILS)
+    return snapshot(grpc.StatusCode.CANCELLED, CANCELLED_DETAILS, None)
 
 
 def cancel_collected(cancel: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:

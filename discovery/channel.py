@@ -144,7 +144,9 @@ class Channel(grpc.aio.Channel):
         return self._balancer.state
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """Return once the state isn't the one last seen."""
+        """Return once the state isn't the one last seen. Raises UsageError on a closed channel."""
+        if self._closed:
+            raise grpc.aio.UsageError("Channel is closed.")
         while self.get_state() is last_observed_state:
             await self._balancer.change()
 

@@ -100,8 +100,8 @@ class Stream:
             self._iterator = messages()
         return self._iterator
 
-    async def read(self) -> Any:
-        """The next message, or EOF. Raises the error that the stream ended with."""
+    async def next(self) -> Any:
+        """The next message, or EOF. Raises the error that the stream ended with, once."""
         try:
             opened = await self._ready()
             if opened.messages is None:
@@ -113,6 +113,17 @@ class Stream:
             self._raise_instead()
             raise
         return self._message(message)
+
+    async def read(self) -> Any:
+        """The next message, or EOF; once the stream is over, its error every time."""
+        if not self.done():
+            self.use(iterates=False)
+        message = await self.next()
+        rpc = None if self._opened is None else self._opened.rpc
+        if message is grpc.aio.EOF and rpc is not None and rpc.done():
+            # Its iterator tells the error once; reading what is over tells it again.
+            return await rpc.read()
+        return message
 
     async def response(self) -> Any:
         """The one response to a stream of requests."""
@@ -208,7 +219,7 @@ class Stream:
 
     async def known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
         """Wait until the stream is open; then its attempt knows, or the error that prevented it."""
-        if self._opening is not None:
+        if self._opening is not None and not self._opening.done():
             await asyncio.wait([self._opening])
         if isinstance(self._failure, asyncio.CancelledError):
             return call_status.cancelled()

@@ -23,6 +23,10 @@ def _collected(self: OnStream) -> None:
     self.stream.collected()
 
 
+def _text(self: OnStream) -> str:
+    return call_status.text(self, over=self.stream.done())
+
+
 def _cancel(self: OnStream) -> bool:
     """End the RPC at once. False where it had ended already."""
     return self.stream.cancel()
@@ -64,7 +68,7 @@ async def _known(self: OnStream) -> grpc.aio.Call | grpc.aio.AioRpcError:
 
 async def _messages(self: OnStream) -> AsyncIterator[Any]:
     # Holds the call, not only its stream: `async for` drops everything else.
-    while (message := await self.stream.read()) is not grpc.aio.EOF:
+    while (message := await self.stream.next()) is not grpc.aio.EOF:
         yield message
 
 
@@ -75,7 +79,6 @@ def _aiter(self: OnStream) -> AsyncIterator[Any]:
 
 async def _read(self: OnStream) -> Any:
     """The next response, or grpc.aio.EOF."""
-    self.stream.use(iterates=False)
     return await self.stream.read()
 
 
@@ -105,7 +108,7 @@ class UnaryStreamCall(grpc.aio.UnaryStreamCall[RequestT, ResponseT], Generic[Req
         self.stream = stream
 
     __aiter__, read = _aiter, _read
-    __del__, _known = _collected, _known
+    __del__, __repr__, _known = _collected, _text, _known
     cancel, cancelled, done = _cancel, _cancelled, _done
     time_remaining, add_done_callback = _time_remaining, _add_done_callback
     initial_metadata, wait_for_connection = _initial_metadata, _wait_for_connection
@@ -121,7 +124,7 @@ class StreamUnaryCall(grpc.aio.StreamUnaryCall[RequestT, ResponseT], Generic[Req
         self.stream = stream
 
     __await__, write, done_writing = _await, _write, _done_writing
-    __del__, _known = _collected, _known
+    __del__, __repr__, _known = _collected, _text, _known
     cancel, cancelled, done = _cancel, _cancelled, _done
     time_remaining, add_done_callback = _time_remaining, _add_done_callback
     initial_metadata, wait_for_connection = _initial_metadata, _wait_for_connection
@@ -139,7 +142,7 @@ class StreamStreamCall(
         self.stream = stream
 
     __aiter__, read, write, done_writing = _aiter, _read, _write, _done_writing
-    __del__, _known = _collected, _known
+    __del__, __repr__, _known = _collected, _text, _known
     cancel, cancelled, done = _cancel, _cancelled, _done
     time_remaining, add_done_callback = _time_remaining, _add_done_callback
     initial_metadata, wait_for_connection = _initial_metadata, _wait_for_connection

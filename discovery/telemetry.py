@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from discovery.attempt import at_once
+from discovery.call_status import at_once
 from discovery.method import Kind, Method
 from discovery.outgoing import Layer, Outgoing, Send
 

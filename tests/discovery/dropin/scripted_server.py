@@ -1,0 +1,124 @@
+"""The server that every program of this suite speaks to: in bytes, and doing what it is told.
+
+Each character of a request is an order: "." answers (a stream: one message), "!" aborts, "?" waits
+to be cancelled, "x" raises, "h" sends the initial metadata at once, "g" waits for the gate, "-" is
+nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+SERVICE = "discovery.testing.Scripted"
+ABORTED = (
+    grpc.StatusCode.FAILED_PRECONDITION,
+    "told to abort",
+    (("why", "told"), ("b-bin", b"\0")),
+)
+
+
+def path(method: str) -> str:
+    """The full path of a method: Unary, Responses, Requests or Both."""
+    return f"/{SERVICE}/{method}"
+
+
+class ScriptedServer:
+    """One server, and what it saw since `begin`."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.begin()
+
+    @property
+    def address(self) -> str:
+        """Where it is dialled."""
+        return f"127.0.0.1:{self.port}"
+
+    def begin(self) -> None:
+        """Forget what was seen, for the next program."""
+        self.entered = asyncio.Event()
+        self.over = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.metadata: list[tuple[str, str | bytes]] = []
+
+    @asynccontextmanager
+    async def _noting(self, context: Any) -> AsyncIterator[None]:
+        """Note the call and its end; send back the metadata whose keys ask for it."""
+        over = self.over
+        context.add_done_callback(lambda _: over.set())
+        self.metadata = [tuple(pair) for pair in context.invocation_metadata()]
+        context.set_trailing_metadata(
+            [pair for pair in self.metadata if pair[0].startswith("trailing")]
+        )
+        self.entered.set()
+        yield
+
+    async def _obey(self, order: str, context: Any) -> None:
+        match order:
+            case "!":
+                await context.abort(*ABORTED)
+            case "?":
+                await asyncio.Event().wait()
+            case "x":
+                raise RuntimeError("told to raise")
+            case "h":
+                await context.send_initial_metadata(
+                    [pair for pair in self.metadata if pair[0].startswith("initial")]
+                )
+            case "g":
+                await self.gate.wait()
+
+    async def unary(self, request: bytes, context: Any) -> bytes:
+        """Answer the request itself, once every order in it is carried out."""
+        async with self._noting(context):
+            for order in request[:8].decode():
+                await self._obey(order, context)
+        return request
+
+    async def responses(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        """Answer each "." with its place."""
+        async with self._noting(context):
+            for place, order in enumerate(request.decode()):
+                await self._obey(order, context)
+                if order == ".":
+                    yield b"%d" % place
+
+    async def requests(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        """Answer all requests in one."""
+        joined = b""
+        async with self._noting(context):
+            async for request in requests:
+                await self._obey(request[:1].decode(), context)
+                joined += request
+        return joined
+
+    async def both(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Answer each request with itself."""
+        async with self._noting(context):
+            async for request in requests:
+                await self._obey(request[:1].decode(), context)
+                yield request
+
+
+@asynccontextmanager
+async def scripted_server(*, port: int = 0) -> AsyncIterator[ScriptedServer]:
+    """A server until the end of the block."""
+    scripted = ScriptedServer()
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Unary": grpc.unary_unary_rpc_method_handler(scripted.unary),
+        "Responses": grpc.unary_stream_rpc_method_handler(scripted.responses),
+        "Requests": grpc.stream_unary_rpc_method_handler(scripted.requests),
+        "Both": grpc.stream_stream_rpc_method_handler(scripted.both),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    scripted.port = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        yield scripted
+    finally:
+        scripted.gate.set()
+        await server.stop(None)

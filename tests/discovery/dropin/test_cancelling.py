@@ -1,0 +1,225 @@
+"""Cancelling a call, at each stage and from each side."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, ending, outcome
+from tests.discovery.dropin.scripted_server import path
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "method", "hangs", "answers"),
+    [
+        ("unary_unary", "Unary", b"?", b"."),
+        ("unary_stream", "Responses", b"?", b"."),
+        ("stream_unary", "Requests", [b"?"], [b"."]),
+        ("stream_stream", "Both", [b"?"], [b"."]),
+    ],
+)
+
+
+@KINDS
+async def test_cancelled_at_once(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """Before anything was sent."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(hangs)
+        said = call.cancel(), call.cancel(), call.cancelled(), call.done()
+        return said, await outcome(all_of(call)), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_cancelled_under_way(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """The server hears of it, and whoever asks is told."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(hangs)
+        await server.entered.wait()
+        said = call.cancel(), call.cancel(), call.cancelled(), call.done()
+        await server.over.wait()
+        return said, await outcome(all_of(call)), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_cancelled_when_it_is_over(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """Is too late, and changes nothing."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(answers)
+        answered = await all_of(call)
+        return answered, call.cancel(), call.cancelled(), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_the_awaiting_task_is_cancelled(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """The call is cancelled with it, and the task ends cancelled."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(hangs)
+        task = asyncio.ensure_future(all_of(call))
+        await server.entered.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        await server.over.wait()
+        return task.cancelled(), call.cancelled(), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_a_wait_for_that_gives_up(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """asyncio's own timeout cancels the call."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(hangs)
+        await server.entered.wait()
+        gave_up = await outcome(asyncio.wait_for(all_of(call), 0.01))
+        await server.over.wait()
+        return gave_up[0], call.cancelled(), call.done(), await call.code()
+
+    await both(program)
+
+
+@KINDS
+async def test_one_who_only_asks_is_cancelled(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """Asking for the status is not awaiting the response: the call goes on."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(hangs)
+        asking = asyncio.ensure_future(call.code())
+        await server.entered.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        seen = asking.cancelled(), call.done(), call.cancelled()
+        call.cancel()
+        return seen
+
+    await both(program)
+
+
+async def test_cancelled_between_messages(both: Both) -> None:
+    """What was read stays read; the next read raises."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.unary_stream(path("Responses"))(b"..?..")
+        first = await call.read(), await call.read()
+        said = call.cancel()
+        await server.over.wait()
+        return first, said, [await outcome(call.read()) for _ in range(2)], await ending(call)
+
+    await both(program)
+
+
+async def test_cancelled_while_it_is_iterated(both: Both) -> None:
+    """The loop ends with CancelledError."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.unary_stream(path("Responses"))(b"..?..")
+        seen = []
+
+        async def iterate() -> None:
+            async for message in call:
+                seen.append(message)
+                if len(seen) == 2:
+                    call.cancel()
+
+        ended = await outcome(iterate())
+        await server.over.wait()
+        return seen, ended, await ending(call)
+
+    await both(program)
+
+
+async def test_a_conversation_cancelled_in_the_middle(both: Both) -> None:
+    """Neither reading nor writing works from then on."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.stream_stream(path("Both"))()
+        await call.write(b".1")
+        first = await call.read()
+        call.cancel()
+        return (
+            first,
+            await outcome(call.write(b".2")),
+            await outcome(call.read()),
+            await outcome(call.done_writing()),
+            await ending(call),
+        )
+
+    await both(program)
+
+
+async def test_a_reader_is_cancelled_while_another_writes(both: Both) -> None:
+    """The conversation is over for both."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.stream_stream(path("Both"))()
+        reading = asyncio.ensure_future(call.read())
+        await call.write(b"?")
+        await server.entered.wait()
+        reading.cancel()
+        await asyncio.wait([reading])
+        return reading.cancelled(), call.cancelled(), await outcome(call.write(b"."))
+
+    await both(program)
+
+
+async def test_a_request_iterator_that_raises(both: Both) -> None:
+    """Cancels the call: the error of the iterator is the program's own to know."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"."
+            raise ValueError("the program's own")
+
+        uploading = channel.stream_unary(path("Requests"))(broken())
+        chatting = channel.stream_stream(path("Both"))(broken())
+        return (
+            await outcome(uploading),
+            await uploading.code(),
+            (await outcome(all_of(chatting))),
+            await chatting.code(),
+        )
+
+    await both(program)
+
+
+async def test_the_writer_is_cancelled(both: Both) -> None:
+    """A write cut short cancels the call."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.stream_unary(path("Requests"))()
+        await call.write(b"?")
+        await server.entered.wait()
+
+        async def flood() -> None:
+            while True:
+                await call.write(b"." * 100_000)
+
+        writing = asyncio.ensure_future(flood())
+        done, _ = await asyncio.wait([writing], timeout=0.3)
+        writing.cancel()
+        await asyncio.wait([writing])
+        return done, writing.cancelled(), call.cancelled(), await call.code()
+
+    await both(program)

@@ -1,0 +1,173 @@
+"""What becomes of calls when their channel is closed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, attempted, ending, outcome
+from tests.discovery.dropin.scripted_server import path
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "method", "waits"),
+    [
+        ("unary_unary", "Unary", b"g."),
+        ("unary_stream", "Responses", b"g."),
+        ("stream_unary", "Requests", [b"g", b"."]),
+        ("stream_stream", "Both", [b"g", b"."]),
+    ],
+)
+
+
+@KINDS
+@pytest.mark.parametrize("grace_s", [None, 0, 0.1])
+async def test_calls_under_way_are_cancelled(
+    both: Both, kind: str, method: str, waits: Any, grace_s: float | None
+) -> None:
+    """At once, or when the grace is over."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(waits)
+        await server.entered.wait()
+        await channel.close(grace_s)
+        await server.over.wait()
+        return await outcome(all_of(call)), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_calls_under_way_may_end_within_the_grace(
+    both: Both, kind: str, method: str, waits: Any
+) -> None:
+    """And closing returns when they have, long before the grace is over."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(waits)
+        awaiting = asyncio.ensure_future(outcome(all_of(call)))
+        await server.entered.wait()
+        closing = asyncio.ensure_future(channel.close(600))
+        await asyncio.sleep(0)
+        server.gate.set()
+        await closing
+        return await awaiting, await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_no_call_after_closing(both: Both, kind: str, method: str, waits: Any) -> None:
+    """UsageError, where the call is made or where it is awaited."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        multicallable = getattr(channel, kind)(path(method))
+        await multicallable_once(channel)
+        await channel.close()
+        return attempted(lambda: multicallable(waits))
+
+    async def multicallable_once(channel: Any) -> None:
+        await channel.unary_unary(path("Unary"))(b".")
+
+    await both(program)
+
+
+async def test_no_call_while_it_closes(both: Both) -> None:
+    """The grace is for those that were there."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        unary = channel.unary_unary(path("Unary"))
+        call = unary(b"g.")
+        awaiting = asyncio.ensure_future(outcome(call))
+        await server.entered.wait()
+        closing = asyncio.ensure_future(channel.close(600))
+        await asyncio.sleep(0)
+        refused = attempted(lambda: unary(b"."))
+        server.gate.set()
+        await closing
+        return refused, await awaiting
+
+    await both(program)
+
+
+async def test_closing_twice(both: Both) -> None:
+    """Does nothing."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        await channel.unary_unary(path("Unary"))(b".")
+        return await channel.close(), await channel.close(), await channel.close(1)
+
+    await both(program)
+
+
+async def test_closing_without_a_call(both: Both) -> None:
+    """Is closing all the same."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        await channel.close()
+        return channel.get_state(), attempted(lambda: channel.unary_unary(path("Unary"))(b"."))
+
+    await both(program)
+
+
+@pytest.mark.parametrize("grace_s", [-1, -0.1])
+async def test_a_negative_grace(both: Both, grace_s: float) -> None:
+    """Is an error, and the channel stays open."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        refused = await outcome(channel.close(grace_s))
+        return refused, await channel.unary_unary(path("Unary"))(b".")
+
+    await both(program)
+
+
+async def test_leaving_the_block_closes(both: Both) -> None:
+    """`async with` gives the channel itself, and closes without a grace."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        async with channel as entered:
+            call = entered.unary_unary(path("Unary"))(b"?")
+            await server.entered.wait()
+        await server.over.wait()
+        return entered is channel, await outcome(call), channel.get_state()
+
+    await both(program)
+
+
+async def test_an_exception_leaves_the_block(both: Both) -> None:
+    """It isn't swallowed."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        async def use() -> None:
+            async with channel:
+                raise ValueError("the program's own")
+
+        return await outcome(use()), channel.get_state()
+
+    await both(program)
+
+
+async def test_a_conversation_is_cut_by_closing(both: Both) -> None:
+    """Its reader and its writer are told."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.stream_stream(path("Both"))()
+        await call.write(b".1")
+        first = await call.read()
+        reading = asyncio.ensure_future(outcome(call.read()))
+        await asyncio.sleep(0)
+        await channel.close()
+        return first, await reading, await outcome(call.write(b".2")), call.cancelled()
+
+    await both(program)
+
+
+async def test_ended_calls_outlive_the_channel(both: Both) -> None:
+    """What they came to can still be asked for."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".")
+        await call
+        await channel.close()
+        return await call, await ending(call)
+
+    await both(program)

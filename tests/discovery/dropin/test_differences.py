@@ -1,0 +1,201 @@
+"""The intended differences: each is on the list, and is one."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc import StatusCode
+
+from tests import probe_service
+from tests.discovery.dropin.comparison import Both, all_of, ending, lasting, outcome, pairs
+from tests.discovery.dropin.differences import Difference, listed
+from tests.discovery.dropin.scripted_server import path
+from tests.discovery.dropin.test_channel_states import NOBODY
+
+REFUSED = """\tstatus = StatusCode.FAILED_PRECONDITION
+\tdetails = "told to abort"
+\tdebug_error_string = "FAILED_PRECONDITION:told to abort"
+>"""
+
+
+def test_the_list_is_closed() -> None:
+    """What `discovery` says it does otherwise is what is shown here, in the same order."""
+    shown = [difference.value for difference in Difference]
+
+    assert [entry[: len(start)] for entry, start in zip(listed(), shown, strict=True)] == shown
+
+
+def test_every_difference_is_shown() -> None:
+    """By a test of this file."""
+    source = Path(__file__).read_text()
+
+    assert [one for one in Difference if f"differ(Difference.{one.name}," not in source] == []
+
+
+async def test_a_unary_call_has_a_default_deadline(both: Both) -> None:
+    """10 s, where grpc.aio waits for ever."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".")
+        remaining_s = call.time_remaining()
+        await call
+        return remaining_s if remaining_s is None else 9 < remaining_s <= 10
+
+    assert await both.differ(Difference.DEFAULT_DEADLINE, program) == (None, True)
+
+
+async def test_a_safe_method_is_attempted_again(both: Both) -> None:
+    """An UNAVAILABLE that another attempt mends isn't seen."""
+    async with probe_service.running("a") as probe:
+
+        async def program(channel: Any, _: Any) -> Any:
+            probe.script.append(probe_service.Refusal(StatusCode.UNAVAILABLE))
+            ended = await outcome(channel.unary_unary(probe_service.path("Get"))(b"x"))
+            return ended[1] if isinstance(ended, tuple) else ended
+
+        seen = await both.differ(Difference.RETRIES, program, address=probe.address)
+
+    assert seen == (StatusCode.UNAVAILABLE, b"a:x")
+
+
+async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
+    """Raises; grpc.aio sends an empty message in its place."""
+
+    def refuse(_: object) -> bytes:
+        raise ValueError("the program's own")
+
+    async def program(channel: Any, _: Any) -> Any:
+        unary = channel.unary_unary(path("Unary"), refuse)
+        try:
+            return await unary(b".")
+        except ValueError as error:
+            return str(error)
+
+    seen = await both.differ(Difference.SERIALIZATION, program)
+    assert seen == (b"", "the program's own")
+
+
+async def test_a_response_that_cannot_be_deserialized(both: Both) -> None:
+    """Is INTERNAL; grpc.aio's response is None."""
+
+    def refuse(_: bytes) -> str:
+        raise ValueError("the program's own")
+
+    async def program(channel: Any, _: Any) -> Any:
+        ended = await outcome(channel.unary_unary(path("Unary"), None, refuse)(b"."))
+        return ended[1] if isinstance(ended, tuple) else ended
+
+    seen = await both.differ(Difference.SERIALIZATION, program)
+    assert seen == (None, StatusCode.INTERNAL)
+
+
+async def test_what_is_refused_here_says_so_in_our_words(both: Both) -> None:
+    """The instances and their states, where grpc.aio tells of addresses."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        return (await outcome(channel.unary_unary(path("Unary"))(b".")))[1:3]
+
+    native, ours = await both.differ(Difference.REFUSED_HERE, program, address=NOBODY)
+    assert native[0] is ours[0] is StatusCode.UNAVAILABLE
+    assert ours[1] == f"{path('Unary')}: {NOBODY} TRANSIENT_FAILURE"
+
+
+async def test_a_callback_that_raises(both: Both) -> None:
+    """The loop's exception handler hears of it; the answer arrives, others are called."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        reported: list[str] = []
+        loop.set_exception_handler(lambda _, told: reported.append(repr(told["exception"])))
+        called = []
+        call = channel.unary_unary(path("Unary"))(b".")
+        call.add_done_callback(lambda _: 1 / 0)
+        call.add_done_callback(lambda _: called.append("second"))
+        answer = await outcome(call)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        loop.set_exception_handler(None)
+        return answer, called, reported
+
+    _, ours = await both.differ(Difference.CALLBACKS, program)
+    assert ours == (b".", ["second"], ["ZeroDivisionError('division by zero')"])
+
+
+async def test_the_text_of_a_call(both: Both) -> None:
+    """grpc.aio writes the details after "status" and the code after "details"."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        calls = [
+            channel.unary_unary(path("Unary"))(b"!"),
+            channel.unary_stream(path("Responses"))(b"!"),
+            channel.stream_unary(path("Requests"))([b"!"]),
+            channel.stream_stream(path("Both"))([b"!"]),
+        ]
+        fresh = {repr(call).partition(" ")[2] for call in calls}
+        for call in calls:
+            await outcome(all_of(call))
+            await call.code()
+        return fresh, [lasting(str(call)) for call in calls]
+
+    native, ours = await both.differ(Difference.TEXTS, program)
+    assert native[0] == ours[0] == {"object>"}
+    assert {text.partition("\n")[2] for text in ours[1]} == {REFUSED}
+
+
+class Counts(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInterceptor):
+    """Of two kinds."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        self.seen.append("unary")
+        return await continuation(details, request)
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        self.seen.append("stream")
+        return await continuation(details, request)
+
+
+async def test_an_interceptor_of_two_kinds(both: Both) -> None:
+    """Serves both."""
+    counts = Counts()
+
+    async def program(channel: Any, _: Any) -> Any:
+        counts.seen.clear()
+        await channel.unary_unary(path("Unary"))(b".")
+        await all_of(channel.unary_stream(path("Responses"))(b"."))
+        return list(counts.seen)
+
+    seen = await both.differ(Difference.INTERCEPTORS, program, interceptors=[counts])
+    assert seen == (["unary"], ["unary", "stream"])
+
+
+class Answers(grpc.aio.UnaryUnaryClientInterceptor):
+    """Answers by itself."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return b"cached"
+
+
+async def test_a_bare_response(both: Both) -> None:
+    """Comes with a status and metadata that are there."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".")
+        return await call, pairs(await call.trailing_metadata()), call.time_remaining is not None
+
+    native, ours = await both.differ(Difference.BARE_RESPONSES, program, interceptors=[Answers()])
+    assert (native[1], ours[:2]) == (None, (b"cached", []))
+
+
+async def test_nothing_else_differs_below_an_interceptor(both: Both) -> None:
+    """A call that is passed through keeps its whole status."""
+    counts = Counts()
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b"!")
+        return await outcome(call), await ending(call)
+
+    await both(program, interceptors=[counts])

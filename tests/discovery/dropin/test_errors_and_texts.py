@@ -1,0 +1,109 @@
+"""What exceptions and calls look like to a program that inspects, logs or pickles them."""
+
+import pickle
+import weakref
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, attempted, lasting, told
+from tests.discovery.dropin.scripted_server import path
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "method", "answers", "refused"),
+    [
+        ("unary_unary", "Unary", b".", b"!"),
+        ("unary_stream", "Responses", b".", b"!"),
+        ("stream_unary", "Requests", [b"."], [b"!"]),
+        ("stream_stream", "Both", [b"."], [b"!"]),
+    ],
+)
+
+
+async def _raised(call: Any) -> Any:
+    try:
+        await all_of(call)
+    except grpc.RpcError as error:
+        return error
+    raise AssertionError("the call was not refused")
+
+
+@KINDS
+async def test_the_exception_of_a_refused_call(
+    both: Both, kind: str, method: str, answers: Any, refused: Any
+) -> None:
+    """An AioRpcError, with everything in it, as an RpcError and after pickling too."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        error = await _raised(getattr(channel, kind)(path(method))(refused))
+        again = pickle.loads(pickle.dumps(error))
+        return (
+            isinstance(error, grpc.aio.AioRpcError),
+            type(error.initial_metadata()),
+            type(error.trailing_metadata()),
+            error.trailing_metadata().get_all("why"),
+            lasting(repr(error)),
+            told(again),
+        )
+
+    await both(program)
+
+
+@KINDS
+async def test_the_types_of_calls_and_multicallables(
+    both: Both, kind: str, method: str, answers: Any, refused: Any
+) -> None:
+    """A program may check for grpc.aio's interfaces."""
+    name = "".join(word.capitalize() for word in kind.split("_"))
+
+    async def program(channel: Any, _: Any) -> Any:
+        multicallable = getattr(channel, kind)(path(method))
+        call = multicallable(answers)
+        await all_of(call)
+        return (
+            isinstance(channel, grpc.aio.Channel),
+            isinstance(multicallable, getattr(grpc.aio, f"{name}MultiCallable")),
+            isinstance(call, getattr(grpc.aio, f"{name}Call")),
+            isinstance(call, grpc.aio.Call),
+            isinstance(call, grpc.aio.RpcContext),
+        )
+
+    await both(program)
+
+
+@KINDS
+async def test_calls_can_be_hashed_and_referenced(
+    both: Both, kind: str, method: str, answers: Any, refused: Any
+) -> None:
+    """A program may keep them in sets, weak ones included, and by identity."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(answers)
+        kept, weak = {call}, weakref.WeakSet([call])
+        await all_of(call)
+        return call in kept, call in weak, call == call, len({call, call})  # noqa: PLR0124
+
+    await both(program)
+
+
+async def test_a_program_that_sets_its_own_attributes(both: Both) -> None:
+    """On a call, as instrumentation does."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".")
+        call.tag = "mine"
+        await call
+        return call.tag
+
+    await both(program)
+
+
+async def test_a_method_that_is_no_text(both: Both) -> None:
+    """Is refused with the multicallable."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        seen = attempted(lambda: channel.unary_unary(None))
+        return isinstance(seen, tuple)
+
+    await both(program)

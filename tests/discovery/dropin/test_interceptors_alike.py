@@ -1,0 +1,145 @@
+"""Interceptors given to the channel."""
+
+from typing import Any
+
+import grpc
+
+from tests.discovery.dropin.comparison import Both, all_of, ending, outcome, pairs
+from tests.discovery.dropin.scripted_server import path
+
+
+class AddsMetadata(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends something along."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        metadata = grpc.aio.Metadata(*(details.metadata or ()))
+        metadata.add("trailing-a", self._value)
+        return await continuation(details._replace(metadata=metadata), request)
+
+
+class Counts(grpc.aio.UnaryStreamClientInterceptor):
+    """Lets a stream through, and says so."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        self.seen.append((details.method, request, details.timeout))
+        return await continuation(details, request)
+
+
+class Doubles(grpc.aio.StreamUnaryClientInterceptor):
+    """Sends every request twice."""
+
+    async def intercept_stream_unary(self, continuation: Any, details: Any, requests: Any) -> Any:
+        async def twice() -> Any:
+            async for request in requests:
+                yield request
+                yield request
+
+        return await continuation(details, twice())
+
+
+class Raises(grpc.aio.UnaryUnaryClientInterceptor):
+    """Refuses by itself."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        raise ValueError("the interceptor's own")
+
+
+async def test_metadata_that_interceptors_add(both: Both) -> None:
+    """The first one given is the outermost."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".", metadata=(("trailing-a", "0"),))
+        return await call, pairs(await call.trailing_metadata()), await ending(call)
+
+    await both(program, interceptors=[AddsMetadata("1"), AddsMetadata("2")])
+
+
+async def test_a_refusal_below_an_interceptor(both: Both) -> None:
+    """Is the call's, with everything in it."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b"!")
+        return await outcome(call), await ending(call)
+
+    await both(program, interceptors=[AddsMetadata("1")])
+
+
+async def test_a_stream_below_an_interceptor(both: Both) -> None:
+    """It sees the method, the request and the timeout."""
+    counts = Counts()
+
+    async def program(channel: Any, _: Any) -> Any:
+        counts.seen.clear()
+        call = channel.unary_stream(path("Responses"))(b"..!", timeout=50)
+        messages = [await call.read(), await call.read()]
+        return messages, await outcome(call.read()), await call.code(), list(counts.seen)
+
+    await both(program, interceptors=[counts])
+
+
+async def test_requests_through_an_interceptor(both: Both) -> None:
+    """It may send others than were given."""
+
+    async def requests() -> Any:
+        yield b".1"
+        yield b".2"
+
+    async def program(channel: Any, _: Any) -> Any:
+        return await channel.stream_unary(path("Requests"))(requests())
+
+    await both(program, interceptors=[Doubles()])
+
+
+async def test_requests_written_through_an_interceptor(both: Both) -> None:
+    """Writing works the same."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.stream_unary(path("Requests"))()
+        await call.write(b".1")
+        await call.done_writing()
+        return await call, await call.code()
+
+    await both(program, interceptors=[Doubles()])
+
+
+async def test_an_interceptor_that_raises(both: Both) -> None:
+    """Its exception is what the call comes to."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".")
+        return await outcome(call), call.done()
+
+    await both(program, interceptors=[Raises()])
+
+
+async def test_cancelling_through_an_interceptor(both: Both) -> None:
+    """Reaches the server."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b"?")
+        await server.entered.wait()
+        said = call.cancel(), call.cancel()
+        await server.over.wait()
+        return said, await outcome(call), call.cancelled(), call.done()
+
+    await both(program, interceptors=[AddsMetadata("1")])
+
+
+async def test_an_interceptor_of_another_kind(both: Both) -> None:
+    """Isn't asked."""
+    counts = Counts()
+
+    async def program(channel: Any, _: Any) -> Any:
+        return (
+            await channel.unary_unary(path("Unary"))(b"."),
+            await all_of(channel.stream_stream(path("Both"))([b"."])),
+            list(counts.seen),
+        )
+
+    await both(program, interceptors=[counts])

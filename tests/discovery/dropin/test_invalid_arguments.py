@@ -1,0 +1,81 @@
+"""Arguments that can't be: an error comes, and the channel goes on."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, attempted, outcome
+from tests.discovery.dropin.scripted_server import path
+
+MULTICALLABLES = pytest.mark.parametrize(
+    ("kind", "method", "request_"),
+    [
+        ("unary_unary", "Unary", b"."),
+        ("unary_stream", "Responses", b"."),
+        ("stream_unary", "Requests", [b"."]),
+        ("stream_stream", "Both", [b"."]),
+    ],
+)
+
+
+async def _goes_on(channel: Any) -> Any:
+    return await channel.unary_unary(path("Unary"))(b".")
+
+
+async def _called(multicallable: Any, *arguments: Any, **keywords: Any) -> Any:
+    """How a call came to an end, whether it was made or not."""
+    seen = attempted(lambda: multicallable(*arguments, **keywords))
+    return seen if isinstance(seen, tuple) else await outcome(all_of(seen))
+
+
+@MULTICALLABLES
+async def test_an_unknown_keyword(both: Both, kind: str, method: str, request_: Any) -> None:
+    """TypeError where the call is made."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        multicallable = getattr(channel, kind)(path(method))
+        seen = attempted(lambda: multicallable(request_, patience=3))
+        return seen[0], await _goes_on(channel)
+
+    await both(program)
+
+
+@MULTICALLABLES
+async def test_a_timeout_that_is_no_number(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """TypeError."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        multicallable = getattr(channel, kind)(path(method))
+        return (await _called(multicallable, request_, timeout="soon"))[0], await _goes_on(channel)
+
+    await both(program)
+
+
+@MULTICALLABLES
+async def test_credentials_on_an_insecure_channel(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """UsageError: they would travel in the clear."""
+    credentials = grpc.access_token_call_credentials("token")
+
+    async def program(channel: Any, _: Any) -> Any:
+        await _goes_on(channel)
+        multicallable = getattr(channel, kind)(path(method))
+        ended = await _called(multicallable, request_, credentials=credentials)
+        return ended, await _goes_on(channel)
+
+    await both(program)
+
+
+@pytest.mark.parametrize("request_", [None, 3, "text"])
+async def test_a_request_that_is_no_bytes(both: Both, request_: Any) -> None:
+    """Is an error on a channel without a serializer."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        ended = await _called(channel.unary_unary(path("Unary")), request_, timeout=20)
+        return ended[0] if isinstance(ended, tuple) else ended, await _goes_on(channel)
+
+    await both(program)

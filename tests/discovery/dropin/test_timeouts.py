@@ -1,0 +1,98 @@
+"""Calls whose time runs out."""
+
+from typing import Any
+
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, ending, outcome
+from tests.discovery.dropin.scripted_server import path
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "method", "hangs", "answers"),
+    [
+        ("unary_unary", "Unary", b"?", b"."),
+        ("unary_stream", "Responses", b"?", b"."),
+        ("stream_unary", "Requests", [b"?"], [b"."]),
+        ("stream_stream", "Both", [b"?"], [b"."]),
+    ],
+)
+
+
+@KINDS
+async def test_time_runs_out(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
+    """DEADLINE_EXCEEDED, in the same words, on both sides of the call."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        await channel.channel_ready()
+        call = getattr(channel, kind)(path(method))(hangs, timeout=1.5)
+        seen = await outcome(all_of(call)), await ending(call)
+        await server.over.wait()
+        return seen
+
+    await both(program)
+
+
+@KINDS
+async def test_no_time_at_all(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
+    """A timeout of less than nothing is over at once, with the same code."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(answers, timeout=-0.5)
+        ended = await outcome(all_of(call))
+        return ended[:2], await call.code(), call.done(), call.cancelled()
+
+    await both(program)
+
+
+@KINDS
+async def test_time_remaining(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
+    """Between nothing and the timeout, as a float."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(answers, timeout=500)
+        remaining = call.time_remaining()
+        await all_of(call)
+        return type(remaining), 400 < remaining <= 500
+
+    await both(program)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "request_"),
+    [
+        ("unary_stream", "Responses", b"."),
+        ("stream_unary", "Requests", [b"."]),
+        ("stream_stream", "Both", [b"."]),
+    ],
+)
+async def test_a_stream_without_a_timeout(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """It has no time remaining to tell of."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(request_)
+        return call.time_remaining(), await all_of(call)
+
+    await both(program)
+
+
+async def test_a_stream_runs_out_of_time_in_the_middle(both: Both) -> None:
+    """What had come is seen, then the error."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        await channel.channel_ready()
+        call = channel.unary_stream(path("Responses"))(b"..?", timeout=1.5)
+        return [await outcome(call.read()) for _ in range(4)]
+
+    await both(program)
+
+
+@pytest.mark.parametrize("timeout_s", [1e9, 10**6, 0.5e7])
+async def test_very_long_timeouts(both: Both, timeout_s: float) -> None:
+    """Are no trouble."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        return await channel.unary_unary(path("Unary"))(b".", timeout=timeout_s)
+
+    await both(program)

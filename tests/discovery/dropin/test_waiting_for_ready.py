@@ -1,0 +1,95 @@
+"""Calls to a server that isn't there, yet or any more."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.discovery.dropin.comparison import Both, all_of, outcome
+from tests.discovery.dropin.scripted_server import path, scripted_server
+from tests.discovery.dropin.test_channel_states import NOBODY
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "method", "request_"),
+    [
+        ("unary_unary", "Unary", b"."),
+        ("unary_stream", "Responses", b"."),
+        ("stream_unary", "Requests", [b"."]),
+        ("stream_stream", "Both", [b"."]),
+    ],
+)
+
+
+@KINDS
+async def test_nobody_is_there(both: Both, kind: str, method: str, request_: Any) -> None:
+    """UNAVAILABLE."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(request_)
+        ended = await outcome(all_of(call))
+        return ended[:2], await call.code(), call.done(), call.cancelled()
+
+    await both(program, address=NOBODY)
+
+
+@KINDS
+async def test_nobody_comes_in_time(both: Both, kind: str, method: str, request_: Any) -> None:
+    """With wait_for_ready the call waits, until its time is over."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True, timeout=0.4)
+        ended = await outcome(all_of(call))
+        return ended[:2], await call.code(), call.done()
+
+    await both(program, address=NOBODY)
+
+
+@KINDS
+async def test_a_waiting_call_is_cancelled(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """It needs no server for that."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True)
+        await channel.wait_for_state_change(grpc.ChannelConnectivity.IDLE)
+        said = call.done(), call.cancel()
+        return said, await outcome(all_of(call)), await call.code()
+
+    await both(program, address=NOBODY)
+
+
+@KINDS
+async def test_a_waiting_call_is_answered_by_who_comes(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """When the server comes up, the call goes out."""
+    async with scripted_server() as held:
+        port = held.port
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True, timeout=60)
+        awaiting = asyncio.ensure_future(outcome(all_of(call)))
+        while channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+            await channel.wait_for_state_change(channel.get_state())
+        async with scripted_server(port=port):
+            return await awaiting, await call.code()
+
+    await both(program, address=f"127.0.0.1:{port}")
+
+
+async def test_the_server_goes_while_calls_are_under_way(both: Both) -> None:
+    """They fail with the code that its end gave them."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        async with scripted_server(port=port) as going:
+            unary = channel.unary_unary(path("Unary"))(b"?", timeout=60)
+            reading = channel.unary_stream(path("Responses"))(b".?", timeout=60)
+            first = await reading.read()
+            await going.entered.wait()
+        return first, (await outcome(unary))[1], (await outcome(reading.read()))[1]
+
+    async with scripted_server() as held:
+        port = held.port
+    await both(program, address=f"127.0.0.1:{port}")
