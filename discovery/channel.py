@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import grpc
 
-from discovery import deadline, interception
+from discovery import interception
 from discovery.balancer import Balancer
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
+from discovery.configured_method import method_of
 from discovery.method import Kind, Method
 from discovery.multicallable import UnaryUnary
 from discovery.multicallable_intercepted import InterceptedStreams, InterceptedUnaryUnary
@@ -27,8 +28,6 @@ from discovery.native import Dial
 from discovery.outgoing import Layer, Send
 from discovery.registry import Watcher
 from discovery.resolver import Resolver
-from discovery.retry_policy import DEFAULT_RETRY
-from discovery.safety import is_safe
 from discovery.serialization import Deserializer, Serializer, deserializer_of, serializer_of
 from discovery.service_config import ServiceConfig
 from discovery.stack import client_stack, compose
@@ -248,17 +247,6 @@ class Channel(grpc.aio.Channel):
         """What is known of a method, shared by all that call it."""
         known = self._methods.get((path, kind))
         if known is None:
-            config = self._config.of_method(path)
-            default_s = deadline.DEFAULT_TIMEOUT_S if kind is Kind.UNARY_UNARY else None
-            known = self._methods[path, kind] = Method(
-                path=path,
-                kind=kind,
-                registered=registered,
-                safe=is_safe(path),
-                retry=config.retry or DEFAULT_RETRY,
-                timeout_s=config.timeout_s,
-                default_timeout_s=config.timeout_s or default_s,
-                wait_for_ready=bool(config.wait_for_ready),
-                waits=config.waits,
-            )
+            known = method_of(self._config, path, kind, registered=registered)
+            self._methods[path, kind] = known
         return known

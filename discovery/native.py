@@ -34,25 +34,31 @@ DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
+def arguments(authority: str, options: Iterable[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+    """The channel arguments of every connection; the caller's own go before the defaults."""
+    return tuple(
+        {
+            **dict(DEFAULT_OPTIONS),
+            "grpc.default_authority": authority,
+            **dict(options),
+        }.items()
+    )
+
+
 def dialer(
     credentials: grpc.ChannelCredentials | None,
     authority: str,
     options: Iterable[tuple[str, Any]],
 ) -> Dial:
     """A function that makes the channel to an instance; it connects when it is first asked to."""
-    merged = {
-        **dict(DEFAULT_OPTIONS),
-        "grpc.default_authority": authority,
-        **dict(options),
-    }
-    arguments = tuple(merged.items())
+    chosen = arguments(authority, options)
     # Untyped where they are defined, typed where they are exported.
     insecure: Callable[..., grpc.aio.Channel] = _originals.insecure_channel  # type: ignore[assignment]
     secure: Callable[..., grpc.aio.Channel] = _originals.secure_channel  # type: ignore[assignment]
 
     def dial(instance: Instance) -> grpc.aio.Channel:
         if credentials is None:
-            return insecure(instance.endpoint, arguments)
-        return secure(instance.endpoint, credentials, arguments)
+            return insecure(instance.endpoint, chosen)
+        return secure(instance.endpoint, credentials, chosen)
 
     return dial

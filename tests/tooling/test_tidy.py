@@ -28,11 +28,13 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
         "discovery/open_channel.py": "the composition root of a caller's side",
         "tests/clients/python/order.py": "an application like any other, with ids of its own",
+        "discovery/blocking/open_channel.py": "the composition root of a synchronous caller's side",
     },
     tidy_rules.environment_from_nowhere: {
         "*/__main__.py": "a composition root reads the settings",
         "discovery/consul_registry.py": "CONSUL_HTTP_ADDR and its like are Consul's own convention",
         "tests/chassis/test_database_processes.py": "hands its own environment on",
+        "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/replay/cluster.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
@@ -41,6 +43,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     tidy_rules.unproven: {},
     tidy_rules.unit_missing: {
         "discovery/multicallable*.py": "grpc.aio's own keyword is `timeout`",
+        "discovery/blocking/*.py": "grpc's own keyword is `timeout`",
         "tests/order/fake_payment.py": "stands in for stubs, whose keyword is `timeout`",
         "tests/order/participants.py": "stands in for stubs, whose keyword is `timeout`",
     },

@@ -1,0 +1,189 @@
+"""A grpc.Channel to all instances of a service, for any number of threads and processes."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from discovery.blocking import native
+from discovery.blocking.balancer import CLOSED
+from discovery.blocking.connected import Connected
+from discovery.blocking.connectivity import Callback, Subscriptions
+from discovery.blocking.errors import ForkUnsupportedError
+from discovery.blocking.opening import Opener
+from discovery.blocking.responses import StreamStream, UnaryStream
+from discovery.blocking.unary import StreamUnary, UnaryUnary
+from discovery.configured_method import method_of
+from discovery.method import Kind, Method
+from discovery.service_config import ServiceConfig
+
+
+class BlockingChannel(grpc.Channel):
+    """One logical channel. What it has is keyed by process id, and made by the first call there."""
+
+    def __init__(
+        self, config: ServiceConfig, connect: Callable[[threading.Condition], Connected]
+    ) -> None:
+        self._config = config
+        self._connect = connect
+        self._methods: dict[tuple[str, Kind], Method] = {}
+        self._connected: dict[int, Connected] = {}
+        self._closed = False
+        self._renew_locks()
+        _channels.add(self)
+
+    def _renew_locks(self) -> None:
+        """Also after a fork: a thread that is gone may have held the parent's."""
+        self._changed = threading.Condition(threading.RLock())
+        self._subscriptions = Subscriptions(self._changed, self._state)
+
+    def connected(self) -> Connected:
+        """What this process has. Raises ValueError when closed, and ForkUnsupportedError."""
+        pid = os.getpid()
+        found = self._connected.get(pid)
+        if found is not None and not self._closed:
+            return found
+        with self._changed:
+            if self._closed:
+                raise ValueError(CLOSED)
+            if pid not in self._connected:
+                if self._connected and not native.survives_fork():
+                    raise ForkUnsupportedError
+                # The parent's stay referenced: ending them is not this process's business.
+                self._connected[pid] = self._connect(self._changed)
+                self._changed.notify_all()
+            return self._connected[pid]
+
+    def _state(self) -> grpc.ChannelConnectivity:
+        """IDLE before this process has begun."""
+        if self._closed:
+            return grpc.ChannelConnectivity.SHUTDOWN
+        found = self._connected.get(os.getpid())
+        return grpc.ChannelConnectivity.IDLE if found is None else found.balancer.state
+
+    def subscribe(self, callback: Callback, try_to_connect: bool | None = False) -> None:  # noqa: FBT001, FBT002 - grpc's
+        """Call back with the state, now and when it changes, from a thread of this channel."""
+        self._subscriptions.add(callback)
+        if try_to_connect:
+            self.connected()
+
+    def unsubscribe(self, callback: Callback) -> None:
+        """Call back no more."""
+        self._subscriptions.remove(callback)
+
+    def close(self) -> None:
+        """Refuse new calls and cancel those in flight."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            mine = self._connected.get(os.getpid())
+            self._changed.notify_all()
+        if mine is not None:
+            mine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> Any:
+        """What calls a unary method."""
+        kind = Kind.UNARY_UNARY
+        return UnaryUnary(
+            self._opener(
+                method, kind, request_serializer, response_deserializer, _registered_method
+            )
+        )
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> Any:
+        """What calls a method that answers with a stream."""
+        kind = Kind.UNARY_STREAM
+        return UnaryStream(
+            self._opener(
+                method, kind, request_serializer, response_deserializer, _registered_method
+            )
+        )
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> Any:
+        """What calls a method that takes a stream."""
+        kind = Kind.STREAM_UNARY
+        return StreamUnary(
+            self._opener(
+                method, kind, request_serializer, response_deserializer, _registered_method
+            )
+        )
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> Any:
+        """What calls a method that takes a stream and answers with one."""
+        kind = Kind.STREAM_STREAM
+        return StreamStream(
+            self._opener(
+                method, kind, request_serializer, response_deserializer, _registered_method
+            )
+        )
+
+    def _opener(
+        self,
+        path: str,
+        kind: Kind,
+        serializer: Any,
+        deserializer: Any,
+        registered: bool | None,  # noqa: FBT001 - as the factories have it
+    ) -> Opener:
+        """One method, which all that call it share."""
+        with self._changed:
+            known = self._methods.get((path, kind))
+            if known is None:
+                known = method_of(self._config, path, kind, registered=bool(registered))
+                self._methods[path, kind] = known
+        return Opener(known, serializer, deserializer, self.connected)
+
+    def forked(self) -> None:
+        """This process is a child: what its parent's threads held or ran isn't here."""
+        self._renew_locks()
+
+
+_channels: "weakref.WeakSet[BlockingChannel]" = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for channel in list(_channels):
+        channel.forked()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,54 @@
+"""The one function a synchronous application calls."""
+
+import random
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import grpc
+
+from discovery.blocking.channel import BlockingChannel
+from discovery.blocking.connected import Connected
+from discovery.blocking.native import dialer
+from discovery.clock import Clock, SystemClock
+from discovery.registry import Watcher
+from discovery.service_config import parse_service_config
+from discovery.target import InvalidTargetError, parse_target
+from discovery.watchers import watcher_for
+
+
+def open_channel(
+    target: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    authority: str | None = None,
+    service_config: str | Mapping[str, Any] | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+    watcher: Watcher | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+) -> BlockingChannel:
+    """A channel to all instances of the target, as a grpc.Channel.
+
+    The arguments are those of `discovery.open_channel`. Interceptors are added by
+    `grpc.intercept_channel`, and see each call once. `watcher` is watched in a thread and loop of
+    its own, so `memory:///`, which belongs to one loop, is no target here.
+
+    Raises InvalidTargetError and InvalidServiceConfigError.
+    """
+    parsed = parse_target(target)
+    if parsed.scheme == "memory" and watcher is None:
+        raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
+    clock = SystemClock() if clock is None else clock
+    rng = random.Random() if rng is None else rng
+    config = parse_service_config(service_config)
+    connect = partial(
+        Connected,
+        parsed,
+        config=config,
+        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
+        clock=clock,
+        rng=rng,
+    )
+    return BlockingChannel(config, connect)

@@ -1,0 +1,125 @@
+"""One connection to one instance, watched by a thread for its health."""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from discovery import health
+from discovery.backoff import jittered
+from discovery.blocking.native import is_ready
+from discovery.health import Health
+from discovery.instance import Instance
+from discovery.load import Load
+from discovery.method import Method
+
+_READY = grpc.ChannelConnectivity.READY
+_CONNECTING = grpc.ChannelConnectivity.CONNECTING
+_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+_AGAIN_FIRST_S = 0.1
+_AGAIN_CEILING_S = 5.0
+_ASK_CONNECTION_EVERY_S = 0.2
+
+
+class Subchannel:
+    """A plain channel to an instance. `state` is READY when the instance can be picked.
+
+    The health stream is the watch of the connection too: it opens it, and ends with it. An instance
+    is READY from the first SERVING on, CONNECTING while a stream that told something is opened
+    anew, and TRANSIENT_FAILURE when it can't be, or says NOT_SERVING. A stream that breaks for any
+    other reason than the connection keeps its last word. `changed` is called from the watching
+    thread, without a lock held.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        native: grpc.Channel,
+        load: Load,
+        *,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        self.instance = instance
+        self.load = load
+        self.state = _CONNECTING
+        self._native = native
+        self._rng = rng
+        self._changed = changed
+        self._multicallables: dict[tuple[Any, ...], Any] = {}
+        self._over = threading.Event()
+        self._stream: Any = None
+        name = f"discovery-health-{instance.endpoint}"
+        threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    def multicallable(self, method: Method, serializer: Any, deserializer: Any) -> Any:
+        """The instance's own multicallable of a method; made once."""
+        key = (method, serializer, deserializer)
+        made = self._multicallables.get(key)
+        if made is None:
+            factory: Any = getattr(self._native, method.kind.value)
+            made = factory(
+                method.path, serializer, deserializer, _registered_method=method.registered
+            )
+            self._multicallables[key] = made
+        return made
+
+    def close(self) -> None:
+        """Close the connection; what is in flight is cancelled."""
+        self._over.set()
+        if self._stream is not None:
+            self._stream.cancel()
+        self._native.close()
+
+    def _watch(self) -> None:
+        watch: Any = self._native.unary_stream(health.WATCH_PATH)
+        delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
+        while not self._over.is_set():
+            try:
+                # After a failure C-core's own backoff says when to connect again.
+                failed = self.state is _FAILED
+                self._stream = watch(health.WHOLE_SERVER, wait_for_ready=failed)
+                for response in self._stream:
+                    self._told(health.parse(response))
+                    delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
+                self._broke(grpc.StatusCode.OK)
+            except grpc.RpcError as error:
+                ended: Any = error
+                if self._over.is_set():
+                    return
+                self._broke(ended.code())
+                if ended.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    self._watch_connection()
+            except ValueError:
+                return  # closed in between
+            self._over.wait(next(delays_s))
+
+    def _told(self, word: Health) -> None:
+        self._become(_READY if word is Health.SERVING else _FAILED)
+
+    def _broke(self, code: grpc.StatusCode) -> None:
+        """The stream ended; UNAVAILABLE is the connection's end, at first not yet a failure."""
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            self._become(_READY)
+        elif code is grpc.StatusCode.UNAVAILABLE:
+            self._become(_CONNECTING if self.state is _READY else _FAILED)
+        elif self.state is _CONNECTING:
+            self._become(_FAILED)
+
+    def _watch_connection(self) -> None:
+        """A server without the health service: return when its connection ends.
+
+        Asked by this thread: grpc's `subscribe` leaves a thread behind that breaks on close.
+        """
+        while not self._over.wait(_ASK_CONNECTION_EVERY_S):
+            if not is_ready(self._native):
+                self._become(_CONNECTING)
+                return
+
+    def _become(self, state: grpc.ChannelConnectivity) -> None:
+        if state is not self.state and not self._over.is_set():
+            self.state = state
+            self._changed()
