@@ -12,6 +12,7 @@ from discovery.clock import Clock
 from discovery.load import Load
 from discovery.method import Kind, Method
 from discovery.outgoing import Layer, Outgoing, Send
+from discovery.record import Record
 
 
 def layer(*, clock: Clock) -> Layer:
@@ -27,7 +28,8 @@ def layer(*, clock: Clock) -> Layer:
 def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
     async def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel
-        load = subchannel.load
+        record = subchannel.record
+        load = record.load
         now_s = outgoing.now_s
         timeout_s = None if outgoing.deadline_s is None else outgoing.deadline_s - now_s
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
@@ -45,14 +47,14 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
         except grpc.aio.AioRpcError as error:
             ended_s = outgoing.ended_s
             observation.failed(
-                method, load, error, latency_s=ended_s - now_s, timeout_s=timeout_s, now_s=ended_s
+                method, record, error, latency_s=ended_s - now_s, timeout_s=timeout_s, now_s=ended_s
             )
             raise
         except GeneratorExit:
             # Collected unawaited, as grpc.aio would have it.
             cancel_collected(call.cancel, subchannel.loop)
             raise
-        observation.succeeded(method, load, outgoing.ended_s - now_s, outgoing.ended_s)
+        observation.succeeded(method, record, outgoing.ended_s - now_s, outgoing.ended_s)
         return response
 
     return send
@@ -78,21 +80,28 @@ def _stream(method: Method, monotonic: Callable[[], float]) -> Send:
             credentials=outgoing.credentials,
             compression=outgoing.compression,
         )
-        subchannel.load.in_flight += 1
-        call.add_done_callback(partial(_stream_ended, subchannel.load, method, monotonic))
+        record = subchannel.record
+        record.load.in_flight += 1
+        call.add_done_callback(partial(_stream_ended, record, method, outgoing.now_s, monotonic))
         return call
 
     return send
 
 
 def _stream_ended(
-    load: Load, method: Method, monotonic: Callable[[], float], call: grpc.aio.Call
+    record: Record,
+    method: Method,
+    began_s: float,
+    monotonic: Callable[[], float],
+    call: grpc.aio.Call,
 ) -> None:
-    load.in_flight -= 1
-    observation.stream_failed(method, load, at_once(call.code()), now_s=monotonic())
+    record.load.in_flight -= 1
+    now_s = monotonic()
+    code = at_once(call.code())
+    observation.stream_failed(method, record, code, latency_s=now_s - began_s, now_s=now_s)
 
 
 def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
     """A stream's first message arrived: its latency, from the start or the last request written."""
     if outgoing.subchannel is not None:
-        observation.succeeded(method, outgoing.subchannel.load, now_s - outgoing.now_s, now_s)
+        observation.succeeded(method, outgoing.subchannel.record, now_s - outgoing.now_s, now_s)

@@ -1,6 +1,7 @@
 """Keeps a subchannel for each instance and a picker over those that can be used."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -8,18 +9,22 @@ from functools import partial
 
 import grpc
 
+from discovery import slow_start
 from discovery.clock import Clock
+from discovery.ejector import Ejector, with_probes
 from discovery.instance import Instance, Resolution
-from discovery.load import TAU_S, Load
 from discovery.policy import Picker, Policy
+from discovery.record import Record, Records
 from discovery.subchannel import Subchannel
+
+logger = logging.getLogger(__name__)
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
-# A vanished instance's load is forgotten when it has decayed to nothing.
-_FORGET_S = 10 * TAU_S
+# With a smaller part of the instances usable, ejections are lifted.
+PANIC_BELOW = 0.5
 
 # Id, incarnation and endpoint: a connection to one process at one place.
 _Key = tuple[str, str, str]
@@ -43,9 +48,16 @@ class Balancer:
         self._resolution: Resolution | None = None
         self._subchannels: dict[_Key, Subchannel] = {}
         self._draining: dict[_Key, tuple[Subchannel, asyncio.Task[None]]] = {}
-        self._loads: dict[tuple[str, str], tuple[Load, float]] = {}
+        self._ejector = Ejector(
+            listed=lambda: [one.record for one in self._subchannels.values()],
+            clock=clock,
+            rng=rng,
+            changed=self._changed,
+        )
+        self._records = Records(clock=clock, make=self._new_record)
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
+        self._panics = False
         self.state = _CONNECTING
         self.pick: Picker[Subchannel] = _nothing
 
@@ -58,12 +70,14 @@ class Balancer:
         for key in [key for key in self._subchannels if key not in wanted]:
             self._drain(key, self._subchannels.pop(key))
         for key, instance in wanted.items():
+            record = self._records.of(instance)
             known = self._subchannels.get(key) or self._revived(key)
             if known is None:
-                known = self._connect(instance)
+                known = self._connect(instance, record)
             known.instance = instance
             self._subchannels[key] = known
-        self._forget_loads()
+        self._subchannels = {key: self._subchannels[key] for key in wanted}
+        self._records.forget_old()
         self._changed()
 
     def resolving_failed(self, reason: str) -> None:
@@ -96,6 +110,7 @@ class Balancer:
     async def close(self, grace_s: float | None) -> None:
         """Close all connections, those that drain included."""
         self._closed = True
+        self._ejector.close()
         self._changed()
         everything = list(self._subchannels.values())
         for key in list(self._draining):
@@ -104,11 +119,11 @@ class Balancer:
             everything.append(subchannel)
         await asyncio.gather(*(one.close(grace_s) for one in everything))
 
-    def _connect(self, instance: Instance) -> Subchannel:
+    def _connect(self, instance: Instance, record: Record) -> Subchannel:
         return Subchannel(
             instance,
             self._dial(instance),
-            self._load_of(instance),
+            record,
             clock=self._clock,
             rng=self._rng,
             changed=self._changed,
@@ -133,30 +148,50 @@ class Balancer:
         subchannel, task = draining
         return subchannel if task.cancel() else None
 
-    def _load_of(self, instance: Instance) -> Load:
-        """The load of this incarnation: kept while it is listed and for some time after."""
-        key = (instance.instance_id, instance.incarnation)
-        known = self._loads.get(key)
-        load = Load(self._clock.monotonic()) if known is None else known[0]
-        self._loads[key] = (load, self._clock.monotonic())
-        return load
-
-    def _forget_loads(self) -> None:
-        now_s = self._clock.monotonic()
-        for one in self._subchannels.values():
-            self._loads[one.instance.instance_id, one.instance.incarnation] = (one.load, now_s)
-        for key, (load, listed_s) in list(self._loads.items()):
-            if not load.in_flight and now_s - listed_s > _FORGET_S:
-                del self._loads[key]
+    def _new_record(self, instance: Instance, now_s: float) -> Record:
+        ejector = self._ejector
+        return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _changed(self) -> None:
         """Make the picker anew and wake those who wait for it."""
-        usable = [one for one in self._subchannels.values() if one.state is _READY]
-        self.state = self._aggregated(bool(usable))
-        self.pick = _closed if self._closed else self._policy(usable, self._rng)
+        ready = [one for one in self._subchannels.values() if one.state is _READY]
+        self.state = self._aggregated(bool(ready))
+        self.pick = _closed if self._closed else self._picker(ready)
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _picker(self, ready: list[Subchannel]) -> Picker[Subchannel]:
+        """The policy's picker over what is READY and not ejected; in panic, over what is READY.
+
+        An ejected instance whose time is over is picked first, once, as a probe.
+        """
+        now_s = self._clock.monotonic()
+        for one in ready:
+            slow_start.begin(one.load, now_s)
+        usable = [one for one in ready if one.record.ejection is None]
+        panics = len(usable) < len(ready) and len(usable) < PANIC_BELOW * len(self._subchannels)
+        self._note_panic(panics, len(usable))
+        pick = self._policy(ready if panics else usable, self._rng)
+        offered = [
+            one for one in ready if one.record.ejection is not None and one.record.ejection.offered
+        ]
+        return with_probes(pick, offered, self._probe) if offered else pick
+
+    def _probe(self, subchannel: Subchannel, now_s: float) -> None:
+        self._ejector.probe(subchannel.record, now_s)
+
+    def _note_panic(self, panics: bool, usable: int) -> None:  # noqa: FBT001
+        if panics is not self._panics:
+            self._panics = panics
+            services = {one.instance.service for one in self._subchannels.values()}
+            logger.warning(
+                "%s: %d of %d instances usable, ejections are %s",
+                ", ".join(services) or "no instances",
+                usable,
+                len(self._subchannels),
+                "lifted" if panics else "in force again",
+            )
 
     def _aggregated(self, any_usable: bool) -> grpc.ChannelConnectivity:  # noqa: FBT001
         """READY if any is, else CONNECTING if any may become so, else TRANSIENT_FAILURE."""

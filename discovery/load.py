@@ -16,13 +16,17 @@ _FLOOR_S = 1e-6
 
 
 class Load:
-    """The load of one incarnation of one instance. Times are seconds on the monotonic clock."""
+    """The load of one incarnation of one instance. Times are seconds on the monotonic clock.
 
-    __slots__ = ("_cost_s", "_stamp_s", "failures_in_row", "in_flight")
+    `warm_s` is when its slow start ends; None: it could not be picked yet.
+    """
+
+    __slots__ = ("_cost_s", "_stamp_s", "failures_in_row", "in_flight", "warm_s")
 
     def __init__(self, now_s: float) -> None:
         self.in_flight = 0
         self.failures_in_row = 0
+        self.warm_s: float | None = None
         self._cost_s = SEED_S
         self._stamp_s = now_s
 
@@ -57,3 +61,7 @@ class Load:
         else:
             penalty_s = FIRST_FAILURE_FACTOR * self.latency_s(now_s)
         self.observe(max(penalty_s, latency_s), now_s)
+
+    def pushed_back(self, pushback_s: float, now_s: float) -> None:
+        """It sheds load and says for how long: that costs max(5 s, pushback), but is no failure."""
+        self.observe(max(FAILURE_S, pushback_s), now_s)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from discovery.latency import Latencies
+from discovery.outcomes import Outcomes
 from discovery.retry_policy import RetryPolicy
 
 
@@ -34,3 +35,4 @@ class Method:
     wait_for_ready: bool
     waits: bool
     latencies: Latencies = field(default_factory=Latencies)
+    outcomes: Outcomes = field(default_factory=Outcomes)

@@ -1,21 +1,24 @@
-"""What the end of an attempt tells: one table for the load of an instance.
+"""What the end of an attempt tells: one table for load, ejection and breaker.
 
-| ended with                                   | counts as                                        |
-|----------------------------------------------|--------------------------------------------------|
-| UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure                                        |
-| DEADLINE_EXCEEDED                            | a failure where the attempt had at least the p95 |
-|                                              | of time (any time, while there is no p95)        |
-| RESOURCE_EXHAUSTED                           | nothing; a failure where it comes with pushback  |
-| CANCELLED, by either side                    | nothing                                          |
-| OK and every other code                      | a success of the transport, with its latency     |
+| ended with                                   | load                     | ejection, breaker     |
+|----------------------------------------------|--------------------------|-----------------------|
+| UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure's cost         | a failure             |
+| DEADLINE_EXCEEDED, with at least the p95 of  | a failure's cost         | a failure             |
+| time (any time, while there is no p95)       |                          |                       |
+| DEADLINE_EXCEEDED, with less time            | nothing                  | nothing               |
+| RESOURCE_EXHAUSTED                           | max(5 s, pushback), if   | a failure in ratios,  |
+|                                              | it comes with pushback   | none in a row         |
+| CANCELLED, by either side                    | nothing                  | nothing               |
+| OK and every other code                      | its latency              | a success             |
 
-Methods that wait for something else (`waits`) tell nothing.
+Methods that wait for something else (`waits`) feed no load, and their DEADLINE_EXCEEDED tells
+nothing. A stream succeeds with its first message, and fails when it breaks, before or after.
 """
 
 import grpc
 
-from discovery.load import Load
 from discovery.method import Method
+from discovery.record import Record
 from discovery.retry_policy import pushback_s
 
 FAILURES = frozenset(
@@ -29,17 +32,22 @@ FAILURES = frozenset(
 _FAIR_TIME = 0.95
 
 
-def succeeded(method: Method, load: Load, latency_s: float, now_s: float) -> None:
+def succeeded(method: Method, record: Record, latency_s: float, now_s: float) -> None:
     """An answer arrived, for a stream its first message."""
+    method.outcomes.calls.append(now_s)
+    record.outcomes.calls.append(now_s)
+    load = record.load
+    load.failures_in_row = 0
     if not method.waits:
-        load.failures_in_row = 0
         load.observe(latency_s, now_s)
         method.latencies.add(latency_s, now_s)
+    if record.ejection is not None:
+        record.redeem(record, now_s - latency_s, now_s)
 
 
 def failed(
     method: Method,
-    load: Load,
+    record: Record,
     error: grpc.aio.AioRpcError,
     *,
     latency_s: float,
@@ -48,24 +56,65 @@ def failed(
 ) -> None:
     """A unary attempt ended in an error."""
     code = error.code()
-    if method.waits or code is grpc.StatusCode.CANCELLED:
+    if code is grpc.StatusCode.CANCELLED:
         return
-    told_s = _pushback_s(error)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        fair_s = method.latencies.percentile(_FAIR_TIME, now_s=now_s)
-        if fair_s is None or timeout_s is None or timeout_s >= fair_s:
-            load.failed(latency_s, now_s)
-    elif code in FAILURES or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and told_s is not None):
-        load.failed(latency_s, now_s, pushback_s=told_s)
-    elif code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-        # Shedding is fast: its latency would draw more calls to the instance that sheds.
-        succeeded(method, load, latency_s, now_s)
+        if _had_fair_time(method, timeout_s, now_s):
+            _failure(method, record, latency_s, now_s)
+    elif code in FAILURES:
+        _failure(method, record, latency_s, now_s, told_s=_pushback_s(error))
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _shed(method, record, latency_s, now_s, told_s=_pushback_s(error))
+    else:
+        succeeded(method, record, latency_s, now_s)
 
 
-def stream_failed(method: Method, load: Load, code: grpc.StatusCode, *, now_s: float) -> None:
+def stream_failed(
+    method: Method, record: Record, code: grpc.StatusCode, *, latency_s: float, now_s: float
+) -> None:
     """A stream ended. Its latency was that of its first message, so only a failure counts."""
-    if not method.waits and code in FAILURES:
-        load.failed(0.0, now_s)
+    if code in FAILURES:
+        _failure(method, record, 0.0, now_s, lasted_s=latency_s)
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _shed(method, record, latency_s, now_s, told_s=None)
+
+
+def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> bool:
+    if method.waits:
+        return False
+    fair_s = method.latencies.percentile(_FAIR_TIME, now_s=now_s)
+    return fair_s is None or timeout_s is None or timeout_s >= fair_s
+
+
+def _failure(
+    method: Method,
+    record: Record,
+    latency_s: float,
+    now_s: float,
+    *,
+    told_s: float | None = None,
+    lasted_s: float | None = None,
+) -> None:
+    if method.waits:
+        record.load.failures_in_row += 1
+    else:
+        record.load.failed(latency_s, now_s, pushback_s=told_s)
+    _note(method, record, latency_s if lasted_s is None else lasted_s, now_s)
+
+
+def _shed(
+    method: Method, record: Record, latency_s: float, now_s: float, *, told_s: float | None
+) -> None:
+    # Shedding is fast: its own latency would draw more calls to the instance that sheds.
+    if told_s is not None and not method.waits:
+        record.load.pushed_back(told_s, now_s)
+    _note(method, record, latency_s, now_s)
+
+
+def _note(method: Method, record: Record, lasted_s: float, now_s: float) -> None:
+    method.outcomes.failed(now_s)
+    record.outcomes.failed(now_s)
+    record.suspect(record, now_s - lasted_s, now_s)
 
 
 def _pushback_s(error: grpc.aio.AioRpcError) -> float | None:

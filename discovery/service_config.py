@@ -14,30 +14,40 @@ understood is refused with its place.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import grpc
-
 from discovery.balancers.p2c_peak_ewma import p2c_peak_ewma
+from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
+from discovery.balancers.weighted import weighted
 from discovery.budget import Throttle
+from discovery.config_values import (
+    above_zero,
+    as_list,
+    as_mapping,
+    boolean,
+    seconds,
+    status_codes,
+    whole_number,
+)
 from discovery.errors import InvalidServiceConfigError
 from discovery.policy import Policy
 from discovery.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
 
 POLICIES: Mapping[str, Policy] = MappingProxyType(
-    {"p2c_peak_ewma": p2c_peak_ewma, "round_robin": round_robin}
+    {
+        "p2c_peak_ewma": p2c_peak_ewma,
+        "round_robin": round_robin,
+        "weighted": weighted,
+        "pick_first": pick_first,
+    }
 )
 
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
 _MIN_ATTEMPTS = 2
 _MAX_TOKENS = 1000
-_CODES = {code.name: code for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
-_CODES_BY_NUMBER = {code.value[0]: code for code in _CODES.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +111,12 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise InvalidServiceConfigError(place, error.msg) from error
-    top = _mapping(config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling"})
+    top = as_mapping(config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling"})
     policy: Policy = p2c_peak_ewma
     if "loadBalancingConfig" in top:
         policy = _policy(top["loadBalancingConfig"], "loadBalancingConfig")
     methods: dict[tuple[str, str], MethodConfig] = {}
-    for index, entry in enumerate(_list(top.get("methodConfig", []), "methodConfig")):
+    for index, entry in enumerate(as_list(top.get("methodConfig", []), "methodConfig")):
         place = f"methodConfig[{index}]"
         names, method_config = _method_config(entry, place)
         for name in names:
@@ -119,48 +129,48 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
 
 def _throttle(value: object) -> ThrottleConfig:
     place = "retryThrottling"
-    entry = _mapping(value, place, {"maxTokens", "tokenRatio"}, required=True)
-    max_tokens = _above_zero(entry, "maxTokens", place)
+    entry = as_mapping(value, place, {"maxTokens", "tokenRatio"}, required=True)
+    max_tokens = above_zero(entry, "maxTokens", place)
     if max_tokens > _MAX_TOKENS:
         raise InvalidServiceConfigError(f"{place}.maxTokens", f"at most {_MAX_TOKENS}")
     # gRFC A6: decimals beyond the third are ignored.
-    token_ratio = int(_above_zero(entry, "tokenRatio", place) * 1000) / 1000
+    token_ratio = int(above_zero(entry, "tokenRatio", place) * 1000) / 1000
     return ThrottleConfig(max_tokens, token_ratio)
 
 
 def _policy(value: object, place: str) -> Policy:
     """The first policy of the list that is known here, as gRPC chooses it."""
-    for index, entry in enumerate(_list(value, place)):
+    for index, entry in enumerate(as_list(value, place)):
         inner = f"{place}[{index}]"
         if not isinstance(entry, Mapping) or len(entry) != 1:
             raise InvalidServiceConfigError(inner, "expected an object with one policy's name")
         (name, settings), *_ = entry.items()
         if name in POLICIES:
-            _mapping(settings, f"{inner}.{name}", set())
+            as_mapping(settings, f"{inner}.{name}", set())
             return POLICIES[name]
     raise InvalidServiceConfigError(place, f"no known policy; there are {', '.join(POLICIES)}")
 
 
 def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], MethodConfig]:
-    entry = _mapping(value, place, {"name", "timeout", "retryPolicy", "waitForReady", "waits"})
+    entry = as_mapping(value, place, {"name", "timeout", "retryPolicy", "waitForReady", "waits"})
     names = [
         _name(name, f"{place}.name[{index}]")
-        for index, name in enumerate(_list(entry.get("name", []), f"{place}.name"))
+        for index, name in enumerate(as_list(entry.get("name", []), f"{place}.name"))
     ]
     retry = entry.get("retryPolicy")
     wait_for_ready = entry.get("waitForReady")
     return names, MethodConfig(
-        timeout_s=_seconds(entry, "timeout", place) if "timeout" in entry else None,
+        timeout_s=seconds(entry, "timeout", place) if "timeout" in entry else None,
         retry=None if retry is None else _retry(retry, f"{place}.retryPolicy"),
         wait_for_ready=(
-            None if wait_for_ready is None else _boolean(wait_for_ready, f"{place}.waitForReady")
+            None if wait_for_ready is None else boolean(wait_for_ready, f"{place}.waitForReady")
         ),
-        waits=_boolean(entry.get("waits", False), f"{place}.waits"),
+        waits=boolean(entry.get("waits", False), f"{place}.waits"),
     )
 
 
 def _name(value: object, place: str) -> tuple[str, str]:
-    name = _mapping(value, place, {"service", "method"})
+    name = as_mapping(value, place, {"service", "method"})
     service, method = name.get("service", ""), name.get("method", "")
     if not isinstance(service, str) or not isinstance(method, str):
         raise InvalidServiceConfigError(place, "service and method are text")
@@ -171,76 +181,15 @@ def _name(value: object, place: str) -> tuple[str, str]:
 
 def _retry(value: object, place: str) -> RetryPolicy:
     keys = {"maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier"}
-    policy = _mapping(value, place, keys | {"retryableStatusCodes"}, required=True)
-    attempts = policy["maxAttempts"]
-    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < _MIN_ATTEMPTS:
-        raise InvalidServiceConfigError(f"{place}.maxAttempts", "expected a whole number from 2")
-    codes = _list(policy["retryableStatusCodes"], f"{place}.retryableStatusCodes")
+    policy = as_mapping(value, place, keys | {"retryableStatusCodes"}, required=True)
+    attempts = whole_number(policy, "maxAttempts", place, least=_MIN_ATTEMPTS)
+    codes = status_codes(policy, "retryableStatusCodes", place)
     if not codes:
         raise InvalidServiceConfigError(f"{place}.retryableStatusCodes", "expected at least one")
     return RetryPolicy(
         max_attempts=min(attempts, MAX_ATTEMPTS_CAP),
-        initial_backoff_s=_seconds(policy, "initialBackoff", place),
-        max_backoff_s=_seconds(policy, "maxBackoff", place),
-        backoff_multiplier=_above_zero(policy, "backoffMultiplier", place),
-        codes=frozenset(
-            _code(code, f"{place}.retryableStatusCodes[{index}]")
-            for index, code in enumerate(codes)
-        ),
+        initial_backoff_s=seconds(policy, "initialBackoff", place),
+        max_backoff_s=seconds(policy, "maxBackoff", place),
+        backoff_multiplier=above_zero(policy, "backoffMultiplier", place),
+        codes=codes,
     )
-
-
-def _code(value: object, place: str) -> grpc.StatusCode:
-    """A status code by name or number, as gRFC A6 allows."""
-    found = _CODES.get(value.upper()) if isinstance(value, str) else None
-    if found is None and isinstance(value, int) and not isinstance(value, bool):
-        found = _CODES_BY_NUMBER.get(value)
-    if found is None:
-        raise InvalidServiceConfigError(place, f"{value!r} is no status code of a failure")
-    return found
-
-
-def _seconds(entry: Mapping[str, Any], key: str, place: str) -> float:
-    """A duration above zero in proto3's JSON: "1.5s"."""
-    value = entry[key]
-    matched = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if matched is None or float(matched[1]) <= 0:
-        raise InvalidServiceConfigError(
-            f"{place}.{key}", f'expected a duration such as "1.5s", found {value!r}'
-        )
-    return float(matched[1])
-
-
-def _above_zero(entry: Mapping[str, Any], key: str, place: str) -> float:
-    value = entry[key]
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        raise InvalidServiceConfigError(f"{place}.{key}", "expected a number above 0")
-    return float(value)
-
-
-def _boolean(value: object, place: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidServiceConfigError(place, f"expected true or false, found {value!r}")
-    return value
-
-
-def _list(value: object, place: str) -> list[Any]:
-    if not isinstance(value, list | tuple):
-        raise InvalidServiceConfigError(place, "expected a list")
-    return list(value)
-
-
-def _mapping(
-    value: object, place: str, keys: set[str], *, required: bool = False
-) -> Mapping[str, Any]:
-    """An object that has no keys but these (all of them where they are required)."""
-    if not isinstance(value, Mapping):
-        raise InvalidServiceConfigError(place, "expected an object")
-    for key in value:
-        if key not in keys:
-            raise InvalidServiceConfigError(f"{place}.{key}", "not understood by this package")
-    if required:
-        for key in sorted(keys):
-            if key not in value:
-                raise InvalidServiceConfigError(f"{place}.{key}", "missing")
-    return value

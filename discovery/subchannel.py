@@ -12,8 +12,8 @@ from discovery.backoff import jittered
 from discovery.clock import Clock
 from discovery.health import Health
 from discovery.instance import Instance
-from discovery.load import Load
 from discovery.method import Method
+from discovery.record import Record
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -45,6 +45,7 @@ class Subchannel:
         "load",
         "loop",
         "multicallables",
+        "record",
         "state",
     )
 
@@ -52,14 +53,15 @@ class Subchannel:
         self,
         instance: Instance,
         native: grpc.aio.Channel,
-        load: Load,
+        record: Record,
         *,
         clock: Clock,
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
         self.instance = instance
-        self.load = load
+        self.record = record
+        self.load = record.load
         self.multicallables: dict[Method, Any] = {}
         self.state = _CONNECTING
         self._native = native

@@ -1,8 +1,12 @@
-"""The less loaded of two random choices; load is peak EWMA x (in flight + 1) / weight."""
+"""The less loaded of two random choices.
+
+Load is peak EWMA x (in flight + 1) / (weight x slow-start share).
+"""
 
 import random
 from collections.abc import Collection, Sequence
 
+from discovery import slow_start
 from discovery.policy import CandidateT, Picker
 
 
@@ -11,6 +15,8 @@ def p2c_peak_ewma(candidates: Sequence[CandidateT], rng: random.Random) -> Picke
     usable = tuple(candidates)
     number = len(usable)
     random_float = rng.random
+    # As a rule nobody is cold, and a pick pays one comparison.
+    cold_until_s = slow_start.until_s(one.load for one in usable)
 
     def pick(now_s: float, excluded: Collection[object]) -> CandidateT | None:
         if excluded:
@@ -25,7 +31,10 @@ def p2c_peak_ewma(candidates: Sequence[CandidateT], rng: random.Random) -> Picke
             second += 1
         one, other = usable[first], usable[second]
         load, other_load = one.load.value(now_s), other.load.value(now_s)
-        # load / weight on both sides, multiplied out.
+        if now_s < cold_until_s:
+            load *= slow_start.share(other.load, now_s)
+            other_load *= slow_start.share(one.load, now_s)
+        # load / (weight x share) on both sides, multiplied out.
         return one if load * other.instance.weight <= other_load * one.instance.weight else other
 
     return pick

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from discovery import slow_start
 from discovery.balancers.p2c_peak_ewma import p2c_peak_ewma
+from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
+from discovery.balancers.weighted import weighted
 from discovery.instance import Instance
 from discovery.load import Load
 from discovery.policy import Policy
@@ -32,7 +35,8 @@ def picks(policy: Policy, *candidates: Candidate, number: int = 1000) -> Counter
     return Counter(one.name for _ in range(number) if (one := pick(0.0, ())) is not None)
 
 
-POLICIES = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin])
+POLICIES = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
+EVEN = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted])
 
 
 @POLICIES
@@ -56,7 +60,8 @@ def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> 
     pick = policy([a, b, c], random.Random(3))
 
     assert {pick(0.0, (a, c)) for _ in range(50)} == {b}
-    assert {pick(0.0, (a,)) for _ in range(50)} == {b, c}
+    others = {b} if policy is pick_first else {b, c}
+    assert {pick(0.0, (a,)) for _ in range(50)} == others
     assert pick(0.0, (a, b, c)) in (a, b, c)
 
 
@@ -70,7 +75,7 @@ def test_a_picker_is_a_snapshot(policy: Policy) -> None:
     assert pick(0.0, ()) is not None
 
 
-@POLICIES
+@EVEN
 def test_equals_share_alike(policy: Policy) -> None:
     """Of three equal instances each gets about a third."""
     shares = picks(policy, Candidate("a"), Candidate("b"), Candidate("c"), number=3000)
@@ -124,3 +129,75 @@ def test_p2c_divides_the_load_by_the_weight(in_flight: int, chosen: str) -> None
     light.load.in_flight = 0 if in_flight > 2 else 1
 
     assert picks(p2c_peak_ewma, heavy, light) == {chosen: 1000}
+
+
+def test_weighted_shares_by_weight() -> None:
+    """Consul's weights: 3 gets three calls where 1 gets one."""
+    shares = picks(weighted, Candidate("heavy", weight=3), Candidate("light"), number=4000)
+
+    assert 2850 < shares["heavy"] < 3150
+
+
+def test_weight_nought_gets_nothing_while_there_is_another() -> None:
+    """An operator takes an instance out by its weight."""
+    assert picks(weighted, Candidate("out", weight=0), Candidate("in")) == {"in": 1000}
+    assert picks(weighted, Candidate("out", weight=0)) == {"out": 1000}
+
+
+def test_pick_first_keeps_to_the_first() -> None:
+    """The others stand by."""
+    assert picks(pick_first, Candidate("a"), Candidate("b")) == {"a": 1000}
+
+
+def test_a_cold_instance_counts_with_its_share() -> None:
+    """10 % of its weight at first, half after 15 s, all of it after 30 s."""
+    load = Load(0.0)
+    slow_start.begin(load, 100.0)
+    slow_start.begin(load, 120.0)
+
+    shares = [slow_start.share(load, now_s) for now_s in (100.0, 102.0, 115.0, 130.0, 500.0)]
+
+    assert shares == pytest.approx([0.1, 0.1, 0.5, 1.0, 1.0])
+
+
+def cold_and_warm() -> tuple[Candidate, Candidate]:
+    """One that begins at 100 s, and one that began long before."""
+    cold, warm = Candidate("cold"), Candidate("warm")
+    slow_start.begin(warm.load, 0.0)
+    slow_start.begin(cold.load, 100.0)
+    return cold, warm
+
+
+@pytest.mark.parametrize(("now_s", "chosen"), [(102.0, "warm"), (116.0, "cold"), (131.0, "cold")])
+def test_p2c_spares_a_cold_instance(now_s: float, chosen: str) -> None:
+    """At a tenth of its weight it is ten times as loaded; warm with 1 in flight twice."""
+    cold, warm = cold_and_warm()
+    warm.load.in_flight = 1
+    pick = p2c_peak_ewma([cold, warm], random.Random(3))
+
+    one = pick(now_s, ())
+    assert one is not None
+    assert one.name == chosen
+
+
+@pytest.mark.parametrize(("now_s", "least", "most"), [(102.0, 0, 150), (131.0, 900, 1100)])
+def test_weighted_spares_a_cold_instance(now_s: float, least: int, most: int) -> None:
+    """It passes nine turns of ten on at first, some of them to itself."""
+    cold, warm = cold_and_warm()
+    pick = weighted([cold, warm], random.Random(3))
+
+    taken = sum(pick(now_s, ()) is cold for _ in range(2000))
+    assert least <= taken <= most * 1.3
+
+
+def test_those_that_begin_together_share_alike() -> None:
+    """A client that starts knows no warmer instance."""
+    candidates = [Candidate(name) for name in "ab"]
+    for number, one in enumerate(candidates):
+        slow_start.begin(one.load, 100.0 + number * 0.5)
+    candidates[0].load.in_flight = 1
+    for one in candidates:
+        one.load.observe(1.0, 102.0)
+
+    one = p2c_peak_ewma(candidates, random.Random(3))(102.0, ())
+    assert one is candidates[1]

@@ -7,8 +7,11 @@ import pytest
 from grpc import StatusCode
 
 from discovery.balancers.p2c_peak_ewma import p2c_peak_ewma
+from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
+from discovery.balancers.weighted import weighted
 from discovery.errors import InvalidServiceConfigError
+from discovery.policy import Policy
 from discovery.retry_policy import RetryPolicy
 from discovery.service_config import MethodConfig, ThrottleConfig, parse_service_config
 
@@ -69,6 +72,14 @@ def test_a_method_config_says_everything_of_a_method() -> None:
             codes=frozenset({StatusCode.UNAVAILABLE, StatusCode.ABORTED, StatusCode.INTERNAL}),
         ),
     )
+
+
+@pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
+def test_every_policy_has_a_name(policy: Policy) -> None:
+    """Its function's."""
+    name = getattr(policy, "__name__", "")
+
+    assert parse_service_config({"loadBalancingConfig": [{name: {}}]}).policy is policy
 
 
 def test_the_most_specific_name_wins() -> None:

@@ -1,0 +1,86 @@
+"""Reads the values of a service config's JSON; each fault is raised with its place."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from discovery.errors import InvalidServiceConfigError
+
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)s")
+_CODES = {code.name: code for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
+_CODES_BY_NUMBER = {code.value[0]: code for code in _CODES.values()}
+
+
+def status_code(value: object, place: str) -> grpc.StatusCode:
+    """A status code by name or number, as gRFC A6 allows."""
+    found = _CODES.get(value.upper()) if isinstance(value, str) else None
+    if found is None and isinstance(value, int) and not isinstance(value, bool):
+        found = _CODES_BY_NUMBER.get(value)
+    if found is None:
+        raise InvalidServiceConfigError(place, f"{value!r} is no status code of a failure")
+    return found
+
+
+def seconds(entry: Mapping[str, Any], key: str, place: str) -> float:
+    """A duration above zero in proto3's JSON: "1.5s"."""
+    value = entry[key]
+    matched = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if matched is None or float(matched[1]) <= 0:
+        raise InvalidServiceConfigError(
+            f"{place}.{key}", f'expected a duration such as "1.5s", found {value!r}'
+        )
+    return float(matched[1])
+
+
+def above_zero(entry: Mapping[str, Any], key: str, place: str) -> float:
+    """A number above 0."""
+    value = entry[key]
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        raise InvalidServiceConfigError(f"{place}.{key}", "expected a number above 0")
+    return float(value)
+
+
+def boolean(value: object, place: str) -> bool:
+    """True or false, and nothing like it."""
+    if not isinstance(value, bool):
+        raise InvalidServiceConfigError(place, f"expected true or false, found {value!r}")
+    return value
+
+
+def as_list(value: object, place: str) -> list[Any]:
+    """A list."""
+    if not isinstance(value, list | tuple):
+        raise InvalidServiceConfigError(place, "expected a list")
+    return list(value)
+
+
+def as_mapping(
+    value: object, place: str, keys: set[str], *, required: bool = False
+) -> Mapping[str, Any]:
+    """An object that has no keys but these (all of them where they are required)."""
+    if not isinstance(value, Mapping):
+        raise InvalidServiceConfigError(place, "expected an object")
+    for key in value:
+        if key not in keys:
+            raise InvalidServiceConfigError(f"{place}.{key}", "not understood by this package")
+    if required:
+        for key in sorted(keys):
+            if key not in value:
+                raise InvalidServiceConfigError(f"{place}.{key}", "missing")
+    return value
+
+
+def whole_number(entry: Mapping[str, Any], key: str, place: str, *, least: int) -> int:
+    """A whole number from `least` on."""
+    value = entry[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidServiceConfigError(f"{place}.{key}", f"expected a whole number from {least}")
+    return value
+
+
+def status_codes(entry: Mapping[str, Any], key: str, place: str) -> frozenset[grpc.StatusCode]:
+    """A list of status codes."""
+    listed = enumerate(as_list(entry[key], f"{place}.{key}"))
+    return frozenset(status_code(code, f"{place}.{key}[{index}]") for index, code in listed)

@@ -1,0 +1,160 @@
+"""Outlier ejection: an instance that fails is left out for a while, and returns by one probe.
+
+Statistics for 2 to 5 instances: gRPC's and Envoy's defaults want 5 hosts with 100 calls each in
+an interval, and never fire there.
+
+- Ejected after 5 failures in a row, or with less than 80 % of at least 10 attempts in the last
+  10 s answered well. At most max(1, N / 2) of N are ejected at once.
+- For min(5 s x n, 300 s), of which up to half is left out at random so that many clients don't
+  return together. n counts the ejections; every 10 s of good conduct take one off.
+- Then the next call is the probe. Its success ends the ejection, its failure is the next one; if
+  it tells nothing (cancelled, still waiting) another follows after 5 s.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection
+
+from discovery.clock import Clock
+from discovery.policy import CandidateT, Picker
+from discovery.record import Ejection, Record
+
+logger = logging.getLogger(__name__)
+
+FAILURES_IN_ROW = 5
+LEAST_CALLS = 10
+LEAST_SUCCESS = 0.8
+FIRST_S = 5.0
+CEILING_S = 300.0
+# One earlier ejection is forgiven for so much time without another.
+FORGIVE_S = 10.0
+PROBE_AGAIN_S = 5.0
+
+
+class Ejector:
+    """Ejects and returns the records of one balancer; `changed` is called after each."""
+
+    def __init__(
+        self,
+        *,
+        listed: Callable[[], Collection[Record]],
+        clock: Clock,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        self._listed = listed
+        self._clock = clock
+        self._rng = rng
+        self._changed = changed
+        self._offers: set[asyncio.Task[None]] = set()
+
+    def suspect(self, record: Record, began_s: float, now_s: float) -> None:
+        """An attempt that began at `began_s` failed now."""
+        ejection = record.ejection
+        if ejection is not None:
+            if ejection.probed_s is not None and began_s >= ejection.probed_s:
+                self._eject(record, "the probe failed", now_s)
+            return
+        reason = why(record, now_s)
+        if reason is not None and self._has_room():
+            self._eject(record, reason, now_s)
+
+    def redeem(self, record: Record, began_s: float, now_s: float) -> None:
+        """An attempt on an ejected instance succeeded; what began before the probe says nothing."""
+        ejection = record.ejection
+        if ejection is None or ejection.probed_s is None or began_s < ejection.probed_s:
+            return
+        record.ejection = None
+        record.returned_s = now_s
+        record.outcomes.clear()
+        logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
+        self._changed()
+
+    def probe(self, record: Record, now_s: float) -> None:
+        """The next call goes to this instance, and decides."""
+        ejection = record.ejection
+        if ejection is not None:
+            ejection.offered = False
+            ejection.probed_s = now_s
+            self._offer_after(record, ejection, PROBE_AGAIN_S)
+            self._changed()
+
+    def close(self) -> None:
+        """Offer nothing any more."""
+        for offer in self._offers:
+            offer.cancel()
+
+    def _has_room(self) -> bool:
+        listed = self._listed()
+        ejected = sum(one.ejection is not None for one in listed)
+        return ejected < max(1, len(listed) // 2)
+
+    def _eject(self, record: Record, reason: str, now_s: float) -> None:
+        since_s = now_s
+        if record.ejection is None:
+            forgiven = int((now_s - record.returned_s) // FORGIVE_S)
+            record.ejections = max(0, record.ejections - forgiven)
+        else:
+            since_s = record.ejection.since_s
+        record.ejections += 1
+        ejected_s = duration_s(record.ejections, self._rng)
+        record.ejection = Ejection(reason, since_s, now_s + ejected_s)
+        logger.warning(
+            "%s: %s is ejected for %.1f s (ejection %d): %s",
+            *_named(record),
+            ejected_s,
+            record.ejections,
+            reason,
+        )
+        self._offer_after(record, record.ejection, ejected_s)
+        self._changed()
+
+    def _offer_after(self, record: Record, ejection: Ejection, delay_s: float) -> None:
+        offer = asyncio.get_running_loop().create_task(self._offer(record, ejection, delay_s))
+        self._offers.add(offer)
+        offer.add_done_callback(self._offers.discard)
+
+    async def _offer(self, record: Record, ejection: Ejection, delay_s: float) -> None:
+        await self._clock.sleep(delay_s)
+        if record.ejection is ejection:
+            ejection.offered = True
+            self._changed()
+
+
+def why(record: Record, now_s: float) -> str | None:
+    """Why the instance is to be ejected, in words; None: it isn't."""
+    if record.load.failures_in_row >= FAILURES_IN_ROW:
+        return f"{record.load.failures_in_row} failures in a row"
+    outcomes = record.outcomes
+    outcomes.forget_old(now_s)
+    calls, failures = len(outcomes.calls), len(outcomes.failures)
+    if calls >= LEAST_CALLS and calls - failures < LEAST_SUCCESS * calls:
+        return f"{failures} of {calls} calls failed"
+    return None
+
+
+def duration_s(ejections: int, rng: random.Random) -> float:
+    """How long the n-th ejection in a row lasts: min(5 s x n, 300 s) x U(0.5, 1)."""
+    return min(FIRST_S * ejections, CEILING_S) * rng.uniform(0.5, 1.0)
+
+
+def with_probes(
+    ordinary: Picker[CandidateT],
+    offered: Collection[CandidateT],
+    begin: Callable[[CandidateT, float], None],
+) -> Picker[CandidateT]:
+    """Pick one of `offered` first. `begin` replaces this picker: one probe, not many."""
+
+    def pick(now_s: float, excluded: Collection[object]) -> CandidateT | None:
+        for one in offered:
+            if one not in excluded:
+                begin(one, now_s)
+                return one
+        return ordinary(now_s, excluded)
+
+    return pick
+
+
+def _named(record: Record) -> tuple[str, str]:
+    return record.instance.service, record.instance.instance_id
