@@ -11,6 +11,7 @@ import grpc
 
 from discovery import interception
 from discovery.balancer import Balancer
+from discovery.breaker import Breakers
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
 from discovery.configured_method import method_of
@@ -66,8 +67,10 @@ class Channel(grpc.aio.Channel):
         self._config = config
         self._interceptors = interception.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
+        self._breakers = Breakers(rng)
         self._layers: list[Layer] = client_stack(
             balancer=self._balancer,
+            breakers=self._breakers,
             budget=RetryBudget(),
             throttle=None if config.throttle is None else config.throttle.make(),
             clock=clock,

@@ -60,6 +60,8 @@ class RefusalReason(StrEnum):
     """What refused a call on this side of the network."""
 
     DEADLINE_SPENT = "deadline spent"
+    BREAKER_OPEN = "breaker open"
+    BULKHEAD_FULL = "bulkhead full"
 
 
 class LocalRefusalError(grpc.aio.AioRpcError):

@@ -6,8 +6,9 @@ Every attempt passes what stands below `retry`, so each is picked, marked and me
 import random
 from typing import TYPE_CHECKING
 
-from discovery import attempt, attempts, deadline, pick, retry, telemetry
+from discovery import attempt, attempts, breaker, deadline, pick, retry, telemetry
 from discovery.balancer import Balancer
+from discovery.breaker import Breakers
 from discovery.budget import RetryBudget, Throttle
 from discovery.clock import Clock
 from discovery.method import Method
@@ -22,6 +23,7 @@ def client_stack(
     balancer: Balancer,
     budget: RetryBudget,
     throttle: Throttle | None,
+    breakers: Breakers,
     clock: Clock,
     rng: random.Random,
     recorder: "Recorder | None" = None,
@@ -35,6 +37,9 @@ def client_stack(
         # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
         # would be asked again.
         retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),
+        # Below retry, since it counts attempts; above the pick, since it judges the service as a
+        # whole: an instance shall not be charged with a call that wasn't sent.
+        breaker.layer(breakers),
         # Below retry, which counts: above it, every attempt would claim to be the first.
         attempts.layer(),
         # Just above the attempt: higher up, an instance could be gone again by the time it is used.
