@@ -29,14 +29,23 @@ class RetryBudget:
             self._roll(now_s)
         self._calls[self._index] += 1
 
-    def withdraw(self, now_s: float) -> bool:
+    def withdraw(self, now_s: float, *, reserve: bool = True) -> bool:
         """Whether one more retry is within the budget; it then counts."""
-        if now_s >= self._bucket_ends_s:
-            self._roll(now_s)
-        if sum(self._retries) + 1 > self.allowed:
+        if not self.pays(now_s, reserve=reserve):
             return False
         self._retries[self._index] += 1
         return True
+
+    def pays(self, now_s: float, *, reserve: bool) -> bool:
+        """Whether one more would be within the budget. Hedges do without the reserve."""
+        if now_s >= self._bucket_ends_s:
+            self._roll(now_s)
+        return sum(self._retries) + 1 <= self.allowed - (0.0 if reserve else self._reserve)
+
+    @property
+    def spent(self) -> int:
+        """How many were made in the window."""
+        return sum(self._retries)
 
     @property
     def allowed(self) -> float:

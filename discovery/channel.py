@@ -13,6 +13,7 @@ from discovery import interception
 from discovery.balancer import Balancer
 from discovery.breaker import Breakers
 from discovery.budget import RetryBudget
+from discovery.bulkhead import Bulkhead
 from discovery.clock import Clock
 from discovery.configured_method import method_of
 from discovery.method import Kind, Method
@@ -68,10 +69,13 @@ class Channel(grpc.aio.Channel):
         self._interceptors = interception.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
         self._breakers = Breakers(rng)
+        self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead, clock)
+        self._budget = RetryBudget()
         self._layers: list[Layer] = client_stack(
             balancer=self._balancer,
+            places=self._bulkhead,
             breakers=self._breakers,
-            budget=RetryBudget(),
+            budget=self._budget,
             throttle=None if config.throttle is None else config.throttle.make(),
             clock=clock,
             rng=rng,

@@ -21,4 +21,5 @@ def method_of(service_config: ServiceConfig, path: str, kind: Kind, *, registere
         default_timeout_s=config.timeout_s or default_s,
         wait_for_ready=bool(config.wait_for_ready),
         waits=config.waits,
+        hedging=config.hedging,
     )

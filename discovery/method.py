@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from discovery.hedging_policy import HedgingPolicy
 from discovery.latency import Latencies
 from discovery.outcomes import Outcomes
 from discovery.retry_policy import RetryPolicy
@@ -34,5 +35,6 @@ class Method:
     default_timeout_s: float | None
     wait_for_ready: bool
     waits: bool
+    hedging: HedgingPolicy | None = None
     latencies: Latencies = field(default_factory=Latencies)
     outcomes: Outcomes = field(default_factory=Outcomes)

@@ -83,6 +83,8 @@ class Streams(Generic[RequestT, ResponseT]):
             monotonic=monotonic,
         )
         telemetry.follow(stream, outgoing.record)
+        if outgoing.ended is not None:
+            stream.add_done_callback(outgoing.ended)
         return stream
 
 

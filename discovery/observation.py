@@ -17,18 +17,11 @@ nothing. A stream succeeds with its first message, and fails when it breaks, bef
 
 import grpc
 
+from discovery.failures import FAILURES
 from discovery.method import Method
 from discovery.record import Record
 from discovery.retry_policy import pushback_s
 
-FAILURES = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
 _FAIR_TIME = 0.95
 
 

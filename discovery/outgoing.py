@@ -21,14 +21,17 @@ class Outgoing:
     `request` is the serialized message (for client streams an iterator of those, or None where
     the caller writes) and `headers` the metadata as sent. The current attempt, a grpc.aio call,
     began at `now_s` and ended at `ended_s` (monotonic). `excluded` are the subchannels that were
-    tried; `opening` holds the attempts of a stream that may still be repeated; `record` tells
-    of the call, where anybody listens.
+    tried; `opening` holds the attempts of a stream that may still be repeated. A hedge goes
+    `elsewhere`: only to an instance that isn't excluded. A stream that is over tells `ended`;
+    `record` tells of the call, where anybody listens.
     """
 
     # What most calls never change costs them nothing.
     attempt: Any = None
     attempts: int = 0
     deadline_s: float | None = None
+    elsewhere: bool = False
+    ended: Callable[[], None] | None = None
     ended_s: float = 0.0
     excluded: tuple[Subchannel, ...] = ()
     now_s: float = 0.0

@@ -26,12 +26,15 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
     """
 
     def build(method: Method, below: Send) -> Send:
+        hedges = method.hedging is not None
         asks_again = not method.safe or method.kind in _CLIENT_STREAMS
 
         def send(outgoing: Outgoing) -> Any:
             picked = balancer.pick(outgoing.now_s, outgoing.excluded)
             while asks_again and picked is not None and not picked.is_still_ready():
                 picked = balancer.pick(outgoing.now_s, outgoing.excluded)
+            if hedges and outgoing.elsewhere and (picked is None or picked in outgoing.excluded):
+                raise NoInstanceError(f"{method.path}: no other instance")
             if picked is None:
                 return waiting(outgoing)
             outgoing.subchannel = picked

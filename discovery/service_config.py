@@ -2,15 +2,21 @@
 
 {"loadBalancingConfig": [{"p2c_peak_ewma": {}}],
  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+ "bulkhead": {"maxCalls": 100, "maxQueued": 50},
  "methodConfig": [{"name": [{"service": "tradepost.order.v1.OrderService", "method": "GetOrder"}],
                    "timeout": "2.5s", "waitForReady": true, "waits": false,
                    "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.05s",
                                    "maxBackoff": "1s", "backoffMultiplier": 2,
                                    "retryableStatusCodes": ["UNAVAILABLE"]}}]}
 
-`waits` is ours: the method's answer takes as long as something else, so its latency says nothing
-of the instance. Nothing is handed to C-core, and nothing is silently ignored: what isn't
-understood is refused with its place.
+or, instead of the retryPolicy (the default one then stands),
+                   "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "0.005s",
+                                     "nonFatalStatusCodes": ["UNAVAILABLE"]}
+
+The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. `waits` is
+ours: the method's answer takes as long as something else, so its latency says nothing of the
+instance; so is `bulkhead` (see its module). Nothing is handed to C-core, and nothing is silently
+ignored: what isn't understood is refused with its place.
 """
 
 import json
@@ -24,6 +30,7 @@ from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
 from discovery.balancers.weighted import weighted
 from discovery.budget import Throttle
+from discovery.bulkhead import BulkheadConfig
 from discovery.config_values import (
     above_zero,
     as_list,
@@ -34,6 +41,7 @@ from discovery.config_values import (
     whole_number,
 )
 from discovery.errors import InvalidServiceConfigError
+from discovery.hedging_policy import HedgingPolicy
 from discovery.policy import Policy
 from discovery.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
 
@@ -58,6 +66,7 @@ class MethodConfig:
     retry: RetryPolicy | None = None
     wait_for_ready: bool | None = None
     waits: bool = False
+    hedging: HedgingPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class ServiceConfig:
         default_factory=lambda: MappingProxyType({})
     )
     throttle: ThrottleConfig | None = None
+    bulkhead: BulkheadConfig | None = None
 
     def of_method(self, path: str) -> MethodConfig:
         """The most specific entry for "/package.Service/Method"."""
@@ -111,7 +121,9 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise InvalidServiceConfigError(place, error.msg) from error
-    top = as_mapping(config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling"})
+    top = as_mapping(
+        config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling", "bulkhead"}
+    )
     policy: Policy = p2c_peak_ewma
     if "loadBalancingConfig" in top:
         policy = _policy(top["loadBalancingConfig"], "loadBalancingConfig")
@@ -124,7 +136,17 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
                 raise InvalidServiceConfigError(place, f"{'/'.join(name)!r} is configured twice")
             methods[name] = method_config
     throttle = _throttle(top["retryThrottling"]) if "retryThrottling" in top else None
-    return ServiceConfig(policy, MappingProxyType(methods), throttle)
+    bulkhead = _bulkhead(top["bulkhead"]) if "bulkhead" in top else None
+    return ServiceConfig(policy, MappingProxyType(methods), throttle, bulkhead)
+
+
+def _bulkhead(value: object) -> BulkheadConfig:
+    place = "bulkhead"
+    entry = as_mapping(value, place, {"maxCalls", "maxQueued"}, required=True)
+    return BulkheadConfig(
+        max_calls=whole_number(entry, "maxCalls", place, least=1),
+        max_queued=whole_number(entry, "maxQueued", place, least=0),
+    )
 
 
 def _throttle(value: object) -> ThrottleConfig:
@@ -152,12 +174,16 @@ def _policy(value: object, place: str) -> Policy:
 
 
 def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], MethodConfig]:
-    entry = as_mapping(value, place, {"name", "timeout", "retryPolicy", "waitForReady", "waits"})
+    entry = as_mapping(
+        value, place, {"name", "timeout", "retryPolicy", "hedgingPolicy", "waitForReady", "waits"}
+    )
     names = [
         _name(name, f"{place}.name[{index}]")
         for index, name in enumerate(as_list(entry.get("name", []), f"{place}.name"))
     ]
-    retry = entry.get("retryPolicy")
+    retry, hedging = entry.get("retryPolicy"), entry.get("hedgingPolicy")
+    if retry is not None and hedging is not None:
+        raise InvalidServiceConfigError(place, "either retryPolicy or hedgingPolicy (gRFC A6)")
     wait_for_ready = entry.get("waitForReady")
     return names, MethodConfig(
         timeout_s=seconds(entry, "timeout", place) if "timeout" in entry else None,
@@ -166,6 +192,7 @@ def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], Me
             None if wait_for_ready is None else boolean(wait_for_ready, f"{place}.waitForReady")
         ),
         waits=boolean(entry.get("waits", False), f"{place}.waits"),
+        hedging=None if hedging is None else _hedging(hedging, f"{place}.hedgingPolicy"),
     )
 
 
@@ -192,4 +219,22 @@ def _retry(value: object, place: str) -> RetryPolicy:
         max_backoff_s=seconds(policy, "maxBackoff", place),
         backoff_multiplier=above_zero(policy, "backoffMultiplier", place),
         codes=codes,
+    )
+
+
+def _hedging(value: object, place: str) -> HedgingPolicy:
+    """A6's policy: more than two attempts are two; `hedgingDelay` is a lower bound to the p95."""
+    policy = as_mapping(value, place, {"maxAttempts", "hedgingDelay", "nonFatalStatusCodes"})
+    if "maxAttempts" not in policy:
+        raise InvalidServiceConfigError(f"{place}.maxAttempts", "missing")
+    whole_number(policy, "maxAttempts", place, least=_MIN_ATTEMPTS)
+    default = HedgingPolicy()
+    delay_s = seconds(policy, "hedgingDelay", place) if "hedgingDelay" in policy else 0.0
+    return HedgingPolicy(
+        least_delay_s=max(delay_s, default.least_delay_s),
+        non_fatal=(
+            status_codes(policy, "nonFatalStatusCodes", place)
+            if "nonFatalStatusCodes" in policy
+            else default.non_fatal
+        ),
     )

@@ -6,10 +6,21 @@ Every attempt passes what stands below `retry`, so each is picked, marked and me
 import random
 from typing import TYPE_CHECKING
 
-from discovery import attempt, attempts, breaker, deadline, pick, retry, telemetry
+from discovery import (
+    attempt,
+    attempts,
+    breaker,
+    bulkhead,
+    deadline,
+    hedging,
+    pick,
+    retry,
+    telemetry,
+)
 from discovery.balancer import Balancer
 from discovery.breaker import Breakers
 from discovery.budget import RetryBudget, Throttle
+from discovery.bulkhead import Bulkhead
 from discovery.clock import Clock
 from discovery.method import Method
 from discovery.outgoing import Layer, Outgoing, Send
@@ -23,6 +34,7 @@ def client_stack(
     balancer: Balancer,
     budget: RetryBudget,
     throttle: Throttle | None,
+    places: Bulkhead | None,
     breakers: Breakers,
     clock: Clock,
     rng: random.Random,
@@ -34,9 +46,15 @@ def client_stack(
         telemetry.call_layer(recorder),
         # One instant bounds the whole call: below retry, each attempt would get the full timeout.
         deadline.layer(clock=clock),
+        # Below the deadline, which bounds the wait for a place; above retry, or a call would stand
+        # in line again for each attempt.
+        bulkhead.layer(places),
         # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
         # would be asked again.
         retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),
+        # Below retry, which repeats what both attempts failed at; above the breaker and the pick,
+        # which each of them passes.
+        hedging.layer(clock=clock, budget=budget, throttle=throttle),
         # Below retry, since it counts attempts; above the pick, since it judges the service as a
         # whole: an instance shall not be charged with a call that wasn't sent.
         breaker.layer(breakers),

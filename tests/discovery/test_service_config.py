@@ -11,6 +11,7 @@ from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
 from discovery.balancers.weighted import weighted
 from discovery.errors import InvalidServiceConfigError
+from discovery.hedging_policy import HedgingPolicy
 from discovery.policy import Policy
 from discovery.retry_policy import RetryPolicy
 from discovery.service_config import MethodConfig, ThrottleConfig, parse_service_config
@@ -98,6 +99,18 @@ def test_the_most_specific_name_wins() -> None:
     assert timeouts_s == [3.0, 2.0, 1.0]
 
 
+def test_a_hedging_policy_sets_the_least_delay_and_what_is_not_fatal() -> None:
+    """More than two attempts are two; the delay is the p95, if that is longer."""
+    policy = {"maxAttempts": 5, "hedgingDelay": "0.5s", "nonFatalStatusCodes": ["ABORTED"]}
+    config = parse_service_config(with_method(hedgingPolicy=policy))
+
+    assert config.of_method("/a.B/C").hedging == HedgingPolicy(
+        least_delay_s=0.5, non_fatal=frozenset({StatusCode.ABORTED})
+    )
+    at_least = parse_service_config(with_method(hedgingPolicy={"maxAttempts": 2}))
+    assert at_least.of_method("/a.B/C").hedging == HedgingPolicy(least_delay_s=0.002)
+
+
 def test_more_than_five_attempts_are_five() -> None:
     """gRFC A6's cap."""
     many = {"methodConfig": [{"name": [{}], "retryPolicy": {**RETRY, "maxAttempts": 50}}]}
@@ -128,7 +141,20 @@ def with_method(**entry: Any) -> dict[str, Any]:
         (with_method(timeout="1m"), "methodConfig[0].timeout"),
         (with_method(waitForReady="yes"), "methodConfig[0].waitForReady"),
         (with_method(waits=1), "methodConfig[0].waits"),
-        (with_method(hedgingPolicy={}), "methodConfig[0].hedgingPolicy"),
+        (with_method(hedgingPolicy={}), "methodConfig[0].hedgingPolicy.maxAttempts"),
+        (
+            with_method(hedgingPolicy={"maxAttempts": 1}),
+            "methodConfig[0].hedgingPolicy.maxAttempts",
+        ),
+        (
+            with_method(hedgingPolicy={"maxAttempts": 2, "hedgingDelay": 1}),
+            "methodConfig[0].hedgingPolicy.hedgingDelay",
+        ),
+        (
+            with_method(hedgingPolicy={"maxAttempts": 2, "nonFatalStatusCodes": ["OK"]}),
+            "methodConfig[0].hedgingPolicy.nonFatalStatusCodes[0]",
+        ),
+        (with_method(hedgingPolicy={"maxAttempts": 2}, retryPolicy=RETRY), "methodConfig[0]"),
         (with_method(retryPolicy={}), "methodConfig[0].retryPolicy.backoffMultiplier"),
         (
             with_method(retryPolicy={**RETRY, "maxAttempts": 1}),
@@ -153,6 +179,9 @@ def with_method(**entry: Any) -> dict[str, Any]:
             {"loadBalancingConfig": [{"round_robin": {"x": 1}}]},
             "loadBalancingConfig[0].round_robin.x",
         ),
+        ({"bulkhead": {"maxCalls": 1}}, "bulkhead.maxQueued"),
+        ({"bulkhead": {"maxCalls": 0, "maxQueued": 1}}, "bulkhead.maxCalls"),
+        ({"bulkhead": {"maxCalls": 1, "maxQueued": -1}}, "bulkhead.maxQueued"),
         ({"retryThrottling": {"maxTokens": 10}}, "retryThrottling.tokenRatio"),
         (
             {"retryThrottling": {"maxTokens": 1001, "tokenRatio": 1}},
@@ -161,7 +190,7 @@ def with_method(**entry: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_not_understood_is_refused_with_its_place(config: Any, place: str) -> None:
-    """Nothing is silently ignored, hedgingPolicy least of all."""
+    """Nothing is silently ignored."""
     with pytest.raises(InvalidServiceConfigError) as refused:
         parse_service_config(config)
 
