@@ -1,7 +1,9 @@
 """Takes on as many calls as the server can work on at once, and refuses the rest at the door.
 
-A fixed limit and no queue: a caller that is told at once, with pushback, tries another instance.
-A tenth of the places is kept for compensations, which give back what others hold. A call that
+A fixed limit and no queue: a caller that is told at once, with pushback, tries another instance,
+or comes back when a place can be free (`pushback`). Three priorities: gRPC's own services, health
+first of all, are never refused; a tenth of the places is kept for compensations, which give back
+what others hold; everything else is refused first. A call that
 waits (for an order to settle, for the next event) works on nothing: it gives its place back with
 
     with admission.waiting():
@@ -16,8 +18,10 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+from discovery.clock import Clock
 from services.chassis.errors import OverloadedError
 from services.chassis.layer import Behavior, Context, Method
+from services.chassis.pushback import Pushback
 
 # One place in so many is left to compensations.
 _COMPENSATION_SHARE = 10
@@ -29,11 +33,14 @@ class Admission:
     def __init__(
         self,
         *,
+        clock: Clock,
         limit: int,
         max_waiting: int,
         waiting_methods: Collection[str] = (),
         compensation_methods: Collection[str] = (),
     ) -> None:
+        self._clock = clock
+        self._pushback = Pushback()
         self._limit = limit
         self._max_waiting = max_waiting
         self._waiting_methods = frozenset(waiting_methods)
@@ -85,7 +92,7 @@ class Admission:
 
     def _admit(self, limit: int, *, waits: bool) -> "_Place":
         if self.working >= limit:
-            raise OverloadedError(limit=limit)
+            raise self._overloaded(limit)
         place = _Place(self, waits=waits)
         _PLACE.set(place)
         return place
@@ -93,8 +100,17 @@ class Admission:
     def count_waiter(self) -> None:
         """One more call that may wait. Raises OverloadedError when there are too many."""
         if self.waiting >= self._max_waiting:
-            raise OverloadedError(limit=self._max_waiting)
+            raise self._overloaded(self._max_waiting)
         self.waiting += 1
+
+    def free(self) -> None:
+        """One place among those at work is free."""
+        self.working -= 1
+        self._pushback.freed += 1
+
+    def _overloaded(self, limit: int) -> OverloadedError:
+        retry_after_s = self._pushback.refused(self._clock.monotonic())
+        return OverloadedError(limit=limit, retry_after_s=retry_after_s)
 
 
 class _Place:
@@ -121,7 +137,7 @@ class _Place:
             self._counted = True
         self._depth += 1
         if self._depth == 1 and not self._left:
-            self._admission.working -= 1
+            self._admission.free()
 
     def step_back(self) -> None:
         self._depth -= 1
@@ -130,7 +146,8 @@ class _Place:
 
     def leave(self) -> None:
         self._left = True
-        self._admission.working -= self._depth == 0
+        if self._depth == 0:
+            self._admission.free()
         self._admission.waiting -= self._counted
 
 

@@ -14,7 +14,7 @@ A service adds its own through `Errors`; `to_status` is the only maker of a stat
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -70,11 +70,15 @@ class UnknownServiceError(Exception):
 
 
 class OverloadedError(Exception):
-    """The server has as many calls as it takes on; nothing was begun."""
+    """The server has as many calls as it takes on; nothing was begun.
 
-    def __init__(self, *, limit: int) -> None:
+    `retry_after_s` is when a place may be free, where the limiter knows.
+    """
+
+    def __init__(self, *, limit: int, retry_after_s: float | None = None) -> None:
         super().__init__(f"all {limit} places are taken")
         self.facts = {"limit": str(limit)}
+        self.retry_after_s = retry_after_s
 
 
 class DrainingError(Exception):
@@ -177,11 +181,15 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
 
 
 def find_rule(error: Exception, errors: Errors) -> ErrorRule | None:
-    """The rule of the nearest class the exception is one of; None for a bug."""
+    """The rule of the nearest class the exception is one of; None for a bug.
+
+    An error that knows itself when to come back (`retry_after_s`) replaces the rule's own delay.
+    """
     for kind in type(error).__mro__:
         rule = errors.get(kind) or CHASSIS_ERRORS.get(kind)
         if rule is not None:
-            return rule
+            retry_after_s = getattr(error, "retry_after_s", None)
+            return rule if retry_after_s is None else replace(rule, retry_after_s=retry_after_s)
     return None
 
 

@@ -110,6 +110,7 @@ async def running(
     async with AsyncExitStack() as day:
         start = await day.enter_async_context(background.tasks())
         admission = Admission(
+            clock=clock,
             limit=settings.max_concurrent,
             max_waiting=settings.max_waiting,
             waiting_methods=service.waiting_methods | event_servicers.WAITING_METHODS,

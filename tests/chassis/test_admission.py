@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.chassis import admission
 from services.chassis.admission import Admission
 from tests.echo_service import echo_server, path
+from tests.manual_clock import ManualClock
 from tests.rich_status import refusal
 
 Code = grpc.StatusCode
@@ -84,6 +85,28 @@ async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
         assert refused.trailers["grpc-retry-pushback-ms"] == "100"
         assert (await echo.unary("again")).value == "again"
         assert echo.server.admission.working == 0
+
+
+async def test_pushback_follows_from_how_fast_places_become_free() -> None:
+    """Five calls answered in the last second: who is refused comes back later and later."""
+    gate, clock = Gate(), ManualClock()
+    async with echo_server(unary=gate.unary, settings={"max_concurrent": 1}, clock=clock) as echo:
+        inside = asyncio.ensure_future(echo.unary())
+        await gate.came(1)
+        first = await refusal(echo.unary())
+        for _ in range(5):
+            echo.server.admission.free()
+            echo.server.admission.working += 1
+        await clock.advance(1.0)
+
+        delays_s = [(await refusal(echo.unary())).retry_delay_s for _ in range(3)]
+        later = await refusal(echo.unary())
+        gate.open()
+        await inside
+
+    assert first.retry_delay_s == 0.1
+    assert delays_s == [0.2, 0.4, 0.6]
+    assert later.trailers["grpc-retry-pushback-ms"] == "800"
 
 
 async def test_a_place_is_given_back_however_a_call_ends() -> None:
@@ -267,6 +290,11 @@ def test_waiting_outside_of_a_call_does_nothing() -> None:
 @pytest.mark.parametrize(("limit", "ordinary"), [(1, 1), (9, 9), (10, 9), (256, 231)])
 def test_a_tenth_of_the_places_is_kept_for_compensations(limit: int, ordinary: int) -> None:
     """Rounded down, so that a small limit still takes ordinary calls."""
-    gates = Admission(limit=limit, max_waiting=1, compensation_methods={"/a.B/Release"})
+    gates = Admission(
+        clock=ManualClock(),
+        limit=limit,
+        max_waiting=1,
+        compensation_methods={"/a.B/Release"},
+    )
 
     assert gates.ordinary_limit == ordinary
