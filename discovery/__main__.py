@@ -2,6 +2,7 @@
 
     python -m discovery resolve consul:///order
     python -m discovery watch consul:///order
+    python -m discovery explain consul:///order
 
 Exit codes: 0, 1 where there is no usable instance, 2 where the registry can't be asked.
 """
@@ -13,11 +14,14 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from discovery.clock import Clock, SystemClock
 from discovery.display import change_as_json, change_as_lines, findings_as_json, findings_as_table
+from discovery.explanation_display import explanation_as_json, explanation_as_tables
 from discovery.inspection import Finding, inspect
 from discovery.instance import Resolution
+from discovery.open_channel import open_channel
 from discovery.registry import RegistryError, Watcher
 from discovery.resolver import Resolver
 from discovery.target import Target, parse_target
@@ -44,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "resolve":
             findings = asyncio.run(inspect(target, watcher, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
+        if options.command == "explain":
+            return asyncio.run(_explain(options))
         asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
     except RegistryError as error:
         sys.stderr.write(f"{options.target} can't be resolved: {error}\n")
@@ -69,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         help="how long each instance has to say how it is (default: 1)",
     )
     watch = commands.add_parser("watch", help="follow the instances of a target until Ctrl-C")
-    for command in (resolve, watch):
+    explain = commands.add_parser("explain", help="how a new caller sees and would pick them")
+    explain.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
+    explain.add_argument("--picks", type=int, default=10, help="how many to try (default: 10)")
+    for command in (resolve, watch, explain):
         command.add_argument("target", help="consul:///order, consul:///order?tag=v2, dns:///...")
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -85,6 +94,19 @@ def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) 
     problem = "has no instance that passes its check" if findings else "has no instances"
     sys.stderr.write(f"{target} {problem}.\n")
     return EXIT_NO_INSTANCES
+
+
+async def _explain(options: argparse.Namespace) -> int:
+    """Open a channel as any caller does, and print what it makes of the target."""
+    async with open_channel(options.target) as channel:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(channel.settled(), options.timeout)
+        explanation = channel.explain(try_picks=options.picks)
+    describe = explanation_as_json if options.json else explanation_as_tables
+    sys.stdout.write(describe(explanation) + "\n")
+    if explanation.state == "READY":
+        return EXIT_USABLE
+    return EXIT_REGISTRY_DOWN if explanation.error else EXIT_NO_INSTANCES
 
 
 async def _watch(

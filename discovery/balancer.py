@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,9 @@ _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 # With a smaller part of the instances usable, ejections are lifted.
 PANIC_BELOW = 0.5
+
+# So many of the last picks can be explained.
+_RECENT_PICKS = 32
 
 # Id, incarnation and endpoint: a connection to one process at one place.
 _Key = tuple[str, str, str]
@@ -57,7 +61,9 @@ class Balancer:
         self._records = Records(clock=clock, make=self._new_record)
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
-        self._panics = False
+        self.panics = False
+        # When, for which method, whom: noted by the pick layer.
+        self.recent: deque[tuple[float, str, Subchannel]] = deque(maxlen=_RECENT_PICKS)
         self.state = _CONNECTING
         self.pick: Picker[Subchannel] = _nothing
 
@@ -106,6 +112,22 @@ class Balancer:
             f"{one.instance.endpoint} {one.state.name}" for one in self._subchannels.values()
         )
         return (states or "no instances") + (error if self._resolution.error else "")
+
+    @property
+    def subchannels(self) -> tuple[Subchannel, ...]:
+        """The connections to the listed instances, in the list's order."""
+        return tuple(self._subchannels.values())
+
+    @property
+    def error(self) -> str | None:
+        """Why the newest look-up failed."""
+        return None if self._resolution is None else self._resolution.error
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a list, and nothing on it is still connecting."""
+        connecting = any(one.state is _CONNECTING for one in self._subchannels.values())
+        return self._resolution is not None and not connecting
 
     async def close(self, grace_s: float | None) -> None:
         """Close all connections, those that drain included."""
@@ -182,8 +204,8 @@ class Balancer:
         self._ejector.probe(subchannel.record, now_s)
 
     def _note_panic(self, panics: bool, usable: int) -> None:  # noqa: FBT001
-        if panics is not self._panics:
-            self._panics = panics
+        if panics is not self.panics:
+            self.panics = panics
             services = {one.instance.service for one in self._subchannels.values()}
             logger.warning(
                 "%s: %d of %d instances usable, ejections are %s",

@@ -41,18 +41,21 @@ class Breaker:
 
     def refuses(self, now_s: float) -> bool:
         """Whether an attempt that would begin now isn't made; it then counts as not accepted."""
-        outcomes = self._outcomes
-        outcomes.forget_old(now_s)
-        requests = len(outcomes.calls)
-        accepted = requests - len(outcomes.failures)
+        requests, accepted = self.counts(now_s)
         chance = (requests - K * accepted) / (requests + 1) if requests >= LEAST_CALLS else 0.0
         self._turn(refusing=chance > 0, requests=requests, accepted=accepted)
         due = now_s - self._tried_s >= PROBE_EVERY_S
         if due or self._rng.random() >= min(chance, MOST_REFUSED):
             self._tried_s = now_s
             return False
-        outcomes.failed(now_s)
+        self._outcomes.failed(now_s)
         return True
+
+    def counts(self, now_s: float) -> tuple[int, int]:
+        """Attempts of the last 10 s, and how many of them were accepted."""
+        self._outcomes.forget_old(now_s)
+        requests = len(self._outcomes.calls)
+        return requests, requests - len(self._outcomes.failures)
 
     def _turn(self, *, refusing: bool, requests: int, accepted: int) -> None:
         if refusing is self.refusing:

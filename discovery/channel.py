@@ -16,6 +16,7 @@ from discovery.budget import RetryBudget
 from discovery.bulkhead import Bulkhead
 from discovery.clock import Clock
 from discovery.configured_method import method_of
+from discovery.explanation import Explanation, explain
 from discovery.method import Kind, Method
 from discovery.multicallable import UnaryUnary
 from discovery.multicallable_intercepted import InterceptedStreams, InterceptedUnaryUnary
@@ -161,6 +162,24 @@ class Channel(grpc.aio.Channel):
         while self.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
             self.running_loop()
             await self._balancer.change()
+
+    async def settled(self) -> None:
+        """Return once the target is resolved and each instance is READY or has failed."""
+        while not self._balancer.is_settled:
+            self.running_loop()
+            await self._balancer.change()
+
+    def explain(self, *, try_picks: int = 0) -> Explanation:
+        """What the channel knows and does now; `try_picks` adds picks made without a call."""
+        return explain(
+            self._target.service,
+            self.get_state(),
+            balancer=self._balancer,
+            breakers=self._breakers,
+            budget=self._budget,
+            now_s=self.clock.monotonic(),
+            try_picks=0 if self._closed else try_picks,
+        )
 
     def unary_unary(
         self,

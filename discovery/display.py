@@ -14,7 +14,11 @@ _COLUMNS = ("ID", "ENDPOINT", "WEIGHT", "TAGS", "VERSION", "CHECK", "HEALTH")
 
 def findings_as_table(findings: Sequence[Finding]) -> str:
     """One line for each instance, under a heading, in columns as wide as they need to be."""
-    rows = [_COLUMNS, *map(_row, findings)]
+    return in_columns([_COLUMNS, *map(_row, findings)])
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as lines, in columns as wide as they need to be."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

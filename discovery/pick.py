@@ -29,6 +29,8 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
         hedges = method.hedging is not None
         asks_again = not method.safe or method.kind in _CLIENT_STREAMS
 
+        path, note = method.path, balancer.recent.append
+
         def send(outgoing: Outgoing) -> Any:
             picked = balancer.pick(outgoing.now_s, outgoing.excluded)
             while asks_again and picked is not None and not picked.is_still_ready():
@@ -38,6 +40,7 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
             if picked is None:
                 return waiting(outgoing)
             outgoing.subchannel = picked
+            note((outgoing.now_s, path, picked))
             return below(outgoing)
 
         async def unary_later(outgoing: Outgoing) -> Any:
@@ -76,6 +79,7 @@ async def pick_later(balancer: Balancer, method: Method, outgoing: Outgoing, clo
             raise deadline.spent(method.path)
         if picked is not None:
             outgoing.subchannel = picked
+            balancer.recent.append((outgoing.now_s, method.path, picked))
             if outgoing.record is not None:
                 outgoing.record.picked_late()
             return

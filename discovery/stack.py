@@ -1,6 +1,19 @@
 """The client stack, from the caller down to the wire.
 
 Every attempt passes what stands below `retry`, so each is picked, marked and measured by itself.
+
+| rule            | unary_unary      | unary_stream              | client streams               |
+|-----------------|------------------|---------------------------|------------------------------|
+| deadline        | 10 s by default  | where asked for           | where asked for              |
+| bulkhead        | the call         | until the stream ends     | until the stream ends        |
+| retry, budget   | safe methods     | safe, before a message or | never: the requests are gone |
+|                 |                  | the metadata was seen     |                              |
+| hedging         | safe, if it asks | never: two streams        | never                        |
+| breaker         | each attempt     | each attempt              | once, as it begins           |
+| in flight       | each attempt     | until the stream ends     | until the stream ends        |
+| latency         | to the answer    | to the first message      | from the last request to the |
+|                 |                  |                           | first message                |
+| failures        | by the status    | by the status, after the first message too               |
 """
 
 import random

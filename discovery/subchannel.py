@@ -74,6 +74,11 @@ class Subchannel:
         self.loop = asyncio.get_running_loop()
         self._watch_task = self.loop.create_task(self._watch_connectivity())
 
+    @property
+    def health(self) -> Health:
+        """What the instance last said of itself."""
+        return self._health
+
     def multicallable(self, method: Method) -> Any:
         """The instance's own multicallable of a method, in raw bytes; made once."""
         factory: Any = getattr(self._native, method.kind.value)
