@@ -57,7 +57,7 @@ class Ejector:
                 self._eject(record, "the probe failed", now_s)
             return
         reason = why(record, now_s)
-        if reason is not None and self._has_room():
+        if reason is not None and self._has_room(record):
             self._eject(record, reason, now_s)
 
     def redeem(self, record: Record, began_s: float, now_s: float) -> None:
@@ -85,10 +85,11 @@ class Ejector:
         for offer in self._offers:
             offer.cancel()
 
-    def _has_room(self) -> bool:
+    def _has_room(self, record: Record) -> bool:
+        """Whether one more may be ejected; one that isn't listed gets no calls anyway."""
         listed = self._listed()
         ejected = sum(one.ejection is not None for one in listed)
-        return ejected < max(1, len(listed) // 2)
+        return record in listed and ejected < max(1, len(listed) // 2)
 
     def _eject(self, record: Record, reason: str, now_s: float) -> None:
         since_s = now_s

@@ -142,6 +142,16 @@ async def test_at_most_half_are_ejected_but_always_one_may_be(number: int, most:
     shop.ejector.close()
 
 
+async def test_what_is_not_listed_is_not_ejected(shop: Shop) -> None:
+    """A stopped instance's last calls fail; it gets no more of them."""
+    gone = shop.records.pop()
+    for _ in range(10):
+        gone.load.failures_in_row += 1
+        gone.suspect(gone, 0.0, 0.0)
+
+    assert gone.ejection is None
+
+
 def test_each_ejection_is_longer() -> None:
     """5 s x n up to 300 s, of which at least half: equal jitter."""
     rng = random.Random(1)
