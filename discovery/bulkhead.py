@@ -62,8 +62,8 @@ class Bulkhead:
         return len(self._queue)
 
     def enter(self, place: Place) -> bool:
-        """Take a place, if there is one and nobody waits for it."""
-        if self.in_flight >= self._config.max_calls or self._queue:
+        """Take a place, if there is one; while somebody waits there is none."""
+        if self.in_flight >= self._config.max_calls:
             return False
         self.in_flight += 1
         place.held = True

@@ -59,7 +59,7 @@ async def test_with_one_of_two_down_the_other_is_used_though_ejected(
 ) -> None:
     """Panic: fewer than 50 % usable lift ejections, but don't revive what isn't READY."""
     broken, other = await start("broken"), await start("other")
-    channel = open_to(broken, other, service_config=ROUND_ROBIN)
+    channel = open_to(broken, other, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 2)
     broken.script.extend([BROKEN] * 5)
     await post(channel, 10)
@@ -70,12 +70,13 @@ async def test_with_one_of_two_down_the_other_is_used_though_ejected(
         await channel._balancer.change()
 
     assert await post(channel, 3) == ["broken"] * 3
+    assert of(channel, broken).record.ejection is not None
 
 
 async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Open) -> None:
     """Ejections are guesses; an instance's own word isn't."""
     servers = [await start(name, health=1) for name in "abc"]
-    channel = open_to(*servers, service_config=ROUND_ROBIN)
+    channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 3)
     for server in servers[1:]:
         await server.say(NOT_SERVING)
@@ -86,6 +87,7 @@ async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Ope
     assert of(channel, servers[0]).record.ejection is not None
 
     assert await post(channel, 5) == ["a"] * 5
+    assert of(channel, servers[0]).record.ejection is not None
 
 
 async def test_ejections_outlast_updates(start: Start, open_to: Open) -> None:
