@@ -11,8 +11,8 @@ from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
 from discovery.instance import Instance, Resolution
-from discovery.load import Load
 from discovery.policy import Picker, Policy
+from discovery.record import Record
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -130,9 +130,11 @@ class Balancer:
             self.changed.notify_all()
 
     def _connect(self, instance: Instance) -> Subchannel:
-        load = Load(self._clock.monotonic())
+        record = Record(
+            instance, self._clock.monotonic(), suspect=_leave_alone, redeem=_leave_alone
+        )
         dialled = self._dial(instance)
-        return Subchannel(instance, dialled, load, rng=self._rng, changed=self.refresh)
+        return Subchannel(instance, dialled, record, rng=self._rng, changed=self.refresh)
 
     def _take_drained(self) -> list[Subchannel]:
         idle = [key for key, one in self._draining.items() if not one.load.in_flight]
@@ -152,6 +154,10 @@ class Balancer:
 
 def _key(instance: Instance) -> _Key:
     return (instance.instance_id, instance.incarnation, instance.endpoint)
+
+
+def _leave_alone(_record: Record, _began_s: float, _ended_s: float) -> None:
+    """Nobody is ejected here: a slow or failing instance is only picked less."""
 
 
 def _nothing(_now_s: float, _excluded: Collection[object]) -> None:

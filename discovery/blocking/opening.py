@@ -70,14 +70,18 @@ class Opener:
         except BaseException:
             connected.balancer.release(picked)
             raise
-        call.add_done_callback(partial(ended, connected, outgoing.method, picked))
+        call.add_done_callback(partial(ended, connected, outgoing, picked))
         return call
 
 
-def ended(connected: Connected, method: Method, picked: Subchannel, call: Any) -> None:
+def ended(connected: Connected, outgoing: Outgoing, picked: Subchannel, call: Any) -> None:
     """A stream ended, by whichever side."""
     code = call.code()
     clock: Clock = connected.clock
+    now_s = clock.monotonic()
+    latency_s = now_s - outgoing.now_s
     with connected.balancer.changed:
-        observation.stream_failed(method, picked.load, code, now_s=clock.monotonic())
+        observation.stream_failed(
+            outgoing.method, picked.record, code, latency_s=latency_s, now_s=now_s
+        )
     connected.balancer.release(picked)

@@ -108,7 +108,7 @@ class Responses(grpc.RpcError, grpc.Call):
             raise
         if self._cancelled:
             attempt.cancel()
-        attempt.add_done_callback(partial(ended, self._connected, self._outgoing.method, picked))
+        attempt.add_done_callback(partial(ended, self._connected, self._outgoing, picked))
         self._picked = picked
         return attempt
 

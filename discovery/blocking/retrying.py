@@ -52,7 +52,7 @@ def observed(
         with connected.balancer.changed:
             observation.failed(
                 outgoing.method,
-                picked.load,
+                picked.record,
                 failure,
                 latency_s=now_s - outgoing.now_s,
                 timeout_s=timeout_s,
@@ -70,7 +70,7 @@ def succeeded(connected: Connected, outgoing: Outgoing, picked: Subchannel) -> N
     """An answer arrived, for a stream its first message."""
     now_s = connected.clock.monotonic()
     with connected.balancer.changed:
-        observation.succeeded(outgoing.method, picked.load, now_s - outgoing.now_s, now_s)
+        observation.succeeded(outgoing.method, picked.record, now_s - outgoing.now_s, now_s)
         if connected.throttle is not None:
             connected.throttle.succeeded()
 

@@ -12,8 +12,8 @@ from discovery.backoff import jittered
 from discovery.blocking.native import is_ready
 from discovery.health import Health
 from discovery.instance import Instance
-from discovery.load import Load
 from discovery.method import Method
+from discovery.record import Record
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -38,13 +38,14 @@ class Subchannel:
         self,
         instance: Instance,
         native: grpc.Channel,
-        load: Load,
+        record: Record,
         *,
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
         self.instance = instance
-        self.load = load
+        self.record = record
+        self.load = record.load
         self.state = _CONNECTING
         self._native = native
         self._rng = rng

@@ -120,7 +120,8 @@ async def test_a_loser_looks_slow(start: Start, open_to: Open) -> None:
     (loser,) = (
         one for one in subchannels(shop.channel) if one.instance.endpoint == shop.slow.address
     )
-    assert loser.load.latency_s(shop.clock.monotonic()) > 0.1
+    # 100 ms, a little decayed since; the seed is 30.
+    assert loser.load.latency_s(shop.clock.monotonic()) > 0.09
 
 
 @pytest.mark.parametrize(
