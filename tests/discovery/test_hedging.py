@@ -165,6 +165,7 @@ async def test_a_hedge_is_paid_out_of_the_budget(start: Start, open_to: Open) ->
     calls = [shop.call(), shop.call()]
     await shop.slow.wait_for_calls(2)
     await shop.first_sent(2)
+    await shop.other.wait_for_calls(1)
     shop.slow.gate.set()
     await asyncio.gather(*calls)
 
