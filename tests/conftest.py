@@ -1,7 +1,45 @@
-"""What holds for every test."""
+"""What holds for every test: its databases, of both kinds, and how examples are tried."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from scripts.tools.postgres_server import NOT_DURABLE, PostgresServer
+from tests.databases import KINDS, PATIENCE, Databases, databases_of, migrate
+from tests.postgres_stock import PostgresStock
 
 # Examples run beside whatever else a small machine does: a slow one is no fault of the code.
 settings.register_profile("tradepost", deadline=None)
 settings.load_profile("tradepost")
+
+
+@pytest.fixture(scope="session")
+def postgres_stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresStock]:
+    """A real server for all tests; one that is to be stopped belongs to its test alone."""
+    folder = tmp_path_factory.mktemp("postgres")
+    settings = NOT_DURABLE | {"idle_in_transaction_session_timeout": PATIENCE}
+    server = PostgresServer(folder / "data", log_file=folder / "log", settings=settings)
+    server.start()
+    yield PostgresStock(server, migrate)
+    server.close()
+
+
+@pytest.fixture(params=KINDS)
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """The databases of one test, which runs once for each kind."""
+    with databases_of(request.param, lambda: _stock(request)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def module_databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """The databases of a module, which runs once for each kind."""
+    with databases_of(request.param, lambda: _stock(request)) as found:
+        yield found
+
+
+def _stock(request: pytest.FixtureRequest) -> PostgresStock:
+    stock = request.getfixturevalue("postgres_stock")
+    assert isinstance(stock, PostgresStock)
+    return stock

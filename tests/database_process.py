@@ -1,9 +1,9 @@
 """Another process on a database, for the tests of what processes do to each other.
 
-    python -m tests.database_process hold PATH            take the writers' lock, and keep it
-    python -m tests.database_process write PATH NAME N    append N events, one write each
-    python -m tests.database_process stop PATH            begin a write and never end it
-    python -m tests.database_process migrate PATH         migrate
+    python -m tests.database_process hold URL            take the writers' lock, and keep it
+    python -m tests.database_process write URL NAME N    append N events, one write each
+    python -m tests.database_process pause URL           begin a write, go on after a line on stdin
+    python -m tests.database_process migrate URL         migrate
 
 Each says "ready" on a line once it holds, writes or is stopped, and starts after a line on stdin
 where it has to begin together with others.
@@ -12,38 +12,39 @@ where it has to begin together with others.
 import asyncio
 import random
 import sys
-import threading
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
-from services.chassis.database import Database
+from services.chassis.database import Database, StoreUnavailableError
+from services.chassis.database_url import dialect_of
 from services.chassis.event_log import EventLog, NewEvent
-from services.chassis.file_lock import FileLock
 from services.chassis.ids import IdFactory
 from services.chassis.migrations import CHASSIS_VERSIONS
 
+MOVE = "UPDATE event_counter SET position = position + 1000"
 
-def _say_ready() -> None:
-    sys.stdout.write("ready\n")
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
 
-def hold(path: Path) -> None:
+def hold(url: str) -> None:
     """Take the writers' lock and keep it until stdin ends."""
-    lock = FileLock(path.with_name(path.name + ".lock"))
-    lock.acquire()
-    _say_ready()
+    dialect = dialect_of(url)
+    dialect.lock()
+    dialect.begin(dialect.open_writer())
+    _say("ready")
     sys.stdin.read()
 
 
-async def write(path: Path, name: str, number: int) -> None:
+async def write(url: str, name: str, number: int) -> None:
     """Append `number` events, each in a write of its own."""
     clock = SystemClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(name)))
-    database = await Database.open(f"sqlite:///{path}", clock=clock, owner=name)
-    _say_ready()
+    database = await Database.open(url, clock=clock, owner=name)
+    _say("ready")
     sys.stdin.readline()
     async with asyncio.TaskGroup() as group:
         for index in range(number):
@@ -52,37 +53,44 @@ async def write(path: Path, name: str, number: int) -> None:
     await database.close()
 
 
-async def stop(path: Path) -> None:
-    """Begin a write that never ends."""
+async def pause(url: str) -> None:
+    """Pause in the middle of a write until told to go on, and say how it ended."""
 
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("UPDATE event_counter SET position = position + 1000")
-        _say_ready()
-        threading.Event().wait()
+    def move(connection: Connection) -> None:
+        connection.exec_driver_sql(MOVE)
+        _say("ready")
+        sys.stdin.readline()
+        connection.exec_driver_sql(MOVE)
 
-    database = await Database.open(f"sqlite:///{path}", clock=SystemClock(), owner="stopped")
-    await database.write(begin)
+    database = await Database.open(url, clock=SystemClock(), owner="pausing")
+    try:
+        await database.write(move)
+    except StoreUnavailableError:
+        _say("unavailable")
+    else:
+        _say("written")
+    await database.close()
 
 
-async def migrate(path: Path) -> None:
+async def migrate(url: str) -> None:
     """Migrate once told to."""
-    database = await Database.open(f"sqlite:///{path}", clock=SystemClock(), owner="migrating")
-    _say_ready()
+    database = await Database.open(url, clock=SystemClock(), owner="migrating")
+    _say("ready")
     sys.stdin.readline()
     await database.migrate(CHASSIS_VERSIONS)
     await database.close()
 
 
-def _main(command: str, path: str, *arguments: str) -> None:
+def _main(command: str, url: str, *arguments: str) -> None:
     if command == "hold":
-        hold(Path(path))
+        hold(url)
     elif command == "write":
         name, number = arguments
-        asyncio.run(write(Path(path), name, int(number)))
-    elif command == "stop":
-        asyncio.run(stop(Path(path)))
+        asyncio.run(write(url, name, int(number)))
+    elif command == "pause":
+        asyncio.run(pause(url))
     else:
-        asyncio.run(migrate(Path(path)))
+        asyncio.run(migrate(url))
 
 
 if __name__ == "__main__":

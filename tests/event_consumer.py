@@ -2,7 +2,7 @@
 
 It writes into a notebook what each aggregate's events say, in the order in which they came:
 
-    async with consumer(folder, channel) as one:
+    async with consumer(databases, channel) as one:
         await one.reached(3)
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
 """
@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
@@ -27,7 +26,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.inbox import AfterCommit, Place
 from services.chassis.lease import Leases
 from services.chassis.subscription import Subscription
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.event_source import text_of
 from tests.manual_clock import ManualClock
 
@@ -157,7 +156,7 @@ class Consumer:
 
 @asynccontextmanager
 async def consumer(
-    folder: Path,
+    databases: Databases,
     channel: grpc.aio.Channel,
     *,
     owner: str = "first",
@@ -167,11 +166,11 @@ async def consumer(
     max_batch: int = 100,
     started: bool = True,
 ) -> AsyncIterator[Consumer]:
-    """An instance on the database `folder`/notebook.db that follows the feed behind `channel`."""
+    """An instance on the database `notebook` that follows the feed behind `channel`."""
     clock = clock or SystemClock()
     notebook = notebook or Notebook()
     rng = random.Random(owner)
-    async with opened_database(folder, clock=clock, owner=owner, name="notebook.db") as database:
+    async with opened_database(databases, clock=clock, owner=owner, name="notebook") as database:
         await database.write(_create)
         ids = IdFactory(clock=clock, rng=rng)
         leases = Leases(owner=owner, clock=clock, rng=rng)

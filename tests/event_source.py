@@ -1,6 +1,6 @@
 """A service that has nothing but an event log, for tests of its feed.
 
-    async with event_source(folder) as source:
+    async with event_source(databases) as source:
         await source.append("ord_1", "Placed", "Confirmed")
         async for message in source.stub.SubscribeEvents(...): ...
 
@@ -11,7 +11,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -32,7 +31,7 @@ from services.chassis.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server import RunningServer
 from services.chassis.tailer import Tailer
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.echo_service import echo_server
 
 NAME = "shop"
@@ -93,7 +92,7 @@ def append_to(
 
 @asynccontextmanager
 async def event_source(
-    folder: Path,
+    databases: Databases,
     *,
     clock: Clock | None = None,
     registrar: Registrar | None = None,
@@ -101,10 +100,10 @@ async def event_source(
     log_kind: Callable[..., EventLog] = EventLog,
     **settings: Any,
 ) -> AsyncIterator[Source]:
-    """Serve the log in `folder`/source.db on a free port; `settings` are those of the server."""
+    """Serve the log in database `source` on a free port; `settings` are those of the server."""
     system = SystemClock()
     ids = IdFactory(clock=system, rng=random.Random(owner))
-    async with opened_database(folder, owner=owner, name="source.db") as database:
+    async with opened_database(databases, owner=owner, name="source") as database:
         log = log_kind(clock=system, ids=ids)
         tailer = Tailer(database=database, log=log, clock=clock or system)
         feed = Feed(

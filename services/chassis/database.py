@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.change import Change
+from services.chassis.database_url import dialect_of
 from services.chassis.dialect import Dialect
 from services.chassis.job import Job
 from services.chassis.micros import to_micros
 from services.chassis.migrations import upgrade
 from services.chassis.readers import Readers
-from services.chassis.sqlite import SqliteDialect, path_of
 from services.chassis.store_errors import (
     DatabaseSettingsError,
     StoreOverloadedError,
@@ -88,15 +88,16 @@ class Database:
         lock_wait_s: float = LOCK_WAIT_S,
         spans: "WriteSpans | None" = None,
     ) -> Self:
-        """Open `sqlite:////path/file.db`; the file may not exist yet, its folder must.
+        """Open `sqlite:////path/file.db` or `postgresql://host/database`, without connecting yet.
 
+        SQLite's file may not exist yet, its folder must; PostgreSQL's database must exist.
         `owner` names the process in thread names. At most `queue_max` writes, and as many
         reads, wait; nobody waits longer than `lock_wait_s` for a turn to write. `spans` is told
         of every write, where the process is traced.
         Raises DatabaseSettingsError.
         """
         return cls(
-            SqliteDialect(path_of(url)),
+            dialect_of(url),
             clock=clock,
             owner=owner,
             readers=readers,
@@ -114,13 +115,13 @@ class Database:
         """Run `function(connection, *args)` and commit it, together with whoever else waits.
 
         The function runs on the writer thread in a copy of the caller's context; it must be
-        pure: no calls out, no wake-ups. What it raises reaches the caller unchanged and undoes
-        its work alone. `then(result)` runs on the event loop after the COMMIT, before the
-        caller resumes. A caller cancelled before its turn is skipped; after its turn the write
-        commits and `then` runs all the same.
+        pure: no calls out, no wake-ups, and no statement after one that failed. What it raises
+        reaches the caller unchanged and undoes its work alone. `then(result)` runs on the event
+        loop after the COMMIT, before the caller resumes. A caller cancelled before its turn is
+        skipped; after its turn the write commits and `then` runs all the same.
 
-        Raises StoreUnavailableError (no turn within the lock wait, disk full, I/O error: with
-        every caller of the batch) and StoreOverloadedError (too many wait).
+        Raises StoreUnavailableError (no turn within the lock wait, disk full, I/O error, lost
+        connection: with every caller of the batch) and StoreOverloadedError (too many wait).
         """
         job = self._job(function, args, then=then, patience_s=self._lock_wait_s)
         if self._spans is not None:

@@ -32,7 +32,7 @@ class Dialect(Protocol):
         ...
 
     def begin(self, connection: Connection) -> None:
-        """Begin to write, alone."""
+        """Begin to write, alone; waits for the lock for a while where `lock` does nothing."""
         ...
 
     def begin_snapshot(self, connection: Connection) -> None:
@@ -57,6 +57,17 @@ class Dialect(Protocol):
 
     def is_open(self, connection: Connection) -> bool:
         """Whether the transaction still stands; some failures abort all of it by themselves."""
+        ...
+
+    def is_spoilt(self, connection: Connection) -> bool:
+        """Whether an open transaction must go back to its savepoint, whatever its function says.
+
+        On PostgreSQL a statement that failed spoils all that was done since; on SQLite never.
+        """
+        ...
+
+    def is_lock_timeout(self, error: BaseException) -> bool:
+        """Whether `begin` waited in vain for the lock: nothing is broken, it may wait again."""
         ...
 
     def is_store_failure(self, error: BaseException) -> bool:

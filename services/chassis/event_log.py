@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from discovery.clock import Clock
 from services.chassis import correlation
@@ -63,11 +63,12 @@ _READ_STREAM = Prepared(
     select(EVENT)
     .where(
         EVENT.c.stream == bindparam("stream"),
-        EVENT.c.version > bindparam("after_version"),
-        EVENT.c.version <= bindparam("up_to_version"),
+        # Callers' bounds may lie beyond what a version can be.
+        EVENT.c.version > bindparam("after_version", type_=BigInteger),
+        EVENT.c.version <= bindparam("up_to_version", type_=BigInteger),
     )
     .order_by(EVENT.c.version)
-    .limit(bindparam("row_limit"))
+    .limit(bindparam("row_limit", type_=BigInteger))
 )
 _READ_FROM = Prepared(
     select(EVENT)

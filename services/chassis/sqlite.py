@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from services.chassis.file_lock import FileLock
@@ -98,6 +98,12 @@ class SqliteDialect:
     def is_open(self, connection: Connection) -> bool:
         return _driver(connection).in_transaction
 
+    def is_spoilt(self, connection: Connection) -> bool:
+        return False
+
+    def is_lock_timeout(self, error: BaseException) -> bool:
+        return False
+
     def is_store_failure(self, error: BaseException) -> bool:
         cause = error.orig if isinstance(error, DBAPIError) else error
         # Absent where the driver itself refuses, and from errors of anything else.
@@ -121,17 +127,11 @@ class SqliteDialect:
         return connection
 
 
-def path_of(url: str) -> Path:
-    """The file of `sqlite:////path/file.db`. Raises DatabaseSettingsError for any other URL."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseSettingsError(f"{url!r} is no database URL") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise DatabaseSettingsError(f"{parsed.get_backend_name()} is not supported, sqlite is")
-    if not parsed.database or parsed.database == ":memory:":
+def path_of(url: URL) -> Path:
+    """The file of `sqlite:////path/file.db`. Raises DatabaseSettingsError where there can't be."""
+    if not url.database or url.database == ":memory:":
         raise DatabaseSettingsError("a database in memory cannot be shared by its readers")
-    path = Path(parsed.database)
+    path = Path(url.database)
     if not path.parent.is_dir():
         raise DatabaseSettingsError(f"{path.parent} is no folder")
     return path

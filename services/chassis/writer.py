@@ -134,11 +134,7 @@ class Writer:
         """Run `first` and whoever waits behind it in one transaction; answer who took part."""
         taken: list[Job] = []
         try:
-            self._lock()
-            if self._connection is None:
-                self._connection = self._dialect.open_writer()
-            self._dialect.begin(self._connection)
-            self._fill_transaction(self._connection, first, taken)
+            self._fill_transaction(self._begin(first), first, taken)
         except BaseException as error:  # noqa: BLE001 - callers wait, the thread must outlive it
             taken = taken or [first]
             self._give_up(taken, error)
@@ -146,10 +142,20 @@ class Writer:
             self._dialect.unlock()
         return taken
 
-    def _lock(self) -> None:
+    def _begin(self, first: Job) -> Connection:
+        """A connection with a transaction begun; asks for the lock for as long as `first` waits."""
         self._wants_lock = True
         try:
             self._dialect.lock()
+            while True:
+                self._connection = self._connection or self._dialect.open_writer()
+                try:
+                    self._dialect.begin(self._connection)
+                except Exception as error:
+                    if first.future.done() or not self._dialect.is_lock_timeout(error):
+                        raise
+                else:
+                    return self._connection
         finally:
             self._wants_lock = False
 
@@ -199,7 +205,9 @@ class Writer:
         # A function may swallow the error that aborted the transaction, so this is asked always.
         if not self._dialect.is_open(connection):
             raise _TransactionLostError from job.error
-        # One that is no longer needed stays below the next: COMMIT releases them all at once.
+        if job.error is None and self._dialect.is_spoilt(connection):
+            job.error = RuntimeError("the function went on after a statement had failed")
+        # One that is no longer needed stays until the next one, or the COMMIT, releases it.
         if behind_savepoint and job.error is not None:
             self._dialect.rollback_to_savepoint(connection)
 

@@ -3,14 +3,13 @@
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent, StreamAppend, StreamConflictError
 from services.chassis.ids import IdFactory
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.manual_clock import ManualClock
 
 CAME = NewEvent(type="tradepost.inventory.v1.ItemUpserted", payload=b"came")
@@ -30,9 +29,9 @@ def log(clock: ManualClock) -> EventLog:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path, clock=clock) as opened:
+    async with opened_database(databases, clock=clock) as opened:
         yield opened
 
 

@@ -1,19 +1,16 @@
 """Many callers, one transaction, one COMMIT; each caller's failure is its own."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from services.chassis.database import (
-    Database,
-)
-from tests.databases import Gate
+from services.chassis.database import Database
+from services.chassis.database_url import dialect_of
+from tests.databases import Databases, Gate
 from tests.manual_clock import ManualClock
 from tests.notes import add_note, add_note_then_fail, create_notes, notes
 
@@ -21,10 +18,10 @@ WAIT_S = 10.0
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """A clock that stands still never ends a batch, so whoever waits joins the running one."""
     opened = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=100
+        databases.url("notes"), clock=ManualClock(), owner="test", queue_max=100
     )
     await opened.write(create_notes)
     yield opened
@@ -159,20 +156,21 @@ async def test_a_write_cancelled_after_its_turn_commits(database: Database) -> N
 
 
 async def test_then_follows_the_commit_and_precedes_the_caller(
-    database: Database, tmp_path: Path
+    database: Database, databases: Databases
 ) -> None:
     """`then` sees its write committed, and the awaiting caller resumes after it."""
     order: list[str] = []
 
     def then(text: str) -> None:
-        with sqlite3.connect(tmp_path / "notes.db") as other:
-            order.append(f"then {text} {other.execute('SELECT text FROM note').fetchall()}")
-        other.close()
+        dialect = dialect_of(databases.url("notes"))
+        other = dialect.open_reader()
+        order.append(f"then {text} {notes(other)}")
+        dialect.close(other)
 
     await database.write(add_note, "milk", then=then)
     order.append("caller")
 
-    assert order == ["then milk [('milk',)]", "caller"]
+    assert order == ["then milk ['milk']", "caller"]
 
 
 async def test_then_of_a_failed_write_is_not_called(database: Database) -> None:

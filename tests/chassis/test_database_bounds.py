@@ -2,39 +2,39 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from discovery.clock import SystemClock
+from scripts.tools.postgres_server import NOT_DURABLE
 from services.chassis.database import (
     Database,
     DatabaseSettingsError,
     StoreOverloadedError,
     StoreUnavailableError,
 )
-from tests.databases import Gate
+from tests.databases import PATIENCE, POSTGRESQL, SQLITE, Databases, Gate
 from tests.manual_clock import ManualClock
 from tests.notes import add_note, create_notes, notes
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """A clock that stands still never ends a batch, so whoever waits joins the running one."""
     opened = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=100
+        databases.url("notes"), clock=ManualClock(), owner="test", queue_max=100
     )
     await opened.write(create_notes)
     yield opened
     await opened.close()
 
 
-async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
+async def test_a_full_queue_refuses_at_once(databases: Databases) -> None:
     """More than may wait are refused before anything is done."""
     database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=ManualClock(), owner="test", queue_max=2
+        databases.url("notes"), clock=ManualClock(), owner="test", queue_max=2
     )
     await database.write(create_notes)
     gate = Gate()
@@ -51,10 +51,10 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_too_many_reads_are_refused(tmp_path: Path) -> None:
+async def test_too_many_reads_are_refused(databases: Databases) -> None:
     """Reads have the same bound."""
     database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db",
+        databases.url("notes"),
         clock=ManualClock(),
         owner="test",
         readers=1,
@@ -97,7 +97,7 @@ async def test_a_read_sees_one_instant(database: Database) -> None:
 
 async def test_a_read_cannot_write(database: Database) -> None:
     """A read that writes is a bug and says so; the reader serves on."""
-    with pytest.raises(OperationalError, match="readonly"):
+    with pytest.raises(DBAPIError, match=r"read-?only"):
         await database.read(add_note, "smuggled")
     assert await database.read(notes) == []
 
@@ -114,11 +114,21 @@ async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
     assert raised.value is failure
 
 
-async def test_closing_writes_what_is_queued_and_takes_no_more(tmp_path: Path) -> None:
+async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) -> None:
+    """A bug in a statement reaches its caller as it is: repeating it wouldn't help."""
+
+    def misspell(connection: Connection) -> None:
+        connection.exec_driver_sql("SELEKT 1")
+
+    with pytest.raises(DBAPIError, match="syntax error"):
+        await database.write(misspell)
+    with pytest.raises(DBAPIError, match="syntax error"):
+        await database.read(misspell)
+
+
+async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databases) -> None:
     """An accepted write is written before the end; one that comes later is unavailable."""
-    database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db", clock=SystemClock(), owner="test"
-    )
+    database = await Database.open(databases.url("notes"), clock=SystemClock(), owner="test")
     await database.write(create_notes)
     queued = [asyncio.create_task(database.write(add_note, str(number))) for number in range(9)]
     await asyncio.sleep(0)
@@ -130,6 +140,7 @@ async def test_closing_writes_what_is_queued_and_takes_no_more(tmp_path: Path) -
     await database.close()
 
 
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) -> None:
     """The journal is a write-ahead log synchronized at every COMMIT, and references hold."""
 
@@ -145,6 +156,22 @@ async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) 
     }
 
 
+@pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+async def test_a_session_asks_for_what_it_needs(database: Database) -> None:
+    """No acknowledging too early, no endless wait for a lock; the operator's own bounds stay."""
+
+    def settings(connection: Connection) -> dict[str, object]:
+        names = ("synchronous_commit", "lock_timeout", "idle_in_transaction_session_timeout")
+        return {name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names}
+
+    assert NOT_DURABLE["synchronous_commit"] == "off"
+    assert await database.write(settings) == {
+        "synchronous_commit": "on",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": PATIENCE,
+    }
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -153,7 +180,9 @@ async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) 
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:////no/such/folder/file.db",
-        "postgresql://localhost/order",
+        "postgresql://localhost",
+        "postgresql://localhost:port/order",
+        "mysql://localhost/order",
     ],
 )
 async def test_a_database_that_cannot_be_used_is_refused_at_start(url: str) -> None:

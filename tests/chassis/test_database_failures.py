@@ -140,18 +140,6 @@ async def test_a_foreign_lock_makes_writes_unavailable(database: Database, tmp_p
     assert await database.write(add_blob, 1) == 1
 
 
-async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) -> None:
-    """A bug in a statement reaches its caller as it is: repeating it wouldn't help."""
-
-    def misspell(connection: Connection) -> None:
-        connection.exec_driver_sql("SELEKT 1")
-
-    with pytest.raises(OperationalError, match="syntax error"):
-        await database.write(misspell)
-    with pytest.raises(OperationalError, match="syntax error"):
-        await database.read(misspell)
-
-
 async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     """A damaged file fails writes and reads by name, and no thread dies of it."""
     (tmp_path / "damaged.db").write_bytes(b"this is no database" * 100)

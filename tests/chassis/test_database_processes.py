@@ -1,32 +1,45 @@
-"""Several processes write one file, one at a time, and none waits for ever."""
+"""Several processes write one database, one at a time, and none waits for ever."""
 
 import asyncio
 import os
+import random
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
+from discovery.clock import SystemClock
 from services.chassis.database import Database, StoreUnavailableError
-from services.chassis.event_log import EVENT
-from tests.databases import Gate, open_database, opened_database
+from services.chassis.event_log import EVENT, EventLog, NewEvent
+from services.chassis.idempotency import REQUEST
+from services.chassis.ids import IdFactory
+from services.chassis.migrations import CHASSIS_VERSIONS
+from tests.databases import (
+    POSTGRESQL,
+    Databases,
+    Gate,
+    open_database,
+    opened_database,
+    writing,
+)
 from tests.manual_clock import ManualClock
 
 ROOT = Path(__file__).parents[2]
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @asynccontextmanager
-async def another_process(*arguments: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def another_process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that has said "ready"; killed at the end of the block if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.database_process",
-        *map(str, arguments),
+        *arguments,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"},
         stdin=asyncio.subprocess.PIPE,
@@ -52,14 +65,18 @@ async def go(process: asyncio.subprocess.Process) -> None:
 
 def add_request(connection: Connection, request_id: str) -> None:
     """Write one row."""
-    connection.exec_driver_sql(
-        "INSERT INTO request VALUES ('Test', ?, x'00', 'r', NULL, 0)", (request_id,)
-    )
+    row = {"method": "Test", "request_id": request_id, "fingerprint": b"", "resource": "r"}
+    connection.execute(insert(REQUEST).values(**row, create_time=0))
 
 
 def requests(connection: Connection) -> list[str]:
     """The rows that `add_request` wrote."""
-    return [row[0] for row in connection.exec_driver_sql("SELECT request_id FROM request")]
+    return list(connection.execute(select(REQUEST.c.request_id)).scalars())
+
+
+def head(connection: Connection) -> int:
+    """Where the log stands."""
+    return int(connection.exec_driver_sql("SELECT position FROM event_counter").scalar_one())
 
 
 def positions_and_types(connection: Connection) -> list[tuple[int, str]]:
@@ -68,37 +85,35 @@ def positions_and_types(connection: Connection) -> list[tuple[int, str]]:
     return [(row.position, row.type) for row in rows]
 
 
-async def migrated_file(folder: Path) -> Path:
-    """A database file that no process has open."""
-    database = await open_database(folder, name="shared.db")
-    await database.close()
-    return folder / "shared.db"
+async def migrated(databases: Databases) -> str:
+    """A database that no process has open."""
+    return await databases.migrated(CHASSIS_VERSIONS, "shared")
 
 
-async def test_two_processes_write_one_gapless_log(tmp_path: Path) -> None:
+async def test_two_processes_write_one_gapless_log(databases: Databases) -> None:
     """What two processes append at the same time gets the positions 1..n, each once."""
-    path = await migrated_file(tmp_path)
+    url = await migrated(databases)
     async with (
-        another_process("write", path, "left", "150") as left,
-        another_process("write", path, "right", "150") as right,
+        another_process("write", url, "left", "150") as left,
+        another_process("write", url, "right", "150") as right,
     ):
         await asyncio.gather(go(left), go(right))
 
-    async with opened_database(tmp_path, name="shared.db") as database:
+    async with opened_database(databases, name="shared") as database:
         events = await database.read(positions_and_types)
     assert [position for position, _ in events] == list(range(1, 301))
     assert [name for _, name in events].count("left") == 150
 
 
-async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(tmp_path: Path) -> None:
+async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(databases: Databases) -> None:
     """A process frozen with the lock makes writes unavailable after the bound, and reads go on.
 
     What was given up is not written later; once the lock is free again, writes are.
     """
-    path = await migrated_file(tmp_path)
+    url = await migrated(databases)
     clock = ManualClock()
-    async with opened_database(tmp_path, name="shared.db", clock=clock) as database:
-        async with another_process("hold", path):
+    async with opened_database(databases, name="shared", clock=clock) as database:
+        async with another_process("hold", url):
             given_up = [
                 asyncio.create_task(database.write(add_request, f"given-up-{number}"))
                 for number in range(3)
@@ -121,10 +136,10 @@ async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(tmp_path: 
         assert await database.read(requests) == ["late"]
 
 
-async def test_a_slow_write_of_our_own_is_waited_for(tmp_path: Path) -> None:
+async def test_a_slow_write_of_our_own_is_waited_for(databases: Databases) -> None:
     """Only the lock has a bound: behind a slow disk, or a paused process, a turn comes late."""
     clock = ManualClock()
-    async with opened_database(tmp_path, clock=clock) as database:
+    async with opened_database(databases, clock=clock) as database:
         gate = Gate()
         slow = asyncio.create_task(database.write(gate))
         await gate.entered()
@@ -136,12 +151,12 @@ async def test_a_slow_write_of_our_own_is_waited_for(tmp_path: Path) -> None:
         assert await database.read(requests) == ["waiting"]
 
 
-async def test_closing_does_not_wait_for_a_frozen_writer(tmp_path: Path) -> None:
+async def test_closing_does_not_wait_for_a_frozen_writer(databases: Databases) -> None:
     """A process can stop while another one holds the lock; who still waits is told."""
-    path = await migrated_file(tmp_path)
+    url = await migrated(databases)
     clock = ManualClock()
-    database = await open_database(tmp_path, name="shared.db", clock=clock)
-    async with another_process("hold", path):
+    database = await open_database(databases, name="shared", clock=clock)
+    async with another_process("hold", url):
         waiting = asyncio.create_task(database.write(add_request, "waiting"))
         await clock.settle()
         closing = asyncio.create_task(database.close())
@@ -152,28 +167,25 @@ async def test_closing_does_not_wait_for_a_frozen_writer(tmp_path: Path) -> None
             await waiting
 
 
-async def test_a_killed_writer_leaves_neither_lock_nor_work(tmp_path: Path) -> None:
-    """The kernel frees the lock of a process killed in mid-write, SQLite undoes its work."""
-    path = await migrated_file(tmp_path)
-    async with another_process("stop", path) as stopped:
+async def test_a_killed_writer_leaves_neither_lock_nor_work(databases: Databases) -> None:
+    """The lock of a process killed in mid-write is free again, and its work is undone."""
+    url = await migrated(databases)
+    async with another_process("pause", url) as stopped:
         stopped.kill()
         await stopped.wait()
-        async with opened_database(tmp_path, name="shared.db") as database:
+        async with opened_database(databases, name="shared") as database:
             async with asyncio.timeout(WAIT_S):
                 await database.write(add_request, "after")
-            head = await database.read(
-                lambda c: c.exec_driver_sql("SELECT position FROM event_counter").scalar_one()
-            )
-    assert head == 0
+            assert await database.read(head) == 0
 
 
-async def test_two_instances_migrate_at_once(tmp_path: Path) -> None:
+async def test_two_instances_migrate_at_once(databases: Databases) -> None:
     """Instances that start together end with the tables made once and one epoch."""
-    path = tmp_path / "new.db"
-    async with another_process("migrate", path) as one, another_process("migrate", path) as two:
+    url = databases.url("new")
+    async with another_process("migrate", url) as one, another_process("migrate", url) as two:
         await asyncio.gather(go(one), go(two))
 
-    async with opened_database(tmp_path, name="new.db") as database:
+    async with opened_database(databases, name="new") as database:
         revisions = await database.read(
             lambda c: c.exec_driver_sql("SELECT version_num FROM alembic_version").all()
         )
@@ -185,15 +197,51 @@ async def test_two_instances_migrate_at_once(tmp_path: Path) -> None:
     assert counters[0].epoch
 
 
-async def test_two_databases_of_one_process_take_turns(tmp_path: Path) -> None:
+async def test_two_databases_of_one_process_take_turns(databases: Databases) -> None:
     """Two instances in one process (a test, a simulation) exclude each other like two processes."""
     one: Database
     async with (
-        opened_database(tmp_path, name="shared.db", owner="one") as one,
-        opened_database(tmp_path, name="shared.db", owner="two") as two,
+        opened_database(databases, name="shared", owner="one") as one,
+        opened_database(databases, name="shared", owner="two") as two,
     ):
         async with asyncio.TaskGroup() as group:
             for number in range(100):
                 group.create_task(one.write(add_request, f"one-{number}"))
                 group.create_task(two.write(add_request, f"two-{number}"))
         assert len(await one.read(requests)) == 200
+
+
+async def test_a_reader_skips_nothing_that_is_still_to_be_committed(databases: Databases) -> None:
+    """While one transaction is open, none behind it commits: what a reader has seen is complete."""
+    url = await migrated(databases)
+    clock = SystemClock()
+    log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
+    first, second = (NewEvent(type=name, payload=b"") for name in ("first", "second"))
+    async with opened_database(databases, name="shared") as database:
+        with writing(url) as connection:
+            log.append(connection, "ord_1", 0, [first])
+            later = asyncio.create_task(database.write(log.append, "ord_2", 0, [second]))
+            for _ in range(20):
+                assert await database.read(positions_and_types) == []
+            assert not later.done()
+        async with asyncio.timeout(WAIT_S):
+            await later
+        assert await database.read(positions_and_types) == [(1, "first"), (2, "second")]
+
+
+@pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+async def test_a_frozen_holder_of_the_lock_is_thrown_out(databases: Databases) -> None:
+    """PostgreSQL undoes its work and lets others go on; when it wakes up, it learns so."""
+    url = await migrated(databases)
+    impatient = f"{url}&options=-c%20idle_in_transaction_session_timeout%3D200"
+    async with another_process("pause", impatient) as paused:
+        paused.send_signal(signal.SIGSTOP)
+        async with opened_database(databases, name="shared") as database:
+            async with asyncio.timeout(WAIT_S):
+                await database.write(add_request, "after")
+            paused.send_signal(signal.SIGCONT)
+            async with asyncio.timeout(WAIT_S):
+                told, _ = await paused.communicate(b"go\n")
+            assert told == b"unavailable\n"
+            assert await database.read(requests) == ["after"]
+            assert await database.read(head) == 0

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import grpc
 import pytest
@@ -16,6 +15,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 from services.chassis.feed_errors import DeadLetterNotFoundError
 from services.chassis.inbox import BEHIND, Place
 from services.chassis.pages import encode_token
+from tests.databases import Databases
 from tests.echo_service import echo_server
 from tests.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.event_source import Source, event_source, text_of
@@ -27,17 +27,17 @@ REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
 
 
 @pytest.fixture
-async def source(tmp_path: Path) -> AsyncIterator[Source]:
+async def source(databases: Databases) -> AsyncIterator[Source]:
     """A service whose feed is followed."""
-    async with event_source(tmp_path) as opened:
+    async with event_source(databases) as opened:
         yield opened
 
 
 @pytest.fixture
-async def one(source: Source, tmp_path: Path) -> AsyncIterator[Consumer]:
+async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
     """A consumer that can't write what says Smudged, and has met one such event."""
     notebook = Notebook(unwritable={"Smudged"})
-    async with consumer(tmp_path, source.channel, notebook=notebook) as opened:
+    async with consumer(databases, source.channel, notebook=notebook) as opened:
         await source.append("ord_1", "Placed")
         await source.append("ord_2", "Placed", "Smudged", "Confirmed")
         await source.append("ord_1", "Confirmed")

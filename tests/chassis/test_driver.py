@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -13,7 +12,7 @@ from services.chassis import correlation
 from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.lease import Claim
-from tests.databases import Gate, opened_database
+from tests.databases import Databases, Gate, opened_database
 from tests.driven_instance import (
     KIND,
     LEASE_S,
@@ -37,9 +36,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path, clock=clock) as opened:
+    async with opened_database(databases, clock=clock) as opened:
         yield opened
 
 
@@ -244,15 +243,15 @@ async def test_a_drive_inherits_nothing_from_its_caller(
 
 
 async def test_the_driver_outlives_a_store_that_does_not_answer(
-    tmp_path: Path, clock: ManualClock
+    databases: Databases, clock: ManualClock
 ) -> None:
     """When claims fail for a while, the next poll asks again."""
-    async with opened_database(tmp_path, clock=clock) as setup:
+    async with opened_database(databases, clock=clock) as setup:
         dead = Instance("dead", setup, clock, hang)
         await setup.write(dead.leases.open, "ord_1", KIND)
     await clock.advance(LEASE_S)
     database = await Database.open(
-        f"sqlite:///{tmp_path}/test.db", clock=clock, owner="busy", readers=1, queue_max=1
+        databases.url(), clock=clock, owner="busy", readers=1, queue_max=1
     )
     gate = Gate()
     blocking = asyncio.create_task(database.read(gate))

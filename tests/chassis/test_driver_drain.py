@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from services.chassis.database import Database
 from services.chassis.lease import Claim
-from tests.databases import Gate, opened_database
+from tests.databases import Databases, Gate, opened_database
 from tests.driven_instance import (
     KIND,
     LEASE_S,
@@ -30,9 +29,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path, clock=clock) as opened:
+    async with opened_database(databases, clock=clock) as opened:
         yield opened
 
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -15,7 +14,7 @@ from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent, StoredEvent, StreamConflictError
 from services.chassis.ids import IdFactory
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.manual_clock import ManualClock
 
 PLACED = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"placed")
@@ -36,9 +35,9 @@ def log(clock: ManualClock) -> EventLog:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path, clock=clock) as opened:
+    async with opened_database(databases, clock=clock) as opened:
         yield opened
 
 
@@ -181,6 +180,7 @@ async def test_a_stream_is_read_in_parts(database: Database, log: EventLog) -> N
     assert await versions(up_to_version=2) == [1, 2]
     assert await versions(after_version=2, limit=3) == [3, 4, 5]
     assert await versions(after_version=9) == []
+    assert await versions(after_version=2**63 - 1, limit=2**62) == []
 
 
 async def test_the_feed_is_read_from_a_position(database: Database, log: EventLog) -> None:

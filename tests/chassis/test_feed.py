@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +10,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis import feed_reading
 from services.chassis.feed_errors import PositionTruncatedError
+from tests.databases import Databases
 from tests.event_source import (
     Source,
     event_source,
@@ -28,9 +28,9 @@ WAIT_S = 30.0
 
 
 @pytest.fixture
-async def source(tmp_path: Path) -> AsyncIterator[Source]:
+async def source(databases: Databases) -> AsyncIterator[Source]:
     """A service with an empty log."""
-    async with event_source(tmp_path) as opened:
+    async with event_source(databases) as opened:
         yield opened
 
 
@@ -134,9 +134,11 @@ async def test_a_subscription_follows_what_is_appended(source: Source) -> None:
     call.cancel()
 
 
-async def test_what_another_instance_writes_is_followed(source: Source, tmp_path: Path) -> None:
+async def test_what_another_instance_writes_is_followed(
+    source: Source, databases: Databases
+) -> None:
     """Instances share the log: each serves all of it."""
-    async with event_source(tmp_path, owner="second") as second, asyncio.timeout(WAIT_S):
+    async with event_source(databases, owner="second") as second, asyncio.timeout(WAIT_S):
         call = source.subscribe()
         for number in range(1, 21):
             await (source, second)[number % 2].append(f"ord_{number}", "Placed")
@@ -146,10 +148,10 @@ async def test_what_another_instance_writes_is_followed(source: Source, tmp_path
     call.cancel()
 
 
-async def test_silence_is_broken_by_heartbeats(tmp_path: Path) -> None:
+async def test_silence_is_broken_by_heartbeats(databases: Databases) -> None:
     """A heartbeat comes at once where there is nothing to read, and after each second of it."""
     clock = ManualClock()
-    async with event_source(tmp_path, clock=clock) as source, asyncio.timeout(WAIT_S):
+    async with event_source(databases, clock=clock) as source, asyncio.timeout(WAIT_S):
         await source.append("ord_1", "Placed")
         call = source.subscribe(types=["tradepost.testing.Unheard"])
         first = await call.read()
@@ -243,9 +245,9 @@ async def test_bad_requests_name_every_field(source: Source) -> None:
     assert set(following.bad_fields) == {"after_position", "max_batch", "consumer", "types"}
 
 
-async def test_a_drain_ends_subscriptions_and_says_where_to_resume(tmp_path: Path) -> None:
+async def test_a_drain_ends_subscriptions_and_says_where_to_resume(databases: Databases) -> None:
     """UNAVAILABLE with epoch and position: another instance goes on from there."""
-    async with asyncio.timeout(WAIT_S), event_source(tmp_path) as source:
+    async with asyncio.timeout(WAIT_S), event_source(databases) as source:
         await source.append("ord_1", "Placed", "Confirmed")
         call = source.subscribe()
         assert len(await next_batch(call)) == 2
@@ -255,7 +257,7 @@ async def test_a_drain_ends_subscriptions_and_says_where_to_resume(tmp_path: Pat
 
     assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "DRAINING")
     assert ended.facts["after_position"] == "2"
-    async with event_source(tmp_path) as successor, asyncio.timeout(WAIT_S):
+    async with event_source(databases) as successor, asyncio.timeout(WAIT_S):
         await successor.append("ord_1", "Fulfilled")
         call = successor.subscribe(after_position=2, epoch=ended.facts["epoch"])
         assert [event.position for event in await next_batch(call)] == [3]

@@ -1,7 +1,6 @@
 """Commits and their order, subscribers and their pace: nothing is skipped, nothing runs away."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,7 +8,7 @@ from sqlalchemy import Connection
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis.event_log import EventLog
-from tests.databases import Gate, opened_database
+from tests.databases import Databases, Gate, opened_database
 from tests.event_source import Source, append_to, event_source, new_event, next_batch, read_events
 
 WAIT_S = 60.0
@@ -29,11 +28,11 @@ class HeldOpen:
         self._gate(connection)
 
 
-async def test_a_transaction_held_open_hides_later_ones(tmp_path: Path) -> None:
+async def test_a_transaction_held_open_hides_later_ones(databases: Databases) -> None:
     """What begins later waits: nobody can see position 4 before 1 to 3, so nobody skips them."""
     async with (
-        event_source(tmp_path) as source,
-        opened_database(tmp_path, owner="other", name="source.db") as other,
+        event_source(databases) as source,
+        opened_database(databases, owner="other", name="source") as other,
         asyncio.timeout(WAIT_S),
     ):
         call = source.subscribe()
@@ -56,14 +55,14 @@ async def test_a_transaction_held_open_hides_later_ones(tmp_path: Path) -> None:
     assert [event.aggregate_id for event in events[:3]] == ["ord_first"] * 3
 
 
-async def test_a_transaction_that_fails_leaves_no_gap(tmp_path: Path) -> None:
+async def test_a_transaction_that_fails_leaves_no_gap(databases: Databases) -> None:
     """Positions of what was rolled back are taken by what comes next."""
 
     def fail(connection: Connection, log: EventLog) -> None:
         append_to(connection, log, "ord_bad", [new_event("Placed")] * 3)
         raise LookupError
 
-    async with event_source(tmp_path) as source, asyncio.timeout(WAIT_S):
+    async with event_source(databases) as source, asyncio.timeout(WAIT_S):
         call = source.subscribe()
         for number in range(10):
             with pytest.raises(LookupError):
@@ -76,11 +75,11 @@ async def test_a_transaction_that_fails_leaves_no_gap(tmp_path: Path) -> None:
     assert [event.aggregate_id for event in events] == [f"ord_{number}" for number in range(10)]
 
 
-async def test_every_subscriber_sees_the_same_order_under_load(tmp_path: Path) -> None:
+async def test_every_subscriber_sees_the_same_order_under_load(databases: Databases) -> None:
     """Two instances write at once; whoever follows, from wherever, sees 1..n of the one log."""
     async with (
-        event_source(tmp_path) as first,
-        event_source(tmp_path, owner="second") as second,
+        event_source(databases) as first,
+        event_source(databases, owner="second") as second,
         asyncio.timeout(WAIT_S),
         asyncio.TaskGroup() as group,
     ):
@@ -111,11 +110,11 @@ class CountingLog(EventLog):
         return super().head(connection)
 
 
-async def test_a_subscriber_that_does_not_read_is_not_read_for(tmp_path: Path) -> None:
+async def test_a_subscriber_that_does_not_read_is_not_read_for(databases: Databases) -> None:
     """Flow control holds the server back: it reads no further than its buffers take."""
     total, batch, payload = 512, 4, "x" * 65_536
     async with (
-        event_source(tmp_path, log_kind=CountingLog) as source,
+        event_source(databases, log_kind=CountingLog) as source,
         asyncio.timeout(WAIT_S),
     ):
         assert isinstance(source.log, CountingLog)

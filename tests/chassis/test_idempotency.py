@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -17,7 +16,7 @@ from services.chassis.idempotency import (
     recall,
     remember,
 )
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,9 +29,9 @@ def a_request(
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path) as opened:
+    async with opened_database(databases) as opened:
         yield opened
 
 

@@ -4,14 +4,13 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from services.chassis.database import Database
 from services.chassis.lease import Claim, LeaseRow, Leases, StaleLeaseError
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.manual_clock import ManualClock
 
 KIND = "checkout"
@@ -37,9 +36,9 @@ def theirs(clock: ManualClock) -> Leases:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Database]:
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path, clock=clock) as opened:
+    async with opened_database(databases, clock=clock) as opened:
         yield opened
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
 from discovery.clock import SystemClock
 from services.chassis.database import Database
 from services.chassis.migrations import CHASSIS_VERSIONS
-from tests.databases import open_database
+from tests.databases import Databases, open_database
 
 FIRST = """
 from alembic import op
@@ -43,8 +43,7 @@ def a_revision(folder: Path, number: int, *, table: str, more: str = "pass") -> 
 
 def tables(connection: Connection) -> set[str]:
     """The names of all tables."""
-    rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return {row.name for row in rows}
+    return set(inspect(connection).get_table_names())
 
 
 def revisions(connection: Connection) -> set[str]:
@@ -53,15 +52,17 @@ def revisions(connection: Connection) -> set[str]:
     return {row.version_num for row in rows}
 
 
-async def a_database(folder: Path) -> Database:
+async def a_database(databases: Databases) -> Database:
     """A database without tables."""
-    return await Database.open(f"sqlite:///{folder}/new.db", clock=SystemClock(), owner="test")
+    return await Database.open(databases.url("new"), clock=SystemClock(), owner="test")
 
 
-async def test_a_service_has_the_tables_of_the_chassis_and_its_own(tmp_path: Path) -> None:
+async def test_a_service_has_the_tables_of_the_chassis_and_its_own(
+    databases: Databases, tmp_path: Path
+) -> None:
     """Both lines of revisions are run, and both are recorded."""
     a_revision(tmp_path / "shop", 1, table="shelf")
-    database = await a_database(tmp_path)
+    database = await a_database(databases)
 
     await database.migrate(tmp_path / "shop")
 
@@ -71,9 +72,9 @@ async def test_a_service_has_the_tables_of_the_chassis_and_its_own(tmp_path: Pat
     await database.close()
 
 
-async def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+async def test_migrating_again_changes_nothing(databases: Databases) -> None:
     """A restart finds its tables, its data and its epoch as they were."""
-    database = await a_database(tmp_path)
+    database = await a_database(databases)
     await database.migrate(CHASSIS_VERSIONS)
 
     def counter(connection: Connection) -> list[tuple[int, str]]:
@@ -86,16 +87,18 @@ async def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     before = await database.read(counter)
     await database.close()
 
-    again = await a_database(tmp_path)
+    again = await a_database(databases)
     await again.migrate(CHASSIS_VERSIONS)
     assert await again.read(counter) == before
     await again.close()
 
 
-async def test_a_new_revision_is_run_on_the_old_tables(tmp_path: Path) -> None:
+async def test_a_new_revision_is_run_on_the_old_tables(
+    databases: Databases, tmp_path: Path
+) -> None:
     """A release adds what is missing to a database of the release before."""
     a_revision(tmp_path / "shop", 1, table="shelf")
-    database = await a_database(tmp_path)
+    database = await a_database(databases)
     await database.migrate(tmp_path / "shop")
     a_revision(tmp_path / "shop", 2, table="basket")
 
@@ -106,12 +109,14 @@ async def test_a_new_revision_is_run_on_the_old_tables(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_a_failing_revision_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_a_failing_revision_leaves_nothing_behind(
+    databases: Databases, tmp_path: Path
+) -> None:
     """An upgrade is one transaction: it is done or it never began, and can be repeated."""
     a_revision(tmp_path / "shop", 1, table="shelf", more="op.execute('SELEKT 1')")
-    database = await a_database(tmp_path)
+    database = await a_database(databases)
 
-    with pytest.raises(OperationalError, match="SELEKT"):
+    with pytest.raises(DBAPIError, match="SELEKT"):
         await database.migrate(tmp_path / "shop")
     assert await database.read(tables) == set()
 
@@ -121,11 +126,11 @@ async def test_a_failing_revision_leaves_nothing_behind(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_a_test_opens_a_migrated_database(tmp_path: Path) -> None:
-    """Tests copy a migrated file, and a second call opens the same one as another instance."""
+async def test_a_test_opens_a_migrated_database(databases: Databases, tmp_path: Path) -> None:
+    """Tests copy what was migrated once, and a second call opens the same one, as another would."""
     a_revision(tmp_path / "shop", 1, table="shelf")
-    one = await open_database(tmp_path, tmp_path / "shop")
-    two = await open_database(tmp_path, tmp_path / "shop")
+    one = await open_database(databases, tmp_path / "shop")
+    two = await open_database(databases, tmp_path / "shop")
 
     await one.write(lambda c: c.exec_driver_sql("INSERT INTO shelf VALUES (7)").close())
     shelves = await two.read(lambda c: c.exec_driver_sql("SELECT id FROM shelf").scalars().all())

@@ -1,7 +1,6 @@
 """A prepared statement answers what SQLAlchemy's own execution would, at a fraction of its cost."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import (
@@ -20,8 +19,9 @@ from sqlalchemy import (
     update,
 )
 
+from services.chassis.database_url import dialect_of
 from services.chassis.prepared import Prepared
-from services.chassis.sqlite import SqliteDialect
+from tests.databases import Databases
 
 ITEM = Table(
     "item",
@@ -50,9 +50,9 @@ def an_item(sku: str, *, quantity: int = 5) -> dict[str, object]:
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
+def connection(databases: Databases) -> Iterator[Connection]:
     """A connection on which a transaction has begun."""
-    dialect = SqliteDialect(tmp_path / "items.db")
+    dialect = dialect_of(databases.url())
     opened = dialect.open_writer()
     dialect.begin(opened)
     ITEM.create(opened)
@@ -97,9 +97,11 @@ def test_a_missing_value_is_a_bug(connection: Connection) -> None:
         BY_SKU.first(connection)
 
 
-def test_an_answered_statement_holds_no_snapshot(tmp_path: Path, connection: Connection) -> None:
+def test_an_answered_statement_holds_no_snapshot(
+    databases: Databases, connection: Connection
+) -> None:
     """Taking the first of several rows doesn't keep the connection on an old state."""
-    dialect = SqliteDialect(tmp_path / "items.db")
+    dialect = dialect_of(databases.url())
     ADD.change_each(connection, [an_item("milk"), an_item("bread")])
     assert ALL.first(connection) == ("bread",)
     dialect.commit(connection)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import grpc
 import pytest
@@ -19,16 +18,16 @@ from services.chassis.saga import (
     step_id,
 )
 from services.chassis.saga_runner import SagaRunner
-from tests.databases import open_database
+from tests.databases import Databases, open_database
 from tests.errands import Answer, Town, bare, refused
 from tests.manual_clock import ManualClock
 
 
 @pytest_asyncio.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(databases: Databases) -> AsyncIterator[Town]:
     """A town without errands."""
     clock = ManualClock()
-    database = await open_database(tmp_path, clock=clock)
+    database = await open_database(databases, clock=clock)
     yield Town(database, clock)
     await database.close()
 

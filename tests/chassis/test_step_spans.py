@@ -1,7 +1,6 @@
 """A step of a saga has a span, below the call that began the story, whenever it is carried out."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -9,7 +8,7 @@ from opentelemetry import trace
 
 from services.chassis.saga import Contradiction, Pending
 from services.chassis.step_spans import StepSpans
-from tests.databases import open_database
+from tests.databases import Databases, open_database
 from tests.errands import Answer, Town, bare, refused
 from tests.manual_clock import ManualClock
 from tests.spans import Spans, attributes, ids, parent_of
@@ -26,10 +25,10 @@ async def spans() -> AsyncIterator[Spans]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, spans: Spans) -> AsyncIterator[Town]:
+async def town(databases: Databases, spans: Spans) -> AsyncIterator[Town]:
     """A town whose errands are traced."""
     clock = ManualClock()
-    database = await open_database(tmp_path, clock=clock)
+    database = await open_database(databases, clock=clock)
     steps = StepSpans(spans.provider.get_tracer("test"))
     yield Town(database, clock, spans=steps, traceparent=f"00-{TRACE_ID}-{CALLER}-01")
     await database.close()

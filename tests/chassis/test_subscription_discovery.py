@@ -3,7 +3,6 @@
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.memory import MemoryRegistry
 from services.chassis.feed_stream import FEED_CONFIG
+from tests.databases import Databases
 from tests.event_consumer import consumer, while_time_passes
 from tests.event_source import NAME, event_source
 from tests.manual_clock import ManualClock
@@ -35,7 +35,7 @@ def a_channel(registry: MemoryRegistry, *, clock: Clock | None = None) -> discov
 
 
 async def test_a_drained_instance_hands_its_subscribers_on(
-    registry: MemoryRegistry, tmp_path: Path
+    registry: MemoryRegistry, databases: Databases
 ) -> None:
     """Each instance of the source leaves in turn while events come: all are applied once."""
     async with (
@@ -44,18 +44,18 @@ async def test_a_drained_instance_hands_its_subscribers_on(
         AsyncExitStack() as second,
         asyncio.timeout(WAIT_S),
     ):
-        one = await first.enter_async_context(event_source(tmp_path, registrar=registry))
+        one = await first.enter_async_context(event_source(databases, registrar=registry))
         two = await second.enter_async_context(
-            event_source(tmp_path, registrar=registry, owner="second")
+            event_source(databases, registrar=registry, owner="second")
         )
-        follower = await second.enter_async_context(consumer(tmp_path, channel))
+        follower = await second.enter_async_context(consumer(databases, channel))
         await one.append("ord_1", "Placed")
         await follower.reached(1)
         await first.aclose()
         await two.append("ord_1", "Confirmed")
         await follower.reached(2)
         three = await first.enter_async_context(
-            event_source(tmp_path, registrar=registry, owner="third")
+            event_source(databases, registrar=registry, owner="third")
         )
         await two.tailer.wait_position(2)
         two.tailer.stop_waiters()
@@ -67,20 +67,20 @@ async def test_a_drained_instance_hands_its_subscribers_on(
 
 
 async def test_a_feed_that_is_not_there_yet_is_waited_for(
-    registry: MemoryRegistry, tmp_path: Path
+    registry: MemoryRegistry, databases: Databases
 ) -> None:
     """A consumer may start before the service it follows; it asks again for ever, ever slower."""
     clock = ManualClock()
     async with (
         a_channel(registry) as channel,
-        consumer(tmp_path, channel, clock=clock) as follower,
+        consumer(databases, channel, clock=clock) as follower,
         asyncio.timeout(WAIT_S),
     ):
         # Some rounds in vain: each asks, gives the lease back and takes it again.
         for _ in range(5):
             follower.committed.clear()
             await while_time_passes(clock, follower.committed.wait())
-        async with event_source(tmp_path, registrar=registry) as source:
+        async with event_source(databases, registrar=registry) as source:
             await source.append("ord_1", "Placed")
             await while_time_passes(clock, follower.reached(1))
             assert await follower.notes() == {"ord_1": ["Placed"]}

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -14,7 +13,7 @@ from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent
 from services.chassis.ids import IdFactory
 from services.chassis.tailer import IDLE_POLLS, Change, Tailer
-from tests.databases import Gate, opened_database
+from tests.databases import Databases, Gate, opened_database
 from tests.manual_clock import ManualClock
 
 PLACED = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"")
@@ -46,16 +45,16 @@ def log() -> EventLog:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """A migrated database."""
-    async with opened_database(tmp_path) as opened:
+    async with opened_database(databases) as opened:
         yield opened
 
 
 @pytest.fixture
-async def other(tmp_path: Path, database: Database) -> AsyncIterator[Database]:
+async def other(databases: Databases, database: Database) -> AsyncIterator[Database]:
     """Another instance on the same file."""
-    async with opened_database(tmp_path, owner="other") as opened:
+    async with opened_database(databases, owner="other") as opened:
         yield opened
 
 
@@ -80,7 +79,7 @@ async def test_other_instances_commits_are_found(
             await other.write(log.append, "ord_2", 0, [PLACED])
             await other.write(log.append, "ord_1", 0, [PLACED, PLACED])
             assert await follower.wait(after_version=1) == Change(3, "ord_1", 2, PLACED.type)
-            assert tailer.position == 3
+            assert await tailer.wait_position(3)
 
 
 async def test_own_appends_are_told_across_a_gap(
@@ -252,13 +251,13 @@ async def test_a_long_backlog_is_read_in_parts(
 
 
 async def test_the_tailer_outlives_a_store_that_does_not_answer(
-    tmp_path: Path, log: EventLog
+    databases: Databases, log: EventLog
 ) -> None:
     """Where reads are refused for a while, waiters are told later, not never."""
-    async with opened_database(tmp_path) as setup:
+    async with opened_database(databases) as setup:
         await setup.write(log.append, "ord_1", 0, [PLACED])
     database = await Database.open(
-        f"sqlite:///{tmp_path}/test.db",
+        databases.url(),
         clock=SystemClock(),
         owner="test",
         readers=1,

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from opentelemetry import trace
@@ -13,7 +12,7 @@ from services.chassis import correlation
 from services.chassis.correlation import Correlation
 from services.chassis.database import Database
 from services.chassis.write_spans import BATCH_SIZE, QUEUE_WAIT, WriteSpans
-from tests.databases import Gate
+from tests.databases import Databases, Gate
 from tests.manual_clock import ManualClock
 from tests.notes import add_note, add_note_then_fail, create_notes, notes
 from tests.spans import Spans, attributes, parent_of
@@ -32,11 +31,11 @@ class Traced:
 
 
 @pytest.fixture
-async def traced(tmp_path: Path) -> AsyncIterator[Traced]:
+async def traced(databases: Databases) -> AsyncIterator[Traced]:
     """Without a story of its own; its time stands still unless it is moved."""
     spans, clock = Spans(), ManualClock()
     database = await Database.open(
-        f"sqlite:///{tmp_path}/notes.db",
+        databases.url("notes"),
         clock=clock,
         owner="test",
         spans=WriteSpans(spans.provider.get_tracer("test"), clock),

@@ -27,10 +27,13 @@ async def replay(*options: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_a_replay_of_real_baskets_balances_its_books(tmp_path: Path) -> None:
+@pytest.mark.parametrize("databases", [(), ("--postgres",)], ids=["sqlite", "postgresql"])
+async def test_a_replay_of_real_baskets_balances_its_books(
+    tmp_path: Path, databases: tuple[str, ...]
+) -> None:
     """Every order ends, every path is travelled, and every equation holds."""
     figures = tmp_path / "figures.json"
-    process = await replay("--baskets=150", f"--json={figures}", f"--folder={tmp_path}")
+    process = await replay("--baskets=150", f"--json={figures}", f"--folder={tmp_path}", *databases)
     said, _ = await process.communicate()
 
     assert process.returncode == 0, said.decode()
@@ -64,7 +67,7 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
 
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
     """Ctrl-C while it stays ends every process it started."""
-    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    process = await replay("--baskets=1", "--stay", "--postgres", f"--folder={tmp_path}")
     assert process.stdout is not None
     async for line in process.stdout:
         if b"still serving" in line:

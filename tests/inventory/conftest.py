@@ -1,7 +1,7 @@
 """What the tests of the inventory share: a shop in memory, and the service over real gRPC."""
 
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -10,26 +10,27 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
-from services.inventory.service import build
+from services.inventory.service import MIGRATIONS, build
+from tests.databases import POSTGRESQL, Databases
 from tests.grpc_bridge import grpc_channel, grpc_server  # noqa: F401
 from tests.inventory.shop import Shop
 
 
-@pytest.fixture
-def shop() -> Iterator[Shop]:
+@pytest_asyncio.fixture
+async def shop(databases: Databases) -> AsyncIterator[Shop]:
     """An empty shop at nine in the morning."""
-    shop = Shop()
+    url = await databases.migrated(MIGRATIONS, "shop")
+    shop = Shop(url if databases.kind == POSTGRESQL else None)
     yield shop
     shop.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def grpc_servicer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+async def grpc_servicer(module_databases: Databases) -> AsyncIterator[Service]:
     """The whole service on a database of its own."""
     clock = SystemClock()
-    path = tmp_path_factory.mktemp("inventory") / "inventory.db"
     async with build(
-        database_url=f"sqlite:///{path}",
+        database_url=await module_databases.migrated(MIGRATIONS, "inventory"),
         clock=clock,
         ids=IdFactory(clock=clock, rng=random.Random(7)),
     ) as service:

@@ -1,4 +1,4 @@
-"""A small shop to try the inventory in: a real, migrated SQLite in memory, time at hand.
+"""A small shop to try the inventory in: a real, migrated database, time at hand.
 
 shop = Shop()
 shop.stocks("apple", 5)
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Connection, create_engine
@@ -20,9 +21,12 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 from tradepost.type.v1.money_pb2 import Money
 
+from services.chassis.database_url import dialect_of
+from services.chassis.dialect import Dialect
 from services.chassis.event_log import EventLog
 from services.chassis.ids import IdFactory
 from services.chassis.migrations import upgrade
+from services.chassis.sqlite import SqliteDialect
 from services.inventory import intentions, listing, queries
 from services.inventory.items import Items
 from services.inventory.reservations import Reservations
@@ -57,18 +61,22 @@ class ShopClock:
 
 
 class Shop:
-    """The use cases of the inventory in the words of a test; every request gets a new id."""
+    """The use cases of the inventory in the words of a test; every request gets a new id.
 
-    def __init__(self) -> None:
+    Its database is the migrated one at `url`, or a new one of SQLite, in memory.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
         self.clock = ShopClock()
         rng = random.Random(1)
         self.log = EventLog(clock=self.clock, ids=IdFactory(clock=self.clock, rng=rng))
         self.items = Items(log=self.log, clock=self.clock)
         self.reservations = Reservations(log=self.log, clock=self.clock)
-        self.connection = _migrated_copy()
+        self._dialect: Dialect = SqliteDialect(Path("memory")) if url is None else dialect_of(url)
+        self.connection = _migrated_copy() if url is None else self._dialect.open_writer()
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Let go of the memory, or the connection."""
         self.connection.close()
         self.connection.engine.dispose()
 
@@ -165,14 +173,13 @@ class Shop:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        driver = _driver(self.connection)
-        driver.execute("BEGIN IMMEDIATE")
+        self._dialect.begin(self.connection)
         try:
             yield
         except BaseException:
-            driver.execute("ROLLBACK")
+            self._dialect.rollback(self.connection)
             raise
-        driver.execute("COMMIT")
+        self._dialect.commit(self.connection)
 
 
 def new_request_id() -> str:

@@ -5,7 +5,6 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
@@ -19,7 +18,7 @@ from services.inventory.items import Items
 from services.inventory.reservation import ReservationState
 from services.inventory.reservations import Reservations
 from services.inventory.service import MIGRATIONS
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.inventory.shop import TTL_S, new_request_id, reserve, rsv, upsert
 from tests.manual_clock import ManualClock
 
@@ -53,9 +52,9 @@ class Place:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: ManualClock) -> AsyncIterator[Place]:
-    """An instance on the file that all instances of this folder share."""
-    async with opened_database(folder, MIGRATIONS) as database:
+async def opened(databases: Databases, clock: ManualClock) -> AsyncIterator[Place]:
+    """An instance on the database that all instances share."""
+    async with opened_database(databases, MIGRATIONS) as database:
         ids = IdFactory(clock=clock, rng=random.Random(1))
         log = EventLog(clock=clock, ids=ids)
         reservations = Reservations(log=log, clock=clock)
@@ -63,10 +62,10 @@ async def opened(folder: Path, clock: ManualClock) -> AsyncIterator[Place]:
         yield Place(database, clock, Items(log=log, clock=clock), reservations, sweeper)
 
 
-async def test_holds_are_swept_within_a_second(tmp_path: Path) -> None:
+async def test_holds_are_swept_within_a_second(databases: Databases) -> None:
     """A hold outlives its time by one look of the sweeper at most."""
     clock = ManualClock()
-    async with opened(tmp_path, clock) as place, asyncio.TaskGroup() as group:
+    async with opened(databases, clock) as place, asyncio.TaskGroup() as group:
         await place.holds("1")
         task = group.create_task(place.sweeper.run())
         await clock.wait_for_sleepers()
@@ -81,10 +80,10 @@ async def test_holds_are_swept_within_a_second(tmp_path: Path) -> None:
         task.cancel()
 
 
-async def test_a_sweep_ends_everything_that_is_due(tmp_path: Path) -> None:
+async def test_a_sweep_ends_everything_that_is_due(databases: Databases) -> None:
     """However many there are, in writes of a bounded size."""
     clock = ManualClock()
-    async with opened(tmp_path, clock) as place:
+    async with opened(databases, clock) as place:
         await place.holds(*(str(number) for number in range(1, driver.BATCH + 3)))
         assert await place.sweeper.sweep() == 0
         await clock.advance(TTL_S)
@@ -93,10 +92,10 @@ async def test_a_sweep_ends_everything_that_is_due(tmp_path: Path) -> None:
         assert await place.held() == 0
 
 
-async def test_two_sweepers_do_no_harm(tmp_path: Path) -> None:
+async def test_two_sweepers_do_no_harm(databases: Databases) -> None:
     """Instances that sweep the same holds give each unit back once."""
     clock = ManualClock()
-    async with opened(tmp_path, clock) as here, opened(tmp_path, clock) as there:
+    async with opened(databases, clock) as here, opened(databases, clock) as there:
         await here.holds("1", "2", "3")
         await clock.advance(TTL_S)
 
@@ -118,10 +117,10 @@ class Moody(Reservations):
         return super().has_run_out(connection)
 
 
-async def test_a_failed_sweep_is_followed_by_another(tmp_path: Path) -> None:
+async def test_a_failed_sweep_is_followed_by_another(databases: Databases) -> None:
     """An outage of the store ends no sweeper."""
     clock = ManualClock()
-    async with opened(tmp_path, clock) as place, asyncio.TaskGroup() as group:
+    async with opened(databases, clock) as place, asyncio.TaskGroup() as group:
         await place.holds("1")
         log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(2)))
         sweeper = Sweeper(

@@ -1,13 +1,10 @@
 """Every reason of InventoryErrorReason is reached, over real gRPC, with its code and facts."""
 
 import asyncio
-import fcntl
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import pytest
@@ -25,7 +22,8 @@ from services.chassis.database import LOCK_WAIT_S
 from services.chassis.ids import IdFactory
 from services.chassis.server import running
 from services.chassis.settings import ServerSettings
-from services.inventory.service import build
+from services.inventory.service import MIGRATIONS, build
+from tests.databases import Databases, tamper, writing
 from tests.inventory.shop import new_request_id, ord_, reserve, rsv, upsert
 from tests.manual_clock import ManualClock
 from tests.rich_status import Refusal, refusal
@@ -41,7 +39,7 @@ class Place:
 
     channel: grpc.aio.Channel
     stub: InventoryServiceAsyncStub
-    path: Path
+    url: str
     clock: ManualClock
 
     async def stocks(self, sku: str, units: int) -> None:
@@ -66,18 +64,15 @@ class Place:
 
     def tampers(self, statement: str) -> None:
         """Do to the tables what no caller can."""
-        connection = sqlite3.connect(self.path)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
+        tamper(self.url, statement)
 
 
 @asynccontextmanager
-async def _opened(path: Path) -> AsyncIterator[Place]:
+async def _opened(url: str) -> AsyncIterator[Place]:
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
     async with (
-        build(database_url=f"sqlite:///{path}", clock=clock, ids=ids) as service,
+        build(database_url=url, clock=clock, ids=ids) as service,
         running(
             service,
             settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1, max_concurrent=1),
@@ -87,13 +82,13 @@ async def _opened(path: Path) -> AsyncIterator[Place]:
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):
-        yield Place(channel, InventoryServiceStub(channel), path, clock)
+        yield Place(channel, InventoryServiceStub(channel), url, clock)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(databases: Databases) -> AsyncIterator[Place]:
     """A service for one test alone."""
-    async with _opened(tmp_path / "inventory.db") as place:
+    async with _opened(await databases.migrated(MIGRATIONS, "inventory")) as place:
         yield place
 
 
@@ -133,8 +128,7 @@ async def _store_unavailable(place: Place) -> Refusal:
 async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
     """What the second of two calls is told, and then the one that waits in vain for the store."""
     await place.stocks("apple", 5)
-    with place.path.with_name(place.path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with writing(place.url):
         calls = [asyncio.create_task(refusal(place.adjusts("apple", 1))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():

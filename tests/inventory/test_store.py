@@ -1,6 +1,5 @@
 """The tables themselves: what the database refuses, and how it finds things."""
 
-import sqlite3
 from typing import Any, cast
 
 import pytest
@@ -11,6 +10,7 @@ from sqlalchemy import text
 from services.inventory import listing, queries, shelf_store, store, tables
 from services.inventory.reservation import ReservationState
 from services.inventory.stock import Movement, MovementKind
+from tests.databases import BROKEN_CONSTRAINT, SQLITE
 from tests.inventory.shop import OPENING, TTL_S, Shop, ord_, rsv
 
 
@@ -37,12 +37,13 @@ def test_the_database_itself_refuses_a_bad_level(
     shop.stocks("apple", 5)
     movement = Movement("apple", MovementKind.ADJUSTED, on_hand, held, committed)
 
-    with pytest.raises(sqlite3.IntegrityError, match="stock_"):
+    with pytest.raises(BROKEN_CONSTRAINT, match="stock_"):
         shop.write(shelf_store.move, [movement], OPENING)
 
     assert shop.counts("apple") == (5, 0, 0)
 
 
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 @pytest.mark.parametrize("skus", [None, ["apple"]], ids=["any", "touching"])
 def test_holds_that_ran_out_are_found_by_their_index(
     shop: Shop, skus: list[str] | None, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +60,7 @@ def test_holds_that_ran_out_are_found_by_their_index(
     assert any("reservation_hold_by_expiry" in row[3] for row in plan), plan
 
 
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 def test_pages_of_reservations_come_from_an_index(shop: Shop) -> None:
     """A page costs the same however many reservations there are."""
     plans: list[str] = []

@@ -1,6 +1,6 @@
 """The notification service in a world: orders that tell, a mail server that takes, instances.
 
-async with post_office(folder) as office, office.instance() as one:
+async with post_office(databases) as office, office.instance() as one:
     await office.tell(order_id, placed("ann"), confirmed(1250))
     (notification,) = await one.sent(1)
 """
@@ -10,7 +10,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 from tradepost.event.v1.event_service_pb2_grpc import (
@@ -32,6 +31,7 @@ from services.chassis.settings import ServerSettings
 from services.notification.parts import Means
 from services.notification.service import build
 from services.notification.smtp_sender import SmtpSender
+from tests.databases import Databases
 from tests.event_source import Source, event_source
 from tests.notification.mail_server import MailServer, mail_server
 
@@ -85,7 +85,7 @@ class Instance:
 class PostOffice:
     """What the instances of the service share."""
 
-    folder: Path
+    databases: Databases
     source: Source
     mail: MailServer
     clock: Clock
@@ -113,7 +113,7 @@ class PostOffice:
             poll_s=0.02,
             subscription_poll_s=0.02,
         )
-        url = f"sqlite:///{self.folder / 'notification.db'}"
+        url = self.databases.url("notification")
         settings = ServerSettings(drain_s=0, stop_grace_s=2, max_concurrent=max_concurrent)
         async with (
             build(database_url=url, means=means) as service,
@@ -125,7 +125,9 @@ class PostOffice:
 
 
 @asynccontextmanager
-async def post_office(folder: Path, *, clock: Clock | None = None) -> AsyncIterator[PostOffice]:
+async def post_office(
+    databases: Databases, *, clock: Clock | None = None
+) -> AsyncIterator[PostOffice]:
     """A world without an instance."""
-    async with event_source(folder) as source, mail_server() as mail:
-        yield PostOffice(folder, source, mail, clock or SystemClock())
+    async with event_source(databases) as source, mail_server() as mail:
+        yield PostOffice(databases, source, mail, clock or SystemClock())

@@ -4,7 +4,6 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -17,7 +16,7 @@ from services.notification.domain import Notice, Notification, State, Template
 from services.notification.driver import BACKOFF_FIRST_S, BACKOFF_MAX_S, NotificationDrive
 from services.notification.service import MIGRATIONS
 from services.notification.smtp_sender import SmtpSender
-from tests.databases import opened_database
+from tests.databases import Databases, opened_database
 from tests.manual_clock import ManualClock
 from tests.notification.mail_server import MailServer, mail_server
 
@@ -41,12 +40,12 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(databases: Databases) -> AsyncIterator[Desk]:
     """A desk on a database of its own, with a real mail server; time moves when the test says."""
     clock = ManualClock()
     leases = Leases(owner="first", clock=clock, rng=random.Random(7))
     async with (
-        opened_database(tmp_path, MIGRATIONS, clock=clock) as database,
+        opened_database(databases, MIGRATIONS, clock=clock) as database,
         mail_server() as mail,
     ):
         drive = NotificationDrive(

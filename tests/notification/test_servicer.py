@@ -1,15 +1,14 @@
 """Notifications are listed by order, customer and state, page by page; bad requests say why."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import grpc
 import pytest
 from tradepost.notification.v1 import notification_error_pb2, notification_pb2
 from tradepost.notification.v1 import notification_service_pb2 as pb
 
+from tests.databases import Databases, tamper
 from tests.notification.orders import confirmed, fulfilled, new_order_id, placed
 from tests.notification.post_office import Instance, PostOffice, post_office
 from tests.rich_status import Refusal, refusal
@@ -18,9 +17,9 @@ Code = grpc.StatusCode
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[PostOffice]:
+async def office(databases: Databases) -> AsyncIterator[PostOffice]:
     """A world without an instance."""
-    async with post_office(tmp_path) as opened:
+    async with post_office(databases) as opened:
         yield opened
 
 
@@ -83,9 +82,7 @@ async def _malformed_message(_: PostOffice, one: Instance) -> Refusal:
 
 
 async def _internal(office: PostOffice, one: Instance) -> Refusal:
-    connection = sqlite3.connect(office.folder / "notification.db")
-    connection.execute("ALTER TABLE notification RENAME TO mislaid")
-    connection.close()
+    tamper(office.databases.url("notification"), "ALTER TABLE notification RENAME TO mislaid")
     return await refusal(one.stub.ListNotifications(pb.ListNotificationsRequest()))
 
 

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from tradepost.event.v1 import event_service_pb2
 from tradepost.notification.v1 import notification_pb2 as pb
 
+from tests.databases import Databases
 from tests.notification.orders import (
     cancelled,
     cancelling,
@@ -28,9 +28,9 @@ Sent = pb.NOTIFICATION_STATE_SENT
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[PostOffice]:
+async def office(databases: Databases) -> AsyncIterator[PostOffice]:
     """A world without an instance."""
-    async with post_office(tmp_path) as opened:
+    async with post_office(databases) as opened:
         yield opened
 
 

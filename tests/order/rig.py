@@ -8,7 +8,6 @@ import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection
 from tradepost.inventory.v1 import reservation_pb2 as rsv
@@ -29,7 +28,7 @@ from services.order.service import MIGRATIONS
 from services.order.settings import SagaSettings
 from services.order.state import Order, OrderState
 from services.order.store import Standing
-from tests.databases import open_database
+from tests.databases import Databases, open_database
 from tests.manual_clock import ManualClock
 from tests.order.fake_payment import FakePayment
 from tests.order.participants import UNIT_PRICE, FakeInventory, local_channel
@@ -45,7 +44,7 @@ STOCK = 100
 class Rig:
     """A shop: two participants in memory, a database, and as many instances as are started."""
 
-    folder: Path
+    databases: Databases
     clock: ManualClock = field(default_factory=ManualClock)
     script: Script = field(default_factory=Script)
     settings: SagaSettings = field(default_factory=SagaSettings)
@@ -60,7 +59,7 @@ class Rig:
     async def start(self, owner: str = "first") -> Parts:
         """Start an instance, as a process of its own would."""
         database = await open_database(
-            self.folder, MIGRATIONS, clock=self.clock, owner=owner, name="order.db"
+            self.databases, MIGRATIONS, clock=self.clock, owner=owner, name="order"
         )
         self.opened.append(database)
         means = Means(

@@ -1,4 +1,4 @@
-"""Orders over real gRPC: instances of the service on one file, participants in memory."""
+"""Orders over real gRPC: instances of the service on one database, participants in memory."""
 
 import asyncio
 import random
@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 
 import grpc
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
@@ -37,8 +36,8 @@ _NUMBERS = count(1)
 class Shop:
     """What the instances of one shop share."""
 
-    def __init__(self, folder: Path, *, clock: Clock | None = None) -> None:
-        self.path = folder / "order.db"
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self.url = url
         self.clock = clock or SystemClock()
         self.rng = random.Random(11)
         self.ids = IdFactory(clock=SystemClock(), rng=self.rng)
@@ -59,7 +58,7 @@ class Shop:
             owner=owner,
             poll_s=0.02,
         )
-        async with build(database_url=f"sqlite:///{self.path}", means=means) as service:
+        async with build(database_url=self.url, means=means) as service:
             yield service
 
     @asynccontextmanager

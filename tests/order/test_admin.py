@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,6 +11,8 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as orders
 
+from services.order.service import MIGRATIONS
+from tests.databases import Databases
 from tests.order.shop import Instance, Shop, cancel_of, create, new_request_id, order_of
 from tests.rich_status import refusal
 
@@ -19,9 +20,9 @@ CAPTURING = order_pb2.ORDER_STATE_CAPTURING
 
 
 @pytest.fixture
-def desk(memory_path: Path) -> Shop:
+async def desk(databases: Databases) -> Shop:
     """A shop of one's own."""
-    return Shop(memory_path)
+    return Shop(await databases.migrated(MIGRATIONS, "order"))
 
 
 @pytest_asyncio.fixture

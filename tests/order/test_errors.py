@@ -1,11 +1,8 @@
 """Every reason of OrderErrorReason is reached, over real gRPC, with its code and facts."""
 
 import asyncio
-import fcntl
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import pytest
@@ -15,6 +12,8 @@ from tradepost.order.v1 import order_error_pb2, order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.database import LOCK_WAIT_S
+from services.order.service import MIGRATIONS
+from tests.databases import Databases, tamper, writing
 from tests.manual_clock import ManualClock
 from tests.order.script import Lost, Undecided
 from tests.order.shop import (
@@ -44,17 +43,14 @@ class Place:
 
     def tamper(self, statement: str) -> None:
         """Do to the tables what no caller can."""
-        connection = sqlite3.connect(self.shop.path)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
+        tamper(self.shop.url, statement)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(memory_path: Path) -> AsyncIterator[Place]:
+async def place(databases: Databases) -> AsyncIterator[Place]:
     """A shop for one test alone."""
     clock = ManualClock()
-    shop = Shop(memory_path, clock=clock)
+    shop = Shop(await databases.migrated(MIGRATIONS, "order"), clock=clock)
     async with shop.instance(max_concurrent=1) as instance:
         yield Place(shop, instance, clock)
 
@@ -95,8 +91,7 @@ async def _store_unavailable(place: Place) -> Refusal:
 
 async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
     """What the second of two calls is told, and then the one that waits in vain for the store."""
-    with place.shop.path.with_name(place.shop.path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with writing(place.shop.url):
         orders = place.instance.orders
         calls = [asyncio.create_task(refusal(orders.CreateOrder(order_of()))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)

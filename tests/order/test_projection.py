@@ -4,7 +4,6 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -23,7 +22,7 @@ from services.order.service import MIGRATIONS
 from services.order.state import OrderState
 from services.order.tables import ORDER_VIEW
 from services.order.wire import to_order
-from tests.databases import open_database
+from tests.databases import SQLITE, Databases, open_database
 from tests.manual_clock import ManualClock
 from tests.order.rig import Rig
 from tests.order.shop import no_order_id
@@ -58,9 +57,9 @@ Row = dict[str, object]
 
 
 @pytest_asyncio.fixture
-async def database(memory_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """An empty list, with the indexes of the migrations."""
-    database = await open_database(memory_path, MIGRATIONS)
+    database = await open_database(databases, MIGRATIONS)
     yield database
     await database.close()
 
@@ -126,6 +125,7 @@ def plan_of(connection: Connection, statement: Executable) -> list[str]:
     return [str(row[3]) for row in explained]
 
 
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 @pytest.mark.parametrize("name", FILTERS)
 async def test_no_list_reads_or_sorts_all_orders(database: Database, name: str) -> None:
     """Each walks down an index that ends in the sort key, so a million orders cost no more."""
@@ -159,6 +159,7 @@ async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
     assert seen == matching(rows, OrderFilter(limit=1_000))
 
 
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_sagas_are_found_from_their_leases(database: Database) -> None:
     """However many orders are settled, only those with work to do are looked at."""
     for wanted in (

@@ -1,7 +1,6 @@
 """Requests that cannot be meant: every bad field is named at once, and nothing is written."""
 
 from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,8 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
+from services.order.service import MIGRATIONS
+from tests.databases import Databases
 from tests.order.shop import (
     Instance,
     Shop,
@@ -23,9 +24,9 @@ from tests.rich_status import refusal
 
 
 @pytest_asyncio.fixture
-async def instance(memory_path: Path) -> AsyncIterator[Instance]:
+async def instance(databases: Databases) -> AsyncIterator[Instance]:
     """An instance that nobody ordered from yet."""
-    async with Shop(memory_path).instance() as instance:
+    async with Shop(await databases.migrated(MIGRATIONS, "order")).instance() as instance:
         yield instance
 
 

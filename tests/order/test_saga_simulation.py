@@ -7,10 +7,9 @@ comes of it is judged from the participants alone.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import grpc
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,13 +18,13 @@ from services.order.errors import OrderNotCancellableError, OrderNotFulfillableE
 from services.order.orders import Written
 from services.order.parts import Parts
 from services.order.state import OrderState
+from tests.databases import POSTGRESQL, SQLITE, databases_of
 from tests.order.rig import Rig
 from tests.order.script import DiedError, Fault, Foreign, Lost, Refused, Undecided
 
 FORWARD = ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment")
 AFTERWARDS = ("VoidPayment", "ReleaseReservation", "RefundPayment", "FulfillReservation")
 PAYMENT_METHODS = ("pm_visa", "pm_declined", "pm_not_captured")
-MEMORY = Path("/dev/shm")
 
 faults = st.sampled_from(
     [
@@ -67,12 +66,19 @@ mishaps = st.builds(
 )
 
 
-@given(happens=mishaps)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_the_books_balance_whatever_happens(happens: Mishaps) -> None:
+@pytest.mark.parametrize(("kind", "examples"), [(SQLITE, 60), (POSTGRESQL, 20)])
+def test_the_books_balance_whatever_happens(
+    kind: str, examples: int, request: pytest.FixtureRequest
+) -> None:
     """Every order ends, or is CONFIRMED; nothing is charged twice, held for ever or lost."""
-    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        asyncio.run(_play(Rig(Path(folder)), happens))
+
+    @given(happens=mishaps)
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    def try_out(happens: Mishaps) -> None:
+        with databases_of(kind, lambda: request.getfixturevalue("postgres_stock")) as databases:
+            asyncio.run(_play(Rig(databases), happens))
+
+    try_out()
 
 
 async def _play(rig: Rig, happens: Mishaps) -> None:

@@ -36,6 +36,7 @@ from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.service import build as build_payment
 from services.payment.simulated_processor import open_simulated_processor
+from tests.databases import Databases
 from tests.order.shop import cancel_of, create, fulfill_of, new_request_id, order_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,14 +65,14 @@ class Suite:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite]:
-    """Three services, each on a file and a port of its own."""
-    folder = tmp_path_factory.mktemp("suite")
+async def suite(
+    module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Suite]:
+    """Three services, each on a database and a port of its own."""
+    url = module_databases.url
+    processor_url = f"sqlite:///{tmp_path_factory.mktemp('suite')}/processor.db"
     clock, rng = SystemClock(), random.Random(5)
     ids = IdFactory(clock=clock, rng=rng)
-
-    def url(name: str) -> str:
-        return f"sqlite:///{folder / name}.db"
 
     async with AsyncExitStack() as open_now:
         enter = open_now.enter_async_context
@@ -84,9 +85,7 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite
         inventory = await channel_to(
             await enter(build_inventory(database_url=url("inventory"), clock=clock, ids=ids))
         )
-        processor = await enter(
-            open_simulated_processor(url("processor"), clock=clock, owner="test")
-        )
+        processor = await enter(open_simulated_processor(processor_url, clock=clock, owner="test"))
         payment = await channel_to(
             await enter(
                 build_payment(

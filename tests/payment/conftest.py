@@ -10,15 +10,18 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
-from services.payment.parts import Timing
+from services.payment.parts import MIGRATIONS, Timing
 from services.payment.service import build
 from services.payment.simulated_processor import open_simulated_processor
+from tests.databases import Databases
 from tests.grpc_bridge import grpc_channel, grpc_server  # noqa: F401
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def grpc_servicer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
-    """The whole service on files of its own."""
+async def grpc_servicer(
+    module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """The whole service on a database of its own."""
     clock, rng = SystemClock(), random.Random(7)
     folder = tmp_path_factory.mktemp("payment")
     async with (
@@ -26,7 +29,7 @@ async def grpc_servicer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
             f"sqlite:///{folder / 'processor.db'}", clock=clock, owner="test"
         ) as processor,
         build(
-            database_url=f"sqlite:///{folder / 'payment.db'}",
+            database_url=await module_databases.migrated(MIGRATIONS, "payment"),
             processor=processor,
             testing=processor,
             clock=clock,

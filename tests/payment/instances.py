@@ -1,10 +1,9 @@
-"""Instances of the payment service without their servers, as many as a test wants on one file."""
+"""Instances of the payment service without their servers, as many as wanted on one database."""
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
@@ -17,7 +16,7 @@ from services.payment.payments import Answer
 from services.payment.processor import Processor
 from services.payment.requests import Intention
 from services.payment.store import load
-from tests.databases import opened_database
+from tests.databases import Databases
 from tests.payment.requests import Request
 
 PATIENCE_S = 20.0
@@ -27,18 +26,16 @@ IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
 
 @asynccontextmanager
 async def instance(
-    folder: Path,
+    databases: Databases,
     processor: Processor,
     *,
     name: str = "one",
     lease_s: float = 10.0,
     call_timeout_s: float = 10.0,
 ) -> AsyncIterator[Parts]:
-    """A running instance on the folder's file; leaving the block is a crash: leases stay."""
-    async with opened_database(folder, MIGRATIONS, name="payment.db"):
-        pass
+    """A running instance; leaving the block is a crash: leases stay."""
     async with open_parts(
-        database_url=f"sqlite:///{folder / 'payment.db'}",
+        database_url=await databases.migrated(MIGRATIONS, "payment"),
         processor=processor,
         clock=CLOCK,
         ids=IDS,

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from services.payment.parts import Parts
 from services.payment.payment import Payment, PaymentState
 from services.payment.queries import list_entries, list_payments
 from services.payment.requests import Page
+from tests.databases import Databases
 from tests.payment import requests
 from tests.payment.instances import ask, instance, until
 from tests.payment.processors import Book, MemoryProcessor
@@ -55,15 +55,15 @@ async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_ledger_is_the_processors_book(tmp_path: Path, seed: int) -> None:
+async def test_the_ledger_is_the_processors_book(databases: Databases, seed: int) -> None:
     """Whatever failed or got lost on the way, and wherever one instance died."""
     rng, book = random.Random(seed), Book()
 
     def processor() -> MemoryProcessor:
         return MemoryProcessor(book=book, luck=random.Random(seed))
 
-    async with instance(tmp_path, processor(), name="one", lease_s=1.0) as one:
-        async with instance(tmp_path, processor(), name="two", lease_s=1.0) as two:
+    async with instance(databases, processor(), name="one", lease_s=1.0) as one:
+        async with instance(databases, processor(), name="two", lease_s=1.0) as two:
             shoppers = [shop_for_one((one, two), rng) for _ in range(ORDERS)]
             await asyncio.gather(*shoppers)
             late = [requests.authorize() for _ in range(5)]

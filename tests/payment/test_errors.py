@@ -1,12 +1,9 @@
 """Every reason that payments raise, over real gRPC: its code, its domain, its facts."""
 
 import asyncio
-import fcntl
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import pytest
@@ -26,7 +23,9 @@ from services.chassis.database import LOCK_WAIT_S
 from services.chassis.ids import IdFactory
 from services.chassis.server import running
 from services.chassis.settings import ServerSettings
+from services.payment.parts import MIGRATIONS
 from services.payment.service import build
+from tests.databases import Databases, tamper, writing
 from tests.manual_clock import ManualClock
 from tests.payment import requests
 from tests.payment.processors import MemoryProcessor
@@ -39,11 +38,11 @@ Code = grpc.StatusCode
 
 @dataclass
 class Place:
-    """A service with one free place for a call, its file, and its time."""
+    """A service with one free place for a call, its database, and its time."""
 
     channel: grpc.aio.Channel
     stub: PaymentServiceAsyncStub
-    path: Path
+    url: str
     clock: ManualClock
 
     async def authorized(self) -> pb.Payment:
@@ -57,21 +56,18 @@ class Place:
 
     def tampers(self, statement: str) -> None:
         """Do to the tables what no caller can."""
-        connection = sqlite3.connect(self.path)
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
+        tamper(self.url, statement)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(databases: Databases) -> AsyncIterator[Place]:
     """A service for one test alone."""
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
-    path = tmp_path / "payment.db"
+    url = await databases.migrated(MIGRATIONS, "payment")
     async with (
         build(
-            database_url=f"sqlite:///{path}",
+            database_url=url,
             processor=MemoryProcessor(),
             clock=clock,
             ids=ids,
@@ -86,7 +82,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):
-        yield Place(channel, PaymentServiceStub(channel), path, clock)
+        yield Place(channel, PaymentServiceStub(channel), url, clock)
 
 
 async def _invalid_request(place: Place) -> Refusal:
@@ -123,8 +119,7 @@ async def _store_unavailable(place: Place) -> Refusal:
 
 async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
     """What the second of two calls is told, and then the one that waits in vain for the store."""
-    with place.path.with_name(place.path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with writing(place.url):
         calls = [
             asyncio.create_task(refusal(place.stub.AuthorizePayment(requests.authorize())))
             for _ in range(2)

@@ -1,11 +1,9 @@
 """What the database keeps: rows as they were written, and the rules it keeps by itself."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -24,7 +22,7 @@ from services.payment.payment import DeclineCode, Payment, PaymentState
 from services.payment.queries import list_entries, list_payments
 from services.payment.requests import Page
 from services.payment.store import load
-from tests.databases import opened_database
+from tests.databases import BROKEN_CONSTRAINT, Databases, opened_database
 from tests.payment import requests
 from tests.payment.drawer import AUTHORIZED, Drawer, authorize, capture, refund, void, void_unseen
 from tests.payment.instances import ask, instance, to_intention
@@ -39,16 +37,16 @@ AGAIN = (
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(databases: Databases) -> AsyncIterator[Database]:
     """An empty one."""
-    async with opened_database(tmp_path, MIGRATIONS) as database:
+    async with opened_database(databases, MIGRATIONS) as database:
         yield database
 
 
 @pytest_asyncio.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Parts]:
+async def shop(databases: Databases) -> AsyncIterator[Parts]:
     """A running instance whose processor does as it is told."""
-    async with instance(tmp_path, MemoryProcessor()) as parts:
+    async with instance(databases, MemoryProcessor()) as parts:
         yield parts
 
 
@@ -87,7 +85,7 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
     await database.write(_save, dead)
     await database.write(_save, live[0])
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(BROKEN_CONSTRAINT):
         await database.write(_save, live[1])
 
 
@@ -110,7 +108,7 @@ async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
     def do_harm(connection: Connection) -> None:
         Prepared(text(harm)).change(connection)
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(BROKEN_CONSTRAINT):
         await shop.database.write(do_harm)
 
 

@@ -1,11 +1,10 @@
 """What the driver writes belongs to the story in which it was asked for."""
 
-from pathlib import Path
-
 from services.chassis import correlation
 from services.chassis.correlation import Correlation
 from services.chassis.event_log import EventLog
 from services.payment.payment import PaymentState
+from tests.databases import Databases
 from tests.payment import requests
 from tests.payment.instances import CLOCK, IDS, ask, instance, until
 from tests.payment.processors import MemoryProcessor
@@ -14,19 +13,19 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LOG = EventLog(clock=CLOCK, ids=IDS)
 
 
-async def test_the_answer_belongs_to_the_story_of_its_question(tmp_path: Path) -> None:
+async def test_the_answer_belongs_to_the_story_of_its_question(databases: Databases) -> None:
     """Whoever hears it: the process that asked, or the next one after a crash."""
     story = Correlation("basket-7", traceparent=TRACEPARENT)
     processor = MemoryProcessor()
     correlation.bind(story)
-    async with instance(tmp_path, processor, lease_s=0.2) as first:
+    async with instance(databases, processor, lease_s=0.2) as first:
         heard = (await ask(first, requests.authorize())).payment.payment_id
         processor.gate.clear()
         left = (await ask(first, requests.authorize(), within_s=0.05)).payment.payment_id
         await processor.asked(times=2)
     processor.gate.set()
     correlation.bind(correlation.EMPTY)
-    async with instance(tmp_path, processor, name="two") as second:
+    async with instance(databases, processor, name="two") as second:
         await until(second, left, lambda payment: payment.state is PaymentState.AUTHORIZED)
         for payment_id in (heard, left):
             events = await second.database.read(LOG.read_stream, payment_id)
