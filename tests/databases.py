@@ -102,11 +102,18 @@ class PostgresDatabases:
 
 
 @contextmanager
+def sqlite_databases() -> Iterator[Databases]:
+    """Files, for as long as the block."""
+    with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        yield SqliteDatabases(Path(folder))
+
+
+@contextmanager
 def databases_of(kind: str, stock: Callable[[], PostgresStock]) -> Iterator[Databases]:
     """Databases of a kind, for as long as the block; the stock is asked for where needed."""
     if kind == SQLITE:
-        with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-            yield SqliteDatabases(Path(folder))
+        with sqlite_databases() as files:
+            yield files
         return
     databases = PostgresDatabases(stock())
     try:

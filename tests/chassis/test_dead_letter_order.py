@@ -3,12 +3,11 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.databases import sqlite_databases
 from tests.event_consumer import Consumer, Notebook, consumer
 from tests.event_source import Source, event_source
 
@@ -42,11 +41,11 @@ def test_a_replay_equals_the_run_that_never_had_it(story: Story) -> None:
 
 
 async def _live_through(story: Story) -> None:
-    with TemporaryDirectory() as folder:
+    with sqlite_databases() as databases:
         async with (
-            event_source(Path(folder)) as source,
+            event_source(databases) as source,
             consumer(
-                Path(folder),
+                databases,
                 source.channel,
                 notebook=Notebook(unwritable={_text(n) for n, (_, bad) in _numbered(story) if bad}),
                 max_batch=story.max_batch,

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest_asyncio
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ from services.payment.intents import AskAuthorize, AskCapture, AskVoid
 from services.payment.parts import MIGRATIONS, Parts, open_parts
 from services.payment.payment import Payment, PaymentState
 from services.payment.store import LEASE_KIND, load
-from tests.databases import opened_database
+from tests.databases import Databases
 from tests.manual_clock import ManualClock
 from tests.payment import requests
 from tests.payment.instances import to_intention
@@ -67,14 +66,12 @@ class Office:
 
 
 @pytest_asyncio.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+async def office(databases: Databases) -> AsyncIterator[Office]:
     """A payment service with nothing to do."""
     clock, processor = ManualClock(), MemoryProcessor()
     rng = random.Random(3)
-    async with opened_database(tmp_path, MIGRATIONS, name="payment.db"):
-        pass
     async with open_parts(
-        database_url=f"sqlite:///{tmp_path / 'payment.db'}",
+        database_url=await databases.migrated(MIGRATIONS, "payment"),
         processor=processor,
         clock=clock,
         ids=IdFactory(clock=clock, rng=rng),
