@@ -1,0 +1,86 @@
+"""`./scripts/bench`: what the design promises, measured."""
+
+import asyncio
+import random
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from discovery.clock import SystemClock
+from scripts.benchmarks import checkout as checkouts
+from scripts.benchmarks import machine, skeleton_cluster, suite
+from scripts.benchmarks.checkout_report import CheckoutReport
+from scripts.benchmarks.half import OrderFailedError
+from scripts.benchmarks.orders import read_demand
+from scripts.benchmarks.skeleton_cluster import SkeletonStartError
+from scripts.replay.cluster import StartError
+from scripts.tools.places import ROOT
+
+FOLDER = ROOT / ".run" / "bench"
+EXIT_NOT_MEASURED = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer()
+console = Console()
+clock = SystemClock()
+
+
+@app.callback()
+def bench() -> None:
+    """Measure the suite against floors and peers that run beside it."""
+
+
+@app.command()
+def checkout(
+    concurrency: Annotated[
+        list[int] | None, typer.Option(min=1, help="Orders at once; may be repeated.")
+    ] = None,
+    orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 12,
+    seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
+) -> None:
+    """Orders a second and latencies, against the same calls and commits with nothing else."""
+    plan = checkouts.Plan(concurrency or (1, 8, 32, 64), orders, rounds)
+    try:
+        report = uvloop.run(_checkout(plan, folder, random.Random(seed)))
+    except (StartError, SkeletonStartError, OrderFailedError) as error:
+        console.print(f"[red]{error}[/red]")
+        sys.exit(EXIT_NOT_MEASURED)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        sys.exit(EXIT_INTERRUPTED)
+    report.show(console)
+    if json is not None:
+        report.write(json)
+
+
+async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> CheckoutReport:
+    before = machine.moment()
+    rows = []
+    async with AsyncExitStack() as stack:
+        with console.status("starting the suite and the floor") as status:
+            demand = await asyncio.to_thread(read_demand)
+            skeletons = await stack.enter_async_context(skeleton_cluster.running(folder / "floor"))
+            ours = await stack.enter_async_context(
+                suite.opened(folder / "suite", demand, clock=clock, rng=rng)
+            )
+            floor = await stack.enter_async_context(skeleton_cluster.called(skeletons))
+            status.update("placing orders")
+            async for row in checkouts.rows(ours, floor, demand, plan, clock=clock, rng=rng):
+                rows.append(row)
+                console.print(
+                    f"{row.concurrency} at once: {row.suite.orders_per_s.median:,.0f} orders/s,"
+                    f" {row.ratio.median:.2f} of the floor"
+                )
+    return CheckoutReport(plan, rows, machine.conditions(before, machine.moment()))
+
+
+if __name__ == "__main__":
+    app()

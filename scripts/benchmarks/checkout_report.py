@@ -1,0 +1,103 @@
+"""What a person and a program get to see of `scripts/bench checkout`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.benchmarks.checkout import PERCENTILES, Plan, Row, Side
+from scripts.benchmarks.estimates import CONFIDENCE, Estimate
+from scripts.benchmarks.machine import Conditions
+
+TARGET_RATIO = 0.7
+STEAL_PERCENT_MAX = 2.0
+SERVICES = ("order", "inventory", "payment", "total", "caller")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutReport:
+    """A whole run."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    conditions: Conditions
+
+    def write(self, file: Path) -> None:
+        """Write it to `file` as JSON; its shape is part of the README."""
+        file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of `Row` and `Conditions` under their names, units last."""
+        return {
+            "conditions": asdict(self.conditions),
+            "orders": self.plan.orders,
+            "rounds": self.plan.rounds,
+            "target_ratio": TARGET_RATIO,
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the person's view."""
+        console.print(self._speeds())
+        console.print(self._costs())
+        for line in self.remarks():
+            console.print(line)
+
+    def _speeds(self) -> Table:
+        title = f"checkouts, {self.plan.rounds} rounds of {self.plan.orders:,} orders a turn"
+        latencies = "/".join(f"p{percent}" for percent in PERCENTILES)
+        table = Table("at once", "", "orders/s", f"{latencies} ms", "of the floor", title=title)
+        for column in table.columns[2:]:
+            column.justify = "right"
+        for row in self.rows:
+            colour = "green" if row.ratio.median >= TARGET_RATIO else "yellow"
+            ours, floors = _estimate(row.ratio, ".2f"), _estimate(row.floor_ratio, ".2f")
+            table.add_row(str(row.concurrency), "suite", *_speed(row.suite), f"[{colour}]{ours}[/]")
+            table.add_row("", "floor", *_speed(row.floor), floors, end_section=True)
+        return table
+
+    def _costs(self) -> Table:
+        table = Table("at once", "", *SERVICES, title="processor time per order, ms")
+        for column in table.columns[2:]:
+            column.justify = "right"
+        for row in self.rows:
+            table.add_row(str(row.concurrency), "suite", *_cost(row.suite))
+            table.add_row("", "floor", *_cost(row.floor), end_section=True)
+        return table
+
+    def remarks(self) -> list[str]:
+        """What a reader of the figures must know about this run."""
+        now = self.conditions
+        loads = f"load {now.load_before:.1f} before, {now.load_after:.1f} after"
+        remarks = [f"{now.cores} cores; {loads}; {now.steal_percent:.1f} % stolen"]
+        if now.steal_percent > STEAL_PERCENT_MAX:
+            remarks.append(
+                f"[yellow]more than {STEAL_PERCENT_MAX:.0f} % of the machine went to others on its"
+                f" host: look at the ratios alone[/yellow]"
+            )
+        if now.load_before > now.cores:
+            remarks.append("[yellow]the machine was busy before this began[/yellow]")
+        sure = min((row.ratio.confidence for row in self.rows), default=CONFIDENCE)
+        if sure < CONFIDENCE:
+            remarks.append(
+                f"[yellow]{self.plan.rounds} rounds give intervals of {100 * sure:.0f} % only;"
+                f" six give 95 %[/yellow]"
+            )
+        return remarks
+
+
+def _speed(side: Side) -> list[str]:
+    latencies = "/".join(f"{side.latency_ms[percent]:,.0f}" for percent in PERCENTILES)
+    return [_estimate(side.orders_per_s, ",.0f"), latencies]
+
+
+def _cost(side: Side) -> list[str]:
+    return [f"{side.cpu_ms_per_order[name]:.2f}" for name in SERVICES]
+
+
+def _estimate(value: Estimate, form: str) -> str:
+    return f"{value.median:{form}} ({value.low:{form}}-{value.high:{form}})"

@@ -1,0 +1,119 @@
+"""`./scripts/bench checkout` itself, with a few orders: what it counts, never how fast it is."""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmarks import skeleton_cluster
+from scripts.benchmarks.half import Half
+from scripts.benchmarks.orders import read_demand
+from scripts.tools.places import ROOT
+
+ORDERS = 4
+SERVICES = {"order", "inventory", "payment", "total", "caller"}
+
+
+def entries(folder: Path, store: str) -> Counter[str]:
+    """How often each kind of commit of a skeleton was made; each call has kinds of its own."""
+    return Counter(kind for (kind,) in _rows(folder / f"{store}.db", "SELECT kind FROM entry"))
+
+
+def events(folder: Path, service: str) -> Counter[str]:
+    """How often each kind of event stands in the log of a service."""
+    rows = _rows(folder / f"{service}.db", "SELECT type FROM event")
+    return Counter(kind.rpartition(".")[2] for (kind,) in rows)
+
+
+@asynccontextmanager
+async def running_floor(folder: Path) -> AsyncIterator[Half]:
+    """The floor's processes on `folder`, which are killed at the end."""
+    async with (
+        skeleton_cluster.running(folder) as skeletons,
+        skeleton_cluster.called(skeletons) as floor,
+    ):
+        yield floor
+
+
+async def test_the_floor_makes_the_calls_and_commits_of_a_checkout(tmp_path: Path) -> None:
+    """Five calls and 5 + 2 + 4 + 2 commits an order, on real sockets and files."""
+    requests = read_demand().requests(ORDERS, random.Random(1))
+    async with running_floor(tmp_path) as floor:
+        instances = {name: len(pids) for name, pids in floor.processes.items()}
+        await asyncio.gather(*(floor.place(request) for request in requests))
+
+    assert instances == {"order": 2, "inventory": 2, "payment": 2, "caller": 1}
+    steps = ("Reserve", "Authorize", "Commit", "Capture")
+    asked = [f"{call} {part}" for call in ("Authorize", "Capture") for part in ("intended", "seen")]
+    assert entries(tmp_path, "order") == dict.fromkeys(("Create", *steps), ORDERS)
+    assert entries(tmp_path, "inventory") == dict.fromkeys(("Reserve", "Commit"), ORDERS)
+    assert entries(tmp_path, "payment") == dict.fromkeys(asked, ORDERS)
+    assert entries(tmp_path, "processor") == dict.fromkeys(("Authorize", "Capture"), ORDERS)
+
+
+async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
+    """Processes that are killed right after the answer leave every commit behind, as bytes."""
+    (request,) = read_demand().requests(1, random.Random(2))
+    async with running_floor(tmp_path) as floor:
+        await floor.place(request)
+
+    rows = _rows(tmp_path / "order.db", "SELECT payload FROM entry")
+    assert rows == [(request.SerializeToString(),)] * 5
+
+
+async def test_a_small_benchmark_of_both_halves(tmp_path: Path) -> None:
+    """Every figure is there, for each concurrency, and the suite did what it is measured for."""
+    file = tmp_path / "figures.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripts.benchmarks", "checkout", f"--orders={ORDERS}"),
+        *("--rounds=1", "--concurrency=1", "--concurrency=3"),
+        *(f"--json={file}", f"--folder={tmp_path}"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    figures = json.loads(file.read_text())
+
+    assert [row["concurrency"] for row in figures["rows"]] == [1, 3]
+    for row in figures["rows"]:
+        assert row["ratio"]["median"] > 0
+        assert row["floor_ratio"]["median"] > 0
+        assert_side(row["suite"])
+        assert_side(row["floor"])
+    assert figures["conditions"]["cores"] == len(os.sched_getaffinity(0))
+    # A quarter of a turn warms up, at each of the two concurrencies.
+    orders = 2 * (1 + ORDERS)
+    assert sum(events(tmp_path / "suite" / "data", "order").values()) == 5 * orders
+    assert sum(entries(tmp_path / "floor", "order").values()) == 5 * 2 * (1 + 2 * ORDERS)
+
+
+def test_both_halves_get_real_orders() -> None:
+    """Real baskets in turn, each order under an id of its own, nobody runs out."""
+    demand = read_demand()
+    baskets = len(demand.baskets)
+    requests = demand.requests(2 * baskets, random.Random(3))
+
+    assert 7 <= sum(len(request.lines) for request in requests) / len(requests) <= 12
+    assert len({request.request_id for request in requests}) == len(requests)
+    assert [r.lines for r in requests[:baskets]] == [r.lines for r in requests[baskets:]]
+    assert {line.sku for request in requests for line in request.lines} == set(demand.shelves)
+
+
+def assert_side(side: dict[str, Any]) -> None:
+    assert side["orders_per_s"]["low"] <= side["orders_per_s"]["median"]
+    assert 0 < side["latency_ms"]["50"] <= side["latency_ms"]["95"] <= side["latency_ms"]["99"]
+    assert set(side["cpu_ms_per_order"]) == SERVICES
+
+
+def _rows(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
