@@ -42,12 +42,15 @@ def checkout(
     ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 500,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 12,
+    stored: Annotated[
+        list[int] | None, typer.Option(min=1, help="Orders stored before; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
     """Orders a second and latencies, against the same calls and commits with nothing else."""
-    plan = checkouts.Plan(concurrency or (1, 8, 32, 64), orders, rounds)
+    plan = checkouts.Plan(concurrency or (1, 8, 32, 64), orders, rounds, sorted(stored or ()))
     try:
         report = uvloop.run(_checkout(plan, folder, random.Random(seed)))
     except (StartError, SkeletonStartError, OrderFailedError) as error:
@@ -65,21 +68,33 @@ async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> C
     before = machine.moment()
     rows = []
     async with AsyncExitStack() as stack:
-        with console.status("starting the suite and the floor") as status:
-            demand = await asyncio.to_thread(read_demand)
-            skeletons = await stack.enter_async_context(skeleton_cluster.running(folder / "floor"))
-            ours = await stack.enter_async_context(
-                suite.opened(folder / "suite", demand, clock=clock, rng=rng)
-            )
-            floor = await stack.enter_async_context(skeleton_cluster.called(skeletons))
+        status = stack.enter_context(console.status("starting the suite and the floor"))
+        demand = await asyncio.to_thread(read_demand)
+        skeletons = await stack.enter_async_context(skeleton_cluster.running(folder / "floor"))
+        ours = await stack.enter_async_context(
+            suite.opened(folder / "suite", demand, clock=clock, rng=rng)
+        )
+        floor = await stack.enter_async_context(skeleton_cluster.called(skeletons))
+        for wanted in plan.stored or (0,):
+            stored = 0
+            if wanted:
+                status.update(f"storing {wanted:,} orders")
+                originals = demand.requests(min(wanted, len(demand.baskets)), rng)
+                stored = await ours.store(wanted, originals)
             status.update("placing orders")
-            async for row in checkouts.rows(ours, floor, demand, plan, clock=clock, rng=rng):
+            async for row in checkouts.rows(
+                ours.half(), floor, demand, plan, stored=stored, clock=clock, rng=rng
+            ):
                 rows.append(row)
-                console.print(
-                    f"{row.concurrency} at once: {row.suite.orders_per_s.median:,.0f} orders/s,"
-                    f" {row.ratio.median:.2f} of the floor"
-                )
+                _tell(row)
     return CheckoutReport(plan, rows, machine.conditions(before, machine.moment()))
+
+
+def _tell(row: checkouts.Row) -> None:
+    console.print(
+        f"{row.stored:,} stored, {row.concurrency} at once:"
+        f" {row.suite.orders_per_s.median:,.0f} orders/s, {row.ratio.median:.2f} of the floor"
+    )
 
 
 if __name__ == "__main__":

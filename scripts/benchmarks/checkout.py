@@ -21,11 +21,15 @@ WARM_UP_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for: `orders` a turn, `rounds` for each concurrency."""
+    """What is asked for: `orders` a turn, `rounds` for each concurrency.
+
+    And all of that for each number of `stored` orders, or without any where there is none.
+    """
 
     concurrencies: Sequence[int]
     orders: int
     rounds: int
+    stored: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Everything about one concurrency. `ratio` is suite by floor, of orders a second."""
+    """Everything about one concurrency. `ratio` is suite by floor, of orders a second.
 
+    `stored` is how many orders the suite had before.
+    """
+
+    stored: int
     concurrency: int
     suite: Side
     floor: Side
@@ -61,7 +69,14 @@ class Row:
 
 
 async def rows(
-    suite: Half, floor: Half, demand: Demand, plan: Plan, *, clock: Clock, rng: random.Random
+    suite: Half,
+    floor: Half,
+    demand: Demand,
+    plan: Plan,
+    *,
+    stored: int,
+    clock: Clock,
+    rng: random.Random,
 ) -> AsyncIterator[Row]:
     """A row for each concurrency, as it is done. Raises OrderFailedError."""
 
@@ -78,16 +93,17 @@ async def rows(
             for name in rng.sample(("suite", "floor", "floor_again"), 3):
                 turns[name] = await turn(suite if name == "suite" else floor, concurrency)
             rounds.append(Round(**turns))
-        yield summarize(concurrency, rounds)
+        yield summarize(concurrency, rounds, stored=stored)
 
 
-def summarize(concurrency: int, rounds: Sequence[Round]) -> Row:
+def summarize(concurrency: int, rounds: Sequence[Round], *, stored: int = 0) -> Row:
     """The rounds of one concurrency as a row."""
 
     def ratio(of: Callable[[Round], Turn], by: Callable[[Round], Turn]) -> Estimate:
         return estimate([of(one).orders_per_s / by(one).orders_per_s for one in rounds])
 
     return Row(
+        stored=stored,
         concurrency=concurrency,
         suite=_side([one.suite for one in rounds]),
         floor=_side([turn for one in rounds for turn in (one.floor, one.floor_again)]),

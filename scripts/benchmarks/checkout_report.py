@@ -50,23 +50,31 @@ class CheckoutReport:
     def _speeds(self) -> Table:
         title = f"checkouts, {self.plan.rounds} rounds of {self.plan.orders:,} orders a turn"
         latencies = "/".join(f"p{percent}" for percent in PERCENTILES)
-        table = Table("at once", "", "orders/s", f"{latencies} ms", "of the floor", title=title)
-        for column in table.columns[2:]:
+        table = Table(
+            "stored", "at once", "", "orders/s", f"{latencies} ms", "of the floor", title=title
+        )
+        for column in table.columns[3:]:
             column.justify = "right"
         for row in self.rows:
             colour = "green" if row.ratio.median >= TARGET_RATIO else "yellow"
             ours, floors = _estimate(row.ratio, ".2f"), _estimate(row.floor_ratio, ".2f")
-            table.add_row(str(row.concurrency), "suite", *_speed(row.suite), f"[{colour}]{ours}[/]")
-            table.add_row("", "floor", *_speed(row.floor), floors, end_section=True)
+            table.add_row(
+                f"{row.stored:,}",
+                str(row.concurrency),
+                "suite",
+                *_speed(row.suite),
+                f"[{colour}]{ours}[/]",
+            )
+            table.add_row("", "", "floor", *_speed(row.floor), floors, end_section=True)
         return table
 
     def _costs(self) -> Table:
-        table = Table("at once", "", *SERVICES, title="processor time per order, ms")
-        for column in table.columns[2:]:
+        table = Table("stored", "at once", "", *SERVICES, title="processor time per order, ms")
+        for column in table.columns[3:]:
             column.justify = "right"
         for row in self.rows:
-            table.add_row(str(row.concurrency), "suite", *_cost(row.suite))
-            table.add_row("", "floor", *_cost(row.floor), end_section=True)
+            table.add_row(f"{row.stored:,}", str(row.concurrency), "suite", *_cost(row.suite))
+            table.add_row("", "", "floor", *_cost(row.floor), end_section=True)
         return table
 
     def remarks(self) -> list[str]:

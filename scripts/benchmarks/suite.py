@@ -1,9 +1,11 @@
 """Our half: the suite as scripts/run starts it, called the way an application calls it."""
 
+import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
@@ -15,6 +17,7 @@ import discovery
 from discovery.clock import Clock
 from scripts.benchmarks.half import CALL_TIMEOUT_S, Half, OrderFailedError
 from scripts.benchmarks.orders import Demand
+from scripts.benchmarks.stored_orders import StoredOrders
 from scripts.replay import catalogue, cluster
 from scripts.replay.till import ORDER_CONFIG
 
@@ -23,15 +26,57 @@ INSTANCES = 2
 NOT_IN_CHECKOUT = "notification"
 
 
+@dataclass(slots=True)
+class Suite:
+    """The running suite, with full shelves."""
+
+    cluster: cluster.Cluster
+    orders: OrderServiceAsyncStub
+    data: Path
+    _stored: StoredOrders | None = None
+
+    def half(self) -> Half:
+        """What is compared: the processes that run now."""
+        running = [slot for slot in self.cluster.slots if slot.service != NOT_IN_CHECKOUT]
+        processes: dict[str, list[int]] = {"caller": [os.getpid()]}
+        for slot in running:
+            assert slot.process is not None  # noqa: S101 (it was started)
+            processes.setdefault(slot.service, []).append(slot.process.pid)
+        return Half("suite", self._place, processes)
+
+    async def store(self, orders: int, originals: Sequence[CreateOrderRequest]) -> int:
+        """Fill the databases to at least so many orders; returns how many there are.
+
+        All but the first few are copies of those, the `originals`, and all instances are
+        restarted for it. Raises OrderFailedError and StartError.
+        """
+        if self._stored is None:
+            for request in originals:
+                await self._place(request)
+        await asyncio.gather(*(slot.stop() for slot in self.cluster.slots))
+        if self._stored is None:
+            self._stored = await asyncio.to_thread(StoredOrders, self.data)
+        stored = await asyncio.to_thread(self._stored.fill, orders)
+        for slot in self.cluster.slots:
+            await slot.start()
+        await self.cluster.wait_registered()
+        await _stop_what_is_not_measured(self.cluster)
+        return stored
+
+    async def _place(self, request: CreateOrderRequest) -> None:
+        order = (await self.orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
+        if order.state != OrderState.ORDER_STATE_CONFIRMED:
+            state = OrderState.Name(order.state)
+            raise OrderFailedError(f"{order.order_id} is {state}: {order.refusal}")
+
+
 @asynccontextmanager
 async def opened(
     folder: Path, demand: Demand, *, clock: Clock, rng: random.Random
-) -> AsyncIterator[Half]:
-    """The suite with full shelves, without what takes no part in a checkout. Raises StartError."""
+) -> AsyncIterator[Suite]:
+    """The suite without what takes no part in a checkout. Raises StartError."""
     async with cluster.running(folder, instances=INSTANCES, clock=clock, rng=rng) as suite:
-        for slot in suite.slots:
-            if slot.service == NOT_IN_CHECKOUT:
-                await slot.stop()
+        await _stop_what_is_not_measured(suite)
         async with discovery.open_channel(suite.target("inventory")) as channel:
             await catalogue.fill(
                 InventoryServiceStub(channel), demand.products, demand.shelves, rng=rng
@@ -39,23 +84,10 @@ async def opened(
         async with discovery.open_channel(
             suite.target("order"), service_config=ORDER_CONFIG
         ) as channel:
-            yield _half(suite, OrderServiceStub(channel))
+            yield Suite(suite, OrderServiceStub(channel), folder / "data")
 
 
-def _half(suite: cluster.Cluster, orders: OrderServiceAsyncStub) -> Half:
-    async def place(request: CreateOrderRequest) -> None:
-        order = (await orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
-        if order.state != OrderState.ORDER_STATE_CONFIRMED:
-            state = OrderState.Name(order.state)
-            raise OrderFailedError(f"{order.order_id} is {state}: {order.refusal}")
-
-    processes = {
-        service: [
-            slot.process.pid
-            for slot in suite.slots
-            if slot.service == service and slot.process is not None
-        ]
-        for service in cluster.SERVICES
-        if service != NOT_IN_CHECKOUT
-    }
-    return Half("suite", place, {**processes, "caller": [os.getpid()]})
+async def _stop_what_is_not_measured(suite: cluster.Cluster) -> None:
+    for slot in suite.slots:
+        if slot.service == NOT_IN_CHECKOUT:
+            await slot.stop()
