@@ -8,10 +8,11 @@ its first shows how far apart two measurements of one thing lie.
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from discovery.clock import Clock
 from scripts.benchmarks.estimates import Estimate, estimate, percentile
-from scripts.benchmarks.half import Half, Turn, take_turn
+from scripts.benchmarks.half import CALLER, Half, Turn, take_turn
 from scripts.benchmarks.orders import Demand
 
 PERCENTILES = (50, 95, 99)
@@ -45,12 +46,14 @@ class Round:
 class Side:
     """One half at one concurrency; latencies of all its orders, in ms, by percentile.
 
-    `cpu_ms_per_order` is by process and, as `total`, of all of them without the caller.
+    `cpu_ms_per_order` is by service and, as `total`, of all of them without the caller;
+    `idle_cores` is how many processors they keep busy while the other half has its turn.
     """
 
     orders_per_s: Estimate
     latency_ms: dict[int, float]
     cpu_ms_per_order: dict[str, float]
+    idle_cores: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ async def rows(
 
     async def turn(half: Half, concurrency: int, share: float = 1.0) -> Turn:
         requests = demand.requests(max(1, int(plan.orders * share)), rng)
-        return await take_turn(half, requests, concurrency=concurrency, clock=clock)
+        idle = suite if half is floor else floor
+        return await take_turn(half, requests, concurrency=concurrency, idle=idle, clock=clock)
 
     for concurrency in plan.concurrencies:
         for half in (floor, suite):
@@ -102,25 +106,28 @@ def summarize(concurrency: int, rounds: Sequence[Round], *, stored: int = 0) -> 
     def ratio(of: Callable[[Round], Turn], by: Callable[[Round], Turn]) -> Estimate:
         return estimate([of(one).orders_per_s / by(one).orders_per_s for one in rounds])
 
+    suites = [one.suite for one in rounds]
+    floors = [turn for one in rounds for turn in (one.floor, one.floor_again)]
     return Row(
         stored=stored,
         concurrency=concurrency,
-        suite=_side([one.suite for one in rounds]),
-        floor=_side([turn for one in rounds for turn in (one.floor, one.floor_again)]),
+        suite=_side(suites, others=floors),
+        floor=_side(floors, others=suites),
         ratio=ratio(lambda one: one.suite, lambda one: one.floor),
         floor_ratio=ratio(lambda one: one.floor_again, lambda one: one.floor),
     )
 
 
-def _side(turns: Sequence[Turn]) -> Side:
+def _side(turns: Sequence[Turn], *, others: Sequence[Turn]) -> Side:
     latencies_ms = [1_000 * latency_s for turn in turns for latency_s in turn.latencies_s]
     cpu_ms = {
         name: sum(turn.cpu_ms[name] for turn in turns) / len(latencies_ms)
         for name in turns[0].cpu_ms
     }
-    services_ms = sum(spent for name, spent in cpu_ms.items() if name != "caller")
+    services_ms = sum(spent for name, spent in cpu_ms.items() if name != CALLER)
     return Side(
         orders_per_s=estimate([turn.orders_per_s for turn in turns]),
         latency_ms={percent: percentile(latencies_ms, percent) for percent in PERCENTILES},
         cpu_ms_per_order={**cpu_ms, "total": services_ms},
+        idle_cores=median(turn.idle_cores for turn in others),
     )

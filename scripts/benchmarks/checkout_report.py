@@ -50,31 +50,25 @@ class CheckoutReport:
     def _speeds(self) -> Table:
         title = f"checkouts, {self.plan.rounds} rounds of {self.plan.orders:,} orders a turn"
         latencies = "/".join(f"p{percent}" for percent in PERCENTILES)
-        table = Table(
-            "stored", "at once", "", "orders/s", f"{latencies} ms", "of the floor", title=title
-        )
-        for column in table.columns[3:]:
+        table = Table("", "", "orders/s", f"{latencies} ms", "of the floor", title=title)
+        for column in table.columns[2:]:
             column.justify = "right"
         for row in self.rows:
             colour = "green" if row.ratio.median >= TARGET_RATIO else "yellow"
-            ours, floors = _estimate(row.ratio, ".2f"), _estimate(row.floor_ratio, ".2f")
-            table.add_row(
-                f"{row.stored:,}",
-                str(row.concurrency),
-                "suite",
-                *_speed(row.suite),
-                f"[{colour}]{ours}[/]",
-            )
-            table.add_row("", "", "floor", *_speed(row.floor), floors, end_section=True)
+            ours = f"[{colour}]{_estimate(row.ratio, '.2f')}[/]"
+            floors = _estimate(row.floor_ratio, ".2f")
+            table.add_row(f"{row.concurrency} at once", "suite", *_speed(row.suite), ours)
+            table.add_row(_stored(row), "floor", *_speed(row.floor), floors, end_section=True)
         return table
 
     def _costs(self) -> Table:
-        table = Table("stored", "at once", "", *SERVICES, title="processor time per order, ms")
-        for column in table.columns[3:]:
+        title = "processor time per order, ms, and processors kept busy while idle"
+        table = Table("", "", *SERVICES, "idle", title=title)
+        for column in table.columns[2:]:
             column.justify = "right"
         for row in self.rows:
-            table.add_row(f"{row.stored:,}", str(row.concurrency), "suite", *_cost(row.suite))
-            table.add_row("", "", "floor", *_cost(row.floor), end_section=True)
+            table.add_row(f"{row.concurrency} at once", "suite", *_cost(row.suite))
+            table.add_row(_stored(row), "floor", *_cost(row.floor), end_section=True)
         return table
 
     def remarks(self) -> list[str]:
@@ -98,13 +92,18 @@ class CheckoutReport:
         return remarks
 
 
+def _stored(row: Row) -> str:
+    return f"{row.stored:,} stored" if row.stored else ""
+
+
 def _speed(side: Side) -> list[str]:
     latencies = "/".join(f"{side.latency_ms[percent]:,.0f}" for percent in PERCENTILES)
     return [_estimate(side.orders_per_s, ",.0f"), latencies]
 
 
 def _cost(side: Side) -> list[str]:
-    return [f"{side.cpu_ms_per_order[name]:.2f}" for name in SERVICES]
+    costs = [f"{side.cpu_ms_per_order[name]:.2f}" for name in SERVICES]
+    return [*costs, f"{side.idle_cores:.2f}"]
 
 
 def _estimate(value: Estimate, form: str) -> str:

@@ -14,6 +14,8 @@ from discovery.clock import Clock
 from scripts.benchmarks import machine
 
 CALL_TIMEOUT_S = 60.0
+# The name under which a half bills the process that places its orders: this one.
+CALLER = "caller"
 
 
 class OrderFailedError(Exception):
@@ -31,11 +33,15 @@ class Half:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What some orders took: `cpu_ms` is processor time of each service for all of them."""
+    """What some orders took: `cpu_ms` is processor time of each service for all of them.
+
+    `idle_cores` is how many processors the services of the other half kept busy meanwhile.
+    """
 
     elapsed_s: float
     latencies_s: Sequence[float]
     cpu_ms: Mapping[str, float]
+    idle_cores: float
 
     @property
     def orders_per_s(self) -> float:
@@ -43,9 +49,14 @@ class Turn:
 
 
 async def take_turn(
-    half: Half, requests: Sequence[CreateOrderRequest], *, concurrency: int, clock: Clock
+    half: Half,
+    requests: Sequence[CreateOrderRequest],
+    *,
+    concurrency: int,
+    idle: Half,
+    clock: Clock,
 ) -> Turn:
-    """Place all the orders, so many at once. Raises OrderFailedError."""
+    """Place all the orders, so many at once, while `idle` has no turn. Raises OrderFailedError."""
     latencies_s: list[float] = []
 
     async def work(queue: Iterator[CreateOrderRequest]) -> None:
@@ -55,7 +66,7 @@ async def take_turn(
             latencies_s.append(clock.monotonic() - placed_s)
 
     queue = iter(requests)
-    cpu_before_s = _cpu_s(half)
+    cpu_before_s, idle_before_s = _cpu_s(half), _services_s(idle)
     started_s = clock.monotonic()
     try:
         async with asyncio.TaskGroup() as group:
@@ -64,10 +75,18 @@ async def take_turn(
     except* (OrderFailedError, grpc.aio.AioRpcError) as errors:
         raise OrderFailedError(f"the {half.name} failed: {errors.exceptions[0]}") from errors
     elapsed_s = clock.monotonic() - started_s
-    cpu_after_s = _cpu_s(half)
-    cpu_ms = {name: 1_000 * (cpu_after_s[name] - cpu_before_s[name]) for name in cpu_after_s}
-    return Turn(elapsed_s, latencies_s, cpu_ms)
+    cpu_after_s, idle_after_s = _cpu_s(half), _services_s(idle)
+    return Turn(
+        elapsed_s=elapsed_s,
+        latencies_s=latencies_s,
+        cpu_ms={name: 1_000 * (cpu_after_s[name] - cpu_before_s[name]) for name in cpu_after_s},
+        idle_cores=(idle_after_s - idle_before_s) / elapsed_s,
+    )
 
 
 def _cpu_s(half: Half) -> dict[str, float]:
     return {name: machine.cpu_s(pids) for name, pids in half.processes.items()}
+
+
+def _services_s(half: Half) -> float:
+    return sum(spent_s for name, spent_s in _cpu_s(half).items() if name != CALLER)

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
-from scripts.benchmarks.half import CALL_TIMEOUT_S, Half
+from scripts.benchmarks.half import CALL_TIMEOUT_S, CALLER, Half
 from scripts.benchmarks.skeleton import CHANNEL_OPTIONS, method_path
 from scripts.tools.places import ROOT
 
@@ -63,7 +63,7 @@ async def called(skeletons: Skeletons) -> AsyncIterator[Half]:
         async def place(request: CreateOrderRequest) -> None:
             await create(request.SerializeToString(), timeout=CALL_TIMEOUT_S)
 
-        yield Half("floor", place, {**skeletons.processes, "caller": [os.getpid()]})
+        yield Half("floor", place, {**skeletons.processes, CALLER: [os.getpid()]})
 
 
 def _empty(folder: Path) -> None:

@@ -15,7 +15,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 
 import discovery
 from discovery.clock import Clock
-from scripts.benchmarks.half import CALL_TIMEOUT_S, Half, OrderFailedError
+from scripts.benchmarks.half import CALL_TIMEOUT_S, CALLER, Half, OrderFailedError
 from scripts.benchmarks.orders import Demand
 from scripts.benchmarks.stored_orders import StoredOrders
 from scripts.replay import catalogue, cluster
@@ -37,9 +37,8 @@ class Suite:
 
     def half(self) -> Half:
         """What is compared: the processes that run now."""
-        running = [slot for slot in self.cluster.slots if slot.service != NOT_IN_CHECKOUT]
-        processes: dict[str, list[int]] = {"caller": [os.getpid()]}
-        for slot in running:
+        processes: dict[str, list[int]] = {CALLER: [os.getpid()]}
+        for slot in self.cluster.slots:
             assert slot.process is not None  # noqa: S101 (it was started)
             processes.setdefault(slot.service, []).append(slot.process.pid)
         return Half("suite", self._place, processes)
@@ -60,7 +59,6 @@ class Suite:
         for slot in self.cluster.slots:
             await slot.start()
         await self.cluster.wait_registered()
-        await _stop_what_is_not_measured(self.cluster)
         return stored
 
     async def _place(self, request: CreateOrderRequest) -> None:
@@ -76,7 +74,7 @@ async def opened(
 ) -> AsyncIterator[Suite]:
     """The suite without what takes no part in a checkout. Raises StartError."""
     async with cluster.running(folder, instances=INSTANCES, clock=clock, rng=rng) as suite:
-        await _stop_what_is_not_measured(suite)
+        await _leave_out(suite, NOT_IN_CHECKOUT)
         async with discovery.open_channel(suite.target("inventory")) as channel:
             await catalogue.fill(
                 InventoryServiceStub(channel), demand.products, demand.shelves, rng=rng
@@ -87,7 +85,8 @@ async def opened(
             yield Suite(suite, OrderServiceStub(channel), folder / "data")
 
 
-async def _stop_what_is_not_measured(suite: cluster.Cluster) -> None:
+async def _leave_out(suite: cluster.Cluster, service: str) -> None:
     for slot in suite.slots:
-        if slot.service == NOT_IN_CHECKOUT:
+        if slot.service == service:
             await slot.stop()
+    suite.slots = [slot for slot in suite.slots if slot.service != service]

@@ -112,6 +112,7 @@ def assert_side(side: dict[str, Any]) -> None:
     assert side["orders_per_s"]["low"] <= side["orders_per_s"]["median"]
     assert 0 < side["latency_ms"]["50"] <= side["latency_ms"]["95"] <= side["latency_ms"]["99"]
     assert set(side["cpu_ms_per_order"]) == SERVICES
+    assert side["idle_cores"] >= 0
 
 
 def _rows(file: Path, query: str) -> list[tuple[Any, ...]]:
