@@ -41,9 +41,8 @@ def test_what_the_host_gave_to_others_is_told() -> None:
 
 
 def test_a_moment_is_read_from_the_running_machine() -> None:
-    """The counters exist, and time that passed is among them."""
-    before = machine.moment()
-    sum(range(1_000_000))
-    after = machine.moment()
+    """The counters are where they are looked for: stolen time is a part of all time."""
+    now = machine.moment()
 
-    assert after.all_ticks >= before.all_ticks > before.steal_ticks >= 0
+    assert now.all_ticks > now.steal_ticks >= 0
+    assert now.load >= 0
