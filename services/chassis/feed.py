@@ -72,14 +72,15 @@ class Feed:
                     yield to_heartbeat(page)
                     heard_s = self.clock.monotonic()
                 if page.next_position == page.head:
-                    await self._more(page.head, read_s=read_s, heard_s=heard_s)
+                    gather_s = max(self.gather_s, query.gather_s)
+                    await self._more(page.head, read_s=read_s, heard_s=heard_s, gather_s=gather_s)
         raise DrainingError(epoch=query.epoch, after_position=str(query.after_position))
 
-    async def _more(self, head: int, *, read_s: float, heard_s: float) -> None:
+    async def _more(self, head: int, *, read_s: float, heard_s: float, gather_s: float) -> None:
         """Wait until there is more to read, or it is time for a heartbeat."""
         silence_s = heard_s + self.heartbeat_s - self.clock.monotonic()
         await self.tailer.wait_position(head + 1, max(0.0, silence_s))
-        early_s = read_s + self.gather_s - self.clock.monotonic()
+        early_s = read_s + gather_s - self.clock.monotonic()
         if early_s > 0 and not self.tailer.closed:
             await self.clock.sleep(early_s)
 

@@ -45,13 +45,17 @@ _OLDEST = Prepared(select(func.min(EVENT.c.position)))
 
 @dataclass(frozen=True, slots=True)
 class FeedQuery:
-    """At most `limit` events after a position; an empty filter, or epoch, matches everything."""
+    """At most `limit` events after a position; an empty filter, or epoch, matches everything.
+
+    Whoever follows may want them gathered for `gather_s`.
+    """
 
     after_position: int
     limit: int
     epoch: str = ""
     types: tuple[str, ...] = ()
     aggregate_id: str = ""
+    gather_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

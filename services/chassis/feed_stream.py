@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -42,6 +43,7 @@ class FeedStream:
         consumer: str,
         types: tuple[str, ...],
         max_batch: int,
+        gather: timedelta | None,
         clock: Clock,
         stopping: asyncio.Future[None],
     ) -> None:
@@ -49,6 +51,7 @@ class FeedStream:
         self._consumer = consumer
         self._types = types
         self._max_batch = max_batch
+        self._gather = gather
         self._clock = clock
         self._stopping = stopping
 
@@ -68,6 +71,7 @@ class FeedStream:
                 after_position=place.position,
                 types=self._types,
                 max_batch=self._max_batch,
+                gather=self._gather,
             )
         )
         try:

@@ -1,6 +1,6 @@
 """The feed's requests as queries, checked, and stored events as messages."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +15,8 @@ from services.chassis.validation import MAX_INT64, Check
 DEFAULT_BATCH = 100
 MAX_TYPES = 100
 MAX_NAME_CHARACTERS = 200
+# Longer, and a heartbeat would be late.
+MAX_GATHER = timedelta(seconds=1)
 
 _TYPE_URL_PREFIX = "type.googleapis.com/"
 
@@ -51,12 +53,20 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
     _check_position(check, request.after_position)
     types = _types(check, request)
     check.that(request.max_batch >= 0, "max_batch", "must not be negative")
+    gather = check.duration(
+        "gather",
+        request.gather,
+        present=request.HasField("gather"),
+        minimum=timedelta(),
+        maximum=MAX_GATHER,
+    )
     check.done()
     return FeedQuery(
         after_position=request.after_position,
         limit=min(request.max_batch or DEFAULT_BATCH, MAX_PAGE_SIZE),
         epoch=epoch,
         types=types,
+        gather_s=0.0 if gather is None else gather.total_seconds(),
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from functools import partial
 
 import grpc
@@ -51,8 +52,8 @@ class Subscription:
     """Applies the feed behind `feed`, a channel, with `handler`, as the consumer `consumer`.
 
     A consumer's name is its identity: all instances use the same, and another name begins anew.
-    Only events of `types` are delivered; all where there are none. Make it on the event loop
-    that runs `run`.
+    Only events of `types` are delivered; all where there are none. The feed may `gather` events for
+    so long, which makes fewer and larger transactions. Make it on the event loop that runs `run`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Subscription:
         rng: random.Random,
         types: Sequence[str] = (),
         max_batch: int = DEFAULT_BATCH,
+        gather: timedelta | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self.inbox = Inbox(consumer=consumer, handler=handler, clock=clock, ids=ids)
@@ -86,6 +88,7 @@ class Subscription:
             consumer=consumer,
             types=tuple(types),
             max_batch=max_batch,
+            gather=gather,
             clock=clock,
             stopping=self._stopping,
         )

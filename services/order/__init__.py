@@ -2,8 +2,8 @@
 
 It owns orders (event-sourced, streams `ord_<uuid>`) and the checkout saga that calls inventory
 and payment. RPCs: OrderService (CreateOrder, GetOrder, BatchGetOrders, ListOrders, CancelOrder,
-FulfillOrder, WatchOrder, ListOrderEvents; GetCustomerSummary not yet) and SagaAdminService
-(ListSagas, GetSaga, RetrySaga).
+FulfillOrder, WatchOrder, ListOrderEvents, GetCustomerSummary) and SagaAdminService (ListSagas,
+GetSaga, RetrySaga). The customer summary follows its own feed and that of payment.
 
 Its events: OrderPlaced, StockReserved, PaymentAuthorized, CaptureRequested (the pivot),
 OrderConfirmed, CancelRequested, CancellationStarted, OrderRejected, OrderCancelled,

@@ -16,6 +16,7 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
+from services.order.following import feeds_of
 from services.order.parts import NAME, Means, Participants
 from services.order.service import build
 from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
@@ -41,6 +42,7 @@ async def main() -> None:
             service_config=PAYMENT_CONFIG,
             spans=spans,
         ) as payment,
+        feeds_of(targets, clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -50,6 +52,7 @@ async def main() -> None:
                 rng=rng,
                 participants=Participants(inventory, payment),
                 settings=saga,
+                feeds=feeds,
                 owner=settings.instance_id or NAME,
                 spans=spans,
             ),

@@ -85,11 +85,11 @@ class SagaNotRetryableError(OrderError):
 
 
 class ViewLaggingError(OrderError):
-    """The list has not reached the position that was asked for."""
+    """A view has not reached the position that was asked for."""
 
     def __init__(self, *, position: int, min_position: int) -> None:
         super().__init__(
-            f"the list has reached position {position}, not {min_position}",
+            f"the view has reached position {position}, not {min_position}",
             position=str(position),
             min_position=str(min_position),
         )

@@ -43,6 +43,14 @@ class Participants:
 
 
 @dataclass(frozen=True, slots=True)
+class Feeds:
+    """The channels to the feeds that the customer summary is made of; ours is one of them."""
+
+    orders: grpc.aio.Channel
+    payments: grpc.aio.Channel
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What an instance consists of, without its servers; `tailer` and `driver` want to be run."""
 
@@ -63,8 +71,8 @@ class Parts:
 class Means:
     """What an instance works with: where time, ids and chance come from, and whom it calls.
 
-    `owner` names the instance; each run of it owns its leases under a name of its own. `spans`
-    are those of the process, where it is traced.
+    Without `feeds` it has no customer summary. `owner` names the instance; each run of it owns its
+    leases under a name of its own. `spans` are those of the process, where it is traced.
     """
 
     clock: Clock
@@ -72,6 +80,7 @@ class Means:
     rng: random.Random
     participants: Participants
     settings: SagaSettings
+    feeds: Feeds | None = None
     owner: str = NAME
     poll_s: float = POLL_S
     spans: Spans | None = None

@@ -60,6 +60,14 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedSummary:
+    """Whose summary, and how far it must have come before it may answer."""
+
+    customer_id: str
+    min_position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Paged(Generic[T]):
     """One page; the token is empty on the last one."""
 
@@ -146,6 +154,15 @@ def watch_order(request: rpc.WatchOrderRequest) -> Watched:
     after_version = _version(check, "after_version", request.after_version)
     check.done()
     return Watched(request.order_id, after_version, request.follow)
+
+
+def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> WantedSummary:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.text("customer_id", request.customer_id, max_len=64)
+    check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
+    check.done()
+    return WantedSummary(request.customer_id, request.min_position)
 
 
 def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:

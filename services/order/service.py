@@ -17,6 +17,7 @@ from services.chassis.database import Database
 from services.chassis.feed import Feed
 from services.chassis.server import Service
 from services.order.admin_servicer import SagaAdminServicer
+from services.order.following import Following, follow
 from services.order.parts import NAME, Means, Parts, assemble
 from services.order.servicer import OrderServicer
 from services.order.wire import AGGREGATE_TYPES, ERRORS
@@ -29,14 +30,16 @@ _WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
 
 
-def to_service(parts: Parts, *, clock: Clock) -> Service:
+def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Service:
     """The parts behind their RPCs."""
+    subscriptions = () if following is None else following.subscriptions
     orders = OrderServicer(
         database=parts.database,
         log=parts.log,
         store=parts.store,
         ordering=parts.ordering,
         waiting=parts.waiting,
+        summaries=None if following is None else following.summaries,
     )
     admin = SagaAdminServicer(
         database=parts.database, sagas=parts.sagas, ordering=parts.ordering, clock=clock
@@ -59,8 +62,13 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             tailer=parts.tailer,
             clock=clock,
         ),
-        background=(parts.tailer.run, parts.driver.run),
-        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        dead_letters=None if following is None else following.dead_letters,
+        background=(parts.tailer.run, parts.driver.run, *(each.run for each in subscriptions)),
+        on_drain=(
+            parts.tailer.stop_waiters,
+            *(each.drain for each in subscriptions),
+            parts.driver.drain,
+        ),
     )
 
 
@@ -76,6 +84,7 @@ async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIt
     )
     try:
         await database.migrate(MIGRATIONS)
-        yield to_service(assemble(database, means), clock=means.clock)
+        parts = assemble(database, means)
+        yield to_service(parts, follow(parts, means), clock=means.clock)
     finally:
         await database.close()

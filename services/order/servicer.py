@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import NoReturn
 
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1 import order_service_pb2_grpc
@@ -16,6 +15,7 @@ from services.order import intentions, projection, queries, wire
 from services.order.ordering import Ordering
 from services.order.projection import Shown
 from services.order.store import OrderStore
+from services.order.summaries import Summaries
 from services.order.waiting import Waiting, patience_s
 
 
@@ -30,12 +30,14 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         store: OrderStore,
         ordering: Ordering,
         waiting: Waiting,
+        summaries: Summaries | None,
     ) -> None:
         self._database = database
         self._log = log
         self._store = store
         self._ordering = ordering
         self._waiting = waiting
+        self._summaries = summaries
 
     async def CreateOrder(
         self, request: rpc.CreateOrderRequest, context: Context
@@ -128,8 +130,11 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
 
     async def GetCustomerSummary(
         self, request: rpc.GetCustomerSummaryRequest, context: Context
-    ) -> NoReturn:
-        raise NotImplementedYetError("OrderService.GetCustomerSummary")
+    ) -> rpc.GetCustomerSummaryResponse:
+        if self._summaries is None:
+            raise NotImplementedYetError("OrderService.GetCustomerSummary")
+        wanted = queries.get_customer_summary(request)
+        return await self._summaries.get(wanted, patience_s(context.time_remaining()))
 
 
 def _tell_replayed(shown: Shown, context: Context) -> None:

@@ -71,12 +71,13 @@ class SagaSettings(BaseSettings):
 
 
 class ParticipantSettings(BaseSettings):
-    """Where inventory and payment are found, as targets of `discovery`."""
+    """Where inventory, payment and our own feed are found, as targets of `discovery`."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
     inventory_target: str = "consul:///inventory"
     payment_target: str = "consul:///payment"
+    order_target: str = "consul:///order"
 
 
 # Their answers take as long as a processor or a lock: that says nothing of the instance.

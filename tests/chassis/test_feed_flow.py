@@ -8,8 +8,20 @@ from sqlalchemy import Connection
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis.event_log import EventLog
+from services.chassis.feed_wire import MAX_GATHER
 from tests.databases import Databases, Gate, opened_database
-from tests.event_source import Source, append_to, event_source, new_event, next_batch, read_events
+from tests.event_consumer import while_time_passes
+from tests.event_source import (
+    Source,
+    append_to,
+    event_source,
+    new_event,
+    next_batch,
+    read_events,
+    text_of,
+)
+from tests.manual_clock import ManualClock
+from tests.rich_status import refusal
 
 WAIT_S = 60.0
 SUBSCRIBERS = 8
@@ -134,3 +146,28 @@ async def test_a_subscriber_that_does_not_read_is_not_read_for(databases: Databa
         call.cancel()
 
     assert [event.position for event in events] == list(range(1, total + 1))
+
+
+async def test_a_subscriber_may_have_events_gathered(tmp_path: Path) -> None:
+    """What comes soon after the last message comes together, later."""
+    clock = ManualClock()
+    async with event_source(tmp_path, clock=clock) as source, asyncio.timeout(WAIT_S):
+        call = source.subscribe(gather=MAX_GATHER)
+        assert (await call.read()).WhichOneof("item") == "heartbeat"
+        await clock.advance(MAX_GATHER.total_seconds() / 2)
+        await source.append("ord_1", "Placed")
+        await source.append("ord_1", "Confirmed")
+        gathered = asyncio.ensure_future(next_batch(call))
+        for _ in range(20):
+            await source.stub.GetFeed(pb.GetFeedRequest())
+        assert not gathered.done()
+        await while_time_passes(clock, asyncio.wait({gathered}))
+        assert [text_of(event) for event in await gathered] == ["Placed", "Confirmed"]
+        call.cancel()
+
+
+async def test_events_are_not_gathered_for_longer_than_a_heartbeat(tmp_path: Path) -> None:
+    """A subscriber would take the feed for dead."""
+    async with event_source(tmp_path) as source:
+        refused = await refusal(source.subscribe(gather=2 * MAX_GATHER).read())
+        assert set(refused.bad_fields) == {"gather"}

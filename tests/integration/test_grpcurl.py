@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDERS = "tradepost.order.v1.OrderService"
 NAMESPACE = UUID("5b1d1a52-0000-4a0e-9d0f-6b8f0f6f2a11")
 # grpcurl exits with 64 + the gRPC status code.
-INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED = 64 + 3, 64 + 5, 64 + 12
+INVALID_ARGUMENT, NOT_FOUND = 64 + 3, 64 + 5
 
 
 async def call(instance: Instance, method: str, request: dict[str, Any], *flags: str) -> Said:
@@ -130,7 +130,7 @@ async def test_a_declined_payment_is_an_answer(order_instances: tuple[Instance, 
     [
         ("CreateOrder", {"request_id": "no uuid"}, INVALID_ARGUMENT, "INVALID_REQUEST"),
         ("GetOrder", {"order_id": "ord_" + "0" * 32}, NOT_FOUND, "ORDER_NOT_FOUND"),
-        ("GetCustomerSummary", {"customer_id": "ada"}, UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+        ("GetCustomerSummary", {"customer_id": ""}, INVALID_ARGUMENT, "INVALID_REQUEST"),
     ],
 )
 async def test_errors_are_documented(

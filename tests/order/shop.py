@@ -18,11 +18,14 @@ from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
+import discovery
 from discovery.clock import Clock, SystemClock
+from discovery.memory import MemoryRegistry
+from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service, running
 from services.chassis.settings import ServerSettings
-from services.order.parts import Means, Participants
+from services.order.parts import Feeds, Means, Participants
 from services.order.service import build
 from services.order.settings import SagaSettings
 from tests.order.fake_payment import FakePayment
@@ -45,6 +48,9 @@ class Shop:
         self.inventory = FakeInventory(clock=self.clock, script=self.script)
         self.inventory.stock = Counter({"milk": 1_000_000, "tea": 1_000_000, "gold": 1})
         self.payment = FakePayment(clock=self.clock, script=self.script)
+        # Where the instances are found, and what they follow; unset, they make no summary.
+        self.registry = MemoryRegistry()
+        self.feeds: Feeds | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
@@ -55,6 +61,7 @@ class Shop:
             rng=self.rng,
             participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
             settings=SagaSettings(),
+            feeds=self.feeds,
             owner=owner,
             poll_s=0.02,
         )
@@ -72,11 +79,16 @@ class Shop:
             running(
                 service,
                 settings=ServerSettings(
-                    port=0, drain_s=0, stop_grace_s=2, max_concurrent=max_concurrent
+                    port=0,
+                    drain_s=0,
+                    stop_grace_s=2,
+                    max_concurrent=max_concurrent,
+                    instance_id=f"order-{owner}",
                 ),
                 clock=system,
                 ids=self.ids,
                 rng=self.rng,
+                registrar=self.registry,
             ) as server,
         ):
             yield service, server.endpoint
@@ -130,6 +142,17 @@ class Instance:
     orders: OrderServiceAsyncStub
     admin: SagaAdminServiceAsyncStub
     service: Service
+
+
+def own_feed(registry: MemoryRegistry) -> discovery.Channel:
+    """A channel to the instances that are registered as the order service."""
+    return discovery.open_channel(
+        "memory:///order",
+        watcher=registry,
+        service_config=FEED_CONFIG,
+        clock=SystemClock(),
+        rng=random.Random(7),
+    )
 
 
 def new_request_id() -> str:

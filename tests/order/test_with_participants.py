@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 import pytest
@@ -27,21 +28,23 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import SystemClock
+from discovery.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service, running
 from services.chassis.settings import ServerSettings
 from services.inventory.service import build as build_inventory
-from services.order.parts import Means, Participants
+from services.order.parts import Feeds, Means, Participants
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.service import build as build_payment
 from services.payment.simulated_processor import open_simulated_processor
 from tests.databases import Databases
-from tests.order.shop import cancel_of, create, fulfill_of, new_request_id, order_of
+from tests.order.shop import cancel_of, create, fulfill_of, new_request_id, order_of, own_feed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNITS = 1_000
+WAIT_S = 60.0
 
 
 @dataclass
@@ -74,12 +77,14 @@ async def suite(
     clock, rng = SystemClock(), random.Random(5)
     ids = IdFactory(clock=clock, rng=rng)
 
+    registry = MemoryRegistry()
+    settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)
+    serve = partial(running, settings=settings, clock=clock, ids=ids, rng=rng, registrar=registry)
     async with AsyncExitStack() as open_now:
         enter = open_now.enter_async_context
 
         async def channel_to(service: Service) -> grpc.aio.Channel:
-            settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)
-            server = await enter(running(service, settings=settings, clock=clock, ids=ids, rng=rng))
+            server = await enter(serve(service))
             return await enter(grpc.aio.insecure_channel(server.endpoint))
 
         inventory = await channel_to(
@@ -99,6 +104,7 @@ async def suite(
             rng=rng,
             participants=Participants(inventory, payment),
             settings=SagaSettings(),
+            feeds=Feeds(await enter(own_feed(registry)), payment),
         )
         order = await channel_to(await enter(build_order(database_url=url("order"), means=means)))
         suite = Suite(
@@ -243,3 +249,22 @@ async def test_many_orders_at_once_keep_the_books(suite: Suite) -> None:
         payment = await suite.payment(order)
         taken = 0 if payment is None else payment.captured_amount.minor_units
         assert taken == (order.total.minor_units if order in confirmed else 0)
+
+
+async def test_a_summary_says_what_a_customer_was_charged(suite: Suite) -> None:
+    """Kept, sent back or declined: orders as the order service tells, money as payment tells."""
+    kept = await create(suite.orders, "summed", quantity=2)
+    back = await create(suite.orders, "summed", quantity=1)
+    await create(suite.orders, "summed", method="pm_fraud")
+    cancelled = await suite.orders.CancelOrder(cancel_of(back.order_id))
+    request = rpc.GetCustomerSummaryRequest(customer_id="summed", min_position=cancelled.position)
+    # The money comes by the other feed.
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            said = await suite.orders.GetCustomerSummary(request, timeout=WAIT_S)
+            (spend,) = said.summary.spend or [rpc.CustomerSpend()]
+            if spend.refunded_amount.minor_units:
+                break
+    assert (said.summary.order_count, said.summary.confirmed_count) == (3, 1)
+    assert spend.captured_amount.minor_units == kept.total.minor_units + back.total.minor_units
+    assert spend.refunded_amount == back.total

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
 from tradepost.event.v1 import event_pb2 as _event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -30,18 +33,20 @@ class ReadEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., next_position: _Optional[int] = ..., head_position: _Optional[int] = ...) -> None: ...
 
 class SubscribeEventsRequest(_message.Message):
-    __slots__ = ("consumer", "epoch", "after_position", "types", "max_batch")
+    __slots__ = ("consumer", "epoch", "after_position", "types", "max_batch", "gather")
     CONSUMER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
+    GATHER_FIELD_NUMBER: _ClassVar[int]
     consumer: str
     epoch: str
     after_position: int
     types: _containers.RepeatedScalarFieldContainer[str]
     max_batch: int
-    def __init__(self, consumer: _Optional[str] = ..., epoch: _Optional[str] = ..., after_position: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., max_batch: _Optional[int] = ...) -> None: ...
+    gather: _duration_pb2.Duration
+    def __init__(self, consumer: _Optional[str] = ..., epoch: _Optional[str] = ..., after_position: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., max_batch: _Optional[int] = ..., gather: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("events",)

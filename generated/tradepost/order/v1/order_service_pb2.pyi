@@ -221,9 +221,11 @@ class CustomerSummary(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ..., order_count: _Optional[int] = ..., confirmed_count: _Optional[int] = ..., spend: _Optional[_Iterable[_Union[CustomerSpend, _Mapping]]] = ..., last_order_id: _Optional[str] = ..., last_order_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetCustomerSummaryResponse(_message.Message):
-    __slots__ = ("summary", "position")
+    __slots__ = ("summary", "position", "payment_position")
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_POSITION_FIELD_NUMBER: _ClassVar[int]
     summary: CustomerSummary
     position: int
-    def __init__(self, summary: _Optional[_Union[CustomerSummary, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+    payment_position: int
+    def __init__(self, summary: _Optional[_Union[CustomerSummary, _Mapping]] = ..., position: _Optional[int] = ..., payment_position: _Optional[int] = ...) -> None: ...

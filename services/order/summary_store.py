@@ -1,0 +1,145 @@
+"""The customer summary in its tables, inside the caller's transaction."""
+
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, bindparam, insert, select, update
+
+from services.chassis.prepared import Prepared
+from services.order.summary import Entry, SeenOrder, Spend, Totals, add, count
+from services.order.summary_tables import SummaryTables, summary_tables
+
+
+class SummaryStore:
+    """Counts orders and payments in one set of tables."""
+
+    def __init__(self, tables: SummaryTables) -> None:
+        self._orders = _Rows(tables.orders)
+        self._payments = _Rows(tables.payments)
+        self._totals = _Rows(tables.totals)
+        self._spend = _Rows(tables.spend)
+
+    def order(self, connection: Connection, order_id: str) -> SeenOrder:
+        """What is known of an order; nothing yet, where it is new."""
+        row = self._orders.get(connection, order_id)
+        if row is None:
+            return SeenOrder(order_id)
+        customer_id, place_micros, is_confirmed, is_sent_back = row
+        return SeenOrder(
+            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_sent_back)
+        )
+
+    def learn(self, connection: Connection, before: SeenOrder, after: SeenOrder) -> None:
+        """Know more of an order, and count it for its customer."""
+        self._orders.put(
+            connection,
+            after.order_id,
+            values=(
+                after.customer_id,
+                after.place_micros,
+                int(after.is_confirmed),
+                int(after.is_sent_back),
+            ),
+        )
+        customer_id = after.customer_id
+        if not customer_id:
+            return
+        totals = count(self.totals(connection, customer_id), before, after)
+        self._totals.put(
+            connection,
+            customer_id,
+            values=(
+                totals.order_count,
+                totals.confirmed_count,
+                totals.last_order_id,
+                totals.last_order_micros,
+            ),
+        )
+        if before.customer_id:
+            return
+        for entry_id, *moved in self._payments.list(connection, after.order_id):
+            self._add(connection, customer_id, Entry(after.order_id, entry_id, *moved))
+
+    def enter(self, connection: Connection, entry: Entry) -> None:
+        """Count money that moved; nothing where that entry is known.
+
+        Money of an order that nobody is known to have placed waits until somebody is.
+        """
+        if self._payments.get(connection, entry.order_id, entry.entry_id) is not None:
+            return
+        self._payments.add(
+            connection,
+            entry.order_id,
+            entry.entry_id,
+            values=(entry.currency_code, entry.captured_minor, entry.refunded_minor),
+        )
+        customer_id = self.order(connection, entry.order_id).customer_id
+        if customer_id:
+            self._add(connection, customer_id, entry)
+
+    def totals(self, connection: Connection, customer_id: str) -> Totals:
+        """What a customer's orders add up to; zero where there are none."""
+        row = self._totals.get(connection, customer_id)
+        return Totals(customer_id) if row is None else Totals(customer_id, *row)
+
+    def spend(self, connection: Connection, customer_id: str) -> tuple[Spend, ...]:
+        """What a customer spent, by currency."""
+        return tuple(Spend(*row) for row in self._spend.list(connection, customer_id))
+
+    def _add(self, connection: Connection, customer_id: str, entry: Entry) -> None:
+        currency_code = entry.currency_code
+        row = self._spend.get(connection, customer_id, currency_code)
+        spend = add(Spend(currency_code, *(row or ())), entry)
+        self._spend.put(
+            connection,
+            customer_id,
+            currency_code,
+            values=(spend.captured_minor, spend.refunded_minor),
+        )
+
+
+class _Rows:
+    """One table's statements: rows by their whole key, and by the first part of it."""
+
+    def __init__(self, table: Table) -> None:
+        self._keys = [column.name for column in table.c if column.primary_key]
+        self._values = [column.name for column in table.c if not column.primary_key]
+        keys = [table.c[name] == bindparam(f"of_{name}") for name in self._keys]
+        values: list[Column[str] | Column[int]] = [table.c[name] for name in self._values]
+        self._get = Prepared(select(*values).where(*keys))
+        self._list = Prepared(
+            select(*(table.c[name] for name in self._keys[1:]), *values)
+            .where(keys[0])
+            .order_by(*table.primary_key)
+        )
+        self._insert = Prepared(insert(table).inline())
+        self._update = Prepared(
+            update(table)
+            .where(*keys)
+            .values({name: bindparam(f"new_{name}") for name in self._values})
+        )
+
+    def get(self, connection: Connection, *key: str) -> tuple[Any, ...] | None:
+        """The values of one row."""
+        row: tuple[Any, ...] | None = self._get.first(connection, **self._of(key))
+        return row
+
+    def list(self, connection: Connection, first: str) -> list[tuple[Any, ...]]:
+        """The rows of the first part of a key, without it, in the order of their keys."""
+        return list(self._list.all(connection, **self._of((first,))))
+
+    def put(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
+        """Write a row, new or not."""
+        new = {f"new_{name}": value for name, value in zip(self._values, values, strict=True)}
+        if self._update.change(connection, **self._of(key), **new) == 0:
+            self.add(connection, *key, values=values)
+
+    def add(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
+        """Write a new row."""
+        row = dict(zip((*self._keys, *self._values), (*key, *values), strict=True))
+        self._insert.change(connection, **row)
+
+    def _of(self, key: tuple[str, ...]) -> dict[str, object]:
+        return {f"of_{name}": value for name, value in zip(self._keys, key, strict=False)}
+
+
+SUMMARY = SummaryStore(summary_tables())
