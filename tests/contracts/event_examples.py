@@ -1,0 +1,92 @@
+"""One example of every event that payment and inventory record, in the order of a story.
+
+Their bytes, as each version wrote them, are in `golden_events.json`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
+from tradepost.inventory.v1 import inventory_event_pb2
+from tradepost.order.v1 import order_event_pb2
+from tradepost.payment.v1 import payment_event_pb2
+
+from services.chassis.event_log import NewEvent
+from services.inventory import reservation as rsv
+from services.inventory import stock
+from services.inventory.pricing import Line, Shortage
+from services.inventory.pricing import Refusal as ShelfRefusal
+from services.inventory.pricing import RefusalReason as ShelfRefusalReason
+from services.inventory.wire_events import to_new_event as of_inventory
+from services.payment import events as pay
+from services.payment.payment import DeclineCode, Money, Origin, Refusal, RefusalReason
+from services.payment.wire_events import to_new_event as of_payment
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_BY_CALL = Origin.ORCHESTRATED
+_USD_500 = Money("USD", 500)
+_MILK = stock.Money("USD", 250)
+
+_PAYMENT: tuple[pay.Event, ...] = (
+    pay.AuthorizationRequested(
+        "pay_1", "ord_1", "ann", _USD_500, "pm_visa", timedelta(days=7), "req_1", _BY_CALL
+    ),
+    pay.PaymentAuthorized("pay_1", "ord_1", _USD_500, "ref_1", NOON + timedelta(days=7), _BY_CALL),
+    pay.PaymentDeclined(
+        "pay_2",
+        "ord_2",
+        Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"}),
+        DeclineCode.EXPIRED_CARD,
+        _BY_CALL,
+    ),
+    pay.CaptureStarted("pay_1", "req_2", _BY_CALL),
+    pay.PaymentCaptured("pay_1", "ord_1", _USD_500, "req_2", _BY_CALL),
+    pay.CaptureRefused(
+        "pay_3", "req_3", Refusal(RefusalReason.NOT_CAPTURED, {"why": "DO_NOT_HONOR"}), _BY_CALL
+    ),
+    pay.VoidRequested("pay_3", "req_4", "too late"),
+    pay.PaymentVoided("pay_3", "ord_3", "req_5"),
+    pay.AuthorizationFenced("pay_4", "ord_4", "req_6", "req_7"),
+    pay.AuthorizationExpired("pay_5"),
+    pay.RefundRequested("pay_1", "rfd_1", "req_8", Money("USD", 200)),
+    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200)),
+    pay.RefundFailed("pay_1", "rfd_2", Refusal(RefusalReason.REFUND_REFUSED)),
+)
+_INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
+    stock.ItemUpserted("milk", "Milk", _MILK, 100),
+    stock.StockAdjusted("milk", -3, "spilt"),
+    rsv.Held(
+        "rsv_1",
+        "ord_1",
+        (Line("milk", 2, "Milk", _MILK),),
+        stock.Money("USD", 500),
+        NOON + timedelta(seconds=120),
+    ),
+    rsv.Rejected(
+        "rsv_2",
+        "ord_2",
+        ShelfRefusal(ShelfRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
+    ),
+    rsv.Committed("rsv_1"),
+    rsv.Released("rsv_3", "ord_3", "cancelled", tombstone=True),
+    rsv.Expired("rsv_4"),
+    rsv.Fulfilled("rsv_1"),
+)
+
+
+def as_encoded_today() -> dict[str, list[NewEvent]]:
+    """The examples as today's code stores them, by service."""
+    return {
+        "payment": [of_payment(event) for event in _PAYMENT],
+        "inventory": [of_inventory(event) for event in _INVENTORY],
+    }
+
+
+def events_of_the_contract() -> dict[str, type[Message]]:
+    """Every event by its full name: the messages of the event files that are in no other."""
+    files = (payment_event_pb2, inventory_event_pb2, order_event_pb2)
+    return {
+        descriptor.full_name: getattr(file, name)
+        for file in files
+        for name, descriptor in file.DESCRIPTOR.message_types_by_name.items()
+        if descriptor is not order_event_pb2.PlacedLine.DESCRIPTOR
+    }

@@ -1,0 +1,108 @@
+"""What was stored once is read for ever: bytes of every event, as each version wrote them.
+
+The bytes are in `golden_events.json`, by service and in the order of `event_examples`. When an
+event gains a field, its new bytes are added behind the old ones; none is ever changed. Those of
+orders, which are folded again at every read, are in tests/order/test_wire.py.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from sqlalchemy import create_engine
+from tradepost.event.v1.event_pb2 import Event
+
+from services.order import events
+from services.order.consumer import PAYMENT_TYPES, PaymentFacts
+from services.order.domain import evolve as evolve_order
+from services.order.state import Order, OrderState
+from services.order.summary import Placed, SeenOrder, Spend, evolve
+from services.order.summary_store import SUMMARY
+from services.order.summary_tables import summary_tables
+from services.order.wire_events import from_stored, type_of
+from tests.contracts.event_examples import as_encoded_today, events_of_the_contract
+from tests.order.test_wire import GOLDEN as GOLDEN_ORDER
+from tests.order.test_wire import NOON
+from tests.order.test_wire import stored as as_stored
+
+_PATH = Path(__file__).with_name("golden_events.json")
+_CONTRACT = events_of_the_contract()
+# By service: for each example its type, and its bytes in hex, the oldest first.
+GOLDEN: dict[str, list[tuple[str, list[str]]]] = json.loads(_PATH.read_text())
+
+
+def stored() -> Iterator[tuple[str, str, bytes]]:
+    """Service, type and payload of everything that was ever written."""
+    for service, examples in GOLDEN.items():
+        for name, versions in examples:
+            for version in versions:
+                yield service, name, bytes.fromhex(version)
+
+
+def parsed(name: str, payload: bytes) -> Message:
+    """The message of a payload."""
+    return _CONTRACT[name].FromString(payload)
+
+
+def test_every_event_of_the_contract_has_golden_bytes() -> None:
+    """A new event needs an example, and the bytes of its first version."""
+    known = {name for _, name, _ in stored()} | {type_of(type(event)) for event, _ in GOLDEN_ORDER}
+    assert known == set(_CONTRACT)
+
+
+@pytest.mark.parametrize("service", GOLDEN)
+def test_todays_events_mean_what_their_golden_bytes_say(service: str) -> None:
+    """The newest bytes of each example are those that are written now, field by field."""
+    today = as_encoded_today()[service]
+    assert [new.type for new in today] == [name for name, _ in GOLDEN[service]]
+    for new, (name, versions) in zip(today, GOLDEN[service], strict=True):
+        assert parsed(name, new.payload) == parsed(name, bytes.fromhex(versions[-1]))
+
+
+@pytest.mark.parametrize(("name", "payload"), [each[1:] for each in stored()])
+def test_nothing_that_was_stored_is_lost(name: str, payload: bytes) -> None:
+    """No field was dropped from the contract or given another number or type."""
+    message = parsed(name, payload)
+    assert not len(UnknownFieldSet(message))  # type: ignore[no-untyped-call]
+    assert parsed(name, message.SerializeToString()) == message
+
+
+def test_what_payment_stored_adds_up_the_same_for_ever() -> None:
+    """A summary is rebuilt from bytes of every version, and each fact counts once."""
+    counted: Counter[str] = Counter()
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        summary_tables().orders.metadata.create_all(connection)
+        placed = evolve(SeenOrder("ord_1"), Placed("ann", 0))
+        SUMMARY.learn(connection, SeenOrder("ord_1"), placed)
+        apply = PaymentFacts()
+        for _, name, payload in stored():
+            if name in PAYMENT_TYPES:
+                apply(connection, Event(type=name, payload=Any(value=payload)))
+                counted[name] += 1
+        assert set(counted) == set(PAYMENT_TYPES)
+        assert SUMMARY.spend(connection, "ann") == (Spend("USD", 500, 200),)
+    engine.dispose()
+
+
+def test_an_order_is_rebuilt_from_its_golden_bytes() -> None:
+    """From placed to sent back, each event read from what the first version wrote."""
+    golden = {type(event): bytes.fromhex(written) for event, written in GOLDEN_ORDER}
+    order = Order("ord_1")
+    for kind in (
+        events.OrderPlaced,
+        events.StockReserved,
+        events.PaymentAuthorized,
+        events.CaptureRequested,
+        events.OrderConfirmed,
+        events.RefundStarted,
+        events.OrderRefunded,
+    ):
+        order = evolve_order(order, from_stored(as_stored(type_of(kind), golden[kind])), NOON)
+    assert (order.state, order.customer_id, order.version) == (OrderState.REFUNDED, "ann", 7)
+    assert order.total == events.Money("USD", 200)
