@@ -1,6 +1,10 @@
-"""`python -m services.order`: reads the settings and serves until it is told to stop."""
+"""`python -m services.order`: reads the settings and serves until it is told to stop.
+
+`python -m services.order rebuild` rebuilds the read models beside the instances that serve.
+"""
 
 import random
+import sys
 
 import uvloop
 
@@ -16,6 +20,7 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
+from services.order import rebuild_command
 from services.order.following import feeds_of
 from services.order.parts import NAME, Means, Participants
 from services.order.service import build
@@ -71,4 +76,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(uvloop.run(rebuild_command.main(sys.argv[1:], rng=random.Random())))
     uvloop.run(main())

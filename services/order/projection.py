@@ -90,28 +90,32 @@ class OrderFilter:
 
 def write(connection: Connection, standing: Standing, *, is_new: bool) -> None:
     """Show what an append has made of an order."""
-    order = standing.order
-    message = to_order(order).SerializeToString()
     if is_new:
-        _INSERT.change(
-            connection,
-            order_id=order.order_id,
-            customer_id=order.customer_id,
-            state=int(order.state),
-            needs_review=order.needs_review,
-            create_time=to_micros(order.create_time),
-            position=standing.position,
-            message=message,
-        )
+        _INSERT.change(connection, **row_of(standing))
         return
+    order = standing.order
     _UPDATE.change(
         connection,
         of_order=order.order_id,
         new_state=int(order.state),
         new_needs_review=order.needs_review,
         new_position=standing.position,
-        new_message=message,
+        new_message=to_order(order).SerializeToString(),
     )
+
+
+def row_of(standing: Standing) -> dict[str, object]:
+    """The whole row of an order."""
+    order = standing.order
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "state": int(order.state),
+        "needs_review": order.needs_review,
+        "create_time": to_micros(order.create_time),
+        "position": standing.position,
+        "message": to_order(order).SerializeToString(),
+    }
 
 
 def shown(standing: Standing) -> Shown:

@@ -88,6 +88,14 @@ class OrderStore:
         stored = self._log.read_stream(connection, order.order_id, after_version=order.version)
         return _fold(after, stored)
 
+    def as_of(self, connection: Connection, order_id: str, position: int) -> Standing:
+        """The order as it stood when the log had come to `position`."""
+        stored = self._log.read_stream(connection, order_id)
+        standing = Standing(Order(order_id))
+        for newer in _fold(standing, [each for each in stored if each.position <= position]):
+            standing = newer
+        return standing
+
     def query(self, connection: Connection, query: OrderQuery) -> Standing:
         """The version asked for. Raises OrderNotFoundError and VersionOutOfRangeError."""
         versions = tuple(self.versions(connection, Standing(Order(query.order_id))))

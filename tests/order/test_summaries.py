@@ -3,72 +3,39 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
-from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as feed_rpc
 from tradepost.event.v1.event_service_pb2_grpc import DeadLetterServiceStub
 from tradepost.order.v1 import order_service_pb2 as rpc
-from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 from discovery.clock import SystemClock
-from services.chassis.event_log import NewEvent
 from services.chassis.ids import IdFactory
 from services.chassis.inbox import Inbox, Place
 from services.order.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts
 from services.order.errors import ViewLaggingError
-from services.order.parts import Feeds
 from services.order.queries import WantedSummary
 from services.order.service import MIGRATIONS
 from services.order.summaries import Summaries
 from tests.databases import opened_database
 from tests.event_consumer import while_time_passes
-from tests.event_source import Source, event_source
 from tests.order import facts
+from tests.order.market import Market, open_market, summary_of
 from tests.order.rig import Rig
-from tests.order.shop import Shop, cancel_of, order_of, own_feed
+from tests.order.shop import Shop, cancel_of, order_of
 from tests.rich_status import refusal
 
 WAIT_S = 60.0
 
 
-@dataclass
-class Market:
-    """A shop, and a payment service that only tells."""
-
-    shop: Shop
-    payments: Source
-
-    async def pay(self, event: event_pb2.Event) -> int:
-        """Payment tells a fact; its position."""
-        told = NewEvent(event.type, event.payload.value)
-        return (await self.payments.append_all(event.aggregate_id, [told]))[-1].position
-
-
 @pytest_asyncio.fixture
 async def market(memory_path: Path) -> AsyncIterator[Market]:
-    """A shop whose instances follow themselves, through discovery, and payment."""
-    shop = Shop(memory_path)
-    async with own_feed(shop.registry) as orders, event_source(memory_path) as payments:
-        shop.feeds = Feeds(orders, payments.channel)
-        yield Market(shop, payments)
-
-
-async def summary_of(
-    stub: OrderServiceAsyncStub, customer: str, *, position: int = 0, payment_position: int = 0
-) -> rpc.CustomerSummary:
-    """What is said of a customer, as soon as both feeds were followed so far."""
-    request = rpc.GetCustomerSummaryRequest(customer_id=customer, min_position=position)
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            said = await stub.GetCustomerSummary(request, timeout=WAIT_S)
-            assert said.position >= position
-            if said.payment_position >= payment_position:
-                return said.summary
+    """A shop, and a payment service that only tells."""
+    async with open_market(memory_path) as market:
+        yield market
 
 
 async def test_a_summary_holds_what_was_answered_before(market: Market) -> None:
