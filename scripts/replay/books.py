@@ -63,6 +63,7 @@ def check(census: Census, tally: Tally) -> tuple[Line, ...]:
         _stock,
         _reservations,
         _notifications,
+        _summaries,
     )
     return tuple(line for section in sections for line in section(census, tally))
 
@@ -224,6 +225,20 @@ def _notifications(census: Census, _: Tally) -> Iterator[Line]:
         each.state != NotificationState.NOTIFICATION_STATE_SENT for each in census.notifications
     )
     yield Line("notifications that nobody took", unsent, 0)
+
+
+def _summaries(census: Census, _: Tally) -> Iterator[Line]:
+    placed = sum(each.order_count for each in census.summaries)
+    yield Line("orders in all summaries = listed", placed, len(census.orders))
+    confirmed = sum(each.confirmed_count for each in census.summaries)
+    kept = sum(order.state in KEPT for order in census.orders)
+    yield Line("confirmed in all summaries = orders", confirmed, kept)
+    spend = [entry for each in census.summaries for entry in each.spend]
+    taken = sum(entry.captured_amount.minor_units for entry in spend)
+    yield Line("captured in all summaries = orders", taken, _totals(census.orders, PAID).total())
+    returned = sum(entry.refunded_amount.minor_units for entry in spend)
+    sent_back = _totals(census.orders, (OrderState.ORDER_STATE_REFUNDED,))
+    yield Line("refunded in all summaries = orders", returned, sent_back.total())
 
 
 def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:

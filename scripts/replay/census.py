@@ -17,7 +17,11 @@ from tradepost.notification.v1.notification_service_pb2 import ListNotifications
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 from tradepost.order.admin.v1.saga_pb2 import Saga
 from tradepost.order.v1.order_pb2 import Order
-from tradepost.order.v1.order_service_pb2 import ListOrdersRequest
+from tradepost.order.v1.order_service_pb2 import (
+    CustomerSummary,
+    GetCustomerSummaryRequest,
+    ListOrdersRequest,
+)
 from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry
 from tradepost.payment.testing.v1.simulated_processor_service_pb2 import (
     ListProcessorEntriesRequest,
@@ -46,6 +50,7 @@ class Census:
     movements: Sequence[StockMovement]
     reservations: Sequence[Reservation]
     notifications: Sequence[Notification]
+    summaries: Sequence[CustomerSummary]
 
 
 class _Page(Protocol):
@@ -63,7 +68,7 @@ async def wait_for_rest(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bool
     Sagas that an operator must review don't count.
     """
     give_up_s = clock.monotonic() + timeout_s
-    for is_over in (_sagas_are_over, _customers_are_told):
+    for is_over in (_sagas_are_over, _customers_are_told, _orders_are_summed_up):
         while not await is_over(stubs):
             if clock.monotonic() > give_up_s:
                 return False
@@ -84,15 +89,24 @@ async def _customers_are_told(stubs: Stubs) -> bool:
     return pending.order_position >= head and not pending.notifications
 
 
+async def _orders_are_summed_up(stubs: Stubs) -> bool:
+    """Whether the customer summary has followed both of its feeds to their heads."""
+    orders = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
+    payments = (await stubs.payment_feed.GetFeed(GetFeedRequest())).head_position
+    said = await stubs.orders.GetCustomerSummary(_summary_of("anybody"))
+    return said.position >= orders and said.payment_position >= payments
+
+
 async def take(stubs: Stubs) -> Census:
     """Everything, page by page. Call it at rest: the pages are not of one transaction."""
-    return Census(
-        orders=await _read(
-            lambda token: stubs.orders.ListOrders(
-                ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
-            ),
-            lambda page: page.orders,
+    orders = await _read(
+        lambda token: stubs.orders.ListOrders(
+            ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
         ),
+        lambda page: page.orders,
+    )
+    return Census(
+        orders=orders,
         sagas=await _sagas(stubs),
         payments=await _read(
             lambda token: stubs.payments.ListPayments(
@@ -126,7 +140,15 @@ async def take(stubs: Stubs) -> Census:
             lambda page: page.reservations,
         ),
         notifications=await _notifications(stubs),
+        summaries=[
+            (await stubs.orders.GetCustomerSummary(_summary_of(customer_id))).summary
+            for customer_id in sorted({order.customer_id for order in orders})
+        ],
     )
+
+
+def _summary_of(customer_id: str) -> GetCustomerSummaryRequest:
+    return GetCustomerSummaryRequest(customer_id=customer_id)
 
 
 async def _sagas(stubs: Stubs) -> list[Saga]:

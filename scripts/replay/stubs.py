@@ -46,6 +46,7 @@ class Stubs:
     processor: SimulatedProcessorServiceAsyncStub
     notifications: NotificationServiceAsyncStub
     order_feed: EventFeedServiceAsyncStub
+    payment_feed: EventFeedServiceAsyncStub
 
 
 @asynccontextmanager
@@ -71,4 +72,5 @@ async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
             processor=SimulatedProcessorServiceStub(payments),
             notifications=NotificationServiceStub(notifications),
             order_feed=EventFeedServiceStub(orders),
+            payment_feed=EventFeedServiceStub(payments),
         )
