@@ -16,6 +16,7 @@ NOTHING = Census(
     movements=(),
     reservations=(),
     notifications=(),
+    summaries=(),
 )
 
 
