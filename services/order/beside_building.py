@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from tradepost.event.v1 import event_service_pb2 as feed_rpc
 from tradepost.event.v1.event_pb2 import Event
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
@@ -28,12 +28,12 @@ STEP_EVENTS = 500
 STEP_PAYMENTS = 200
 
 _TOUCHED = Prepared(
-    select(EVENT.c.stream, func.max(EVENT.c.position))
+    select(EVENT.c.stream)
     .where(
         EVENT.c.position > bindparam("after_position"),
         EVENT.c.position <= bindparam("up_to_position"),
     )
-    .group_by(EVENT.c.stream)
+    .distinct()
 )
 _FORGET = delete(NEXT_VIEW).where(NEXT_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
 _ADD = Prepared(insert(NEXT_VIEW).inline())
@@ -58,7 +58,7 @@ class ViewBuilder:
         """The next rows."""
         reaches = min(self.position + STEP_EVENTS, up_to)
         touched = _TOUCHED.all(connection, after_position=self.position, up_to_position=reaches)
-        rows = [row_of(self._store.as_of(connection, stream, reaches)) for stream, _ in touched]
+        rows = [row_of(self._store.as_of(connection, stream, reaches)) for (stream,) in touched]
         return Step(reaches, rows)
 
     def write(self, connection: Connection, step: Step) -> None:

@@ -10,11 +10,11 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 
 from discovery.clock import Clock, SystemClock
 from services.chassis.channels import participant_channel
-from services.chassis.database import Database
+from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.event_log import EventLog
 from services.chassis.ids import IdFactory
 from services.chassis.inbox import Inbox
-from services.chassis.lease import Leases
+from services.chassis.lease import Leases, StaleLeaseError
 from services.chassis.settings import DatabaseSettings
 from services.order.beside_building import OrderFactsBuilder, PaymentFactsBuilder, ViewBuilder
 from services.order.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts, PaymentFacts
@@ -22,6 +22,14 @@ from services.order.rebuilding import Rebuild, RebuildError, Report
 from services.order.service import MIGRATIONS
 from services.order.settings import ParticipantSettings
 from services.order.store import OrderStore
+
+_FAILURES = (
+    RebuildError,
+    StaleLeaseError,
+    StoreUnavailableError,
+    StoreOverloadedError,
+    grpc.aio.AioRpcError,
+)
 
 
 async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
@@ -46,8 +54,8 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
             report = await rebuild_of(database, payments, clock=clock, rng=rng).run(
                 replace=wanted.replace
             )
-    except (RebuildError, grpc.aio.AioRpcError) as error:
-        sys.stderr.write(f"nothing was changed: {error}\n")
+    except _FAILURES as error:
+        sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1
     finally:
         await database.close()

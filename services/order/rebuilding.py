@@ -96,8 +96,8 @@ class Rebuild:
     async def run(self, *, replace: bool = False) -> Report:
         """Swap where both say the same, or where `replace` says that the facts are right.
 
-        Raises RebuildError, the store's errors, and grpc.aio.AioRpcError of the payment feed;
-        whatever it raises, the live tables are what they were.
+        Raises RebuildError, StaleLeaseError, the store's errors, and grpc.aio.AioRpcError of the
+        payment feed. The live tables are the old ones or the new ones, never anything between.
         """
         claim = await self._database.write(self._take)
         if claim is None:
