@@ -65,8 +65,10 @@ class SqliteDatabases:
     async def migrated(self, versions: Path, name: str) -> str:
         if not self.path(name).exists():
             if versions not in _MIGRATED_FILES:
-                await migrate(self.url("template"), versions)
-                _MIGRATED_FILES[versions] = self.path("template").read_bytes()
+                # One test may need the tables of several services.
+                template = f"template-{len(_MIGRATED_FILES)}"
+                await migrate(self.url(template), versions)
+                _MIGRATED_FILES[versions] = self.path(template).read_bytes()
             self.path(name).write_bytes(_MIGRATED_FILES[versions])
         return self.url(name)
 

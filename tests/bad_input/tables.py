@@ -34,6 +34,7 @@ _FEED = {
             "after_position": kinds.NATURAL,
             "types": _TYPES,
             "max_batch": kinds.PAGE_SIZE,
+            "gather": kinds.AGE,
         },
         refused=(
             _AHEAD,

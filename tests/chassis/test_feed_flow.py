@@ -148,10 +148,10 @@ async def test_a_subscriber_that_does_not_read_is_not_read_for(databases: Databa
     assert [event.position for event in events] == list(range(1, total + 1))
 
 
-async def test_a_subscriber_may_have_events_gathered(tmp_path: Path) -> None:
+async def test_a_subscriber_may_have_events_gathered(databases: Databases) -> None:
     """What comes soon after the last message comes together, later."""
     clock = ManualClock()
-    async with event_source(tmp_path, clock=clock) as source, asyncio.timeout(WAIT_S):
+    async with event_source(databases, clock=clock) as source, asyncio.timeout(WAIT_S):
         call = source.subscribe(gather=MAX_GATHER)
         assert (await call.read()).WhichOneof("item") == "heartbeat"
         await clock.advance(MAX_GATHER.total_seconds() / 2)
@@ -166,8 +166,8 @@ async def test_a_subscriber_may_have_events_gathered(tmp_path: Path) -> None:
         call.cancel()
 
 
-async def test_events_are_not_gathered_for_longer_than_a_heartbeat(tmp_path: Path) -> None:
+async def test_events_are_not_gathered_for_longer_than_a_heartbeat(databases: Databases) -> None:
     """A subscriber would take the feed for dead."""
-    async with event_source(tmp_path) as source:
+    async with event_source(databases) as source:
         refused = await refusal(source.subscribe(gather=2 * MAX_GATHER).read())
         assert set(refused.bad_fields) == {"gather"}

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
+from services.chassis.database import Database
 from services.chassis.event_log import NewEvent
 from services.order.parts import Feeds
+from services.order.service import MIGRATIONS
+from tests.databases import Databases, opened_database
 from tests.event_source import Source, event_source
 from tests.order.shop import Shop, own_feed
 
@@ -24,6 +26,15 @@ class Market:
 
     shop: Shop
     payments: Source
+    databases: Databases
+
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[Database]:
+        """The orders' database as a process of its own sees it that serves nobody."""
+        async with opened_database(
+            self.databases, MIGRATIONS, owner="operator", name="order"
+        ) as database:
+            yield database
 
     async def pay(self, event: event_pb2.Event) -> int:
         """Payment tells a fact; its position."""
@@ -32,12 +43,12 @@ class Market:
 
 
 @asynccontextmanager
-async def open_market(folder: Path) -> AsyncIterator[Market]:
+async def open_market(databases: Databases) -> AsyncIterator[Market]:
     """A market without an instance."""
-    shop = Shop(folder)
-    async with own_feed(shop.registry) as orders, event_source(folder) as payments:
+    shop = Shop(await databases.migrated(MIGRATIONS, "order"))
+    async with own_feed(shop.registry) as orders, event_source(databases) as payments:
         shop.feeds = Feeds(orders, payments.channel)
-        yield Market(shop, payments)
+        yield Market(shop, payments, databases)
 
 
 async def summary_of(

@@ -1,9 +1,6 @@
 """Rebuilding the read models while orders flow: beside the live ones, compared, swapped."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, inspect, select
@@ -14,25 +11,14 @@ from services.chassis.database import Database
 from services.order import beside
 from services.order.rebuild_command import rebuild_of, to_text
 from services.order.rebuilding import Rebuild, RebuildError
-from services.order.service import MIGRATIONS
 from services.order.summary_tables import summary_tables
 from services.order.tables import ORDER_VIEW
-from tests.databases import opened_database
+from tests.databases import Databases
 from tests.order import facts
 from tests.order.market import Market, open_market, summary_of
 from tests.order.shop import Instance, cancel_of, order_of
 
 WAIT_S = 120.0
-
-
-@asynccontextmanager
-async def operator(market: Market) -> AsyncIterator[Database]:
-    """The command's own process, as far as the database can tell."""
-    shop = market.shop
-    async with opened_database(
-        shop.path.parent, MIGRATIONS, owner="rebuild", name=shop.path.name
-    ) as database:
-        yield database
 
 
 def a_rebuild(database: Database, market: Market) -> Rebuild:
@@ -78,14 +64,14 @@ def contents(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
-    memory_path: Path,
+    databases: Databases,
 ) -> None:
     """Orders come from two instances all the while; nothing is lost, and both go on afterwards."""
     async with (
-        open_market(memory_path) as market,
+        open_market(databases) as market,
         market.shop.instance() as first,
         market.shop.instance("second") as second,
-        operator(market) as database,
+        market.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
         await sell(market, first, "ann", number=10)
@@ -113,12 +99,12 @@ async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
     assert ann.spend[0].captured_amount.minor_units == 2_800
 
 
-async def test_a_rebuild_changes_nothing(memory_path: Path) -> None:
+async def test_a_rebuild_changes_nothing(databases: Databases) -> None:
     """At rest the new tables hold row for row what the old ones held."""
     async with (
-        open_market(memory_path) as market,
+        open_market(databases) as market,
         market.shop.instance() as instance,
-        operator(market) as database,
+        market.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
         position = await sell(market, instance, "ann", number=4)
@@ -130,13 +116,13 @@ async def test_a_rebuild_changes_nothing(memory_path: Path) -> None:
 
 
 async def test_a_view_that_says_something_else_is_replaced_only_when_asked(
-    memory_path: Path,
+    databases: Databases,
 ) -> None:
     """The facts are right; but an operator shall know before anything is swapped."""
     async with (
-        open_market(memory_path) as market,
+        open_market(databases) as market,
         market.shop.instance() as instance,
-        operator(market) as database,
+        market.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
         position = await sell(market, instance, "ann", number=2)
@@ -156,12 +142,12 @@ def _tamper(connection: Connection) -> None:
     connection.execute(totals.update().values(order_count=77))
 
 
-async def test_a_rebuild_that_died_is_begun_anew(memory_path: Path) -> None:
+async def test_a_rebuild_that_died_is_begun_anew(databases: Databases) -> None:
     """What it left is removed; while its lease holds nobody else can begin."""
     async with (
-        open_market(memory_path) as market,
+        open_market(databases) as market,
         market.shop.instance() as instance,
-        operator(market) as database,
+        market.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
         await sell(market, instance, "ann", number=4)

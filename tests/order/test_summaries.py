@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -18,23 +17,22 @@ from services.chassis.inbox import Inbox, Place
 from services.order.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts
 from services.order.errors import ViewLaggingError
 from services.order.queries import WantedSummary
-from services.order.service import MIGRATIONS
 from services.order.summaries import Summaries
-from tests.databases import opened_database
+from tests.databases import Databases
 from tests.event_consumer import while_time_passes
 from tests.order import facts
 from tests.order.market import Market, open_market, summary_of
 from tests.order.rig import Rig
-from tests.order.shop import Shop, cancel_of, order_of
+from tests.order.shop import cancel_of, order_of
 from tests.rich_status import refusal
 
 WAIT_S = 60.0
 
 
 @pytest_asyncio.fixture
-async def market(memory_path: Path) -> AsyncIterator[Market]:
+async def market(databases: Databases) -> AsyncIterator[Market]:
     """A shop, and a payment service that only tells."""
-    async with open_market(memory_path) as market:
+    async with open_market(databases) as market:
         yield market
 
 
@@ -76,17 +74,15 @@ async def test_a_rewind_to_the_beginning_changes_nothing(market: Market) -> None
             position = created.position
             at = await market.pay(facts.captured(created.order.order_id, 100))
         before = await summary_of(instance.orders, "ann", position=position, payment_position=at)
-        await rewind(market.shop)
+        await rewind(market)
         after = await summary_of(instance.orders, "ann", position=position, payment_position=at)
         assert after == before
         assert before.spend[0].captured_amount == facts.money(500)
 
 
-async def rewind(shop: Shop) -> None:
+async def rewind(market: Market) -> None:
     """Set both consumers back to the beginning of their feeds, as an operator would."""
-    async with opened_database(
-        shop.path.parent, MIGRATIONS, owner="operator", name=shop.path.name
-    ) as database:
+    async with market.operator() as database:
         for consumer in (ORDER_CONSUMER, PAYMENT_CONSUMER):
             await database.write(_to_the_beginning, an_inbox(consumer))
 
