@@ -99,12 +99,7 @@ async def _orders_are_summed_up(stubs: Stubs) -> bool:
 
 async def take(stubs: Stubs) -> Census:
     """Everything, page by page. Call it at rest: the pages are not of one transaction."""
-    orders = await _read(
-        lambda token: stubs.orders.ListOrders(
-            ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
-        ),
-        lambda page: page.orders,
-    )
+    orders = await _orders(stubs)
     return Census(
         orders=orders,
         sagas=await _sagas(stubs),
@@ -140,11 +135,24 @@ async def take(stubs: Stubs) -> Census:
             lambda page: page.reservations,
         ),
         notifications=await _notifications(stubs),
-        summaries=[
-            (await stubs.orders.GetCustomerSummary(_summary_of(customer_id))).summary
-            for customer_id in sorted({order.customer_id for order in orders})
-        ],
+        summaries=await _summaries(stubs, orders),
     )
+
+
+async def _orders(stubs: Stubs) -> list[Order]:
+    return await _read(
+        lambda token: stubs.orders.ListOrders(
+            ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.orders,
+    )
+
+
+async def _summaries(stubs: Stubs, orders: Iterable[Order]) -> list[CustomerSummary]:
+    return [
+        (await stubs.orders.GetCustomerSummary(_summary_of(customer_id))).summary
+        for customer_id in sorted({order.customer_id for order in orders})
+    ]
 
 
 def _summary_of(customer_id: str) -> GetCustomerSummaryRequest:
