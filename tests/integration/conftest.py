@@ -42,9 +42,13 @@ async def order_instances(suite: cluster.Cluster) -> tuple[Instance, ...]:
     return await suite.instances("order")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[towns.Town]:
-    """Another suite, for the tests that break it."""
+    """Another suite, for the tests that break it.
+
+    Its channels live on the loop of one module: events of grpc.aio that belong to a loop that is
+    long closed keep those of a loop that was idle meanwhile from being told.
+    """
     clock = SystemClock()
     async with (
         cluster.running(

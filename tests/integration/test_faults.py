@@ -16,7 +16,7 @@ from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, Fault
 from scripts.replay.report import Report
 from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def assert_nothing_is_wrong(report: Report, orders: int) -> None:

@@ -17,7 +17,7 @@ from scripts.replay.cluster import Slot
 from services.chassis.errors import error_reason
 from tests.integration.town import CLOCK, POLL_S, WAIT_S, Town, settled
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # What a saga remembers of its last attempt.
 REFUSED = "reserve: UNAVAILABLE"

@@ -18,7 +18,7 @@ from scripts.replay.cluster import Slot
 from services.chassis.file_lock import FileLock
 from tests.integration.town import CLOCK, POLL_S, WAIT_S, Town, settled
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # What a driver says whose lease is another's by now: while recording, or while postponing.
 FENCED = ('"drive_superseded"', '"postpone_failed"')
