@@ -7,7 +7,9 @@ included, once there are 20:
     chance of a refusal = min(0.9, (requests - K x accepted) / (requests + 1)), K = 2
 
 so nothing is refused while half is accepted, and with nothing accepted one in ten still tries; at
-least one a second does, however few there are.
+least one a second does, however few there are. Nor is anything refused while all that failed is one
+instance's and others accept: an instance that dies takes many calls along at once, and the retries
+of these must get through.
 """
 
 import logging
@@ -42,7 +44,9 @@ class Breaker:
     def refuses(self, now_s: float) -> bool:
         """Whether an attempt that would begin now isn't made; it then counts as not accepted."""
         requests, accepted = self.counts(now_s)
-        chance = (requests - K * accepted) / (requests + 1) if requests >= LEAST_CALLS else 0.0
+        chance = 0.0
+        if requests >= LEAST_CALLS and not (accepted and len(self._outcomes.culprits) == 1):
+            chance = (requests - K * accepted) / (requests + 1)
         self._turn(refusing=chance > 0, requests=requests, accepted=accepted)
         due = now_s - self._tried_s >= PROBE_EVERY_S
         if due or self._rng.random() >= min(chance, MOST_REFUSED):

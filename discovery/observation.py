@@ -105,7 +105,7 @@ def _shed(
 
 
 def _note(method: Method, record: Record, lasted_s: float, now_s: float) -> None:
-    method.outcomes.failed(now_s)
+    method.outcomes.failed(now_s, record)
     record.outcomes.failed(now_s)
     record.suspect(record, now_s - lasted_s, now_s)
 

@@ -4,7 +4,7 @@ An exact window, not buckets: the few calls of a small service would fall into t
 A success costs one append; old attempts are forgotten when somebody judges.
 """
 
-from collections import deque
+from collections import Counter, deque
 
 WINDOW_S = 10.0
 # Above 1,000 attempts a second the newest are judged, so that memory stays bounded.
@@ -18,16 +18,24 @@ class Outcomes:
     notes a success appends to `calls`.
     """
 
-    __slots__ = ("calls", "failures")
+    __slots__ = ("_culprits", "calls", "culprits", "failures")
 
     def __init__(self) -> None:
         self.calls: deque[float] = deque(maxlen=MAX_ATTEMPTS)
-        self.failures: deque[float] = deque(maxlen=MAX_ATTEMPTS)
+        self.failures: deque[float] = deque()
+        # Whose failures they are, in the same order, and how many are whose.
+        self._culprits: deque[object | None] = deque()
+        self.culprits: Counter[object] = Counter()
 
-    def failed(self, now_s: float) -> None:
-        """An attempt failed."""
+    def failed(self, now_s: float, culprit: object | None = None) -> None:
+        """An attempt failed, at `culprit` where it got so far."""
         self.calls.append(now_s)
         self.failures.append(now_s)
+        self._culprits.append(culprit)
+        if culprit is not None:
+            self.culprits[culprit] += 1
+        if len(self.failures) > MAX_ATTEMPTS:
+            self._forget_failure()
 
     def forget_old(self, now_s: float) -> None:
         """Keep what ended within the last 10 s."""
@@ -35,9 +43,19 @@ class Outcomes:
         while calls and calls[0] < now_s - WINDOW_S:
             calls.popleft()
         while failures and (not calls or failures[0] < calls[0]):
-            failures.popleft()
+            self._forget_failure()
 
     def clear(self) -> None:
         """Forget everything."""
         self.calls.clear()
         self.failures.clear()
+        self._culprits.clear()
+        self.culprits.clear()
+
+    def _forget_failure(self) -> None:
+        self.failures.popleft()
+        culprit = self._culprits.popleft()
+        if culprit is not None:
+            self.culprits[culprit] -= 1
+            if not self.culprits[culprit]:
+                del self.culprits[culprit]

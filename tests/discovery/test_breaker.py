@@ -50,6 +50,33 @@ def test_it_takes_20_attempts_more_than_half_of_them_failed(
     assert one.refusing is bool(refuses)
 
 
+def test_what_one_instance_took_along_refuses_nothing() -> None:
+    """An instance dies with a dozen calls: the others take them on, and retries get through."""
+    outcomes, dead = Outcomes(), object()
+    one = Breaker("/a.B/C", outcomes, random.Random(3))
+    one.refuses(100.0)
+    outcomes.calls.extend([100.0] * 9)
+    for _ in range(12):
+        outcomes.failed(100.0, dead)
+    assert not any(one.refuses(100.1) for _ in range(50))
+
+    outcomes.failed(100.2, object())
+    assert any(one.refuses(100.3) for _ in range(50))
+
+
+def test_where_nothing_is_accepted_one_instance_is_enough() -> None:
+    """It may be the only one there is; and what is over is forgotten with the window."""
+    outcomes, only = Outcomes(), object()
+    one = Breaker("/a.B/C", outcomes, random.Random(3))
+    one.refuses(100.0)
+    for _ in range(20):
+        outcomes.failed(100.0, only)
+    assert any(one.refuses(100.1) for _ in range(50))
+
+    outcomes.forget_old(120.0)
+    assert not outcomes.culprits
+
+
 def test_the_more_fails_the_more_is_refused() -> None:
     """(requests - 2 x accepted) / (requests + 1): a third of these."""
     tries = 0
