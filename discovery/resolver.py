@@ -23,13 +23,16 @@ KEEP_VANISHED_S = 15.0
 _ASK_SERVING_EVERY_S = 1.0
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_CEILING_S = 30.0
+# While somebody who is listed doesn't serve, a failing registry is asked at least so often.
+_URGENT_S = 1.0
 
 
 class Resolver:
     """Watches one service and publishes each change of its instances as a Resolution.
 
     `publish` is called on the loop, never twice with the same instances and error. `is_serving`
-    is asked, synchronously, about instances that vanished: READY and SERVING?
+    is asked, synchronously, about instances that vanished, and about all of them while the
+    registry fails: READY and SERVING?
     """
 
     def __init__(
@@ -72,7 +75,20 @@ class Resolver:
                         delays_s = self._delays_s()
             except RegistryError as error:
                 self._note_failure(str(error))
-            await self._clock.sleep(next(delays_s))
+            await self._pause(next(delays_s))
+
+    async def _pause(self, delay_s: float) -> None:
+        """Wait before watching anew, not for long unless everybody who is listed serves.
+
+        Only the registry knows who came in the place of one that is gone, and the next to go may
+        be the last (gRPC asks for a new resolution when a connection breaks).
+        """
+        until_s = self._clock.monotonic() + delay_s
+        while (left_s := until_s - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left_s, _URGENT_S * self._rng.uniform(0.5, 1.0)))
+            instances = self._published.instances
+            if not (instances and all(map(self._is_serving, instances))):
+                return
 
     async def _confirm_empty(self) -> tuple[Instance, ...]:
         """A second, consistent opinion on an empty list (hashicorp/consul#21548)."""

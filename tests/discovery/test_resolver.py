@@ -1,56 +1,15 @@
 """How far the resolver believes a registry."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
 from discovery.instance import Instance, Resolution
 from discovery.memory import MemoryRegistry
-from discovery.registry import RegistryError, Watcher
-from discovery.resolver import Resolver
-from tests.manual_clock import ManualClock
-
-A, B, C = (
-    Instance(instance_id=f"order-{name}", service="order", address="10.0.0.1", port=50051)
-    for name in "abc"
-)
-
-
-@dataclass
-class Shop:
-    """One resolver of `order` at work, with all it sees and says."""
-
-    watcher: Watcher
-    clock: ManualClock = field(default_factory=ManualClock)
-    published: list[Resolution] = field(default_factory=list)
-    serving: set[Instance] = field(default_factory=set)
-
-    @property
-    def latest(self) -> Resolution:
-        return self.published[-1]
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["Shop"]:
-        resolver = Resolver(
-            service="order",
-            tag=None,
-            watcher=self.watcher,
-            clock=self.clock,
-            rng=random.Random(3),
-            publish=self.published.append,
-            is_serving=self.serving.__contains__,
-        )
-        running = asyncio.create_task(resolver.run())
-        await self.clock.settle()
-        try:
-            yield self
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+from discovery.registry import RegistryError
+from tests.resolving import A, B, C, Shop, registry_of
 
 
 class ScriptedWatcher:
@@ -74,16 +33,9 @@ class ScriptedWatcher:
         return self.second_opinion
 
 
-async def _registry_of(*instances: Instance) -> MemoryRegistry:
-    registry = MemoryRegistry()
-    for instance in instances:
-        await registry.register(instance)
-    return registry
-
-
 async def test_each_change_is_published_whole() -> None:
     """A resolution is the full list, and each change grows its version by one."""
-    registry = await _registry_of(A)
+    registry = await registry_of(A)
     async with Shop(registry).open() as shop:
         await registry.register(B)
         await shop.clock.settle()
@@ -98,50 +50,9 @@ async def test_a_failed_start_is_published() -> None:
         assert shop.published == [Resolution(1, (), "connection refused")]
 
 
-async def test_the_last_good_list_stays_for_ever() -> None:
-    """A registry that is down for an hour changes nothing for the callers."""
-    registry = await _registry_of(A, B)
-    async with Shop(registry).open() as shop:
-        registry.fail("connection refused")
-        await shop.clock.advance(3600)
-        assert shop.published[1:] == [Resolution(2, (A, B), "connection refused")]
-        registry.recover()
-        await shop.clock.advance(30)
-        assert shop.latest == Resolution(3, (A, B), None)
-
-
-async def test_failures_are_backed_off() -> None:
-    """Waits between look-ups grow from 0.2 s to 30 s, at least half of each step is kept."""
-    registry = MemoryRegistry()
-    registry.fail("connection refused")
-    async with Shop(registry).open() as shop:
-        waits = []
-        for _ in range(12):
-            wait_s = shop.clock.next_wake_s
-            assert wait_s is not None
-            waits.append(wait_s)
-            await shop.clock.advance(wait_s)
-    steps = [min(0.2 * 2**n, 30.0) for n in range(12)]
-    assert all(step / 2 <= wait <= step for step, wait in zip(steps, waits, strict=True))
-
-
-async def test_a_success_resets_the_backoff() -> None:
-    """After a good list the next failure is met with the shortest wait again."""
-    registry = await _registry_of(A)
-    registry.fail("connection refused")
-    async with Shop(registry).open() as shop:
-        await shop.clock.advance(300)
-        registry.recover()
-        await shop.clock.advance(30)
-        registry.fail("connection refused")
-        await shop.clock.settle()
-        assert shop.clock.next_wake_s is not None
-        assert shop.clock.next_wake_s <= 0.2
-
-
 async def test_a_confirmed_empty_list_is_believed() -> None:
     """A service whose last instance left, and doesn't serve, has no instances."""
-    registry = await _registry_of(A)
+    registry = await registry_of(A)
     async with Shop(registry).open() as shop:
         await registry.deregister(A)
         await shop.clock.settle()
@@ -174,7 +85,7 @@ async def test_an_empty_list_that_nobody_confirms() -> None:
 
 async def test_a_vanished_instance_that_serves_is_kept_for_15_s() -> None:
     """An instance that left the list but answers is dropped after 15 s, not before."""
-    registry = await _registry_of(A, B)
+    registry = await registry_of(A, B)
     async with Shop(registry, serving={A, B}).open() as shop:
         registry.forget(A.instance_id)
         await shop.clock.advance(14.9)
@@ -185,7 +96,7 @@ async def test_a_vanished_instance_that_serves_is_kept_for_15_s() -> None:
 
 async def test_a_vanished_instance_that_doesn_t_serve_is_dropped() -> None:
     """An instance that said NOT_SERVING before it left the list is gone with it."""
-    registry = await _registry_of(A, B)
+    registry = await registry_of(A, B)
     async with Shop(registry, serving={B}).open() as shop:
         await registry.deregister(A)
         await shop.clock.settle()
@@ -194,7 +105,7 @@ async def test_a_vanished_instance_that_doesn_t_serve_is_dropped() -> None:
 
 async def test_a_kept_instance_that_stops_serving_is_dropped() -> None:
     """A vanished instance is kept only while it serves; within a second it is let go."""
-    registry = await _registry_of(A, B)
+    registry = await registry_of(A, B)
     async with Shop(registry, serving={A, B}).open() as shop:
         registry.forget(A.instance_id)
         await shop.clock.advance(3)
@@ -205,7 +116,7 @@ async def test_a_kept_instance_that_stops_serving_is_dropped() -> None:
 
 async def test_a_restarted_agent_goes_unnoticed() -> None:
     """Empty, then partial, then full: callers see no change while their instances serve."""
-    registry = await _registry_of(A, B, C)
+    registry = await registry_of(A, B, C)
     async with Shop(registry, serving={A, B, C}).open() as shop:
         registry.forget()
         await shop.clock.advance(1)
@@ -216,28 +127,9 @@ async def test_a_restarted_agent_goes_unnoticed() -> None:
         assert shop.published == [Resolution(1, (A, B, C))]
 
 
-async def test_a_failing_registry_lets_nobody_go() -> None:
-    """An agent that forgot all and then went away takes no serving instance with it."""
-    registry = await _registry_of(A, B)
-    async with Shop(registry, serving={A, B}).open() as shop:
-        registry.forget()
-        await shop.clock.advance(5)
-        registry.fail("connection refused")
-        await shop.clock.advance(600)
-        assert shop.latest == Resolution(2, (A, B), "connection refused")
-        registry.recover()
-        await registry.register(A)
-        while shop.latest.error is not None:
-            await shop.clock.advance(1)
-        await shop.clock.advance(13)
-        assert shop.latest == Resolution(3, (A, B))
-        await shop.clock.advance(3)
-        assert shop.latest == Resolution(4, (A,))
-
-
 async def test_a_new_incarnation_takes_its_place_at_once() -> None:
     """The same id, started anew, replaces the old one although that one still serves."""
-    registry = await _registry_of(A)
+    registry = await registry_of(A)
     restarted = replace(A, incarnation="second", port=50052)
     async with Shop(registry, serving={A}).open() as shop:
         await registry.register(restarted)
@@ -247,7 +139,7 @@ async def test_a_new_incarnation_takes_its_place_at_once() -> None:
 
 async def test_one_line_is_logged_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
     """The log tells each change once, and nothing of look-ups that changed nothing."""
-    registry = await _registry_of(A)
+    registry = await registry_of(A)
     with caplog.at_level("INFO", logger="discovery.resolver"):
         async with Shop(registry).open() as shop:
             registry.fail("connection refused")
