@@ -20,6 +20,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_pb2 import DeadLetter, Event
 
 from discovery.clock import Clock, SystemClock
+from services.chassis.consumers import Consumers
 from services.chassis.database import Database
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.ids import IdFactory
@@ -88,6 +89,7 @@ class Consumer:
     notebook: Notebook
     subscription: Subscription
     letters: DeadLetters
+    consumers: Consumers
     committed: asyncio.Event
     ids: random.Random
     task: asyncio.Task[None] | None = None
@@ -148,6 +150,16 @@ class Consumer:
             )
         )
 
+    async def rewind(self, after_position: int = 0, *, request_id: str = "") -> int:
+        """Put it back; where it stood."""
+        request = pb.RewindSubscriptionRequest(
+            request_id=request_id or self.new_request_id(),
+            consumer=NAME,
+            after_position=after_position,
+        )
+        done = await self.consumers.rewind(request)
+        return pb.RewindSubscriptionResponse.FromString(done.response).rewound_from.position
+
     def new_request_id(self) -> str:
         """A UUID that nobody used."""
         digits = f"{self.ids.getrandbits(128):032x}"
@@ -188,11 +200,11 @@ async def consumer(
             poll_s=0.02,
         )
         letters = DeadLetters(database=database, inboxes=[subscription.inbox], clock=clock)
+        consumers = Consumers(database=database, subscriptions=[subscription], clock=clock)
         committed = asyncio.Event()
         database.on_commit(committed.set)
-        one = Consumer(
-            database, leases, notebook, subscription, letters, committed, random.Random(owner)
-        )
+        ours = (database, leases, notebook, subscription, letters, consumers)
+        one = Consumer(*ours, committed, random.Random(owner))
         if started:
             one.start()
         try:

@@ -57,7 +57,12 @@ def build(
     handlers = cast(grpc.aio.Server, _ByNameOnly(server))
     for add in service.servicers:
         add(handlers)
-    event_servicers.add_to_server(handlers, feed=service.feed, dead_letters=service.dead_letters)
+    event_servicers.add_to_server(
+        handlers,
+        feed=service.feed,
+        dead_letters=service.dead_letters,
+        consumers=service.consumers,
+    )
     health_pb2_grpc.add_HealthServicer_to_server(state, handlers)
     # These two look at the type of what they are given.
     reflection.enable_server_reflection(service_names(service, settings), server)

@@ -1,11 +1,8 @@
 """What an operator does with events that consumers of this service could not apply."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
-from google.protobuf.message import Message
 from sqlalchemy import Connection
 from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
@@ -16,8 +13,8 @@ from services.chassis import logs
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.dead_letter_table import Letter
 from services.chassis.feed_errors import DeadLetterNotFoundError
-from services.chassis.idempotency import fingerprint, recall, remember
-from services.chassis.inbox import AfterCommit, Attempt, Inbox, Replayed, describe
+from services.chassis.inbox import Attempt, Inbox, Replayed, describe
+from services.chassis.once import Done, Once
 from services.chassis.pages import (
     check_page_size,
     check_page_token,
@@ -32,17 +29,6 @@ MAX_NAME_CHARACTERS = 200
 # A client refuses messages of more than 4 MiB.
 PAGE_BYTES_MAX = 3 * 1024 * 1024
 
-M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """An answer; `replayed` where an earlier call with the same request_id gave it."""
-
-    response: bytes
-    after_commit: tuple[AfterCommit, ...] = ()
-    replayed: bool = False
-
 
 class DeadLetters:
     """Lists, replays and discards the letters of the consumers of one service.
@@ -55,6 +41,7 @@ class DeadLetters:
         self._database = database
         self._inboxes = {inbox.consumer: inbox for inbox in inboxes}
         self._clock = clock
+        self._once = Once(database, clock)
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
@@ -119,30 +106,6 @@ class DeadLetters:
         discard = partial(self._discard, request=request)
         return await self._once("DiscardDeadLetter", request_id, request, discard)
 
-    async def _once(
-        self, method: str, request_id: str, request: Message, change: Callable[[Connection], Done]
-    ) -> Done:
-        """Change something under a request_id, or answer what the first such call was answered."""
-        key = fingerprint(request)
-
-        def write(connection: Connection) -> Done:
-            known = recall(connection, method=method, request_id=request_id, fingerprint=key)
-            if known is not None and known.response is not None:
-                return Done(known.response, replayed=True)
-            done = change(connection)
-            remember(
-                connection,
-                method=method,
-                request_id=request_id,
-                fingerprint=key,
-                resource="",
-                response=done.response,
-                now=self._clock.now(),
-            )
-            return done
-
-        return await self._database.write(write, then=_call_back)
-
     def _replay(
         self,
         connection: Connection,
@@ -169,11 +132,6 @@ class DeadLetters:
         letters.discard(connection, found, reason=request.reason, now=self._clock.now())
         response = pb.DiscardDeadLetterResponse(dead_letter=_to_message(found))
         return Done(response.SerializeToString())
-
-
-def _call_back(done: Done) -> None:
-    for after_commit in done.after_commit:
-        after_commit()
 
 
 def _consumer(check: Check, consumer: str, *, required: bool = True) -> str:

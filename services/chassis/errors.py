@@ -26,9 +26,11 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from discovery.error_info import DETAILS_KEY, error_info
 from services.chassis.event_log import StreamConflictError
 from services.chassis.feed_errors import (
+    ConsumerNotFoundError,
     DeadLetterNotFoundError,
     EpochChangedError,
     PositionAheadOfHeadError,
+    PositionNotReachedError,
     PositionTruncatedError,
 )
 from services.chassis.idempotency import RequestIdReusedError
@@ -175,6 +177,8 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         PositionAheadOfHeadError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
         EpochChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_CHANGED"),
         DeadLetterNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
+        ConsumerNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "CONSUMER_NOT_FOUND"),
+        PositionNotReachedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_NOT_REACHED"),
         UnexpectedError: _UNEXPECTED,
     }
 )

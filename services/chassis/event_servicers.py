@@ -1,4 +1,4 @@
-"""The event contract that every server serves: EventFeedService, and DeadLetterService.
+"""The event contract that every server serves: its feed, its consumers and their dead letters.
 
 What a service doesn't have (a log of its own, a feed that it consumes) answers UNIMPLEMENTED with
 the reason NOT_IMPLEMENTED.
@@ -11,18 +11,20 @@ import grpc
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
 
-from services.chassis.dead_letters import DeadLetters, Done
+from services.chassis.consumers import Consumers
+from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import NotImplementedYetError
 from services.chassis.feed import Feed
 from services.chassis.feed_wire import to_feed, to_page_query, to_subscription_query
 from services.chassis.idempotency import REPLAYED_KEY
 from services.chassis.layer import Context
+from services.chassis.once import Done
 
-_FEED, _LETTERS = (
+_FEED, _LETTERS, _SUBSCRIPTIONS = (
     pb.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("EventFeedService", "DeadLetterService")
+    for name in ("EventFeedService", "DeadLetterService", "SubscriptionService")
 )
-SERVICE_NAMES = (_FEED, _LETTERS)
+SERVICE_NAMES = (_FEED, _LETTERS, _SUBSCRIPTIONS)
 WAITING_METHODS = frozenset({f"/{_FEED}/SubscribeEvents"})
 
 
@@ -98,13 +100,46 @@ class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
         return self._served
 
 
+class SubscriptionServicer(event_service_pb2_grpc.SubscriptionServiceServicer):
+    """Serves tradepost.event.v1.SubscriptionService, where the service consumes a feed."""
+
+    def __init__(self, consumers: Consumers | None) -> None:
+        self._served = consumers
+
+    async def ListSubscriptions(
+        self, request: pb.ListSubscriptionsRequest, context: Context
+    ) -> pb.ListSubscriptionsResponse:
+        """Every consumer, and where it stands."""
+        return await self._consumers("ListSubscriptions").list()
+
+    async def RewindSubscription(
+        self, request: pb.RewindSubscriptionRequest, context: Context
+    ) -> pb.RewindSubscriptionResponse:
+        """Have a consumer go through its feed once more."""
+        done = await self._consumers("RewindSubscription").rewind(request)
+        _tell_replayed(done, context)
+        return pb.RewindSubscriptionResponse.FromString(done.response)
+
+    def _consumers(self, method: str) -> Consumers:
+        if self._served is None:
+            raise NotImplementedYetError(f"SubscriptionService.{method}")
+        return self._served
+
+
 def add_to_server(
-    server: grpc.aio.Server, *, feed: Feed | None, dead_letters: DeadLetters | None
+    server: grpc.aio.Server,
+    *,
+    feed: Feed | None,
+    dead_letters: DeadLetters | None,
+    consumers: Consumers | None,
 ) -> None:
-    """Serve both services."""
+    """Serve all three services."""
     event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(EventFeedServicer(feed), server)
     event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(
         DeadLetterServicer(dead_letters), server
+    )
+    event_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
+        SubscriptionServicer(consumers), server
     )
 
 

@@ -1,8 +1,8 @@
-"""Why a feed can't be read from where it was asked for, and why a parked event isn't there.
+"""Why a feed can't be read from where it was asked for, nor a consumer be dealt with as asked.
 
     start elsewhere     PositionTruncatedError (from the oldest), PositionAheadOfHeadError (ask
                         for the feed first), EpochChangedError (rewind to zero)
-    don't retry         DeadLetterNotFoundError
+    don't retry         DeadLetterNotFoundError, ConsumerNotFoundError, PositionNotReachedError
 
 A feed never skips silently: what it can't give in full, it refuses.
 """
@@ -44,3 +44,23 @@ class DeadLetterNotFoundError(Exception):
         named = ", ".join(f"{key} {value}" for key, value in facts.items())
         super().__init__(f"no event is parked for {named}")
         self.facts = facts
+
+
+class ConsumerNotFoundError(Exception):
+    """The service has no consumer of this name."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(f"there is no consumer {consumer}")
+        self.facts = {"consumer": consumer}
+
+
+class PositionNotReachedError(Exception):
+    """A consumer can be put back, not ahead: what lies between would never be applied."""
+
+    def __init__(self, *, consumer: str, after_position: int, position: int) -> None:
+        super().__init__(f"{consumer} stands at {position}, which is before {after_position}")
+        self.facts = {
+            "consumer": consumer,
+            "after_position": str(after_position),
+            "position": str(position),
+        }

@@ -23,6 +23,7 @@ from discovery.clock import Clock
 from services.chassis import logs
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.errors import error_reason
+from services.chassis.feed_errors import PositionNotReachedError
 from services.chassis.feed_stream import FeedSilentError, FeedStream
 from services.chassis.feed_wire import DEFAULT_BATCH
 from services.chassis.ids import IdFactory
@@ -120,6 +121,25 @@ class Subscription:
         if not self._stopping.done():
             self._stopping.set_result(None)
         await self._ended.wait()
+
+    def rewind(self, connection: Connection, after_position: int) -> Place | None:
+        """Put the consumer back, whichever instance runs it; answer where it stood.
+
+        None, and nothing to put back, before the feed was first read. Part of the caller's write.
+        Raises PositionNotReachedError.
+        """
+        stood = self.inbox.place(connection)
+        position = 0 if stood is None else stood.position
+        if after_position > position:
+            raise PositionNotReachedError(
+                consumer=self.inbox.consumer, after_position=after_position, position=position
+            )
+        if stood is not None:
+            self.inbox.move(connection, Place(stood.epoch, after_position))
+            # The holder finds its lease stale before it writes anything; whoever looks first
+            # takes it, and reads the feed from there.
+            self._leases.open(connection, self._subject, LEASE_KIND, leased=False)
+        return stood
 
     async def _claim(self) -> Claim | None:
         """The lease; None while another instance holds it. A look costs no commit."""

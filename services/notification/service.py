@@ -11,6 +11,7 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
+from services.chassis.consumers import Consumers
 from services.chassis.database import Database
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.feed import Feed
@@ -41,6 +42,9 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             log=parts.log,
             tailer=parts.tailer,
             clock=clock,
+        ),
+        consumers=Consumers(
+            database=parts.database, subscriptions=(parts.subscription,), clock=clock
         ),
         dead_letters=DeadLetters(database=parts.database, inboxes=(inbox,), clock=clock),
         background=(parts.tailer.run, parts.driver.run, parts.subscription.run),

@@ -8,6 +8,7 @@ from functools import partial
 
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
+from services.chassis.consumers import Consumers
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.subscription import Subscription
@@ -32,6 +33,7 @@ class Following:
 
     subscriptions: tuple[Subscription, ...]
     summaries: Summaries
+    consumers: Consumers
     dead_letters: DeadLetters
 
 
@@ -69,15 +71,19 @@ def follow(parts: Parts, means: Means) -> Following | None:
     payments = subscribe(
         means.feeds.payments, PAYMENT_CONSUMER, PaymentFacts(), types=PAYMENT_TYPES
     )
+    subscriptions = (orders, payments)
     inboxes = (orders.inbox, payments.inbox)
     return Following(
-        subscriptions=(orders, payments),
+        subscriptions=subscriptions,
         summaries=Summaries(
             database=parts.database,
             orders=orders.inbox,
             payments=payments.inbox,
             tailer=parts.tailer,
             clock=means.clock,
+        ),
+        consumers=Consumers(
+            database=parts.database, subscriptions=subscriptions, clock=means.clock
         ),
         dead_letters=DeadLetters(database=parts.database, inboxes=inboxes, clock=means.clock),
     )

@@ -62,6 +62,7 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
             tailer=parts.tailer,
             clock=clock,
         ),
+        consumers=None if following is None else following.consumers,
         dead_letters=None if following is None else following.dead_letters,
         background=(parts.tailer.run, parts.driver.run, *(each.run for each in subscriptions)),
         on_drain=(

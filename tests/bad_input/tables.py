@@ -43,11 +43,15 @@ _FEED = {
     ),
     "GetFeed": Table({}, {}),
 }
-# None of these services consumes a feed, so none sets letters aside.
+# None of these services consumes a feed, so none sets letters aside or can be put back.
 _DEAD_LETTERS = {
     "ListDeadLetters": not_served(consumer=ANY, page_size=ANY, page_token=ANY),
     "ReplayDeadLetters": not_served(request_id=ANY, consumer=ANY, aggregate_id=ANY),
     "DiscardDeadLetter": not_served(request_id=ANY, dead_letter_id=ANY, reason=ANY),
+}
+_SUBSCRIPTIONS = {
+    "ListSubscriptions": not_served(),
+    "RewindSubscription": not_served(request_id=ANY, consumer=ANY, after_position=ANY),
 }
 _HEALTH = {
     "Check": Table(
@@ -70,6 +74,7 @@ _SERVICES: Mapping[str, Mapping[str, Table]] = {
     "tradepost.inventory.v1.InventoryService": STOCK,
     "tradepost.event.v1.EventFeedService": _FEED,
     "tradepost.event.v1.DeadLetterService": _DEAD_LETTERS,
+    "tradepost.event.v1.SubscriptionService": _SUBSCRIPTIONS,
     "grpc.health.v1.Health": _HEALTH,
 }
 TABLES: Mapping[str, Table] = {

@@ -1,4 +1,4 @@
-"""After the repair, a replay equals the run that never had anything to repair."""
+"""After the repair, a replay equals the run that never had anything to repair, rewound or not."""
 
 import asyncio
 from collections import defaultdict
@@ -22,6 +22,7 @@ class Story:
     told: list[tuple[str, bool]]
     max_batch: int
     repairs: list[tuple[int, str]]
+    rewinds: list[tuple[int, float]]
 
 
 @st.composite
@@ -30,13 +31,19 @@ def stories(draw: st.DrawFn) -> Story:
     event = st.tuples(st.sampled_from(AGGREGATES), st.sampled_from((False, False, False, True)))
     told = draw(st.lists(event, min_size=1, max_size=25))
     replay = st.tuples(st.integers(0, len(told)), st.sampled_from(AGGREGATES))
-    return Story(told, draw(st.integers(1, 7)), draw(st.lists(replay, max_size=4)))
+    rewind = st.tuples(st.integers(0, len(told)), st.floats(0, 1))
+    return Story(
+        told,
+        draw(st.integers(1, 7)),
+        draw(st.lists(replay, max_size=4)),
+        draw(st.lists(rewind, max_size=3)),
+    )
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(stories())
 def test_a_replay_equals_the_run_that_never_had_it(story: Story) -> None:
-    """Whatever is poisoned, and whatever is replayed in vain under way, nothing is out of order."""
+    """Whatever is poisoned, replayed in vain or put back under way, nothing is out of order."""
     asyncio.run(_live_through(story))
 
 
@@ -70,6 +77,11 @@ async def _tell(story: Story, source: Source, one: Consumer) -> None:
                 await one.reached(number)
                 if any(each.event.aggregate_id == replayed for each in await one.parked()):
                     await one.replay(replayed)
+        for at, share in story.rewinds:
+            if at == number:
+                # While the last batch is on its way, or not: the consumer isn't waited for.
+                stood = await one.database.read(one.subscription.inbox.place)
+                await one.rewind(int(share * (0 if stood is None else stood.position)))
         await source.append(aggregate, _text(number))
 
 

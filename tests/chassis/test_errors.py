@@ -25,9 +25,11 @@ from services.chassis.errors import (
 )
 from services.chassis.event_log import StreamConflictError
 from services.chassis.feed_errors import (
+    ConsumerNotFoundError,
     DeadLetterNotFoundError,
     EpochChangedError,
     PositionAheadOfHeadError,
+    PositionNotReachedError,
     PositionTruncatedError,
 )
 from services.chassis.idempotency import RequestIdReusedError
@@ -96,13 +98,12 @@ DOCUMENTED = [
         PositionAheadOfHeadError(after_position=7, head_position=3),
         Expected(Code.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
     ),
+    (EpochChangedError(asked="1", epoch="2"), Expected(Code.FAILED_PRECONDITION, "EPOCH_CHANGED")),
+    (DeadLetterNotFoundError(consumer="one"), Expected(Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")),
+    (ConsumerNotFoundError("nobody"), Expected(Code.NOT_FOUND, "CONSUMER_NOT_FOUND")),
     (
-        EpochChangedError(asked="one", epoch="two"),
-        Expected(Code.FAILED_PRECONDITION, "EPOCH_CHANGED"),
-    ),
-    (
-        DeadLetterNotFoundError(dead_letter_id="dlt_1"),
-        Expected(Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
+        PositionNotReachedError(consumer="one", after_position=7, position=3),
+        Expected(Code.OUT_OF_RANGE, "POSITION_NOT_REACHED"),
     ),
     (UnexpectedError("err_1"), Expected(Code.INTERNAL, "INTERNAL")),
 ]

@@ -139,6 +139,7 @@ async def test_reflection_lists_every_service() -> None:
             "grpc.reflection.v1alpha.ServerReflection",
             "tradepost.event.v1.DeadLetterService",
             "tradepost.event.v1.EventFeedService",
+            "tradepost.event.v1.SubscriptionService",
         }
 
 
@@ -160,6 +161,7 @@ async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
     async with echo_server() as echo:
         feed: Any = event_service_pb2_grpc.EventFeedServiceStub(echo.channel)
         letters: Any = event_service_pb2_grpc.DeadLetterServiceStub(echo.channel)
+        consumers: Any = event_service_pb2_grpc.SubscriptionServiceStub(echo.channel)
         refusals = [
             await refusal(feed.ReadEvents(pb.ReadEventsRequest())),
             await refusal(feed.SubscribeEvents(pb.SubscribeEventsRequest()).read()),
@@ -167,6 +169,8 @@ async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
             await refusal(letters.ListDeadLetters(pb.ListDeadLettersRequest())),
             await refusal(letters.ReplayDeadLetters(pb.ReplayDeadLettersRequest())),
             await refusal(letters.DiscardDeadLetter(pb.DiscardDeadLetterRequest())),
+            await refusal(consumers.ListSubscriptions(pb.ListSubscriptionsRequest())),
+            await refusal(consumers.RewindSubscription(pb.RewindSubscriptionRequest())),
         ]
 
     assert {(each.code, each.reason, each.domain) for each in refusals} == {

@@ -125,6 +125,17 @@ VISITS = (
         Call("ListDeadLetters", {}, UNIMPLEMENTED, "NOT_IMPLEMENTED"),
     ),
     Visit(
+        "notification",
+        "tradepost.event.v1.SubscriptionService",
+        Call("RewindSubscription", {"request_id": A_REQUEST, "consumer": "notification"}),
+        Call(
+            "RewindSubscription",
+            {"request_id": str(NAMESPACE), "consumer": "nobody"},
+            NOT_FOUND,
+            "CONSUMER_NOT_FOUND",
+        ),
+    ),
+    Visit(
         "order",
         "grpc.health.v1.Health",
         Call("Check", {}),

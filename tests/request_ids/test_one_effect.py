@@ -21,7 +21,11 @@ EACH_MUTATION = pytest.mark.parametrize(
     "scenario", SCENARIOS, ids=[scenario.method for scenario in SCENARIOS]
 )
 # In the contract, but answered with UNIMPLEMENTED by this version.
-NOT_SERVED = {"DeadLetterService/ReplayDeadLetters", "DeadLetterService/DiscardDeadLetter"}
+NOT_SERVED = {
+    "DeadLetterService/ReplayDeadLetters",
+    "DeadLetterService/DiscardDeadLetter",
+    "SubscriptionService/RewindSubscription",
+}
 
 Pair = tuple[Suite, Suite]
 

@@ -39,6 +39,16 @@ class Event(_message.Message):
     payload: _any_pb2.Any
     def __init__(self, event_id: _Optional[str] = ..., feed: _Optional[str] = ..., epoch: _Optional[str] = ..., position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., aggregate_version: _Optional[int] = ..., type: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., payload: _Optional[_Union[_any_pb2.Any, _Mapping]] = ...) -> None: ...
 
+class Subscription(_message.Message):
+    __slots__ = ("consumer", "epoch", "position")
+    CONSUMER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    consumer: str
+    epoch: str
+    position: int
+    def __init__(self, consumer: _Optional[str] = ..., epoch: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
 class DeadLetter(_message.Message):
     __slots__ = ("dead_letter_id", "consumer", "event", "error", "attempt_count", "park_time")
     DEAD_LETTER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -86,6 +86,32 @@ class GetFeedResponse(_message.Message):
     head_position: int
     def __init__(self, feed: _Optional[str] = ..., epoch: _Optional[str] = ..., oldest_position: _Optional[int] = ..., head_position: _Optional[int] = ...) -> None: ...
 
+class ListSubscriptionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSubscriptionsResponse(_message.Message):
+    __slots__ = ("subscriptions",)
+    SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
+    subscriptions: _containers.RepeatedCompositeFieldContainer[_event_pb2.Subscription]
+    def __init__(self, subscriptions: _Optional[_Iterable[_Union[_event_pb2.Subscription, _Mapping]]] = ...) -> None: ...
+
+class RewindSubscriptionRequest(_message.Message):
+    __slots__ = ("request_id", "consumer", "after_position")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CONSUMER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    consumer: str
+    after_position: int
+    def __init__(self, request_id: _Optional[str] = ..., consumer: _Optional[str] = ..., after_position: _Optional[int] = ...) -> None: ...
+
+class RewindSubscriptionResponse(_message.Message):
+    __slots__ = ("rewound_from",)
+    REWOUND_FROM_FIELD_NUMBER: _ClassVar[int]
+    rewound_from: _event_pb2.Subscription
+    def __init__(self, rewound_from: _Optional[_Union[_event_pb2.Subscription, _Mapping]] = ...) -> None: ...
+
 class ListDeadLettersRequest(_message.Message):
     __slots__ = ("consumer", "page_size", "page_token")
     CONSUMER_FIELD_NUMBER: _ClassVar[int]

@@ -353,7 +353,131 @@ class DeadLetterService:
             _registered_method=True)
 
 
+class SubscriptionServiceStub:
+    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListSubscriptions = channel.unary_unary(
+                '/tradepost.event.v1.SubscriptionService/ListSubscriptions',
+                request_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsRequest.SerializeToString,
+                response_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsResponse.FromString,
+                _registered_method=True)
+        self.RewindSubscription = channel.unary_unary(
+                '/tradepost.event.v1.SubscriptionService/RewindSubscription',
+                request_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionRequest.SerializeToString,
+                response_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionResponse.FromString,
+                _registered_method=True)
+
+
+class SubscriptionServiceServicer:
+    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """
+
+    def ListSubscriptions(self, request, context):
+        """Lists the consumers of this service, whichever of its instances they run in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RewindSubscription(self, request, context):
+        """Puts a consumer back while it runs: everything behind the position is delivered to it again.
+        What was applied has no second effect, and what was set aside or given up stays so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_SubscriptionServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListSubscriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptions,
+                    request_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsRequest.FromString,
+                    response_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsResponse.SerializeToString,
+            ),
+            'RewindSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.RewindSubscription,
+                    request_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionRequest.FromString,
+                    response_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'tradepost.event.v1.SubscriptionService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('tradepost.event.v1.SubscriptionService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class SubscriptionService:
+    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """
+
+    @staticmethod
+    def ListSubscriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradepost.event.v1.SubscriptionService/ListSubscriptions',
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsRequest.SerializeToString,
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.ListSubscriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RewindSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradepost.event.v1.SubscriptionService/RewindSubscription',
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionRequest.SerializeToString,
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.RewindSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 EventFeedServiceAsyncStub = EventFeedServiceStub
 
 
 DeadLetterServiceAsyncStub = DeadLetterServiceStub
+
+
+SubscriptionServiceAsyncStub = SubscriptionServiceStub

@@ -135,3 +135,52 @@ class DeadLetterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives one parked event up."""
 
 def add_DeadLetterServiceServicer_to_server(servicer: DeadLetterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class SubscriptionServiceStub:
+    """The consumers of this service, and how far they have come in the feeds that they follow."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> SubscriptionServiceAsyncStub: ...
+    ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]
+    """Lists the consumers of this service, whichever of its instances they run in."""
+    RewindSubscription: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]
+    """Puts a consumer back while it runs: everything behind the position is delivered to it again.
+    What was applied has no second effect, and what was set aside or given up stays so.
+    """
+
+@_typing.type_check_only
+class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
+    """The consumers of this service, and how far they have come in the feeds that they follow."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListSubscriptions: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
+    """Lists the consumers of this service, whichever of its instances they run in."""
+    RewindSubscription: _aio.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]  # type: ignore[assignment]
+    """Puts a consumer back while it runs: everything behind the position is delivered to it again.
+    What was applied has no second effect, and what was set aside or given up stays so.
+    """
+
+class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The consumers of this service, and how far they have come in the feeds that they follow."""
+
+    @_abc_1.abstractmethod
+    def ListSubscriptions(
+        self,
+        request: _event_service_pb2.ListSubscriptionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ListSubscriptionsResponse, _abc.Awaitable[_event_service_pb2.ListSubscriptionsResponse]]:
+        """Lists the consumers of this service, whichever of its instances they run in."""
+
+    @_abc_1.abstractmethod
+    def RewindSubscription(
+        self,
+        request: _event_service_pb2.RewindSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.RewindSubscriptionResponse, _abc.Awaitable[_event_service_pb2.RewindSubscriptionResponse]]:
+        """Puts a consumer back while it runs: everything behind the position is delivered to it again.
+        What was applied has no second effect, and what was set aside or given up stays so.
+        """
+
+def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
