@@ -58,6 +58,9 @@ def main(
         bool, typer.Option("--kill-consul", help="Stop Consul; it forgets everything.")
     ] = False,
     drain: Annotated[bool, typer.Option("--drain", help="Roll every instance.")] = False,
+    rewind: Annotated[
+        bool, typer.Option("--rewind", help="Put all consumers of feeds back to the beginning.")
+    ] = False,
     postgres: Annotated[
         bool, typer.Option("--postgres", help="Databases of a PostgreSQL server, not files.")
     ] = False,
@@ -66,7 +69,12 @@ def main(
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = RUN_FOLDER,
 ) -> None:
     """Replay real grocery baskets through CreateOrder and check the books."""
-    asked = {Fault.KILL: kill, Fault.CONSUL: kill_consul, Fault.DRAIN: drain}
+    asked = {
+        Fault.KILL: kill,
+        Fault.CONSUL: kill_consul,
+        Fault.DRAIN: drain,
+        Fault.REWIND: rewind,
+    }
     chosen = frozenset(fault for fault, is_asked in asked.items() if is_asked)
     options = Options(
         baskets=baskets,
@@ -79,15 +87,20 @@ def main(
         json=json,
         folder=folder,
     )
+    sys.exit(_status(options))
+
+
+def _status(options: Options) -> int:
+    """Replay; what the program exits with."""
     try:
         report = uvloop.run(_run(options))
     except cluster.StartError as error:
         console.print(f"[red]{error}[/red]")
-        sys.exit(EXIT_NOT_STARTED)
+        return EXIT_NOT_STARTED
     except KeyboardInterrupt:
         console.print("stopped")
-        sys.exit(EXIT_INTERRUPTED)
-    sys.exit(0 if report.balanced else EXIT_UNBALANCED)
+        return EXIT_INTERRUPTED
+    return 0 if report.balanced else EXIT_UNBALANCED
 
 
 async def _run(options: Options) -> Report:

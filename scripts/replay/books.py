@@ -64,6 +64,7 @@ def check(census: Census, tally: Tally) -> tuple[Line, ...]:
         _reservations,
         _notifications,
         _summaries,
+        _consumers,
     )
     return tuple(line for section in sections for line in section(census, tally))
 
@@ -225,6 +226,9 @@ def _notifications(census: Census, _: Tally) -> Iterator[Line]:
         each.state != NotificationState.NOTIFICATION_STATE_SENT for each in census.notifications
     )
     yield Line("notifications that nobody took", unsent, 0)
+    written = {each.notification_id for each in census.notifications}
+    strays = len(written ^ set(census.mails))
+    yield Line("mails without such a notification, or the reverse", strays, 0)
 
 
 def _summaries(census: Census, _: Tally) -> Iterator[Line]:
@@ -239,6 +243,10 @@ def _summaries(census: Census, _: Tally) -> Iterator[Line]:
     returned = sum(entry.refunded_amount.minor_units for entry in spend)
     sent_back = _totals(census.orders, (OrderState.ORDER_STATE_REFUNDED,))
     yield Line("refunded in all summaries = orders", returned, sent_back.total())
+
+
+def _consumers(census: Census, _: Tally) -> Iterator[Line]:
+    yield Line("events that a consumer could not apply", len(census.parked), 0)
 
 
 def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:

@@ -1,10 +1,13 @@
 """Reads everything back through the public API: what an outsider can know of the suite."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tradepost.event.v1.event_service_pb2 import GetFeedRequest
+import grpc
+from tradepost.event.v1.event_pb2 import DeadLetter
+from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ListDeadLettersRequest
 from tradepost.inventory.v1.inventory_service_pb2 import (
     ListReservationsRequest,
     ListStockMovementsRequest,
@@ -31,6 +34,7 @@ from tradepost.payment.v1.payment_pb2 import Payment
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
 
 from discovery.clock import Clock
+from scripts.replay import mailbox
 from scripts.replay.stubs import Stubs
 
 PAGE_SIZE = 1_000
@@ -39,7 +43,7 @@ REST_POLL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """All there is, as of one quiet moment."""
+    """All there is, as of one quiet moment; `mails` as the mailbox tells of them."""
 
     orders: Sequence[Order]
     sagas: Sequence[Saga]
@@ -51,6 +55,8 @@ class Census:
     reservations: Sequence[Reservation]
     notifications: Sequence[Notification]
     summaries: Sequence[CustomerSummary]
+    parked: Sequence[DeadLetter]
+    mails: Mapping[str, int]
 
 
 class _Page(Protocol):
@@ -97,8 +103,11 @@ async def _orders_are_summed_up(stubs: Stubs) -> bool:
     return said.position >= orders and said.payment_position >= payments
 
 
-async def take(stubs: Stubs) -> Census:
-    """Everything, page by page. Call it at rest: the pages are not of one transaction."""
+async def take(stubs: Stubs, mail: Path) -> Census:
+    """Everything, page by page, and the mail in its folder.
+
+    Call it at rest: the pages are not of one transaction.
+    """
     orders = await _orders(stubs)
     return Census(
         orders=orders,
@@ -136,6 +145,8 @@ async def take(stubs: Stubs) -> Census:
         ),
         notifications=await _notifications(stubs),
         summaries=await _summaries(stubs, orders),
+        parked=await _parked(stubs),
+        mails=mailbox.delivered(mail),
     )
 
 
@@ -175,6 +186,19 @@ async def _notifications(stubs: Stubs) -> list[Notification]:
         ),
         lambda page: page.notifications,
     )
+
+
+async def _parked(stubs: Stubs) -> list[DeadLetter]:
+    """What consumers could not apply; the first page of each service is bad enough."""
+    parked: list[DeadLetter] = []
+    for stub in stubs.letters.values():
+        try:
+            parked += (await stub.ListDeadLetters(ListDeadLettersRequest())).dead_letters
+        except grpc.aio.AioRpcError as error:
+            # It consumes nothing.
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+    return parked
 
 
 async def _processor(stubs: Stubs) -> list[ProcessorEntry]:

@@ -21,7 +21,7 @@ from discovery.clock import Clock
 from discovery.consul_registry import ConsulRegistry
 from discovery.instance import Instance
 from discovery.registry import RegistryError
-from scripts.replay import stores
+from scripts.replay import mailbox, stores
 from scripts.tools.consul_agent import ConsulAgent
 from scripts.tools.places import ROOT, VENV
 
@@ -93,11 +93,12 @@ class Slot:
 
 @dataclass(slots=True)
 class Cluster:
-    """A running suite."""
+    """A running suite; its mail is delivered into a folder."""
 
     consul: ConsulAgent
     registry: ConsulRegistry
     clock: Clock
+    mail: Path
     slots: Sequence[Slot] = field(default_factory=list)
 
     def target(self, service: str) -> str:
@@ -180,7 +181,7 @@ async def _started(
     try:
         for slot in slots:
             await slot.start()
-        cluster = Cluster(consul, registry, clock, slots)
+        cluster = Cluster(consul, registry, clock, _mail(folder), slots)
         await cluster.wait_registered()
         yield cluster
     finally:
@@ -197,9 +198,13 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",
-        "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{data.absolute() / 'mail'}",
+        "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{_mail(folder)}",
         # Compiling what it imports takes an instance four times as long as the rest of its start.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(VENV / "bytecode"),
     }
     return Slot(service, number, folder / "logs" / f"{service}-{number}.log", environment)
+
+
+def _mail(folder: Path) -> Path:
+    return folder.absolute() / "data" / mailbox.FOLDER

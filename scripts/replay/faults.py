@@ -3,9 +3,11 @@
     kill       SIGKILL for one random instance of each service at once, started again in its slot
     consul     the agent dies and comes back on its ports with nothing remembered
     drain      every instance leaves by SIGTERM and is replaced, one of each service at a time
+    rewind     every consumer of every service is put back to the beginning of its feed
 
-Together, Consul goes away in the middle of a kill or a drain. What the suite promises to survive
-is one instance of a service at a time, so a strike waits until the one before is over.
+Together, Consul goes away, and consumers are put back, in the middle of a kill or a drain. What the
+suite promises to survive is one instance of a service at a time, so a strike waits until the one
+before is over.
 """
 
 import random
@@ -15,6 +17,7 @@ from enum import StrEnum
 
 KILL_ROUNDS = 2
 CONSUL_ROUNDS = 2
+REWIND_ROUNDS = 2
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5
 CONSUL_DOWN_MAX_S = 4.0
@@ -29,6 +32,7 @@ class Fault(StrEnum):
     KILL = "instances killed"
     CONSUL = "Consul restarts"
     DRAIN = "instances drained"
+    REWIND = "consumers rewound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class Strike:
     """Faults that begin at one moment, by the names of slots.
 
     It begins once `at_share` of its portion of the orders are settled. What was killed stays down
-    for `down_s`, Consul for `consul_down_s` (None: it isn't touched).
+    for `down_s`, Consul for `consul_down_s` (None: it isn't touched). Where it is `rewound`, all
+    consumers are.
     """
 
     at_share: float
@@ -44,6 +49,7 @@ class Strike:
     drained: tuple[str, ...] = ()
     down_s: float = 0.0
     consul_down_s: float | None = None
+    rewound: bool = False
 
 
 def plan(
@@ -62,6 +68,10 @@ def plan(
         for index in rng.sample(range(len(strikes)), CONSUL_ROUNDS):
             down_s = rng.uniform(DOWN_MIN_S, CONSUL_DOWN_MAX_S)
             strikes[index] = replace(strikes[index], consul_down_s=down_s)
+    if Fault.REWIND in faults:
+        strikes = strikes or [Strike(at_share=_share(rng)) for _ in range(REWIND_ROUNDS)]
+        for index in rng.sample(range(len(strikes)), REWIND_ROUNDS):
+            strikes[index] = replace(strikes[index], rewound=True)
     return tuple(strikes)
 
 

@@ -9,6 +9,7 @@ from discovery.clock import Clock
 from discovery.instance import Instance
 from scripts.replay.cluster import Cluster, Slot
 from scripts.replay.faults import Fault, Strike
+from scripts.replay.rewinder import Rewinder
 from scripts.replay.turnstile import Turnstile
 
 # Callers get so long to hear of what came back before the next one goes, and on a busy machine as
@@ -19,8 +20,9 @@ NOTICE_S = 2.0
 class Saboteur:
     """Strikes one suite; `done` counts the faults by kind as they happen."""
 
-    def __init__(self, suite: Cluster, *, clock: Clock) -> None:
+    def __init__(self, suite: Cluster, *, rewinder: Rewinder, clock: Clock) -> None:
         self._suite = suite
+        self._rewinder = rewinder
         self._clock = clock
         self._slots = {slot.name: slot for slot in suite.slots}
         self.done: Counter[Fault] = Counter()
@@ -41,10 +43,16 @@ class Saboteur:
             await self._clock.sleep(max(NOTICE_S, took_s / 2))
         await turnstile.open_portion()
 
+    async def rewind(self) -> None:
+        """Put all consumers back."""
+        self.done[Fault.REWIND] += await self._rewinder.rewind()
+
     async def _strike(self, strike: Strike) -> None:
         async with asyncio.TaskGroup() as at_once:
             if strike.consul_down_s is not None:
                 at_once.create_task(self._restart_consul(strike.consul_down_s))
+            if strike.rewound:
+                at_once.create_task(self.rewind())
             for name in strike.killed:
                 at_once.create_task(self._kill(self._slots[name], strike.down_s))
             for name in strike.drained:

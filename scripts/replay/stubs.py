@@ -1,12 +1,16 @@
 """One stub for each service of the suite, over the channels that any application would open."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from tradepost.event.v1.event_service_pb2_grpc import (
+    DeadLetterServiceAsyncStub,
+    DeadLetterServiceStub,
     EventFeedServiceAsyncStub,
     EventFeedServiceStub,
+    SubscriptionServiceAsyncStub,
+    SubscriptionServiceStub,
 )
 from tradepost.inventory.v1.inventory_service_pb2_grpc import (
     InventoryServiceAsyncStub,
@@ -31,13 +35,15 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 )
 
 import discovery
-from scripts.replay.cluster import Cluster
+from scripts.replay.cluster import SERVICES, Cluster
 from scripts.replay.till import ORDER_CONFIG
+
+_CONFIGS = {"order": ORDER_CONFIG}
 
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """Everything that can be asked."""
+    """Everything that can be asked; what every service serves, by its name."""
 
     orders: OrderServiceAsyncStub
     sagas: SagaAdminServiceAsyncStub
@@ -47,30 +53,30 @@ class Stubs:
     notifications: NotificationServiceAsyncStub
     order_feed: EventFeedServiceAsyncStub
     payment_feed: EventFeedServiceAsyncStub
+    consumers: Mapping[str, SubscriptionServiceAsyncStub]
+    letters: Mapping[str, DeadLetterServiceAsyncStub]
 
 
 @asynccontextmanager
 async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
     """Open a channel to each service of the suite; they are closed with the block."""
     async with AsyncExitStack() as stack:
-        orders, payments, inventory, notifications = [
-            await stack.enter_async_context(
-                discovery.open_channel(suite.target(service), service_config=config)
+        channels = {
+            service: await stack.enter_async_context(
+                discovery.open_channel(suite.target(service), service_config=_CONFIGS.get(service))
             )
-            for service, config in (
-                ("order", ORDER_CONFIG),
-                ("payment", None),
-                ("inventory", None),
-                ("notification", None),
-            )
-        ]
+            for service in SERVICES
+        }
+        orders, payments = channels["order"], channels["payment"]
         yield Stubs(
             orders=OrderServiceStub(orders),
             sagas=SagaAdminServiceStub(orders),
             payments=PaymentServiceStub(payments),
-            inventory=InventoryServiceStub(inventory),
+            inventory=InventoryServiceStub(channels["inventory"]),
             processor=SimulatedProcessorServiceStub(payments),
-            notifications=NotificationServiceStub(notifications),
+            notifications=NotificationServiceStub(channels["notification"]),
             order_feed=EventFeedServiceStub(orders),
             payment_feed=EventFeedServiceStub(payments),
+            consumers={name: SubscriptionServiceStub(each) for name, each in channels.items()},
+            letters={name: DeadLetterServiceStub(each) for name, each in channels.items()},
         )

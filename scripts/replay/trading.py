@@ -11,9 +11,10 @@ from discovery.clock import Clock
 from scripts.replay import books, census
 from scripts.replay.auditor import Auditor
 from scripts.replay.cluster import Cluster, StartError
-from scripts.replay.faults import Strike
+from scripts.replay.faults import Fault, Strike
 from scripts.replay.follower import Follower
 from scripts.replay.report import Report
+from scripts.replay.rewinder import Rewinder, changes
 from scripts.replay.saboteur import Saboteur
 from scripts.replay.shoppers import Visit
 from scripts.replay.stubs import Stubs
@@ -42,7 +43,8 @@ async def trade(
     Raises StartError where the suite doesn't come back from a strike.
     """
     tally = Tally()
-    saboteur = Saboteur(suite, clock=clock)
+    rewinder = Rewinder(stubs.consumers, tally=tally, clock=clock, rng=rng)
+    saboteur = Saboteur(suite, rewinder=rewinder, clock=clock)
     till = Till(stubs.orders, clock=clock, tally=tally)
     started_s = clock.monotonic()
     try:
@@ -56,17 +58,30 @@ async def trade(
                 for _ in range(concurrency):
                     busy.create_task(_serve(till, queue, turnstile, tally, served))
             elapsed_s = clock.monotonic() - started_s
-            await census.wait_for_rest(stubs, clock=clock, timeout_s=REST_TIMEOUT_S)
+            await _wait_for_rest(stubs, rewinder, clock)
     except* StartError as errors:
         raise _first(errors) from None
-    counted = await census.take(stubs)
+    counted = await census.take(stubs, suite.mail)
+    rewound: Sequence[books.Line] = ()
+    if saboteur.done[Fault.REWIND]:
+        await saboteur.rewind()
+        behind = await _wait_for_rest(stubs, rewinder, clock)
+        again = await census.take(stubs, suite.mail)
+        rewound = tuple(changes(counted, again, behind=behind))
     return Report(
         tally=tally,
         elapsed_s=elapsed_s,
         faults=saboteur.done,
-        books=books.check(counted, tally),
+        books=(*books.check(counted, tally), *rewound),
         needs_review=sum(saga.needs_review for saga in counted.sagas),
     )
+
+
+async def _wait_for_rest(stubs: Stubs, rewinder: Rewinder, clock: Clock) -> int:
+    """How many rewound consumers are still behind; what else is unfinished, the books say."""
+    behind = await rewinder.wait_caught_up(timeout_s=REST_TIMEOUT_S)
+    await census.wait_for_rest(stubs, clock=clock, timeout_s=REST_TIMEOUT_S)
+    return behind
 
 
 async def _serve(

@@ -12,9 +12,12 @@ from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, Fault
+from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
 from scripts.replay.report import Report
 from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
+
+# The summary's of orders and of payments, and the notification service's.
+CONSUMERS = 3
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,6 +52,21 @@ async def test_a_rolling_restart_loses_nothing(town: Town) -> None:
 
     assert report.faults == {Fault.DRAIN: INSTANCES * SERVICES}
     assert_nothing_is_wrong(report, orders=60)
+
+
+async def test_rewound_consumers_do_nothing_twice(town: Town) -> None:
+    """Put back to zero twice while orders flow and once at rest: no stock, money, mail moves again.
+
+    No read model counts anything twice, and nothing is set aside.
+    """
+    report = await town.trade(5, Fault.REWIND)
+
+    assert report.faults == {Fault.REWIND: (REWIND_ROUNDS + 1) * CONSUMERS}
+    assert_nothing_is_wrong(report, orders=60)
+    assert {line.name for line in report.books} >= {
+        "kinds of records that a rewind at rest changed",
+        "mails that a rewind at rest sent again",
+    }
 
 
 async def test_a_request_id_outlives_the_processes_that_saw_it(town: Town) -> None:

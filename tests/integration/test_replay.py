@@ -11,6 +11,9 @@ import pytest
 
 from scripts.tools.places import ROOT
 
+# The summary's of orders and of payments, and the notification service's; twice, and at rest.
+CONSUMERS = 3
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -45,21 +48,23 @@ async def test_a_replay_of_real_baskets_balances_its_books(
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
-    """Killed, cut off from Consul and rolled while it takes orders: the books balance all the same.
+    """Killed, cut off, rolled and rewound while it takes orders: the books balance all the same.
 
     Every call that failed is told, and repeating it settled its order; that none fails is shown
     for each kind of fault by itself.
     """
     figures = tmp_path / "figures.json"
     process = await replay(
-        *("--kill", "--kill-consul", "--drain", "--baskets=80", "--concurrency=16"),
+        *("--kill", "--kill-consul", "--drain", "--rewind", "--baskets=80", "--concurrency=16"),
         *(f"--json={figures}", f"--folder={tmp_path}"),
     )
     said, _ = await process.communicate()
 
     assert figures.exists(), said.decode()
     report = json.loads(figures.read_text())
+    rewound = report["faults"].pop("rewind")
     assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
+    assert rewound >= 3 * CONSUMERS
     assert process.returncode == bool(report["failed_calls"]), said.decode()
     assert report["reads"] > 0
     assert report["orders"] == sum(report["outcomes"].values()) == 80

@@ -123,6 +123,8 @@ async def heard(liar: Liar, enough: Callable[[Tally], bool]) -> Tally:
             notifications=NotificationServiceStub(channel),
             order_feed=EventFeedServiceStub(channel),
             payment_feed=EventFeedServiceStub(channel),
+            consumers={},
+            letters={},
         )
         auditor = Auditor(stubs, skus=["tea"], tally=tally, clock=clock, rng=random.Random(1))
         follower = Follower(stubs.orders, tally=tally, clock=clock, rng=random.Random(2))

@@ -1,6 +1,9 @@
 """Which books balance, and which don't."""
 
+from dataclasses import replace
+
 import grpc
+from tradepost.event.v1.event_pb2 import DeadLetter
 
 from scripts.replay import books
 from scripts.replay.census import Census
@@ -17,11 +20,13 @@ NOTHING = Census(
     reservations=(),
     notifications=(),
     summaries=(),
+    parked=(),
+    mails={},
 )
 
 
-def wrong(tally: Tally) -> list[str]:
-    return [line.name for line in books.check(NOTHING, tally) if not line.ok]
+def wrong(tally: Tally, census: Census = NOTHING) -> list[str]:
+    return [line.name for line in books.check(census, tally) if not line.ok]
 
 
 def test_nothing_balances() -> None:
@@ -39,3 +44,15 @@ def test_a_failed_call_of_a_safe_method_unbalances_the_books() -> None:
 def test_a_broken_promise_unbalances_the_books() -> None:
     """What a caller must never see is not for the small print."""
     assert wrong(Tally(broken_promises=["two orders"])) == ["promises broken towards a caller"]
+
+
+def test_mail_that_nobody_wrote_unbalances_the_books() -> None:
+    """Customers are told what a notification says, and nothing else."""
+    strange = replace(NOTHING, mails={"ntf_1": 100})
+    assert wrong(Tally(), strange) == ["mails without such a notification, or the reverse"]
+
+
+def test_an_event_that_was_set_aside_unbalances_the_books() -> None:
+    """Whatever hangs on it has not happened."""
+    parked = replace(NOTHING, parked=[DeadLetter(consumer="notification")])
+    assert wrong(Tally(), parked) == ["events that a consumer could not apply"]

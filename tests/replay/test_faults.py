@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, Fault, Strike, plan
+from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault, Strike, plan
 
 SLOTS = {
     "inventory": ("inventory-1", "inventory-2"),
@@ -69,3 +69,11 @@ def test_consul_restarts_beside_whatever_else_happens(faults: frozenset[Fault]) 
     assert len(down) == CONSUL_ROUNDS
     if faults != {Fault.CONSUL}:
         assert all(one.killed or one.drained for one in down)
+
+
+@pytest.mark.parametrize("others", [(), (Fault.CONSUL,), tuple(Fault)], ids=str)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_consumers_are_put_back_more_than_once(seed: int, others: tuple[Fault, ...]) -> None:
+    """By themselves, or in the middle of something else."""
+    rewound = [strike for strike in planned(seed, Fault.REWIND, *others) if strike.rewound]
+    assert len(rewound) == REWIND_ROUNDS > 1
