@@ -5,6 +5,7 @@ the wake-up after the COMMIT starts the driver that sends it.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -22,6 +23,8 @@ from services.notification.wire import to_fact
 # The name of the consumer: another would begin anew, and find everybody told.
 CONSUMER = "notification"
 LEASE_KIND = "notification"
+# Nobody waits for mail by the millisecond: fewer and larger batches cost much less.
+GATHER = timedelta(milliseconds=50)
 
 
 class OrderConsumer:
@@ -35,7 +38,7 @@ class OrderConsumer:
         ids: IdFactory,
         customer_domain: str,
         is_draining: Callable[[], bool],
-        start: Callable[[Claim], None],
+        start: Callable[[Claim, Notification], None],
     ) -> None:
         self._leases = leases
         self._clock = clock
@@ -72,4 +75,4 @@ class OrderConsumer:
         claim = self._leases.open(
             connection, notification.notification_id, LEASE_KIND, leased=leased
         )
-        return partial(self._start, claim) if leased else None
+        return partial(self._start, claim, notification) if leased else None

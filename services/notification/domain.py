@@ -60,13 +60,6 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
-    """The order has its total."""
-
-    total: Money
-
-
-@dataclass(frozen=True, slots=True)
 class Ending:
     """The order will not be confirmed.
 
@@ -109,7 +102,7 @@ class Refunded:
     amount: Money
 
 
-Fact: TypeAlias = Placed | Priced | Ending | Confirmed | Rejected | Cancelled | Fulfilled | Refunded
+Fact: TypeAlias = Placed | Ending | Confirmed | Rejected | Cancelled | Fulfilled | Refunded
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +144,8 @@ def evolve(brief: Brief, fact: Fact) -> Brief:
     match fact:
         case Placed(customer_id):
             return replace(brief, customer_id=customer_id)
-        case Priced(total):
-            return replace(brief, total=total)
+        case Confirmed(amount):
+            return replace(brief, total=amount)
         case Ending():
             return replace(brief, why=_why(fact))
         case _:
@@ -178,7 +171,7 @@ def _told(brief: Brief, fact: Fact) -> tuple[Template, str, str] | None:
             return Template.CONFIRMED, "Your order is confirmed", text
         case Rejected():
             text = f"we could not accept your order. {brief.why}\nNothing was charged."
-            return Template.REJECTED, "Your order could not be accepted", text
+            return Template.REJECTED, "Your order was not accepted", text
         case Cancelled():
             text = f"your order was cancelled. {brief.why}\nNothing was charged."
             return Template.CANCELLED, "Your order was cancelled", text

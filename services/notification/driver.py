@@ -6,13 +6,17 @@ same Message-ID.
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.database import Database
-from services.chassis.lease import Claim, Leases
+from services.chassis.driver import WAITING_MAX
+from services.chassis.gathering import Gathering
+from services.chassis.lease import Claim, Leases, StaleLeaseError
 from services.notification import store
 from services.notification.domain import Notification, State
 from services.notification.sender import (
@@ -29,8 +33,19 @@ POLL_S = 0.5
 MAX_RUNNING = 16
 # Below half of a lease, so that no delivery outlasts it.
 SEND_TIMEOUT_S = 4.0
+# So many outcomes are noted by one write.
+NOTE_MAX = 64
 
 _LOG = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery; `error` says why it was refused."""
+
+    claim: Claim
+    state: State
+    error: str = ""
 
 
 class NotificationDrive:
@@ -53,10 +68,19 @@ class NotificationDrive:
         self._sender_address = sender_address
         self._domain = sender_address.rpartition("@")[2]
         self._send_timeout_s = send_timeout_s
+        self._begun: dict[tuple[str, int], Notification] = {}
+        self._noting = Gathering(self._note_all, most=NOTE_MAX)
+
+    def begin(self, claim: Claim, notification: Notification) -> None:
+        """Spare the drive of a claim that was just written the reading of its notification."""
+        if len(self._begun) < WAITING_MAX:
+            self._begun[claim.subject, claim.token] = notification
 
     async def __call__(self, claim: Claim) -> None:
         """Send once, and note what became of it."""
-        notification = await self._database.read(store.load, claim.subject)
+        notification = self._begun.pop((claim.subject, claim.token), None)
+        if notification is None:
+            notification = await self._database.read(store.load, claim.subject)
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 await self._sender.send(self._to_outgoing(notification))
@@ -64,13 +88,32 @@ class NotificationDrive:
             await self._postpone(claim, error)
         except MessageRefusedError as error:
             _LOG.warning("message_refused", notification_id=claim.subject, error=str(error))
-            await self._database.write(self._settle, claim, State.REFUSED, str(error))
+            await self._noting.join(Outcome(claim, State.REFUSED, str(error)))
         else:
-            await self._database.write(self._settle, claim, State.SENT, "")
+            await self._noting.join(Outcome(claim, State.SENT))
 
-    def _settle(self, connection: Connection, claim: Claim, state: State, error: str) -> None:
-        self._leases.close(connection, claim)
-        store.settle(connection, claim.subject, state, now=self._clock.now(), error=error)
+    async def _note_all(self, outcomes: Sequence[Outcome]) -> list[Exception | None]:
+        return await self._database.write(self._note_each, outcomes)
+
+    def _note_each(
+        self, connection: Connection, outcomes: Sequence[Outcome]
+    ) -> list[Exception | None]:
+        return [self._note(connection, outcome) for outcome in outcomes]
+
+    def _note(self, connection: Connection, outcome: Outcome) -> Exception | None:
+        """Note one outcome; of who lost the lease, nothing is written and the error is answered."""
+        try:
+            self._leases.close(connection, outcome.claim)
+        except StaleLeaseError as error:
+            return error
+        store.settle(
+            connection,
+            outcome.claim.subject,
+            outcome.state,
+            now=self._clock.now(),
+            error=outcome.error,
+        )
+        return None
 
     async def _postpone(self, claim: Claim, error: Exception) -> None:
         """Try again later; the lease adds the jitter, the cap bounds the silence."""

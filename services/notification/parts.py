@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
@@ -10,12 +11,13 @@ from services.chassis.database import Database
 from services.chassis.driver import Driver
 from services.chassis.event_log import EventLog
 from services.chassis.ids import IdFactory
-from services.chassis.lease import Leases
+from services.chassis.lease import Claim, Leases
 from services.chassis.subscription import POLL_S as SUBSCRIPTION_POLL_S
 from services.chassis.subscription import Subscription
 from services.chassis.tailer import Tailer
 from services.chassis.telemetry import Spans
-from services.notification.consumer import CONSUMER, LEASE_KIND, OrderConsumer
+from services.notification.consumer import CONSUMER, GATHER, LEASE_KIND, OrderConsumer
+from services.notification.domain import Notification
 from services.notification.driver import MAX_RUNNING, POLL_S, NotificationDrive
 from services.notification.sender import Sender
 from services.notification.wire import TYPES
@@ -61,19 +63,20 @@ def assemble(database: Database, means: Means) -> Parts:
     clock, rng = means.clock, means.rng
     log = EventLog(clock=clock, ids=means.ids)
     leases = Leases(owner=f"{means.owner}/{means.ids.new('run')}", clock=clock, rng=rng)
+    drive = NotificationDrive(
+        database=database,
+        leases=leases,
+        sender=means.sender,
+        clock=clock,
+        sender_address=means.sender_address,
+    )
     driver = Driver(
         kind=LEASE_KIND,
         database=database,
         leases=leases,
         clock=clock,
         rng=rng,
-        drive=NotificationDrive(
-            database=database,
-            leases=leases,
-            sender=means.sender,
-            clock=clock,
-            sender_address=means.sender_address,
-        ),
+        drive=drive,
         poll_s=means.poll_s,
         max_running=MAX_RUNNING,
     )
@@ -83,7 +86,7 @@ def assemble(database: Database, means: Means) -> Parts:
         ids=means.ids,
         customer_domain=means.customer_domain,
         is_draining=lambda: driver.draining,
-        start=driver.start,
+        start=partial(_begin, drive, driver),
     )
     subscription = Subscription(
         means.orders,
@@ -95,7 +98,16 @@ def assemble(database: Database, means: Means) -> Parts:
         ids=means.ids,
         rng=rng,
         types=TYPES,
+        gather=GATHER,
         poll_s=means.subscription_poll_s,
     )
     tailer = Tailer(database=database, log=log, clock=clock)
     return Parts(database, log, tailer, subscription, driver)
+
+
+def _begin(
+    drive: NotificationDrive, driver: Driver, claim: Claim, notification: Notification
+) -> None:
+    """Have a notification that was just committed sent at once, as it was written."""
+    drive.begin(claim, notification)
+    driver.start(claim)

@@ -10,7 +10,7 @@ BRIEF = Table(
     _METADATA,
     Column("order_id", String, primary_key=True),
     Column("customer_id", String, nullable=False),
-    # Empty, and 0, until the order is priced.
+    # Empty, and 0, until the order is confirmed.
     Column("currency_code", String, nullable=False),
     Column("minor_units", BigInteger, nullable=False),
     Column("why", String, nullable=False),

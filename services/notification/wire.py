@@ -73,7 +73,6 @@ def _reader(
 _READERS: dict[str, Callable[[bytes], Fact]] = dict(
     (
         _reader(order_event_pb2.OrderPlaced, lambda said: domain.Placed(said.customer_id)),
-        _reader(order_event_pb2.StockReserved, lambda said: domain.Priced(_money(said.total))),
         _reader(order_event_pb2.CancellationStarted, _ending),
         _reader(
             order_event_pb2.OrderConfirmed,

@@ -1,5 +1,6 @@
 """A notification is handed over until somebody took it, and everybody knows which one it is."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -60,10 +61,12 @@ async def desk(databases: Databases) -> AsyncIterator[Desk]:
         yield Desk(database, clock, leases, mail, drive, claim)
 
 
-def _pending(connection: Connection, leases: Leases, clock: ManualClock) -> Claim:
+def _pending(
+    connection: Connection, leases: Leases, clock: ManualClock, notification_id: str = NTF
+) -> Claim:
     notification = Notification(
-        notification_id=NTF,
-        order_id="ord_1",
+        notification_id=notification_id,
+        order_id=notification_id.replace("ntf", "ord"),
         customer_id="ann",
         notice=Notice(Template.CONFIRMED, "Your order is confirmed", "thank you\n"),
         recipient="ann@customers.localhost",
@@ -71,7 +74,7 @@ def _pending(connection: Connection, leases: Leases, clock: ManualClock) -> Clai
         create_time=clock.now(),
     )
     store.add(connection, notification)
-    return leases.open(connection, NTF, LEASE_KIND)
+    return leases.open(connection, notification_id, LEASE_KIND)
 
 
 async def test_what_was_taken_is_done(desk: Desk) -> None:
@@ -97,6 +100,23 @@ async def test_a_delivery_that_nobody_noted_is_repeated_under_the_same_id(desk: 
     first, second = desk.mail.inbox
     assert first.as_bytes() == second.as_bytes()
     assert str(first["Message-ID"]) == "<ntf_1@tradepost.localhost>"
+
+
+async def test_who_lost_the_lease_takes_nobody_along(desk: Desk) -> None:
+    """What is noted together is judged alone: the others' deliveries are done."""
+    claims = [
+        await desk.database.write(_pending, desk.leases, desk.clock, f"ntf_{n}") for n in "234"
+    ]
+    successor = await desk.database.write(desk.leases.open, "ntf_3", LEASE_KIND)
+    answers = await asyncio.gather(*map(desk.drive, claims), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [type(None), StaleLeaseError, type(None)]
+    found = [await desk.database.read(store.load, f"ntf_{n}") for n in "234"]
+    assert [each.state for each in found] == [State.SENT, State.PENDING, State.SENT]
+    assert await desk.database.read(desk.leases.get, "ntf_2") is None
+    row = await desk.database.read(desk.leases.get, "ntf_3")
+    assert row is not None
+    assert row.token == successor.token
 
 
 async def test_the_pauses_between_attempts_grow(desk: Desk) -> None:

@@ -1,9 +1,11 @@
 """Whoever delivers keeps one contract: taken once, known again, or told why not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from services.notification.sender import (
     Sender,
     SenderUnavailableError,
     address_of,
+    to_bytes,
+    to_email,
 )
 from services.notification.smtp_sender import SmtpSender
 from tests.notification.mail_server import mail_server
@@ -106,6 +110,45 @@ async def test_any_customer_has_an_address(opened: Open, tmp_path: Path) -> None
         (mail,) = delivered.messages()
     (address,) = mail["To"].addresses
     assert (address.username, address.domain) == ('a"b@c, (d)', "customers.localhost")
+
+
+async def test_one_bad_message_stops_no_other(tmp_path: Path) -> None:
+    """Files that are written together fail alone."""
+    (tmp_path / "ntf_2@tradepost.localhost.part").mkdir()
+    sender = FileSender(tmp_path)
+    answers = await asyncio.gather(
+        *(sender.send(a_message(number)) for number in (1, 2, 3)), return_exceptions=True
+    )
+    assert [answer is None for answer in answers] == [True, False, True]
+    assert isinstance(answers[1], SenderUnavailableError)
+    written = await asyncio.to_thread(lambda: sorted(path.name for path in tmp_path.glob("*.eml")))
+    assert written == ["ntf_1@tradepost.localhost.eml", "ntf_3@tradepost.localhost.eml"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": "Dear ann,\n\nthank you.\n"},
+        {"body": "without an end"},
+        {"body": "From here on\n.\n"},
+        {"body": "12,50 \u20ac\n"},
+        {"body": "a\rb\n"},
+        {"body": "x" * 2_000 + "\n"},
+        {"body": "\n", "subject": "Gr\u00fc\u00dfe"},
+        {"body": "\n", "subject": "word " * 40},
+        {"body": "\n", "recipient": "a" * 90 + "@customers.localhost"},
+    ],
+)
+def test_mail_is_written_as_the_library_would(changes: dict[str, str]) -> None:
+    """What needs no encoding takes a shorter way to the same bytes; all else goes the long way."""
+    message = a_message(1, **changes)
+    assert to_bytes(message) == to_email(message).as_bytes()
+
+
+def test_no_value_begins_a_header_of_its_own() -> None:
+    """A customer who puts a line break into an id adds no recipient."""
+    with pytest.raises(HeaderParseError):
+        to_bytes(a_message(recipient="ann\nBcc: bob@customers.localhost"))
 
 
 async def test_a_folder_that_takes_nothing_is_tried_again(tmp_path: Path) -> None:
