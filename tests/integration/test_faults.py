@@ -16,8 +16,8 @@ from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fau
 from scripts.replay.report import Report
 from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
 
-# The summary's of orders and of payments, and the notification service's.
-CONSUMERS = 3
+# At least the summary's of orders and of payments, and the notification service's.
+CONSUMERS_MIN = 3
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,7 +61,7 @@ async def test_rewound_consumers_do_nothing_twice(town: Town) -> None:
     """
     report = await town.trade(5, Fault.REWIND)
 
-    assert report.faults == {Fault.REWIND: (REWIND_ROUNDS + 1) * CONSUMERS}
+    assert report.faults[Fault.REWIND] >= (REWIND_ROUNDS + 1) * CONSUMERS_MIN
     assert_nothing_is_wrong(report, orders=60)
     assert {line.name for line in report.books} >= {
         "kinds of records that a rewind at rest changed",

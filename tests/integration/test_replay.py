@@ -11,8 +11,8 @@ import pytest
 
 from scripts.tools.places import ROOT
 
-# The summary's of orders and of payments, and the notification service's; twice, and at rest.
-CONSUMERS = 3
+# At least the summary's of orders and of payments, and the notification service's.
+CONSUMERS_MIN = 3
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,7 +64,8 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
     report = json.loads(figures.read_text())
     rewound = report["faults"].pop("rewind")
     assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
-    assert rewound >= 3 * CONSUMERS
+    # Twice under way, and at rest.
+    assert rewound >= 3 * CONSUMERS_MIN
     assert process.returncode == bool(report["failed_calls"]), said.decode()
     assert report["reads"] > 0
     assert report["orders"] == sum(report["outcomes"].values()) == 80
