@@ -5,6 +5,7 @@ import random
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,13 @@ console = Console()
 clock = SystemClock()
 
 
+class Coordination(StrEnum):
+    """Who takes the steps of a checkout; the order service's default in this suite."""
+
+    ORCHESTRATION = "orchestration"
+    CHOREOGRAPHY = "choreography"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What was asked for on the command line."""
@@ -46,6 +54,7 @@ class Options:
     stay: bool
     json: Path | None
     folder: Path
+    coordination: Coordination
 
 
 def main(
@@ -61,6 +70,9 @@ def main(
     rewind: Annotated[
         bool, typer.Option("--rewind", help="Put all consumers of feeds back to the beginning.")
     ] = False,
+    coordination: Annotated[
+        Coordination, typer.Option(help="Who takes the steps of a checkout.")
+    ] = Coordination.ORCHESTRATION,
     postgres: Annotated[
         bool, typer.Option("--postgres", help="Databases of a PostgreSQL server, not files.")
     ] = False,
@@ -86,6 +98,7 @@ def main(
         stay=stay,
         json=json,
         folder=folder,
+        coordination=coordination,
     )
     sys.exit(_status(options))
 
@@ -115,6 +128,7 @@ async def _run(options: Options) -> Report:
                     instances=options.instances,
                     clock=clock,
                     rng=rng,
+                    environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
                     postgres=options.postgres,
                 )
             )

@@ -7,6 +7,7 @@ the same aggregate: the others pass, and nobody sees an aggregate's events out o
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from sqlalchemy import (
@@ -188,10 +189,11 @@ class Inbox:
     ) -> tuple[AfterCommit, ...]:
         """Apply one event, as part of its story: what it brings about names it as the cause."""
         attempt.event = event
-        correlation.bind(Correlation(event.correlation_id, event.event_id, event.traceparent))
+        story = Correlation(event.correlation_id, event.event_id, event.traceparent)
+        correlation.bind(story)
         after_commit = self._handler(connection, event)
         attempt.event = None
-        return () if after_commit is None else (after_commit,)
+        return () if after_commit is None else (partial(_go_on, story, after_commit),)
 
     def _park(self, connection: Connection, event: Event, error: str | None) -> None:
         letters.park(
@@ -203,6 +205,12 @@ class Inbox:
             attempt_count=0 if error is None else 1,
             now=self._clock.now(),
         )
+
+
+def _go_on(story: Correlation, after_commit: AfterCommit) -> None:
+    """What an event has begun belongs to its story, not to that of the batch's last event."""
+    correlation.bind(story)
+    after_commit()
 
 
 def describe(error: Exception) -> str:

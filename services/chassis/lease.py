@@ -87,11 +87,13 @@ class Leases:
         *,
         deadline: datetime | None = None,
         leased: bool = True,
+        due: datetime | None = None,
     ) -> Claim:
         """Insert the row of `subject`, or open it anew, already leased to this owner.
 
         A row that is open is taken over: its holder finds its lease stale. With `leased` False
-        (while draining) nobody holds the row and it is due at once; the claim is then stale.
+        (while draining, or where others act first) nobody holds the row and it is due at `due`,
+        at once where that is None; the claim is then stale.
         """
         now = self._clock.now()
         (token,) = OPEN.first(
@@ -102,6 +104,7 @@ class Leases:
             token=self._next_token(),
             expire_time=to_micros(now + self._lease),
             now=to_micros(now),
+            due=to_micros(now if due is None else due),
             deadline=None if deadline is None else to_micros(deadline),
         )
         return Claim(subject=subject, token=token, deadline=deadline, attempts=0)

@@ -110,7 +110,7 @@ OPEN = Prepared(
     text(
         "INSERT INTO lease (subject, kind, owner, token, lease_expire_time, next_attempt_time,"
         " attempts, deadline_time, open_time, step, step_since_time, last_error, needs_review)"
-        " VALUES (:subject, :kind, :owner, :token, :expire_time, :now,"
+        " VALUES (:subject, :kind, :owner, :token, :expire_time, :due,"
         " 0, :deadline, :now, '', :now, '', FALSE)"
         " ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, owner = excluded.owner,"
         " token = CASE WHEN lease.token < excluded.token"

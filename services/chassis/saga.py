@@ -96,11 +96,13 @@ class Plan(Generic[S, A]):
     """What to do in one state: stages one after the other, the steps of a stage together.
 
     `deadline` ends the repeating (None: it never ends). `conclusion` is recorded once every step
-    has answered; where it is None, the last answer is.
+    has answered; where it is None, the last answer is. Until `not_before` others take the steps,
+    and record what came of it themselves (None: nobody else does).
     """
 
     stages: tuple[tuple[Step[S, A], ...], ...]
     deadline: datetime | None = None
+    not_before: datetime | None = None
     conclusion: A | None = None
 
     @property

@@ -37,6 +37,7 @@ class Time(Enum):
     """The step wasn't tried."""
 
     IS_UP = "the deadline passed"
+    HAS_NOT_COME = "others take it until then"
 
 
 Finding: TypeAlias = Answered[A] | Failed | Unknown | Time

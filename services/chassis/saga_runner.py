@@ -4,6 +4,7 @@
     a failure       recorded; before the pivot the saga lets go, later an operator should look
     unknown         the lease is given back, and the same step is due again after a backoff
     deadline over   recorded instead of trying again
+    not yet         others take the step until then: the lease is given back for so long
 
 The ordinary path writes once per move: leases are renewed only when a step outlasts half of one.
 """
@@ -11,6 +12,7 @@ The ordinary path writes once per move: leases are renewed only when a step outl
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import grpc
@@ -134,6 +136,8 @@ class SagaRunner(Generic[S, A]):
 
     async def _carry_out(self, plan: Plan[S, A], state: S, hold: _Hold) -> Finding[A]:
         """Run the stages; the first step without an answer ends it."""
+        if _is_left_to_others(plan, self._clock.now()):
+            return Time.HAS_NOT_COME
         answer: A | Done = Done.DONE
         for number, stage in enumerate(plan.stages):
             timeout_s = self._pace.step_timeout_s
@@ -225,6 +229,8 @@ class SagaRunner(Generic[S, A]):
                 if isinstance(answer, Done):
                     return self._saga.refresh(connection, state)
                 return self._saga.record(connection, state, answer)
+            case Time.HAS_NOT_COME:
+                return self._saga.refresh(connection, state)
             case Time.IS_UP:
                 return self._saga.record(connection, state, self._saga.deadline_passed())
             case Failed(step, reason):
@@ -242,7 +248,9 @@ class SagaRunner(Generic[S, A]):
         if not needs_review:
             doubled_s = self._pace.backoff_first_s * 2.0 ** min(claim.attempts, _DOUBLINGS_MAX)
             delay_s = min(doubled_s, self._pace.backoff_max_s)
-        if again.plan.deadline is not None:
+        if again.finding is Time.HAS_NOT_COME and again.plan.not_before is not None:
+            delay_s = max(0.0, (again.plan.not_before - self._clock.now()).total_seconds())
+        elif again.plan.deadline is not None:
             remaining_s = (again.plan.deadline - self._clock.now()).total_seconds()
             delay_s = max(0.0, min(delay_s, remaining_s))
         self._leases.postpone(
@@ -266,3 +274,7 @@ class SagaRunner(Generic[S, A]):
         if age_s <= self._pace.review_after_s or answered_at_s is None:
             return False
         return self._clock.monotonic() - answered_at_s <= _PULSE_S
+
+
+def _is_left_to_others(plan: Plan[S, A], now: datetime) -> bool:
+    return plan.not_before is not None and now < plan.not_before

@@ -15,7 +15,9 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
+from services.inventory.following import feeds_of
 from services.inventory.service import NAME, build
+from services.inventory.settings import FeedSettings
 
 
 async def main() -> None:
@@ -27,12 +29,14 @@ async def main() -> None:
     async with (
         telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
             clock=clock,
             ids=ids,
             owner=settings.instance_id or NAME,
+            feeds=feeds,
             spans=spans,
         ) as service,
     ):

@@ -70,12 +70,14 @@ def decide(
         case Release():
             return _release(command, reservation)
         case Commit():
-            return _commit(_existing(command, reservation), now)
+            return _commit(command, _existing(command, reservation), now)
         case Fulfill():
             return _fulfill(_existing(command, reservation))
         case Expire():
             held = _existing(command, reservation)
-            return (Expired(held.reservation_id),) if held.has_run_out(now) else ()
+            if not held.has_run_out(now):
+                return ()
+            return (Expired(held.reservation_id, held.order_id),)
 
 
 def evolve(reservation: Reservation | None, event: Event, at: datetime) -> Reservation:
@@ -140,15 +142,28 @@ def _reserve(
     if reservation is not None and reservation.is_tombstone:
         if reservation.refusal is not None:
             return ()
-        return (Rejected(command.reservation_id, command.order_id, _FENCED),)
+        return (_rejected(command, _FENCED),)
     if reservation is not None:
         raise ReservationAlreadyExistsError(command.reservation_id, state=reservation.state)
     match price(command, now=now, shelf=shelf):
         case Refused(refusal=refusal):
-            return (Rejected(command.reservation_id, command.order_id, refusal),)
+            return (_rejected(command, refusal),)
         case Quote(lines=lines, total=total):
             expire_time = now + command.ttl
-            return (Held(command.reservation_id, command.order_id, lines, total, expire_time),)
+            held = Held(
+                command.reservation_id,
+                command.order_id,
+                lines,
+                total,
+                expire_time,
+                command.origin,
+                command.payer,
+            )
+            return (held,)
+
+
+def _rejected(command: Reserve, refusal: Refusal) -> Rejected:
+    return Rejected(command.reservation_id, command.order_id, refusal, command.origin)
 
 
 def _release(command: Release, reservation: Reservation | None) -> tuple[Event, ...]:
@@ -165,12 +180,12 @@ def _release(command: Release, reservation: Reservation | None) -> tuple[Event, 
             raise _conflict(reservation, ReservationState.RELEASED)
 
 
-def _commit(reservation: Reservation, now: datetime) -> tuple[Event, ...]:
+def _commit(command: Commit, reservation: Reservation, now: datetime) -> tuple[Event, ...]:
     match reservation.state:
-        case ReservationState.HELD if reservation.has_run_out(now):
-            return (Expired(reservation.reservation_id),)
         case ReservationState.HELD:
-            return (Committed(reservation.reservation_id),)
+            outcome = Expired if reservation.has_run_out(now) else Committed
+            order_id, history = reservation.order_id, command.history
+            return (outcome(reservation.reservation_id, order_id, command.origin, history),)
         case ReservationState.COMMITTED | ReservationState.EXPIRED:
             return ()
         case _:

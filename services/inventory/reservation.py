@@ -20,6 +20,23 @@ class ReservationState(StrEnum):
     REJECTED = "REJECTED"
 
 
+class Origin(StrEnum):
+    """Who asked: an RPC, or an event."""
+
+    ORCHESTRATED = "ORCHESTRATED"
+    CHOREOGRAPHED = "CHOREOGRAPHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """What whoever authorizes the payment next has to know of the order; we only pass it on."""
+
+    customer_id: str
+    payment_method: str
+    order_deadline: datetime
+    authorization_ttl: timedelta
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Stock set aside for one order. `version` counts its events from 1.
@@ -54,7 +71,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Price the demands and set their units aside for `ttl`; not after `order_deadline`."""
+    """Price the demands and set their units aside for `ttl`; not after `order_deadline`.
+
+    `payer` is told where an event asks, to be passed on.
+    """
 
     reservation_id: str
     order_id: str
@@ -62,13 +82,20 @@ class Reserve:
     expected_total: Money | None
     ttl: timedelta
     order_deadline: datetime | None
+    origin: Origin = Origin.ORCHESTRATED
+    payer: Payer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Make a hold final."""
+    """Make a hold final.
+
+    `history` is what led here where an event asks, as a message of the contract, to be passed on.
+    """
 
     reservation_id: str
+    origin: Origin = Origin.ORCHESTRATED
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,8 @@ class Held:
     lines: tuple[Line, ...]
     total: Money
     expire_time: datetime
+    origin: Origin = Origin.ORCHESTRATED
+    payer: Payer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +144,7 @@ class Rejected:
     reservation_id: str
     order_id: str
     refusal: Refusal
+    origin: Origin = Origin.ORCHESTRATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +152,9 @@ class Committed:
     """A hold became final."""
 
     reservation_id: str
+    order_id: str
+    origin: Origin = Origin.ORCHESTRATED
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +169,12 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A hold ran out."""
+    """A hold ran out; its origin is that of the commit that found out, where one did."""
 
     reservation_id: str
+    order_id: str
+    origin: Origin | None = None
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

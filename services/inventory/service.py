@@ -15,11 +15,13 @@ from discovery.clock import Clock
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog
 from services.chassis.feed import Feed
+from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
 from services.chassis.tailer import Tailer
 from services.chassis.telemetry import Spans
 from services.inventory.driver import SWEEP_EVERY_S, Sweeper
+from services.inventory.following import Feeds, follow
 from services.inventory.items import Items
 from services.inventory.reservations import Reservations
 from services.inventory.servicer import InventoryServicer
@@ -41,11 +43,13 @@ async def build(
     owner: str = NAME,
     readers: int = 2,
     sweep_every_s: float = SWEEP_EVERY_S,
+    feeds: Feeds | None = None,
     spans: Spans | None = None,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
 
-    `owner` names the instance in thread names; `spans` are the process's, where it is traced.
+    `owner` names the instance; `spans` are the process's, where it is traced. Without `feeds` it
+    takes no part in choreographed checkouts.
     """
     database = await Database.open(
         database_url,
@@ -56,18 +60,36 @@ async def build(
     )
     try:
         await database.migrate(MIGRATIONS)
-        yield _to_service(database, clock=clock, ids=ids, sweep_every_s=sweep_every_s)
+        log = EventLog(clock=clock, ids=ids)
+        reservations = Reservations(log=log, clock=clock)
+        followed = Followed()
+        if feeds is not None:
+            followed = follow(
+                feeds, reservations, database=database, clock=clock, ids=ids, owner=owner
+            )
+        yield _to_service(
+            database,
+            log,
+            reservations,
+            clock=clock,
+            sweep_every_s=sweep_every_s,
+            followed=followed,
+        )
     finally:
         await database.close()
 
 
 def _to_service(
-    database: Database, *, clock: Clock, ids: IdFactory, sweep_every_s: float
+    database: Database,
+    log: EventLog,
+    reservations: Reservations,
+    *,
+    clock: Clock,
+    sweep_every_s: float,
+    followed: Followed,
 ) -> Service:
     """What stands on a migrated database."""
-    log = EventLog(clock=clock, ids=ids)
     items = Items(log=log, clock=clock)
-    reservations = Reservations(log=log, clock=clock)
     servicer = InventoryServicer(database=database, items=items, reservations=reservations)
     sweeper = Sweeper(
         database=database, reservations=reservations, clock=clock, every_s=sweep_every_s
@@ -87,6 +109,8 @@ def _to_service(
             tailer=tailer,
             clock=clock,
         ),
-        background=(tailer.run, sweeper.run),
-        on_drain=(tailer.stop_waiters,),
+        consumers=followed.consumers,
+        dead_letters=followed.dead_letters,
+        background=(tailer.run, sweeper.run, *(each.run for each in followed.subscriptions)),
+        on_drain=(tailer.stop_waiters, *(each.drain for each in followed.subscriptions)),
     )

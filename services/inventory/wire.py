@@ -4,11 +4,12 @@ Instants are whole microseconds in the domain's tables and on the wire alike.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TypeAlias
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
@@ -62,6 +63,13 @@ def to_timestamp(instant: datetime) -> Timestamp:
     """An instant in UTC, exactly."""
     seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
     return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
+
+
+def to_duration(span: timedelta) -> Duration:
+    """A span of time, exactly; spans here are never negative."""
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
 
 
 def to_money(money: Money) -> money_pb2.Money:

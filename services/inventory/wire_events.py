@@ -1,6 +1,6 @@
 """Domain events as the messages of inventory_event.proto, which are what the log keeps.
 
-RPCs ask for facts, so all of them say ORCHESTRATED.
+Only RPCs ask for what isn't part of the way to a confirmed order, so that says ORCHESTRATED.
 """
 
 from google.protobuf.message import Message
@@ -14,12 +14,19 @@ from services.inventory.reservation import (
     Expired,
     Fulfilled,
     Held,
+    Origin,
+    Payer,
     Rejected,
     Released,
 )
-from services.inventory.wire import add_lines, to_money, to_refusal, to_timestamp
+from services.inventory.wire import add_lines, to_duration, to_money, to_refusal, to_timestamp
 
-_ORIGIN = pb.RESERVATION_ORIGIN_ORCHESTRATED
+_BY_CALL = pb.RESERVATION_ORIGIN_ORCHESTRATED
+_ORIGINS = {
+    Origin.ORCHESTRATED: _BY_CALL,
+    Origin.CHOREOGRAPHED: pb.RESERVATION_ORIGIN_CHOREOGRAPHED,
+    None: pb.RESERVATION_ORIGIN_UNSPECIFIED,
+}
 
 
 def item_stream(sku: str) -> str:
@@ -29,43 +36,15 @@ def item_stream(sku: str) -> str:
 
 def to_new_event(event: Event | stock.Event) -> NewEvent:
     """The event as the log takes it."""
-    message = _message(event)
+    if isinstance(event, stock.ItemUpserted | stock.StockAdjusted):
+        message = _of_item(event)
+    else:
+        message = _of_reservation(event)
     return NewEvent(type=message.DESCRIPTOR.full_name, payload=message.SerializeToString())
 
 
-def _message(event: Event | stock.Event) -> Message:
+def _of_item(event: stock.Event) -> Message:
     match event:
-        case Held():
-            held = pb.ReservationHeld(
-                reservation_id=event.reservation_id,
-                order_id=event.order_id,
-                total=to_money(event.total),
-                expire_time=to_timestamp(event.expire_time),
-                origin=_ORIGIN,
-            )
-            add_lines(held.lines, event.lines)
-            return held
-        case Rejected(reservation_id, order_id, refusal):
-            return pb.ReservationRejected(
-                reservation_id=reservation_id,
-                order_id=order_id,
-                refusal=to_refusal(refusal),
-                origin=_ORIGIN,
-            )
-        case Committed(reservation_id):
-            return pb.ReservationCommitted(reservation_id=reservation_id, origin=_ORIGIN)
-        case Released(reservation_id, order_id, reason, tombstone):
-            return pb.ReservationReleased(
-                reservation_id=reservation_id,
-                order_id=order_id,
-                reason=reason,
-                tombstone=tombstone,
-                origin=_ORIGIN,
-            )
-        case Expired(reservation_id):
-            return pb.ReservationExpired(reservation_id=reservation_id)
-        case Fulfilled(reservation_id):
-            return pb.ReservationFulfilled(reservation_id=reservation_id, origin=_ORIGIN)
         case stock.ItemUpserted(sku, name, unit_price, initial_on_hand):
             return pb.ItemUpserted(
                 sku=sku,
@@ -75,3 +54,65 @@ def _message(event: Event | stock.Event) -> Message:
             )
         case stock.StockAdjusted(sku, delta, reason):
             return pb.StockAdjusted(sku=sku, delta=delta, reason=reason)
+
+
+def _of_reservation(event: Event) -> Message:
+    match event:
+        case Held():
+            return _of_hold(event)
+        case Rejected(reservation_id, order_id, refusal, origin):
+            return pb.ReservationRejected(
+                reservation_id=reservation_id,
+                order_id=order_id,
+                refusal=to_refusal(refusal),
+                origin=_ORIGINS[origin],
+            )
+        case Committed(reservation_id, order_id, origin, history):
+            return pb.ReservationCommitted(
+                reservation_id=reservation_id,
+                order_id=order_id,
+                origin=_ORIGINS[origin],
+                history=_to_history(history),
+            )
+        case Released(reservation_id, order_id, reason, tombstone):
+            return pb.ReservationReleased(
+                reservation_id=reservation_id,
+                order_id=order_id,
+                reason=reason,
+                tombstone=tombstone,
+                origin=_BY_CALL,
+            )
+        case Expired(reservation_id, order_id, expired_by, history):
+            return pb.ReservationExpired(
+                reservation_id=reservation_id,
+                order_id=order_id,
+                origin=_ORIGINS[expired_by],
+                history=_to_history(history),
+            )
+        case Fulfilled(reservation_id):
+            return pb.ReservationFulfilled(reservation_id=reservation_id, origin=_BY_CALL)
+
+
+def _of_hold(event: Held) -> Message:
+    held = pb.ReservationHeld(
+        reservation_id=event.reservation_id,
+        order_id=event.order_id,
+        total=to_money(event.total),
+        expire_time=to_timestamp(event.expire_time),
+        origin=_ORIGINS[event.origin],
+    )
+    add_lines(held.lines, event.lines)
+    if event.payer is not None:
+        _add_payer(held, event.payer)
+    return held
+
+
+def _add_payer(held: pb.ReservationHeld, payer: Payer) -> None:
+    held.customer_id = payer.customer_id
+    held.payment_method = payer.payment_method
+    held.order_deadline_time.CopyFrom(to_timestamp(payer.order_deadline))
+    held.authorization_ttl.CopyFrom(to_duration(payer.authorization_ttl))
+
+
+def _to_history(history: bytes) -> pb.CheckoutHistory | None:
+    return pb.CheckoutHistory.FromString(history) if history else None

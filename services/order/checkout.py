@@ -3,6 +3,9 @@
 Before the pivot every step has a compensation beside it. The pivot is the capture: its intent is
 recorded before it is sent, and from then on only payment's evidence moves the order. What comes
 after a confirmed order (fulfil, refund) runs on the same machinery, without a deadline.
+
+The forward steps of a choreographed order are its participants' until its deadline: they follow
+each other's events, and `checkout_consumer` records what they say. What is left then, is done here.
 """
 
 from collections.abc import Awaitable, Callable
@@ -77,7 +80,11 @@ class Checkout:
         match order.state:
             case forward if forward in self._forward:
                 step = self._forward[forward]
-                return Plan(((step,),), deadline=None if step.is_pivot else order.deadline)
+                return Plan(
+                    ((step,),),
+                    deadline=None if step.is_pivot else order.deadline,
+                    not_before=order.left_to_others_until,
+                )
             case OrderState.CANCELLING:
                 return Plan(self._compensations(order), conclusion=commands.LetGo())
             case OrderState.FULFILLING:

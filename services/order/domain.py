@@ -147,7 +147,9 @@ def _let_go(
 def _pivot(order: Order, now: datetime, terms: commands.Terms) -> Event:
     """Past here only evidence counts, so there must be time to capture what is authorized."""
     in_time = now < order.deadline and now + terms.capture_budget < order.authorize_expire_time
-    return events.CaptureRequested() if in_time else _let_go(order, Cause.DEADLINE_PASSED)
+    if not in_time:
+        return _let_go(order, Cause.DEADLINE_PASSED)
+    return events.CaptureRequested(order.payment_id, order.coordination)
 
 
 def _captured(order: Order, confirmed: events.OrderConfirmed) -> tuple[Event, ...]:

@@ -117,6 +117,9 @@ class PaymentAuthorized:
 class CaptureRequested:
     """CAPTURING: the pivot; the capture may have been sent."""
 
+    payment_id: str = ""
+    coordination: Coordination = Coordination.ORCHESTRATED
+
 
 @dataclass(frozen=True, slots=True)
 class OrderConfirmed:

@@ -1,4 +1,4 @@
-"""What follows the feeds on behalf of the customer summary, and what reads the outcome."""
+"""What follows the feeds: for the customer summary, and for the choreographed checkout."""
 
 import random
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ from functools import partial
 
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
-from services.chassis.consumers import Consumers
-from services.chassis.dead_letters import DeadLetters
 from services.chassis.feed_stream import FEED_CONFIG
+from services.chassis.followed import Followed
 from services.chassis.subscription import Subscription
+from services.order import checkout_consumer, checkout_facts
 from services.order.consumer import (
     GATHER,
     MAX_BATCH,
@@ -22,6 +22,8 @@ from services.order.consumer import (
     OrderFacts,
     PaymentFacts,
 )
+from services.order.events import Coordination
+from services.order.intentions import ORCHESTRATED_ALONE, Served
 from services.order.parts import Feeds, Means, Parts
 from services.order.settings import ParticipantSettings
 from services.order.summaries import Summaries
@@ -29,12 +31,14 @@ from services.order.summaries import Summaries
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """The customer summary of an instance; its subscriptions want to be run."""
+    """What an instance follows, and what it can tell for it.
 
-    subscriptions: tuple[Subscription, ...]
+    `served` are the coordinations that it can offer, its default first.
+    """
+
+    followed: Followed
     summaries: Summaries
-    consumers: Consumers
-    dead_letters: DeadLetters
+    served: Served
 
 
 @asynccontextmanager
@@ -49,8 +53,9 @@ async def feeds_of(
     async with (
         channel(targets.order_target) as orders,
         channel(targets.payment_target) as payments,
+        channel(targets.inventory_target) as reservations,
     ):
-        yield Feeds(orders, payments)
+        yield Feeds(orders, payments, reservations)
 
 
 def follow(parts: Parts, means: Means) -> Following | None:
@@ -64,17 +69,31 @@ def follow(parts: Parts, means: Means) -> Following | None:
         clock=means.clock,
         ids=means.ids,
         rng=means.rng,
-        max_batch=MAX_BATCH,
-        gather=GATHER,
     )
-    orders = subscribe(means.feeds.orders, ORDER_CONSUMER, OrderFacts(), types=ORDER_TYPES)
-    payments = subscribe(
+    summing_up = partial(subscribe, max_batch=MAX_BATCH, gather=GATHER)
+    orders = summing_up(means.feeds.orders, ORDER_CONSUMER, OrderFacts(), types=ORDER_TYPES)
+    payments = summing_up(
         means.feeds.payments, PAYMENT_CONSUMER, PaymentFacts(), types=PAYMENT_TYPES
     )
-    subscriptions = (orders, payments)
-    inboxes = (orders.inbox, payments.inbox)
+    checkout: tuple[Subscription, ...] = ()
+    if means.feeds.reservations is not None:
+        checkout = (
+            subscribe(
+                means.feeds.reservations,
+                checkout_consumer.RESERVATION_CONSUMER,
+                parts.consumer,
+                types=checkout_facts.RESERVATION_TYPES,
+            ),
+            subscribe(
+                means.feeds.payments,
+                checkout_consumer.PAYMENT_CONSUMER,
+                parts.consumer,
+                types=checkout_facts.PAYMENT_TYPES,
+            ),
+        )
+    subscriptions = (orders, payments, *checkout)
     return Following(
-        subscriptions=subscriptions,
+        followed=Followed.by(subscriptions, database=parts.database, clock=means.clock),
         summaries=Summaries(
             database=parts.database,
             orders=orders.inbox,
@@ -82,8 +101,10 @@ def follow(parts: Parts, means: Means) -> Following | None:
             tailer=parts.tailer,
             clock=means.clock,
         ),
-        consumers=Consumers(
-            database=parts.database, subscriptions=subscriptions, clock=means.clock
-        ),
-        dead_letters=DeadLetters(database=parts.database, inboxes=inboxes, clock=means.clock),
+        served=_served(means.settings.default_coordination) if checkout else ORCHESTRATED_ALONE,
     )
+
+
+def _served(default: Coordination) -> Served:
+    """Both, the default first."""
+    return tuple(sorted(Coordination, key=lambda each: each is not default))

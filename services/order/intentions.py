@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
@@ -27,6 +27,10 @@ MAX_REASON_CHARACTERS = 200
 
 _VISIBLE = re.compile(r"[!-~]{1,64}")
 
+# Which coordinations an instance serves; the first is for callers who don't choose.
+Served: TypeAlias = tuple[Coordination, ...]
+ORCHESTRATED_ALONE: Served = (Coordination.ORCHESTRATED,)
+
 C = TypeVar("C")
 
 
@@ -44,14 +48,16 @@ class Intention(Generic[C]):
     command: C
 
 
-def create_order(request: rpc.CreateOrderRequest) -> Intention[Place]:
+def create_order(
+    request: rpc.CreateOrderRequest, served: Served = ORCHESTRATED_ALONE
+) -> Intention[Place]:
     """Lines of one SKU are summed, also in the fingerprint.
 
-    Raises InvalidRequestError, and NotImplementedYetError for a coordination not served yet.
+    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't served.
     """
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
-    command = _place(check, request)
+    command = _place(check, request, served)
     normal = rpc.CreateOrderRequest()
     normal.CopyFrom(request)
     del normal.lines[:]
@@ -61,12 +67,12 @@ def create_order(request: rpc.CreateOrderRequest) -> Intention[Place]:
     return Intention("CreateOrder", request_id, fingerprint(normal), "", command)
 
 
-def validate_only(request: rpc.CreateOrderRequest) -> Place:
+def validate_only(request: rpc.CreateOrderRequest, served: Served = ORCHESTRATED_ALONE) -> Place:
     """The command of a request that shall not be carried out; its request_id is not looked at.
 
-    Raises InvalidRequestError, and NotImplementedYetError for a coordination not served yet.
+    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't served.
     """
-    return _place(Check(), request)
+    return _place(Check(), request, served)
 
 
 def cancel_order(request: rpc.CancelOrderRequest) -> Intention[Cancel]:
@@ -97,7 +103,7 @@ def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     return Intention("RetrySaga", request_id, fingerprint(request), order_id, RetryStep())
 
 
-def _place(check: Check, request: rpc.CreateOrderRequest) -> Place:
+def _place(check: Check, request: rpc.CreateOrderRequest, served: Served) -> Place:
     """Checks everything but the request_id, then raises all that is bad."""
     _check_visible(check, "customer_id", request.customer_id)
     _check_visible(check, "payment_method", request.payment_method)
@@ -108,14 +114,15 @@ def _place(check: Check, request: rpc.CreateOrderRequest) -> Place:
         expected_total = from_money(money)
     check.enum("coordination", request.coordination, order_pb2.Coordination)
     check.done()
-    if int(request.coordination) == Coordination.CHOREOGRAPHED:
-        raise NotImplementedYetError("coordination CHOREOGRAPHED")
+    coordination = Coordination(request.coordination) if request.coordination else served[0]
+    if coordination not in served:
+        raise NotImplementedYetError(f"coordination {coordination.name}")
     return Place(
         customer_id=request.customer_id,
         lines=lines,
         payment_method=request.payment_method,
         expected_total=expected_total,
-        coordination=Coordination.ORCHESTRATED,
+        coordination=coordination,
     )
 
 

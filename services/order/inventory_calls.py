@@ -133,7 +133,7 @@ def _of_reserve(
     if reservation.state == ReservationState.RESERVATION_STATE_HELD:
         has_expiry = reservation.HasField("expire_time")
         return commands.Reserved(
-            lines=tuple(_line(line) for line in reservation.lines),
+            lines=tuple(from_reservation_line(line) for line in reservation.lines),
             total=from_money(reservation.total),
             expire_time=from_timestamp(reservation.expire_time) if has_expiry else None,
         )
@@ -142,7 +142,8 @@ def _of_reserve(
     return _contradiction(RESERVE, reservation)
 
 
-def _line(line: ReservationLine) -> Line:
+def from_reservation_line(line: ReservationLine) -> Line:
+    """A line as it was priced when it was reserved."""
     return Line(
         sku=line.sku,
         quantity=line.quantity,
@@ -156,13 +157,14 @@ def _refusal(reservation: Reservation) -> Refusal:
     """Why nothing is held; a reservation that simply ended says so by its state."""
     refusal = reservation.refusal
     if refusal.reason:
-        return _stored_refusal(refusal)
+        return from_reservation_refusal(refusal)
     if reservation.state == ReservationState.RESERVATION_STATE_EXPIRED:
         return Refusal(RefusalReason.RESERVATION_EXPIRED)
     return Refusal(RefusalReason.FENCED, {"participant": INVENTORY})
 
 
-def _stored_refusal(refusal: ReservationRefusal) -> Refusal:
+def from_reservation_refusal(refusal: ReservationRefusal) -> Refusal:
+    """Why inventory stored that it holds nothing."""
     name = ReservationRefusalReason.Name(refusal.reason).removeprefix(_REASON_PREFIX)
     match name:
         case "RESERVATION_FENCED":

@@ -21,7 +21,7 @@ from services.order.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.intentions import Intention
 from services.order.recording import Recorder
 from services.order.sagas import current_step, to_saga
-from services.order.state import BEFORE_PIVOT, Order
+from services.order.state import BEFORE_PIVOT, FORWARD, Order
 from services.order.store import OrderStore, Standing
 
 Wish: TypeAlias = Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
@@ -138,14 +138,40 @@ class Orders:
         )
 
     def _open(self, connection: Connection, standing: Standing) -> Claim | None:
-        """The lease of new work: held by this process, or free for others while it drains."""
+        """The lease of new work: held by this process, or free for others while it drains.
+
+        Free, and not due before its deadline, where the participants begin by themselves.
+        """
         order = standing.order
-        leased = not self._draining()
-        deadline = order.deadline if order.state in BEFORE_PIVOT else None
+        is_forward = order.state in BEFORE_PIVOT
+        due = order.left_to_others_until if is_forward else None
+        leased = due is None and not self._draining()
         claim = self._leases.open(
-            connection, order.order_id, CHECKOUT, deadline=deadline, leased=leased
+            connection,
+            order.order_id,
+            CHECKOUT,
+            deadline=order.deadline if is_forward else None,
+            leased=leased,
+            due=due,
         )
         return claim if leased else None
+
+    def go_on(self, connection: Connection, standing: Standing) -> Written:
+        """See to the lease of an order that was moved by what its participants said.
+
+        Closed where nothing is left to do; claimed where it is the runner's turn.
+        """
+        order = standing.order
+        if order.left_to_others_until is not None and order.state in FORWARD:
+            return Written(order.order_id, standing)
+        claim = self._leases.claim(connection, order.order_id)
+        if claim is None:
+            # A drive has it at the moment: its next look finds the order as it stands.
+            return Written(order.order_id, standing)
+        if order.is_settled:
+            self._leases.close(connection, claim)
+            return Written(order.order_id, standing)
+        return Written(order.order_id, standing, self._keep(connection, claim))
 
     def _claim(self, connection: Connection, standing: Standing) -> Claim | None:
         """Work that waits for its next attempt has something new to do now."""

@@ -1,6 +1,7 @@
 """Builds an instance by hand: what drives orders, what waits for them, and what they stand on."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,7 @@ from services.chassis.saga_runner import SagaRunner
 from services.chassis.tailer import Tailer
 from services.chassis.telemetry import Spans
 from services.order.checkout import CHECKOUT, Checkout
+from services.order.checkout_consumer import CheckoutConsumer
 from services.order.commands import Command
 from services.order.inventory_calls import InventoryCalls
 from services.order.ordering import Ordering
@@ -44,10 +46,14 @@ class Participants:
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """The channels to the feeds that the customer summary is made of; ours is one of them."""
+    """The channels to the feeds that are followed; ours is one of them.
+
+    Without `reservations` nobody can be told what inventory says, and no checkout is choreographed.
+    """
 
     orders: grpc.aio.Channel
     payments: grpc.aio.Channel
+    reservations: grpc.aio.Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +71,16 @@ class Parts:
     runner: SagaRunner[Standing, Command]
     ordering: Ordering
     waiting: Waiting
+    consumer: CheckoutConsumer
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
     """What an instance works with: where time, ids and chance come from, and whom it calls.
 
-    Without `feeds` it has no customer summary. `owner` names the instance; each run of it owns its
-    leases under a name of its own. `spans` are those of the process, where it is traced.
+    Without `feeds` it has no customer summary, and no checkout is choreographed. `owner` names the
+    instance; each run of it owns its leases under a name of its own. `spans` are those of the
+    process, where it is traced.
     """
 
     clock: Clock
@@ -116,18 +124,21 @@ def assemble(database: Database, means: Means) -> Parts:
     driver = _driver(database, leases, runner, means)
     orders = Orders(store=store, recorder=recorder, leases=leases, clock=clock, draining=draining)
     waiting = Waiting(database=database, tailer=tailer, notices=notices, store=store, clock=clock)
+    begin = partial(_begin, runner, driver)
     ordering = Ordering(
         database=database,
         ids=means.ids,
         orders=orders,
         waiting=waiting,
         inventory=inventory,
-        begin=partial(_begin, runner, driver),
+        begin=begin,
+    )
+    consumer = CheckoutConsumer(
+        store=store, recorder=recorder, orders=orders, go_on=partial(_go_on, notices, begin)
     )
     sagas = Sagas(store=store, leases=leases)
-    return Parts(
-        database, log, store, orders, sagas, leases, tailer, driver, runner, ordering, waiting
-    )
+    follows = (tailer, driver, runner, ordering, waiting, consumer)
+    return Parts(database, log, store, orders, sagas, leases, *follows)
 
 
 def _driver(
@@ -149,3 +160,10 @@ def _begin(runner: SagaRunner[Standing, Command], driver: Driver, written: Writt
     if written.claim is not None and written.standing is not None:
         runner.begin(written.claim, written.standing)
         driver.start(written.claim)
+
+
+def _go_on(notices: Notices[Standing], begin: Callable[[Written], None], written: Written) -> None:
+    """Tell whoever waits for an order that its participants moved, and do what is ours to do."""
+    if written.standing is not None:
+        notices.tell(written.order_id, written.standing)
+    begin(written)

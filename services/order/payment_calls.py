@@ -77,7 +77,7 @@ class PaymentCalls:
             expire_time = from_timestamp(payment.authorize_expire_time)
             return commands.Authorized(payment.payment_id, expire_time)
         if payment.state in _LET_GO:
-            return commands.AuthorizeRefused(_authorize_refusal(payment))
+            return commands.AuthorizeRefused(_of_ended(payment))
         return _open(AUTHORIZE, payment)
 
     async def capture(
@@ -90,7 +90,7 @@ class PaymentCalls:
         if capture.state == CaptureState.CAPTURE_STATE_CAPTURED:
             return commands.Captured(from_money(response.payment.captured_amount))
         if capture.state == CaptureState.CAPTURE_STATE_NOT_CAPTURED:
-            return commands.NotCaptured(_not_captured(_reason(capture.refusal)))
+            return commands.NotCaptured(from_capture_refusal(capture.refusal))
         return Pending(CaptureState.Name(capture.state))
 
     async def void(self, order: Order, call: StepCall) -> Done | Pending | Contradiction:
@@ -129,17 +129,27 @@ def _open(step: str, payment: Payment) -> Pending | Contradiction:
     return Contradiction(f"{step.upper()}_ANSWERED_{state}")
 
 
-def _authorize_refusal(payment: Payment) -> Refusal:
+def _of_ended(payment: Payment) -> Refusal:
     """Why nothing is set aside; a payment that simply ended says so by its state."""
-    match _reason(payment.refusal):
+    if not payment.refusal.reason and payment.state == PaymentState.PAYMENT_STATE_EXPIRED:
+        return _not_captured("AUTHORIZATION_EXPIRED")
+    return from_authorize_refusal(payment.refusal)
+
+
+def from_authorize_refusal(refusal: PaymentRefusal) -> Refusal:
+    """Why payment stored that nothing is set aside."""
+    match _reason(refusal):
         case "PAYMENT_DECLINED":
-            return Refusal(RefusalReason.PAYMENT_DECLINED, dict(payment.refusal.facts))
+            return Refusal(RefusalReason.PAYMENT_DECLINED, dict(refusal.facts))
         case "ORDER_DEADLINE_PASSED":
             return Refusal(RefusalReason.ORDER_DEADLINE_PASSED, {"participant": PAYMENT})
-        case _ if payment.state == PaymentState.PAYMENT_STATE_EXPIRED:
-            return _not_captured("AUTHORIZATION_EXPIRED")
         case _:
             return Refusal(RefusalReason.FENCED, {"participant": PAYMENT})
+
+
+def from_capture_refusal(refusal: PaymentRefusal) -> Refusal:
+    """Why payment has evidence that it did not capture."""
+    return _not_captured(_reason(refusal))
 
 
 def _not_captured(why: str) -> Refusal:

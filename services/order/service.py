@@ -15,9 +15,11 @@ from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_t
 from discovery.clock import Clock
 from services.chassis.database import Database
 from services.chassis.feed import Feed
+from services.chassis.followed import Followed
 from services.chassis.server import Service
 from services.order.admin_servicer import SagaAdminServicer
 from services.order.following import Following, follow
+from services.order.intentions import ORCHESTRATED_ALONE
 from services.order.parts import NAME, Means, Parts, assemble
 from services.order.servicer import OrderServicer
 from services.order.wire import AGGREGATE_TYPES, ERRORS
@@ -32,7 +34,7 @@ _COMPENSATIONS = ("CancelOrder",)
 
 def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Service:
     """The parts behind their RPCs."""
-    subscriptions = () if following is None else following.subscriptions
+    followed = Followed() if following is None else following.followed
     orders = OrderServicer(
         database=parts.database,
         log=parts.log,
@@ -40,6 +42,7 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
         ordering=parts.ordering,
         waiting=parts.waiting,
         summaries=None if following is None else following.summaries,
+        served=ORCHESTRATED_ALONE if following is None else following.served,
     )
     admin = SagaAdminServicer(
         database=parts.database, sagas=parts.sagas, ordering=parts.ordering, clock=clock
@@ -62,12 +65,16 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
             tailer=parts.tailer,
             clock=clock,
         ),
-        consumers=None if following is None else following.consumers,
-        dead_letters=None if following is None else following.dead_letters,
-        background=(parts.tailer.run, parts.driver.run, *(each.run for each in subscriptions)),
+        consumers=followed.consumers,
+        dead_letters=followed.dead_letters,
+        background=(
+            parts.tailer.run,
+            parts.driver.run,
+            *(each.run for each in followed.subscriptions),
+        ),
         on_drain=(
             parts.tailer.stop_waiters,
-            *(each.drain for each in subscriptions),
+            *(each.drain for each in followed.subscriptions),
             parts.driver.drain,
         ),
     )

@@ -12,6 +12,7 @@ from services.chassis.event_log import EventLog
 from services.chassis.idempotency import REPLAYED_KEY
 from services.chassis.layer import Context
 from services.order import intentions, projection, queries, wire
+from services.order.intentions import Served
 from services.order.ordering import Ordering
 from services.order.projection import Shown
 from services.order.store import OrderStore
@@ -31,6 +32,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         ordering: Ordering,
         waiting: Waiting,
         summaries: Summaries | None,
+        served: Served,
     ) -> None:
         self._database = database
         self._log = log
@@ -38,15 +40,17 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         self._ordering = ordering
         self._waiting = waiting
         self._summaries = summaries
+        self._served = served
 
     async def CreateOrder(
         self, request: rpc.CreateOrderRequest, context: Context
     ) -> rpc.CreateOrderResponse:
         patience = patience_s(context.time_remaining())
         if request.validate_only:
-            order = await self._ordering.quote(intentions.validate_only(request), patience)
-            return rpc.CreateOrderResponse(order=order)
-        shown = await self._ordering.place(intentions.create_order(request), patience)
+            place = intentions.validate_only(request, self._served)
+            return rpc.CreateOrderResponse(order=await self._ordering.quote(place, patience))
+        intention = intentions.create_order(request, self._served)
+        shown = await self._ordering.place(intention, patience)
         _tell_replayed(shown, context)
         return rpc.CreateOrderResponse(
             order=shown.order, version=shown.order.version, position=shown.position

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.pace import Pace
 from services.order.commands import Terms
+from services.order.events import Coordination
 
 _DAY_S = 86_400.0
 
 
 class SagaSettings(BaseSettings):
-    """The times of the checkout saga, in seconds.
+    """The times of the checkout saga, in seconds, and who coordinates where callers don't say.
 
     A hold must outlast the order's deadline, or stock could run out between authorization and
     capture; an authorization must outlast the deadline and the capture.
@@ -22,6 +23,7 @@ class SagaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_SAGA_", frozen=True)
 
+    coordination: Literal["orchestration", "choreography"] = "orchestration"
     deadline_s: float = Field(default=30.0, gt=0)
     step_timeout_s: float = Field(default=3.0, gt=0)
     lease_s: float = Field(default=10.0, gt=0)
@@ -63,6 +65,12 @@ class SagaSettings(BaseSettings):
             authorization_ttl=timedelta(seconds=self.authorization_ttl_s),
             capture_budget=timedelta(seconds=self.capture_budget_s),
         )
+
+    @property
+    def default_coordination(self) -> Coordination:
+        """The word of the domain for it."""
+        is_choreographed = self.coordination == "choreography"
+        return Coordination.CHOREOGRAPHED if is_choreographed else Coordination.ORCHESTRATED
 
     @property
     def pace(self) -> Pace:

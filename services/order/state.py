@@ -44,6 +44,7 @@ FINAL = frozenset(
 )
 SETTLED = FINAL | {OrderState.CONFIRMED}
 BEFORE_PIVOT = frozenset({OrderState.RESERVING, OrderState.AUTHORIZING, OrderState.COMMITTING})
+FORWARD = BEFORE_PIVOT | {OrderState.CAPTURING}
 
 # The steps that a state stands for.
 STEPS: Mapping[OrderState, tuple[str, ...]] = MappingProxyType(
@@ -105,6 +106,11 @@ class Order:
     def reservation_id(self) -> str:
         """The reservation reuses the UUID of the order."""
         return "rsv_" + self.order_id.removeprefix("ord_")
+
+    @property
+    def left_to_others_until(self) -> datetime | None:
+        """Until when the participants take the forward steps by themselves; None: they don't."""
+        return self.deadline if self.coordination is Coordination.CHOREOGRAPHED else None
 
     @property
     def is_settled(self) -> bool:

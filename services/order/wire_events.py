@@ -53,8 +53,11 @@ def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
             return pb.PaymentAuthorized(
                 payment_id=payment_id, authorize_expire_time=to_timestamp(expire_time)
             )
-        case events.CaptureRequested():
-            return pb.CaptureRequested()
+        case events.CaptureRequested(payment_id, coordination):
+            return pb.CaptureRequested(
+                payment_id=payment_id,
+                coordination=cast(order_pb2.Coordination, int(coordination)),
+            )
         case events.OrderConfirmed(amount):
             return pb.OrderConfirmed(captured_amount=to_money(amount))
         case events.CancelRequested(reason):
@@ -136,6 +139,12 @@ def _to_reserved(message: pb.StockReserved) -> events.StockReserved:
     )
 
 
+def _to_capture_requested(message: pb.CaptureRequested) -> events.CaptureRequested:
+    """What was stored before there was a choice says nothing of it."""
+    coordination = message.coordination or events.Coordination.ORCHESTRATED
+    return events.CaptureRequested(message.payment_id, events.Coordination(coordination))
+
+
 def _to_cancellation(message: pb.CancellationStarted) -> events.CancellationStarted:
     return events.CancellationStarted(
         cause=events.Cause(message.cause),
@@ -164,7 +173,7 @@ _READERS: dict[str, Callable[[bytes], events.Event]] = {
                 message.payment_id, from_timestamp(message.authorize_expire_time)
             ),
         ),
-        (pb.CaptureRequested, lambda _: events.CaptureRequested()),
+        (pb.CaptureRequested, _to_capture_requested),
         (
             pb.OrderConfirmed,
             lambda message: events.OrderConfirmed(from_money(message.captured_amount)),

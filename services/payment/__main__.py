@@ -15,9 +15,10 @@ from services.chassis.settings import (
     ServerSettings,
     TelemetrySettings,
 )
+from services.payment.following import feeds_of
 from services.payment.parts import NAME
 from services.payment.service import build
-from services.payment.settings import PaymentSettings
+from services.payment.settings import FeedSettings, PaymentSettings
 from services.payment.simulated_processor import open_simulated_processor
 
 
@@ -33,6 +34,7 @@ async def main() -> None:
         telemetry.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         open_simulated_processor(payment.processor_url, clock=clock, owner=owner) as processor,
+        feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -42,6 +44,7 @@ async def main() -> None:
             ids=ids,
             rng=rng,
             owner=owner,
+            feeds=feeds,
             spans=spans,
             timing=payment.timing,
         ) as service,

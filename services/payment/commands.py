@@ -13,7 +13,10 @@ from services.payment.payment import DeclineCode, Money, Origin
 
 @dataclass(frozen=True, slots=True)
 class Authorize:
-    """Set money aside; refused after `order_deadline_time`, never for that where it is None."""
+    """Set money aside; refused after `order_deadline_time`, never for that where it is None.
+
+    `history` is what led here where an event asks, as a message of the contract, to be passed on.
+    """
 
     request_id: str
     payment_id: str
@@ -24,6 +27,7 @@ class Authorize:
     expire_after: timedelta
     order_deadline_time: datetime | None = None
     origin: Origin = Origin.ORCHESTRATED
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def _authorize(
         expire_after=command.expire_after,
         authorize_request_id=command.request_id,
         origin=command.origin,
+        history=command.history,
     )
     deadline = command.order_deadline_time
     if deadline is None or now <= deadline:
@@ -89,7 +90,12 @@ def _authorize(
     facts = {"order_deadline_time": deadline.isoformat().replace("+00:00", "Z")}
     too_late = Refusal(RefusalReason.ORDER_DEADLINE_PASSED, facts)
     declined = events.PaymentDeclined(
-        command.payment_id, command.order_id, too_late, code=None, origin=command.origin
+        command.payment_id,
+        command.order_id,
+        too_late,
+        code=None,
+        origin=command.origin,
+        history=command.history,
     )
     return (requested, declined)
 
@@ -129,7 +135,11 @@ def _capture(command: commands.Capture, payment: Payment) -> tuple[Event, ...]:
     refusal = _CAPTURE_REFUSALS.get(payment.state)
     if refusal is None:
         raise PaymentStateConflictError(payment, asked="a capture")
-    return (events.CaptureRefused(payment.payment_id, command.request_id, refusal, command.origin),)
+    return (
+        events.CaptureRefused(
+            payment.payment_id, payment.order_id, command.request_id, refusal, command.origin
+        ),
+    )
 
 
 def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
@@ -169,15 +179,16 @@ def _hear(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
 
 
 def _hear_of_authorize(evidence: commands.Evidence, payment: Payment) -> Event:
-    payment_id, order_id, origin = payment.payment_id, payment.order_id, payment.origin
+    payment_id, order_id = payment.payment_id, payment.order_id
+    origin, history = payment.origin, payment.history
     match evidence:
         case commands.Authorized(reference, expire_time):
             return events.PaymentAuthorized(
-                payment_id, order_id, payment.amount, reference, expire_time, origin
+                payment_id, order_id, payment.amount, reference, expire_time, origin, history
             )
         case commands.Declined(code):
             declined = Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": str(code)})
-            return events.PaymentDeclined(payment_id, order_id, declined, code, origin)
+            return events.PaymentDeclined(payment_id, order_id, declined, code, origin, history)
         case commands.Voided():
             return events.AuthorizationFenced(
                 payment_id,
@@ -197,7 +208,7 @@ def _hear_of_capture(evidence: commands.Evidence, payment: Payment) -> tuple[Eve
     def refused(reason: RefusalReason, **facts: str) -> events.CaptureRefused:
         refusal = Refusal(reason, facts)
         return events.CaptureRefused(
-            payment.payment_id, capture.request_id, refusal, capture.origin
+            payment.payment_id, payment.order_id, capture.request_id, refusal, capture.origin
         )
 
     match evidence:

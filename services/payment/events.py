@@ -19,6 +19,7 @@ class AuthorizationRequested:
     expire_after: timedelta
     authorize_request_id: str
     origin: Origin
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class PaymentAuthorized:
     reference: str
     expire_time: datetime
     origin: Origin
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class PaymentDeclined:
     refusal: Refusal
     code: DeclineCode | None
     origin: Origin
+    history: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class CaptureRefused:
     """A capture certainly did not happen and never will under its request_id."""
 
     payment_id: str
+    order_id: str
     request_id: str
     refusal: Refusal
     origin: Origin

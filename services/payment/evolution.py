@@ -69,6 +69,7 @@ def _requested(event: events.AuthorizationRequested, at: datetime) -> Payment:
         expire_after=event.expire_after,
         authorize_request_id=event.authorize_request_id,
         origin=event.origin,
+        history=event.history,
         create_time=at,
         update_time=at,
     )

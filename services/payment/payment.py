@@ -120,7 +120,8 @@ class Payment:
     """The money of one order; `version` counts its events, from 1.
 
     `authorization_reference` is the processor's name for what it set aside; `void_request_id`
-    names the void that was asked for, "" where there is none or where it lapsed.
+    names the void that was asked for, "" where there is none or where it lapsed. `history` is what
+    an event that asked for it said of its checkout, to be passed on with what comes of it.
     """
 
     payment_id: str
@@ -135,6 +136,7 @@ class Payment:
     update_time: datetime
     version: int = 1
     origin: Origin = Origin.ORCHESTRATED
+    history: bytes = b""
     authorization_reference: str = ""
     authorize_expire_time: datetime | None = None
     refusal: Refusal | None = None

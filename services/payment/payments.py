@@ -69,7 +69,7 @@ class Payments:
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
         with self._following(intention.command.payment_id) as follower:
             carry_out = partial(self._store.carry_out, leased=not self._driver.draining)
-            outcome = await self._database.write(carry_out, intention, then=self._drive)
+            outcome = await self._database.write(carry_out, intention, then=self.begin)
             payment = outcome.payment
             if payment.payment_id == follower.stream:
                 payment = await self._settled(payment, intention.command, follower, until_s)
@@ -80,7 +80,8 @@ class Payments:
             payment = await self._settled(payment, intention.command, follower, until_s)
             return Answer(payment, outcome.replayed)
 
-    def _drive(self, outcome: Outcome) -> None:
+    def begin(self, outcome: Outcome) -> None:
+        """Have the work of a committed write driven, and tell whoever waits for it."""
         self._notices.tell(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)

@@ -28,7 +28,9 @@ from services.payment.tables import IS_LIVE, LEDGER_ENTRY, PAYMENT
 _MICROSECOND = timedelta(microseconds=1)
 _COLUMNS = tuple(column.name for column in PAYMENT.c)
 # What never changes after the first fact.
-_FIXED = frozenset({"payment_id", "order_id", "authorize_request_id", "origin", "create_time"})
+_FIXED = frozenset(
+    {"payment_id", "order_id", "authorize_request_id", "origin", "history", "create_time"}
+)
 
 _LOAD = Prepared(select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_payment")))
 _OF_AUTHORIZE = Prepared(
@@ -149,6 +151,7 @@ def _values(payment: Payment) -> dict[str, object]:
         "version": payment.version,
         "create_time": to_micros(payment.create_time),
         "update_time": to_micros(payment.update_time),
+        "history": payment.history,
     }
 
 
@@ -169,6 +172,7 @@ def to_payment(row: Sequence[Any]) -> Payment:
         update_time=from_micros(told["update_time"]),
         version=told["version"],
         origin=Origin(told["origin"]),
+        history=told["history"],
         authorization_reference=told["authorization_reference"],
         authorize_expire_time=None if expire_micros is None else from_micros(expire_micros),
         refusal=_to_refusal(told["refusal"]),

@@ -16,9 +16,11 @@ from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServ
 
 from discovery.clock import Clock
 from services.chassis.feed import Feed
+from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.server import Service
 from services.chassis.telemetry import Spans
+from services.payment.following import Feeds, follow
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
 from services.payment.processor import Processor
 from services.payment.servicer import PaymentServicer
@@ -47,12 +49,14 @@ async def build(
     readers: int = 2,
     timing: Timing = DEFAULT_TIMING,
     testing: SimulatedProcessor | None = None,
+    feeds: Feeds | None = None,
     spans: Spans | None = None,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
 
     `owner` names the instance. `testing` is the processor whose book is served, where it is;
-    `spans` are the process's, where it is traced.
+    `spans` are the process's, where it is traced. Without `feeds` it takes no part in choreographed
+    checkouts.
     """
     async with open_parts(
         database_url=database_url,
@@ -65,11 +69,19 @@ async def build(
         timing=timing,
         spans=spans,
     ) as parts:
-        yield _to_service(parts, clock=clock, ids=ids, testing=testing)
+        followed = Followed()
+        if feeds is not None:
+            followed = follow(feeds, parts, clock=clock, ids=ids, rng=rng)
+        yield _to_service(parts, clock=clock, ids=ids, testing=testing, followed=followed)
 
 
 def _to_service(
-    parts: Parts, *, clock: Clock, ids: IdFactory, testing: SimulatedProcessor | None
+    parts: Parts,
+    *,
+    clock: Clock,
+    ids: IdFactory,
+    testing: SimulatedProcessor | None,
+    followed: Followed,
 ) -> Service:
     servicer = PaymentServicer(payments=parts.payments, database=parts.database, ids=ids)
     return Service(
@@ -90,8 +102,18 @@ def _to_service(
             tailer=parts.tailer,
             clock=clock,
         ),
-        background=(parts.tailer.run, parts.driver.run),
-        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        consumers=followed.consumers,
+        dead_letters=followed.dead_letters,
+        background=(
+            parts.tailer.run,
+            parts.driver.run,
+            *(each.run for each in followed.subscriptions),
+        ),
+        on_drain=(
+            parts.tailer.stop_waiters,
+            *(each.drain for each in followed.subscriptions),
+            parts.driver.drain,
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an operator may set for payments alone; read once in `__main__`."""
+"""What an operator may set for payments; read once in `__main__`."""
 
 from typing import Self
 
@@ -6,6 +6,15 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.payment.parts import DEFAULT_TIMING, Timing
+
+
+class FeedSettings(BaseSettings):
+    """Where inventory and orders are found, as targets of `discovery`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
+
+    inventory_target: str = "consul:///inventory"
+    order_target: str = "consul:///order"
 
 
 class PaymentSettings(BaseSettings):

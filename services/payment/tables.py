@@ -4,7 +4,7 @@ Captures and refunds are few and are only read with their payment, so they lie i
 The sums of them are columns of their own, for the CHECKs.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, text
 
 _METADATA = MetaData()
 
@@ -37,6 +37,7 @@ PAYMENT = Table(
     Column("version", Integer, nullable=False),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
+    Column("history", LargeBinary, nullable=False),
 )
 
 LEDGER_ENTRY = Table(

@@ -1,8 +1,12 @@
-"""Each fact as the message that the event log keeps; the payment method stays out of it."""
+"""Each fact as the message that the event log keeps.
+
+The payment method stays out of it, save where a choreographed checkout passes its history on.
+"""
 
 from functools import singledispatch
 
 from google.protobuf.message import Message
+from tradepost.inventory.v1.inventory_event_pb2 import CheckoutHistory
 from tradepost.payment.v1 import payment_event_pb2 as pb
 
 from services.chassis.event_log import NewEvent
@@ -45,6 +49,7 @@ def _(event: events.PaymentAuthorized) -> Message:
         amount=to_money(event.amount),
         authorize_expire_time=to_timestamp(event.expire_time),
         origin=_ORIGINS[event.origin],
+        history=_to_history(event.history),
     )
 
 
@@ -56,6 +61,7 @@ def _(event: events.PaymentDeclined) -> Message:
         refusal=to_refusal(event.refusal),
         decline_code=to_decline_code(event.code),
         origin=_ORIGINS[event.origin],
+        history=_to_history(event.history),
     )
 
 
@@ -83,8 +89,10 @@ def _(event: events.PaymentCaptured) -> Message:
 def _(event: events.CaptureRefused) -> Message:
     return pb.CaptureRefused(
         payment_id=event.payment_id,
+        order_id=event.order_id,
         request_id=event.request_id,
         refusal=to_refusal(event.refusal),
+        origin=_ORIGINS[event.origin],
     )
 
 
@@ -146,3 +154,7 @@ def _(event: events.RefundFailed) -> Message:
         refund_id=event.refund_id,
         refusal=to_refusal(event.refusal),
     )
+
+
+def _to_history(history: bytes) -> CheckoutHistory | None:
+    return CheckoutHistory.FromString(history) if history else None

@@ -22,9 +22,25 @@ from services.payment.payment import DeclineCode, Money, Origin, Refusal, Refusa
 from services.payment.wire_events import to_new_event as of_payment
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-_BY_CALL = Origin.ORCHESTRATED
+_BY_CALL, _BY_EVENT = Origin.ORCHESTRATED, Origin.CHOREOGRAPHED
 _USD_500 = Money("USD", 500)
 _MILK = stock.Money("USD", 250)
+
+_HELD_FOR_A_PAYER = rsv.Held(
+    "rsv_6",
+    "ord_6",
+    (Line("milk", 2, "Milk", _MILK),),
+    stock.Money("USD", 500),
+    NOON + timedelta(seconds=120),
+    rsv.Origin.CHOREOGRAPHED,
+    rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7)),
+)
+# What a choreographed checkout passes on, up to the authorization.
+_HISTORY = inventory_event_pb2.CheckoutHistory(
+    held=inventory_event_pb2.ReservationHeld.FromString(of_inventory(_HELD_FOR_A_PAYER).payload),
+    payment_id="pay_6",
+    authorize_expire_time=NOON + timedelta(days=7),
+).SerializeToString()
 
 _PAYMENT: tuple[pay.Event, ...] = (
     pay.AuthorizationRequested(
@@ -41,7 +57,11 @@ _PAYMENT: tuple[pay.Event, ...] = (
     pay.CaptureStarted("pay_1", "req_2", _BY_CALL),
     pay.PaymentCaptured("pay_1", "ord_1", _USD_500, "req_2", _BY_CALL),
     pay.CaptureRefused(
-        "pay_3", "req_3", Refusal(RefusalReason.NOT_CAPTURED, {"why": "DO_NOT_HONOR"}), _BY_CALL
+        "pay_3",
+        "ord_3",
+        "req_3",
+        Refusal(RefusalReason.NOT_CAPTURED, {"why": "DO_NOT_HONOR"}),
+        _BY_CALL,
     ),
     pay.VoidRequested("pay_3", "req_4", "too late"),
     pay.PaymentVoided("pay_3", "ord_3", "req_5"),
@@ -50,6 +70,17 @@ _PAYMENT: tuple[pay.Event, ...] = (
     pay.RefundRequested("pay_1", "rfd_1", "req_8", Money("USD", 200)),
     pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200)),
     pay.RefundFailed("pay_1", "rfd_2", Refusal(RefusalReason.REFUND_REFUSED)),
+    pay.PaymentAuthorized(
+        "pay_6", "ord_6", _USD_500, "ref_6", NOON + timedelta(days=7), _BY_EVENT, _HISTORY
+    ),
+    pay.PaymentDeclined(
+        "pay_7",
+        "ord_6",
+        Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"}),
+        DeclineCode.EXPIRED_CARD,
+        _BY_EVENT,
+        _HISTORY,
+    ),
 )
 _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
     stock.ItemUpserted("milk", "Milk", _MILK, 100),
@@ -66,10 +97,20 @@ _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
         "ord_2",
         ShelfRefusal(ShelfRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
     ),
-    rsv.Committed("rsv_1"),
+    rsv.Committed("rsv_1", "ord_1"),
     rsv.Released("rsv_3", "ord_3", "cancelled", tombstone=True),
-    rsv.Expired("rsv_4"),
+    rsv.Expired("rsv_4", "ord_4"),
     rsv.Fulfilled("rsv_1"),
+    _HELD_FOR_A_PAYER,
+    rsv.Committed("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
+    rsv.Expired("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
+)
+
+
+# They are in the event files because only events are made of them.
+_NO_EVENTS = (
+    order_event_pb2.PlacedLine.DESCRIPTOR,
+    inventory_event_pb2.CheckoutHistory.DESCRIPTOR,
 )
 
 
@@ -88,5 +129,5 @@ def events_of_the_contract() -> dict[str, type[Message]]:
         descriptor.full_name: getattr(file, name)
         for file in files
         for name, descriptor in file.DESCRIPTOR.message_types_by_name.items()
-        if descriptor is not order_event_pb2.PlacedLine.DESCRIPTOR
+        if descriptor not in _NO_EVENTS
     }

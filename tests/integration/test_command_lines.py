@@ -15,7 +15,7 @@ from tests.integration.programs import buf_curl, grpcurl
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED = 3, 5, 12
+INVALID_ARGUMENT, NOT_FOUND = 3, 5
 NAMESPACE = UUID("0c2d1a52-0000-4a0e-9d0f-6b8f0f6f2a11")
 NOBODY = "0" * 32
 # Stand in a request for ids that are made for each tool.
@@ -34,14 +34,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A service on the server of `server`: what it grants, where it serves anything, and refuses.
+    """A service on the server of `server`: what it grants, and what it refuses.
 
     What is granted is a mutation where the service has one.
     """
 
     server: str
     service: str
-    granted: Call | None
+    granted: Call
     refused: Call
 
 
@@ -121,8 +121,13 @@ VISITS = (
     Visit(
         "payment",
         "tradepost.event.v1.DeadLetterService",
-        None,
-        Call("ListDeadLetters", {}, UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+        Call("ListDeadLetters", {}),
+        Call(
+            "DiscardDeadLetter",
+            {"request_id": A_REQUEST, "dead_letter_id": f"dlt_{NOBODY}", "reason": "gone"},
+            NOT_FOUND,
+            "DEAD_LETTER_NOT_FOUND",
+        ),
     ),
     Visit(
         "notification",
@@ -167,12 +172,10 @@ async def test_grpcurl_needs_nothing_but_an_address(suite: Cluster, visit: Visit
     described = await grpcurl(endpoint, "describe", visit.service)
     assert f"rpc {visit.refused.method} (" in described.out
 
-    if visit.granted is not None:
-        data = body("grpcurl", visit.granted)
-        method = f"{visit.service}/{visit.granted.method}"
-        answer = await grpcurl("-d", data, endpoint, method)
-        assert answer.code == 0, answer.err
-        assert len(answer.messages()) == 1
+    data = body("grpcurl", visit.granted)
+    answer = await grpcurl("-d", data, endpoint, f"{visit.service}/{visit.granted.method}")
+    assert answer.code == 0, answer.err
+    assert len(answer.messages()) == 1
     data = body("grpcurl", visit.refused)
     refused = await grpcurl("-d", data, endpoint, f"{visit.service}/{visit.refused.method}")
     assert refused.code == 64 + visit.refused.code
@@ -190,11 +193,10 @@ async def test_buf_curl_needs_nothing_but_an_address(suite: Cluster, visit: Visi
     methods = await buf_curl("--list-methods", url)
     assert f"{visit.service}/{visit.refused.method}" in methods.out.split()
 
-    if visit.granted is not None:
-        data = body("buf", visit.granted)
-        answer = await buf_curl("-d", data, f"{url}/{visit.service}/{visit.granted.method}")
-        assert answer.code == 0, answer.err
-        assert len(answer.messages()) == 1
+    data = body("buf", visit.granted)
+    answer = await buf_curl("-d", data, f"{url}/{visit.service}/{visit.granted.method}")
+    assert answer.code == 0, answer.err
+    assert len(answer.messages()) == 1
     data = body("buf", visit.refused)
     refused = await buf_curl("-d", data, f"{url}/{visit.service}/{visit.refused.method}")
     assert refused.code == visit.refused.code << 3

@@ -25,6 +25,7 @@ from services.inventory.reservation import (
     Fulfill,
     Fulfilled,
     Held,
+    Origin,
     Rejected,
     Release,
     Released,
@@ -45,10 +46,11 @@ def after(*events: Event) -> Reservation:
 
 
 HELD = Held("rsv_1", "ord_1", (LINE,), Money("USD", 200), NOON + TTL)
-COMMITTED = Committed("rsv_1")
+COMMITTED = Committed("rsv_1", "ord_1")
 RELEASED = Released("rsv_1", "ord_1", "why not", tombstone=False)
 TOMBSTONE = Released("rsv_1", "ord_1", "too slow", tombstone=True)
-EXPIRED = Expired("rsv_1")
+EXPIRED = Expired("rsv_1", "ord_1")
+FOUND_OUT = replace(EXPIRED, origin=Origin.ORCHESTRATED)
 FULFILLED = Fulfilled("rsv_1")
 REJECTED = Rejected("rsv_1", "ord_1", Refusal(RefusalReason.ZERO_TOTAL))
 
@@ -132,7 +134,7 @@ IN_TIME, LATE = NOON + TTL - timedelta(microseconds=1), NOON + TTL
             id="commit",
         ),
         pytest.param(
-            COMMIT, LATE, [(EXPIRED,), (), REFUSED, REFUSED, (), REFUSED], id="late commit"
+            COMMIT, LATE, [(FOUND_OUT,), (), REFUSED, REFUSED, (), REFUSED], id="late commit"
         ),
         pytest.param(
             RELEASE, IN_TIME, [(RELEASED,), (RELEASED,), REFUSED, (), (), ()], id="release"

@@ -15,7 +15,7 @@ from services.order.parts import Feeds
 from services.order.service import MIGRATIONS
 from tests.databases import Databases, opened_database
 from tests.event_source import Source, event_source
-from tests.order.shop import Shop, own_feed
+from tests.order.shop import Shop, feed_of
 
 WAIT_S = 60.0
 
@@ -46,7 +46,7 @@ class Market:
 async def open_market(databases: Databases) -> AsyncIterator[Market]:
     """A market without an instance."""
     shop = Shop(await databases.migrated(MIGRATIONS, "order"))
-    async with own_feed(shop.registry) as orders, event_source(databases) as payments:
+    async with feed_of("order", shop.registry) as orders, event_source(databases) as payments:
         shop.feeds = Feeds(orders, payments.channel)
         yield Market(shop, payments, databases)
 

@@ -144,10 +144,10 @@ class Instance:
     service: Service
 
 
-def own_feed(registry: MemoryRegistry) -> discovery.Channel:
-    """A channel to the instances that are registered as the order service."""
+def feed_of(service: str, registry: MemoryRegistry) -> discovery.Channel:
+    """A channel to the instances that are registered as a service."""
     return discovery.open_channel(
-        "memory:///order",
+        f"memory:///{service}",
         watcher=registry,
         service_config=FEED_CONFIG,
         clock=SystemClock(),
@@ -166,7 +166,12 @@ def no_order_id() -> str:
 
 
 def order_of(
-    customer: str = "ann", *, method: str = "pm_visa", sku: str = "milk", quantity: int = 2
+    customer: str = "ann",
+    *,
+    method: str = "pm_visa",
+    sku: str = "milk",
+    quantity: int = 2,
+    coordination: order_pb2.Coordination = order_pb2.COORDINATION_UNSPECIFIED,
 ) -> rpc.CreateOrderRequest:
     """A good request, with a request_id of its own."""
     return rpc.CreateOrderRequest(
@@ -174,6 +179,7 @@ def order_of(
         customer_id=customer,
         payment_method=method,
         lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
+        coordination=coordination,
     )
 
 

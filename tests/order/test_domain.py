@@ -122,7 +122,7 @@ def test_the_pivot_is_not_passed_after_the_deadline() -> None:
     """CaptureRequested is appended only while now < deadline."""
     ready = after(PLACE, RESERVED, AUTHORIZED)
     just_before = ready.deadline - timedelta(microseconds=1)
-    assert made(ready, commands.Committed(), just_before) == (events.CaptureRequested(),)
+    assert made(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
     (too_late,) = made(ready, commands.Committed(), ready.deadline)
     assert too_late == events.CancellationStarted(
         Cause.DEADLINE_PASSED, stock_asked=True, payment_asked=True
@@ -136,7 +136,7 @@ def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
     (too_late,) = made(ready, commands.Committed(), NOON)
     assert isinstance(too_late, events.CancellationStarted)
     ready = after(PLACE, RESERVED, commands.Authorized("pay_1", expires + timedelta(seconds=1)))
-    assert made(ready, commands.Committed(), NOON) == (events.CaptureRequested(),)
+    assert made(ready, commands.Committed(), NOON) == (events.CaptureRequested("pay_1"),)
 
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])

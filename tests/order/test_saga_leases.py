@@ -1,5 +1,7 @@
 """Who drives an order: one at a time, whoever it is, and never with an old token."""
 
+from typing import Any
+
 import pytest
 
 from services.chassis.lease import StaleLeaseError
@@ -158,7 +160,7 @@ async def test_a_retry_takes_what_waits_and_refuses_what_runs(rig: Rig) -> None:
         ({"hold_ttl_s": 3_601}, "hold_ttl_s"),
     ],
 )
-def test_settings_that_cannot_be_right_stop_the_start(wrong: dict[str, float], named: str) -> None:
+def test_settings_that_cannot_be_right_stop_the_start(wrong: dict[str, Any], named: str) -> None:
     """hold TTL >= saga deadline + compensation margin + clock skew, and what follows from it."""
     with pytest.raises(ValueError, match=named):
         SagaSettings(**wrong)

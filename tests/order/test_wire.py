@@ -66,8 +66,8 @@ GOLDEN: tuple[tuple[Event, str], ...] = (
         "0a057061795f31120608c0b8feca06",
     ),
     (
-        events.CaptureRequested(),
-        "",
+        events.CaptureRequested("pay_1", Coordination.CHOREOGRAPHED),
+        "0a057061795f311002",
     ),
     (
         events.OrderConfirmed(Money("USD", 200)),
@@ -235,6 +235,12 @@ def test_golden_bytes_mean_the_same_for_ever(event: Event, golden: str) -> None:
     """Written by the first version, read by this one; and written by this one alike."""
     assert from_stored(stored(type_of(type(event)), bytes.fromhex(golden))) == event
     assert to_new(event).payload.hex() == golden
+
+
+def test_a_capture_that_was_requested_before_there_was_a_choice_is_orchestrated() -> None:
+    """The first version stored nothing of it."""
+    first = from_stored(stored(type_of(events.CaptureRequested), b""))
+    assert first == events.CaptureRequested("", Coordination.ORCHESTRATED)
 
 
 def test_every_event_has_golden_bytes() -> None:

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tradepost.inventory.v1 import reservation_pb2 as _reservation_pb2
 from tradepost.type.v1 import money_pb2 as _money_pb2
@@ -44,20 +45,38 @@ class StockAdjusted(_message.Message):
     def __init__(self, sku: _Optional[str] = ..., delta: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ReservationHeld(_message.Message):
-    __slots__ = ("reservation_id", "order_id", "lines", "total", "expire_time", "origin")
+    __slots__ = ("reservation_id", "order_id", "lines", "total", "expire_time", "origin", "customer_id", "payment_method", "order_deadline_time", "authorization_ttl")
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
+    ORDER_DEADLINE_TIME_FIELD_NUMBER: _ClassVar[int]
+    AUTHORIZATION_TTL_FIELD_NUMBER: _ClassVar[int]
     reservation_id: str
     order_id: str
     lines: _containers.RepeatedCompositeFieldContainer[_reservation_pb2.ReservationLine]
     total: _money_pb2.Money
     expire_time: _timestamp_pb2.Timestamp
     origin: ReservationOrigin
-    def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[_reservation_pb2.ReservationLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ...) -> None: ...
+    customer_id: str
+    payment_method: str
+    order_deadline_time: _timestamp_pb2.Timestamp
+    authorization_ttl: _duration_pb2.Duration
+    def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[_reservation_pb2.ReservationLine, _Mapping]]] = ..., total: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ..., customer_id: _Optional[str] = ..., payment_method: _Optional[str] = ..., order_deadline_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., authorization_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CheckoutHistory(_message.Message):
+    __slots__ = ("held", "payment_id", "authorize_expire_time")
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AUTHORIZE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    held: ReservationHeld
+    payment_id: str
+    authorize_expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, held: _Optional[_Union[ReservationHeld, _Mapping]] = ..., payment_id: _Optional[str] = ..., authorize_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ReservationRejected(_message.Message):
     __slots__ = ("reservation_id", "order_id", "refusal", "origin")
@@ -72,12 +91,16 @@ class ReservationRejected(_message.Message):
     def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., refusal: _Optional[_Union[_reservation_pb2.ReservationRefusal, _Mapping]] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ...) -> None: ...
 
 class ReservationCommitted(_message.Message):
-    __slots__ = ("reservation_id", "origin")
+    __slots__ = ("reservation_id", "origin", "order_id", "history")
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     reservation_id: str
     origin: ReservationOrigin
-    def __init__(self, reservation_id: _Optional[str] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ...) -> None: ...
+    order_id: str
+    history: CheckoutHistory
+    def __init__(self, reservation_id: _Optional[str] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ..., order_id: _Optional[str] = ..., history: _Optional[_Union[CheckoutHistory, _Mapping]] = ...) -> None: ...
 
 class ReservationReleased(_message.Message):
     __slots__ = ("reservation_id", "order_id", "reason", "tombstone", "origin")
@@ -94,10 +117,16 @@ class ReservationReleased(_message.Message):
     def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., reason: _Optional[str] = ..., tombstone: _Optional[bool] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ...) -> None: ...
 
 class ReservationExpired(_message.Message):
-    __slots__ = ("reservation_id",)
+    __slots__ = ("reservation_id", "order_id", "origin", "history")
     RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     reservation_id: str
-    def __init__(self, reservation_id: _Optional[str] = ...) -> None: ...
+    order_id: str
+    origin: ReservationOrigin
+    history: CheckoutHistory
+    def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., origin: _Optional[_Union[ReservationOrigin, str]] = ..., history: _Optional[_Union[CheckoutHistory, _Mapping]] = ...) -> None: ...
 
 class ReservationFulfilled(_message.Message):
     __slots__ = ("reservation_id", "origin")

@@ -61,8 +61,12 @@ class PaymentAuthorized(_message.Message):
     def __init__(self, payment_id: _Optional[str] = ..., authorize_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CaptureRequested(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("payment_id", "coordination")
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COORDINATION_FIELD_NUMBER: _ClassVar[int]
+    payment_id: str
+    coordination: _order_pb2.Coordination
+    def __init__(self, payment_id: _Optional[str] = ..., coordination: _Optional[_Union[_order_pb2.Coordination, str]] = ...) -> None: ...
 
 class OrderConfirmed(_message.Message):
     __slots__ = ("captured_amount",)

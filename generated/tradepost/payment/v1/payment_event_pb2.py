@@ -23,41 +23,42 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tradepost.inventory.v1 import inventory_event_pb2 as tradepost_dot_inventory_dot_v1_dot_inventory__event__pb2
 from tradepost.payment.v1 import payment_pb2 as tradepost_dot_payment_dot_v1_dot_payment__pb2
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tradepost/payment/v1/payment_event.proto\x12\x14tradepost.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"tradepost/payment/v1/payment.proto\x1a\x1dtradepost/type/v1/money.proto\"\x94\x02\n\x16\x41uthorizationRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x30\n\x14\x61uthorize_request_id\x18\x05 \x01(\tR\x12\x61uthorizeRequestId\x12;\n\x06origin\x18\x06 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\x8c\x02\n\x11PaymentAuthorized\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12N\n\x15\x61uthorize_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\x8e\x02\n\x0fPaymentDeclined\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal\x12\x44\n\x0c\x64\x65\x63line_code\x18\x04 \x01(\x0e\x32!.tradepost.payment.v1.DeclineCodeR\x0b\x64\x65\x63lineCode\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\x8b\x01\n\x0e\x43\x61ptureStarted\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12;\n\x06origin\x18\x03 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\xd9\x01\n\x0fPaymentCaptured\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\x8e\x01\n\x0e\x43\x61ptureRefused\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal\"e\n\rVoidRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x99\x01\n\rPaymentVoided\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x14\x61uthorize_request_id\x18\x03 \x01(\tR\x12\x61uthorizeRequestId\x12\x1c\n\ttombstone\x18\x04 \x01(\x08R\ttombstone\"5\n\x14\x41uthorizationExpired\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\"\x9e\x01\n\x0fRefundRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\trefund_id\x18\x02 \x01(\tR\x08refundId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\"\x9a\x01\n\x0fRefundSucceeded\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1b\n\trefund_id\x18\x03 \x01(\tR\x08refundId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\"\x8a\x01\n\x0cRefundFailed\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\trefund_id\x18\x02 \x01(\tR\x08refundId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal*r\n\rPaymentOrigin\x12\x1e\n\x1aPAYMENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPAYMENT_ORIGIN_ORCHESTRATED\x10\x01\x12 \n\x1cPAYMENT_ORIGIN_CHOREOGRAPHED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(tradepost/payment/v1/payment_event.proto\x12\x14tradepost.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a,tradepost/inventory/v1/inventory_event.proto\x1a\"tradepost/payment/v1/payment.proto\x1a\x1dtradepost/type/v1/money.proto\"\x94\x02\n\x16\x41uthorizationRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x30\n\x14\x61uthorize_request_id\x18\x05 \x01(\tR\x12\x61uthorizeRequestId\x12;\n\x06origin\x18\x06 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\xcf\x02\n\x11PaymentAuthorized\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12N\n\x15\x61uthorize_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\x12\x41\n\x07history\x18\x06 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\xd1\x02\n\x0fPaymentDeclined\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal\x12\x44\n\x0c\x64\x65\x63line_code\x18\x04 \x01(\x0e\x32!.tradepost.payment.v1.DeclineCodeR\x0b\x64\x65\x63lineCode\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\x12\x41\n\x07history\x18\x06 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\x8b\x01\n\x0e\x43\x61ptureStarted\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12;\n\x06origin\x18\x03 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\xd9\x01\n\x0fPaymentCaptured\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"\xe6\x01\n\x0e\x43\x61ptureRefused\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal\x12\x19\n\x08order_id\x18\x04 \x01(\tR\x07orderId\x12;\n\x06origin\x18\x05 \x01(\x0e\x32#.tradepost.payment.v1.PaymentOriginR\x06origin\"e\n\rVoidRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\"\x99\x01\n\rPaymentVoided\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x30\n\x14\x61uthorize_request_id\x18\x03 \x01(\tR\x12\x61uthorizeRequestId\x12\x1c\n\ttombstone\x18\x04 \x01(\x08R\ttombstone\"5\n\x14\x41uthorizationExpired\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\"\x9e\x01\n\x0fRefundRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\trefund_id\x18\x02 \x01(\tR\x08refundId\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\"\x9a\x01\n\x0fRefundSucceeded\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1b\n\trefund_id\x18\x03 \x01(\tR\x08refundId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\"\x8a\x01\n\x0cRefundFailed\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\trefund_id\x18\x02 \x01(\tR\x08refundId\x12>\n\x07refusal\x18\x03 \x01(\x0b\x32$.tradepost.payment.v1.PaymentRefusalR\x07refusal*r\n\rPaymentOrigin\x12\x1e\n\x1aPAYMENT_ORIGIN_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPAYMENT_ORIGIN_ORCHESTRATED\x10\x01\x12 \n\x1cPAYMENT_ORIGIN_CHOREOGRAPHED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.payment.v1.payment_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PAYMENTORIGIN']._serialized_start=2269
-  _globals['_PAYMENTORIGIN']._serialized_end=2383
-  _globals['_AUTHORIZATIONREQUESTED']._serialized_start=167
-  _globals['_AUTHORIZATIONREQUESTED']._serialized_end=443
-  _globals['_PAYMENTAUTHORIZED']._serialized_start=446
-  _globals['_PAYMENTAUTHORIZED']._serialized_end=714
-  _globals['_PAYMENTDECLINED']._serialized_start=717
-  _globals['_PAYMENTDECLINED']._serialized_end=987
-  _globals['_CAPTURESTARTED']._serialized_start=990
-  _globals['_CAPTURESTARTED']._serialized_end=1129
-  _globals['_PAYMENTCAPTURED']._serialized_start=1132
-  _globals['_PAYMENTCAPTURED']._serialized_end=1349
-  _globals['_CAPTUREREFUSED']._serialized_start=1352
-  _globals['_CAPTUREREFUSED']._serialized_end=1494
-  _globals['_VOIDREQUESTED']._serialized_start=1496
-  _globals['_VOIDREQUESTED']._serialized_end=1597
-  _globals['_PAYMENTVOIDED']._serialized_start=1600
-  _globals['_PAYMENTVOIDED']._serialized_end=1753
-  _globals['_AUTHORIZATIONEXPIRED']._serialized_start=1755
-  _globals['_AUTHORIZATIONEXPIRED']._serialized_end=1808
-  _globals['_REFUNDREQUESTED']._serialized_start=1811
-  _globals['_REFUNDREQUESTED']._serialized_end=1969
-  _globals['_REFUNDSUCCEEDED']._serialized_start=1972
-  _globals['_REFUNDSUCCEEDED']._serialized_end=2126
-  _globals['_REFUNDFAILED']._serialized_start=2129
-  _globals['_REFUNDFAILED']._serialized_end=2267
+  _globals['_PAYMENTORIGIN']._serialized_start=2537
+  _globals['_PAYMENTORIGIN']._serialized_end=2651
+  _globals['_AUTHORIZATIONREQUESTED']._serialized_start=213
+  _globals['_AUTHORIZATIONREQUESTED']._serialized_end=489
+  _globals['_PAYMENTAUTHORIZED']._serialized_start=492
+  _globals['_PAYMENTAUTHORIZED']._serialized_end=827
+  _globals['_PAYMENTDECLINED']._serialized_start=830
+  _globals['_PAYMENTDECLINED']._serialized_end=1167
+  _globals['_CAPTURESTARTED']._serialized_start=1170
+  _globals['_CAPTURESTARTED']._serialized_end=1309
+  _globals['_PAYMENTCAPTURED']._serialized_start=1312
+  _globals['_PAYMENTCAPTURED']._serialized_end=1529
+  _globals['_CAPTUREREFUSED']._serialized_start=1532
+  _globals['_CAPTUREREFUSED']._serialized_end=1762
+  _globals['_VOIDREQUESTED']._serialized_start=1764
+  _globals['_VOIDREQUESTED']._serialized_end=1865
+  _globals['_PAYMENTVOIDED']._serialized_start=1868
+  _globals['_PAYMENTVOIDED']._serialized_end=2021
+  _globals['_AUTHORIZATIONEXPIRED']._serialized_start=2023
+  _globals['_AUTHORIZATIONEXPIRED']._serialized_end=2076
+  _globals['_REFUNDREQUESTED']._serialized_start=2079
+  _globals['_REFUNDREQUESTED']._serialized_end=2237
+  _globals['_REFUNDSUCCEEDED']._serialized_start=2240
+  _globals['_REFUNDSUCCEEDED']._serialized_end=2394
+  _globals['_REFUNDFAILED']._serialized_start=2397
+  _globals['_REFUNDFAILED']._serialized_end=2535
 # @@protoc_insertion_point(module_scope)

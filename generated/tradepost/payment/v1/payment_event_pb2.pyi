@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from tradepost.inventory.v1 import inventory_event_pb2 as _inventory_event_pb2
 from tradepost.payment.v1 import payment_pb2 as _payment_pb2
 from tradepost.type.v1 import money_pb2 as _money_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -37,32 +38,36 @@ class AuthorizationRequested(_message.Message):
     def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., authorize_request_id: _Optional[str] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ...) -> None: ...
 
 class PaymentAuthorized(_message.Message):
-    __slots__ = ("payment_id", "order_id", "amount", "authorize_expire_time", "origin")
+    __slots__ = ("payment_id", "order_id", "amount", "authorize_expire_time", "origin", "history")
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     AUTHORIZE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     payment_id: str
     order_id: str
     amount: _money_pb2.Money
     authorize_expire_time: _timestamp_pb2.Timestamp
     origin: PaymentOrigin
-    def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., authorize_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ...) -> None: ...
+    history: _inventory_event_pb2.CheckoutHistory
+    def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., authorize_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ..., history: _Optional[_Union[_inventory_event_pb2.CheckoutHistory, _Mapping]] = ...) -> None: ...
 
 class PaymentDeclined(_message.Message):
-    __slots__ = ("payment_id", "order_id", "refusal", "decline_code", "origin")
+    __slots__ = ("payment_id", "order_id", "refusal", "decline_code", "origin", "history")
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     DECLINE_CODE_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
     payment_id: str
     order_id: str
     refusal: _payment_pb2.PaymentRefusal
     decline_code: _payment_pb2.DeclineCode
     origin: PaymentOrigin
-    def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., refusal: _Optional[_Union[_payment_pb2.PaymentRefusal, _Mapping]] = ..., decline_code: _Optional[_Union[_payment_pb2.DeclineCode, str]] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ...) -> None: ...
+    history: _inventory_event_pb2.CheckoutHistory
+    def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., refusal: _Optional[_Union[_payment_pb2.PaymentRefusal, _Mapping]] = ..., decline_code: _Optional[_Union[_payment_pb2.DeclineCode, str]] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ..., history: _Optional[_Union[_inventory_event_pb2.CheckoutHistory, _Mapping]] = ...) -> None: ...
 
 class CaptureStarted(_message.Message):
     __slots__ = ("payment_id", "request_id", "origin")
@@ -89,14 +94,18 @@ class PaymentCaptured(_message.Message):
     def __init__(self, payment_id: _Optional[str] = ..., order_id: _Optional[str] = ..., amount: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., request_id: _Optional[str] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ...) -> None: ...
 
 class CaptureRefused(_message.Message):
-    __slots__ = ("payment_id", "request_id", "refusal")
+    __slots__ = ("payment_id", "request_id", "refusal", "order_id", "origin")
     PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     payment_id: str
     request_id: str
     refusal: _payment_pb2.PaymentRefusal
-    def __init__(self, payment_id: _Optional[str] = ..., request_id: _Optional[str] = ..., refusal: _Optional[_Union[_payment_pb2.PaymentRefusal, _Mapping]] = ...) -> None: ...
+    order_id: str
+    origin: PaymentOrigin
+    def __init__(self, payment_id: _Optional[str] = ..., request_id: _Optional[str] = ..., refusal: _Optional[_Union[_payment_pb2.PaymentRefusal, _Mapping]] = ..., order_id: _Optional[str] = ..., origin: _Optional[_Union[PaymentOrigin, str]] = ...) -> None: ...
 
 class VoidRequested(_message.Message):
     __slots__ = ("payment_id", "reason", "request_id")

@@ -1,0 +1,31 @@
+"""What a service that follows feeds hands to its server: what runs, and what operators may do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from discovery.clock import Clock
+from services.chassis.consumers import Consumers
+from services.chassis.database import Database
+from services.chassis.dead_letters import DeadLetters
+from services.chassis.subscription import Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The subscriptions of an instance, which want to be run; nothing where it follows nobody."""
+
+    subscriptions: tuple[Subscription, ...] = ()
+    consumers: Consumers | None = None
+    dead_letters: DeadLetters | None = None
+
+    @classmethod
+    def by(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:
+        """At least one subscription."""
+        return cls(
+            subscriptions=tuple(subscriptions),
+            consumers=Consumers(database=database, subscriptions=subscriptions, clock=clock),
+            dead_letters=DeadLetters(
+                database=database, inboxes=[each.inbox for each in subscriptions], clock=clock
+            ),
+        )

@@ -1,0 +1,75 @@
+"""What follows the feeds of orders and payments on behalf of choreographed checkouts."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import grpc
+
+from discovery.clock import Clock
+from services.chassis.channels import participant_channel
+from services.chassis.database import Database
+from services.chassis.feed_stream import FEED_CONFIG
+from services.chassis.followed import Followed
+from services.chassis.ids import IdFactory
+from services.chassis.lease import Leases
+from services.chassis.subscription import Subscription
+from services.inventory import consumer
+from services.inventory.reservations import Reservations
+from services.inventory.settings import FeedSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """The channels to the feeds, and where chance comes from."""
+
+    orders: grpc.aio.Channel
+    payments: grpc.aio.Channel
+    rng: random.Random
+
+
+@asynccontextmanager
+async def feeds_of(
+    targets: FeedSettings, *, clock: Clock, rng: random.Random
+) -> AsyncIterator[Feeds]:
+    """Channels to the feeds; closed when the block ends. They are in no trace."""
+    channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
+    async with (
+        channel(targets.order_target) as orders,
+        channel(targets.payment_target) as payments,
+    ):
+        yield Feeds(orders, payments, rng)
+
+
+def follow(
+    feeds: Feeds,
+    reservations: Reservations,
+    *,
+    database: Database,
+    clock: Clock,
+    ids: IdFactory,
+    owner: str,
+) -> Followed:
+    """Have an instance follow its feeds.
+
+    `owner` names the instance; each run of it owns its leases under a name of its own.
+    """
+    run = f"{owner}/{ids.new('run')}"
+    subscribe = partial(
+        Subscription,
+        database=database,
+        leases=Leases(owner=run, clock=clock, rng=feeds.rng),
+        clock=clock,
+        ids=ids,
+        rng=feeds.rng,
+    )
+    holding, committing = consumer.Holding(reservations), consumer.Committing(reservations)
+    subscriptions = (
+        subscribe(feeds.orders, consumer.ORDER_CONSUMER, holding, types=consumer.ORDER_TYPES),
+        subscribe(
+            feeds.payments, consumer.PAYMENT_CONSUMER, committing, types=consumer.PAYMENT_TYPES
+        ),
+    )
+    return Followed.by(subscriptions, database=database, clock=clock)
