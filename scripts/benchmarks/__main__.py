@@ -3,9 +3,10 @@
 import asyncio
 import random
 import sys
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 import uvloop
@@ -13,8 +14,11 @@ from rich.console import Console
 
 from discovery.clock import SystemClock
 from scripts.benchmarks import checkout as checkouts
+from scripts.benchmarks import coordination as coordinations
 from scripts.benchmarks import machine, skeleton_cluster, suite
 from scripts.benchmarks.checkout_report import CheckoutReport
+from scripts.benchmarks.coordination_report import CoordinationReport
+from scripts.benchmarks.counters import CHANNELZ
 from scripts.benchmarks.half import OrderFailedError
 from scripts.benchmarks.orders import read_demand
 from scripts.benchmarks.skeleton_cluster import SkeletonStartError
@@ -51,8 +55,35 @@ def checkout(
 ) -> None:
     """Orders a second and latencies, against the same calls and commits with nothing else."""
     plan = checkouts.Plan(concurrency or (1, 8, 32, 64), orders, rounds, sorted(stored or ()))
+    _report(_checkout(plan, folder, random.Random(seed)), json)
+
+
+@app.command()
+def coordination(
+    concurrency: Annotated[
+        list[int] | None, typer.Option(min=1, help="Orders at once; may be repeated.")
+    ] = None,
+    orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 6,
+    seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
+) -> None:
+    """Orchestrated and choreographed checkouts side by side, and how far behind the feeds are."""
+    plan = coordinations.Plan(concurrency or (1, 8, 32), orders, rounds)
+    _report(_coordination(plan, folder, random.Random(seed)), json)
+
+
+class _Report(Protocol):
+    def show(self, console: Console) -> None: ...
+
+    def write(self, file: Path) -> None: ...
+
+
+def _report(measuring: Coroutine[object, object, _Report], file: Path | None) -> None:
+    """Measure, print, and write."""
     try:
-        report = uvloop.run(_checkout(plan, folder, random.Random(seed)))
+        report = uvloop.run(measuring)
     except (StartError, SkeletonStartError, OrderFailedError) as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_MEASURED)
@@ -60,8 +91,8 @@ def checkout(
         console.print("stopped")
         sys.exit(EXIT_INTERRUPTED)
     report.show(console)
-    if json is not None:
-        report.write(json)
+    if file is not None:
+        report.write(file)
 
 
 async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> CheckoutReport:
@@ -88,6 +119,25 @@ async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> C
                 rows.append(row)
                 _tell(row)
     return CheckoutReport(plan, rows, machine.conditions(before, machine.moment()))
+
+
+async def _coordination(
+    plan: coordinations.Plan, folder: Path, rng: random.Random
+) -> CoordinationReport:
+    before = machine.moment()
+    rows = []
+    async with AsyncExitStack() as stack:
+        status = stack.enter_context(console.status("starting the suite"))
+        demand = await asyncio.to_thread(read_demand)
+        ours = await stack.enter_async_context(
+            suite.opened(folder / "suite", demand, clock=clock, rng=rng, environment=CHANNELZ)
+        )
+        instruments = await stack.enter_async_context(coordinations.instruments(ours, clock=clock))
+        status.update("placing orders")
+        async for row in coordinations.rows(ours.half(), demand, plan, instruments, rng=rng):
+            rows.append(row)
+            console.print(f"{row.concurrency} at once: {row.ratio.median:.2f} of orchestration")
+    return CoordinationReport(plan, rows, machine.conditions(before, machine.moment()))
 
 
 def _tell(row: checkouts.Row) -> None:

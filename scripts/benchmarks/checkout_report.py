@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.benchmarks.checkout import PERCENTILES, Plan, Row, Side
-from scripts.benchmarks.estimates import CONFIDENCE, Estimate
+from scripts.benchmarks.estimates import as_text
 from scripts.benchmarks.machine import Conditions
+from scripts.benchmarks.remarks import remarks
 
 TARGET_RATIO = 0.7
-STEAL_PERCENT_MAX = 2.0
 SERVICES = ("order", "inventory", "payment", "total", "caller")
 
 
@@ -55,8 +55,8 @@ class CheckoutReport:
             column.justify = "right"
         for row in self.rows:
             colour = "green" if row.ratio.median >= TARGET_RATIO else "yellow"
-            ours = f"[{colour}]{_estimate(row.ratio, '.2f')}[/]"
-            floors = _estimate(row.floor_ratio, ".2f")
+            ours = f"[{colour}]{as_text(row.ratio, '.2f')}[/]"
+            floors = as_text(row.floor_ratio, ".2f")
             table.add_row(f"{row.concurrency} at once", "suite", *_speed(row.suite), ours)
             table.add_row(_stored(row), "floor", *_speed(row.floor), floors, end_section=True)
         return table
@@ -73,23 +73,8 @@ class CheckoutReport:
 
     def remarks(self) -> list[str]:
         """What a reader of the figures must know about this run."""
-        now = self.conditions
-        loads = f"load {now.load_before:.1f} before, {now.load_after:.1f} after"
-        remarks = [f"{now.cores} cores; {loads}; {now.steal_percent:.1f} % stolen"]
-        if now.steal_percent > STEAL_PERCENT_MAX:
-            remarks.append(
-                f"[yellow]more than {STEAL_PERCENT_MAX:.0f} % of the machine went to others on its"
-                f" host: look at the ratios alone[/yellow]"
-            )
-        if now.load_before > now.cores:
-            remarks.append("[yellow]the machine was busy before this began[/yellow]")
-        sure = min((row.ratio.confidence for row in self.rows), default=CONFIDENCE)
-        if sure < CONFIDENCE:
-            remarks.append(
-                f"[yellow]{self.plan.rounds} rounds give intervals of {100 * sure:.0f} % only;"
-                f" six give 95 %[/yellow]"
-            )
-        return remarks
+        confidences = [row.ratio.confidence for row in self.rows]
+        return remarks(self.conditions, rounds=self.plan.rounds, confidences=confidences)
 
 
 def _stored(row: Row) -> str:
@@ -98,13 +83,9 @@ def _stored(row: Row) -> str:
 
 def _speed(side: Side) -> list[str]:
     latencies = "/".join(f"{side.latency_ms[percent]:,.0f}" for percent in PERCENTILES)
-    return [_estimate(side.orders_per_s, ",.0f"), latencies]
+    return [as_text(side.orders_per_s, ",.0f"), latencies]
 
 
 def _cost(side: Side) -> list[str]:
     costs = [f"{side.cpu_ms_per_order[name]:.2f}" for name in SERVICES]
     return [*costs, f"{side.idle_cores:.2f}"]
-
-
-def _estimate(value: Estimate, form: str) -> str:
-    return f"{value.median:{form}} ({value.low:{form}}-{value.high:{form}})"

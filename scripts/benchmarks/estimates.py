@@ -18,6 +18,11 @@ class Estimate:
     confidence: float
 
 
+def as_text(value: Estimate, form: str) -> str:
+    """The median, and the interval behind it, each in this format."""
+    return f"{value.median:{form}} ({value.low:{form}}-{value.high:{form}})"
+
+
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The sample's median, and its interval from the order statistics.
 

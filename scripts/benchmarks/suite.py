@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +70,20 @@ class Suite:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, demand: Demand, *, clock: Clock, rng: random.Random
+    folder: Path,
+    demand: Demand,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Suite]:
-    """The suite without what takes no part in a checkout. Raises StartError."""
-    async with cluster.running(folder, instances=INSTANCES, clock=clock, rng=rng) as suite:
+    """The suite without what takes no part in a checkout. Raises StartError.
+
+    `environment` holds settings for all instances.
+    """
+    async with cluster.running(
+        folder, instances=INSTANCES, clock=clock, rng=rng, environment=environment
+    ) as suite:
         await _leave_out(suite, NOT_IN_CHECKOUT)
         async with discovery.open_channel(suite.target("inventory")) as channel:
             await catalogue.fill(
