@@ -1,7 +1,9 @@
 """One running suite for all integration tests: a real Consul, two instances of each service."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,6 +17,7 @@ from discovery.instance import Instance
 from scripts.replay import cluster
 from scripts.replay.stubs import open_stubs
 from tests.integration import town as towns
+from tests.integration.environments import build_wheel, environment_with
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -40,6 +43,19 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[clust
 async def order_instances(suite: cluster.Cluster) -> tuple[Instance, ...]:
     """Both instances of the order service."""
     return await suite.instances("order")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `pip install tradepost` would bring."""
+    return await build_wheel(tmp_path_factory.mktemp("dist"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def empty_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a virtual environment that holds the wheel and what it requires."""
+    folder = tmp_path_factory.mktemp("application") / "empty"
+    return await asyncio.to_thread(environment_with, wheel, folder)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,17 +1,13 @@
 """The example applications of `tests/clients`, each in a world without our source."""
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from discovery.instance import Instance
 from scripts.replay.cluster import Cluster
-from scripts.tools.environment import install, make_environment
 from scripts.tools.places import ROOT
 from tests.integration.programs import Said, run
 from tests.tools import node_path
@@ -51,28 +47,6 @@ def assert_is_a_customers_day(day: dict[str, Any]) -> None:
         "ORDER_NOT_FULFILLABLE",
         "order.tradepost",
     )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a virtual environment that holds the wheel and what it requires."""
-    folder = tmp_path_factory.mktemp("application")
-    build = ("-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
-    built = await run(sys.executable, *build, folder=ROOT)
-    assert built.code == 0, built.err
-    (wheel,) = await asyncio.to_thread(lambda: list(folder.glob("*.whl")))
-    return await asyncio.to_thread(environment_with, wheel, folder)
-
-
-def environment_with(wheel: Path, folder: Path) -> Path:
-    """The Python of an environment with the wheel, what it requires at the versions we tested."""
-    lock = (ROOT / "requirements.txt").read_text().splitlines()
-    versions = [line.rstrip(" \\") for line in lock if line and line[0].isalnum()]
-    constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join(versions))
-    python = make_environment(folder / "venv")
-    install(python, "--constraint", constraints, wheel)
-    return python
 
 
 async def test_a_node_application_needs_only_the_contracts(

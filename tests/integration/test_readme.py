@@ -1,0 +1,114 @@
+"""The README's clients, word for word, in an environment that holds the wheel alone."""
+
+import asyncio
+import os
+import re
+import sys
+import textwrap
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from tradepost.order.v1.order_service_pb2 import CreateOrderLine, CreateOrderRequest
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
+
+import discovery
+from scripts.replay.cluster import Cluster
+from scripts.tools.places import ROOT
+from tests.integration.environments import environment_with
+from tests.integration.programs import run
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SKU = "CRUNCHY-ARMCHAIR"
+MOST_LINES = 6
+ANSWER = "tradepost.order.v1.order_service_pb2.GetOrderResponse"
+# What an application must not need: the servers' dependencies, and ours for tests and tools.
+OURS = {"SQLAlchemy", "alembic", "pydantic", "structlog", "opentelemetry-api", "typer", "rich"}
+
+
+def clients() -> dict[str, str]:
+    """The clients that the README shows: `async` and `blocking`."""
+    shown = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    first, second = (block for block in shown if "open_channel(" in block)
+    return {"async": first, "blocking": second}
+
+
+def program(client: str, last_line: str) -> str:
+    """A client as a whole program that asks for the order named by its argument."""
+    assert client.count("order_id=...") == 1
+    filled = client.replace("order_id=...", "order_id=sys.argv[1]")
+    body = f"{filled}    {last_line}\n"
+    if "async with" not in client:
+        return f"import sys\n{body}"
+    imports, block = body.split("\nasync with", 1)
+    steps = textwrap.indent(f"async with{block}", "    ")
+    return (
+        f"import asyncio\nimport sys\n{imports}\n"
+        f"async def main() -> None:\n{steps}\n\nasyncio.run(main())\n"
+    )
+
+
+async def an_order(suite: Cluster, number: int) -> str:
+    """The id of a new order."""
+    request = CreateOrderRequest(
+        request_id=str(UUID(int=number)),
+        customer_id="reader",
+        lines=[CreateOrderLine(sku=SKU, quantity=1)],
+        payment_method="pm_visa",
+    )
+    async with discovery.open_channel(suite.target("order")) as channel:
+        return (await OrderServiceStub(channel).CreateOrder(request)).order.order_id
+
+
+@pytest.mark.parametrize("kind", ["async", "blocking"])
+async def test_the_readmes_client_needs_only_the_wheel(
+    suite: Cluster, empty_environment: Path, tmp_path: Path, kind: str
+) -> None:
+    """Six lines ask the order service through Consul, and get the order."""
+    client = clients()[kind]
+    assert len(client.splitlines()) <= MOST_LINES
+    order_id = await an_order(suite, len(kind))
+    text = program(client, "print(answer.order.order_id, answer.order.total.minor_units)")
+
+    said = await run(
+        empty_environment,
+        "-c",
+        text,
+        order_id,
+        folder=tmp_path,
+        environment={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": suite.consul.address},
+    )
+
+    assert (said.code, said.out.split()) == (0, [order_id, "12900"]), said.err
+
+
+async def test_nothing_of_the_services_is_installed(
+    empty_environment: Path, tmp_path: Path
+) -> None:
+    """Neither what the servers stand on, nor their code."""
+    listing = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
+    named = await run(empty_environment, "-c", listing, folder=tmp_path)
+
+    assert set(named.out.split()).isdisjoint(OURS)
+    found = await run(empty_environment, "-c", "import services", folder=tmp_path)
+    assert "No module named 'services'" in found.err
+
+
+async def test_the_readmes_clients_are_typed(wheel: Path, tmp_path: Path) -> None:
+    """mypy --strict knows the answer's type, from the wheel and its extra `typing` alone."""
+    python = await asyncio.to_thread(environment_with, wheel, tmp_path / "typed", extra="[typing]")
+    for kind, client in clients().items():
+        text = program(client, "reveal_type(answer)")
+        await asyncio.to_thread((tmp_path / f"{kind}_client.py").write_text, text)
+
+    said = await run(
+        sys.executable,
+        *("-m", "mypy", "--strict", "--config-file=", "--python-executable", python),
+        *("async_client.py", "blocking_client.py"),
+        folder=tmp_path,
+        environment={"PATH": os.environ["PATH"]},
+    )
+
+    assert said.code == 0, said.out
+    assert said.out.count(f'Revealed type is "{ANSWER}"') == len(clients()), said.out
