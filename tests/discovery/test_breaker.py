@@ -2,6 +2,7 @@
 
 import logging
 import random
+from typing import Any
 
 import grpc
 import pytest
@@ -10,6 +11,7 @@ from grpc import StatusCode
 import discovery
 from discovery.breaker import Breaker
 from discovery.errors import RefusalReason
+from discovery.method import Kind
 from discovery.outcomes import Outcomes
 from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Refusal, Start, path, ready, subchannels
@@ -24,6 +26,22 @@ def breaker(*, accepted: int = 0, failed: int = 0) -> tuple[Breaker, Outcomes]:
     for _ in range(failed):
         outcomes.failed(100.0)
     return made, outcomes
+
+
+class Certain(random.Random):
+    """Draws the lowest number, always: whatever may be refused is."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+def failing_method(channel: discovery.Channel, method: str) -> Any:
+    """A method that failed everywhere, as the channel's breaker knows."""
+    callable_ = channel.unary_unary(path(method))
+    outcomes = channel._methods[path(method), Kind.UNARY_UNARY].outcomes
+    for _ in range(30):
+        outcomes.failed(channel.clock.monotonic(), object())
+    return callable_
 
 
 def refused(one: Breaker, outcomes: Outcomes, *, now_s: float, of: int = 1000) -> int:
@@ -158,6 +176,36 @@ async def test_a_service_that_fails_is_left_alone(start: Start, open_to: Open) -
 
     server.script.clear()
     assert await channel.unary_unary(path("Put"))(b"x") == b"a:x"
+
+
+async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
+    """A service that is wholly down isn't asked more by those who try again."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    again = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
+    get = failing_method(channel, "Get")
+    server.script.extend([again] * 3)
+
+    with pytest.raises(discovery.LocalRefusalError):
+        await get(b"x")
+
+    # The first attempt is the one of each second that always tries.
+    assert len(server.seen) == 1
+
+
+async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None:
+    """The last picks are those of attempts that were made."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    get = failing_method(channel, "Get")
+    assert await get(b"x") == b"a:x"
+
+    with pytest.raises(discovery.LocalRefusalError):
+        await get(b"x")
+
+    assert [pick.method for pick in channel.explain().picks] == [path("Get")]
 
 
 async def test_streams_are_refused_too(start: Start, open_to: Open) -> None:

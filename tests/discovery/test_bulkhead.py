@@ -139,14 +139,16 @@ async def test_a_cancelled_call_gives_its_place_back(start: Start, open_to: Open
 
 
 async def test_a_retry_keeps_its_place(start: Start, open_to: Open) -> None:
-    """A call stands in line once, whatever it takes."""
-    server, _, _, first = await full(start, open_to, queued=0)
+    """A call stands in line once, whatever it takes: who waits behind it goes on waiting."""
+    server, channel, clock, first = await full(start, open_to)
+    behind = calling(channel, b"2")
+    await clock.settle()
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
 
     server.gate.set()
 
-    assert await first == b"a:1"
-    assert len(server.seen) == 2
+    assert await asyncio.gather(first, behind) == [b"a:1", b"a:2"]
+    assert [seen.request for seen in server.seen] == [b"1", b"1", b"2"]
 
 
 @pytest.mark.parametrize(
