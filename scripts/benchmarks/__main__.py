@@ -6,7 +6,7 @@ import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 import uvloop
@@ -16,16 +16,20 @@ from discovery.clock import SystemClock
 from scripts.benchmarks import checkout as checkouts
 from scripts.benchmarks import coordination as coordinations
 from scripts.benchmarks import machine, skeleton_cluster, suite
+from scripts.benchmarks import soak as soaks
 from scripts.benchmarks.checkout_report import CheckoutReport
 from scripts.benchmarks.coordination_report import CoordinationReport
 from scripts.benchmarks.counters import CHANNELZ
 from scripts.benchmarks.half import OrderFailedError
 from scripts.benchmarks.orders import read_demand
 from scripts.benchmarks.skeleton_cluster import SkeletonStartError
+from scripts.benchmarks.soak_report import SoakReport
+from scripts.benchmarks.soak_sample import Sample
 from scripts.replay.cluster import StartError
 from scripts.tools.places import ROOT
 
 FOLDER = ROOT / ".run" / "bench"
+EXIT_BROKEN = 1
 EXIT_NOT_MEASURED = 2
 EXIT_INTERRUPTED = 130
 
@@ -74,17 +78,35 @@ def coordination(
     _report(_coordination(plan, folder, random.Random(seed)), json)
 
 
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 10.0,
+    instances: Annotated[int, typer.Option(min=3, help="Instances that are called.")] = 3,
+    rate: Annotated[float, typer.Option(min=1, help="Calls a second.")] = 100.0,
+    seed: Annotated[int, typer.Option(help="Chooses what breaks, and when.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER / "soak",
+) -> None:
+    """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
+    plan = soaks.Plan(minutes, instances, rate, seed)
+    report = _report(_soak(plan, folder), json)
+    sys.exit(0 if report.ok else EXIT_BROKEN)
+
+
 class _Report(Protocol):
     def show(self, console: Console) -> None: ...
 
     def write(self, file: Path) -> None: ...
 
 
-def _report(measuring: Coroutine[object, object, _Report], file: Path | None) -> None:
+ReportT = TypeVar("ReportT", bound=_Report)
+
+
+def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
     """Measure, print, and write."""
     try:
         report = uvloop.run(measuring)
-    except (StartError, SkeletonStartError, OrderFailedError) as error:
+    except (StartError, SkeletonStartError, OrderFailedError, soaks.CallerEndedError) as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_MEASURED)
     except KeyboardInterrupt:
@@ -93,6 +115,7 @@ def _report(measuring: Coroutine[object, object, _Report], file: Path | None) ->
     report.show(console)
     if file is not None:
         report.write(file)
+    return report
 
 
 async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> CheckoutReport:
@@ -138,6 +161,21 @@ async def _coordination(
             rows.append(row)
             console.print(f"{row.concurrency} at once: {row.ratio.median:.2f} of orchestration")
     return CoordinationReport(plan, rows, machine.conditions(before, machine.moment()))
+
+
+async def _soak(plan: soaks.Plan, folder: Path) -> SoakReport:
+    before = machine.moment()
+    with console.status("starting the instances") as status:
+
+        def tell(sample: Sample, found: soaks.Found) -> None:
+            failed = sum(sum(one.failures.values()) for one in found.samples)
+            status.update(
+                f"minute {sample.at_s / 60:.1f}: {found.faults.total()} faults,"
+                f" {failed} calls failed, {sample.memory_kib / 1024:.0f} MiB"
+            )
+
+        found = await soaks.run(plan, folder, clock=clock, tell=tell)
+    return SoakReport(plan, found, machine.conditions(before, machine.moment()))
 
 
 def _tell(row: checkouts.Row) -> None:

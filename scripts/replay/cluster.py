@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.1
 LOG_TAIL_LINES = 20
+# Compiling what it imports takes an instance four times as long as the rest of its start.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(VENV / "bytecode")}
 
 
 class StartError(Exception):
@@ -38,10 +40,11 @@ class StartError(Exception):
 
 @dataclass(slots=True)
 class Slot:
-    """One place for an instance of a service; what runs in it can come and go."""
+    """One place for an instance of a service; what runs in it, `module`, can come and go."""
 
     service: str
     number: int
+    module: str
     log: Path
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
@@ -66,9 +69,9 @@ class Slot:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
-                [sys.executable, "-m", "scripts.tools.leashed", f"services.{self.service}"],
+                [sys.executable, "-m", "scripts.tools.leashed", self.module],
                 cwd=ROOT,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **COMPILED, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,6 +88,11 @@ class Slot:
         except subprocess.TimeoutExpired:
             self.process.kill()
             await asyncio.to_thread(self.process.wait)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to what runs here, if it does."""
+        if self.process is not None:
+            self.process.send_signal(number)
 
     def tail(self) -> str:
         """The last lines of the log."""
@@ -157,27 +165,30 @@ async def running(
         (folder / name).mkdir(parents=True)
     async with stores.opened(folder, SERVICES, postgres=postgres) as urls:
         settings = {name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES}
-        async with _started(folder, settings, instances=instances, clock=clock, rng=rng) as cluster:
+
+        def slots(consul: str) -> list[Slot]:
+            return [
+                _slot(folder, service, number, consul, settings[service])
+                for service in SERVICES
+                for number in range(1, instances + 1)
+            ]
+
+        async with started(folder, slots, clock=clock, rng=rng) as cluster:
             yield cluster
 
 
 @asynccontextmanager
-async def _started(
-    folder: Path,
-    settings: Mapping[str, Mapping[str, str]],
-    *,
-    instances: int,
-    clock: Clock,
-    rng: random.Random,
+async def started(
+    folder: Path, slots_of: Callable[[str], Sequence[Slot]], *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[Cluster]:
+    """Start an agent and the slots that are told its address, stop them at the end.
+
+    Its log goes to the folder's `logs`. Raises StartError.
+    """
     consul = ConsulAgent(log_file=folder / "logs" / "consul.log")
     await asyncio.to_thread(consul.start)
     registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
-    slots = [
-        _slot(folder, service, number, consul.address, settings[service])
-        for service in SERVICES
-        for number in range(1, instances + 1)
-    ]
+    slots = slots_of(consul.address)
     try:
         for slot in slots:
             await slot.start()
@@ -199,11 +210,9 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",
         "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{_mail(folder)}",
-        # Compiling what it imports takes an instance four times as long as the rest of its start.
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(VENV / "bytecode"),
     }
-    return Slot(service, number, folder / "logs" / f"{service}-{number}.log", environment)
+    log = folder / "logs" / f"{service}-{number}.log"
+    return Slot(service, number, f"services.{service}", log, environment)
 
 
 def _mail(folder: Path) -> Path:
