@@ -3,13 +3,12 @@
 Standard library only: it runs before anything is installed.
 """
 
-import importlib.util
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from scripts.tools import debian, stamps
+from scripts.tools import debian, interpreter, stamps
 from scripts.tools.commands import SetupError, run
 from scripts.tools.places import ROOT, TOOLS, VENV
 
@@ -28,10 +27,11 @@ def ensure_venv() -> None:
         shutil.rmtree(VENV)
     VENV.mkdir()
     INTERRUPTED.touch()
-    if importlib.util.find_spec("ensurepip") is not None:
-        run(sys.executable, "-m", "venv", VENV)
+    python = interpreter.fastest(sys.executable, interpreter.on_this_machine())
+    if _answers(python, "import ensurepip"):
+        run(python, "-m", "venv", VENV)
     else:
-        run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        run(python, "-m", "venv", "--without-pip", VENV)
         _install_pip()
     INTERRUPTED.unlink()
 
@@ -83,7 +83,7 @@ def _install_pip() -> None:
     run(PYTHON, f"{wheel}/pip", "install", "--no-index", wheel)
 
 
-def _answers(python: Path, code: str) -> bool:
+def _answers(python: str | Path, code: str) -> bool:
     """Whether that interpreter starts and runs `code` without an error."""
     try:
         return (
