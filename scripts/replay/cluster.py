@@ -207,6 +207,8 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         **shared,
         "CONSUL_HTTP_ADDR": consul,
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
+        # So that PostgreSQL tells in pg_stat_activity whose connection it is.
+        "PGAPPNAME": f"{service}-{number}",
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",
         "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{_mail(folder)}",

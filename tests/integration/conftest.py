@@ -16,6 +16,7 @@ from discovery.clock import SystemClock
 from discovery.instance import Instance
 from scripts.replay import cluster
 from scripts.replay.stubs import open_stubs
+from tests.databases import POSTGRESQL, SQLITE
 from tests.integration import town as towns
 from tests.integration.environments import build_wheel, environment_with
 
@@ -59,13 +60,16 @@ async def empty_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[towns.Town]:
-    """Another suite, for the tests that break it.
+async def town(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[towns.Town]:
+    """Another suite, for the tests that break it; on SQLite, unless they ask for a kind.
 
     Its channels live on the loop of one module: events of grpc.aio that belong to a loop that is
     long closed keep those of a loop that was idle meanwhile from being told.
     """
     clock = SystemClock()
+    kind = getattr(request, "param", SQLITE)
     async with (
         cluster.running(
             tmp_path_factory.mktemp("town"),
@@ -73,10 +77,11 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[towns.
             clock=clock,
             rng=random.Random(1),
             environment=towns.SETTINGS,
+            postgres=kind == POSTGRESQL,
         ) as suite,
         open_stubs(suite) as stubs,
     ):
-        yield towns.Town(suite, stubs)
+        yield towns.Town(suite, stubs, kind)
 
 
 def _item(sku: str, price_minor: int, units: int) -> ItemUpsert:

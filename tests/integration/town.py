@@ -27,6 +27,7 @@ from scripts.replay.stubs import Stubs
 from scripts.replay.tally import Tally
 from scripts.replay.till import SETTLED, create_request
 from scripts.replay.trading import trade
+from tests.databases import SQLITE
 
 INSTANCES = 2
 SERVICES = len(cluster.SERVICES)
@@ -47,6 +48,7 @@ class Town:
 
     suite: cluster.Cluster
     stubs: Stubs
+    kind: str = SQLITE
 
     async def trade(self, seed: int, *faults: Fault, orders: int = 60) -> Report:
         """A day on which these faults happen."""
@@ -81,6 +83,14 @@ class Town:
     def slots(self, service: str) -> list[cluster.Slot]:
         """Where the instances of a service run."""
         return [slot for slot in self.suite.slots if slot.service == service]
+
+    def slot_of(self, owner: str) -> cluster.Slot:
+        """Where the owner of a lease runs."""
+        return next(one for one in self.suite.slots if one.name == owner.partition("/")[0])
+
+    def database_url(self, service: str) -> str:
+        """Where the instances of a service keep what they share."""
+        return self.slots(service)[0].environment["DATABASE_URL"]
 
     async def kill_all(self) -> None:
         """Every instance of every service at once; returns when all are back."""

@@ -1,0 +1,147 @@
+"""Something stands still: a process, or a full disk. What needs it waits, and nothing is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import grpc
+import pytest
+from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest, GetStockRequest
+from tradepost.inventory.v1.inventory_service_pb2_grpc import (
+    InventoryServiceAsyncStub,
+    InventoryServiceStub,
+)
+from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
+from tradepost.order.v1.order_pb2 import OrderState
+from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
+
+from scripts.replay.cluster import Slot
+from services.chassis.errors import error_reason
+from tests.databases import KINDS
+from tests.integration.disk import no_room
+from tests.integration.freezing import freeze_owner, frozen, resume
+from tests.integration.town import CLOCK, POLL_S, WAIT_S, Town, settled
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("town", KINDS, indirect=True),
+]
+
+# What a driver says whose lease is another's by now: while recording, or while postponing.
+FENCED = ('"drive_superseded"', '"postpone_failed"')
+# What a saga remembers of its last attempt.
+REFUSED = "reserve: UNAVAILABLE"
+# A store may have begun pages that are not full yet.
+ROOM_LEFT_MAX = 200
+
+
+async def test_an_owner_frozen_past_its_lease_is_fenced(town: Town) -> None:
+    """Another instance finishes the order; what the frozen one wakes up with is refused.
+
+    Payment is frozen first, so that the order waits in the middle. On SQLite the owner is stopped
+    between two batches; on PostgreSQL in the middle of one, of which the server rids itself.
+    """
+    request = await town.a_request(5)
+    async with frozen(*town.slots("payment")):
+        creating = asyncio.ensure_future(town.stubs.orders.CreateOrder(request, timeout=WAIT_S))
+        order_id = await town.placed(request.customer_id)
+        owner = await freeze_owner(town, order_id)
+    said = len(owner.log.read_text())
+    try:
+        # A call to the frozen one would hang with it.
+        async with another(town, owner) as channel:
+            order = await settled(OrderServiceStub(channel), order_id)
+    finally:
+        resume(owner)
+    await says_fenced(owner, said)
+    await creating
+
+    trail = await town.stubs.orders.ListOrderEvents(ListOrderEventsRequest(order_id=order_id))
+    assert order.state in (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_CANCELLED)
+    versions = [event.aggregate_version for event in trail.events]
+    assert versions == list(range(1, order.version + 1))
+    assert await town.wrong_books() == []
+
+
+async def test_a_full_disk_loses_nothing(town: Town) -> None:
+    """Inventory answers UNAVAILABLE and goes on reading; its orders wait until there is room.
+
+    What it acknowledged before is there, and what it refused is done once when it is repeated.
+    """
+    request = await town.a_request(6)
+    sku = request.lines[0].sku
+    on_hand = (await town.stubs.inventory.GetStock(GetStockRequest(sku=sku))).stock.on_hand_count
+    refused: list[AdjustStockRequest] = []
+
+    with no_room(town, "inventory"):
+        for number, instance in enumerate(await town.suite.instances("inventory")):
+            async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+                stub = InventoryServiceStub(channel)
+                acknowledged, not_done = await adjust_until_refused(stub, sku, number)
+                on_hand += acknowledged
+                refused += not_done
+                stock = (await stub.GetStock(GetStockRequest(sku=sku))).stock
+                assert stock.on_hand_count == on_hand
+        creating = asyncio.ensure_future(town.stubs.orders.CreateOrder(request, timeout=WAIT_S))
+        await is_stuck(town, await town.placed(request.customer_id))
+    for adjust in refused:
+        stock = (await town.stubs.inventory.AdjustStock(adjust)).stock
+
+    order = await settled(town.stubs.orders, (await creating).order.order_id)
+    assert order.state in (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_CANCELLED)
+    assert stock.on_hand_count == on_hand + len(refused)
+    assert await town.wrong_books() == []
+
+
+async def adjust_until_refused(
+    stub: InventoryServiceAsyncStub, sku: str, number: int
+) -> tuple[int, list[AdjustStockRequest]]:
+    """Find units, one at a time: how many were acknowledged, and the requests that were not.
+
+    Until two in a row are refused: a new connection looks for room in another place.
+    """
+    refused: list[AdjustStockRequest] = []
+    in_a_row = 0
+    for found in range(ROOM_LEFT_MAX):
+        request_id = str(UUID(int=(number + 1) * 1_000 + found))
+        adjust = AdjustStockRequest(request_id=request_id, sku=sku, delta=1, reason="found")
+        try:
+            await stub.AdjustStock(adjust)
+        except grpc.aio.AioRpcError as error:
+            reason = error_reason(error)
+            assert reason is not None
+            assert reason.code is grpc.StatusCode.UNAVAILABLE
+            assert reason.reason == "STORE_UNAVAILABLE"
+            refused.append(adjust)
+            in_a_row += 1
+            if in_a_row == 2:
+                return found + 1 - len(refused), refused
+        else:
+            in_a_row = 0
+    pytest.fail("the disk never was full")
+
+
+async def is_stuck(town: Town, order_id: str) -> None:
+    """Wait until the order was refused its stock, and waits to ask again."""
+    request = GetSagaRequest(order_id=order_id)
+    async with asyncio.timeout(WAIT_S):
+        while (await town.stubs.sagas.GetSaga(request)).saga.last_error != REFUSED:
+            await CLOCK.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def another(town: Town, slot: Slot) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the other instance of the service."""
+    listed = await town.suite.instances(slot.service)
+    endpoint = next(one.endpoint for one in listed if one.instance_id != slot.name)
+    async with grpc.aio.insecure_channel(endpoint) as channel:
+        yield channel
+
+
+async def says_fenced(slot: Slot, behind: int) -> None:
+    """Wait until the instance has noticed, in its log behind so many characters."""
+    async with asyncio.timeout(WAIT_S):
+        while not any(word in slot.log.read_text()[behind:] for word in FENCED):
+            await CLOCK.sleep(POLL_S)
