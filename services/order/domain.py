@@ -15,7 +15,7 @@ from typing import Any
 
 from services.order import commands, events
 from services.order.errors import OrderNotCancellableError, OrderNotFulfillableError
-from services.order.events import Cause, Event, Refusal, RefusalReason
+from services.order.events import Cause, Coordination, Event, Refusal, RefusalReason
 from services.order.state import BEFORE_PIVOT, REFUND, STEPS, Order, OrderState, Review
 
 # Why a step needs review, where no participant gave a reason.
@@ -134,11 +134,15 @@ def _refused(
 def _let_go(
     order: Order, cause: Cause, *, refusal: Refusal | None = None, reason: str = ""
 ) -> events.CancellationStarted:
-    """Everything that the state says may have been asked for."""
+    """Everything that the state says may have been asked for.
+
+    Participants that follow each other may be ahead of what they told: then it may be everything.
+    """
+    told_all = order.coordination is Coordination.ORCHESTRATED
     return events.CancellationStarted(
         cause,
         stock_asked=True,
-        payment_asked=order.state is not OrderState.RESERVING,
+        payment_asked=not (told_all and order.state is OrderState.RESERVING),
         refusal=refusal,
         reason=reason,
     )

@@ -139,6 +139,14 @@ def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
     assert made(ready, commands.Committed(), NOON) == (events.CaptureRequested("pay_1"),)
 
 
+@pytest.mark.parametrize("command", [CANCEL, commands.DeadlinePassed()])
+def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
+    """A choreographed order that has heard of nothing lets money go, too."""
+    followed = replace(PLACE, coordination=Coordination.CHOREOGRAPHED)
+    assert after(followed, command).payment_asked is True
+    assert after(followed, commands.ReserveRefused(SHORT)).payment_asked is False
+
+
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
 def test_the_deadline_ends_an_order_before_the_pivot(way: tuple[Command, ...]) -> None:
     """It ends CANCELLED, with whatever may have been asked for let go."""
