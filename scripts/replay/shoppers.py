@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+from tradepost.order.v1.order_pb2 import Coordination
+
 from scripts.replay.baskets import Basket, Shop
 
 # Shares of households, in percent; what each token does is the simulated processor's docstring.
@@ -54,13 +56,17 @@ ACTS = {
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One order to place. `request_id` names it for ever, so repeating it is safe."""
+    """One order to place. `request_id` names it for ever, so repeating it is safe.
+
+    Where `coordination` is unspecified, the suite has a default.
+    """
 
     basket: Basket
     payment_method: str
     act: Act
     request_id: str
     cancel_after_s: float
+    coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED
 
 
 def plan(shop: Shop, seed: int) -> tuple[Visit, ...]:

@@ -170,6 +170,7 @@ def create_request(visit: Visit) -> CreateOrderRequest:
         customer_id=visit.basket.household_id,
         lines=[CreateOrderLine(sku=sku, quantity=units) for sku, units in visit.basket.lines],
         payment_method=visit.payment_method,
+        coordination=visit.coordination,
     )
     if visit.act is Act.EXPECT_ANOTHER_PRICE:
         request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=1))

@@ -10,12 +10,15 @@ import grpc
 import pytest
 from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.v1.order_pb2 import Coordination
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
 from scripts.replay.report import Report
 from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
 
+ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
+CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
 # At least the summary's of orders and of payments, and the notification service's.
 CONSUMERS_MIN = 3
 
@@ -54,12 +57,13 @@ async def test_a_rolling_restart_loses_nothing(town: Town) -> None:
     assert_nothing_is_wrong(report, orders=60)
 
 
-async def test_rewound_consumers_do_nothing_twice(town: Town) -> None:
+@pytest.mark.parametrize("coordination", [ORCHESTRATED, CHOREOGRAPHED])
+async def test_rewound_consumers_do_nothing_twice(town: Town, coordination: Coordination) -> None:
     """Put back to zero twice while orders flow and once at rest: no stock, money, mail moves again.
 
     No read model counts anything twice, and nothing is set aside.
     """
-    report = await town.trade(5, Fault.REWIND)
+    report = await town.trade(50 + coordination, Fault.REWIND, coordination=coordination)
 
     assert report.faults[Fault.REWIND] >= (REWIND_ROUNDS + 1) * CONSUMERS_MIN
     assert_nothing_is_wrong(report, orders=60)

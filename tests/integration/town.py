@@ -8,7 +8,7 @@ import random
 import signal
 from dataclasses import dataclass, replace
 
-from tradepost.order.v1.order_pb2 import Order
+from tradepost.order.v1.order_pb2 import Coordination, Order
 from tradepost.order.v1.order_service_pb2 import (
     CreateOrderRequest,
     GetOrderRequest,
@@ -50,9 +50,17 @@ class Town:
     stubs: Stubs
     kind: str = SQLITE
 
-    async def trade(self, seed: int, *faults: Fault, orders: int = 60) -> Report:
+    async def trade(
+        self,
+        seed: int,
+        *faults: Fault,
+        orders: int = 60,
+        coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED,
+    ) -> Report:
         """A day on which these faults happen."""
-        visits = await self.visits(seed, orders)
+        visits = [
+            replace(visit, coordination=coordination) for visit in await self.visits(seed, orders)
+        ]
         names = {
             service: [slot.name for slot in self.slots(service)] for service in cluster.SERVICES
         }
@@ -75,7 +83,7 @@ class Town:
         return plan(shop, seed)
 
     async def a_request(self, seed: int, *, payment_method: str = "pm_visa") -> CreateOrderRequest:
-        """One good order."""
+        """One good order, of which the shelves hold more than two."""
         (visit,) = await self.visits(seed, 1)
         visit = replace(visit, act=Act.KEEP, payment_method=payment_method)
         return create_request(visit)
