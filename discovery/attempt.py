@@ -72,14 +72,7 @@ def _stream(method: Method, monotonic: Callable[[], float]) -> Send:
     def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
-        deadline_s = outgoing.deadline_s
-        call = outgoing.attempt = multicallable(
-            outgoing.request,
-            timeout=None if deadline_s is None else deadline_s - outgoing.now_s,
-            metadata=outgoing.headers,
-            credentials=outgoing.credentials,
-            compression=outgoing.compression,
-        )
+        call = outgoing.attempt = multicallable(outgoing.request, **outgoing.arguments())
         record = subchannel.record
         record.load.in_flight += 1
         call.add_done_callback(partial(_stream_ended, record, method, outgoing.now_s, monotonic))

@@ -55,6 +55,15 @@ class Breaker:
         self._outcomes.failed(now_s)
         return True
 
+    def check(self, now_s: float) -> None:
+        """Raises LocalRefusalError (UNAVAILABLE, reason "breaker open") where it refuses."""
+        if self.refuses(now_s):
+            raise LocalRefusalError(
+                grpc.StatusCode.UNAVAILABLE,
+                RefusalReason.BREAKER_OPEN,
+                f"{self._path}: refused here, since most calls of the last 10 s failed",
+            )
+
     def counts(self, now_s: float) -> tuple[int, int]:
         """Attempts of the last 10 s, and how many of them were accepted."""
         self._outcomes.forget_old(now_s)
@@ -91,20 +100,16 @@ class Breakers:
 
 
 def layer(breakers: Breakers) -> Layer:
-    """Refuse attempts with a LocalRefusalError (UNAVAILABLE, reason "breaker open")."""
+    """Ask the method's breaker before each attempt."""
 
     def build(method: Method, below: Send) -> Send:
-        path, failures = method.path, method.outcomes.failures
+        failures = method.outcomes.failures
         breaker = breakers.of(method)
 
         def send(outgoing: Outgoing) -> Any:
             # As a rule nothing has failed, and a call pays for no more than looking.
-            if failures and breaker.refuses(outgoing.now_s):
-                raise LocalRefusalError(
-                    grpc.StatusCode.UNAVAILABLE,
-                    RefusalReason.BREAKER_OPEN,
-                    f"{path}: refused here, since most calls of the last 10 s failed",
-                )
+            if failures:
+                breaker.check(outgoing.now_s)
             return below(outgoing)
 
         return send

@@ -13,7 +13,6 @@ from discovery import interception
 from discovery.balancer import Balancer
 from discovery.breaker import Breakers
 from discovery.budget import RetryBudget
-from discovery.bulkhead import Bulkhead
 from discovery.clock import Clock
 from discovery.configured_method import method_of
 from discovery.explanation import Explanation, explain
@@ -29,6 +28,7 @@ from discovery.multicallable_streams import (
 )
 from discovery.native import Dial
 from discovery.outgoing import Layer, Send
+from discovery.places import Bulkhead
 from discovery.registry import Watcher
 from discovery.resolver import Resolver
 from discovery.serialization import Deserializer, Serializer, deserializer_of, serializer_of
@@ -70,7 +70,7 @@ class Channel(grpc.aio.Channel):
         self._interceptors = interception.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
         self._breakers = Breakers(rng)
-        self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead, clock)
+        self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._budget = RetryBudget()
         self._layers: list[Layer] = client_stack(
             balancer=self._balancer,

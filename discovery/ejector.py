@@ -11,13 +11,12 @@ an interval, and never fire there.
   it tells nothing (cancelled, still waiting) another follows after 5 s.
 """
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar
 
-from discovery.clock import Clock
-from discovery.policy import CandidateT, Picker
+from discovery.policy import Candidate, Picker
 from discovery.record import Ejection, Record
 
 logger = logging.getLogger(__name__)
@@ -32,22 +31,32 @@ FORGIVE_S = 10.0
 PROBE_AGAIN_S = 5.0
 
 
+class Ejectable(Candidate, Protocol):
+    """What can be picked, and left out."""
+
+    @property
+    def record(self) -> Record: ...
+
+
+EjectableT = TypeVar("EjectableT", bound=Ejectable)
+
+
 class Ejector:
-    """Ejects and returns the records of one balancer; `changed` is called after each."""
+    """Ejects and returns the records of one balancer; `changed` is called after each.
+
+    Nothing here waits: whether an ejected instance's time is over is asked when one is picked.
+    """
 
     def __init__(
         self,
         *,
         listed: Callable[[], Collection[Record]],
-        clock: Clock,
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
         self._listed = listed
-        self._clock = clock
         self._rng = rng
         self._changed = changed
-        self._offers: set[asyncio.Task[None]] = set()
 
     def suspect(self, record: Record, began_s: float, now_s: float) -> None:
         """An attempt that began at `began_s` failed now."""
@@ -71,20 +80,6 @@ class Ejector:
         logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
         self._changed()
 
-    def probe(self, record: Record, now_s: float) -> None:
-        """The next call goes to this instance, and decides."""
-        ejection = record.ejection
-        if ejection is not None:
-            ejection.offered = False
-            ejection.probed_s = now_s
-            self._offer_after(record, ejection, PROBE_AGAIN_S)
-            self._changed()
-
-    def close(self) -> None:
-        """Offer nothing any more."""
-        for offer in self._offers:
-            offer.cancel()
-
     def _has_room(self, record: Record) -> bool:
         """Whether one more may be ejected; one that isn't listed gets no calls anyway."""
         listed = self._listed()
@@ -100,7 +95,7 @@ class Ejector:
             since_s = record.ejection.since_s
         record.ejections += 1
         ejected_s = duration_s(record.ejections, self._rng)
-        record.ejection = Ejection(reason, since_s, now_s + ejected_s)
+        record.ejection = Ejection(reason, since_s, due_s=now_s + ejected_s)
         logger.warning(
             "%s: %s is ejected for %.1f s (ejection %d): %s",
             *_named(record),
@@ -108,19 +103,7 @@ class Ejector:
             record.ejections,
             reason,
         )
-        self._offer_after(record, record.ejection, ejected_s)
         self._changed()
-
-    def _offer_after(self, record: Record, ejection: Ejection, delay_s: float) -> None:
-        offer = asyncio.get_running_loop().create_task(self._offer(record, ejection, delay_s))
-        self._offers.add(offer)
-        offer.add_done_callback(self._offers.discard)
-
-    async def _offer(self, record: Record, ejection: Ejection, delay_s: float) -> None:
-        await self._clock.sleep(delay_s)
-        if record.ejection is ejection:
-            ejection.offered = True
-            self._changed()
 
 
 def why(record: Record, now_s: float) -> str | None:
@@ -140,17 +123,22 @@ def duration_s(ejections: int, rng: random.Random) -> float:
     return min(FIRST_S * ejections, CEILING_S) * rng.uniform(0.5, 1.0)
 
 
-def with_probes(
-    ordinary: Picker[CandidateT],
-    offered: Collection[CandidateT],
-    begin: Callable[[CandidateT, float], None],
-) -> Picker[CandidateT]:
-    """Pick one of `offered` first. `begin` replaces this picker: one probe, not many."""
+def begin_probe(ejection: Ejection, now_s: float) -> None:
+    """The next call decides; one that tells nothing is followed by another."""
+    ejection.probed_s = now_s
+    ejection.due_s = now_s + PROBE_AGAIN_S
 
-    def pick(now_s: float, excluded: Collection[object]) -> CandidateT | None:
-        for one in offered:
-            if one not in excluded:
-                begin(one, now_s)
+
+def with_probes(
+    ordinary: Picker[EjectableT], ejected: Collection[EjectableT]
+) -> Picker[EjectableT]:
+    """Pick one of `ejected` first whose time is over: one probe, not many."""
+
+    def pick(now_s: float, excluded: Collection[object]) -> EjectableT | None:
+        for one in ejected:
+            ejection = one.record.ejection
+            if ejection is not None and now_s >= ejection.due_s and one not in excluded:
+                begin_probe(ejection, now_s)
                 return one
         return ordinary(now_s, excluded)
 

@@ -1,14 +1,17 @@
 """What a channel knows and does now, as a value: for a person, a console, a test."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import grpc
 
 from discovery import slow_start
-from discovery.balancer import Balancer
 from discovery.breaker import Breakers
 from discovery.budget import RetryBudget
-from discovery.subchannel import Subchannel
+from discovery.choice import Connection
+from discovery.health import Health
+from discovery.policy import Picker
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,52 @@ class Explanation:
     picks: tuple[PickView, ...]
 
 
+class Watched(Connection, Protocol):
+    """A connection that knows what its instance says of itself."""
+
+    @property
+    def health(self) -> Health: ...
+
+
+WatchedT = TypeVar("WatchedT", bound=Watched)
+
+
+class Explainable(Protocol[WatchedT]):
+    """What keeps connections and picks among them, of either driver."""
+
+    pick: Picker[WatchedT]
+    recent: deque[tuple[float, str, WatchedT]]
+
+    @property
+    def error(self) -> str | None: ...
+
+    @property
+    def panics(self) -> bool: ...
+
+    @property
+    def subchannels(self) -> tuple[WatchedT, ...]: ...
+
+
+def nothing_yet(target: str, state: grpc.ChannelConnectivity) -> Explanation:
+    """What there is to say of a channel that hasn't begun."""
+    return Explanation(
+        target=target,
+        state=state.name,
+        error=None,
+        panic=False,
+        retries_spent=0,
+        retries_allowed=RetryBudget().allowed,
+        instances=(),
+        breakers=(),
+        picks=(),
+    )
+
+
 def explain(
     target: str,
     state: grpc.ChannelConnectivity,
     *,
-    balancer: Balancer,
+    balancer: Explainable[WatchedT],
     breakers: Breakers,
     budget: RetryBudget,
     now_s: float,
@@ -106,7 +150,7 @@ def explain(
     )
 
 
-def _instance(one: Subchannel, now_s: float) -> InstanceView:
+def _instance(one: Watched, now_s: float) -> InstanceView:
     """One instance as it is now."""
     record, load, instance = one.record, one.load, one.instance
     record.outcomes.forget_old(now_s)
@@ -127,6 +171,6 @@ def _instance(one: Subchannel, now_s: float) -> InstanceView:
         failures=len(record.outcomes.failures),
         failures_in_row=load.failures_in_row,
         ejected=None if ejection is None else ejection.reason,
-        returns_in_s=None if ejection is None else max(0.0, ejection.until_s - now_s),
+        returns_in_s=None if ejection is None else max(0.0, ejection.due_s - now_s),
         ejections=record.ejections,
     )

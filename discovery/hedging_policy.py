@@ -14,8 +14,8 @@ DELAY_PERCENTILE = 0.95
 class HedgingPolicy:
     """Two attempts at most, the second after the method's p95, but not before `least_delay_s`.
 
-    After a failure of one of `non_fatal` the other attempt may still win; any other error is the
-    answer.
+    For unary calls, and for streams of responses until their first message. After a failure of one
+    of `non_fatal` the other attempt may still win; any other error is the answer.
     """
 
     least_delay_s: float = LEAST_DELAY_S

@@ -17,7 +17,7 @@ import grpc
 from discovery import attempts, deadline
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
-from discovery.retry import Retries
+from discovery.retries import Retries
 from discovery.retry_policy import DEFAULT_RETRY, RetryPolicy
 from discovery.safety import is_safe
 

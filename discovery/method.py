@@ -18,6 +18,9 @@ class Kind(StrEnum):
     STREAM_STREAM = "stream_stream"
 
 
+CLIENT_STREAMS = frozenset({Kind.STREAM_UNARY, Kind.STREAM_STREAM})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
     """One method: its contract, its part of the service config, what was measured of it.

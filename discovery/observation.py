@@ -25,13 +25,15 @@ from discovery.retry_policy import pushback_s
 _FAIR_TIME = 0.95
 
 
-def succeeded(method: Method, record: Record, latency_s: float, now_s: float) -> None:
-    """An answer arrived, for a stream its first message."""
+def succeeded(
+    method: Method, record: Record, latency_s: float, now_s: float, *, measured: bool = True
+) -> None:
+    """An answer arrived, for a stream its first message; where not `measured`, at some time."""
     method.outcomes.calls.append(now_s)
     record.outcomes.calls.append(now_s)
     load = record.load
     load.failures_in_row = 0
-    if not method.waits:
+    if measured and not method.waits:
         load.observe(latency_s, now_s)
         method.latencies.add(latency_s, now_s)
     if record.ejection is not None:

@@ -50,20 +50,27 @@ class Opened:
 
 
 class Opening:
-    """The attempts of a stream of responses that may still be repeated.
+    """The attempts of a stream of responses that may still be repeated, or raced.
 
-    `committed`: the caller has seen something of an attempt, which therefore is the last.
+    `shown` is the attempt of which the caller has seen something; it is the last, then.
     """
 
     def __init__(self) -> None:
-        self.committed = False
-        self._attempt: Any = None
+        self.shown: Any = None
+        self._attempts: list[Any] = []
         self._following = asyncio.get_running_loop().create_future()
+
+    @property
+    def committed(self) -> bool:
+        """Whether the caller has seen something of an attempt."""
+        return self.shown is not None
 
     async def first_message(self, sent: Any) -> Opened:
         """Wait for the attempt, and read its first message. Raises what the attempt ended with."""
         attempt = await sent.start() if isinstance(sent, Later) else sent
-        self._attempt = attempt
+        if isinstance(attempt, Opened):
+            return attempt
+        self._attempts = [one for one in self._attempts if not one.done()] + [attempt]
         self._following.set_result(None)
         self._following = asyncio.get_running_loop().create_future()
         messages = aiter(attempt)
@@ -74,12 +81,30 @@ class Opening:
 
     async def initial_metadata(self, opening: asyncio.Task[Opened]) -> grpc.aio.Metadata | None:
         """The initial metadata of the first attempt that got any; None: opening was over before."""
+        loop = asyncio.get_running_loop()
         while not opening.done():
-            attempt, following = self._attempt, self._following
-            if attempt is not None:
-                metadata: grpc.aio.Metadata = await attempt.initial_metadata()
-                if not attempt.done():
-                    self.committed = True
-                    return metadata
-            await asyncio.wait([opening, following], return_when=asyncio.FIRST_COMPLETED)
+            following = self._following
+            asked: dict[asyncio.Task[grpc.aio.Metadata], Any] = {
+                loop.create_task(attempt.initial_metadata()): attempt
+                for attempt in self._attempts
+                if not attempt.done()
+            }
+            try:
+                await asyncio.wait(
+                    [opening, following, *asked], return_when=asyncio.FIRST_COMPLETED
+                )
+                for told, attempt in asked.items():
+                    if told.done() and not attempt.done():
+                        self._show(attempt)
+                        return told.result()
+            finally:
+                for told in asked:
+                    told.cancel()
         return None
+
+    def _show(self, attempt: Any) -> None:
+        """The caller sees this one: the others are not needed any more."""
+        self.shown = attempt
+        for other in self._attempts:
+            if other is not attempt:
+                other.cancel()

@@ -10,11 +10,10 @@ from discovery import deadline
 from discovery.balancer import Balancer
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
-from discovery.method import Kind, Method
+from discovery.method import CLIENT_STREAMS, Kind, Method
 from discovery.opening import Later
 from discovery.outgoing import Layer, Outgoing, Send
 
-_CLIENT_STREAMS = frozenset({Kind.STREAM_UNARY, Kind.STREAM_STREAM})
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
@@ -27,7 +26,7 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
 
     def build(method: Method, below: Send) -> Send:
         hedges = method.hedging is not None
-        asks_again = not method.safe or method.kind in _CLIENT_STREAMS
+        asks_again = not method.safe or method.kind in CLIENT_STREAMS
 
         path, note = method.path, balancer.recent.append
 

@@ -14,16 +14,14 @@ FORGET_S = 10 * TAU_S
 
 @dataclass(slots=True)
 class Ejection:
-    """Why an instance is left out, from when until when (monotonic seconds).
+    """Why an instance is left out, since when (monotonic seconds).
 
-    `offered`: its time is over, and the next call probes it. `probed_s`: a probe is under way
-    since then.
+    From `due_s` on the next call probes it. `probed_s`: a probe is under way since then.
     """
 
     reason: str
     since_s: float
-    until_s: float
-    offered: bool = False
+    due_s: float
     probed_s: float | None = None
 
 

@@ -15,8 +15,8 @@ or, instead of the retryPolicy (the default one then stands),
 
 The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. `waits` is
 ours: the method's answer takes as long as something else, so its latency says nothing of the
-instance; so is `bulkhead` (see its module). Nothing is handed to C-core, and nothing is silently
-ignored: what isn't understood is refused with its place.
+instance; so is `bulkhead` (`discovery.places`). Nothing is handed to C-core, and nothing is
+silently ignored: what isn't understood is refused with its place.
 """
 
 import json
@@ -30,7 +30,6 @@ from discovery.balancers.pick_first import pick_first
 from discovery.balancers.round_robin import round_robin
 from discovery.balancers.weighted import weighted
 from discovery.budget import Throttle
-from discovery.bulkhead import BulkheadConfig
 from discovery.config_values import (
     above_zero,
     as_list,
@@ -42,6 +41,7 @@ from discovery.config_values import (
 )
 from discovery.errors import InvalidServiceConfigError
 from discovery.hedging_policy import HedgingPolicy
+from discovery.places import BulkheadConfig
 from discovery.policy import Policy
 from discovery.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
 

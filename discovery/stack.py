@@ -8,7 +8,8 @@ Every attempt passes what stands below `retry`, so each is picked, marked and me
 | bulkhead        | the call         | until the stream ends     | until the stream ends        |
 | retry, budget   | safe methods     | safe, before a message or | never: the requests are gone |
 |                 |                  | the metadata was seen     |                              |
-| hedging         | safe, if it asks | never: two streams        | never                        |
+| hedging         | safe, if it asks | safe, if it asks, before  | never: the requests are gone |
+|                 |                  | the same, no later        |                              |
 | breaker         | each attempt     | each attempt              | once, as it begins           |
 | in flight       | each attempt     | until the stream ends     | until the stream ends        |
 | latency         | to the answer    | to the first message      | from the last request to the |
@@ -33,10 +34,10 @@ from discovery import (
 from discovery.balancer import Balancer
 from discovery.breaker import Breakers
 from discovery.budget import RetryBudget, Throttle
-from discovery.bulkhead import Bulkhead
 from discovery.clock import Clock
 from discovery.method import Method
 from discovery.outgoing import Layer, Outgoing, Send
+from discovery.places import Bulkhead
 
 if TYPE_CHECKING:
     from discovery.call_spans import Recorder
@@ -61,7 +62,7 @@ def client_stack(
         deadline.layer(clock=clock),
         # Below the deadline, which bounds the wait for a place; above retry, or a call would stand
         # in line again for each attempt.
-        bulkhead.layer(places),
+        bulkhead.layer(places, clock=clock),
         # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
         # would be asked again.
         retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),

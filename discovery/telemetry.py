@@ -119,7 +119,7 @@ def _stream_call(recorder: "MethodRecorder", below: Send) -> Send:
 
 def _unary_attempt(below: Send) -> Send:
     async def send(outgoing: Outgoing) -> Any:
-        attempt = _begin(outgoing)
+        attempt = begin_attempt(outgoing)
         try:
             response = await below(outgoing)
         except BaseException as error:
@@ -133,7 +133,7 @@ def _unary_attempt(below: Send) -> Send:
 
 def _stream_attempt(below: Send) -> Send:
     def send(outgoing: Outgoing) -> Any:
-        attempt = _begin(outgoing)
+        attempt = begin_attempt(outgoing)
         try:
             rpc = below(outgoing)
         except BaseException as error:
@@ -145,7 +145,8 @@ def _stream_attempt(below: Send) -> Send:
     return send
 
 
-def _begin(outgoing: Outgoing) -> "AttemptRecord":
+def begin_attempt(outgoing: Outgoing) -> "AttemptRecord":
+    """An attempt begins, on the picked instance; its headers carry the trace."""
     subchannel: Any = outgoing.subchannel
     record: Any = outgoing.record
     attempt: AttemptRecord = record.attempt(subchannel.instance)
@@ -169,8 +170,10 @@ def _stream_ended(stream: "Stream", record: "CallRecord") -> None:
 
 def code_of(error: BaseException) -> grpc.StatusCode:
     """The status of what ended an RPC, as its caller sees it."""
-    if isinstance(error, grpc.aio.AioRpcError):
-        return error.code()
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+    if isinstance(error, grpc.RpcError):
+        failure: Any = error
+        code: grpc.StatusCode = failure.code()
+        return code
+    if isinstance(error, asyncio.CancelledError | GeneratorExit | grpc.FutureCancelledError):
         return grpc.StatusCode.CANCELLED
     return grpc.StatusCode.UNKNOWN

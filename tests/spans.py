@@ -1,6 +1,7 @@
 """A provider of tracers whose spans a test can look at, and what a span says."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,13 @@ class Spans(SpanExporter):
         self.provider.add_span_processor(SimpleSpanProcessor(self))
         self.told: list[ReadableSpan] = []
         self._changed = asyncio.Event()
+        self._arrived = threading.Condition()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Keep what ended."""
-        self.told += spans
+        with self._arrived:
+            self.told += spans
+            self._arrived.notify_all()
         self._changed.set()
         return SpanExportResult.SUCCESS
 
@@ -34,6 +38,11 @@ class Spans(SpanExporter):
             self._changed.clear()
             await asyncio.wait_for(self._changed.wait(), 30)
         return self.told
+
+    def wait_for(self, number: int) -> None:
+        """Return once so many spans have ended, in whichever thread."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.told) >= number, 30)
 
 
 def sent(traceparent: str | bytes) -> tuple[str, str]:

@@ -3,8 +3,10 @@
     with discovery.blocking.open_channel("consul:///order") as channel:
         order = OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
 
-A second, thin driver of the rules of `discovery`: deadline, safety, retries and their budget,
-balancing, load and health are the same functions and values. It is thread-safe, and opens no thread
+A second, thin driver of the rules of `discovery`: deadline, safety, retries, hedges and their
+budget, balancing, ejection, breakers, bulkhead, health, spans and metrics are the same functions
+and values, and `explain()` says the same of them. Which rule applies to which kind of call is a
+table in `discovery.blocking.stack`. It is thread-safe, and opens no thread
 and no connection before the first call, so a channel may be made at import time, before any fork.
 
 One that was used before the fork starts afresh in the child, as far as gRPC itself survives a fork:

@@ -7,27 +7,26 @@ from dataclasses import replace
 
 import grpc
 
+from discovery import choice
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
+from discovery.choice import Choice, Key, key_of
 from discovery.clock import Clock
+from discovery.ejector import Ejector
 from discovery.instance import Instance, Resolution
 from discovery.policy import Picker, Policy
-from discovery.record import Record
+from discovery.record import Record, Records
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
-_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 CLOSED = "Cannot invoke RPC on closed channel!"
-
-# Id, incarnation and endpoint: a connection to one process at one place.
-_Key = tuple[str, str, str]
 
 
 class Balancer:
     """Turns resolutions into a picker; what several threads touch is touched under `changed`.
 
-    Loads, latencies and budgets are plain values: their users hold the same lock.
+    Loads, outcomes and budgets are plain values: their users hold the same lock.
     """
 
     def __init__(
@@ -41,15 +40,22 @@ class Balancer:
     ) -> None:
         self.changed = changed
         self.state = _CONNECTING
-        self._policy = policy
         self._dial = dial
         self._clock = clock
         self._rng = rng
         self._resolution: Resolution | None = None
-        self._subchannels: dict[_Key, Subchannel] = {}
-        self._draining: dict[_Key, Subchannel] = {}
+        self._subchannels: dict[Key, Subchannel] = {}
+        self._draining: dict[Key, Subchannel] = {}
+        self._ejector = Ejector(
+            listed=lambda: [one.record for one in self._subchannels.values()],
+            rng=rng,
+            changed=self.refresh,
+        )
+        self._choice: Choice[Subchannel] = Choice(policy, rng)
+        self._records = Records(clock=clock, make=self._new_record)
         self._closed = False
-        self._pick: Picker[Subchannel] = _nothing
+        self.recent = self._choice.recent
+        self.pick: Picker[Subchannel] = _nothing
 
     def update(self, resolution: Resolution) -> None:
         """Take the full list of instances: connect to new ones, drain those that are gone."""
@@ -57,15 +63,18 @@ class Balancer:
             if self._closed:
                 return
             self._resolution = resolution
-            wanted = {_key(instance): instance for instance in resolution.instances}
+            wanted = {key_of(instance): instance for instance in resolution.instances}
             for key in [key for key in self._subchannels if key not in wanted]:
                 self._draining[key] = self._subchannels.pop(key)
             for key, instance in wanted.items():
+                record = self._records.of(instance)
                 known = self._subchannels.get(key) or self._draining.pop(key, None)
                 if known is None:
-                    known = self._connect(instance)
+                    known = self._connect(instance, record)
                 known.instance = instance
                 self._subchannels[key] = known
+            self._subchannels = {key: self._subchannels[key] for key in wanted}
+            self._records.forget_old()
             idle = self._take_drained()
             self.refresh()
         for subchannel in idle:
@@ -79,20 +88,8 @@ class Balancer:
     def is_serving(self, instance: Instance) -> bool:
         """Whether the instance is connected and SERVING, whatever the registry says."""
         with self.changed:
-            known = self._subchannels.get(_key(instance))
+            known = self._subchannels.get(key_of(instance))
             return known is not None and known.state is _READY
-
-    def pick(self, excluded: Collection[object]) -> Subchannel | None:
-        """Pick, and count the attempt in flight until `release`. Called with the lock held.
-
-        Raises ValueError on a closed channel, in the words of grpc.
-        """
-        if self._closed:
-            raise ValueError(CLOSED)
-        picked = self._pick(self._clock.monotonic(), excluded)
-        if picked is not None:
-            picked.load.in_flight += 1
-        return picked
 
     def release(self, subchannel: Subchannel) -> None:
         """An attempt has ended; an instance that is gone from the list is closed with its last."""
@@ -104,13 +101,22 @@ class Balancer:
 
     def why_nothing(self) -> str:
         """In words, why nothing can be picked."""
-        if self._resolution is None:
-            return "not resolved yet"
-        error = f" (the last look-up failed: {self._resolution.error})"
-        states = ", ".join(
-            f"{one.instance.endpoint} {one.state.name}" for one in self._subchannels.values()
-        )
-        return (states or "no instances") + (error if self._resolution.error else "")
+        return choice.why_nothing(self._resolution, self._subchannels.values())
+
+    @property
+    def panics(self) -> bool:
+        """Whether ejections are lifted."""
+        return self._choice.panics
+
+    @property
+    def subchannels(self) -> tuple[Subchannel, ...]:
+        """The connections to the listed instances, in the list's order."""
+        return tuple(self._subchannels.values())
+
+    @property
+    def error(self) -> str | None:
+        """Why the newest look-up failed."""
+        return None if self._resolution is None else self._resolution.error
 
     def close(self) -> None:
         """Close all connections; calls in flight are cancelled, those that wait are told."""
@@ -124,41 +130,31 @@ class Balancer:
     def refresh(self) -> None:
         """Make the picker anew and wake those who wait for it."""
         with self.changed:
-            usable = [one for one in self._subchannels.values() if one.state is _READY]
-            self.state = self._aggregated(bool(usable))
-            self._pick = self._policy(usable, self._rng)
+            listed = self._subchannels.values()
+            if self._closed:
+                self.state, self.pick = grpc.ChannelConnectivity.SHUTDOWN, _closed
+            else:
+                self.state = choice.state_of(self._resolution, listed)
+                self.pick = self._choice.picker(listed, self._clock.monotonic())
             self.changed.notify_all()
 
-    def _connect(self, instance: Instance) -> Subchannel:
-        record = Record(
-            instance, self._clock.monotonic(), suspect=_leave_alone, redeem=_leave_alone
-        )
+    def _connect(self, instance: Instance, record: Record) -> Subchannel:
         dialled = self._dial(instance)
         return Subchannel(instance, dialled, record, rng=self._rng, changed=self.refresh)
+
+    def _new_record(self, instance: Instance, now_s: float) -> Record:
+        ejector = self._ejector
+        return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _take_drained(self) -> list[Subchannel]:
         idle = [key for key, one in self._draining.items() if not one.load.in_flight]
         return [self._draining.pop(key) for key in idle]
 
-    def _aggregated(self, any_usable: bool) -> grpc.ChannelConnectivity:  # noqa: FBT001
-        """READY if any is, else CONNECTING if any may become so, else TRANSIENT_FAILURE."""
-        if self._closed:
-            return grpc.ChannelConnectivity.SHUTDOWN
-        if any_usable:
-            return _READY
-        if self._resolution is None:
-            return _CONNECTING
-        connecting = any(one.state is _CONNECTING for one in self._subchannels.values())
-        return _CONNECTING if connecting else _FAILED
-
-
-def _key(instance: Instance) -> _Key:
-    return (instance.instance_id, instance.incarnation, instance.endpoint)
-
-
-def _leave_alone(_record: Record, _began_s: float, _ended_s: float) -> None:
-    """Nobody is ejected here: a slow or failing instance is only picked less."""
-
 
 def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
     """The picker before the first resolution."""
+
+
+def _closed(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker of a closed channel, in the words of grpc."""
+    raise ValueError(CLOSED)

@@ -14,23 +14,18 @@ from discovery.blocking.balancer import CLOSED
 from discovery.blocking.connected import Connected
 from discovery.blocking.connectivity import Callback, Subscriptions
 from discovery.blocking.errors import ForkUnsupportedError
+from discovery.blocking.multicallable import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.blocking.opening import Opener
-from discovery.blocking.responses import StreamStream, UnaryStream
-from discovery.blocking.unary import StreamUnary, UnaryUnary
-from discovery.configured_method import method_of
-from discovery.method import Kind, Method
-from discovery.service_config import ServiceConfig
+from discovery.explanation import Explanation, nothing_yet
+from discovery.method import Kind
 
 
 class BlockingChannel(grpc.Channel):
     """One logical channel. What it has is keyed by process id, and made by the first call there."""
 
-    def __init__(
-        self, config: ServiceConfig, connect: Callable[[threading.Condition], Connected]
-    ) -> None:
-        self._config = config
+    def __init__(self, service: str, connect: Callable[[threading.Condition], Connected]) -> None:
+        self._service = service
         self._connect = connect
-        self._methods: dict[tuple[str, Kind], Method] = {}
         self._connected: dict[int, Connected] = {}
         self._closed = False
         self._renew_locks()
@@ -97,6 +92,16 @@ class BlockingChannel(grpc.Channel):
     ) -> None:
         self.close()
 
+    def explain(self, *, try_picks: int = 0) -> Explanation:
+        """What the channel knows and does in this process; before its first call there: nothing.
+
+        `try_picks` adds picks made without a call.
+        """
+        found = self._connected.get(os.getpid())
+        if found is None:
+            return nothing_yet(self._service, self._state())
+        return found.explain(try_picks=try_picks)
+
     def unary_unary(
         self,
         method: str,
@@ -105,12 +110,9 @@ class BlockingChannel(grpc.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
         """What calls a unary method."""
-        kind = Kind.UNARY_UNARY
-        return UnaryUnary(
-            self._opener(
-                method, kind, request_serializer, response_deserializer, _registered_method
-            )
-        )
+        codec = (request_serializer, response_deserializer)
+        registered = bool(_registered_method)
+        return UnaryUnary(Opener(method, Kind.UNARY_UNARY, registered, *codec, self.connected))
 
     def unary_stream(
         self,
@@ -120,12 +122,9 @@ class BlockingChannel(grpc.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
         """What calls a method that answers with a stream."""
-        kind = Kind.UNARY_STREAM
-        return UnaryStream(
-            self._opener(
-                method, kind, request_serializer, response_deserializer, _registered_method
-            )
-        )
+        codec = (request_serializer, response_deserializer)
+        registered = bool(_registered_method)
+        return UnaryStream(Opener(method, Kind.UNARY_STREAM, registered, *codec, self.connected))
 
     def stream_unary(
         self,
@@ -135,12 +134,9 @@ class BlockingChannel(grpc.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
         """What calls a method that takes a stream."""
-        kind = Kind.STREAM_UNARY
-        return StreamUnary(
-            self._opener(
-                method, kind, request_serializer, response_deserializer, _registered_method
-            )
-        )
+        codec = (request_serializer, response_deserializer)
+        registered = bool(_registered_method)
+        return StreamUnary(Opener(method, Kind.STREAM_UNARY, registered, *codec, self.connected))
 
     def stream_stream(
         self,
@@ -150,28 +146,9 @@ class BlockingChannel(grpc.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
         """What calls a method that takes a stream and answers with one."""
-        kind = Kind.STREAM_STREAM
-        return StreamStream(
-            self._opener(
-                method, kind, request_serializer, response_deserializer, _registered_method
-            )
-        )
-
-    def _opener(
-        self,
-        path: str,
-        kind: Kind,
-        serializer: Any,
-        deserializer: Any,
-        registered: bool | None,  # noqa: FBT001 - as the factories have it
-    ) -> Opener:
-        """One method, which all that call it share."""
-        with self._changed:
-            known = self._methods.get((path, kind))
-            if known is None:
-                known = method_of(self._config, path, kind, registered=bool(registered))
-                self._methods[path, kind] = known
-        return Opener(known, serializer, deserializer, self.connected)
+        codec = (request_serializer, response_deserializer)
+        registered = bool(_registered_method)
+        return StreamStream(Opener(method, Kind.STREAM_STREAM, registered, *codec, self.connected))
 
     def forked(self) -> None:
         """This process is a child: what its parent's threads held or ran isn't here."""

@@ -1,21 +1,31 @@
-"""What a channel has in one process: connections, a thread that resolves, a retry budget."""
+"""What a channel has in one process: connections, a thread that resolves, stacks, counts."""
 
 import asyncio
 import logging
 import random
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.native import Dial
+from discovery.blocking.stack import blocking_stack
+from discovery.breaker import Breakers
 from discovery.budget import RetryBudget
 from discovery.clock import Clock
-from discovery.method import Method
+from discovery.configured_method import method_of
+from discovery.explanation import Explanation, explain
+from discovery.method import Kind
+from discovery.outgoing import Send
+from discovery.places import Bulkhead
 from discovery.registry import Watcher
 from discovery.resolver import Resolver
-from discovery.retry import Retries
 from discovery.service_config import ServiceConfig
+from discovery.stack import compose
 from discovery.target import Target
+
+if TYPE_CHECKING:
+    from discovery.call_spans import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +43,28 @@ class Connected:
         watcher: Watcher,
         clock: Clock,
         rng: random.Random,
+        recorder: "Recorder | None",
     ) -> None:
-        self.clock = clock
         self.balancer = Balancer(config.policy, changed=changed, dial=dial, clock=clock, rng=rng)
-        self.budget = RetryBudget()
-        self.throttle = None if config.throttle is None else config.throttle.make()
-        self.closing = threading.Event()
-        self._rng = rng
+        self._config = config
+        self._clock = clock
         self._service = target.service
+        self._closing = threading.Event()
+        self._budget = RetryBudget()
+        self._breakers = Breakers(rng)
+        self.bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
+        self._layers = blocking_stack(
+            balancer=self.balancer,
+            budget=self._budget,
+            throttle=None if config.throttle is None else config.throttle.make(),
+            places=self.bulkhead,
+            breakers=self._breakers,
+            closing=self._closing,
+            clock=clock,
+            rng=rng,
+            recorder=recorder,
+        )
+        self._stacks: dict[tuple[str, Kind], Send] = {}
         self._loop = asyncio.new_event_loop()
         self._resolver = Resolver(
             service=target.service,
@@ -54,20 +78,33 @@ class Connected:
         name = f"discovery-resolver-{target.service}"
         threading.Thread(target=self._resolve, name=name, daemon=True).start()
 
-    def retries_of(self, method: Method) -> Retries:
-        """The retries of one call of this method."""
-        return Retries(
-            method.retry,
-            safe=method.safe,
-            budget=self.budget,
-            rng=self._rng,
-            latencies=method.latencies,
-            throttle=self.throttle,
-        )
+    def stack(self, path: str, kind: Kind, *, registered: bool) -> Send:
+        """The method's stack, which all that call it here share, with what is measured of it."""
+        known = self._stacks.get((path, kind))
+        if known is not None:
+            return known
+        with self.balancer.changed:
+            if (path, kind) not in self._stacks:
+                method = method_of(self._config, path, kind, registered=registered)
+                self._stacks[path, kind] = compose(self._layers, method)
+            return self._stacks[path, kind]
+
+    def explain(self, *, try_picks: int) -> Explanation:
+        """What is known and done in this process now."""
+        with self.balancer.changed:
+            return explain(
+                self._service,
+                self.balancer.state,
+                balancer=self.balancer,
+                breakers=self._breakers,
+                budget=self._budget,
+                now_s=self._clock.monotonic(),
+                try_picks=0 if self._closing.is_set() else try_picks,
+            )
 
     def close(self) -> None:
         """Close the connections and end the watching thread."""
-        self.closing.set()
+        self._closing.set()
         self.balancer.close()
         with suppress(RuntimeError):  # the loop is closed: resolving had ended by itself
             self._loop.call_soon_threadsafe(self._cancel_all)
@@ -80,7 +117,7 @@ class Connected:
         """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                if not self.closing.is_set():
+                if not self._closing.is_set():
                     runner.run(self._resolver.run())
         except asyncio.CancelledError:
             pass

@@ -8,53 +8,81 @@ from typing import Any
 
 import grpc
 
+from discovery.blocking.errors import as_call
 from discovery.call_status import CANCELLED_DETAILS
+from discovery.clock import Clock
+from discovery.method import Kind, Method
+from discovery.outgoing import Layer, Outgoing, Send
+
+
+def layer(*, clock: Clock) -> Layer:
+    """Follow a unary call that is asked for as a future in a thread; the others where they are."""
+
+    def build(method: Method, below: Send) -> Send:
+        if method.kind is not Kind.UNARY_UNARY:
+            return below
+
+        def send(outgoing: Outgoing) -> Any:
+            if not outgoing.begins:
+                return below(outgoing)
+            outgoing.begins = False
+            future = CallFuture(below, outgoing, clock)
+            outgoing.told = future.began
+            future.start()
+            return future
+
+        return send
+
+    return build
 
 
 class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
     """A grpc.Future that is a grpc.Call as well, as grpc's own.
 
-    `run` makes the call; it is given this future, and tells it each attempt with `began`.
+    `send` makes the call in the future's thread, and tells it each attempt with `began`.
     """
 
-    def __init__(
-        self,
-        run: Callable[["CallFuture"], tuple[Any, Any]],
-        time_remaining: Callable[[], float | None],
-    ) -> None:
+    def __init__(self, send: Send, outgoing: Outgoing, clock: Clock) -> None:
         super().__init__()
-        self._run = run
-        self._time_remaining = time_remaining
+        self._send = send
+        self._outgoing = outgoing
+        self._clock = clock
         self._changed = threading.Condition()
-        self._attempt: Any = None
+        self._attempts: list[Any] = []
+        self._call: Any = None
         self._done = False
         self._cancelled = False
         self._response: Any = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Any], None]] = []
+
+    def start(self) -> None:
+        """Begin, in the caller's context."""
         context = contextvars.copy_context()
-        thread = threading.Thread(
+        threading.Thread(
             target=context.run, args=(self._work,), name="discovery-future", daemon=True
-        )
-        thread.start()
+        ).start()
 
     def began(self, attempt: Any) -> None:
         """An attempt is on its way; it is cancelled where the call was meanwhile."""
         with self._changed:
-            self._attempt = attempt
+            self._attempts = [one for one in self._attempts if not one.done()] + [attempt]
             cancelled = self._cancelled
         if cancelled:
             attempt.cancel()
 
     def _work(self) -> None:
-        response, error = None, None
+        response, call = None, None
+        error: BaseException | None = None
         try:
-            response, _ = self._run(self)
+            response, call = self._send(self._outgoing)
+        except grpc.RpcError as raised:
+            error = as_call(raised)
         except BaseException as raised:  # noqa: BLE001 - stored: it is the call's outcome
             error = raised
         with self._changed:
             if not self._done:
-                self._response, self._error = response, error
+                self._response, self._call, self._error = response, call, error
         self._settle()
 
     def _settle(self) -> None:
@@ -73,8 +101,8 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
             if self._done:
                 return False
             self._cancelled = True
-            attempt = self._attempt
-        if attempt is not None:
+            attempts = self._attempts
+        for attempt in attempts:
             attempt.cancel()
         self._settle()
         return True
@@ -131,7 +159,8 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
 
     def time_remaining(self) -> Any:
         """Seconds until the deadline; None without one."""
-        return self._time_remaining()
+        deadline_s = self._outgoing.deadline_s
+        return None if deadline_s is None else max(0.0, deadline_s - self._clock.monotonic())
 
     def code(self) -> Any:
         """The status code, once the call has ended."""
@@ -161,7 +190,7 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
     def _ended(self) -> Any:
         """What knows the status: the error, or the attempt that answered."""
         if self._error is None:
-            return self._attempt
+            return self._call
         if isinstance(self._error, grpc.RpcError):
             return self._error
         raise self._error

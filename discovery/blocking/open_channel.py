@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -14,7 +14,12 @@ from discovery.clock import Clock, SystemClock
 from discovery.registry import Watcher
 from discovery.service_config import parse_service_config
 from discovery.target import InvalidTargetError, parse_target
+from discovery.telemetry import recorder_for
 from discovery.watchers import watcher_for
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 
 def open_channel(
@@ -25,6 +30,8 @@ def open_channel(
     service_config: str | Mapping[str, Any] | None = None,
     options: Sequence[tuple[str, Any]] = (),
     watcher: Watcher | None = None,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
 ) -> BlockingChannel:
@@ -50,5 +57,11 @@ def open_channel(
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
         clock=clock,
         rng=rng,
+        recorder=recorder_for(
+            target,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            monotonic=clock.monotonic,
+        ),
     )
-    return BlockingChannel(config, connect)
+    return BlockingChannel(parsed.service, connect)

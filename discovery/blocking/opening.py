@@ -1,87 +1,82 @@
-"""What all multicallables of a method do before the first attempt, and streams with their one."""
+"""What all multicallables of a method do before their call goes down the stack."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
-from discovery import deadline, observation
-from discovery.blocking.connected import Connected
-from discovery.blocking.errors import as_call
-from discovery.blocking.outgoing import Outgoing
-from discovery.blocking.subchannel import Subchannel
-from discovery.clock import Clock
+from discovery.blocking.errors import EndedCallError, as_call
 from discovery.metadata import MetadataLike, validated
-from discovery.method import Method
+from discovery.method import Kind
+from discovery.outgoing import Outgoing, Send
+
+
+class HasStacks(Protocol):
+    """What a process has of a channel: the stack of each method."""
+
+    def stack(self, path: str, kind: Kind, *, registered: bool) -> Send: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Opener:
     """One method of one channel. `connected` connects the process at its first call."""
 
-    method: Method
+    path: str
+    kind: Kind
+    registered: bool
     serializer: Callable[[Any], bytes] | None
     deserializer: Callable[[bytes], Any] | None
-    connected: Callable[[], Connected]
+    connected: Callable[[], HasStacks]
 
-    def outgoing(
-        self,
-        timeout_s: float | None,
-        metadata: MetadataLike | None,
-        credentials: grpc.CallCredentials | None,
-        wait_for_ready: bool | None,  # noqa: FBT001 - as grpc orders them
-        compression: grpc.Compression | None,
-    ) -> Outgoing:
-        """The state of a call that is made now. Raises InvalidMetadataError."""
-        now_s = self.connected().clock.monotonic()
-        return Outgoing(
-            method=self.method,
-            deadline_s=deadline.of_method(timeout_s, self.method, now_s=now_s),
-            metadata=None if metadata is None else validated(metadata),
-            credentials=credentials,
-            wait_for_ready=wait_for_ready,
-            compression=compression,
-        )
+    def ask(self, outgoing: Outgoing) -> tuple[Any, Any]:
+        """The response and the ended call, when it is there. Raises grpc.RpcError."""
+        answered: tuple[Any, Any] = self._send(outgoing)
+        return answered
 
-    def multicallable(self, picked: Subchannel, outgoing: Outgoing) -> Any:
-        """The instance's own, with the program's serializers."""
-        return picked.multicallable(outgoing.method, self.serializer, self.deserializer)
-
-    def open(self, outgoing: Outgoing) -> tuple[Connected, Subchannel]:
-        """Pick for a call that is attempted once. Raises what kept it from being picked."""
-        connected = self.connected()
+    def begin(self, outgoing: Outgoing) -> Any:
+        """The call under way; where it couldn't be sent, the error, which is an ended call."""
+        outgoing.begins = True
         try:
-            return connected, outgoing.pick(connected)
-        except grpc.RpcError as error:
-            raise as_call(error) from None
-
-    def begun(self, outgoing: Outgoing, begin: Callable[[Subchannel], Any]) -> Any:
-        """The call that is attempted once, counted until it ends; where nothing could be picked,
-        the error, which is a call that has ended.
-        """
-        try:
-            connected, picked = self.open(outgoing)
+            return self._send(outgoing)
         except grpc.RpcError as error:
             return error
+
+    def _send(self, outgoing: Outgoing) -> Any:
+        send = self.connected().stack(self.path, self.kind, registered=self.registered)
         try:
-            call = begin(picked)
-        except BaseException:
-            connected.balancer.release(picked)
-            raise
-        call.add_done_callback(partial(ended, connected, outgoing, picked))
-        return call
+            return send(outgoing)
+        except grpc.RpcError as error:
+            expected = as_call(error)
+            if expected is error:
+                raise
+            raise expected from None
 
+    def of_request(self, request: Any, *arguments: Any, **keywords: Any) -> Outgoing:
+        """A call with one request, turned into bytes once, before the first attempt.
 
-def ended(connected: Connected, outgoing: Outgoing, picked: Subchannel, call: Any) -> None:
-    """A stream ended, by whichever side."""
-    code = call.code()
-    clock: Clock = connected.clock
-    now_s = clock.monotonic()
-    latency_s = now_s - outgoing.now_s
-    with connected.balancer.changed:
-        observation.stream_failed(
-            outgoing.method, picked.record, code, latency_s=latency_s, now_s=now_s
-        )
-    connected.balancer.release(picked)
+        Raises what grpc does where that fails, INTERNAL; the rest as `of_requests`.
+        """
+        try:
+            message = request if self.serializer is None else self.serializer(request)
+        except Exception as error:
+            code = grpc.StatusCode.INTERNAL
+            raise EndedCallError(code, "Exception serializing request!") from error
+        outgoing = self.of_requests(message, *arguments, **keywords)
+        outgoing.codec = (None, self.deserializer)
+        return outgoing
+
+    def of_requests(  # noqa: PLR0917 - as grpc orders and names them
+        self,
+        requests: Any,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,  # noqa: FBT001 - as grpc orders them
+        compression: grpc.Compression | None = None,
+    ) -> Outgoing:
+        """A call with the requests of an iterator. Raises InvalidMetadataError."""
+        pairs = None if metadata is None else validated(metadata)
+        outgoing = Outgoing(requests, timeout, pairs, credentials, wait_for_ready, compression)
+        outgoing.codec = (self.serializer, self.deserializer)
+        return outgoing

@@ -1,73 +1,14 @@
-"""What a stub calls: methods whose responses are a stream."""
+"""A stream of responses, read by the thread that called."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import grpc
 
-from discovery.blocking import retrying
-from discovery.blocking.connected import Connected
+from discovery.blocking.ending import Ending, Tell, when_ended
 from discovery.blocking.errors import as_call
-from discovery.blocking.opening import Opener, ended
-from discovery.blocking.outgoing import Outgoing
-from discovery.blocking.serialized import serialized
-from discovery.blocking.subchannel import Subchannel
-from discovery.metadata import MetadataLike
-
-
-class UnaryStream(grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]
-    """A method with one request and many responses."""
-
-    def __init__(self, opener: Opener) -> None:
-        self._opener = opener
-
-    def __call__(  # noqa: PLR0917 - grpc's signature
-        self,
-        request: Any,
-        timeout: float | None = None,
-        metadata: MetadataLike | None = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc's signature
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        """The responses, and the call."""
-        try:
-            message = serialized(self._opener.serializer, request)
-        except grpc.RpcError as error:
-            return error
-        connected = self._opener.connected()
-        outgoing = self._opener.outgoing(
-            timeout, metadata, credentials, wait_for_ready, compression
-        )
-        return Responses(connected, outgoing, self._opener.deserializer, message)
-
-
-class StreamStream(grpc.StreamStreamMultiCallable):  # type: ignore[type-arg]
-    """A method with many requests and many responses; attempted once."""
-
-    def __init__(self, opener: Opener) -> None:
-        self._opener = opener
-
-    def __call__(  # noqa: PLR0917 - grpc's signature
-        self,
-        request_iterator: Any,
-        timeout: float | None = None,
-        metadata: MetadataLike | None = None,
-        credentials: grpc.CallCredentials | None = None,
-        wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc's signature
-        compression: grpc.Compression | None = None,
-    ) -> Any:
-        """The picked instance's own call: the responses."""
-        outgoing = self._opener.outgoing(
-            timeout, metadata, credentials, wait_for_ready, compression
-        )
-
-        def begin(picked: Subchannel) -> Any:
-            made = self._opener.multicallable(picked, outgoing)
-            return made(request_iterator, **outgoing.arguments())
-
-        return self._opener.begun(outgoing, begin)
+from discovery.blocking.repeating import Repeater
+from discovery.outgoing import Outgoing, Send
 
 
 class Responses(grpc.RpcError, grpc.Call):
@@ -79,37 +20,28 @@ class Responses(grpc.RpcError, grpc.Call):
     first commits the attempt that is under way.
     """
 
-    def __init__(
-        self, connected: Connected, outgoing: Outgoing, deserializer: Any, message: bytes
-    ) -> None:
+    def __init__(self, outgoing: Outgoing, below: Send, repeater: Repeater) -> None:
         super().__init__()
-        self._connected = connected
         self._outgoing = outgoing
-        self._deserializer = deserializer
-        self._message = message
+        self._below = below
+        self._repeater = repeater
         self._committed = False
         self._cancelled = False
-        self._retries = retrying.begin(connected, outgoing)
-        self._picked: Subchannel | None = None
+        self._retries = repeater.begin(outgoing)
+        self._ending = Ending()
         self._attempt: Any = self._begin()
 
     def _begin(self) -> Any:
-        """The next attempt; where nothing could be picked, the error, as an ended call."""
-        self._picked = None
+        """The next attempt; where nothing could be sent, the error, as an ended call."""
+        self._ending.attempt_began()
+        attempt: Any
         try:
-            picked = self._outgoing.pick(self._connected)
+            attempt = self._below(self._outgoing)
         except grpc.RpcError as error:
-            return as_call(error)
-        made = picked.multicallable(self._outgoing.method, None, self._deserializer)
-        try:
-            attempt = made(self._message, **self._outgoing.arguments())
-        except BaseException:
-            self._connected.balancer.release(picked)
-            raise
+            attempt = as_call(error)
         if self._cancelled:
             attempt.cancel()
-        attempt.add_done_callback(partial(ended, self._connected, self._outgoing, picked))
-        self._picked = picked
+        when_ended(attempt, self._ending.attempt_ended)
         return attempt
 
     def __iter__(self) -> Iterator[Any]:
@@ -119,32 +51,51 @@ class Responses(grpc.RpcError, grpc.Call):
         """The next response. Raises the error that the stream ended with."""
         while True:
             try:
-                response = self._read()
+                response = next(self._attempt)
+            except StopIteration:
+                self._arrived()
+                raise
             except grpc.RpcError as error:
-                if self._committed or self._cancelled:
-                    raise
-                retrying.wait(self._connected, self._outgoing, self._retries, error, self._picked)
+                self._wait(error)
                 self._attempt = self._begin()
                 continue
-            if not self._committed:
-                self._committed = True
-                if self._picked is not None:
-                    retrying.succeeded(self._connected, self._outgoing, self._picked)
+            self._arrived()
             return response
 
-    def _read(self) -> Any:
-        """The attempt's next response; what ended before it began raises itself."""
-        if self._picked is None:
-            raise self._attempt
+    def _arrived(self) -> None:
+        """A message, or a good end: the first of them makes the attempt the last one."""
+        if not self._committed:
+            self._repeater.first_message(self._outgoing)
+            self._commit()
+
+    def _wait(self, error: grpc.RpcError) -> None:
+        """Wait for the next attempt. Raises the error where there is none."""
         try:
-            return next(self._attempt)
-        except StopIteration:
-            self._committed = True
+            if self._committed or self._cancelled:
+                raise error
+            self._repeater.wait(self._retries, self._outgoing, error)
+        except grpc.RpcError:
+            self._commit()
             raise
+
+    def _commit(self) -> Any:
+        """The attempt under way is the last; answers it."""
+        self._committed = True
+        self._ending.is_last()
+        return self._attempt
+
+    def when_over(self, tell: Tell) -> None:
+        """Tell the code, once the stream's last attempt has ended."""
+        self._ending.when_over(tell)
+
+    def __del__(self) -> None:
+        """Nobody reads it any more: it is over, and cancelled, as grpc's own would be."""
+        self.cancel()
 
     def cancel(self) -> bool:
         """End the stream. False where it had ended already."""
         self._cancelled = True
+        self._ending.is_last()
         return bool(self._attempt.cancel())
 
     def is_active(self) -> bool:
@@ -152,39 +103,35 @@ class Responses(grpc.RpcError, grpc.Call):
 
     def time_remaining(self) -> Any:
         """Seconds until the deadline; None without one."""
-        return self._outgoing.remaining(self._connected)()
+        return self._attempt.time_remaining()
 
     def add_callback(self, callback: Any) -> bool:
         """Call back when the attempt under way has ended."""
         return bool(self._attempt.add_callback(callback))
 
-    def _asked(self) -> Any:
-        self._committed = True
-        return self._attempt
-
     def initial_metadata(self) -> Any:
         """The initial metadata, as soon as it arrives."""
-        return self._asked().initial_metadata()
+        return self._commit().initial_metadata()
 
     def trailing_metadata(self) -> Any:
         """The trailing metadata, once the stream has ended."""
-        return self._asked().trailing_metadata()
+        return self._commit().trailing_metadata()
 
     def code(self) -> Any:
         """The status code, once the stream has ended."""
-        return self._asked().code()
+        return self._commit().code()
 
     def details(self) -> Any:
         """The status details, once the stream has ended."""
-        return self._asked().details()
+        return self._commit().details()
 
     def debug_error_string(self) -> Any:
         """What C-core has to say about an error."""
-        return self._asked().debug_error_string()
+        return self._commit().debug_error_string()
 
     def add_done_callback(self, fn: Any) -> None:
         """Call `fn(self)` when the attempt under way has ended."""
-        self._asked().add_done_callback(lambda _: fn(self))
+        self._commit().add_done_callback(lambda _: fn(self))
 
     def done(self) -> bool:
         return not self.is_active()

@@ -53,8 +53,28 @@ class Subchannel:
         self._multicallables: dict[tuple[Any, ...], Any] = {}
         self._over = threading.Event()
         self._stream: Any = None
+        self._health = Health.UNKNOWN
+        # Its end was seen before the watching thread heard of it.
+        self._was_lost = False
         name = f"discovery-health-{instance.endpoint}"
         threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    @property
+    def health(self) -> Health:
+        """What the instance last said of itself."""
+        return self._health
+
+    def is_still_ready(self) -> bool:
+        """Ask the connection itself, which may have ended before our watch heard of it.
+
+        Its watch is then begun anew, which opens the connection again.
+        """
+        if self.state is _READY and not is_ready(self._native):
+            self._was_lost = True
+            self._become(_CONNECTING)
+            if self._stream is not None:
+                self._stream.cancel()
+        return self.state is _READY
 
     def multicallable(self, method: Method, serializer: Any, deserializer: Any) -> Any:
         """The instance's own multicallable of a method; made once."""
@@ -99,12 +119,17 @@ class Subchannel:
             self._over.wait(next(delays_s))
 
     def _told(self, word: Health) -> None:
+        self._health = word
         self._become(_READY if word is Health.SERVING else _FAILED)
 
     def _broke(self, code: grpc.StatusCode) -> None:
         """The stream ended; UNAVAILABLE is the connection's end, at first not yet a failure."""
+        was_lost, self._was_lost = self._was_lost, False
         if code is grpc.StatusCode.UNIMPLEMENTED:
+            self._health = Health.SERVING
             self._become(_READY)
+        elif was_lost:
+            self._become(_CONNECTING)
         elif code is grpc.StatusCode.UNAVAILABLE:
             self._become(_CONNECTING if self.state is _READY else _FAILED)
         elif self.state is _CONNECTING:

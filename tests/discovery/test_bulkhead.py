@@ -8,8 +8,8 @@ import pytest
 from grpc import StatusCode
 
 import discovery
-from discovery.bulkhead import Bulkhead
 from discovery.errors import LocalRefusalError, RefusalReason
+from discovery.places import Bulkhead
 from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Probe, Refusal, Start, path, ready
 

@@ -5,42 +5,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 from grpc import StatusCode
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from discovery import telemetry
 from discovery.instance import Instance
 from discovery.method import Kind, Method
 from discovery.retry_policy import DEFAULT_RETRY
 from tests.manual_clock import ManualClock
+from tests.metrics import Metrics
 from tests.probe_service import SERVICE, Open, Refusal, Start, path, ready
 
 ROOT = Path(__file__).parents[2]
-
-
-class Metrics:
-    """A provider of meters, and what was recorded."""
-
-    def __init__(self) -> None:
-        self._reader = InMemoryMetricReader()
-        self.provider = MeterProvider(metric_readers=[self._reader])
-
-    def points(self, name: str) -> list[Any]:
-        """The data points of one instrument; none where nothing was recorded."""
-        data = self._reader.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import logging
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from discovery.ejector import Ejector, duration_s
+from discovery.ejector import Ejector, begin_probe, duration_s
 from discovery.instance import Instance
 from discovery.record import Record
 from tests.manual_clock import ManualClock
@@ -19,7 +18,7 @@ class Shop:
         self.clock = ManualClock()
         self.changes = 0
         self.ejector = Ejector(
-            listed=lambda: self.records, clock=self.clock, rng=random.Random(5), changed=self._count
+            listed=lambda: self.records, rng=random.Random(5), changed=self._count
         )
         self.records = [
             Record(
@@ -58,23 +57,21 @@ class Shop:
     def is_offered(self, index: int) -> bool:
         """Whether the next call probes it."""
         ejection = self.records[index].ejection
-        return ejection is not None and ejection.offered
+        return ejection is not None and self.clock.monotonic() >= ejection.due_s
 
     async def probe(self, index: int) -> None:
         """Wait until its time is over, and begin the probe."""
         ejection = self.records[index].ejection
         assert ejection is not None
-        await self.clock.advance(ejection.until_s - self.clock.monotonic())
+        await self.clock.advance(ejection.due_s - self.clock.monotonic())
         assert self.is_offered(index)
-        self.ejector.probe(self.records[index], self.clock.monotonic())
+        begin_probe(ejection, self.clock.monotonic())
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
+def shop() -> Shop:
     """Three instances."""
-    made = Shop(3)
-    yield made
-    made.ejector.close()
+    return Shop(3)
 
 
 async def test_five_failures_in_a_row_eject(shop: Shop) -> None:
@@ -139,7 +136,6 @@ async def test_at_most_half_are_ejected_but_always_one_may_be(number: int, most:
         shop.fail(index, 20)
 
     assert len(shop.ejected) == most
-    shop.ejector.close()
 
 
 async def test_what_is_not_listed_is_not_ejected(shop: Shop) -> None:

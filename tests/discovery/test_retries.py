@@ -9,7 +9,7 @@ from grpc import StatusCode
 from discovery import attempts
 from discovery.budget import RetryBudget, Throttle
 from discovery.latency import Latencies
-from discovery.retry import Retries
+from discovery.retries import Retries
 from discovery.retry_policy import RetryPolicy
 
 

@@ -1,0 +1,181 @@
+"""A blocking call is told of like any other: a span, one below it per attempt, and metrics."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+from opentelemetry import trace
+
+from tests.discovery.blocking.by_hand import HandClock, ready
+from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
+from tests.metrics import Metrics
+from tests.probe_service import SERVICE, Refusal, path
+from tests.spans import Spans, attributes, ids, parent_of, sent
+
+ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    """Where a test's spans go."""
+    made = Spans()
+    yield made
+    made.provider.shutdown()
+
+
+@pytest.fixture
+def metrics() -> Iterator[Metrics]:
+    """Where a test's metrics go."""
+    made = Metrics()
+    yield made
+    made.provider.shutdown()
+
+
+def call(channel: Any, method: str) -> None:
+    """One call of that method, to its end."""
+    match method:
+        case "Get":
+            channel.unary_unary(path("Get"))(b"x")
+        case "Get, later":
+            channel.unary_unary(path("Get")).future(b"x").result(60)
+        case "Watch":
+            list(channel.unary_stream(path("Watch"))(b"x"))
+        case "Upload":
+            channel.stream_unary(path("Upload"))(iter([b"x"]))
+        case "Upload, later":
+            channel.stream_unary(path("Upload")).future(iter([b"x"])).result(60)
+        case "Chat":
+            list(channel.stream_stream(path("Chat"))(iter([b"x"])))
+
+
+@pytest.mark.parametrize(
+    "method", ["Get", "Get, later", "Watch", "Upload", "Upload, later", "Chat"]
+)
+def test_every_kind_of_call_is_traced(
+    start: StartBeside, open_to: OpenBlocking, spans: Spans, method: str
+) -> None:
+    """One span for the call, one for its attempt, whose child is the server's."""
+    server = start("a")
+    work = spans.provider.get_tracer("test").start_span("work")
+
+    with trace.use_span(work):
+        call(open_to(server, tracer_provider=spans.provider), method)
+
+    spans.wait_for(2)
+    (above,), (attempt,) = spans.named("Sent"), spans.named("Attempt")
+    name = f"{SERVICE}/{method.partition(',')[0]}"
+    assert above.name == f"Sent.{name}".replace("/", ".")
+    assert parent_of(attempt) == ids(above)
+    context = work.get_span_context()
+    assert parent_of(above) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert sent(server.seen[0].metadata["traceparent"]) == ids(attempt)
+    assert [attributes(one)["rpc.response.status_code"] for one in (above, attempt)] == ["OK"] * 2
+    assert attributes(attempt)["server.port"] == server.port
+    assert attributes(above)["grpc.target"] == f"static:///{server.address}"
+
+
+@pytest.mark.parametrize("method", ["Get", "Watch"])
+def test_a_retry_is_a_second_attempt_on_another_instance(
+    start: StartBeside, open_to: OpenBlocking, spans: Spans, method: str
+) -> None:
+    """The call says what went wrong and is OK; each attempt says who, which and how it ended."""
+    broken, good = start("broken"), start("good")
+    broken.script.append(Refusal(StatusCode.UNAVAILABLE))
+    channel = open_to(broken, good, tracer_provider=spans.provider, service_config=ROUND_ROBIN)
+    ready(channel, 2)
+    while not broken.seen:
+        spans.told.clear()
+        call(channel, method)
+        spans.wait_for(2)
+
+    spans.wait_for(3)
+    (above,), (first, second) = spans.named("Sent"), spans.named("Attempt")
+    assert parent_of(first) == parent_of(second) == ids(above)
+    assert [attributes(each)["server.port"] for each in (first, second)] == [broken.port, good.port]
+    assert [attributes(each)["previous-rpc-attempts"] for each in (first, second)] == [0, 1]
+    assert attributes(first)["error.type"] == "UNAVAILABLE"
+    assert "error.type" not in attributes(above)
+    assert [event.name for event in above.events] == ["retry"]
+
+
+def test_a_hedge_is_told_of(
+    start: StartBeside, open_to: OpenBlocking, spans: Spans, metrics: Metrics
+) -> None:
+    """The loser is an attempt that was cancelled; one call had one hedge."""
+    servers = sorted((start("a"), start("b")), key=lambda probe: probe.address)
+    config = {
+        "loadBalancingConfig": [{"pick_first": {}}],
+        "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
+    }
+    clock = HandClock()
+    channel = open_to(
+        *servers,
+        clock=clock,
+        service_config=config,
+        tracer_provider=spans.provider,
+        meter_provider=metrics.provider,
+    )
+    ready(channel, 2)
+    get = channel.unary_unary(path("Get"))
+    for _ in range(25):
+        get(b"x")
+    spans.wait_for(50)
+    spans.told.clear()
+    servers[0].gate.clear()
+    clock.ahead_s += 1.0
+
+    get(b"x", timeout=60)
+
+    spans.wait_for(3)
+    (above,), attempts = spans.named("Sent"), spans.named("Attempt")
+    codes = [attributes(one)["rpc.response.status_code"] for one in attempts]
+    assert codes == ["CANCELLED", "OK"]
+    assert [event.name for event in above.events] == ["hedge"]
+    (hedged,) = metrics.points("grpc.client.call.hedges")
+    assert (hedged.count, hedged.sum) == (1, 1)
+
+
+def test_a_refusal_of_ours_is_a_call_without_attempts(
+    open_to: OpenBlocking, start: StartBeside, spans: Spans
+) -> None:
+    """Nothing was sent; the call's span says so by its code."""
+    get = open_to(start("a"), tracer_provider=spans.provider).unary_unary(path("Get"))
+
+    with pytest.raises(grpc.RpcError):
+        get(b"x", timeout=-1)
+
+    (above,) = spans.named("Sent")
+    assert attributes(above)["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+    assert spans.named("Attempt") == []
+
+
+def test_calls_and_attempts_are_timed(
+    start: StartBeside, open_to: OpenBlocking, metrics: Metrics
+) -> None:
+    """By method, target and status; a retried call says how often."""
+    server = start("a")
+    server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
+    channel = open_to(server, meter_provider=metrics.provider)
+
+    channel.unary_unary(path("Get"), _registered_method=True)(b"x")
+
+    named = {"grpc.method": f"{SERVICE}/Get", "grpc.target": f"static:///{server.address}"}
+    (started,) = metrics.points("grpc.client.attempt.started")
+    assert (started.value, dict(started.attributes)) == (2, named)
+    (timed,) = metrics.points("grpc.client.call.duration")
+    assert (timed.count, dict(timed.attributes)) == (1, {**named, "grpc.status": "OK"})
+    attempts = metrics.points("grpc.client.attempt.duration")
+    assert {dict(one.attributes)["grpc.status"] for one in attempts} == {"UNAVAILABLE", "OK"}
+    (retried,) = metrics.points("grpc.client.call.retries")
+    assert (retried.count, retried.sum) == (1, 1)
+
+
+def test_nobody_listens(start: StartBeside, open_to: OpenBlocking) -> None:
+    """Without a configured OpenTelemetry nothing is recorded, and nothing sent along."""
+    server = start("a")
+
+    open_to(server).unary_unary(path("Get"))(b"x")
+
+    assert "traceparent" not in server.seen[0].metadata
