@@ -3,6 +3,7 @@
     python -m discovery resolve consul:///order
     python -m discovery watch consul:///order
     python -m discovery explain consul:///order
+    python -m discovery resolve --ca-file ca.pem consul:///order
 
 Exit codes: 0, 1 where there is no usable instance, 2 where the registry can't be asked.
 """
@@ -15,17 +16,24 @@ import random
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+
+import grpc
 
 from discovery.clock import Clock, SystemClock
 from discovery.display import change_as_json, change_as_lines, findings_as_json, findings_as_table
 from discovery.explanation_display import explanation_as_json, explanation_as_tables
 from discovery.inspection import Finding, inspect
 from discovery.instance import Resolution
+from discovery.native import dialer
 from discovery.open_channel import open_channel
 from discovery.registry import RegistryError, Watcher
 from discovery.resolver import Resolver
 from discovery.target import Target, parse_target
 from discovery.watchers import registry_of
+
+# Instances are dialled by their addresses, which no proxy is meant to stand before.
+_NO_PROXY = (("grpc.enable_http_proxy", 0),)
 
 EXIT_USABLE = 0
 EXIT_NO_INSTANCES = 1
@@ -42,14 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         target = parse_target(options.target)
         watcher = registry_of(target, clock=clock, rng=rng)
-    except ValueError as error:
+        credentials = _credentials(options)
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
         if options.command == "resolve":
-            findings = asyncio.run(inspect(target, watcher, timeout_s=options.timeout))
+            dial = dialer(credentials, options.authority or target.service, _NO_PROXY)
+            findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
         if options.command == "explain":
-            return asyncio.run(_explain(options))
+            return asyncio.run(_explain(options, credentials))
         asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
     except RegistryError as error:
         sys.stderr.write(f"{options.target} can't be resolved: {error}\n")
@@ -78,10 +88,26 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="how a new caller sees and would pick them")
     explain.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
     explain.add_argument("--picks", type=int, default=10, help="how many to try (default: 10)")
+    for command in (resolve, explain):
+        command.add_argument("--tls", action="store_true", help="ask the instances over TLS")
+        command.add_argument(
+            "--ca-file", metavar="FILE", help="over TLS, trusting these PEM certificates"
+        )
+        command.add_argument(
+            "--authority", metavar="NAME", help="what TLS checks (default: the service's name)"
+        )
     for command in (resolve, watch, explain):
         command.add_argument("target", help="consul:///order, consul:///order?tag=v2, dns:///...")
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _credentials(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
+    """How instances are spoken to; None: in plaintext. Raises OSError."""
+    if options.command == "watch" or not (options.tls or options.ca_file):
+        return None
+    trusted = Path(options.ca_file).read_bytes() if options.ca_file else None
+    return grpc.ssl_channel_credentials(trusted)
 
 
 def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) -> int:
@@ -96,9 +122,11 @@ def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) 
     return EXIT_NO_INSTANCES
 
 
-async def _explain(options: argparse.Namespace) -> int:
+async def _explain(options: argparse.Namespace, credentials: grpc.ChannelCredentials | None) -> int:
     """Open a channel as any caller does, and print what it makes of the target."""
-    async with open_channel(options.target) as channel:
+    async with open_channel(
+        options.target, credentials=credentials, authority=options.authority
+    ) as channel:
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.settled(), options.timeout)
         explanation = channel.explain(try_picks=options.picks)

@@ -8,6 +8,7 @@ import grpc.aio
 
 from discovery.consul_registry import ConsulRegistry
 from discovery.instance import Instance
+from discovery.native import Dial
 from discovery.registry import Watcher
 from discovery.target import Target
 
@@ -39,10 +40,12 @@ class Finding:
         return self.check in (UNCHECKED, PASSING)
 
 
-async def inspect(target: Target, watcher: Watcher, *, timeout_s: float) -> tuple[Finding, ...]:
+async def inspect(
+    target: Target, watcher: Watcher, *, dial: Dial, timeout_s: float
+) -> tuple[Finding, ...]:
     """List every registered instance, those that fail their check too, sorted by id.
 
-    Each is asked for its health over a plaintext connection, for at most `timeout_s` seconds.
+    Each is asked for its health, over a connection of its own, for at most `timeout_s` seconds.
     Raises RegistryError.
     """
     if isinstance(watcher, ConsulRegistry):
@@ -54,15 +57,14 @@ async def inspect(target: Target, watcher: Watcher, *, timeout_s: float) -> tupl
 
     async def find(instance: Instance, check: str) -> Finding:
         async with at_once:
-            return Finding(instance, check, await _ask_health(instance.endpoint, timeout_s))
+            return Finding(instance, check, await _ask_health(dial(instance), timeout_s))
 
     return tuple(await asyncio.gather(*(find(*pair) for pair in checked)))
 
 
-async def _ask_health(endpoint: str, timeout_s: float) -> str:
+async def _ask_health(dialled: grpc.aio.Channel, timeout_s: float) -> str:
     """One Health.Check of the service "", in bytes: no health stubs needed."""
-    options = [("grpc.enable_http_proxy", 0)]
-    async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
+    async with dialled as channel:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH_CHECK)
         try:
             answer = await check(b"", timeout=timeout_s)

@@ -23,6 +23,8 @@ from discovery.consul_client import AgentAddress, agent_client
 from tests.consul_agent import ConsulAgent, consul_agent
 
 _ROOT = Path(__file__).resolve().parents[2]
+# A certificate for "probe".
+_TLS = Path(__file__).parent / "tls"
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +53,16 @@ def _register(agent: ConsulAgent, service: str, *, status: str = "passing", **mo
 
 
 @contextmanager
-def _healthy_server() -> Iterator[int]:
+def _healthy_server(*, tls: bool = False) -> Iterator[int]:
     server = grpc.server(ThreadPoolExecutor(1))
     servicer = health.HealthServicer()
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if tls:
+        pair = ((_TLS / "probe.key").read_bytes(), (_TLS / "probe.crt").read_bytes())
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         yield port
@@ -85,6 +91,45 @@ def test_resolve_lists_the_instances(
         *("listed-1", f"127.0.0.1:{port}", "3", "v2,blue", "1.4.0", "passing", "SERVING")
     ]
     assert second.split() == [*("listed-2", "127.0.0.1:1", "1", "-", "-", "passing", "UNAVAILABLE")]
+
+
+@pytest.mark.parametrize("command", ["resolve", "explain"])
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--ca-file", "probe.crt"], 0),
+        (["--ca-file", "probe.crt", "--authority", "probe"], 0),
+        (["--ca-file", "probe.crt", "--authority", "other"], 1),
+        (["--tls"], 1),
+        ([], 1),
+    ],
+)
+def test_instances_may_speak_tls(
+    agent: ConsulAgent,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    options: list[str],
+    code: int,
+) -> None:
+    """TLS checks the name of the service, or the authority that is given."""
+    given = [str(_TLS / one) if one.endswith(".crt") else one for one in options]
+    with _healthy_server(tls=True) as port:
+        _register(agent, "probe", port=port)
+
+        answered = main([command, "consul:///probe", "--timeout", "20", *given])
+
+    printed = capsys.readouterr().out
+    # What is registered and passes its check is listed, however it answers here.
+    assert answered == (code if command == "explain" else 0)
+    assert (" SERVING" in printed) is (code == 0)
+
+
+def test_certificates_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """A usage error, with the file's name."""
+    with pytest.raises(SystemExit) as left:
+        main(["resolve", "--ca-file", "/nowhere/ca.pem", "static:///127.0.0.1:1"])
+    assert left.value.code == 2
+    assert "/nowhere/ca.pem" in capsys.readouterr().err
 
 
 def test_resolve_as_json(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) -> None:
