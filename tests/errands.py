@@ -55,6 +55,7 @@ class Errands:
     traceparent: str = ""
     asked: Callable[[], None] = lambda: None
     deadline: datetime | None = None
+    not_before: datetime | None = None
     loads: int = 0
 
     def __post_init__(self) -> None:
@@ -120,7 +121,8 @@ class Errands:
                 return Plan((together,), conclusion="undone")
             case name:
                 step = self.steps[name]
-                return Plan(((step,),), deadline=None if step.is_pivot else self.deadline)
+                deadline = None if step.is_pivot else self.deadline
+                return Plan(((step,),), deadline=deadline, not_before=self.not_before)
 
     def origin(self, state: Errand) -> Correlation:
         return Correlation("story of " + state.subject, traceparent=self.traceparent)

@@ -16,6 +16,7 @@ class Change:
     stream: str
     version: int
     type: str
+    topic: str = ""
 
 
 def collect(connection: Connection, into: list[Change]) -> None:

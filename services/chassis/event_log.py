@@ -102,10 +102,14 @@ class StreamConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A fact to append: `type` is the full name of the protobuf message in `payload`."""
+    """A fact to append: `type` is the full name of the protobuf message in `payload`.
+
+    `topic` is for consumers that follow nothing else; "" where there are none.
+    """
 
     type: str
     payload: bytes
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class StoredEvent:
     correlation_id: str
     causation_id: str
     traceparent: str
+    topic: str = ""
 
 
 class EventLog:
@@ -222,6 +227,7 @@ class EventLog:
                 correlation_id=origin.correlation_id,
                 causation_id=origin.causation_id,
                 traceparent=origin.traceparent,
+                topic=event.topic,
             )
             for index, event in enumerate(events, start=1)
         )
@@ -265,7 +271,10 @@ def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: 
     _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
     announce(
         connection,
-        [Change(event.position, event.stream, event.version, event.type) for event in stored],
+        [
+            Change(event.position, event.stream, event.version, event.type, event.topic)
+            for event in stored
+        ],
     )
 
 
@@ -281,6 +290,7 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
         "correlation_id": event.correlation_id,
         "causation_id": event.causation_id,
         "traceparent": event.traceparent,
+        "topic": event.topic,
     }
 
 

@@ -16,6 +16,7 @@ EVENT = Table(
     Column("correlation_id", String, nullable=False),
     Column("causation_id", String, nullable=False),
     Column("traceparent", String, nullable=False),
+    Column("topic", String, nullable=False),
 )
 EVENT_COUNTER = Table(
     "event_counter",

@@ -20,6 +20,7 @@ from services.chassis.event_log import EventLog, StoredEvent
 from services.chassis.feed_reading import FeedExtent, FeedPage, FeedQuery, extent, read_feed
 from services.chassis.feed_wire import to_event, to_heartbeat
 from services.chassis.tailer import Tailer
+from services.chassis.watch import Wants, Watch
 
 # A subscriber that hears nothing for long takes the stream for dead.
 HEARTBEAT_S = 1.0
@@ -58,6 +59,13 @@ class Feed:
         each `heartbeat_s` of silence. Raises what `read` raises, and DrainingError with where to
         resume.
         """
+        with self.tailer.watch(_wants(query)) as watch:
+            async for message in self._follow(query, watch):
+                yield message
+
+    async def _follow(
+        self, query: FeedQuery, watch: Watch
+    ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
         heard_s = -math.inf
         while not self.tailer.closed:
             read_s = self.clock.monotonic()
@@ -73,14 +81,16 @@ class Feed:
                     heard_s = self.clock.monotonic()
                 if page.next_position == page.head:
                     gather_s = max(self.gather_s, query.gather_s)
-                    await self._more(page.head, read_s=read_s, heard_s=heard_s, gather_s=gather_s)
+                    silence_s = heard_s + self.heartbeat_s - self.clock.monotonic()
+                    await self.tailer.wait_wanted(
+                        watch, after_position=page.head, timeout_s=max(0.0, silence_s)
+                    )
+                    await self._gather(read_s + gather_s)
         raise DrainingError(epoch=query.epoch, after_position=str(query.after_position))
 
-    async def _more(self, head: int, *, read_s: float, heard_s: float, gather_s: float) -> None:
-        """Wait until there is more to read, or it is time for a heartbeat."""
-        silence_s = heard_s + self.heartbeat_s - self.clock.monotonic()
-        await self.tailer.wait_position(head + 1, max(0.0, silence_s))
-        early_s = read_s + gather_s - self.clock.monotonic()
+    async def _gather(self, until_s: float) -> None:
+        """Let more come, where the last read wasn't long ago."""
+        early_s = until_s - self.clock.monotonic()
         if early_s > 0 and not self.tailer.closed:
             await self.clock.sleep(early_s)
 
@@ -97,3 +107,9 @@ class Feed:
     def _to_batch(self, page: FeedPage) -> pb.SubscribeEventsResponse:
         events = [self.to_event(event, page.epoch) for event in page.events]
         return pb.SubscribeEventsResponse(batch=pb.Batch(events=events))
+
+
+def _wants(query: FeedQuery) -> Wants:
+    """Nobody is woken for events that he wouldn't be told of."""
+    types, topic = frozenset(query.types), query.topic
+    return lambda change: (not types or change.type in types) and topic in ("", change.topic)

@@ -38,7 +38,9 @@ _OF_ONE = (
     .order_by(EVENT.c.version)
     .limit(bindparam("row_limit"))
 )
+_OF_TOPIC = _ALL.where(EVENT.c.topic == bindparam("of_topic"))
 _READ_ALL, _READ_ALL_OF_TYPES = Prepared(_ALL), PreparedIn(_ALL, EVENT.c.type)
+_READ_TOPIC, _READ_TOPIC_OF_TYPES = Prepared(_OF_TOPIC), PreparedIn(_OF_TOPIC, EVENT.c.type)
 _READ_ONE, _READ_ONE_OF_TYPES = Prepared(_OF_ONE), PreparedIn(_OF_ONE, EVENT.c.type)
 _OLDEST = Prepared(select(func.min(EVENT.c.position)))
 
@@ -55,7 +57,13 @@ class FeedQuery:
     epoch: str = ""
     types: tuple[str, ...] = ()
     aggregate_id: str = ""
+    topic: str = ""
     gather_s: float = 0.0
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it may look through many events for few."""
+        return bool(self.types or self.topic) and not self.aggregate_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
             after_position=query.after_position, head_position=known.head
         )
     up_to = known.head
-    if query.types and not query.aggregate_id:
+    if query.is_filtered:
         up_to = min(up_to, query.after_position + SCAN_MAX)
     rows = _rows(connection, query, up_to)
     events = tuple(stored_event(row) for row in rows[: _fitting(rows)])
@@ -120,6 +128,11 @@ def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]
         if query.types:
             return _READ_ONE_OF_TYPES.all(connection, query.types, **window)
         return _READ_ONE.all(connection, **window)
+    if query.topic:
+        window["of_topic"] = query.topic
+        if query.types:
+            return _READ_TOPIC_OF_TYPES.all(connection, query.types, **window)
+        return _READ_TOPIC.all(connection, **window)
     if query.types:
         return _READ_ALL_OF_TYPES.all(connection, query.types, **window)
     return _READ_ALL.all(connection, **window)

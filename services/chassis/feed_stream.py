@@ -42,6 +42,7 @@ class FeedStream:
         *,
         consumer: str,
         types: tuple[str, ...],
+        topic: str,
         max_batch: int,
         gather: timedelta | None,
         clock: Clock,
@@ -50,6 +51,7 @@ class FeedStream:
         self._stub = EventFeedServiceStub(channel)
         self._consumer = consumer
         self._types = types
+        self._topic = topic
         self._max_batch = max_batch
         self._gather = gather
         self._clock = clock
@@ -70,6 +72,7 @@ class FeedStream:
                 epoch=place.epoch,
                 after_position=place.position,
                 types=self._types,
+                topic=self._topic,
                 max_batch=self._max_batch,
                 gather=self._gather,
             )

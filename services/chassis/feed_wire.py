@@ -53,6 +53,7 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
     _check_position(check, request.after_position)
     types = _types(check, request)
     check.that(request.max_batch >= 0, "max_batch", "must not be negative")
+    topic = check.text("topic", request.topic, max_len=MAX_NAME_CHARACTERS, required=False)
     gather = check.duration(
         "gather",
         request.gather,
@@ -66,6 +67,7 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
         limit=min(request.max_batch or DEFAULT_BATCH, MAX_PAGE_SIZE),
         epoch=epoch,
         types=types,
+        topic=topic,
         gather_s=0.0 if gather is None else gather.total_seconds(),
     )
 
@@ -85,6 +87,7 @@ def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str)
         correlation_id=stored.correlation_id,
         causation_id=stored.causation_id,
         traceparent=stored.traceparent,
+        topic=stored.topic,
         payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
     )
 

@@ -53,8 +53,9 @@ class Subscription:
     """Applies the feed behind `feed`, a channel, with `handler`, as the consumer `consumer`.
 
     A consumer's name is its identity: all instances use the same, and another name begins anew.
-    Only events of `types` are delivered; all where there are none. The feed may `gather` events for
-    so long, which makes fewer and larger transactions. Make it on the event loop that runs `run`.
+    Only events of `types` and of `topic` are delivered; all where there are none. The feed may
+    `gather` events for so long, which makes fewer and larger transactions. Make it on the event
+    loop that runs `run`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Subscription:
         ids: IdFactory,
         rng: random.Random,
         types: Sequence[str] = (),
+        topic: str = "",
         max_batch: int = DEFAULT_BATCH,
         gather: timedelta | None = None,
         poll_s: float = POLL_S,
@@ -88,6 +90,7 @@ class Subscription:
             feed,
             consumer=consumer,
             types=tuple(types),
+            topic=topic,
             max_batch=max_batch,
             gather=gather,
             clock=clock,

@@ -18,12 +18,13 @@ from services.chassis.change import Change
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.event_log import EVENT, EventLog
 from services.chassis.prepared import Prepared
+from services.chassis.watch import Wants, Watch
 
 # While nobody waits, one poll in so many reads.
 IDLE_POLLS = 40
 _READ_MAX = 1000
 
-_CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type)
+_CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
 _CHANGES = Prepared(
     select(*_CHANGE)
     .where(EVENT.c.position > bindparam("after_position"))
@@ -59,6 +60,7 @@ class Tailer:
         self._position = 0
         self._followers: dict[str, set[Follower]] = {}
         self._position_waiters: set[_PositionWaiter] = set()
+        self._watches: set[Watch] = set()
         self._closed = False
         database.on_changes(self._appended)
 
@@ -103,6 +105,26 @@ class Tailer:
             if not of_stream:
                 del self._followers[stream]
 
+    @contextmanager
+    def watch(self, wants: Wants) -> Iterator[Watch]:
+        """Register for changes of any stream; read the log after that, and none is missed."""
+        watch = Watch(wants)
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    async def wait_wanted(
+        self, watch: Watch, *, after_position: int, timeout_s: float | None = None
+    ) -> None:
+        """Wait until there is something wanted behind a position, at most `timeout_s` seconds.
+
+        None is no limit. At once after `stop_waiters`.
+        """
+        if not self._closed and not watch.is_due(after_position):
+            await self.wait_for(watch.begin(), timeout_s)
+
     async def wait_position(self, position: int, timeout_s: float | None = None) -> bool:
         """Whether the log reached `position` within `timeout_s` seconds (None: no limit).
 
@@ -126,6 +148,8 @@ class Tailer:
         for of_stream in self._followers.values():
             for follower in of_stream:
                 follower.wake()
+        for watch in self._watches:
+            watch.close()
 
     async def wait_for(self, woken: asyncio.Future[None], timeout_s: float | None) -> None:
         """Wait until somebody resolves `woken`, or resolve it after `timeout_s` seconds."""
@@ -153,7 +177,8 @@ class Tailer:
         idle = 0
         while True:
             await self._clock.sleep(self._poll_s)
-            idle = 0 if self._followers or self._position_waiters else idle + 1
+            waited_for = self._followers or self._position_waiters or self._watches
+            idle = 0 if waited_for else idle + 1
             if idle % IDLE_POLLS == 0:
                 self._wake.set()
 
@@ -165,6 +190,8 @@ class Tailer:
             newest = await self._read(_newest, stream)
             if newest is not None:
                 self._tell(newest)
+        for watch in self._watches:
+            watch.reach(head)
         self._reach(head)
 
     async def _catch_up(self) -> None:
@@ -186,6 +213,8 @@ class Tailer:
     def _tell(self, change: Change) -> None:
         for follower in self._followers.get(change.stream, ()):
             follower.tell(change)
+        for watch in self._watches:
+            watch.tell(change)
 
     def _reach(self, position: int) -> None:
         self._position = max(self._position, position)

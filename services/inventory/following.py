@@ -19,6 +19,7 @@ from services.chassis.subscription import Subscription
 from services.inventory import consumer
 from services.inventory.reservations import Reservations
 from services.inventory.settings import FeedSettings
+from services.inventory.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def follow(
         clock=clock,
         ids=ids,
         rng=feeds.rng,
+        topic=CHOREOGRAPHY,
     )
     holding, committing = consumer.Holding(reservations), consumer.Committing(reservations)
     subscriptions = (

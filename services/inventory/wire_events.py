@@ -21,6 +21,9 @@ from services.inventory.reservation import (
 )
 from services.inventory.wire import add_lines, to_duration, to_money, to_refusal, to_timestamp
 
+# The topic of what consumers act on in a choreographed checkout.
+CHOREOGRAPHY = "choreography"
+
 _BY_CALL = pb.RESERVATION_ORIGIN_ORCHESTRATED
 _ORIGINS = {
     Origin.ORCHESTRATED: _BY_CALL,
@@ -40,7 +43,12 @@ def to_new_event(event: Event | stock.Event) -> NewEvent:
         message = _of_item(event)
     else:
         message = _of_reservation(event)
-    return NewEvent(type=message.DESCRIPTOR.full_name, payload=message.SerializeToString())
+    is_choreographed = getattr(event, "origin", None) is Origin.CHOREOGRAPHED
+    return NewEvent(
+        type=message.DESCRIPTOR.full_name,
+        payload=message.SerializeToString(),
+        topic=CHOREOGRAPHY if is_choreographed else "",
+    )
 
 
 def _of_item(event: stock.Event) -> Message:

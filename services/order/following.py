@@ -27,6 +27,7 @@ from services.order.intentions import ORCHESTRATED_ALONE, Served
 from services.order.parts import Feeds, Means, Parts
 from services.order.settings import ParticipantSettings
 from services.order.summaries import Summaries
+from services.order.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,15 @@ def follow(parts: Parts, means: Means) -> Following | None:
     )
     checkout: tuple[Subscription, ...] = ()
     if means.feeds.reservations is not None:
+        following_others = partial(subscribe, topic=CHOREOGRAPHY)
         checkout = (
-            subscribe(
+            following_others(
                 means.feeds.reservations,
                 checkout_consumer.RESERVATION_CONSUMER,
                 parts.consumer,
                 types=checkout_facts.RESERVATION_TYPES,
             ),
-            subscribe(
+            following_others(
                 means.feeds.payments,
                 checkout_consumer.PAYMENT_CONSUMER,
                 parts.consumer,

@@ -13,6 +13,7 @@ from tradepost.order.v1 import order_pb2
 
 from services.chassis.event_log import NewEvent, StoredEvent
 from services.order import events
+from services.order.events import Coordination
 from services.order.wire_values import (
     add_lines,
     from_duration,
@@ -26,6 +27,9 @@ from services.order.wire_values import (
     to_timestamp,
 )
 
+# The topic of what the participants of a choreographed checkout act on.
+CHOREOGRAPHY = "choreography"
+
 
 def type_of(kind: type[events.Event]) -> str:
     """The full name of the message that stores events of a class."""
@@ -35,7 +39,17 @@ def type_of(kind: type[events.Event]) -> str:
 def to_new(event: events.Event) -> NewEvent:
     """What the event log stores of an event; equal events have equal bytes."""
     payload = _message(event).SerializeToString(deterministic=True)
-    return NewEvent(type=_TYPES[type(event)], payload=payload)
+    return NewEvent(type=_TYPES[type(event)], payload=payload, topic=_topic(event))
+
+
+def _topic(event: events.Event) -> str:
+    match event:
+        case events.OrderPlaced(coordination=Coordination.CHOREOGRAPHED):
+            return CHOREOGRAPHY
+        case events.CaptureRequested(coordination=Coordination.CHOREOGRAPHED):
+            return CHOREOGRAPHY
+        case _:
+            return ""
 
 
 def from_stored(stored: StoredEvent) -> events.Event:

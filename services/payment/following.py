@@ -17,6 +17,7 @@ from services.chassis.subscription import Subscription
 from services.payment import consumer
 from services.payment.parts import Parts
 from services.payment.settings import FeedSettings
+from services.payment.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def follow(
         clock=clock,
         ids=ids,
         rng=rng,
+        topic=CHOREOGRAPHY,
     )
     work = consumer.Work(
         store=parts.store,

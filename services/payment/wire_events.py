@@ -14,13 +14,21 @@ from services.payment import events
 from services.payment.payment import Origin
 from services.payment.wire import enum_numbers, to_decline_code, to_money, to_refusal, to_timestamp
 
+# The topic of what consumers act on in a choreographed checkout.
+CHOREOGRAPHY = "choreography"
+
 _ORIGINS = enum_numbers(Origin, pb.PaymentOrigin, "PAYMENT_ORIGIN")
 
 
 def to_new_event(event: events.Event) -> NewEvent:
     """The fact, ready to be appended to the stream of its payment."""
     message = to_message(event)
-    return NewEvent(type=message.DESCRIPTOR.full_name, payload=message.SerializeToString())
+    is_choreographed = getattr(event, "origin", None) is Origin.CHOREOGRAPHED
+    return NewEvent(
+        type=message.DESCRIPTOR.full_name,
+        payload=message.SerializeToString(),
+        topic=CHOREOGRAPHY if is_choreographed else "",
+    )
 
 
 @singledispatch

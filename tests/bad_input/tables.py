@@ -35,6 +35,7 @@ _FEED = {
             "types": _TYPES,
             "max_batch": kinds.PAGE_SIZE,
             "gather": kinds.AGE,
+            "topic": _NAME,
         },
         refused=(
             _AHEAD,

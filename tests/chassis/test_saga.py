@@ -103,6 +103,29 @@ async def test_an_unknown_outcome_repeats_the_same_step_later(
     assert len({call.step_id for name, call in town.errands.calls if name == "first"}) == 1
 
 
+async def test_a_step_is_left_to_others_for_a_while(town: Town) -> None:
+    """Until then nobody is called, and the lease is due when it is our turn."""
+    town.errands.not_before = town.clock.now() + timedelta(seconds=30)
+    await town.runner.drive(await town.begin())
+    assert (town.errands.calls, town.state()) == ([], "first")
+    row = await town.row()
+    assert row is not None
+    assert row.owner == ""
+    assert (row.next_attempt_time - town.clock.now()).total_seconds() == pytest.approx(30, rel=0.21)
+    await town.clock.advance(37)
+    await town.runner.drive(await town.claim())
+    assert town.state() == "over"
+
+
+async def test_the_deadline_ends_what_was_left_to_others(town: Town) -> None:
+    """The runner has the time in view, whoever takes the steps."""
+    town.errands.deadline = town.errands.not_before = town.clock.now() + timedelta(seconds=30)
+    await town.runner.drive(await town.begin())
+    await town.clock.advance(37)
+    await town.runner.drive(await town.claim())
+    assert town.errands.stored["one"].heard == ("too late", "undone")
+
+
 async def test_progress_forgets_the_tries_of_the_step_before(town: Town) -> None:
     """unknown_count is of the current step."""
     town.errands.answers = {"first": [Pending("at it")], "second": [Pending("at it")]}

@@ -21,6 +21,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.lease import Claim, LeaseRow, StaleLeaseError
 from services.order import intentions, projection
 from services.order.checkout import CHECKOUT
+from services.order.events import Coordination
 from services.order.orders import Retried, Written
 from services.order.parts import Means, Participants, Parts, assemble
 from services.order.projection import OrderFilter
@@ -78,7 +79,13 @@ class Rig:
             await database.close()
 
     async def place(
-        self, parts: Parts, *, quantity: int = 2, sku: str = "milk", method: str = "pm_visa"
+        self,
+        parts: Parts,
+        *,
+        quantity: int = 2,
+        sku: str = "milk",
+        method: str = "pm_visa",
+        coordination: Coordination = Coordination.ORCHESTRATED,
     ) -> Written:
         """Place an order; nobody drives it yet."""
         request = rpc.CreateOrderRequest(
@@ -87,7 +94,7 @@ class Rig:
             payment_method=method,
             lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
         )
-        intention = intentions.create_order(request)
+        intention = intentions.create_order(request, (coordination,))
         return await parts.database.write(parts.orders.place, intention, self.ids.new("ord"))
 
     async def cancel(self, parts: Parts, order_id: str) -> Written:

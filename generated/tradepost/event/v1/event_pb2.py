@@ -26,7 +26,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etradepost/event/v1/event.proto\x12\x12tradepost.event.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x03\n\x05\x45vent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x12\n\x04\x66\x65\x65\x64\x18\x02 \x01(\tR\x04\x66\x65\x65\x64\x12\x14\n\x05\x65poch\x18\x03 \x01(\tR\x05\x65poch\x12\x1a\n\x08position\x18\x04 \x01(\x03R\x08position\x12%\n\x0e\x61ggregate_type\x18\x05 \x01(\tR\raggregateType\x12!\n\x0c\x61ggregate_id\x18\x06 \x01(\tR\x0b\x61ggregateId\x12+\n\x11\x61ggregate_version\x18\x07 \x01(\x03R\x10\x61ggregateVersion\x12\x12\n\x04type\x18\x08 \x01(\tR\x04type\x12\x39\n\noccur_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\toccurTime\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x0b \x01(\tR\x0b\x63\x61usationId\x12 \n\x0btraceparent\x18\x0c \x01(\tR\x0btraceparent\x12.\n\x07payload\x18\r \x01(\x0b\x32\x14.google.protobuf.AnyR\x07payload\"\\\n\x0cSubscription\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\xf3\x01\n\nDeadLetter\x12$\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tR\x0c\x64\x65\x61\x64LetterId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12/\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x19.tradepost.event.v1.EventR\x05\x65vent\x12\x14\n\x05\x65rror\x18\x04 \x01(\tR\x05\x65rror\x12#\n\rattempt_count\x18\x05 \x01(\x05R\x0c\x61ttemptCount\x12\x37\n\tpark_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08parkTimeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etradepost/event/v1/event.proto\x12\x12tradepost.event.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x03\n\x05\x45vent\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x12\n\x04\x66\x65\x65\x64\x18\x02 \x01(\tR\x04\x66\x65\x65\x64\x12\x14\n\x05\x65poch\x18\x03 \x01(\tR\x05\x65poch\x12\x1a\n\x08position\x18\x04 \x01(\x03R\x08position\x12%\n\x0e\x61ggregate_type\x18\x05 \x01(\tR\raggregateType\x12!\n\x0c\x61ggregate_id\x18\x06 \x01(\tR\x0b\x61ggregateId\x12+\n\x11\x61ggregate_version\x18\x07 \x01(\x03R\x10\x61ggregateVersion\x12\x12\n\x04type\x18\x08 \x01(\tR\x04type\x12\x39\n\noccur_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\toccurTime\x12%\n\x0e\x63orrelation_id\x18\n \x01(\tR\rcorrelationId\x12!\n\x0c\x63\x61usation_id\x18\x0b \x01(\tR\x0b\x63\x61usationId\x12 \n\x0btraceparent\x18\x0c \x01(\tR\x0btraceparent\x12.\n\x07payload\x18\r \x01(\x0b\x32\x14.google.protobuf.AnyR\x07payload\x12\x14\n\x05topic\x18\x0e \x01(\tR\x05topic\"\\\n\x0cSubscription\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\xf3\x01\n\nDeadLetter\x12$\n\x0e\x64\x65\x61\x64_letter_id\x18\x01 \x01(\tR\x0c\x64\x65\x61\x64LetterId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12/\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x19.tradepost.event.v1.EventR\x05\x65vent\x12\x14\n\x05\x65rror\x18\x04 \x01(\tR\x05\x65rror\x12#\n\rattempt_count\x18\x05 \x01(\x05R\x0c\x61ttemptCount\x12\x37\n\tpark_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08parkTimeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.event.v1.event_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENT']._serialized_start=115
-  _globals['_EVENT']._serialized_end=573
-  _globals['_SUBSCRIPTION']._serialized_start=575
-  _globals['_SUBSCRIPTION']._serialized_end=667
-  _globals['_DEADLETTER']._serialized_start=670
-  _globals['_DEADLETTER']._serialized_end=913
+  _globals['_EVENT']._serialized_end=595
+  _globals['_SUBSCRIPTION']._serialized_start=597
+  _globals['_SUBSCRIPTION']._serialized_end=689
+  _globals['_DEADLETTER']._serialized_start=692
+  _globals['_DEADLETTER']._serialized_end=935
 # @@protoc_insertion_point(module_scope)

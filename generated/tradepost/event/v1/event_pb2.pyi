@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "feed", "epoch", "position", "aggregate_type", "aggregate_id", "aggregate_version", "type", "occur_time", "correlation_id", "causation_id", "traceparent", "payload")
+    __slots__ = ("event_id", "feed", "epoch", "position", "aggregate_type", "aggregate_id", "aggregate_version", "type", "occur_time", "correlation_id", "causation_id", "traceparent", "payload", "topic")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     FEED_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class Event(_message.Message):
     CAUSATION_ID_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     feed: str
     epoch: str
@@ -37,7 +38,8 @@ class Event(_message.Message):
     causation_id: str
     traceparent: str
     payload: _any_pb2.Any
-    def __init__(self, event_id: _Optional[str] = ..., feed: _Optional[str] = ..., epoch: _Optional[str] = ..., position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., aggregate_version: _Optional[int] = ..., type: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., payload: _Optional[_Union[_any_pb2.Any, _Mapping]] = ...) -> None: ...
+    topic: str
+    def __init__(self, event_id: _Optional[str] = ..., feed: _Optional[str] = ..., epoch: _Optional[str] = ..., position: _Optional[int] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., aggregate_version: _Optional[int] = ..., type: _Optional[str] = ..., occur_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., correlation_id: _Optional[str] = ..., causation_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., payload: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., topic: _Optional[str] = ...) -> None: ...
 
 class Subscription(_message.Message):
     __slots__ = ("consumer", "epoch", "position")

@@ -33,20 +33,22 @@ class ReadEventsResponse(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., next_position: _Optional[int] = ..., head_position: _Optional[int] = ...) -> None: ...
 
 class SubscribeEventsRequest(_message.Message):
-    __slots__ = ("consumer", "epoch", "after_position", "types", "max_batch", "gather")
+    __slots__ = ("consumer", "epoch", "after_position", "types", "max_batch", "gather", "topic")
     CONSUMER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     MAX_BATCH_FIELD_NUMBER: _ClassVar[int]
     GATHER_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
     consumer: str
     epoch: str
     after_position: int
     types: _containers.RepeatedScalarFieldContainer[str]
     max_batch: int
     gather: _duration_pb2.Duration
-    def __init__(self, consumer: _Optional[str] = ..., epoch: _Optional[str] = ..., after_position: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., max_batch: _Optional[int] = ..., gather: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    topic: str
+    def __init__(self, consumer: _Optional[str] = ..., epoch: _Optional[str] = ..., after_position: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., max_batch: _Optional[int] = ..., gather: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., topic: _Optional[str] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("events",)
