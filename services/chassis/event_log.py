@@ -272,8 +272,8 @@ def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: 
     announce(
         connection,
         [
-            Change(event.position, event.stream, event.version, event.type, event.topic)
-            for event in stored
+            Change(each.position, each.stream, each.version, each.type, each.topic)
+            for each in stored
         ],
     )
 
