@@ -269,13 +269,8 @@ class EventLog:
 
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
     _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
-    announce(
-        connection,
-        [
-            Change(each.position, each.stream, each.version, each.type, each.topic)
-            for each in stored
-        ],
-    )
+    changes = [Change(e.position, e.stream, e.version, e.type, e.topic) for e in stored]
+    announce(connection, changes)
 
 
 def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
