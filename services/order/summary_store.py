@@ -1,8 +1,9 @@
 """The customer summary in its tables, inside the caller's transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, TextClause, bindparam, insert, select, text
 
 from services.chassis.prepared import Prepared
 from services.order.summary import Entry, SeenOrder, Spend, Totals, add, count
@@ -101,45 +102,49 @@ class _Rows:
     """One table's statements: rows by their whole key, and by the first part of it."""
 
     def __init__(self, table: Table) -> None:
-        self._keys = [column.name for column in table.c if column.primary_key]
-        self._values = [column.name for column in table.c if not column.primary_key]
-        keys = [table.c[name] == bindparam(f"of_{name}") for name in self._keys]
-        values: list[Column[str] | Column[int]] = [table.c[name] for name in self._values]
+        names = [column.name for column in table.c if column.primary_key]
+        values = [column for column in table.c if not column.primary_key]
+        keys = [table.c[name] == bindparam(f"of_{name}") for name in names]
+        self._of = tuple(f"of_{name}" for name in names)
+        self._columns = (*names, *(column.name for column in values))
         self._get = Prepared(select(*values).where(*keys))
         self._list = Prepared(
-            select(*(table.c[name] for name in self._keys[1:]), *values)
+            select(*(table.c[name] for name in names[1:]), *values)
             .where(keys[0])
             .order_by(*table.primary_key)
         )
         self._insert = Prepared(insert(table).inline())
-        self._update = Prepared(
-            update(table)
-            .where(*keys)
-            .values({name: bindparam(f"new_{name}") for name in self._values})
-        )
+        self._put = Prepared(_upsert(table.name, names, [column.name for column in values]))
 
     def get(self, connection: Connection, *key: str) -> tuple[Any, ...] | None:
         """The values of one row."""
-        row: tuple[Any, ...] | None = self._get.first(connection, **self._of(key))
+        row: tuple[Any, ...] | None = self._get.first(
+            connection, **dict(zip(self._of, key, strict=True))
+        )
         return row
 
     def list(self, connection: Connection, first: str) -> list[tuple[Any, ...]]:
         """The rows of the first part of a key, without it, in the order of their keys."""
-        return list(self._list.all(connection, **self._of((first,))))
+        return list(self._list.all(connection, **{self._of[0]: first}))
 
     def put(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
         """Write a row, new or not."""
-        new = {f"new_{name}": value for name, value in zip(self._values, values, strict=True)}
-        if self._update.change(connection, **self._of(key), **new) == 0:
-            self.add(connection, *key, values=values)
+        self._put.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
 
     def add(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
         """Write a new row."""
-        row = dict(zip((*self._keys, *self._values), (*key, *values), strict=True))
-        self._insert.change(connection, **row)
+        self._insert.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
 
-    def _of(self, key: tuple[str, ...]) -> dict[str, object]:
-        return {f"of_{name}": value for name, value in zip(self._keys, key, strict=False)}
+
+def _upsert(table: str, keys: Sequence[str], values: Sequence[str]) -> TextClause:
+    """The same on SQLite and PostgreSQL, but SQLAlchemy has a construct for each."""
+    names = (*keys, *values)
+    places = ", ".join(f":{name}" for name in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in values)
+    return text(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names of ours
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    )
 
 
 SUMMARY = SummaryStore(summary_tables())
