@@ -103,7 +103,7 @@ def _options(settings: ServerSettings) -> Mapping[str, int]:
         "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
         "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
         "grpc.keepalive_permit_without_calls": 1,
-        "grpc.http2.min_recv_ping_interval_without_data_ms": MIN_PING_INTERVAL_MS,
+        "grpc.http2.min_ping_interval_without_data_ms": MIN_PING_INTERVAL_MS,
         "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
         "grpc.enable_channelz": int(settings.channelz),
     }
