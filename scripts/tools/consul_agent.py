@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.tools.places import consul_path
@@ -26,10 +27,24 @@ class ConsulAgent:
     """`consul agent -dev` on 127.0.0.1: a server of one, in memory, which forgets at a restart.
 
     Its ports stay the same over restarts. With `tls` its HTTP API is HTTPS (`hcl` must then
-    name key and certificate). What it logs is added to `log_file`, where there is one.
+    name key and certificate). What it logs is added to `log_file`, where there is one. For one of
+    several servers `mode` says what it is instead of `-dev`, `host` is an address of its own, and
+    `ready` the line by which it has started.
     """
 
-    def __init__(self, *, hcl: str = "", tls: bool = False, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        hcl: str = "",
+        tls: bool = False,
+        log_file: Path | None = None,
+        host: str = "127.0.0.1",
+        mode: Sequence[str] = ("-dev",),
+        ready: str = _READY,
+    ) -> None:
+        self.host = host
+        self._ready = ready
+        self._mode = mode
         self._hcl = hcl
         self._tls = tls
         self._log_file = log_file
@@ -42,7 +57,7 @@ class ConsulAgent:
     @property
     def address(self) -> str:
         """`[https://]host:port` of its HTTP API, as in CONSUL_HTTP_ADDR."""
-        return f"{'https://' if self._tls else ''}127.0.0.1:{self.http_port}"
+        return f"{'https://' if self._tls else ''}{self.host}:{self.http_port}"
 
     @property
     def log(self) -> str:
@@ -53,7 +68,7 @@ class ConsulAgent:
         """Start it and return once it answers. Raises RuntimeError with its log."""
         for _ in range(_START_ATTEMPTS):
             self._launch()
-            if self.wait_for_line(_READY, timeout_s=_START_TIMEOUT_S):
+            if self.wait_for_line(self._ready, timeout_s=_START_TIMEOUT_S):
                 self._has_run = True
                 return
             self.kill()
@@ -86,7 +101,7 @@ class ConsulAgent:
         self._log.clear()
         self._ended = False
         self._process = subprocess.Popen(
-            ["sh", "-c", _LEASH, "sh", str(consul_path()), "agent", "-dev", *self._settings()],
+            ["sh", "-c", _LEASH, "sh", str(consul_path()), "agent", *self._settings()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -119,7 +134,13 @@ class ConsulAgent:
         )
         settings = [ports, "disable_update_check = true", *([self._hcl] if self._hcl else [])]
         return [
-            *("-bind=127.0.0.1", "-client=127.0.0.1", "-node=test", "-log-level=info"),
+            *self._mode,
+            *(
+                f"-bind={self.host}",
+                f"-client={self.host}",
+                f"-node=test-{self.host.replace('.', '-')}",
+            ),
+            "-log-level=info",
             *(f"-hcl={setting}" for setting in settings),
         ]
 
