@@ -2,7 +2,8 @@
 
 It owns what is on the shelf and never sells a unit twice. RPCs: UpsertItems, ListItems,
 AdjustStock, GetStock, BatchGetStock, ListStock, ReserveStock, CommitReservation,
-ReleaseReservation, FulfillReservation, GetReservation, ListReservations, ListStockMovements.
+ReleaseReservation, FulfillReservation, GetReservation, ListReservations, ListStockMovements. For
+choreographed checkouts it follows orders (OrderPlaced) and payment (PaymentAuthorized).
 
 Its events: ItemUpserted and StockAdjusted in the stream of an item (`itm_<sku>`);
 ReservationHeld, ReservationRejected, ReservationCommitted, ReservationReleased,

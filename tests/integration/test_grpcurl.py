@@ -48,12 +48,17 @@ async def test_a_server_tells_what_it_serves(order_instances: tuple[Instance, ..
     assert "rpc CreateOrder ( .tradepost.order.v1.CreateOrderRequest )" in described.out
 
 
+@pytest.mark.parametrize("coordination", ["ORCHESTRATED", "CHOREOGRAPHED"])
 async def test_an_order_made_on_one_instance_is_seen_on_the_other(
-    order_instances: tuple[Instance, ...],
+    order_instances: tuple[Instance, ...], coordination: str
 ) -> None:
-    """Create, get, list, watch and the audit trail agree, whichever instance is asked."""
+    """Create, get, list, watch and the audit trail agree, whichever instance is asked.
+
+    And whoever takes the steps: calls, or services that follow each other.
+    """
     first, second = order_instances
-    created = (await call(first, f"{ORDERS}/CreateOrder", an_order("seen"))).messages()[0]
+    request = an_order(f"seen {coordination}", coordination=f"COORDINATION_{coordination}")
+    created = (await call(first, f"{ORDERS}/CreateOrder", request)).messages()[0]
     order = created["order"]
 
     got = (await call(second, f"{ORDERS}/GetOrder", {"order_id": order["orderId"]})).messages()[0]
@@ -62,6 +67,7 @@ async def test_an_order_made_on_one_instance_is_seen_on_the_other(
     audit = await call(first, f"{ORDERS}/ListOrderEvents", {"order_id": order["orderId"]})
 
     assert order["state"] == "ORDER_STATE_CONFIRMED"
+    assert order["coordination"] == request["coordination"]
     assert got["order"] == order
     assert order in listed["orders"]
     assert [one["version"] for one in watched.messages()] == ["1", "2", "3", "4", "5"]

@@ -19,6 +19,7 @@ from services.payment.simulated_processor import open_simulated_processor
 from tests.databases import Databases
 from tests.order.high_street import UNITS, HighStreet, high_street
 from tests.order.shop import cancel_of, fulfill_of, order_of
+from tests.rich_status import refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,6 +118,17 @@ async def test_a_processor_that_falters_charges_once(street: HighStreet, method:
     payment = await street.payment(order)
     assert payment is not None
     assert [capture.state for capture in payment.captures] == [pay.CAPTURE_STATE_CAPTURED]
+
+
+async def test_a_repeated_request_joins_its_order(street: HighStreet) -> None:
+    """One request_id is one order; the same body with another coordination is another intention."""
+    request = order_of("twice", coordination=street.coordination)
+    first, again = await asyncio.gather(*(street.orders.CreateOrder(request) for _ in range(2)))
+    assert first.order == again.order
+    assert first.order.state == pb.ORDER_STATE_CONFIRMED
+    request.coordination = pb.COORDINATION_UNSPECIFIED
+    refused = await refusal(street.orders.CreateOrder(request))
+    assert refused.reason == "REQUEST_ID_REUSED"
 
 
 async def test_a_confirmed_order_is_sent_back_or_leaves(street: HighStreet) -> None:

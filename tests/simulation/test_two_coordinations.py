@@ -7,25 +7,17 @@ placed by the version of the order. The day is lived through once with each coor
 
 import random
 from collections import Counter as Tally
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
-from services.chassis.ids import IdFactory
-from services.inventory.service import MIGRATIONS as STOCK_MIGRATIONS
 from services.order.events import Coordination
-from services.order.service import MIGRATIONS as ORDER_MIGRATIONS
-from services.payment.parts import MIGRATIONS as MONEY_MIGRATIONS
-from services.payment.simulated_processor import open_simulated_processor
-from tests.databases import Databases, open_database, sqlite_databases
-from tests.manual_clock import ManualClock
-from tests.order.script import Lost, Script
-from tests.simulation.counter import Counter, order_of
-from tests.simulation.house import Means, Money, Stock
+from tests.databases import sqlite_databases
+from tests.order.script import Lost
+from tests.simulation.counter import order_of
+from tests.simulation.foundation import village_of
 from tests.simulation.village import ROADS, Village
 
 ORDERS = 12
@@ -108,7 +100,7 @@ async def live_through(
 ) -> Ending:
     """One day with one coordination, and what is left of it when every event has come twice."""
     with sqlite_databases() as databases:
-        async with village_of(databases, seed) as village:
+        async with village_of(databases, seed, units=UNITS) as village:
             order_ids = [await run(village, errand, coordination) for errand in errands]
             ending = await ending_of(village, order_ids)
             await village.rewind(road.consumer for road in ROADS)
@@ -160,25 +152,3 @@ def _balances(connection: Connection) -> list[tuple[Any, ...]]:
     for order_id, account, side, minor_units in connection.execute(text(query)):
         balances[order_id, account] += minor_units if side == "DEBIT" else -minor_units
     return [(*key, minor_units) for key, minor_units in balances.items() if minor_units]
-
-
-@asynccontextmanager
-async def village_of(databases: Databases, seed: int) -> AsyncIterator[Village]:
-    """A village with something on its shelves."""
-    clock, rng = ManualClock(), random.Random(seed)
-    means = Means(clock, IdFactory(clock=clock, rng=random.Random(seed)), rng, Script())
-    async with AsyncExitStack() as open_now:
-
-        async def opened(versions: Any, name: str) -> Any:
-            database = await open_database(databases, versions, clock=clock, name=name)
-            open_now.push_async_callback(database.close)
-            return database
-
-        processor = await open_now.enter_async_context(
-            open_simulated_processor(databases.url("processor"), clock=clock, owner="test")
-        )
-        stock = Stock(await opened(STOCK_MIGRATIONS, "inventory"), means)
-        money = Money(await opened(MONEY_MIGRATIONS, "payment"), means, processor)
-        orders = Counter(await opened(ORDER_MIGRATIONS, "order"), means, stock, money)
-        await stock.fill(UNITS)
-        yield Village(clock, means, orders=orders, stock=stock, money=money)
