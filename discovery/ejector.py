@@ -3,8 +3,9 @@
 Statistics for 2 to 5 instances: gRPC's and Envoy's defaults want 5 hosts with 100 calls each in
 an interval, and never fire there.
 
-- Ejected after 5 failures in a row, or with less than 80 % of at least 10 attempts in the last
-  10 s answered well. At most max(1, N / 2) of N are ejected at once.
+- Ejected after 5 failures in a row, or when fewer of its last 10 s' attempts (at least 10) were
+  answered well than 80 % of what the others' were: an overload that all share makes no outlier, and
+  leaving one out would make it worse. At most max(1, N / 2) of N are ejected at once.
 - For min(5 s x n, 300 s), of which up to half is left out at random so that many clients don't
   return together. n counts the ejections; every 10 s of good conduct take one off.
 - Then the next call is the probe. Its success ends the ejection, its failure is the next one; if
@@ -13,7 +14,7 @@ an interval, and never fire there.
 
 import logging
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
 from discovery.policy import Candidate, Picker
@@ -65,7 +66,7 @@ class Ejector:
             if ejection.probed_s is not None and began_s >= ejection.probed_s:
                 self._eject(record, "the probe failed", now_s)
             return
-        reason = why(record, now_s)
+        reason = why(record, self._listed(), now_s)
         if reason is not None and self._has_room(record):
             self._eject(record, reason, now_s)
 
@@ -106,16 +107,30 @@ class Ejector:
         self._changed()
 
 
-def why(record: Record, now_s: float) -> str | None:
-    """Why the instance is to be ejected, in words; None: it isn't."""
+def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
+    """Why the instance is to be ejected from among those listed, in words; None: it isn't."""
     if record.load.failures_in_row >= FAILURES_IN_ROW:
         return f"{record.load.failures_in_row} failures in a row"
     outcomes = record.outcomes
     outcomes.forget_old(now_s)
     calls, failures = len(outcomes.calls), len(outcomes.failures)
-    if calls >= LEAST_CALLS and calls - failures < LEAST_SUCCESS * calls:
-        return f"{failures} of {calls} calls failed"
-    return None
+    good = calls - failures
+    if calls < LEAST_CALLS or good >= LEAST_SUCCESS * calls:
+        return None
+    if good >= LEAST_SUCCESS * calls * _success_of_others(record, listed, now_s):
+        return None
+    return f"{failures} of {calls} calls failed"
+
+
+def _success_of_others(record: Record, listed: Iterable[Record], now_s: float) -> float:
+    """What share of the others' attempts was answered well; all, while they are too few to tell."""
+    calls = failures = 0
+    for other in listed:
+        if other is not record:
+            other.outcomes.forget_old(now_s)
+            calls += len(other.outcomes.calls)
+            failures += len(other.outcomes.failures)
+    return 1.0 if calls < LEAST_CALLS else (calls - failures) / calls
 
 
 def duration_s(ejections: int, rng: random.Random) -> float:

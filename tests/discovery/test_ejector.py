@@ -109,6 +109,31 @@ async def test_less_than_80_percent_of_ten_ejects(shop: Shop) -> None:
     assert shop.ejected == [0]
 
 
+async def test_what_all_fail_at_ejects_nobody(shop: Shop) -> None:
+    """All are asked too much, and refuse half: with one left out, the others would refuse more."""
+    for _ in range(20):
+        for index in range(3):
+            shop.succeed(index)
+            shop.fail(index)
+
+    assert shop.ejected == []
+
+
+async def test_the_worst_of_a_bad_lot_is_ejected(shop: Shop) -> None:
+    """Less than 80 % of the share that the others answer: 0.5 beside 0.75."""
+    for _ in range(10):
+        for index in range(3):
+            shop.succeed(index)
+            shop.fail(index)
+    for index in (1, 2):
+        shop.succeed(index, 20)
+    assert shop.ejected == []
+
+    shop.fail(0)
+
+    assert shop.ejected == [0]
+
+
 async def test_fewer_than_ten_calls_prove_nothing(shop: Shop) -> None:
     """Three of nine."""
     shop.succeed(0, 6)
