@@ -41,11 +41,13 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
             compression=outgoing.compression,
         )
         load.in_flight += 1
-        call.add_done_callback(partial(_unary_ended, load, outgoing, monotonic))
+        # Not told to `outgoing`, which would end in a cycle with the call, and so be garbage.
+        ended: list[float] = []
+        call.add_done_callback(partial(_unary_ended, load, ended, monotonic))
         try:
             response = await call
         except grpc.aio.AioRpcError as error:
-            ended_s = outgoing.ended_s
+            ended_s = ended[0]
             observation.failed(
                 method, record, error, latency_s=ended_s - now_s, timeout_s=timeout_s, now_s=ended_s
             )
@@ -54,18 +56,19 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
             # Collected unawaited, as grpc.aio would have it.
             cancel_collected(call.cancel, subchannel.loop)
             raise
-        observation.succeeded(method, record, outgoing.ended_s - now_s, outgoing.ended_s)
+        ended_s = ended[0]
+        observation.succeeded(method, record, ended_s - now_s, ended_s)
         return response
 
     return send
 
 
 def _unary_ended(
-    load: Load, outgoing: Outgoing, monotonic: Callable[[], float], _call: grpc.aio.Call
+    load: Load, ended: list[float], monotonic: Callable[[], float], _call: grpc.aio.Call
 ) -> None:
     """However it ended, and whether or not anybody awaits it."""
     load.in_flight -= 1
-    outgoing.ended_s = monotonic()
+    ended.append(monotonic())
 
 
 def _stream(method: Method, monotonic: Callable[[], float]) -> Send:

@@ -16,7 +16,7 @@ import grpc
 
 from discovery import call_status
 from discovery.outgoing import Outgoing, Send
-from discovery.serialization import Deserializer, deserialize
+from discovery.serialization import Deserializer, undeserialized
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -100,6 +100,8 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
                     self._suspended_on = run(coroutine.send, None)
         except StopIteration as returned:
             self._answer(returned.value)
+            if self._state is _ANSWERED:
+                return self._response
         except asyncio.CancelledError:
             self._settle(_CANCELLED)
         except GeneratorExit:
@@ -144,9 +146,9 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
 
     def _answer(self, message: Any) -> None:
         try:
-            self._response = deserialize(self._deserializer, message)
-        except grpc.aio.AioRpcError as error:
-            self._fail(error)
+            self._response = self._deserializer(message)
+        except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
+            self._fail(undeserialized(error))
             return
         if self._waiters is None and self._callbacks is None and self._driver is None:
             # `_settle`, where nobody else has to be told.

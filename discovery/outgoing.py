@@ -20,10 +20,10 @@ class Outgoing:
 
     `request` is the serialized message (for client streams an iterator of those, or None where
     the caller writes) and `headers` the metadata as sent. The current attempt, a call of grpc's
-    own, began at `now_s` and ended at `ended_s` (monotonic). `excluded` are the subchannels that
-    were tried; `opening` holds the attempts of a stream that may still be repeated. A hedge goes
-    `elsewhere`: only to an instance that isn't excluded. A stream that is over tells `ended`;
-    `record` tells of the call, where anybody listens.
+    own, began at `now_s` (monotonic). `excluded` are the subchannels that were tried; `opening`
+    holds the attempts of a stream that may still be repeated. A hedge goes `elsewhere`: only to an
+    instance that isn't excluded. A stream that is over tells `ended`; `record` tells of the call,
+    where anybody listens.
 
     Of a blocking call, `codec` are the program's serializer and deserializer, `begins` asks for
     attempts under way and not for their outcome, and `told` is told each of them.
@@ -37,7 +37,6 @@ class Outgoing:
     deadline_s: float | None = None
     elsewhere: bool = False
     ended: Callable[[], None] | None = None
-    ended_s: float = 0.0
     excluded: tuple[Connection, ...] = ()
     now_s: float = 0.0
     opening: Opening | None = None

@@ -33,13 +33,22 @@ def deserialize(
     try:
         return function(message)
     except Exception as error:
-        raise grpc.aio.AioRpcError(
-            grpc.StatusCode.INTERNAL,
-            grpc.aio.Metadata(),
-            trailing or grpc.aio.Metadata(),
-            "Exception deserializing response!",
-            repr(error),
-        ) from error
+        raise undeserialized(error, trailing) from error
+
+
+def undeserialized(
+    error: Exception, trailing: grpc.aio.Metadata | None = None
+) -> grpc.aio.AioRpcError:
+    """The status of a call whose response was none."""
+    failure = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL,
+        grpc.aio.Metadata(),
+        trailing or grpc.aio.Metadata(),
+        "Exception deserializing response!",
+        repr(error),
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def unchanged(message: Any) -> Any:

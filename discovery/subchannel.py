@@ -82,7 +82,8 @@ class Subchannel:
     def multicallable(self, method: Method) -> Any:
         """The instance's own multicallable of a method, in raw bytes; made once."""
         factory: Any = getattr(self._native, method.kind.value)
-        made = factory(method.path, None, None, _registered_method=method.registered)
+        # Its method, bound: through the object, each call would pay for a dict of its keywords.
+        made = factory(method.path, None, None, _registered_method=method.registered).__call__
         self.multicallables[method] = made
         return made
 

@@ -14,6 +14,8 @@ def p2c_peak_ewma(candidates: Sequence[CandidateT], rng: random.Random) -> Picke
     """Finagle's P2C: two distinct random candidates, the lower load wins; flat in their number."""
     usable = tuple(candidates)
     number = len(usable)
+    loads = tuple(one.load for one in usable)
+    alike = len({one.instance.weight for one in usable}) <= 1
     random_float = rng.random
     # As a rule nobody is cold, and a pick pays one comparison.
     cold_until_s = slow_start.until_s(one.load for one in usable)
@@ -29,12 +31,14 @@ def p2c_peak_ewma(candidates: Sequence[CandidateT], rng: random.Random) -> Picke
         second = int(random_float() * (number - 1))
         if second >= first:
             second += 1
-        one, other = usable[first], usable[second]
-        load, other_load = one.load.value(now_s), other.load.value(now_s)
+        load, other_load = loads[first].value(now_s), loads[second].value(now_s)
         if now_s < cold_until_s:
-            load *= slow_start.share(other.load, now_s)
-            other_load *= slow_start.share(one.load, now_s)
-        # load / (weight x share) on both sides, multiplied out.
-        return one if load * other.instance.weight <= other_load * one.instance.weight else other
+            load *= slow_start.share(loads[second], now_s)
+            other_load *= slow_start.share(loads[first], now_s)
+        if not alike:
+            # load / (weight x share) on both sides, multiplied out.
+            load *= usable[second].instance.weight
+            other_load *= usable[first].instance.weight
+        return usable[first if load <= other_load else second]
 
     return pick
