@@ -20,12 +20,18 @@ from scripts.benchmarks import soak as soaks
 from scripts.benchmarks.checkout_report import CheckoutReport
 from scripts.benchmarks.coordination_report import CoordinationReport
 from scripts.benchmarks.counters import CHANNELZ
+from scripts.benchmarks.discovery import row as discovery_row
+from scripts.benchmarks.discovery.measuring import PAIRS, Bench
+from scripts.benchmarks.discovery.row import Row
+from scripts.benchmarks.discovery.rows import MEASURES
+from scripts.benchmarks.discovery.table import table
 from scripts.benchmarks.half import OrderFailedError
 from scripts.benchmarks.orders import read_demand
 from scripts.benchmarks.skeleton_cluster import SkeletonStartError
 from scripts.benchmarks.soak_report import SoakReport
 from scripts.benchmarks.soak_sample import Sample
 from scripts.replay.cluster import StartError
+from scripts.tools.commands import SetupError
 from scripts.tools.places import ROOT
 
 FOLDER = ROOT / ".run" / "bench"
@@ -176,6 +182,41 @@ async def _soak(plan: soaks.Plan, folder: Path) -> SoakReport:
 
         found = await soaks.run(plan, folder, clock=clock, tell=tell)
     return SoakReport(plan, found, machine.conditions(before, machine.moment()))
+
+
+@app.command()
+def discovery(
+    row: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(MEASURES)}; may be repeated.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of a comparison.")] = PAIRS,
+    seed: Annotated[int, typer.Option(help="Chooses whose turn it is.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
+) -> None:
+    """Calls through discovery, beside the same calls through what grpc.aio has itself.
+
+    With some rows only, FILE keeps those that it has of others.
+    """
+    bench = Bench(folder / "discovery", clock, random.Random(seed), pairs)
+    names = row or list(MEASURES)
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASURES)}")
+    rows: list[Row] = []
+    for name in names:
+        console.print(f"measuring {name}")
+        try:
+            rows += asyncio.run(MEASURES[name](bench))
+        except (StartError, SetupError) as error:
+            console.print(f"[red]{error}[/red]")
+            sys.exit(EXIT_NOT_MEASURED)
+        except KeyboardInterrupt:
+            console.print("stopped")
+            sys.exit(EXIT_INTERRUPTED)
+        if json is not None:
+            discovery_row.write(json, rows)
+    console.print(table(rows))
 
 
 def _tell(row: checkouts.Row) -> None:

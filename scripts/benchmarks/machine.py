@@ -59,3 +59,12 @@ def cpu_s(pids: Iterable[int]) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[_USER]) + int(fields[_SYSTEM])
     return ticks / _TICKS_PER_S
+
+
+def resident_kib() -> int:
+    """Memory of this process that is in use and in memory, in KiB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmRSS":
+            return int(value.split()[0])
+    raise OSError("/proc/self/status tells no VmRSS")

@@ -124,7 +124,7 @@ class ConsulAgent:
             self._line_came.notify_all()
 
     def _choose_ports(self) -> None:
-        self.http_port, self._rpc_port, self._serf_port = _free_ports(3)
+        self.http_port, self._rpc_port, self._serf_port = free_ports(3)
 
     def _settings(self) -> list[str]:
         http, https = (-1, self.http_port) if self._tls else (self.http_port, -1)
@@ -145,7 +145,7 @@ class ConsulAgent:
         ]
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     """Ports nobody holds now, for TCP and (serf) UDP; another process may still be quicker."""
     sockets = [socket.socket() for _ in range(number)]
     try:

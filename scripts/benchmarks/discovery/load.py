@@ -1,0 +1,99 @@
+"""Calls through one stack: so many at once, or so many a second, and how they ended."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from discovery.clock import Clock
+
+OK = "OK"
+# Sends one call and answers, or raises an AioRpcError.
+Send = Callable[[], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Turn:
+    """Calls that were made one way. `ended` is when each began, took and how it ended."""
+
+    cpu_s: float = 0.0
+    elapsed_s: float = 0.0
+    ended: list[tuple[float, float, str]] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        return len(self.ended)
+
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """How many calls ended with each status."""
+        return Counter(code for _, _, code in self.ended)
+
+    @property
+    def failed(self) -> int:
+        return sum(code != OK for _, _, code in self.ended)
+
+    @property
+    def latencies_ms(self) -> Sequence[float]:
+        """Of all of them, however they ended."""
+        return [1_000 * took_s for _, took_s, _ in self.ended]
+
+
+async def closed(send: Send, *, calls: int, concurrency: int, clock: Clock) -> Turn:
+    """That many calls, so many at once; each caller begins its next one when one has ended.
+
+    `cpu_s` is the processor time of this process with all its threads.
+    """
+    turn = Turn()
+
+    async def call_again(number: int) -> None:
+        for _ in range(number):
+            await _send(send, clock.monotonic(), turn, clock)
+
+    began_s, cpu_began_s = clock.monotonic(), time.process_time()
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(concurrency):
+            callers.create_task(call_again(calls // concurrency))
+    turn.cpu_s = time.process_time() - cpu_began_s
+    turn.elapsed_s = clock.monotonic() - began_s
+    return turn
+
+
+async def steady(
+    send: Send,
+    *,
+    rate_per_s: float,
+    window_s: float,
+    clock: Clock,
+    until: asyncio.Event | None = None,
+) -> Turn:
+    """A call every 1 / rate seconds, whatever became of those before, for the window or `until`.
+
+    A call's time counts from when it was due, so a client that falls behind hides nothing.
+    """
+    turn = Turn()
+    began_s = clock.monotonic()
+    async with asyncio.TaskGroup() as calls:
+        for number in range(int(rate_per_s * window_s)):
+            due_s = began_s + number / rate_per_s
+            if due_s > clock.monotonic():
+                await clock.sleep(due_s - clock.monotonic())
+            if until is not None and until.is_set():
+                break
+            calls.create_task(_send(send, due_s, turn, clock))
+    turn.elapsed_s = clock.monotonic() - began_s
+    return turn
+
+
+async def _send(send: Send, due_s: float, turn: Turn, clock: Clock) -> None:
+    try:
+        await send()
+    except grpc.aio.AioRpcError as error:
+        code = error.code().name
+    else:
+        code = OK
+    turn.ended.append((due_s, clock.monotonic() - due_s, code))
