@@ -3,8 +3,9 @@
 import asyncio
 import random
 import sys
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
 
@@ -15,18 +16,22 @@ from rich.console import Console
 from discovery.clock import SystemClock
 from scripts.benchmarks import checkout as checkouts
 from scripts.benchmarks import coordination as coordinations
-from scripts.benchmarks import machine, skeleton_cluster, suite
+from scripts.benchmarks import machine, suite
 from scripts.benchmarks import soak as soaks
-from scripts.benchmarks.checkout_report import CheckoutReport
+from scripts.benchmarks.checkout import Bench
+from scripts.benchmarks.comparison import Plan, Row
 from scripts.benchmarks.coordination_report import CoordinationReport
 from scripts.benchmarks.counters import CHANNELZ
 from scripts.benchmarks.discovery import row as discovery_row
-from scripts.benchmarks.discovery.measuring import PAIRS, Bench
-from scripts.benchmarks.discovery.row import Row
+from scripts.benchmarks.discovery.measuring import PAIRS
+from scripts.benchmarks.discovery.measuring import Bench as DiscoveryBench
+from scripts.benchmarks.discovery.row import Row as DiscoveryRow
 from scripts.benchmarks.discovery.rows import MEASURES
 from scripts.benchmarks.discovery.table import table
 from scripts.benchmarks.half import OrderFailedError
 from scripts.benchmarks.orders import read_demand
+from scripts.benchmarks.peers import PeerMissingError
+from scripts.benchmarks.report import Report
 from scripts.benchmarks.skeleton_cluster import SkeletonStartError
 from scripts.benchmarks.soak_report import SoakReport
 from scripts.benchmarks.soak_sample import Sample
@@ -35,13 +40,38 @@ from scripts.tools.commands import SetupError
 from scripts.tools.places import ROOT
 
 FOLDER = ROOT / ".run" / "bench"
+CONCURRENCIES = {"floor": (1, 8, 32, 64), "peers": (32,), "stored": (32,)}
+STORED = (1_000, 100_000, 1_000_000)
 EXIT_BROKEN = 1
 EXIT_NOT_MEASURED = 2
 EXIT_INTERRUPTED = 130
 
+NOT_MEASURED = (
+    StartError,
+    SkeletonStartError,
+    PeerMissingError,
+    OrderFailedError,
+    soaks.CallerEndedError,
+)
+
 app = typer.Typer()
 console = Console()
 clock = SystemClock()
+
+
+class Database(StrEnum):
+    """Where the suite, and whom it is compared with, keep their data."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+class Against(StrEnum):
+    """What the suite is compared with."""
+
+    FLOOR = "floor"
+    PEERS = "peers"
+    STORED = "stored"
 
 
 @app.callback()
@@ -51,21 +81,28 @@ def bench() -> None:
 
 @app.command()
 def checkout(
+    against: Annotated[
+        list[Against] | None, typer.Option(help="Compare with this alone; may be repeated.")
+    ] = None,
+    database: Annotated[
+        list[Database] | None, typer.Option(help="On this alone; may be repeated.")
+    ] = None,
     concurrency: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders at once; may be repeated.")
     ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 500,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, with a turn of everybody.")] = 12,
     stored: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders stored before; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write, or add, the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
-    """Orders a second and latencies, against the same calls and commits with nothing else."""
-    plan = checkouts.Plan(concurrency or (1, 8, 32, 64), orders, rounds, sorted(stored or ()))
-    _report(_checkout(plan, folder, random.Random(seed)), json)
+    """Orders a second and latencies, against a floor, against peers, and with orders stored."""
+    wanted = [(one, where) for one in against or Against for where in database or Database]
+    plans = {one: Plan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against}
+    _report(_checkout(wanted, plans, stored or STORED, folder, random.Random(seed)), json)
 
 
 @app.command()
@@ -112,7 +149,7 @@ def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) ->
     """Measure, print, and write."""
     try:
         report = uvloop.run(measuring)
-    except (StartError, SkeletonStartError, OrderFailedError, soaks.CallerEndedError) as error:
+    except NOT_MEASURED as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_MEASURED)
     except KeyboardInterrupt:
@@ -124,30 +161,37 @@ def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) ->
     return report
 
 
-async def _checkout(plan: checkouts.Plan, folder: Path, rng: random.Random) -> CheckoutReport:
+async def _checkout(
+    wanted: Sequence[tuple[Against, Database]],
+    plans: Mapping[Against, Plan],
+    stored: Sequence[int],
+    folder: Path,
+    rng: random.Random,
+) -> Report:
     before = machine.moment()
-    rows = []
-    async with AsyncExitStack() as stack:
-        status = stack.enter_context(console.status("starting the suite and the floor"))
+    found = []
+    with console.status("reading baskets") as status:
         demand = await asyncio.to_thread(read_demand)
-        skeletons = await stack.enter_async_context(skeleton_cluster.running(folder / "floor"))
-        ours = await stack.enter_async_context(
-            suite.opened(folder / "suite", demand, clock=clock, rng=rng)
-        )
-        floor = await stack.enter_async_context(skeleton_cluster.called(skeletons))
-        for wanted in plan.stored or (0,):
-            stored = 0
-            if wanted:
-                status.update(f"storing {wanted:,} orders")
-                originals = demand.requests(min(wanted, len(demand.baskets)), rng)
-                stored = await ours.store(wanted, originals)
-            status.update("placing orders")
-            async for row in checkouts.rows(
-                ours.half(), floor, demand, plan, stored=stored, clock=clock, rng=rng
-            ):
-                rows.append(row)
-                _tell(row)
-    return CheckoutReport(plan, rows, machine.conditions(before, machine.moment()))
+        for against, database in wanted:
+            bench = Bench(folder, demand, plans[against], clock, rng, status.update)
+            postgres = database is Database.POSTGRES
+            async with aclosing(_rows(against, bench, stored, postgres=postgres)) as rows:
+                async for row in rows:
+                    found.append(row)
+                    _tell(row)
+    return Report(found, machine.conditions(before, machine.moment()))
+
+
+def _rows(
+    against: Against, bench: Bench, stored: Sequence[int], *, postgres: bool
+) -> AsyncGenerator[Row]:
+    match against:
+        case Against.FLOOR:
+            return checkouts.with_floor(bench, postgres=postgres)
+        case Against.PEERS:
+            return checkouts.with_peers(bench, postgres=postgres)
+        case Against.STORED:
+            return checkouts.with_stored(bench, stored, postgres=postgres)
 
 
 async def _coordination(
@@ -159,7 +203,14 @@ async def _coordination(
         status = stack.enter_context(console.status("starting the suite"))
         demand = await asyncio.to_thread(read_demand)
         ours = await stack.enter_async_context(
-            suite.opened(folder / "suite", demand, clock=clock, rng=rng, environment=CHANNELZ)
+            suite.opened(
+                folder / "suite",
+                demand,
+                suite.Kind(postgres=False),
+                clock=clock,
+                rng=rng,
+                environment=CHANNELZ,
+            )
         )
         instruments = await stack.enter_async_context(coordinations.instruments(ours, clock=clock))
         status.update("placing orders")
@@ -198,12 +249,12 @@ def discovery(
 
     With some rows only, FILE keeps those that it has of others.
     """
-    bench = Bench(folder / "discovery", clock, random.Random(seed), pairs)
+    bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
     names = row or list(MEASURES)
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
         raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASURES)}")
-    rows: list[Row] = []
+    rows: list[DiscoveryRow] = []
     for name in names:
         console.print(f"measuring {name}")
         try:
@@ -219,10 +270,10 @@ def discovery(
     console.print(table(rows))
 
 
-def _tell(row: checkouts.Row) -> None:
+def _tell(row: Row) -> None:
     console.print(
-        f"{row.stored:,} stored, {row.concurrency} at once:"
-        f" {row.suite.orders_per_s.median:,.0f} orders/s, {row.ratio.median:.2f} of the floor"
+        f"{row.name}: {row.ours.orders_per_s.median:,.0f} orders/s,"
+        f" {row.ratio.median:.2f} of {row.baseline.orders_per_s.median:,.0f}"
     )
 
 

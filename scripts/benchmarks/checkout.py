@@ -1,133 +1,105 @@
-"""Checkouts through the suite and through the floor, in interleaved rounds.
+"""What checkouts are compared with: the floor, fewer stored orders, and peers.
 
-Each round has a turn of the suite and two of the floor, in an order drawn by lot, so that what
-changes on the machine in the meantime meets them all alike; the floor's second turn divided by
-its first shows how far apart two measurements of one thing lie.
+Each comparison has its halves run side by side, on one database, for as long as it takes.
 """
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from statistics import median
+from pathlib import Path
 
 from discovery.clock import Clock
-from scripts.benchmarks.estimates import Estimate, estimate, percentile
-from scripts.benchmarks.half import CALLER, Half, Turn, take_turn
+from scripts.benchmarks import peers, skeleton_cluster, suite
+from scripts.benchmarks.comparison import Claim, Plan, Row, rows
+from scripts.benchmarks.half import Half
 from scripts.benchmarks.orders import Demand
+from scripts.benchmarks.suite import Kind
 
-PERCENTILES = (50, 95, 99)
-# Of the turn's own orders: connections, caches and prepared statements are there afterwards.
-WARM_UP_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for: `orders` a turn, `rounds` for each concurrency.
-
-    And all of that for each number of `stored` orders, or without any where there is none.
-    """
-
-    concurrencies: Sequence[int]
-    orders: int
-    rounds: int
-    stored: Sequence[int] = ()
+FLOOR_TARGET = 0.7
+STORED_TARGET = 0.9
+PEER_TARGET = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """Three turns that belong together."""
+class Bench:
+    """What every comparison works with; it keeps logs and databases in `folder`."""
 
-    suite: Turn
-    floor: Turn
-    floor_again: Turn
+    folder: Path
+    demand: Demand
+    plan: Plan
+    clock: Clock
+    rng: random.Random
+    tell: Callable[[str], None]
 
+    async def compare(self, halves: Sequence[Half], claims: Sequence[Claim]) -> AsyncGenerator[Row]:
+        """The rows of the claims. Raises OrderFailedError."""
+        self.tell("placing orders")
+        async for row in rows(
+            halves, claims, self.demand, self.plan, clock=self.clock, rng=self.rng
+        ):
+            yield row
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One half at one concurrency; latencies of all its orders, in ms, by percentile.
-
-    `cpu_ms_per_order` is by service and, as `total`, of all of them without the caller;
-    `idle_cores` is how many processors they keep busy while the other half has its turn.
-    """
-
-    orders_per_s: Estimate
-    latency_ms: dict[int, float]
-    cpu_ms_per_order: dict[str, float]
-    idle_cores: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Everything about one concurrency. `ratio` is suite by floor, of orders a second.
-
-    `stored` is how many orders the suite had before.
-    """
-
-    stored: int
-    concurrency: int
-    suite: Side
-    floor: Side
-    ratio: Estimate
-    floor_ratio: Estimate
+    async def suite(self, stack: AsyncExitStack, kind: Kind, name: str = "suite") -> Half:
+        """Ours, for as long as `stack`. Raises StartError."""
+        what = f" with {kind.stored:,} orders stored" if kind.stored else ""
+        self.tell(f"starting the suite on {kind.database}{what}")
+        folder = self.folder / f"suite-{kind.database}-{kind.stored}"
+        running = await stack.enter_async_context(
+            suite.opened(folder, self.demand, kind, clock=self.clock, rng=self.rng)
+        )
+        return running.half(name)
 
 
-async def rows(
-    suite: Half,
-    floor: Half,
-    demand: Demand,
-    plan: Plan,
-    *,
-    stored: int,
-    clock: Clock,
-    rng: random.Random,
-) -> AsyncIterator[Row]:
-    """A row for each concurrency, as it is done. Raises OrderFailedError."""
-
-    async def turn(half: Half, concurrency: int, share: float = 1.0) -> Turn:
-        requests = demand.requests(max(1, int(plan.orders * share)), rng)
-        idle = suite if half is floor else floor
-        return await take_turn(half, requests, concurrency=concurrency, idle=idle, clock=clock)
-
-    for concurrency in plan.concurrencies:
-        for half in (floor, suite):
-            await turn(half, concurrency, WARM_UP_SHARE)
-        rounds = []
-        for _ in range(plan.rounds):
-            turns = {}
-            for name in rng.sample(("suite", "floor", "floor_again"), 3):
-                turns[name] = await turn(suite if name == "suite" else floor, concurrency)
-            rounds.append(Round(**turns))
-        yield summarize(concurrency, rounds, stored=stored)
+async def with_floor(bench: Bench, *, postgres: bool) -> AsyncGenerator[Row]:
+    """The same calls and commits with nothing else: what no way of doing a checkout could save."""
+    kind = Kind(postgres)
+    async with AsyncExitStack() as stack:
+        bench.tell("starting the floor")
+        skeletons = await stack.enter_async_context(
+            skeleton_cluster.running(bench.folder / f"floor-{kind.database}", postgres=postgres)
+        )
+        ours = await bench.suite(stack, kind)
+        floor = await stack.enter_async_context(skeleton_cluster.called(skeletons))
+        claim = Claim(f"of the floor on {kind.database}", ours.name, floor.name, FLOOR_TARGET)
+        async for row in bench.compare([ours, floor], [claim]):
+            yield row
 
 
-def summarize(concurrency: int, rounds: Sequence[Round], *, stored: int = 0) -> Row:
-    """The rounds of one concurrency as a row."""
+async def with_stored(
+    bench: Bench, stored: Sequence[int], *, postgres: bool
+) -> AsyncGenerator[Row]:
+    """More and more orders stored before, against the fewest."""
+    async with AsyncExitStack() as stack:
+        halves = [
+            await bench.suite(stack, Kind(postgres, number), f"{number:,} stored")
+            for number in sorted(stored)
+        ]
+        database = Kind(postgres).database
+        claims = [
+            Claim(f"{half.name} on {database}", half.name, halves[0].name, STORED_TARGET)
+            for half in halves[1:]
+        ]
+        async for row in bench.compare(halves, claims):
+            yield row
 
-    def ratio(of: Callable[[Round], Turn], by: Callable[[Round], Turn]) -> Estimate:
-        return estimate([of(one).orders_per_s / by(one).orders_per_s for one in rounds])
 
-    suites = [one.suite for one in rounds]
-    floors = [turn for one in rounds for turn in (one.floor, one.floor_again)]
-    return Row(
-        stored=stored,
-        concurrency=concurrency,
-        suite=_side(suites, others=floors),
-        floor=_side(floors, others=suites),
-        ratio=ratio(lambda one: one.suite, lambda one: one.floor),
-        floor_ratio=ratio(lambda one: one.floor_again, lambda one: one.floor),
-    )
-
-
-def _side(turns: Sequence[Turn], *, others: Sequence[Turn]) -> Side:
-    latencies_ms = [1_000 * latency_s for turn in turns for latency_s in turn.latencies_s]
-    cpu_ms = {
-        name: sum(turn.cpu_ms[name] for turn in turns) / len(latencies_ms)
-        for name in turns[0].cpu_ms
-    }
-    services_ms = sum(spent for name, spent in cpu_ms.items() if name != CALLER)
-    return Side(
-        orders_per_s=estimate([turn.orders_per_s for turn in turns]),
-        latency_ms={percent: percentile(latencies_ms, percent) for percent in PERCENTILES},
-        cpu_ms_per_order={**cpu_ms, "total": services_ms},
-        idle_cores=median(turn.idle_cores for turn in others),
-    )
+async def with_peers(bench: Bench, *, postgres: bool) -> AsyncGenerator[Row]:
+    """The same saga on engines of others, four steps that do nothing. Raises PeerMissingError."""
+    kind = Kind(postgres)
+    async with AsyncExitStack() as stack:
+        bench.tell("starting the peers")
+        python = await asyncio.to_thread(peers.ensure_installed)
+        folder = bench.folder / f"dbos-{kind.database}"
+        others = [
+            await stack.enter_async_context(peers.dbos(python, folder, postgres=postgres)),
+            await stack.enter_async_context(peers.temporal(python, bench.folder / "temporal")),
+        ]
+        ours = await bench.suite(stack, kind)
+        claims = [
+            Claim(f"of {other.name}, ours on {kind.database}", ours.name, other.name, PEER_TARGET)
+            for other in others
+        ]
+        async for row in bench.compare([ours, *others], claims):
+            yield row

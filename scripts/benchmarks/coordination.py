@@ -16,7 +16,7 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 import discovery
 from discovery.clock import Clock
-from scripts.benchmarks.checkout import PERCENTILES, WARM_UP_SHARE
+from scripts.benchmarks.comparison import PERCENTILES, WARM_UP_SHARE
 from scripts.benchmarks.counters import Messages, commits
 from scripts.benchmarks.estimates import Estimate, estimate, percentile
 from scripts.benchmarks.half import CALLER, Half, Turn, take_turn
@@ -112,7 +112,7 @@ async def instruments(suite: Suite, *, clock: Clock) -> AsyncIterator[Instrument
         ]
         yield Instruments(
             messages=await stack.enter_async_context(Messages(endpoints)),
-            data=suite.data,
+            data=suite.folder / "data",
             lag=await stack.enter_async_context(metered(feeds, clock=clock)),
             clock=clock,
         )
@@ -150,13 +150,12 @@ async def take(
     concurrency: int,
 ) -> Counted:
     """One turn, with the counters read around it. Raises OrderFailedError."""
-    nobody = Half("nobody", suite.place, {})
     lag, data = instruments.lag, instruments.data
     messages, committed = await instruments.messages.read(), commits(data, STORES)
     lag.take()
     heard = lag.messages
     turn = await take_turn(
-        suite, requests, concurrency=concurrency, idle=nobody, clock=instruments.clock
+        suite, requests, concurrency=concurrency, idle=[], clock=instruments.clock
     )
     await instruments.clock.sleep(SETTLE_S)
     now = commits(data, STORES)
@@ -191,8 +190,8 @@ def _side(counted: Sequence[Counted]) -> Side:
     lags_ms = [each for one in counted for each in one.lags_ms]
     orders = len(latencies_ms)
     committed = {store: sum(one.commits[store] for one in counted) / orders for store in STORES}
-    services_ms = sum(
-        spent for one in counted for name, spent in one.turn.cpu_ms.items() if name != CALLER
+    services_s = sum(
+        spent.all_s for one in counted for name, spent in one.turn.spent.items() if name != CALLER
     )
     return Side(
         orders_per_s=estimate([one.turn.orders_per_s for one in counted]),
@@ -200,5 +199,5 @@ def _side(counted: Sequence[Counted]) -> Side:
         lag_ms={percent: percentile(lags_ms, percent) for percent in PERCENTILES},
         messages_per_order=sum(one.messages for one in counted) / orders,
         commits_per_order={**committed, "total": sum(committed.values())},
-        cpu_ms_per_order=services_ms / orders,
+        cpu_ms_per_order=1_000 * services_s / orders,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.benchmarks.checkout import PERCENTILES
+from scripts.benchmarks.comparison import PERCENTILES
 from scripts.benchmarks.coordination import Plan, Row, Side
 from scripts.benchmarks.estimates import as_text
 from scripts.benchmarks.machine import Conditions

@@ -1,4 +1,4 @@
-"""One of the two things that are compared, and a turn: some orders through it, timed.
+"""One of the things that are compared, and a turn: some orders through it, timed.
 
 A half is anything that takes an order and answers when it is settled.
 """
@@ -12,6 +12,7 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 from discovery.clock import Clock
 from scripts.benchmarks import machine
+from scripts.benchmarks.machine import Spent
 
 CALL_TIMEOUT_S = 60.0
 # The name under which a half bills the process that places its orders: this one.
@@ -24,24 +25,28 @@ class OrderFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """`place` returns when the order is settled; `processes` are those that are billed, by name."""
+    """`place` returns when the order is settled; `processes` are those that are billed, by name.
+
+    `share` is how much of the others' orders a turn has, where a half is slower by so much.
+    """
 
     name: str
     place: Callable[[CreateOrderRequest], Awaitable[None]]
     processes: Mapping[str, Sequence[int]]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What some orders took: `cpu_ms` is processor time of each service for all of them.
+    """What some orders took: `spent` is processor time of each service for all of them.
 
-    `idle_cores` is how many processors the services of the other half kept busy meanwhile.
+    `idle_cores` is how many processors the services of every other half kept busy meanwhile.
     """
 
     elapsed_s: float
     latencies_s: Sequence[float]
-    cpu_ms: Mapping[str, float]
-    idle_cores: float
+    spent: Mapping[str, Spent]
+    idle_cores: Mapping[str, float]
 
     @property
     def orders_per_s(self) -> float:
@@ -53,10 +58,10 @@ async def take_turn(
     requests: Sequence[CreateOrderRequest],
     *,
     concurrency: int,
-    idle: Half,
+    idle: Sequence[Half],
     clock: Clock,
 ) -> Turn:
-    """Place all the orders, so many at once, while `idle` has no turn. Raises OrderFailedError."""
+    """Place all the orders, so many at once, while `idle` have no turn. Raises OrderFailedError."""
     latencies_s: list[float] = []
 
     async def work(queue: Iterator[CreateOrderRequest]) -> None:
@@ -66,7 +71,7 @@ async def take_turn(
             latencies_s.append(clock.monotonic() - placed_s)
 
     queue = iter(requests)
-    cpu_before_s, idle_before_s = _cpu_s(half), _services_s(idle)
+    before, idle_before_s = _spent(half), [_services_s(other) for other in idle]
     started_s = clock.monotonic()
     try:
         async with asyncio.TaskGroup() as group:
@@ -75,18 +80,25 @@ async def take_turn(
     except* (OrderFailedError, grpc.aio.AioRpcError) as errors:
         raise OrderFailedError(f"the {half.name} failed: {errors.exceptions[0]}") from errors
     elapsed_s = clock.monotonic() - started_s
-    cpu_after_s, idle_after_s = _cpu_s(half), _services_s(idle)
+    after, idle_after_s = _spent(half), [_services_s(other) for other in idle]
     return Turn(
         elapsed_s=elapsed_s,
         latencies_s=latencies_s,
-        cpu_ms={name: 1_000 * (cpu_after_s[name] - cpu_before_s[name]) for name in cpu_after_s},
-        idle_cores=(idle_after_s - idle_before_s) / elapsed_s,
+        spent={name: after[name].since(before[name]) for name in after},
+        idle_cores={
+            other.name: (after_s - before_s) / elapsed_s
+            for other, before_s, after_s in zip(idle, idle_before_s, idle_after_s, strict=True)
+        },
     )
 
 
-def _cpu_s(half: Half) -> dict[str, float]:
-    return {name: machine.cpu_s(pids) for name, pids in half.processes.items()}
+def _spent(half: Half) -> dict[str, Spent]:
+    # Everything here is a child of the caller, so its children are not its own.
+    return {
+        name: machine.spent(pids, with_children=name != CALLER)
+        for name, pids in half.processes.items()
+    }
 
 
 def _services_s(half: Half) -> float:
-    return sum(spent_s for name, spent_s in _cpu_s(half).items() if name != CALLER)
+    return sum(spent.all_s for name, spent in _spent(half).items() if name != CALLER)

@@ -1,13 +1,14 @@
 """What the Linux kernel counts: processor time of processes, and how quiet the machine was."""
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# Fields of /proc/<pid>/stat behind the name of the program (proc(5), fields 14 and 15).
-_USER, _SYSTEM = 11, 12
+# Fields of /proc/<pid>/stat behind the name of the program (proc(5), fields 14 to 17).
+_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 11, 12, 13, 14
 # Fields of the first line of /proc/stat; guests' time is within the first two.
 _STEAL, _COUNTED = 7, 8
 
@@ -34,6 +35,22 @@ class Conditions:
     steal_percent: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Processor time so far: of all, and of each kind of thread that still runs, by its name."""
+
+    all_s: float
+    threads_s: Mapping[str, float]
+
+    def since(self, before: "Spent") -> "Spent":
+        """What was spent from an earlier moment to this one."""
+        threads_s = {
+            name: spent_s - before.threads_s.get(name, 0.0)
+            for name, spent_s in self.threads_s.items()
+        }
+        return Spent(self.all_s - before.all_s, threads_s)
+
+
 def moment() -> Moment:
     """How things stand now."""
     line = Path("/proc/stat").read_text().partition("\n")[0]
@@ -52,13 +69,22 @@ def conditions(before: Moment, after: Moment) -> Conditions:
     )
 
 
-def cpu_s(pids: Iterable[int]) -> float:
-    """User and system time of all threads, ended ones too. Raises OSError for who has ended."""
+def spent(pids: Iterable[int], *, with_children: bool = False) -> Spent:
+    """User and system time of all threads, ended ones too, and where wanted of their children.
+
+    A server that has a process for each connection is billed whole. Raises OSError for a process
+    of `pids` that has ended.
+    """
     ticks = 0
+    threads: Counter[str] = Counter()
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _stat(Path(f"/proc/{pid}/stat"))
         ticks += int(fields[_USER]) + int(fields[_SYSTEM])
-    return ticks / _TICKS_PER_S
+        threads.update(_threads(pid))
+        if with_children:
+            ticks += int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])
+            ticks += sum(_ticks(Path(f"/proc/{child}/stat")) for child in _children(pid))
+    return Spent(ticks / _TICKS_PER_S, {name: n / _TICKS_PER_S for name, n in threads.items()})
 
 
 def resident_kib() -> int:
@@ -68,3 +94,32 @@ def resident_kib() -> int:
         if name == "VmRSS":
             return int(value.split()[0])
     raise OSError("/proc/self/status tells no VmRSS")
+
+
+def _threads(pid: int) -> Counter[str]:
+    """Ticks by thread name; the numbers at its end, and what differs only by them, are one."""
+    ticks: Counter[str] = Counter()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
+        except FileNotFoundError:
+            continue
+        ticks[name.rstrip("0123456789-_")] += _ticks(task / "stat")
+    return ticks
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _ticks(stat: Path) -> int:
+    """User and system time; zero for what has ended meanwhile, which its parent then counts."""
+    try:
+        fields = _stat(stat)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(fields[_USER]) + int(fields[_SYSTEM])
+
+
+def _stat(stat: Path) -> list[str]:
+    return stat.read_text().rpartition(")")[2].split()

@@ -1,17 +1,18 @@
 """A process of the floor: the calls and the durable commits of a checkout, and nothing else.
 
-    python -m scripts.benchmarks.skeleton inventory|payment DATA
-    python -m scripts.benchmarks.skeleton order DATA INVENTORY PAYMENT
+    python -m scripts.benchmarks.skeleton inventory STORE
+    python -m scripts.benchmarks.skeleton payment STORE PROCESSOR
+    python -m scripts.benchmarks.skeleton order STORE INVENTORY PAYMENT
 
-It says its port on a line once it listens and serves until it is ended. INVENTORY and PAYMENT
-are what grpc.aio dials. Bytes go in and come out: there is no contract, no check, no retry,
-no saga that could go on elsewhere; only what no way of doing a checkout could leave out.
+It says its port on a line once it listens and serves until it is ended. STORE and PROCESSOR are
+URLs of databases, INVENTORY and PAYMENT are what grpc.aio dials. Bytes go in and come out: there
+is no contract, no check, no retry, no saga that could go on elsewhere; only what no way of doing a
+checkout could leave out.
 """
 
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -32,9 +33,9 @@ Handler = Callable[[bytes, Any], Awaitable[bytes]]
 Handlers = Mapping[str, Handler]
 
 
-def inventory_handlers(data: Path) -> Handlers:
+def inventory_handlers(url: str) -> Handlers:
     """Two calls, a commit each."""
-    store = SkeletonStore(data / "inventory.db")
+    store = SkeletonStore(url)
 
     def handler(kind: str) -> Handler:
         async def handle(request: bytes, _: Any) -> bytes:
@@ -46,10 +47,10 @@ def inventory_handlers(data: Path) -> Handlers:
     return {kind: handler(kind) for kind in ("Reserve", "Commit")}
 
 
-def payment_handlers(data: Path) -> Handlers:
+def payment_handlers(url: str, processor_url: str) -> Handlers:
     """Two calls: an intent, the processor's own commit, and the evidence."""
-    store = SkeletonStore(data / "payment.db")
-    processor = SkeletonStore(data / "processor.db")
+    store = SkeletonStore(url)
+    processor = SkeletonStore(processor_url)
 
     def handler(kind: str) -> Handler:
         async def handle(request: bytes, _: Any) -> bytes:
@@ -63,9 +64,9 @@ def payment_handlers(data: Path) -> Handlers:
     return {kind: handler(kind) for kind in ("Authorize", "Capture")}
 
 
-def order_handlers(data: Path, inventory: grpc.aio.Channel, payment: grpc.aio.Channel) -> Handlers:
+def order_handlers(url: str, inventory: grpc.aio.Channel, payment: grpc.aio.Channel) -> Handlers:
     """One call that makes four, with a commit before, between and after them."""
-    store = SkeletonStore(data / "order.db")
+    store = SkeletonStore(url)
     steps: list[tuple[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]]] = [
         (kind, channel.unary_unary(method_path(kind)))
         for channel, kind in (
@@ -91,12 +92,16 @@ def method_path(kind: str) -> str:
     return f"/{SERVICE}/{kind}"
 
 
-async def _serve(service: str, data: Path, targets: list[str]) -> None:
+def _handlers(service: str, url: str, others: list[str]) -> Handlers:
     if service == "order":
-        channels = [grpc.aio.insecure_channel(target, CHANNEL_OPTIONS) for target in targets]
-        handlers = order_handlers(data, *channels)
-    else:
-        handlers = {"inventory": inventory_handlers, "payment": payment_handlers}[service](data)
+        return order_handlers(
+            url, *(grpc.aio.insecure_channel(target, CHANNEL_OPTIONS) for target in others)
+        )
+    return payment_handlers(url, *others) if service == "payment" else inventory_handlers(url)
+
+
+async def _serve(service: str, url: str, others: list[str]) -> None:
+    handlers = _handlers(service, url, others)
     server = grpc.aio.server()
     methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         kind: grpc.unary_unary_rpc_method_handler(handler) for kind, handler in handlers.items()
@@ -112,4 +117,4 @@ async def _serve(service: str, data: Path, targets: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))
+    uvloop.run(_serve(sys.argv[1], sys.argv[2], sys.argv[3:]))

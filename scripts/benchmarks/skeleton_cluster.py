@@ -15,8 +15,10 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 from scripts.benchmarks.half import CALL_TIMEOUT_S, CALLER, Half
 from scripts.benchmarks.skeleton import CHANNEL_OPTIONS, method_path
+from scripts.replay import stores
 from scripts.tools.places import ROOT
 
+SERVICES = ("order", "inventory", "payment")
 INSTANCES = 2
 START_TIMEOUT_S = 60.0
 
@@ -27,10 +29,11 @@ class SkeletonStartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Skeletons:
-    """The running processes by service, and what a caller dials."""
+    """The running processes by service, what a caller dials, and where they keep their data."""
 
     target: str
     processes: Mapping[str, Sequence[int]]
+    urls: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,24 @@ class _Service:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Skeletons]:
-    """Start the processes on an empty `folder`. Raises SkeletonStartError."""
+async def running(folder: Path, *, postgres: bool = False) -> AsyncIterator[Skeletons]:
+    """Start the processes on an empty `folder`. Raises SkeletonStartError.
+
+    The processor has a file of its own on both databases, as it has in the suite.
+    """
     await asyncio.to_thread(_empty, folder)
-    async with AsyncExitStack() as stack:
+    processor = f"sqlite:///{folder / 'data' / 'processor'}.db"
+    async with (
+        stores.opened(folder, SERVICES, postgres=postgres) as urls,
+        AsyncExitStack() as stack,
+    ):
         inventory, payment = await asyncio.gather(
-            _start(stack, "inventory", folder), _start(stack, "payment", folder)
+            _start(stack, "inventory", urls["inventory"]),
+            _start(stack, "payment", urls["payment"], processor),
         )
-        order = await _start(stack, "order", folder, inventory.target, payment.target)
+        order = await _start(stack, "order", urls["order"], inventory.target, payment.target)
         processes = {"order": order.pids, "inventory": inventory.pids, "payment": payment.pids}
-        yield Skeletons(order.target, processes)
+        yield Skeletons(order.target, {**processes, **stores.server_processes(folder)}, urls)
 
 
 @asynccontextmanager
@@ -68,13 +79,12 @@ async def called(skeletons: Skeletons) -> AsyncIterator[Half]:
 
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for name in ("data", "logs"):
+        (folder / name).mkdir(parents=True)
 
 
-async def _start(stack: AsyncExitStack, service: str, folder: Path, *targets: str) -> _Service:
-    processes = [
-        stack.enter_context(_process(service, str(folder), *targets)) for _ in range(INSTANCES)
-    ]
+async def _start(stack: AsyncExitStack, service: str, *arguments: str) -> _Service:
+    processes = [stack.enter_context(_process(service, *arguments)) for _ in range(INSTANCES)]
     ports = [await _port(process, service) for process in processes]
     return _Service(
         target="ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports),

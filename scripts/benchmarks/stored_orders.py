@@ -2,169 +2,118 @@
 
 Some real orders are placed through the API, and their rows copied as often as it takes, with new
 ids: each copy is a whole order with its reservation, its payment, its ledger and its processor's
-entries, so the books balance over all of them. Placing a hundred thousand would take an hour.
-
-An id begins with its time (`ord_01a213c...`), of which the copies get earlier ones; of a UUID they
-get another beginning. Neither changes a length, so both can be replaced inside of messages, too.
+entries, so the books balance over all of them. Placing a million would take half a day.
 """
 
-import re
-import sqlite3
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
-# How an id of ours begins behind its kind, 28 of the 48 bits of its time, and how a UUID begins.
-_NAME = re.compile(
-    rb"(?P<time>(?<=_)[0-9a-f]{7}(?=[0-9a-f]{5}7[0-9a-f]{3}[89ab][0-9a-f]{15}))"
-    rb"|(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))"
-)
-# Odd, so that it maps 32 bits onto themselves: copies of a UUID lie far apart.
-_SCATTER = 2_654_435_761
-_CACHE_KIB = 200_000
+from sqlalchemy import Connection, create_engine, make_url, text
 
-Cell = str | bytes | int | float | None
-Names = Mapping[bytes, bytes]
+from scripts.benchmarks.stored_forms import SPEECHES, Forms, copying, form_of
+from scripts.benchmarks.stored_tables import SOURCES, TOTALS, Source
 
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A table, and which of its rows belong to orders.
-
-    Its column `numbered` goes on from the highest of the same name in `numbered_like`.
-    """
-
-    table: str
-    where: str = "true"
-    numbered: str = ""
-    numbered_like: str = ""
-
-
-_EVENT = _Source("event", "stream NOT LIKE 'itm_%'", "position", "event")
-_REQUEST = _Source("request", "method <> 'UpsertItems'")
-_SOURCES: Mapping[str, Sequence[_Source]] = {
-    "order": (_EVENT, _Source("order_view", "true", "position", "event"), _REQUEST),
-    "inventory": (
-        _EVENT,
-        _Source("reservation"),
-        _Source("reservation_line"),
-        _Source("stock_movement", "reservation_id <> ''", "sequence", "stock_movement"),
-        _REQUEST,
+# Rows of one transaction, so that neither a database nor its log has to hold all of them.
+CHUNK_ROWS = 200_000
+# Of our own copies nothing has to be checked, and nothing be durable before the last.
+_BEFORE = {
+    "sqlite": (
+        "PRAGMA journal_mode=OFF",
+        "PRAGMA synchronous=OFF",
+        "PRAGMA cache_size=-200000",
+        "PRAGMA temp_store=MEMORY",
     ),
-    "payment": (
-        _Source("payment"),
-        _Source("ledger_entry", "true", "sequence", "ledger_entry"),
-        _EVENT,
-        _REQUEST,
+    "postgresql": (
+        "SET session_replication_role = replica",
+        "SET synchronous_commit = off",
     ),
-    "processor": (_Source("processor_entry", "true", "sequence", "processor_entry"),),
 }
-# What is a maximum or a sum of the rows above.
-_COUNT = "UPDATE event_counter SET position = (SELECT max(position) FROM event)"
-_ADD_UP = """
-    UPDATE stock SET committed = moved.committed FROM (
-        SELECT sku, sum(committed_delta) AS committed FROM stock_movement GROUP BY sku
-    ) AS moved WHERE moved.sku = stock.sku
-"""
-_TOTALS = {
-    "order": (_COUNT,),
-    "inventory": (_COUNT, _ADD_UP),
-    "payment": (_COUNT,),
-    "processor": (),
-}
+# What a server would do in the minutes after, when it is measured. A service that opens a file as
+# its writer makes its journal a write-ahead log again.
+_AFTER = {"sqlite": (), "postgresql": ("VACUUM (ANALYZE)", "CHECKPOINT")}
 
 
-class StoredOrders:
-    """Knows the originals, and how often they were copied.
+def fill(urls: Mapping[str, str], orders: int) -> int:
+    """Copy what orders there are until they are at least so many; returns how many they are.
 
-    Made, and filled, while nobody else has the files under `data` open. Whatever orders there are
-    when it is made are the originals; they must all be settled.
+    `urls` are those of the services' databases and of the processor's, which nobody else uses.
+    All orders must be settled, none be a copy, and the customer summary have taken them in.
     """
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._rows: dict[tuple[str, str], Sequence[Sequence[Cell]]] = {}
-        self._copies = 0
-        for store, sources in _SOURCES.items():
-            with closing(_open(data, store)) as connection:
-                for source in sources:
-                    query = f"SELECT * FROM {source.table} WHERE {source.where}"  # noqa: S608
-                    self._rows[store, source.table] = connection.execute(query).fetchall()
-        self.originals = len(self._rows["order", "order_view"])
-
-    def fill(self, orders: int) -> int:
-        """Copy until originals and copies are at least so many; returns how many they are."""
-        done, self._copies = self._copies, max(self._copies, -(-orders // self.originals) - 1)
-        for store, sources in _SOURCES.items():
-            with closing(_open(self._data, store)) as connection:
-                connection.execute("BEGIN")
-                # Before anything is written, or the second table would go on from the first.
-                shifts = [self._shifts(connection, store, source) for source in sources]
-                for source, shift in zip(sources, shifts, strict=True):
-                    self._copy(connection, store, source, range(done, self._copies), shift)
-                for total in _TOTALS[store]:
-                    connection.execute(total)
-                connection.execute("COMMIT")
-        return self.originals * (1 + self._copies)
-
-    def _shifts(self, connection: sqlite3.Connection, store: str, source: _Source) -> range:
-        """What is added to the numbers of one copy after another."""
-        if not source.numbered:
-            return range(1)
-        numbers = [int(row[0] or 0) for row in self._rows[store, source.numbered_like]]
-        query = f"SELECT max({source.numbered}) FROM {source.numbered_like}"  # noqa: S608
-        (highest,) = connection.execute(query).fetchone()
-        span = max(numbers) - min(numbers) + 1
-        return range(1 + highest - min(numbers), sys.maxsize, span)
-
-    def _copy(
-        self,
-        connection: sqlite3.Connection,
-        store: str,
-        source: _Source,
-        copies: Sequence[int],
-        shifts: range,
-    ) -> None:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({source.table})")]
-        places = ", ".join("?" for _ in columns)
-        insert = f"INSERT INTO {source.table} VALUES ({places})"  # noqa: S608
-        forms = [[_form(cell) for cell in row] for row in self._rows[store, source.table]]
-        for index, copy in enumerate(copies):
-            names = _names(copy + 1)
-            rows = [[form(names) for form in row] for row in forms]
-            if source.numbered:
-                place = columns.index(source.numbered)
-                for row in rows:
-                    row[place] = int(row[place] or 0) + shifts[index]
-            connection.executemany(insert, rows)
+    with ExitStack() as stack:
+        connections = {store: stack.enter_context(_connected(urls[store])) for store in SOURCES}
+        originals = _number(connections["order"], "SELECT count(*) FROM order_view")
+        copies = max(0, -(-orders // originals) - 1)
+        with ThreadPoolExecutor() as pool:
+            for done in [
+                pool.submit(_copy, connections[store], SOURCES[store], copies) for store in SOURCES
+            ]:
+                done.result()
+        heads = {
+            f"{store}_head": _number(connections[store], "SELECT max(position) FROM event")
+            for store in ("order", "inventory", "payment")
+        }
+        for store, totals in TOTALS.items():
+            for total in totals:
+                connections[store].execute(text(total), {"times": copies + 1, **heads})
+            for command in _AFTER[connections[store].dialect.name]:
+                connections[store].exec_driver_sql(command)
+    return originals * (copies + 1)
 
 
-def _open(data: Path, store: str) -> sqlite3.Connection:
-    """Without a journal: a benchmark that is killed starts afresh anyway.
-
-    A service that opens the file as its writer makes that a write-ahead log again.
-    """
-    connection = sqlite3.connect(data / f"{store}.db", isolation_level=None)
-    for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def _names(copy: int) -> Names:
-    """How ids and UUIDs of a copy begin, in the lengths of what they replace."""
-    return {b"time": b"%07x" % copy, b"uuid": b"%08x-ffff" % (copy * _SCATTER % 2**32)}
+def _copy(connection: Connection, sources: Sequence[Source], copies: int) -> None:
+    # Before anything is written, or the second table would go on from the first.
+    for forms in [_forms(connection, source) for source in sources]:
+        insert = text(copying(forms, SPEECHES[connection.dialect.name], copies))
+        at_once = max(1, CHUNK_ROWS // max(1, len(forms.rows)))
+        for first in range(1, copies + 1, at_once):
+            last = min(copies, first + at_once - 1)
+            connection.execute(insert, {"first": first, "last": last})
+        _count_on(connection, forms)
 
 
-def _form(cell: Cell) -> Callable[[Names], Cell]:
-    """From the names of a copy to this cell of it."""
-    raw = cell.encode() if isinstance(cell, str) else cell
-    if not isinstance(raw, bytes) or not _NAME.search(raw):
-        return lambda _: cell
-    form = _NAME.sub(
-        lambda found: b"%%(%b)b" % str(found.lastgroup).encode(), raw.replace(b"%", b"%%")
+def _forms(connection: Connection, source: Source) -> Forms:
+    """Read the rows, and put them back as forms in a table beside theirs."""
+    query = f"SELECT * FROM {source.table} WHERE {source.where}"  # noqa: S608
+    found = connection.execute(text(query))
+    columns = list(found.keys())
+    span = 0
+    if column := source.numbered:
+        numbers = f"SELECT max({column}) - min({column}) + 1 FROM {source.numbered_like}"  # noqa: S608
+        span = _number(connection, numbers)
+    rows = [form_of(row) for row in found]
+    forms = Forms(source.table, columns, rows, source.numbered, span)
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {forms.form_table} AS SELECT * FROM {source.table} WHERE 1 = 0"  # noqa: S608
     )
-    if isinstance(cell, str):
-        return lambda names: (form % names).decode()
-    return lambda names: form % names
+    cells = ", ".join(f":{column}" for column in columns)
+    insert = text(f"INSERT INTO {forms.form_table} VALUES ({cells})")  # noqa: S608
+    for row in rows:
+        connection.execute(insert, dict(zip(columns, row, strict=True)))
+    return forms
+
+
+def _count_on(connection: Connection, forms: Forms) -> None:
+    """A server's own counters go on behind the copies; a column without one has none."""
+    if forms.numbered and connection.dialect.name == "postgresql":
+        counter = f"pg_get_serial_sequence('{forms.table}', '{forms.numbered}')"
+        highest = f"(SELECT max({forms.numbered}) FROM {forms.table})"  # noqa: S608
+        connection.exec_driver_sql(f"SELECT setval({counter}, {highest})")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """A connection on which every statement is a transaction of its own."""
+    place = make_url(url)
+    if place.drivername == "postgresql":
+        place = place.set(drivername="postgresql+psycopg")
+    engine = create_engine(place, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for command in _BEFORE[engine.dialect.name]:
+            connection.exec_driver_sql(command)
+        yield connection
+    engine.dispose()
+
+
+def _number(connection: Connection, query: str) -> int:
+    return int(connection.execute(text(query)).scalar_one())

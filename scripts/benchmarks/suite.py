@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,51 +15,75 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 
 import discovery
 from discovery.clock import Clock
+from scripts.benchmarks import stored_orders, summary
 from scripts.benchmarks.half import CALL_TIMEOUT_S, CALLER, Half, OrderFailedError
 from scripts.benchmarks.orders import Demand
-from scripts.benchmarks.stored_orders import StoredOrders
-from scripts.replay import catalogue, cluster
+from scripts.replay import catalogue, cluster, stores
 from scripts.replay.till import ORDER_CONFIG
+from scripts.tools import stamps
+from scripts.tools.places import ROOT
 
 INSTANCES = 2
 # Takes no part in a checkout; the floor has no counterpart of it.
 NOT_IN_CHECKOUT = "notification"
+# What the stored orders of an earlier run are made of: they are used again while all is the same.
+_MADE_OF = (
+    "services/*/migrations/*.py",
+    "scripts/benchmarks/orders.py",
+    "scripts/benchmarks/stored_*.py",
+)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """On which database, and with how many orders `stored` before."""
+
+    postgres: bool
+    stored: int = 0
+
+    @property
+    def database(self) -> str:
+        """Its name for people, and for folders."""
+        return "postgres" if self.postgres else "sqlite"
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """The running suite, with full shelves."""
 
     cluster: cluster.Cluster
     orders: OrderServiceAsyncStub
-    data: Path
-    _stored: StoredOrders | None = None
+    folder: Path
 
-    def half(self) -> Half:
+    def half(self, name: str = "suite") -> Half:
         """What is compared: the processes that run now."""
         processes: dict[str, list[int]] = {CALLER: [os.getpid()]}
         for slot in self.cluster.slots:
             assert slot.process is not None  # noqa: S101 (it was started)
             processes.setdefault(slot.service, []).append(slot.process.pid)
-        return Half("suite", self._place, processes)
+        return Half(name, self._place, {**processes, **stores.server_processes(self.folder)})
 
-    async def store(self, orders: int, originals: Sequence[CreateOrderRequest]) -> int:
-        """Fill the databases to at least so many orders; returns how many there are.
+    async def store(self, orders: int, demand: Demand, rng: random.Random) -> int:
+        """Fill the databases of a new suite to at least so many orders; returns how many.
 
-        All but the first few are copies of those, the `originals`, and all instances are
-        restarted for it. Raises OrderFailedError and StartError.
+        All but the first few are copies of those, and all instances are restarted for it. Raises
+        OrderFailedError and StartError.
         """
-        if self._stored is None:
-            for request in originals:
-                await self._place(request)
+        for request in demand.requests(min(orders, len(demand.baskets)), rng):
+            await self._place(request)
+        await summary.taken_in(self.cluster)
         await asyncio.gather(*(slot.stop() for slot in self.cluster.slots))
-        if self._stored is None:
-            self._stored = await asyncio.to_thread(StoredOrders, self.data)
-        stored = await asyncio.to_thread(self._stored.fill, orders)
+        stored = await asyncio.to_thread(stored_orders.fill, self.databases(), orders)
         for slot in self.cluster.slots:
             await slot.start()
         await self.cluster.wait_registered()
         return stored
+
+    def databases(self) -> Mapping[str, str]:
+        """The URLs of the services' databases, and of the processor's."""
+        urls = {slot.service: slot.environment["DATABASE_URL"] for slot in self.cluster.slots}
+        processors = {slot.environment["TRADEPOST_PROCESSOR_URL"] for slot in self.cluster.slots}
+        return {**urls, "processor": processors.pop()}
 
     async def _place(self, request: CreateOrderRequest) -> None:
         order = (await self.orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
@@ -72,27 +96,44 @@ class Suite:
 async def opened(
     folder: Path,
     demand: Demand,
+    kind: Kind,
     *,
     clock: Clock,
     rng: random.Random,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Suite]:
-    """The suite without what takes no part in a checkout. Raises StartError.
+    """The suite without what takes no part in a checkout. Raises StartError, OrderFailedError.
 
-    `environment` holds settings for all instances.
+    Where an earlier run has stored its orders in `folder`, they are used again. `environment`
+    holds settings for all instances.
     """
+    key = stamps.digest(
+        str(kind.stored), *sorted(file for names in _MADE_OF for file in ROOT.glob(names))
+    )
+    stamp = folder / "data" / "stored"
+    keep = kind.stored > 0 and stamps.is_fresh(stamp, key)
     async with cluster.running(
-        folder, instances=INSTANCES, clock=clock, rng=rng, environment=environment
-    ) as suite:
-        await _leave_out(suite, NOT_IN_CHECKOUT)
-        async with discovery.open_channel(suite.target("inventory")) as channel:
-            await catalogue.fill(
-                InventoryServiceStub(channel), demand.products, demand.shelves, rng=rng
-            )
-        async with discovery.open_channel(
-            suite.target("order"), service_config=ORDER_CONFIG
-        ) as channel:
-            yield Suite(suite, OrderServiceStub(channel), folder / "data")
+        folder,
+        instances=INSTANCES,
+        clock=clock,
+        rng=rng,
+        environment=environment,
+        postgres=kind.postgres,
+        keep=keep,
+    ) as running:
+        await _leave_out(running, NOT_IN_CHECKOUT)
+        async with (
+            discovery.open_channel(running.target("inventory")) as inventory,
+            discovery.open_channel(running.target("order"), service_config=ORDER_CONFIG) as orders,
+        ):
+            suite = Suite(running, OrderServiceStub(orders), folder)
+            if not keep:
+                stub = InventoryServiceStub(inventory)
+                await catalogue.fill(stub, demand.products, demand.shelves, rng=rng)
+            if kind.stored and not keep:
+                await suite.store(kind.stored, demand, rng)
+                stamps.leave(stamp, key)
+            yield suite
 
 
 async def _leave_out(suite: cluster.Cluster, service: str) -> None:

@@ -155,12 +155,14 @@ async def running(
     rng: random.Random,
     environment: Mapping[str, str] | None = None,
     postgres: bool = False,
+    keep: bool = False,
 ) -> AsyncIterator[Cluster]:
     """Start everything on an empty `folder`, stop everything at the end. Raises StartError.
 
-    `environment` holds settings for all instances besides their own.
+    `environment` holds settings for all instances besides their own. With `keep` the data of an
+    earlier run stay, which must be of the same kind.
     """
-    for name in ("data", "logs"):
+    for name in ("logs",) if keep else ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
     async with stores.opened(folder, SERVICES, postgres=postgres) as urls:

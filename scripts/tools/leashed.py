@@ -11,8 +11,11 @@ import os
 import runpy
 import signal
 import sys
+import threading
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 
 
 def end_with_parent() -> None:
@@ -24,7 +27,26 @@ def end_with_parent() -> None:
             sys.exit("whoever started this has ended")
 
 
+def name_threads() -> None:
+    """Have the kernel know threads of Python by name, so that it says which of them works.
+
+    Python does it itself from 3.14 on. A name has 15 bytes, so of one in several parts, like
+    `write-payment-1`, only the first part is told and the last, where that is a word.
+    """
+    if sys.platform == "linux":
+        threading.settrace(_name_thread)
+
+
+def _name_thread(*_: Any) -> None:
+    """Called as each thread begins, once."""
+    sys.settrace(None)
+    parts = threading.current_thread().name.split("-")
+    words = [part for part in dict.fromkeys((parts[0], parts[-1])) if not part.isdigit()]
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, "-".join(words).encode(), 0, 0, 0)
+
+
 if __name__ == "__main__":
     end_with_parent()
+    name_threads()
     module = sys.argv.pop(1)
     runpy.run_module(module, run_name="__main__", alter_sys=True)

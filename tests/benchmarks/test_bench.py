@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from scripts.benchmarks import skeleton_cluster
 from scripts.benchmarks.half import Half
 from scripts.benchmarks.orders import read_demand
@@ -19,16 +21,27 @@ from scripts.tools.places import ROOT
 
 ORDERS = 4
 SERVICES = {"order", "inventory", "payment", "total", "caller"}
+STEPS = ("Reserve", "Authorize", "Commit", "Capture")
+ASKED = [f"{call} {part}" for call in ("Authorize", "Capture") for part in ("intended", "seen")]
 
 
 def entries(folder: Path, store: str) -> Counter[str]:
     """How often each kind of commit of a skeleton was made; each call has kinds of its own."""
-    return Counter(kind for (kind,) in _rows(folder / f"{store}.db", "SELECT kind FROM entry"))
+    return Counter(
+        kind for (kind,) in _rows(folder / "data" / f"{store}.db", "SELECT kind FROM entry")
+    )
+
+
+def server_entries(url: str) -> Counter[str]:
+    """The same of a skeleton that has a database."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT kind FROM entry").fetchall()
+    return Counter(kind for (kind,) in found)
 
 
 def events(folder: Path, service: str) -> Counter[str]:
     """How often each kind of event stands in the log of a service."""
-    rows = _rows(folder / f"{service}.db", "SELECT type FROM event")
+    rows = _rows(folder / "data" / f"{service}.db", "SELECT type FROM event")
     return Counter(kind.rpartition(".")[2] for (kind,) in rows)
 
 
@@ -50,11 +63,9 @@ async def test_the_floor_makes_the_calls_and_commits_of_a_checkout(tmp_path: Pat
         await asyncio.gather(*(floor.place(request) for request in requests))
 
     assert instances == {"order": 2, "inventory": 2, "payment": 2, "caller": 1}
-    steps = ("Reserve", "Authorize", "Commit", "Capture")
-    asked = [f"{call} {part}" for call in ("Authorize", "Capture") for part in ("intended", "seen")]
-    assert entries(tmp_path, "order") == dict.fromkeys(("Create", *steps), ORDERS)
+    assert entries(tmp_path, "order") == dict.fromkeys(("Create", *STEPS), ORDERS)
     assert entries(tmp_path, "inventory") == dict.fromkeys(("Reserve", "Commit"), ORDERS)
-    assert entries(tmp_path, "payment") == dict.fromkeys(asked, ORDERS)
+    assert entries(tmp_path, "payment") == dict.fromkeys(ASKED, ORDERS)
     assert entries(tmp_path, "processor") == dict.fromkeys(("Authorize", "Capture"), ORDERS)
 
 
@@ -64,16 +75,31 @@ async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
     async with running_floor(tmp_path) as floor:
         await floor.place(request)
 
-    rows = _rows(tmp_path / "order.db", "SELECT payload FROM entry")
+    rows = _rows(tmp_path / "data" / "order.db", "SELECT payload FROM entry")
     assert rows == [(request.SerializeToString(),)] * 5
 
 
-async def test_a_small_benchmark_of_both_halves(tmp_path: Path) -> None:
-    """Every figure is there, for each concurrency, and the suite did what it is measured for."""
+async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> None:
+    """On PostgreSQL each service has as many as in a file, and the processor keeps its file."""
+    requests = read_demand().requests(ORDERS, random.Random(4))
+    async with skeleton_cluster.running(tmp_path, postgres=True) as skeletons:
+        async with skeleton_cluster.called(skeletons) as floor:
+            assert set(floor.processes) == {"order", "inventory", "payment", "postgres", "caller"}
+            await asyncio.gather(*(floor.place(request) for request in requests))
+        kinds = {service: server_entries(url) for service, url in skeletons.urls.items()}
+
+    assert kinds["order"] == dict.fromkeys(("Create", *STEPS), ORDERS)
+    assert kinds["inventory"] == dict.fromkeys(("Reserve", "Commit"), ORDERS)
+    assert kinds["payment"] == dict.fromkeys(ASKED, ORDERS)
+    assert entries(tmp_path, "processor") == dict.fromkeys(("Authorize", "Capture"), ORDERS)
+
+
+async def test_a_small_benchmark_on_both_databases(tmp_path: Path) -> None:
+    """Every figure is there, for each database, and the suite did what it is measured for."""
     file = tmp_path / "figures.json"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scripts.benchmarks", "checkout", f"--orders={ORDERS}"),
-        *("--rounds=1", "--concurrency=1", "--concurrency=3"),
+        *("--against=floor", "--rounds=1", "--concurrency=3"),
         *(f"--json={file}", f"--folder={tmp_path}"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -83,17 +109,23 @@ async def test_a_small_benchmark_of_both_halves(tmp_path: Path) -> None:
     assert process.returncode == 0, said.decode()
     figures = json.loads(file.read_text())
 
-    assert [row["concurrency"] for row in figures["rows"]] == [1, 3]
-    for row in figures["rows"]:
-        assert row["ratio"]["median"] > 0
-        assert row["floor_ratio"]["median"] > 0
-        assert_side(row["suite"])
-        assert_side(row["floor"])
-    assert figures["conditions"]["cores"] == len(os.sched_getaffinity(0))
-    # A quarter of a turn warms up, at each of the two concurrencies.
-    orders = 2 * (1 + ORDERS)
-    assert sum(events(tmp_path / "suite" / "data", "order").values()) == 5 * orders
-    assert sum(entries(tmp_path / "floor", "order").values()) == 5 * 2 * (1 + 2 * ORDERS)
+    assert [row["name"] for row in figures] == [
+        f"of the floor on {database}, 3 at once" for database in ("sqlite", "postgres")
+    ]
+    servers: tuple[set[str], ...] = (set(), {"postgres"})
+    for row, server in zip(figures, servers, strict=True):
+        assert row["ok"] == (row["ratio"] >= row["target"])
+        assert row["conditions"]["ratio"]["median"] == row["ratio"]
+        assert row["conditions"]["baseline_ratio"]["median"] > 0
+        assert row["conditions"]["cores"] == len(os.sched_getaffinity(0))
+        for side in ("ours", "baseline"):
+            assert row[side] > 0
+            assert_side(row["conditions"][side], SERVICES | server)
+        assert "write" in row["conditions"]["ours"]["thread_ms_per_order"]["order"]
+    # A quarter of a turn warms up.
+    orders = 1 + ORDERS
+    assert sum(events(tmp_path / "suite-sqlite-0", "order").values()) == 5 * orders
+    assert sum(entries(tmp_path / "floor-sqlite", "order").values()) == 5 * (1 + 2 * ORDERS)
 
 
 def test_both_halves_get_real_orders() -> None:
@@ -108,10 +140,10 @@ def test_both_halves_get_real_orders() -> None:
     assert {line.sku for request in requests for line in request.lines} == set(demand.shelves)
 
 
-def assert_side(side: dict[str, Any]) -> None:
+def assert_side(side: dict[str, Any], services: set[str]) -> None:
     assert side["orders_per_s"]["low"] <= side["orders_per_s"]["median"]
     assert 0 < side["latency_ms"]["50"] <= side["latency_ms"]["95"] <= side["latency_ms"]["99"]
-    assert set(side["cpu_ms_per_order"]) == SERVICES
+    assert set(side["cpu_ms_per_order"]) == services
     assert side["idle_cores"] >= 0
 
 

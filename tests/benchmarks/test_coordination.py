@@ -11,6 +11,7 @@ from scripts.benchmarks.coordination import Counted, Round, summarize
 from scripts.benchmarks.counters import Messages, commits
 from scripts.benchmarks.half import Turn
 from scripts.benchmarks.lag import metered
+from scripts.benchmarks.machine import Spent
 from tests.databases import Databases, sqlite_databases
 from tests.echo_service import echo_server
 from tests.event_source import event_source
@@ -19,7 +20,8 @@ WAIT_S = 30.0
 
 
 def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float) -> Counted:
-    turn = Turn(100 / orders_per_s, [0.01] * 100, {"order": 500.0, "caller": 900.0}, 0.0)
+    spent = {"order": Spent(0.5, {}), "caller": Spent(0.9, {})}
+    turn = Turn(100 / orders_per_s, [0.01] * 100, spent, {})
     stores = {"order": committed, "inventory": 100, "payment": 100, "processor": 200}
     return Counted(turn, messages, stores, [lag_ms] * 50)
 

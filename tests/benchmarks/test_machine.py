@@ -1,11 +1,14 @@
 """What is read from the kernel's counters."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from scripts.benchmarks import machine
 from scripts.benchmarks.machine import Moment
+from scripts.tools.places import ROOT
 
 # The kernel counts in ticks of 10 ms, each of the two numbers cut off by itself.
 ROUNDING_S = 0.03
@@ -14,7 +17,7 @@ ROUNDING_S = 0.03
 def test_processor_time_is_that_of_the_whole_process() -> None:
     """It agrees with what the process is told of itself before and after."""
     before = os.times()
-    found_s = machine.cpu_s([os.getpid()])
+    found_s = machine.spent([os.getpid()]).all_s
     after = os.times()
 
     assert before.user + before.system - ROUNDING_S <= found_s
@@ -23,10 +26,51 @@ def test_processor_time_is_that_of_the_whole_process() -> None:
 
 def test_several_processes_are_added_up() -> None:
     """Two instances of a service are one bill."""
-    one_s = machine.cpu_s([os.getppid()])
+    one_s = machine.spent([os.getppid()]).all_s
 
-    assert machine.cpu_s([os.getppid(), os.getpid()]) >= one_s
-    assert machine.cpu_s([]) == 0
+    assert machine.spent([os.getppid(), os.getpid()]).all_s >= one_s
+    assert machine.spent([]).all_s == 0
+
+
+def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
+    """Children that run and children that have ended are their parent's, where that is wanted."""
+    burn = "import sys; sum(range(6_000_000)); print(flush=True); sys.stdin.read()"
+
+    def spent_s(*, with_children: bool) -> float:
+        return machine.spent([os.getpid()], with_children=with_children).all_s
+
+    before_s = spent_s(with_children=True) - spent_s(with_children=False)
+    child = subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    running_s = spent_s(with_children=True) - spent_s(with_children=False)
+    child.communicate()
+    ended_s = spent_s(with_children=True) - spent_s(with_children=False)
+
+    assert before_s + 0.05 < running_s <= ended_s + ROUNDING_S
+
+
+def test_threads_are_told_apart_by_name() -> None:
+    """A leashed program's threads are known to the kernel; those of one kind are one line."""
+    program = (
+        "import sys, threading; from scripts.tools.leashed import name_threads; name_threads();"
+        "begun = threading.Barrier(5);"
+        "work = lambda: (begun.wait(), threading.Event().wait());"
+        "[threading.Thread(target=work, name=n, daemon=True).start()"
+        " for n in ('write-order-1', 'write-payment-1-processor', 'read-1-0', 'read-1-1')];"
+        "begun.wait(); print(flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    threads = machine.spent([child.pid]).threads_s
+    child.communicate()
+
+    assert set(threads) == {"main", "write", "write-processor", "read"}
 
 
 def test_what_the_host_gave_to_others_is_told() -> None:

@@ -2,11 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tradepost.event.v1.event_service_pb2 import GetFeedRequest
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.inventory.v1.inventory_service_pb2 import ListStockRequest
@@ -14,6 +14,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from tradepost.order.v1.order_pb2 import Order, OrderState
 from tradepost.order.v1.order_service_pb2 import (
     FulfillOrderRequest,
+    GetCustomerSummaryRequest,
     GetOrderRequest,
     ListOrdersRequest,
 )
@@ -25,54 +26,52 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 import discovery
 from discovery.clock import SystemClock
 from scripts.benchmarks import suite
-from scripts.benchmarks.orders import read_demand
-from scripts.benchmarks.suite import Suite
+from scripts.benchmarks.orders import Demand, read_demand
+from scripts.benchmarks.suite import Kind, Suite
 
 ORIGINALS = 3
-# The next multiples of three.
-WANTED, STORED = 5, 6
-WANTED_LATER, STORED_LATER = 8, 9
+# The next multiple of three.
+WANTED, STORED = 8, 9
 
 
-@asynccontextmanager
-async def small_suite(folder: Path) -> AsyncIterator[Suite]:
-    """A suite that sells what is in three real baskets."""
+def small_demand() -> Demand:
+    """What is in three real baskets."""
     demand = read_demand()
     baskets = demand.baskets[:ORIGINALS]
     skus = {sku for basket in baskets for sku, _ in basket.lines}
     products = {sku: demand.products[sku] for sku in skus}
-    async with suite.opened(
-        folder,
-        replace(demand, baskets=baskets, products=products),
-        clock=SystemClock(),
-        rng=random.Random(1),
-    ) as running:
-        yield running
+    return replace(demand, baskets=baskets, products=products)
 
 
-async def test_stored_orders_are_whole_orders(tmp_path: Path) -> None:
-    """View, stream, stock, payment and feed agree on every copy, and a copy can be fulfilled."""
-    requests = read_demand().requests(ORIGINALS, random.Random(2))
-    async with small_suite(tmp_path) as running:
-        assert await running.store(WANTED, requests) == STORED
-        (fresh,) = read_demand().requests(1, random.Random(3))
+def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[Suite]:
+    kind = Kind(postgres, WANTED)
+    return suite.opened(folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+async def test_stored_orders_are_whole_orders(tmp_path: Path, database: str) -> None:
+    """View, stream, stock, payment, summary and feed agree on every copy, which can be fulfilled.
+
+    Whoever opens the same folder again finds them there, and what was ordered beside them.
+    """
+    (fresh,) = read_demand().requests(1, random.Random(3))
+    async with opened(tmp_path, postgres=database == "postgres") as running:
         await running.half().place(fresh)
-        assert await running.store(WANTED_LATER, requests) == STORED_LATER
+    async with (
+        opened(tmp_path, postgres=database == "postgres") as running,
+        discovery.open_channel(running.cluster.target("order")) as orders,
+        discovery.open_channel(running.cluster.target("inventory")) as inventory,
+        discovery.open_channel(running.cluster.target("payment")) as payments,
+    ):
+        stub = OrderServiceStub(orders)
+        listed = await read_both_ways(stub)
+        feed = await EventFeedServiceStub(orders).GetFeed(GetFeedRequest())
+        stock = await InventoryServiceStub(inventory).ListStock(ListStockRequest(page_size=500))
+        paid = await PaymentServiceStub(payments).ListPayments(ListPaymentsRequest(page_size=500))
+        summed_up = await summaries(stub, listed, feed.head_position)
+        fulfilled = await fulfill(stub, min(listed))
 
-        async with (
-            discovery.open_channel(running.cluster.target("order")) as orders,
-            discovery.open_channel(running.cluster.target("inventory")) as inventory,
-            discovery.open_channel(running.cluster.target("payment")) as payments,
-        ):
-            listed = await read_both_ways(OrderServiceStub(orders))
-            feed = await EventFeedServiceStub(orders).GetFeed(GetFeedRequest())
-            stock = await InventoryServiceStub(inventory).ListStock(ListStockRequest(page_size=500))
-            paid = await PaymentServiceStub(payments).ListPayments(
-                ListPaymentsRequest(page_size=500)
-            )
-            fulfilled = await fulfill(OrderServiceStub(orders), min(listed))
-
-    assert len(listed) == STORED_LATER + 1
+    assert len(listed) == STORED + 1
     assert {order.state for order in listed.values()} == {OrderState.ORDER_STATE_CONFIRMED}
     assert feed.head_position == 5 * len(listed)
     assert committed(listed) == {
@@ -82,6 +81,7 @@ async def test_stored_orders_are_whole_orders(tmp_path: Path) -> None:
     assert {payment.order_id: payment.amount.minor_units for payment in paid.payments} == {
         order_id: order.total.minor_units for order_id, order in listed.items()
     }
+    assert summed_up == spent(listed)
     assert fulfilled.state == OrderState.ORDER_STATE_FULFILLED
 
 
@@ -107,3 +107,25 @@ def committed(orders: dict[str, Order]) -> Counter[str]:
         for line in order.lines:
             units[line.sku] += line.quantity
     return units
+
+
+async def summaries(
+    stub: OrderServiceAsyncStub, orders: dict[str, Order], position: int
+) -> dict[str, tuple[int, int]]:
+    """Confirmed orders and money taken, by customer, as the customer summary has them."""
+    found = {}
+    for customer_id in {order.customer_id for order in orders.values()}:
+        ask = GetCustomerSummaryRequest(customer_id=customer_id, min_position=position)
+        summary = (await stub.GetCustomerSummary(ask, timeout=60)).summary
+        taken = sum(one.captured_amount.minor_units for one in summary.spend)
+        found[customer_id] = (summary.confirmed_count, taken)
+    return found
+
+
+def spent(orders: dict[str, Order]) -> dict[str, tuple[int, int]]:
+    """The same from the orders themselves."""
+    counts: Counter[str] = Counter(order.customer_id for order in orders.values())
+    taken: Counter[str] = Counter()
+    for order in orders.values():
+        taken[order.customer_id] += order.total.minor_units
+    return {customer_id: (counts[customer_id], taken[customer_id]) for customer_id in counts}
