@@ -39,6 +39,8 @@ from services.chassis.inbox import (
 from services.chassis.lease import Claim, Leases, StaleLeaseError
 
 LEASE_KIND = "subscription"
+# For subscriptions whose effects somebody waits for: a holder that died is replaced so soon.
+WAITED_FOR_LEASE_S = 3.0
 # How often an instance without the lease looks whether it is free.
 POLL_S = 0.5
 BACKOFF_FIRST_S = 0.1

@@ -15,7 +15,7 @@ from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
-from services.chassis.subscription import Subscription
+from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.inventory import consumer
 from services.inventory.reservations import Reservations
 from services.inventory.settings import FeedSettings
@@ -61,7 +61,7 @@ def follow(
     subscribe = partial(
         Subscription,
         database=database,
-        leases=Leases(owner=run, clock=clock, rng=feeds.rng),
+        leases=Leases(owner=run, clock=clock, rng=feeds.rng, lease_s=WAITED_FOR_LEASE_S),
         clock=clock,
         ids=ids,
         rng=feeds.rng,

@@ -1,7 +1,7 @@
 """What follows the feeds: for the customer summary, and for the choreographed checkout."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,8 @@ from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
-from services.chassis.subscription import Subscription
+from services.chassis.lease import Leases
+from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.order import checkout_consumer, checkout_facts
 from services.order.consumer import (
     GATHER,
@@ -76,23 +77,7 @@ def follow(parts: Parts, means: Means) -> Following | None:
     payments = summing_up(
         means.feeds.payments, PAYMENT_CONSUMER, PaymentFacts(), types=PAYMENT_TYPES
     )
-    checkout: tuple[Subscription, ...] = ()
-    if means.feeds.reservations is not None:
-        following_others = partial(subscribe, topic=CHOREOGRAPHY)
-        checkout = (
-            following_others(
-                means.feeds.reservations,
-                checkout_consumer.RESERVATION_CONSUMER,
-                parts.consumer,
-                types=checkout_facts.RESERVATION_TYPES,
-            ),
-            following_others(
-                means.feeds.payments,
-                checkout_consumer.PAYMENT_CONSUMER,
-                parts.consumer,
-                types=checkout_facts.PAYMENT_TYPES,
-            ),
-        )
+    checkout = _checkout(subscribe, parts, means, means.feeds)
     subscriptions = (orders, payments, *checkout)
     return Following(
         followed=Followed.by(subscriptions, database=parts.database, clock=means.clock),
@@ -104,6 +89,31 @@ def follow(parts: Parts, means: Means) -> Following | None:
             clock=means.clock,
         ),
         served=_served(means.settings.default_coordination) if checkout else ORCHESTRATED_ALONE,
+    )
+
+
+def _checkout(
+    subscribe: Callable[..., Subscription], parts: Parts, means: Means, feeds: Feeds
+) -> tuple[Subscription, ...]:
+    """What hears the participants of choreographed checkouts; nothing where they can't be heard."""
+    if feeds.reservations is None:
+        return ()
+    run = f"{means.owner}/{means.ids.new('run')}"
+    leases = Leases(owner=run, clock=means.clock, rng=means.rng, lease_s=WAITED_FOR_LEASE_S)
+    follow = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
+    return (
+        follow(
+            feeds.reservations,
+            checkout_consumer.RESERVATION_CONSUMER,
+            parts.consumer,
+            types=checkout_facts.RESERVATION_TYPES,
+        ),
+        follow(
+            feeds.payments,
+            checkout_consumer.PAYMENT_CONSUMER,
+            parts.consumer,
+            types=checkout_facts.PAYMENT_TYPES,
+        ),
     )
 
 

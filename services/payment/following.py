@@ -13,7 +13,8 @@ from services.chassis.channels import participant_channel
 from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
-from services.chassis.subscription import Subscription
+from services.chassis.lease import Leases
+from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.payment import consumer
 from services.payment.parts import Parts
 from services.payment.settings import FeedSettings
@@ -42,13 +43,17 @@ async def feeds_of(
 
 
 def follow(
-    feeds: Feeds, parts: Parts, *, clock: Clock, ids: IdFactory, rng: random.Random
+    feeds: Feeds, parts: Parts, *, clock: Clock, ids: IdFactory, rng: random.Random, owner: str
 ) -> Followed:
-    """Have an instance follow its feeds."""
+    """Have an instance follow its feeds.
+
+    `owner` names the instance; each run of it owns its leases under a name of its own.
+    """
+    run = f"{owner}/{ids.new('run')}"
     subscribe = partial(
         Subscription,
         database=parts.database,
-        leases=parts.leases,
+        leases=Leases(owner=run, clock=clock, rng=rng, lease_s=WAITED_FOR_LEASE_S),
         clock=clock,
         ids=ids,
         rng=rng,

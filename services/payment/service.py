@@ -71,7 +71,7 @@ async def build(
     ) as parts:
         followed = Followed()
         if feeds is not None:
-            followed = follow(feeds, parts, clock=clock, ids=ids, rng=rng)
+            followed = follow(feeds, parts, clock=clock, ids=ids, rng=rng, owner=owner)
         yield _to_service(parts, clock=clock, ids=ids, testing=testing, followed=followed)
 
 
