@@ -76,7 +76,7 @@ async def world(
     clock = ManualClock()
     channel = open_to(*servers, clock=clock, service_config=config)
     await ready(channel, len(servers))
-    get = channel.unary_unary(path(method))
+    get: Any = channel.unary_unary(path(method))
     await get(b"warm up")
     for _ in range(calls - 1):
         await get(b"pay")

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
 import discovery
+from discovery.health import Health
 from discovery.instance import Instance
 from discovery.subchannel import Subchannel
 
@@ -243,6 +244,16 @@ def subchannels(channel: discovery.Channel) -> list[Subchannel]:
 def in_flight(channel: discovery.Channel) -> int:
     """How many attempts the channel counts."""
     return sum(one.load.in_flight for one in subchannels(channel))
+
+
+async def ended_unnoticed(channel: discovery.Channel, probe: Probe) -> None:
+    """Stop a server as if the channel's watch had not heard of it yet."""
+    (one,) = (one for one in subchannels(channel) if one.instance.endpoint == probe.address)
+    await probe.stop()
+    while one.state is grpc.ChannelConnectivity.READY:
+        await channel._balancer.change()
+    one._connectivity, one._health = grpc.ChannelConnectivity.READY, Health.SERVING
+    one._update()
 
 
 async def failed(channel: discovery.Channel) -> None:

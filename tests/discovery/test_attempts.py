@@ -4,6 +4,10 @@ import pytest
 from grpc import StatusCode
 
 from discovery import attempts
+from discovery.configured_method import method_of
+from discovery.method import Kind
+from discovery.outgoing import Outgoing
+from discovery.service_config import ServiceConfig
 from tests.probe_service import Open, Refusal, Start, path
 
 KEY = "x-discovery-attempt"
@@ -22,6 +26,23 @@ def test_metadata_without_the_header_is_a_first_attempt() -> None:
     """Most calls are."""
     assert attempts.of_metadata(None) == 0
     assert attempts.of_metadata([("other", "7")]) == 0
+
+
+def test_an_attempt_carries_one_number() -> None:
+    """The third doesn't carry the second's as well."""
+    sent = []
+    method = method_of(ServiceConfig(), path("Get"), Kind.UNARY_UNARY, registered=False)
+    send = attempts.layer()(method, lambda outgoing: sent.append(outgoing.headers))
+    outgoing = Outgoing(b"", None, (("mine", "1"),), None, None, None)
+
+    for outgoing.attempts in range(3):
+        send(outgoing)
+
+    assert sent == [
+        (("mine", "1"),),
+        (("mine", "1"), (KEY, "1")),
+        (("mine", "1"), (KEY, "2")),
+    ]
 
 
 async def test_the_first_attempt_carries_no_header(start: Start, open_to: Open) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 from dataclasses import replace
 
+import grpc
+import pytest
+
 import discovery
 from discovery.instance import Instance, Resolution
 from tests.manual_clock import ManualClock
@@ -22,10 +25,11 @@ async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
 
 
 async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
-    """It gets no new calls, and those in flight end in their own time."""
+    """It gets no new calls, those in flight end in their own time, and it is closed after them."""
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
     await ready(channel, 2)
+    gone = next(one for one in subchannels(channel) if one.instance.endpoint == a.address)
     a.gate.clear()
     post = channel.unary_unary(path("Post"))
     waiting = [asyncio.ensure_future(post(b"x")) for _ in range(4)]
@@ -38,6 +42,7 @@ async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
     assert set(await asyncio.gather(*waiting)) == {b"a:x", b"b:x"}
     await channel._balancer._draining[key(a)][1]
     assert not channel._balancer._draining
+    assert gone._native.get_state() is grpc.ChannelConnectivity.SHUTDOWN
 
 
 async def test_an_instance_that_comes_back_keeps_its_connection(
@@ -103,6 +108,28 @@ async def test_an_update_leaves_connections_alone(start: Start, open_to: Open) -
     assert [one.instance.weight for one in before] == [5, 5]
 
 
+async def test_a_load_outlasts_a_connection(start: Start, open_to: Open) -> None:
+    """An instance that was gone for less than 100 s is connected anew, and still known."""
+    a, b = await start("a"), await start("b")
+    clock = ManualClock()
+    channel = open_to(a, b, clock=clock)
+    await ready(channel, 2)
+    balancer = channel._balancer
+    before = {one.instance.endpoint: one for one in subchannels(channel)}
+    listed = balancer._resolution
+    assert listed is not None
+
+    remove(channel, a)
+    await balancer._draining[key(a)][1]
+    await clock.advance(90.0)
+    balancer.update(Resolution(8, ()))
+    balancer.update(listed)
+
+    after = {one.instance.endpoint: one for one in subchannels(channel)}
+    assert after[a.address] is not before[a.address]
+    assert after[a.address].load is before[a.address].load
+
+
 async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Open) -> None:
     """100 s after its instance was listed last."""
     server = await start("a")
@@ -120,6 +147,21 @@ async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Op
 
     (again,) = subchannels(channel)
     assert again.load is not one.load
+
+
+async def test_a_slow_start_begins_when_an_instance_can_be_picked(
+    start: Start, open_to: Open
+) -> None:
+    """At a tenth of its weight, and warm after 30 s."""
+    clock = ManualClock()
+    channel = open_to(await start("a"), clock=clock)
+    await ready(channel, 1)
+
+    (cold,) = channel.explain().instances
+    await clock.advance(30.0)
+    (warm,) = channel.explain().instances
+
+    assert (cold.share, warm.share) == (pytest.approx(0.1), 1.0)
 
 
 async def test_closing_ends_what_drains(start: Start, open_to: Open) -> None:

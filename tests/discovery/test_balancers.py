@@ -95,6 +95,18 @@ def test_round_robin_takes_each_in_turn() -> None:
     assert set(rounds) == {"abca", "bcab", "cabc"}
 
 
+def test_a_retry_leaves_the_turns_alone() -> None:
+    """If it took the turn of a healthy one, the next first attempt would meet the broken one."""
+    a, b = Candidate("a"), Candidate("b")
+    pick = round_robin([a, b], random.Random(3))
+    first, then = pick(0.0, ()), pick(0.0, ())
+
+    for _ in range(3):
+        assert pick(0.0, (a,)) is b
+
+    assert [pick(0.0, ()), pick(0.0, ())] == [first, then]
+
+
 def test_p2c_of_two_takes_the_less_loaded() -> None:
     """Both are looked at, every time."""
     slow, fast = Candidate("slow"), Candidate("fast")
@@ -188,6 +200,16 @@ def test_weighted_spares_a_cold_instance(now_s: float, least: int, most: int) ->
 
     taken = sum(pick(now_s, ()) is cold for _ in range(2000))
     assert least <= taken <= most * 1.3
+
+
+def test_between_those_that_begin_together_nothing_is_weighed() -> None:
+    """Within a second there is no warmer one; later, until the last one is warm."""
+    loads = [Load(0.0) for _ in range(3)]
+    for load, begin_s in zip(loads, (100.0, 100.5, 103.0), strict=True):
+        slow_start.begin(load, begin_s)
+
+    assert slow_start.until_s(loads[:2]) < 0
+    assert slow_start.until_s(loads) == 133.0
 
 
 def test_those_that_begin_together_share_alike() -> None:

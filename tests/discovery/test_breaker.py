@@ -178,6 +178,20 @@ async def test_a_service_that_fails_is_left_alone(start: Start, open_to: Open) -
     assert await channel.unary_unary(path("Put"))(b"x") == b"a:x"
 
 
+async def test_each_method_is_judged_by_itself(start: Start, open_to: Open) -> None:
+    """One that failed once isn't refused because another fails always."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    failing_method(channel, "Get")
+    put = channel.unary_unary(path("Put"))
+    server.script.append(Refusal(StatusCode.INTERNAL))
+    with pytest.raises(grpc.aio.AioRpcError, match="INTERNAL"):
+        await put(b"x")
+
+    assert [await put(b"x") for _ in range(3)] == [b"a:x"] * 3
+
+
 async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
     """A service that is wholly down isn't asked more by those who try again."""
     server = await start("a")

@@ -122,6 +122,19 @@ async def test_a_place_given_to_one_who_is_cancelled_goes_on(start: Start, open_
     assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
 
 
+async def test_an_attempt_begins_after_the_line(start: Start, open_to: Open) -> None:
+    """Of its minute 5 s are gone, and they are nobody's latency."""
+    server, channel, clock, first = await full(start, open_to)
+    patient = calling(channel, b"2", timeout=60.0)
+    await clock.settle()
+
+    await clock.advance(5.0)
+    server.gate.set()
+    await asyncio.gather(first, patient)
+
+    assert (server.seen[1].time_remaining_s or 99.0) < 58.0
+
+
 async def test_a_cancelled_call_gives_its_place_back(start: Start, open_to: Open) -> None:
     """So does one that fails."""
     server, channel, clock, first = await full(start, open_to)

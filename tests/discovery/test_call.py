@@ -107,6 +107,55 @@ async def test_a_driver_is_started_where_nothing_can_be_picked(start: Start, ope
     assert await call == b"a:x"
 
 
+async def test_a_retried_call_serves_all_awaiters(start: Start, open_to: Open) -> None:
+    """One of them drives it from attempt to attempt, the others wait for the outcome."""
+    server = await start("a")
+    server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE)] * 2)
+    call = method(open_to(server))(b"x")
+
+    assert await asyncio.gather(call, call, call) == [b"a:x"] * 3
+    assert len(server.seen) == 3
+
+
+async def test_who_waits_is_served_when_the_driver_gives_up(start: Start, open_to: Open) -> None:
+    """A driving coroutine that is closed in mid-wait leaves the call to the others."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+    server.gate.clear()
+    call = method(channel)(b"x")
+    driving = call.__await__()
+    next(driving)
+    waiting = asyncio.ensure_future(call)
+    await server.wait_for_calls(1)
+
+    driving.close()
+    server.gate.set()
+
+    assert await waiting == b"a:x"
+
+
+async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
+    """A step of the stack (an interceptor, a callback in it) may end the call it belongs to."""
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[None] = loop.create_future()
+    calls: list[Call[bytes, bytes]] = []
+
+    async def send(outgoing: Outgoing) -> bytes:
+        outgoing.attempt = first
+        await first
+        assert calls[0].cancel()
+        await asyncio.Event().wait()
+        return b"never"
+
+    calls.append(Call(send, outgoing(), bytes, loop, loop.time))
+    first.set_result(None)
+
+    with pytest.raises(asyncio.CancelledError):
+        await calls[0]
+    assert calls[0].cancelled()
+
+
 async def test_context_variables_do_not_leak() -> None:
     """The stack's steps run in the call's own copy of the caller's context."""
     variable = contextvars.ContextVar("variable", default="unset")

@@ -10,10 +10,9 @@ from grpc import ChannelConnectivity, StatusCode
 
 import discovery
 from discovery.errors import InvalidServiceConfigError, InvalidTargetError, NoInstanceError
-from discovery.health import Health
 from discovery.memory import MemoryRegistry
 from tests.manual_clock import ManualClock
-from tests.probe_service import Open, Start, failed, path, ready, subchannels
+from tests.probe_service import Open, Start, ended_unnoticed, failed, path, ready
 
 NO_DELAY = {
     "maxAttempts": 2,
@@ -117,13 +116,7 @@ async def test_unsafe_calls_avoid_a_connection_that_just_ended(start: Start, ope
     dead, alive = await start("dead"), await start("alive")
     channel = open_to(dead, alive)
     await ready(channel, 2)
-    (one,) = (one for one in subchannels(channel) if one.instance.endpoint == dead.address)
-    await dead.stop()
-    while one.state is ChannelConnectivity.READY:
-        await channel._balancer.change()
-    # As if the watch had not heard of it yet.
-    one._connectivity, one._health = ChannelConnectivity.READY, Health.SERVING
-    one._update()
+    await ended_unnoticed(channel, dead)
 
     post = channel.unary_unary(path("Post"))
     assert {await post(b"x") for _ in range(10)} == {b"alive:x"}

@@ -7,8 +7,18 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from discovery.method import Kind
 from tests.manual_clock import ManualClock
-from tests.probe_service import SERVICE, Open, Refusal, Start, path, ready, subchannels
+from tests.probe_service import (
+    SERVICE,
+    Open,
+    Refusal,
+    Start,
+    failed,
+    path,
+    ready,
+    subchannels,
+)
 
 UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
 
@@ -49,6 +59,51 @@ async def test_a_timeout_bounds_calls_with_and_without_one(start: Start, open_to
     assert [one < limit for one, limit in zip(remaining_s, (1.0, 1.0, 0.6), strict=True)] == [
         True
     ] * 3
+
+
+async def test_a_service_may_wait_for_ready_by_default(start: Start, open_to: Open) -> None:
+    """`waitForReady`: a call waits where nobody is there yet, unless it says otherwise."""
+    server = await start("a")
+    await server.stop()
+    config = {"methodConfig": [{"name": [{}], "waitForReady": True}]}
+    channel = open_to(server, service_config=config)
+    channel.get_state(try_to_connect=True)
+    await failed(channel)
+    post: Any = channel.unary_unary(path("Post"))
+
+    with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
+        await post(b"x", wait_for_ready=False)
+    with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
+        await post(b"x", timeout=0.2)
+
+
+async def test_a_retry_that_cannot_finish_is_not_made(start: Start, open_to: Open) -> None:
+    """Answers take a second as a rule: with less than that left, the error is the answer."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock())
+    await ready(channel, 1)
+    get: Any = channel.unary_unary(path("Get"))
+    known = channel._methods[path("Get"), Kind.UNARY_UNARY]
+    for _ in range(20):
+        known.latencies.add(1.0, channel.clock.monotonic())
+    server.script.extend([UNAVAILABLE] * 2)
+
+    with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
+        await get(b"x", timeout=0.9)
+    assert len(server.seen) == 1
+    assert await get(b"x", timeout=5.0) == b"a:x"
+
+
+async def test_each_attempt_goes_to_one_that_was_not_tried(start: Start, open_to: Open) -> None:
+    """Not only elsewhere than the last one: the first is as broken as it was."""
+    servers = sorted([await start(name) for name in "abc"], key=lambda server: server.address)
+    channel = open_to(*servers, service_config={"loadBalancingConfig": [{"pick_first": {}}]})
+    await ready(channel, 3)
+    for server in servers[:2]:
+        server.script.append(UNAVAILABLE)
+
+    assert await channel.unary_unary(path("Get"))(b"x") == f"{servers[2].name}:x".encode()
+    assert [len(server.seen) for server in servers] == [1, 1, 1]
 
 
 async def test_successes_pay_for_retries(start: Start, open_to: Open) -> None:

@@ -69,6 +69,8 @@ async def test_with_one_of_two_down_the_other_is_used_though_ejected(
     while of(channel, other).state is grpc.ChannelConnectivity.READY:
         await channel._balancer.change()
 
+    picker = channel._balancer.pick
+    assert {picker(0.0, ()) for _ in range(4)} == {of(channel, broken)}
     assert await post(channel, 3) == ["broken"] * 3
     assert of(channel, broken).record.ejection is not None
 
@@ -88,6 +90,22 @@ async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Ope
 
     assert await post(channel, 5) == ["a"] * 5
     assert of(channel, servers[0]).record.ejection is not None
+
+
+async def test_panic_counts_all_that_are_listed(start: Start, open_to: Open) -> None:
+    """One usable of four is less than half, though it is half of what is connected."""
+    servers = [await start(name) for name in "abcd"]
+    channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
+    await ready(channel, 4)
+    for server in servers[2:]:
+        await server.stop()
+        while of(channel, server).state is grpc.ChannelConnectivity.READY:
+            await channel._balancer.change()
+    servers[0].script.extend([BROKEN] * 5)
+    await post(channel, 10)
+    assert of(channel, servers[0]).record.ejection is not None
+
+    assert set(await post(channel, 4)) == {"a", "b"}
 
 
 async def test_ejections_outlast_updates(start: Start, open_to: Open) -> None:

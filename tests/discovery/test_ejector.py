@@ -2,13 +2,21 @@
 
 import logging
 import random
+from dataclasses import dataclass
 
 import pytest
 
-from discovery.ejector import Ejector, begin_probe, duration_s
+from discovery.ejector import Ejector, begin_probe, duration_s, with_probes
 from discovery.instance import Instance
 from discovery.record import Record
 from tests.manual_clock import ManualClock
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a picker chooses from."""
+
+    record: Record
 
 
 class Shop:
@@ -192,6 +200,17 @@ async def test_one_probe_on_return(shop: Shop) -> None:
 
     assert shop.ejected == [0]
     assert not shop.is_offered(0)
+
+
+async def test_a_probe_is_no_retry_of_what_failed_there(shop: Shop) -> None:
+    """A call that was there already goes elsewhere; the next one is the probe."""
+    shop.fail(0, 5)
+    one, ordinary = Candidate(shop.records[0]), Candidate(shop.records[1])
+    pick = with_probes(lambda _now_s, _excluded: ordinary, [one])
+
+    assert pick(10.0, (one,)) is ordinary
+    assert pick(10.0, ()) is one
+    assert pick(10.0, ()) is ordinary
 
 
 async def test_a_probe_that_succeeds_ends_the_ejection(shop: Shop) -> None:

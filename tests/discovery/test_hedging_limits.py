@@ -146,17 +146,6 @@ async def test_a_hedge_waits_for_2_ms_at_least(start: Start, open_to: Open) -> N
     await call
 
 
-async def test_streams_are_never_hedged(start: Start, open_to: Open) -> None:
-    """Two streams can't be one: the policy of the service leaves them alone."""
-    shop = await world(start, open_to)
-    shop.slow.gate.set()
-
-    watch = shop.channel.unary_stream(path("Watch"))(b"x")
-
-    assert len([message async for message in watch]) == 3
-    assert shop.other.seen == []
-
-
 async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
     """Where most calls fail everywhere, none is doubled; what wasn't sent isn't paid for."""
     shop = await world(start, open_to)

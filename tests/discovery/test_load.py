@@ -61,6 +61,15 @@ def test_in_flight_counts_after_the_latency_has_decayed_to_nothing() -> None:
     assert idle.value(1e5) < busy.value(1e5)
 
 
+def test_what_is_picked_by_decays_too() -> None:
+    """Else an instance that was slow once would never be asked again."""
+    load = Load(0.0)
+    load.observe(1.0, 0.0)
+
+    assert load.value(10.0) == pytest.approx(exp(-1.0), rel=1e-3)
+    assert load.value(100.0) < SEED_S
+
+
 def test_the_first_failure_costs_ten_times_the_own_average() -> None:
     """A failure that answers fast must not look like a fast instance."""
     load = Load(0.0)

@@ -62,6 +62,20 @@ def test_three_attempts_with_growing_delays() -> None:
     assert third is None
 
 
+def test_delays_are_spread() -> None:
+    """By a fifth either way: who failed together doesn't come back together."""
+    delays = [
+        Retries(RetryPolicy(), safe=True, budget=RetryBudget(), rng=random.Random(seed)).delay_s(
+            failed(), now_s=0.0, deadline_s=None
+        )
+        for seed in range(100)
+    ]
+
+    known = [one for one in delays if one is not None]
+    assert 0.040 <= min(known) < 0.042
+    assert 0.058 < max(known) <= 0.060
+
+
 def test_pushback_is_exact_and_starts_the_backoff_over() -> None:
     """The server's own number, without jitter; then 50 ms again, not 100."""
     of = retries(RetryPolicy(max_attempts=5))
@@ -94,6 +108,15 @@ def test_an_attempt_that_usually_takes_longer_than_what_remains_is_not_made() ->
 
     assert delay_s(retries(latencies=latencies), deadline_s=0.5) is None
     assert delay_s(retries(latencies=latencies), deadline_s=0.6) is not None
+
+
+def test_the_median_says_what_an_attempt_usually_takes() -> None:
+    """A few slow answers forbid no retry."""
+    latencies = Latencies()
+    for number in range(20):
+        latencies.add(2.0 if number % 3 == 0 else 0.1, 0.0)
+
+    assert delay_s(retries(latencies=latencies), deadline_s=0.5) is not None
 
 
 def test_the_budget_is_shared_and_ends() -> None:

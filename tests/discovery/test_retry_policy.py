@@ -5,7 +5,13 @@ import pytest
 from grpc import StatusCode
 
 from discovery.errors import LocalRefusalError, NoInstanceError, RefusalReason
-from discovery.retry_policy import DEFAULT_RETRY, RetryPolicy, is_retriable, pushback_s
+from discovery.retry_policy import (
+    DEFAULT_RETRY,
+    MAX_ATTEMPTS_CAP,
+    RetryPolicy,
+    is_retriable,
+    pushback_s,
+)
 
 
 def failed(code: StatusCode) -> grpc.aio.AioRpcError:
@@ -106,3 +112,12 @@ def test_doubtful_codes_are_retried_where_the_policy_lists_them(code: StatusCode
 
     assert is_retriable(failed(code), policy, safe=True, pushback_s=None)
     assert not is_retriable(failed(StatusCode.CANCELLED), policy, safe=True, pushback_s=None)
+
+
+def test_the_numbers_without_a_retry_policy() -> None:
+    """Three attempts, 50 ms doubled up to a second; five at most for whoever asks for more."""
+    default = DEFAULT_RETRY
+
+    assert (default.max_attempts, MAX_ATTEMPTS_CAP) == (3, 5)
+    assert (default.initial_backoff_s, default.backoff_multiplier) == (0.05, 2.0)
+    assert default.max_backoff_s == 1.0

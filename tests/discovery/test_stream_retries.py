@@ -31,6 +31,23 @@ async def test_a_failure_before_the_first_message_is_retried(start: Start, open_
     assert in_flight(channel) == 0
 
 
+async def test_the_next_attempt_gets_what_remains(start: Start, open_to: Open) -> None:
+    """Of 5 s, after a pushback of 2: else a stream's deadline would stretch with its attempts."""
+    server = await start("a")
+    server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "2000"),)))
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    reading = asyncio.ensure_future(channel.unary_stream(path("Watch"))(b"x", timeout=5.0).read())
+    await clock.wait_for_sleepers()
+
+    await clock.advance(2.0)
+
+    assert await reading == b"a:x0"
+    first, second = (seen.time_remaining_s or 99.0 for seen in server.seen)
+    assert second < 4.0 < first
+
+
 async def test_a_failure_after_the_first_message_is_not(start: Start, open_to: Open) -> None:
     """Part of the answer has been seen."""
     server = await start("a")
