@@ -50,8 +50,8 @@ async def test_a_replay_of_real_baskets_balances_its_books(
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
     """Killed, cut off, rolled and rewound while it takes orders: the books balance all the same.
 
-    Every call that failed is told, and repeating it settled its order; that none fails is shown
-    for each kind of fault by itself.
+    No call fails, unless the machine is so busy that its time runs out; that is told, and repeating
+    it settled its order.
     """
     figures = tmp_path / "figures.json"
     process = await replay(
@@ -67,6 +67,7 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
     # Twice under way, and at rest.
     assert rewound >= 3 * CONSUMERS_MIN
     assert process.returncode == bool(report["failed_calls"]), said.decode()
+    assert [call for call in report["failed_calls"] if "DEADLINE_EXCEEDED" not in call] == []
     assert report["reads"] > 0
     assert report["orders"] == sum(report["outcomes"].values()) == 80
     wrong = {line["name"] for line in report["books"] if not line["ok"]}
