@@ -77,8 +77,11 @@ async def take_turn(
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(work(queue))
-    except* (OrderFailedError, grpc.aio.AioRpcError) as errors:
-        raise OrderFailedError(f"the {half.name} failed: {errors.exceptions[0]}") from errors
+    except ExceptionGroup as errors:
+        failed = errors.subgroup((OrderFailedError, grpc.aio.AioRpcError))
+        if failed is None:
+            raise
+        raise OrderFailedError(f"the {half.name} failed: {failed.exceptions[0]}") from errors
     elapsed_s = clock.monotonic() - started_s
     after, idle_after_s = _spent(half), [_services_s(other) for other in idle]
     return Turn(

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import grpc
 
@@ -47,7 +47,7 @@ async def trade(
     saboteur = Saboteur(suite, rewinder=rewinder, clock=clock)
     till = Till(stubs.orders, clock=clock, tally=tally)
     started_s = clock.monotonic()
-    try:
+    with _said_plainly():
         # Only where something breaks: without that, what is counted afterwards says the same.
         reading = _audited(stubs, visits, tally=tally, clock=clock, rng=rng)
         async with reading if strikes else nullcontext():
@@ -59,8 +59,6 @@ async def trade(
                     busy.create_task(_serve(till, queue, turnstile, tally, served))
             elapsed_s = clock.monotonic() - started_s
             await _wait_for_rest(stubs, rewinder, clock)
-    except* StartError as errors:
-        raise _first(errors) from None
     counted = await census.take(stubs, suite.mail)
     rewound: Sequence[books.Line] = ()
     if saboteur.done[Fault.REWIND]:
@@ -125,10 +123,16 @@ def _own(rng: random.Random) -> random.Random:
     return random.Random(rng.getrandbits(64))
 
 
-def _first(errors: BaseExceptionGroup[StartError]) -> StartError:
-    """The error itself, out of the groups it was raised through."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, StartError)  # noqa: S101 - `except*` lets nothing else through
-    return error
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """A StartError as itself, out of the groups it was raised through.
+
+    Python before 3.11.4 wraps what `except*` raises into a group once more.
+    """
+    try:
+        yield
+    except ExceptionGroup as errors:
+        error: BaseException | None = errors.subgroup(StartError)
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error or errors from None

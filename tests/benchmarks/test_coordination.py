@@ -88,6 +88,7 @@ async def test_every_commit_is_counted_whoever_makes_it() -> None:
             event_source(databases, owner="one") as one,
             event_source(databases, owner="two") as two,
         ):
+            await one.append("ord_first", "Placed")
             before = commits(data, ["source"])
             for number in range(5):
                 await one.append(f"ord_{number}", "Placed")
