@@ -57,7 +57,8 @@ def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
     clock.ahead_s += 10.0
     assert set(post(channel, 4)) == {"broken", "good"}
     assert of(channel, broken).record.ejection is None
-    assert [" is ejected " in line for line in caplog.messages] == [True, True, False]
+    told = [each.getMessage() for each in caplog.records if each.name == "discovery.ejector"]
+    assert [" is ejected " in line for line in told] == [True, True, False]
 
 
 def test_one_probe_for_all_threads(start: StartBeside, open_to: OpenBlocking) -> None:
