@@ -145,7 +145,7 @@ async def running_suite(
             )
 
         stock = build_inventory(
-            database_url=url("inventory"), clock=CLOCK, ids=ids, sweep_every_s=NEVER_S
+            database_url=url("inventory"), clock=CLOCK, ids=ids, rng=rng, sweep_every_s=NEVER_S
         )
         book = await enter(open_simulated_processor(url("processor"), clock=CLOCK, owner="test"))
         payment = build_payment(

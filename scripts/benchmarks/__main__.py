@@ -3,8 +3,8 @@
 import asyncio
 import random
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
@@ -51,6 +51,7 @@ NOT_MEASURED = (
     SkeletonStartError,
     PeerMissingError,
     OrderFailedError,
+    SetupError,
     soaks.CallerEndedError,
 )
 
@@ -136,6 +137,36 @@ def soak(
     sys.exit(0 if report.ok else EXIT_BROKEN)
 
 
+@app.command()
+def discovery(
+    row: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(MEASURES)}; may be repeated.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of a comparison.")] = PAIRS,
+    seed: Annotated[int, typer.Option(help="Chooses whose turn it is.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
+) -> None:
+    """Calls through discovery, beside the same calls through what grpc.aio has itself.
+
+    With some rows only, FILE keeps those that it has of others.
+    """
+    bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
+    names = row or list(MEASURES)
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown:
+        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASURES)}")
+    rows: list[DiscoveryRow] = []
+    for name in names:
+        console.print(f"measuring {name}")
+        with _or_not_measured():
+            # On asyncio's own loop, which is what most callers run.
+            rows += asyncio.run(MEASURES[name](bench))
+        if json is not None:
+            discovery_row.write(json, rows)
+    console.print(table(rows))
+
+
 class _Report(Protocol):
     def show(self, console: Console) -> None: ...
 
@@ -147,18 +178,25 @@ ReportT = TypeVar("ReportT", bound=_Report)
 
 def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
     """Measure, print, and write."""
-    try:
+    with _or_not_measured():
         report = uvloop.run(measuring)
+    report.show(console)
+    if file is not None:
+        report.write(file)
+    return report
+
+
+@contextmanager
+def _or_not_measured() -> Iterator[None]:
+    """Say why there are no figures, and end."""
+    try:
+        yield
     except NOT_MEASURED as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(EXIT_NOT_MEASURED)
     except KeyboardInterrupt:
         console.print("stopped")
         sys.exit(EXIT_INTERRUPTED)
-    report.show(console)
-    if file is not None:
-        report.write(file)
-    return report
 
 
 async def _checkout(
@@ -233,41 +271,6 @@ async def _soak(plan: soaks.Plan, folder: Path) -> SoakReport:
 
         found = await soaks.run(plan, folder, clock=clock, tell=tell)
     return SoakReport(plan, found, machine.conditions(before, machine.moment()))
-
-
-@app.command()
-def discovery(
-    row: Annotated[
-        list[str] | None, typer.Option(help=f"One of {', '.join(MEASURES)}; may be repeated.")
-    ] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of a comparison.")] = PAIRS,
-    seed: Annotated[int, typer.Option(help="Chooses whose turn it is.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
-) -> None:
-    """Calls through discovery, beside the same calls through what grpc.aio has itself.
-
-    With some rows only, FILE keeps those that it has of others.
-    """
-    bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
-    names = row or list(MEASURES)
-    unknown = [name for name in names if name not in MEASURES]
-    if unknown:
-        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASURES)}")
-    rows: list[DiscoveryRow] = []
-    for name in names:
-        console.print(f"measuring {name}")
-        try:
-            rows += asyncio.run(MEASURES[name](bench))
-        except (StartError, SetupError) as error:
-            console.print(f"[red]{error}[/red]")
-            sys.exit(EXIT_NOT_MEASURED)
-        except KeyboardInterrupt:
-            console.print("stopped")
-            sys.exit(EXIT_INTERRUPTED)
-        if json is not None:
-            discovery_row.write(json, rows)
-    console.print(table(rows))
 
 
 def _tell(row: Row) -> None:

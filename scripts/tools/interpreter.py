@@ -1,7 +1,7 @@
 """Which Python the virtual environment is made of: the fastest that suits, by a short measurement.
 
 Builds of one version differ. One without profile-guided optimization, as version managers make
-by default, runs the suite 1.4 times slower than Debian's, and what a build says about itself
+by default, takes 1.4 times as long for plain Python as Debian's, and what a build says about itself
 doesn't tell: Debian's reports the flags of another build. Standard library only.
 """
 

@@ -60,8 +60,8 @@ def build(
     event_servicers.add_to_server(
         handlers,
         feed=service.feed,
-        dead_letters=service.dead_letters,
-        consumers=service.consumers,
+        dead_letters=service.followed.dead_letters,
+        consumers=service.followed.consumers,
     )
     health_pb2_grpc.add_HealthServicer_to_server(state, handlers)
     # These two look at the type of what they are given.

@@ -1,6 +1,6 @@
 """What a service that follows feeds hands to its server: what runs, and what operators may do."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +18,16 @@ class Followed:
     subscriptions: tuple[Subscription, ...] = ()
     consumers: Consumers | None = None
     dead_letters: DeadLetters | None = None
+
+    @property
+    def background(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """What runs while the server does."""
+        return tuple(each.run for each in self.subscriptions)
+
+    @property
+    def on_drain(self) -> tuple[Callable[[], Awaitable[None] | None], ...]:
+        """What ends it."""
+        return tuple(each.drain for each in self.subscriptions)
 
     @classmethod
     def by(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:

@@ -8,10 +8,12 @@ what its successor doesn't know of. Work whose owner died is claimed once the le
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from sqlalchemy import Connection, select
 
 from discovery.clock import Clock
+from services.chassis.ids import IdFactory
 from services.chassis.lease_table import (
     CHECK,
     CLAIM,
@@ -34,6 +36,7 @@ from services.chassis.prepared import Prepared
 
 __all__ = ["LEASE", "Claim", "LeaseRow", "Leases", "StaleLeaseError"]
 
+DEFAULT_LEASE_S = 10.0
 _ERROR_MAX_CHARS = 500
 _JITTER = 0.2
 
@@ -64,7 +67,7 @@ class Leases:
     """
 
     def __init__(
-        self, *, owner: str, clock: Clock, rng: random.Random, lease_s: float = 10.0
+        self, *, owner: str, clock: Clock, rng: random.Random, lease_s: float = DEFAULT_LEASE_S
     ) -> None:
         if not owner:
             raise ValueError("an owner has a name")
@@ -73,6 +76,20 @@ class Leases:
         self._rng = rng
         self._lease = timedelta(seconds=lease_s)
         self._last_token = 0
+
+    @classmethod
+    def of_a_run(
+        cls,
+        instance: str,
+        *,
+        clock: Clock,
+        ids: IdFactory,
+        rng: random.Random,
+        lease_s: float = DEFAULT_LEASE_S,
+    ) -> Self:
+        """Those of one run of an instance, which owns them under a name of its own."""
+        run = f"{instance}/{ids.new('run')}"
+        return cls(owner=run, clock=clock, rng=rng, lease_s=lease_s)
 
     @property
     def lease_s(self) -> float:

@@ -30,6 +30,9 @@ A = TypeVar("A")
 # One namespace for all step ids, for ever: another one would make every repeat a new request.
 _STEP_IDS = uuid.UUID("6f1d2b0e-8c7a-5d4e-9b3f-2a1c0e7d5f48")
 
+# The topic of the facts that choreographed sagas are made of.
+CHOREOGRAPHY = "choreography"
+
 # What our servers and gRPC itself may answer although the call had, or will have, its effect.
 UNKNOWN_CODES = frozenset(
     {

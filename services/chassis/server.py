@@ -123,7 +123,7 @@ async def running(
         port = await _listen(server, f"{settings.host}:{settings.port}")
         day.push_async_callback(_finish, service, server, state, settings)
         await server.start()
-        for work in service.background:
+        for work in (*service.background, *service.followed.background):
             start(work)
         day.push_async_callback(_serve_on, clock, settings.drain_s)
         instance = _instance(service, settings, port, ids)
@@ -161,7 +161,7 @@ async def _finish(
     """End what would never end by itself, and wait for the calls in flight, at most the grace."""
     state.end()
     async with asyncio.TaskGroup() as evening:
-        for hook in service.on_drain:
+        for hook in (*service.on_drain, *service.followed.on_drain):
             evening.create_task(_call_hook(hook, settings.stop_grace_s))
         evening.create_task(server.stop(settings.stop_grace_s))
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from services.chassis.consumers import Consumers
-from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import Errors
 from services.chassis.feed import Feed
+from services.chassis.followed import Followed
 
 Hook = Callable[[], Awaitable[None] | None]
 
@@ -19,10 +18,10 @@ class Service:
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
     reflection. `waiting_methods` and `compensation_methods` are full paths ("/package.Service/
-    Method"). `feed` is its event log, where it has one; where it consumes feeds, `consumers` do
-    that, and `dead_letters` are what they set aside. `background` runs while the server does; when
-    one of it fails, the server stops. `on_drain` is called when streams are to end: it stops
-    drivers and wakes whoever waits.
+    Method"). `feed` is its event log, where it has one, and `followed` are the feeds that it
+    consumes. `background` runs while the server does, and so do subscriptions; when one of it
+    fails, the server stops. `on_drain` is called when streams are to end: it stops drivers and
+    wakes whoever waits.
     """
 
     name: str
@@ -32,8 +31,7 @@ class Service:
     waiting_methods: frozenset[str] = frozenset()
     compensation_methods: frozenset[str] = frozenset()
     feed: Feed | None = None
-    consumers: Consumers | None = None
-    dead_letters: DeadLetters | None = None
+    followed: Followed = field(default_factory=Followed)
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     on_drain: Sequence[Hook] = ()
 

@@ -35,6 +35,7 @@ async def main() -> None:
             readers=database.readers,
             clock=clock,
             ids=ids,
+            rng=rng,
             owner=settings.instance_id or NAME,
             feeds=feeds,
             spans=spans,

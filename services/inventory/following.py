@@ -15,20 +15,19 @@ from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
+from services.chassis.saga import CHOREOGRAPHY
 from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.inventory import consumer
 from services.inventory.reservations import Reservations
 from services.inventory.settings import FeedSettings
-from services.inventory.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """The channels to the feeds, and where chance comes from."""
+    """The channels to the feeds."""
 
     orders: grpc.aio.Channel
     payments: grpc.aio.Channel
-    rng: random.Random
 
 
 @asynccontextmanager
@@ -41,7 +40,7 @@ async def feeds_of(
         channel(targets.order_target) as orders,
         channel(targets.payment_target) as payments,
     ):
-        yield Feeds(orders, payments, rng)
+        yield Feeds(orders, payments)
 
 
 def follow(
@@ -51,20 +50,17 @@ def follow(
     database: Database,
     clock: Clock,
     ids: IdFactory,
+    rng: random.Random,
     owner: str,
 ) -> Followed:
-    """Have an instance follow its feeds.
-
-    `owner` names the instance; each run of it owns its leases under a name of its own.
-    """
-    run = f"{owner}/{ids.new('run')}"
+    """Have the instance that `owner` names follow its feeds."""
     subscribe = partial(
         Subscription,
         database=database,
-        leases=Leases(owner=run, clock=clock, rng=feeds.rng, lease_s=WAITED_FOR_LEASE_S),
+        leases=Leases.of_a_run(owner, clock=clock, ids=ids, rng=rng, lease_s=WAITED_FOR_LEASE_S),
         clock=clock,
         ids=ids,
-        rng=feeds.rng,
+        rng=rng,
         topic=CHOREOGRAPHY,
     )
     holding, committing = consumer.Holding(reservations), consumer.Committing(reservations)

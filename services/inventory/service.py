@@ -1,5 +1,6 @@
 """Builds the whole service from its parts; `__main__` and the tests use this very function."""
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,6 +41,7 @@ async def build(
     database_url: str,
     clock: Clock,
     ids: IdFactory,
+    rng: random.Random,
     owner: str = NAME,
     readers: int = 2,
     sweep_every_s: float = SWEEP_EVERY_S,
@@ -65,7 +67,7 @@ async def build(
         followed = Followed()
         if feeds is not None:
             followed = follow(
-                feeds, reservations, database=database, clock=clock, ids=ids, owner=owner
+                feeds, reservations, database=database, clock=clock, ids=ids, rng=rng, owner=owner
             )
         yield _to_service(
             database,
@@ -109,8 +111,7 @@ def _to_service(
             tailer=tailer,
             clock=clock,
         ),
-        consumers=followed.consumers,
-        dead_letters=followed.dead_letters,
-        background=(tailer.run, sweeper.run, *(each.run for each in followed.subscriptions)),
-        on_drain=(tailer.stop_waiters, *(each.drain for each in followed.subscriptions)),
+        followed=followed,
+        background=(tailer.run, sweeper.run),
+        on_drain=(tailer.stop_waiters,),
     )

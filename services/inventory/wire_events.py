@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from tradepost.inventory.v1 import inventory_event_pb2 as pb
 
 from services.chassis.event_log import NewEvent
+from services.chassis.saga import CHOREOGRAPHY
 from services.inventory import stock
 from services.inventory.reservation import (
     Committed,
@@ -20,9 +21,6 @@ from services.inventory.reservation import (
     Released,
 )
 from services.inventory.wire import add_lines, to_duration, to_money, to_refusal, to_timestamp
-
-# The topic of what consumers act on in a choreographed checkout.
-CHOREOGRAPHY = "choreography"
 
 _BY_CALL = pb.RESERVATION_ORIGIN_ORCHESTRATED
 _ORIGINS = {

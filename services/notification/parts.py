@@ -62,7 +62,7 @@ def assemble(database: Database, means: Means) -> Parts:
     """The parts of an instance on a migrated database."""
     clock, rng = means.clock, means.rng
     log = EventLog(clock=clock, ids=means.ids)
-    leases = Leases(owner=f"{means.owner}/{means.ids.new('run')}", clock=clock, rng=rng)
+    leases = Leases.of_a_run(means.owner, clock=clock, ids=means.ids, rng=rng)
     drive = NotificationDrive(
         database=database,
         leases=leases,

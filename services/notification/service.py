@@ -11,10 +11,9 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
-from services.chassis.consumers import Consumers
 from services.chassis.database import Database
-from services.chassis.dead_letters import DeadLetters
 from services.chassis.feed import Feed
+from services.chassis.followed import Followed
 from services.chassis.server import Service
 from services.notification.parts import NAME, Means, Parts, assemble
 from services.notification.servicer import NotificationServicer
@@ -27,8 +26,7 @@ _SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationSer
 
 def to_service(parts: Parts, *, clock: Clock) -> Service:
     """The parts behind their RPCs."""
-    inbox = parts.subscription.inbox
-    servicer = NotificationServicer(database=parts.database, inbox=inbox)
+    servicer = NotificationServicer(database=parts.database, inbox=parts.subscription.inbox)
     return Service(
         name=NAME,
         servicers=(partial(add_NotificationServiceServicer_to_server, servicer),),
@@ -43,12 +41,9 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             tailer=parts.tailer,
             clock=clock,
         ),
-        consumers=Consumers(
-            database=parts.database, subscriptions=(parts.subscription,), clock=clock
-        ),
-        dead_letters=DeadLetters(database=parts.database, inboxes=(inbox,), clock=clock),
-        background=(parts.tailer.run, parts.driver.run, parts.subscription.run),
-        on_drain=(parts.tailer.stop_waiters, parts.subscription.drain, parts.driver.drain),
+        followed=Followed.by((parts.subscription,), database=parts.database, clock=clock),
+        background=(parts.tailer.run, parts.driver.run),
+        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )
 
 

@@ -11,6 +11,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
 from services.chassis.lease import Leases
+from services.chassis.saga import CHOREOGRAPHY
 from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.order import checkout_consumer, checkout_facts
 from services.order.consumer import (
@@ -28,7 +29,6 @@ from services.order.intentions import ORCHESTRATED_ALONE, Served
 from services.order.parts import Feeds, Means, Parts
 from services.order.settings import ParticipantSettings
 from services.order.summaries import Summaries
-from services.order.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,9 @@ def _checkout(
     """What hears the participants of choreographed checkouts; nothing where they can't be heard."""
     if feeds.reservations is None:
         return ()
-    run = f"{means.owner}/{means.ids.new('run')}"
-    leases = Leases(owner=run, clock=means.clock, rng=means.rng, lease_s=WAITED_FOR_LEASE_S)
+    leases = Leases.of_a_run(
+        means.owner, clock=means.clock, ids=means.ids, rng=means.rng, lease_s=WAITED_FOR_LEASE_S
+    )
     follow = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
     return (
         follow(

@@ -102,8 +102,9 @@ def assemble(database: Database, means: Means) -> Parts:
     notices: Notices[Standing] = Notices()
     recorder = Recorder(store=store, clock=clock, terms=settings.terms)
     tailer = Tailer(database=database, log=log, clock=clock)
-    run = f"{means.owner}/{means.ids.new('run')}"
-    leases = Leases(owner=run, clock=clock, rng=means.rng, lease_s=settings.lease_s)
+    leases = Leases.of_a_run(
+        means.owner, clock=clock, ids=means.ids, rng=means.rng, lease_s=settings.lease_s
+    )
     inventory = InventoryCalls(InventoryServiceStub(means.participants.inventory))
     payment = PaymentCalls(PaymentServiceStub(means.participants.payment))
     checkout = Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder)

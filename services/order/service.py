@@ -65,18 +65,9 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
             tailer=parts.tailer,
             clock=clock,
         ),
-        consumers=followed.consumers,
-        dead_letters=followed.dead_letters,
-        background=(
-            parts.tailer.run,
-            parts.driver.run,
-            *(each.run for each in followed.subscriptions),
-        ),
-        on_drain=(
-            parts.tailer.stop_waiters,
-            *(each.drain for each in followed.subscriptions),
-            parts.driver.drain,
-        ),
+        followed=followed,
+        background=(parts.tailer.run, parts.driver.run),
+        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )
 
 

@@ -12,6 +12,7 @@ from tradepost.order.v1 import order_event_pb2 as pb
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.event_log import NewEvent, StoredEvent
+from services.chassis.saga import CHOREOGRAPHY
 from services.order import events
 from services.order.events import Coordination
 from services.order.wire_values import (
@@ -26,9 +27,6 @@ from services.order.wire_values import (
     to_refusal,
     to_timestamp,
 )
-
-# The topic of what the participants of a choreographed checkout act on.
-CHOREOGRAPHY = "choreography"
 
 
 def type_of(kind: type[events.Event]) -> str:

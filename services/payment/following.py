@@ -14,11 +14,11 @@ from services.chassis.feed_stream import FEED_CONFIG
 from services.chassis.followed import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.lease import Leases
+from services.chassis.saga import CHOREOGRAPHY
 from services.chassis.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.payment import consumer
 from services.payment.parts import Parts
 from services.payment.settings import FeedSettings
-from services.payment.wire_events import CHOREOGRAPHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,11 @@ async def feeds_of(
 def follow(
     feeds: Feeds, parts: Parts, *, clock: Clock, ids: IdFactory, rng: random.Random, owner: str
 ) -> Followed:
-    """Have an instance follow its feeds.
-
-    `owner` names the instance; each run of it owns its leases under a name of its own.
-    """
-    run = f"{owner}/{ids.new('run')}"
+    """Have the instance that `owner` names follow its feeds."""
     subscribe = partial(
         Subscription,
         database=parts.database,
-        leases=Leases(owner=run, clock=clock, rng=rng, lease_s=WAITED_FOR_LEASE_S),
+        leases=Leases.of_a_run(owner, clock=clock, ids=ids, rng=rng, lease_s=WAITED_FOR_LEASE_S),
         clock=clock,
         ids=ids,
         rng=rng,

@@ -81,8 +81,7 @@ async def open_parts(
     )
     try:
         await database.migrate(MIGRATIONS)
-        run = f"{owner}/{ids.new('run')}"
-        leases = Leases(owner=run, clock=clock, rng=rng, lease_s=timing.lease_s)
+        leases = Leases.of_a_run(owner, clock=clock, ids=ids, rng=rng, lease_s=timing.lease_s)
         yield _put_together(
             database, leases, processor, clock=clock, ids=ids, rng=rng, timing=timing
         )

@@ -102,18 +102,9 @@ def _to_service(
             tailer=parts.tailer,
             clock=clock,
         ),
-        consumers=followed.consumers,
-        dead_letters=followed.dead_letters,
-        background=(
-            parts.tailer.run,
-            parts.driver.run,
-            *(each.run for each in followed.subscriptions),
-        ),
-        on_drain=(
-            parts.tailer.stop_waiters,
-            *(each.drain for each in followed.subscriptions),
-            parts.driver.drain,
-        ),
+        followed=followed,
+        background=(parts.tailer.run, parts.driver.run),
+        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )
 
 

@@ -10,12 +10,10 @@ from tradepost.inventory.v1.inventory_event_pb2 import CheckoutHistory
 from tradepost.payment.v1 import payment_event_pb2 as pb
 
 from services.chassis.event_log import NewEvent
+from services.chassis.saga import CHOREOGRAPHY
 from services.payment import events
 from services.payment.payment import Origin
 from services.payment.wire import enum_numbers, to_decline_code, to_money, to_refusal, to_timestamp
-
-# The topic of what consumers act on in a choreographed checkout.
-CHOREOGRAPHY = "choreography"
 
 _ORIGINS = enum_numbers(Origin, pb.PaymentOrigin, "PAYMENT_ORIGIN")
 

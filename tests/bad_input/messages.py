@@ -92,7 +92,7 @@ def _value(field: FieldDescriptor, known: Known) -> st.SearchStrategy[Any]:
         if field.type == kind:
             likely = [number for number in _LIKELY_NUMBERS if number <= highest]
             return st.sampled_from([*likely, lowest, highest]) | st.integers(lowest, highest)
-    raise NotImplementedError(field.full_name)
+    raise TypeError(f"no values are known for {field.full_name}")
 
 
 def _text(field: str, known: Known) -> st.SearchStrategy[str]:

@@ -13,6 +13,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
     SubscriptionServiceStub,
 )
 
+from services.chassis.followed import Followed
 from services.chassis.inbox import Place
 from services.chassis.lease import Claim, StaleLeaseError
 from tests.databases import Databases
@@ -38,7 +39,7 @@ async def source(databases: Databases) -> AsyncIterator[Source]:
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[SubscriptionServiceAsyncStub]:
     """The consumers over real gRPC."""
-    async with echo_server(name=NAME, consumers=one.consumers) as echo:
+    async with echo_server(name=NAME, followed=Followed(consumers=one.consumers)) as echo:
         yield SubscriptionServiceStub(echo.channel)
 
 

@@ -13,6 +13,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 )
 
 from services.chassis.feed_errors import DeadLetterNotFoundError
+from services.chassis.followed import Followed
 from services.chassis.inbox import BEHIND, Place
 from services.chassis.pages import encode_token
 from tests.databases import Databases
@@ -49,7 +50,7 @@ async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[DeadLetterServiceAsyncStub]:
     """The letters over real gRPC."""
-    async with echo_server(name=NAME, dead_letters=one.letters) as echo:
+    async with echo_server(name=NAME, followed=Followed(dead_letters=one.letters)) as echo:
         yield DeadLetterServiceStub(echo.channel)
 
 

@@ -29,10 +29,12 @@ async def shop(databases: Databases) -> AsyncIterator[Shop]:
 async def grpc_servicer(module_databases: Databases) -> AsyncIterator[Service]:
     """The whole service on a database of its own."""
     clock = SystemClock()
+    rng = random.Random(7)
     async with build(
         database_url=await module_databases.migrated(MIGRATIONS, "inventory"),
         clock=clock,
-        ids=IdFactory(clock=clock, rng=random.Random(7)),
+        ids=IdFactory(clock=clock, rng=rng),
+        rng=rng,
     ) as service:
         yield service
 

@@ -72,7 +72,7 @@ async def _opened(url: str) -> AsyncIterator[Place]:
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
     async with (
-        build(database_url=url, clock=clock, ids=ids) as service,
+        build(database_url=url, clock=clock, ids=ids, rng=rng) as service,
         running(
             service,
             settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1, max_concurrent=1),

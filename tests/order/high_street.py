@@ -105,9 +105,11 @@ async def high_street(
         orders, stock, money = [
             await enter(feed_of(name, registry)) for name in ("order", "inventory", "payment")
         ]
-        feeds = InventoryFeeds(orders, money, rng)
+        feeds = InventoryFeeds(orders, money)
         inventory = await channel_to(
-            build_inventory(database_url=url("inventory"), clock=clock, ids=ids, feeds=feeds)
+            build_inventory(
+                database_url=url("inventory"), clock=clock, ids=ids, rng=rng, feeds=feeds
+            )
         )
         at_payment = partial(build_payment, processor=processor, clock=clock, ids=ids, rng=rng)
         payment = await channel_to(
