@@ -70,11 +70,12 @@ async def world(
     method: str = "Get",
     calls: int = 20,
     names: str = "ab",
+    **options: Any,
 ) -> World:
     """Made ready, with `calls` calls in the budget; the first instance is stuck."""
     servers = sorted([await start(name) for name in names], key=lambda probe: probe.address)
     clock = ManualClock()
-    channel = open_to(*servers, clock=clock, service_config=config)
+    channel = open_to(*servers, clock=clock, service_config=config, **options)
     await ready(channel, len(servers))
     get: Any = channel.unary_unary(path(method))
     await get(b"warm up")

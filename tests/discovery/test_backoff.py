@@ -14,6 +14,13 @@ def test_the_formula_of_a_jittered_backoff() -> None:
         assert all(step / 2 <= delay <= step for step, delay in zip(steps, delays, strict=True))
 
 
+def test_a_jittered_backoff_spreads_those_who_wait() -> None:
+    """Over the whole upper half of the step: who lost a server together doesn't come together."""
+    firsts = [next(jittered(0.2, 30.0, random.Random(seed))) for seed in range(50)]
+    assert min(firsts) < 0.11
+    assert max(firsts) > 0.19
+
+
 def test_a_first_step_above_the_ceiling() -> None:
     """The ceiling holds from the first delay on."""
     assert max(islice(jittered(60.0, 30.0, random.Random(1)), 5)) <= 30.0

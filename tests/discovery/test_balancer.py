@@ -8,8 +8,18 @@ import pytest
 
 import discovery
 from discovery.instance import Instance, Resolution
+from discovery.record import Record, Records
 from tests.manual_clock import ManualClock
-from tests.probe_service import Open, Probe, Start, path, ready, subchannels
+from tests.probe_service import (
+    NOT_SERVING,
+    SERVING,
+    Open,
+    Probe,
+    Start,
+    path,
+    ready,
+    subchannels,
+)
 
 
 async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
@@ -147,6 +157,43 @@ async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Op
 
     (again,) = subchannels(channel)
     assert again.load is not one.load
+
+
+async def test_what_has_calls_in_flight_is_not_forgotten() -> None:
+    """However long ago it was listed: when they end, their ends must count."""
+    clock = ManualClock()
+
+    def make(instance: Instance, now_s: float) -> Record:
+        return Record(instance, now_s, suspect=ignore, redeem=ignore)
+
+    def ignore(_record: Record, _began_s: float, _now_s: float) -> None: ...
+
+    records = Records(clock=clock, make=make)
+    instance = Instance("a", "probe", "127.0.0.1", 1)
+    record = records.of(instance)
+    record.load.in_flight = 1
+
+    await clock.advance(101.0)
+    records.forget_old()
+    assert records.of(instance) is record
+
+    record.load.in_flight = 0
+    await clock.advance(101.0)
+    records.forget_old()
+    assert records.of(instance) is not record
+
+
+async def test_what_cannot_be_picked_yet_is_not_warmed(start: Start, open_to: Open) -> None:
+    """An instance that was listed long before it serves is as cold as any when it does."""
+    server, clock = await start("a", health=NOT_SERVING), ManualClock()
+    channel = open_to(server, clock=clock)
+    await channel.wait_for_state_change(channel.get_state(try_to_connect=True))
+    await clock.advance(30.0)
+    await server.say(SERVING)
+    await ready(channel, 1)
+
+    (cold,) = channel.explain().instances
+    assert cold.share == pytest.approx(0.1)
 
 
 async def test_a_slow_start_begins_when_an_instance_can_be_picked(

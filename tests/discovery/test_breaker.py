@@ -13,6 +13,7 @@ from discovery.breaker import Breaker
 from discovery.errors import RefusalReason
 from discovery.method import Kind
 from discovery.outcomes import Outcomes
+from tests.hedged import world
 from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Refusal, Start, path, ready, subchannels
 
@@ -206,6 +207,21 @@ async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) 
 
     # The first attempt is the one of each second that always tries.
     assert len(server.seen) == 1
+
+
+async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
+    """A service that mostly fails isn't asked twice at a time by those who find it slow."""
+    shop = await world(start, open_to, rng=Certain())
+    failing_method(shop.channel, "Get")
+
+    # The first attempt is the one of each second that always tries.
+    call = shop.call()
+    await shop.first_sent()
+    shop.assert_alone()
+    shop.slow.gate.set()
+
+    assert await call == f"{shop.slow.name}:x".encode()
+    assert shop.other.seen == []
 
 
 async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None:

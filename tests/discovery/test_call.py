@@ -43,32 +43,6 @@ async def test_an_error_is_raised_at_every_await(start: Start, open_to: Open) ->
     assert await call.details() == "scripted"
 
 
-async def test_many_tasks_await_one_call(start: Start, open_to: Open) -> None:
-    """Whoever comes first drives, the others wait for the outcome."""
-    server = await start("a")
-    call = method(open_to(server))(b"x")
-
-    async def wait() -> bytes:
-        answer: bytes = await call
-        return answer
-
-    async with asyncio.TaskGroup() as tasks:
-        waiting = [tasks.create_task(wait()) for _ in range(5)]
-
-    assert {task.result() for task in waiting} == {b"a:x"}
-    assert len(server.seen) == 1
-
-
-async def test_calls_can_be_gathered(start: Start, open_to: Open) -> None:
-    """A call made here may be awaited in a task of somebody else's."""
-    server = await start("a")
-    get = method(open_to(server))
-
-    answers = await asyncio.gather(*(get(b"%d" % number) for number in range(20)))
-
-    assert answers == [b"a:%d" % number for number in range(20)]
-
-
 async def test_the_first_attempt_leaves_at_once(start: Start, open_to: Open) -> None:
     """The RPC is under way when the stub returns, before anybody awaits."""
     server = await start("a")
@@ -105,34 +79,6 @@ async def test_a_driver_is_started_where_nothing_can_be_picked(start: Start, ope
     await server.wait_for_calls(1)
 
     assert await call == b"a:x"
-
-
-async def test_a_retried_call_serves_all_awaiters(start: Start, open_to: Open) -> None:
-    """One of them drives it from attempt to attempt, the others wait for the outcome."""
-    server = await start("a")
-    server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE)] * 2)
-    call = method(open_to(server))(b"x")
-
-    assert await asyncio.gather(call, call, call) == [b"a:x"] * 3
-    assert len(server.seen) == 3
-
-
-async def test_who_waits_is_served_when_the_driver_gives_up(start: Start, open_to: Open) -> None:
-    """A driving coroutine that is closed in mid-wait leaves the call to the others."""
-    server = await start("a")
-    channel = open_to(server)
-    await channel.channel_ready()
-    server.gate.clear()
-    call = method(channel)(b"x")
-    driving = call.__await__()
-    next(driving)
-    waiting = asyncio.ensure_future(call)
-    await server.wait_for_calls(1)
-
-    driving.close()
-    server.gate.set()
-
-    assert await waiting == b"a:x"
 
 
 async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
@@ -177,7 +123,7 @@ async def test_context_variables_do_not_leak() -> None:
     variable.set("caller's later")
     first.set_result(None)
 
-    assert await asyncio.gather(call, call) == [b"answer", b"answer"]
+    assert await call == b"answer"
     assert seen == ["caller's", "changed by the stack"]
     assert variable.get() == "caller's later"
 
@@ -216,6 +162,27 @@ async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
     assert call.done()
 
     call.add_done_callback(told.put_nowait)
+    assert told.get_nowait() is call
+
+
+async def test_a_callback_that_raises_is_its_own_affair(start: Start, open_to: Open) -> None:
+    """The event loop is told of it; the call has its outcome, and the next callback its turn."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    raised: list[BaseException] = []
+    loop, failure = asyncio.get_running_loop(), ValueError("the callback's own")
+    loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
+
+    def fail(_call: Any) -> None:
+        raise failure
+
+    call.add_done_callback(fail)
+    call.add_done_callback(told.put_nowait)
+
+    assert await call == b"a:x"
+    await asyncio.sleep(0)
+    assert raised == [failure]
     assert told.get_nowait() is call
 
 

@@ -8,6 +8,8 @@ import grpc
 import pytest
 
 import discovery
+from discovery.call import Call
+from discovery.outgoing import Outgoing
 from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Refusal, Start, in_flight, path, ready
 
@@ -29,6 +31,31 @@ async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Ope
     assert (call.done(), call.cancelled()) == (True, True)
     assert await call.code() is grpc.StatusCode.CANCELLED
     assert in_flight(channel) == 0
+
+
+async def test_cancelling_the_awaiter_ends_what_stands_above_the_wire() -> None:
+    """Places and counts that the call holds are returned then, not when the call is collected."""
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[bytes] = loop.create_future()
+    left = []
+
+    async def send(outgoing: Outgoing) -> bytes:
+        outgoing.attempt = first
+        try:
+            return await first
+        finally:
+            left.append("place")
+
+    state = Outgoing(b"", None, None, None, None, None)
+    call: Call[bytes, bytes] = Call(send, state, bytes, loop, loop.time)
+    waiting = asyncio.ensure_future(call)
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert left == ["place"]
+    assert call.cancelled()
 
 
 async def test_cancelling_any_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:

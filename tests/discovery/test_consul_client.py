@@ -16,6 +16,7 @@ from discovery.consul_client import AgentAddress, agent_client
 from discovery.consul_registry import CheckSettings, ConsulRegistry
 from discovery.instance import Instance
 from discovery.registry import RegistryError
+from tests.manual_clock import ManualClock
 
 ORDER = Instance(
     "slot-1", "order", "::1", 50051, ("v2",), {"version": "1.4.0"}, weight=3, incarnation="x1"
@@ -120,6 +121,59 @@ async def test_a_watch_has_one_connection_of_its_own(agent: StandIn) -> None:
         assert len(of_this_watch) == 2
         assert len(set(of_this_watch)) == 1
     assert len(set(agent.connections)) == 2
+
+
+@pytest.mark.parametrize(("incarnation", "asked"), [("x1", ["GET", "PUT"]), ("x2", ["GET"])])
+async def test_only_the_own_registration_is_withdrawn(
+    agent: StandIn, incarnation: str, asked: list[str]
+) -> None:
+    """A later incarnation may have taken the slot: what stops doesn't take it off the list."""
+
+    async def registered(_: web.Request) -> web.Response:
+        return web.json_response({"Meta": {"incarnation": incarnation}})
+
+    agent.answer = registered
+    registry = agent.registry()
+    await registry.deregister(ORDER)
+    await registry.close()
+    assert [request.method for request in agent.requests] == asked
+
+
+async def test_a_watch_says_when_answers_are_old(
+    agent: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a leader, or one heard of within 5 s: one line then, and one when that is over."""
+    answers = [("false", 0), ("true", 5_000), ("true", 5_001), ("true", 0)]
+
+    async def next_answer(_: web.Request) -> web.Response:
+        known, heard_ms = answers.pop(0)
+        headers = {
+            "X-Consul-Index": str(10 - len(answers)),
+            "X-Consul-KnownLeader": known,
+            "X-Consul-LastContact": str(heard_ms),
+        }
+        return web.json_response([], headers=headers)
+
+    agent.answer = next_answer
+    clock = ManualClock()
+    registry = ConsulRegistry(agent.address, clock=clock, rng=random.Random(1))
+    with caplog.at_level("INFO", logger="discovery.consul_registry"):
+        for _ in range(4):
+            async with aclosing(registry.watch("order")) as lists:
+                await anext(lists)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"] * 2
+
+
+async def test_a_watch_waits_almost_a_minute(agent: StandIn) -> None:
+    """55 s, of which up to a tenth is left out; a change ends the wait anyway."""
+    async with aclosing(agent.registry().watch("order")) as lists:
+        await anext(lists)
+        waiting = asyncio.ensure_future(anext(lists))
+        while len(agent.requests) < 2:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert 49_500 <= int(agent.requests[1].query["wait"].removesuffix("ms")) <= 55_000
 
 
 async def test_a_look_up_that_confirms_is_consistent(agent: StandIn) -> None:

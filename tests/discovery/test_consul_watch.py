@@ -109,6 +109,14 @@ async def test_we_wait_longer_than_the_agent() -> None:
         assert timeout_s > wait_s * 17 / 16 + 2
 
 
+async def test_watches_do_not_wait_in_step() -> None:
+    """Woken together by a change, they would all time out together: each wait is another."""
+    agent = ScriptedAgent([answer(n, entry("order-a")) for n in range(5, 20)])
+    await agent.play()
+    waits = [asked["wait"] for asked in agent.asked[1:]]
+    assert len(set(waits)) == len(waits)
+
+
 async def test_a_tag_is_the_agent_s_to_filter() -> None:
     """A tag goes along with every query."""
     agent = ScriptedAgent([answer(17, entry("order-a"))])

@@ -1,8 +1,10 @@
 """Ejection and panic, of real servers that fail."""
 
 import asyncio
+import logging
 
 import grpc
+import pytest
 from grpc import StatusCode
 
 import discovery
@@ -106,6 +108,33 @@ async def test_panic_counts_all_that_are_listed(start: Start, open_to: Open) -> 
     assert of(channel, servers[0]).record.ejection is not None
 
     assert set(await post(channel, 4)) == {"a", "b"}
+
+
+async def test_panic_is_told_when_it_begins_and_when_it_ends(
+    start: Start, open_to: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line each: calls go to what was left out for a reason. Nothing ejected is no panic."""
+    broken, other, third = [await start(name) for name in ("broken", "other", "third")]
+    channel = open_to(broken, other, third, service_config=ROUND_ROBIN, clock=ManualClock())
+    await ready(channel, 3)
+    broken.script.extend([BROKEN] * 5)
+    await post(channel, 15)
+
+    with caplog.at_level(logging.WARNING, logger="discovery.choice"):
+        for server in (third, other):
+            await server.stop()
+            while of(channel, server).state is grpc.ChannelConnectivity.READY:
+                await channel._balancer.change()
+        assert channel._balancer.panics
+        of(channel, broken).record.ejection = None
+        channel._balancer._changed()
+        assert not channel._balancer.panics
+
+    told = [each for each in caplog.records if each.name == "discovery.choice"]
+    assert [each.getMessage().partition(": ")[2] for each in told] == [
+        "1 of 3 instances usable, ejections are lifted",
+        "1 of 3 instances usable, ejections are in force again",
+    ]
 
 
 async def test_ejections_outlast_updates(start: Start, open_to: Open) -> None:

@@ -54,6 +54,17 @@ async def test_it_says_who_is_ejected_and_why(start: Start, open_to: Open) -> No
     assert well.load < bad.load
 
 
+async def test_it_keeps_no_more_than_the_last_32_picks(start: Start, open_to: Open) -> None:
+    """However many there were."""
+    channel = open_to(await start("a"))
+    await channel.channel_ready()
+
+    for _ in range(40):
+        await channel.unary_unary(path("Get"))(b"x")
+
+    assert len(channel.explain().picks) == 32
+
+
 async def test_it_shows_the_last_picks_and_the_breakers(start: Start, open_to: Open) -> None:
     """The newest first."""
     explanation, broken, good = await explained(start, open_to)

@@ -8,9 +8,14 @@ from typing import Any
 import grpc
 import pytest
 
-from discovery import attempts
-from discovery.method import Kind
+from discovery import attempts, hedging
+from discovery.budget import RetryBudget
+from discovery.hedging_policy import HedgingPolicy
+from discovery.method import CLIENT_STREAMS, Kind, Method
+from discovery.outgoing import Outgoing
+from discovery.retry_policy import NO_RETRY
 from tests.hedged import CONFIG, world
+from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Refusal, Start, path, subchannels
 
 
@@ -50,6 +55,26 @@ async def test_only_safe_methods_that_ask_for_it_are_hedged(
 
     assert await call == f"{shop.slow.name}:x".encode()
     assert shop.other.seen == []
+
+
+@pytest.mark.parametrize("kind", CLIENT_STREAMS)
+def test_streams_of_requests_are_never_hedged(kind: Kind) -> None:
+    """However safe the method: its requests are gone once they were sent."""
+    method = Method(
+        path="/a.B/C",
+        kind=kind,
+        registered=False,
+        safe=True,
+        retry=NO_RETRY,
+        timeout_s=None,
+        default_timeout_s=None,
+        wait_for_ready=False,
+        waits=False,
+        hedging=HedgingPolicy(),
+    )
+    layer = hedging.layer(clock=ManualClock(), budget=RetryBudget(), throttle=None)
+
+    assert layer(method, below) is below
 
 
 async def test_hedges_have_no_reserve(start: Start, open_to: Open) -> None:
@@ -194,3 +219,7 @@ async def test_no_hedge_that_could_not_leave_in_time(start: Start, open_to: Open
     with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
         await call
     assert shop.other.seen == []
+
+
+def below(_outgoing: Outgoing) -> None:
+    """What the layer stands on."""

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from discovery import native
-from tests.probe_service import Open, Refusal, Start, path
+from tests.probe_service import Open, Refusal, Start, path, subchannels
 
 
 async def test_instrumentation_does_not_reach_below(start: Start, open_to: Open) -> None:
@@ -76,6 +76,19 @@ async def test_options_reach_every_connection(start: Start, open_to: Open) -> No
     assert await channel.unary_unary(path("Get"))(b"small") == b"a:small"
     code = await channel.unary_unary(path("Get"))(b"larger than ten bytes").code()
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_instance_s_multicallable_is_made_once(start: Start, open_to: Open) -> None:
+    """For each method; every call of it goes through the same one, whoever made the stub."""
+    channel = open_to(await start("a"))
+    await channel.unary_unary(path("Get"))(b"x")
+    (subchannel,) = subchannels(channel)
+    first = dict(subchannel.multicallables)
+
+    await channel.unary_unary(path("Get"))(b"x")
+
+    assert len(first) == 1
+    assert subchannel.multicallables == first
 
 
 async def test_compression_is_per_call(start: Start, open_to: Open) -> None:

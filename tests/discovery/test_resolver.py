@@ -114,6 +114,20 @@ async def test_a_kept_instance_that_stops_serving_is_dropped() -> None:
         assert shop.latest == Resolution(2, (B,))
 
 
+async def test_an_instance_that_came_back_leaves_like_any_other() -> None:
+    """Listed again it isn't kept any more: when it stops and leaves, it is gone at once."""
+    registry = await registry_of(A, B)
+    async with Shop(registry, serving={A, B}).open() as shop:
+        registry.forget(A.instance_id)
+        await shop.clock.advance(3)
+        await registry.register(A)
+        await shop.clock.settle()
+        shop.serving.discard(A)
+        await registry.deregister(A)
+        await shop.clock.settle()
+        assert shop.latest == Resolution(2, (B,))
+
+
 async def test_a_restarted_agent_goes_unnoticed() -> None:
     """Empty, then partial, then full: callers see no change while their instances serve."""
     registry = await registry_of(A, B, C)

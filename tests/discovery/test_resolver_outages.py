@@ -72,6 +72,9 @@ async def test_a_failing_registry_is_asked_soon_for_a_successor() -> None:
         shop.serving.discard(A)
         await shop.clock.advance(10)
         assert len(watcher.asked_s) - asked >= 10
+        # Not in step with everybody else who lost it.
+        soon = watcher.waits_s[-8:]
+        assert max(soon) - min(soon) > 0.1
         shop.serving.add(A)
         await shop.clock.advance(1)
         asked = len(watcher.asked_s)

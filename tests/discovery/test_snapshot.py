@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from discovery.instance import Instance, Resolution
 from discovery.memory import MemoryRegistry
+from discovery.registry import RegistryError
 from discovery.resolver import Resolver
 from discovery.snapshot import SnapshotWatcher
 from discovery.target import parse_target
@@ -76,6 +77,22 @@ async def test_a_cold_start_with_the_registry_down(path: Path) -> None:
     async with _resolving(registry, path) as published:
         assert await _next(published) == Resolution(1, (A, B))
         assert await _next(published) == Resolution(2, (A, B), "connection refused")
+
+
+async def test_an_empty_list_is_not_kept(path: Path) -> None:
+    """Who starts with the registry down is better off with the last instances than with none."""
+    registry = MemoryRegistry()
+    await registry.register(A)
+    async with aclosing(SnapshotWatcher(registry, path).watch("order")) as lists:
+        assert await anext(lists) == (A,)
+        registry.forget()
+        assert await anext(lists) == ()
+        registry.fail("connection refused")
+        with pytest.raises(RegistryError):
+            await anext(lists)
+
+    async with aclosing(SnapshotWatcher(registry, path).watch("order")) as lists:
+        assert await anext(lists) == (A,)
 
 
 async def test_a_registry_that_answers_is_believed(path: Path) -> None:

@@ -1,9 +1,14 @@
 """What of the rules for calls holds for streams: how they count, and where they go."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from discovery import pick
+from discovery.method import Kind
+from discovery.outgoing import Outgoing
+from tests.manual_clock import ManualClock
 from tests.probe_service import Open, Start, ended_unnoticed, path, ready, subchannels
 
 
@@ -43,5 +48,27 @@ async def test_streams_of_requests_avoid_a_connection_that_just_ended(
     await ready(channel, 2)
     await ended_unnoticed(channel, dead)
 
-    upload = channel.stream_unary(path("Upload"))
-    assert {await upload([b"x"]) for _ in range(10)} == {b"alive:x"}
+    # Made in one go, so that the watch of the dead connection doesn't come between.
+    calls = [channel.stream_unary(path("Upload"))([b"x"]) for _ in range(10)]
+    assert {await call for call in calls} == {b"alive:x"}
+
+
+async def test_so_do_streams_of_requests_that_are_safe(start: Start, open_to: Open) -> None:
+    """To send them twice would be harmless, but there is nothing left to send."""
+    dead, alive = await start("dead"), await start("alive")
+    channel = open_to(dead, alive, clock=ManualClock())
+    await ready(channel, 2)
+    channel.stream_unary(path("Upload"))
+    upload = replace(channel._methods[path("Upload"), Kind.STREAM_UNARY], safe=True)
+    send = pick.layer(channel._balancer, clock=channel.clock)(upload, picked)
+    await ended_unnoticed(channel, dead)
+
+    assert {send(Outgoing(None, None, None, None, None, None)) for _ in range(10)} == {
+        alive.address
+    }
+
+
+def picked(outgoing: Outgoing) -> str:
+    """Where an attempt would be sent."""
+    assert outgoing.subchannel is not None
+    return outgoing.subchannel.instance.endpoint
