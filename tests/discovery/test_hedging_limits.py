@@ -10,6 +10,7 @@ import pytest
 
 from discovery import attempts, hedging
 from discovery.budget import RetryBudget
+from discovery.hedges import Hedges
 from discovery.hedging_policy import HedgingPolicy
 from discovery.method import CLIENT_STREAMS, Kind, Method
 from discovery.outgoing import Outgoing
@@ -75,6 +76,16 @@ def test_streams_of_requests_are_never_hedged(kind: Kind) -> None:
     layer = hedging.layer(clock=ManualClock(), budget=RetryBudget(), throttle=None)
 
     assert layer(method, below) is below
+
+
+def test_a_call_that_waits_for_an_instance_gets_no_company() -> None:
+    """In the instant that one comes, it would be sent there twice."""
+    budget = RetryBudget()
+    for _ in range(20):
+        budget.deposit(0.0)
+    waiting = Outgoing(b"", None, None, None, None, None)
+
+    assert Hedges(budget, None).second(waiting, 0.0) is None
 
 
 async def test_hedges_have_no_reserve(start: Start, open_to: Open) -> None:
