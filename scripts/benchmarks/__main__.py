@@ -118,7 +118,7 @@ def coordination(
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
     """Orchestrated and choreographed checkouts side by side, and how far behind the feeds are."""
-    plan = coordinations.Plan(concurrency or (1, 8, 32), orders, rounds)
+    plan = Plan(concurrency or (1, 8, 32), orders, rounds)
     _report(_coordination(plan, folder, random.Random(seed)), json)
 
 
@@ -232,9 +232,7 @@ def _rows(
             return checkouts.with_stored(bench, stored, postgres=postgres)
 
 
-async def _coordination(
-    plan: coordinations.Plan, folder: Path, rng: random.Random
-) -> CoordinationReport:
+async def _coordination(plan: Plan, folder: Path, rng: random.Random) -> CoordinationReport:
     before = machine.moment()
     rows = []
     async with AsyncExitStack() as stack:

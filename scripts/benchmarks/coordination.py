@@ -16,7 +16,7 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 import discovery
 from discovery.clock import Clock
-from scripts.benchmarks.comparison import PERCENTILES, WARM_UP_SHARE
+from scripts.benchmarks.comparison import PERCENTILES, WARM_UP_SHARE, Plan
 from scripts.benchmarks.counters import Messages, commits
 from scripts.benchmarks.estimates import Estimate, estimate, percentile
 from scripts.benchmarks.half import CALLER, Half, Turn, take_turn
@@ -31,15 +31,6 @@ SERVICES = ("order", "inventory", "payment")
 STORES = ("order", "inventory", "payment", "processor")
 # What follows an order on its own (summaries, read models) is over by then, and counted.
 SETTLE_S = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked for: `orders` a turn, `rounds` for each concurrency."""
-
-    concurrencies: Sequence[int]
-    orders: int
-    rounds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.benchmarks.comparison import PERCENTILES
-from scripts.benchmarks.coordination import Plan, Row, Side
+from scripts.benchmarks.comparison import PERCENTILES, Plan
+from scripts.benchmarks.coordination import Row, Side
 from scripts.benchmarks.estimates import as_text
 from scripts.benchmarks.machine import Conditions
 from scripts.benchmarks.remarks import remarks
