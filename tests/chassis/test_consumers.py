@@ -94,10 +94,11 @@ async def test_another_instance_goes_on_where_the_feed_is_quiet(
     """The lease is free: who looks first takes it, and nobody waits for the next event."""
     async with (
         consumer(databases, source.channel) as one,
-        consumer(databases, source.channel, owner="second") as two,
+        consumer(databases, source.channel, owner="second", started=False) as two,
         asyncio.timeout(WAIT_S),
     ):
         await one.reached(5)
+        two.start()
         assert await one.rewind() == 5
         while one.notebook.tried + two.notebook.tried < 10:
             committed = [asyncio.create_task(each.committed.wait()) for each in (one, two)]

@@ -211,7 +211,8 @@ async def test_a_handler_inherits_its_callers_deadline() -> None:
 
     bound, unbound = seen
     assert bound is not None
-    assert 1_025 < bound <= 1_030
+    # On the wire a timeout is rounded up, by at most a percent or so.
+    assert 1_025 < bound < 1_035
     assert unbound is None
 
 

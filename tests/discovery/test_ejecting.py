@@ -29,6 +29,14 @@ async def post(channel: discovery.Channel, times: int) -> list[str]:
     return answers
 
 
+async def broken_until_ejected(channel: discovery.Channel, probe: Probe) -> None:
+    """Five failures in a row, however the picks fall while other connections come and go."""
+    probe.script.extend([BROKEN] * 5)
+    while probe.script:
+        await post(channel, 1)
+    assert of(channel, probe).record.ejection is not None
+
+
 def of(channel: discovery.Channel, probe: Probe) -> Subchannel:
     """The connection to a server."""
     (found,) = (one for one in subchannels(channel) if one.instance.endpoint == probe.address)
@@ -103,10 +111,7 @@ async def test_panic_counts_all_that_are_listed(start: Start, open_to: Open) -> 
         await server.stop()
         while of(channel, server).state is grpc.ChannelConnectivity.READY:
             await channel._balancer.change()
-    servers[0].script.extend([BROKEN] * 5)
-    # Each change of a connection draws the turn anew, so half of them needn't be the first's.
-    await post(channel, 30)
-    assert of(channel, servers[0]).record.ejection is not None
+    await broken_until_ejected(channel, servers[0])
 
     assert set(await post(channel, 4)) == {"a", "b"}
 
