@@ -1,6 +1,7 @@
 """What holds for every test: its databases, of both kinds, and how examples are tried."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,20 @@ from tests.postgres_stock import PostgresStock
 # Examples run beside whatever else a small machine does: a slow one is no fault of the code.
 settings.register_profile("tradepost", deadline=None)
 settings.load_profile("tradepost")
+
+
+_TESTS = Path(__file__).parent
+_OF_WHOLE_SUITES = ("integration", "benchmarks")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep a file's tests in one process, and in one all that start a suite of their own.
+
+    Two suites at a time starve each other on two cores; beside tests of parts they don't.
+    """
+    file = item.path.relative_to(_TESTS)
+    suite = file.parts[0] in _OF_WHOLE_SUITES
+    item.add_marker(pytest.mark.xdist_group("suites" if suite else str(file)))
 
 
 @pytest.fixture(scope="session")

@@ -249,8 +249,15 @@ async def test_every_reason_of_the_contract_has_a_case() -> None:
 
 async def test_a_caller_out_of_patience_is_answered(place: Place) -> None:
     """A caller out of patience gets the order as it stands."""
+    asked = asyncio.Event()
+
+    async def note() -> None:
+        asked.set()
+
+    place.shop.script.during["CapturePayment"] = note
     place.shop.script.always["CapturePayment"] = Undecided.PENDING
     waiting = asyncio.ensure_future(create(place.instance.orders))
+    await asked.wait()
     while not waiting.done():
         await place.clock.advance(1)
     assert (await waiting).state == order_pb2.ORDER_STATE_CAPTURING
