@@ -8,8 +8,9 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -22,8 +23,30 @@ _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 EventDict = MutableMapping[str, Any]
 
 
+class _Lossy:
+    """A stream that drops what can't be written: no work fails because it can't be told of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+def _lossy(stream: TextIO) -> TextIO:
+    return cast(TextIO, _Lossy(stream))  # all that a logger uses of one
+
+
 def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
-    """Send our own lines, and those of libraries from warning on, to `stream` (stdout)."""
+    """Send our own lines, and those of libraries from warning on, to `stream` (stdout).
+
+    A line that can't be written is lost; the next one is tried again.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,10 +59,10 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         # Looked up for each line, so that whoever captures standard output captures it.
-        logger_factory=lambda *_: structlog.WriteLogger(stream or sys.stdout),
+        logger_factory=lambda *_: structlog.WriteLogger(_lossy(stream or sys.stdout)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = logging.StreamHandler(_lossy(stream or sys.stdout))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -59,9 +82,13 @@ def ensure_configured() -> None:
         configure(level="warning")
 
 
-def get_logger(name: str) -> Any:
-    """A logger whose lines carry `component: name`."""
-    return structlog.get_logger(component=name)
+def get_logger(name: str, **facts: str) -> Any:
+    """A logger whose lines carry `component: name` and the facts.
+
+    It writes as is configured by the time of its first line; one that is bound to its facts
+    afterwards would write as was configured then.
+    """
+    return structlog.get_logger(component=name, **facts)
 
 
 def is_enabled(level: str) -> bool:

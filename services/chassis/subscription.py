@@ -84,7 +84,7 @@ class Subscription:
         self._rng = rng
         self._poll_s = poll_s
         self._subject = f"{LEASE_KIND}/{consumer}"
-        self._log = logs.get_logger("subscription").bind(consumer=consumer)
+        self._log = logs.get_logger("subscription", consumer=consumer)
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._ended.set()

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,29 @@ def lines() -> Iterator[Lines]:
 async def failing(request: StringValue, context: Any) -> None:
     """A handler with a bug."""
     raise ValueError("the reason")
+
+
+def test_a_logger_writes_as_configured_though_it_was_made_before(lines: Lines) -> None:
+    """Services are put together before their settings say how much to tell."""
+    structlog.reset_defaults()
+    log = logs.get_logger("subscription", consumer="order/inventory")
+    logs.configure(stream=lines.stream)
+    log.info("caught_up")
+    (line,) = lines.all("caught_up")
+    assert (line["component"], line["consumer"]) == ("subscription", "order/inventory")
+
+
+def test_a_full_disk_takes_lines_and_nothing_else(
+    lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither ours nor a library's line fails the work that it tells of, or tells of itself."""
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - its end fails as well
+    logs.configure(stream=full)
+    logs.get_logger("subscription").warning("interrupted")
+    logging.getLogger("library").warning("interrupted")
+    with pytest.raises(OSError, match="No space"):
+        full.close()
+    assert capsys.readouterr() == ("", "")
 
 
 async def test_an_ok_call_is_told_at_debug_only(lines: Lines) -> None:
