@@ -34,7 +34,7 @@ def test_several_processes_are_added_up() -> None:
 
 def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
     """Children that run and children that have ended are their parent's, where that is wanted."""
-    burn = "import sys; sum(range(6_000_000)); print(flush=True); sys.stdin.read()"
+    burn = "import sys; sum(range(30_000_000)); print(flush=True); sys.stdin.read()"
 
     def spent_s(*, with_children: bool) -> float:
         return machine.spent([os.getpid()], with_children=with_children).all_s
@@ -49,7 +49,7 @@ def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
     child.communicate()
     ended_s = spent_s(with_children=True) - spent_s(with_children=False)
 
-    assert before_s + 0.05 < running_s <= ended_s + ROUNDING_S
+    assert before_s + 0.2 < running_s <= ended_s + ROUNDING_S
 
 
 def test_threads_are_told_apart_by_name() -> None:

@@ -6,8 +6,9 @@ nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc
@@ -101,6 +102,15 @@ class ScriptedServer:
             async for request in requests:
                 await self._obey(request[:1].decode(), context)
                 yield request
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that refuses connections until a server takes it, and that nobody else is given."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @asynccontextmanager

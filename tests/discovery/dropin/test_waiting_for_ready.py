@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from tests.discovery.dropin.comparison import Both, all_of, outcome
-from tests.discovery.dropin.scripted_server import path, scripted_server
+from tests.discovery.dropin.scripted_server import path, reserved_port, scripted_server
 from tests.discovery.dropin.test_channel_states import NOBODY
 
 KINDS = pytest.mark.parametrize(
@@ -65,8 +65,6 @@ async def test_a_waiting_call_is_answered_by_who_comes(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
     """When the server comes up, the call goes out."""
-    async with scripted_server() as held:
-        port = held.port
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True, timeout=60)
@@ -76,7 +74,8 @@ async def test_a_waiting_call_is_answered_by_who_comes(
         async with scripted_server(port=port):
             return await awaiting, await call.code()
 
-    await both(program, address=f"127.0.0.1:{port}")
+    with reserved_port() as port:
+        await both(program, address=f"127.0.0.1:{port}")
 
 
 async def test_the_server_goes_while_calls_are_under_way(both: Both) -> None:
@@ -90,6 +89,5 @@ async def test_the_server_goes_while_calls_are_under_way(both: Both) -> None:
             await going.entered.wait()
         return first, (await outcome(unary))[1], (await outcome(reading.read()))[1]
 
-    async with scripted_server() as held:
-        port = held.port
-    await both(program, address=f"127.0.0.1:{port}")
+    with reserved_port() as port:
+        await both(program, address=f"127.0.0.1:{port}")
