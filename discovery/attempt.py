@@ -26,6 +26,8 @@ def layer(*, clock: Clock) -> Layer:
 
 
 def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
+    due = not method.waits
+
     async def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel
         record = subchannel.record
@@ -40,10 +42,10 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
             credentials=outgoing.credentials,
             compression=outgoing.compression,
         )
-        load.in_flight += 1
+        load.begin(now_s, due=due)
         # Not told to `outgoing`, which would end in a cycle with the call, and so be garbage.
         ended: list[float] = []
-        call.add_done_callback(partial(_unary_ended, load, ended, monotonic))
+        call.add_done_callback(partial(_unary_ended, load, ended, monotonic, due=due))
         try:
             response = await call
         except grpc.aio.AioRpcError as error:
@@ -64,10 +66,15 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
 
 
 def _unary_ended(
-    load: Load, ended: list[float], monotonic: Callable[[], float], _call: grpc.aio.Call
+    load: Load,
+    ended: list[float],
+    monotonic: Callable[[], float],
+    _call: grpc.aio.Call,
+    *,
+    due: bool,
 ) -> None:
     """However it ended, and whether or not anybody awaits it."""
-    load.in_flight -= 1
+    load.end(due=due)
     ended.append(monotonic())
 
 
@@ -77,7 +84,7 @@ def _stream(method: Method, monotonic: Callable[[], float]) -> Send:
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
         call = outgoing.attempt = multicallable(outgoing.request, **outgoing.arguments())
         record = subchannel.record
-        record.load.in_flight += 1
+        record.load.begin(outgoing.now_s, due=False)
         call.add_done_callback(partial(_stream_ended, record, method, outgoing.now_s, monotonic))
         return call
 
@@ -91,7 +98,7 @@ def _stream_ended(
     monotonic: Callable[[], float],
     call: grpc.aio.Call,
 ) -> None:
-    record.load.in_flight -= 1
+    record.load.end(due=False)
     now_s = monotonic()
     code = at_once(call.code())
     observation.stream_failed(method, record, code, latency_s=now_s - began_s, now_s=now_s)

@@ -1,5 +1,8 @@
 """How loaded an instance is: peak EWMA of its latency, times what it has in flight.
 
+An instance that owes answers has at least the latency of its silence: one that froze while the
+others had just been slow would look the fastest until its calls run out of time.
+
 Finagle's PeakEwma, with linkerd's seed and its view of failures: a failure that answers fast
 must not look like a fast instance (kubernetes/ingress-nginx#9882).
 """
@@ -21,7 +24,15 @@ class Load:
     `warm_s` is when its slow start ends; None: it could not be picked yet.
     """
 
-    __slots__ = ("_cost_s", "_stamp_s", "failures_in_row", "in_flight", "warm_s")
+    __slots__ = (
+        "_cost_s",
+        "_due",
+        "_silent_s",
+        "_stamp_s",
+        "failures_in_row",
+        "in_flight",
+        "warm_s",
+    )
 
     def __init__(self, now_s: float) -> None:
         self.in_flight = 0
@@ -29,15 +40,35 @@ class Load:
         self.warm_s: float | None = None
         self._cost_s = SEED_S
         self._stamp_s = now_s
+        self._due = 0
+        self._silent_s = now_s
+
+    def begin(self, now_s: float, *, due: bool) -> None:
+        """A call is in flight; `due`: it waits for nothing but the instance's answer."""
+        self.in_flight += 1
+        if due:
+            if not self._due:
+                self._silent_s = now_s
+            self._due += 1
+
+    def end(self, *, due: bool) -> None:
+        """The call has ended, however it did."""
+        self.in_flight -= 1
+        self._due -= due
 
     def latency_s(self, now_s: float) -> float:
         """The peak EWMA: what was observed last, decayed by exp(-dt / tau) since."""
         return self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
 
     def value(self, now_s: float) -> float:
-        """Latency x (in flight + 1); the lower one is picked."""
+        """Latency x (in flight + 1); the lower one is picked.
+
+        While an answer is due, the latency is no less than the time since the last observation.
+        """
         # `latency_s`, without the call: this runs twice for each pick.
         latency_s = self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
+        if self._due and now_s - self._silent_s > latency_s:
+            latency_s = now_s - self._silent_s
         return (latency_s + _FLOOR_S) * (self.in_flight + 1)
 
     def observe(self, latency_s: float, now_s: float) -> None:
@@ -48,7 +79,7 @@ class Load:
             self._cost_s = latency_s
         else:
             self._cost_s = decayed_s + latency_s * (1.0 - weight)
-        self._stamp_s = now_s
+        self._stamp_s = self._silent_s = now_s
 
     def failed(self, latency_s: float, now_s: float, *, pushback_s: float | None = None) -> None:
         """The first failure observes 10 x the own average; the next, or one with pushback, 5 s.

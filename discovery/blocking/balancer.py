@@ -91,10 +91,10 @@ class Balancer:
             known = self._subchannels.get(key_of(instance))
             return known is not None and known.state is _READY
 
-    def release(self, subchannel: Subchannel) -> None:
+    def release(self, subchannel: Subchannel, *, due: bool) -> None:
         """An attempt has ended; an instance that is gone from the list is closed with its last."""
         with self.changed:
-            subchannel.load.in_flight -= 1
+            subchannel.load.end(due=due)
             idle = self._take_drained() if self._draining else []
         for drained in idle:
             drained.close()

@@ -11,7 +11,7 @@ from discovery.blocking.ending import when_ended
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
-from discovery.method import CLIENT_STREAMS, Method
+from discovery.method import CLIENT_STREAMS, Kind, Method
 from discovery.outgoing import Layer, Outgoing, Send
 
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
@@ -26,22 +26,23 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
 
     def build(method: Method, below: Send) -> Send:
         picks = Picks(method, balancer, clock)
+        due = method.kind is Kind.UNARY_UNARY and not method.waits
 
         def send(outgoing: Outgoing) -> Any:
             with balancer.changed:
                 picked = picks.take(outgoing) or picks.wait(outgoing)
-                picked.load.in_flight += 1
+                picked.load.begin(outgoing.now_s, due=due)
                 balancer.recent.append((outgoing.now_s, method.path, picked))
             outgoing.subchannel = picked
             try:
                 sent = below(outgoing)
             except BaseException:
-                balancer.release(picked)
+                balancer.release(picked, due=due)
                 raise
             if outgoing.begins:
-                when_ended(sent, lambda _: balancer.release(picked))
+                when_ended(sent, lambda _: balancer.release(picked, due=due))
             else:
-                balancer.release(picked)
+                balancer.release(picked, due=due)
             return sent
 
         return send

@@ -159,6 +159,25 @@ async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Op
     assert again.load is not one.load
 
 
+async def test_an_instance_that_went_silent_is_left_alone(start: Start, open_to: Open) -> None:
+    """Even where the other looked slower, and before any call has run out of time."""
+    (silent, well), clock = [await start(name) for name in ("silent", "well")], ManualClock()
+    channel = open_to(silent, well, clock=clock)
+    await ready(channel, 2)
+    of_well = next(one for one in subchannels(channel) if one.instance.endpoint == well.address)
+    of_well.load.observe(0.5, clock.monotonic())
+    silent.gate.clear()
+    post = channel.unary_unary(path("Post"))
+    owed = asyncio.ensure_future(post(b"x"))
+    await silent.wait_for_calls(1)
+
+    await clock.advance(1.0)
+
+    assert [await post(b"y", timeout=5) for _ in range(5)] == [b"well:y"] * 5
+    silent.gate.set()
+    assert await owed == b"silent:x"
+
+
 async def test_what_has_calls_in_flight_is_not_forgotten() -> None:
     """However long ago it was listed: when they end, their ends must count."""
     clock = ManualClock()

@@ -61,6 +61,51 @@ def test_in_flight_counts_after_the_latency_has_decayed_to_nothing() -> None:
     assert idle.value(1e5) < busy.value(1e5)
 
 
+def test_who_owes_an_answer_is_as_slow_as_its_silence() -> None:
+    """A call that waits for two seconds takes at least two, however fast those before were."""
+    load = Load(0.0)
+    load.observe(0.001, 10.0)
+
+    load.begin(11.0, due=True)
+
+    assert load.value(11.0) < SEED_S
+    assert load.value(13.0) == pytest.approx(2.0 * 2)
+    assert load.latency_s(13.0) < SEED_S
+
+
+def test_an_answer_ends_the_silence() -> None:
+    """Whoever answers others is not frozen, and one call may be a long one."""
+    load = Load(0.0)
+    load.begin(0.0, due=True)
+    load.begin(0.0, due=True)
+
+    load.observe(0.001, 50.0)
+    load.end(due=True)
+
+    assert load.value(50.0) < SEED_S
+    assert load.value(51.0) == pytest.approx(1.0 * 2)
+
+
+def test_who_owes_nothing_is_not_silent() -> None:
+    """Neither at rest, nor with a stream or a method that waits for something else."""
+    load = Load(0.0)
+    load.begin(0.0, due=True)
+    load.end(due=True)
+    load.begin(0.0, due=False)
+
+    assert load.value(60.0) < SEED_S
+
+
+def test_silence_begins_with_the_first_call_that_is_owed() -> None:
+    """Not with the last answer, which may be hours old, nor with the newest call."""
+    load = Load(0.0)
+
+    load.begin(100.0, due=True)
+    load.begin(101.0, due=True)
+
+    assert load.value(102.0) == pytest.approx(2.0 * 3)
+
+
 def test_what_is_picked_by_decays_too() -> None:
     """Else an instance that was slow once would never be asked again."""
     load = Load(0.0)

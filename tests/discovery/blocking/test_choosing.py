@@ -36,6 +36,26 @@ class Listed:
         return self._instances
 
 
+def test_an_instance_that_went_silent_is_left_alone(
+    start: StartBeside, open_to: OpenBlocking
+) -> None:
+    """Even where the other looked slower, and before any call has run out of time."""
+    silent, well = start("silent"), start("well")
+    clock = HandClock()
+    clock.stands_at_s = 100.0
+    channel = open_to(silent, well, clock=clock)
+    ready(channel, 2)
+    of(channel, well).load.observe(0.5, clock.monotonic())
+    silent.gate.clear()
+    owed = channel.unary_unary(path("Get")).future(b"x")
+    assert of(channel, silent).load.in_flight == 1
+
+    clock.ahead_s += 1.0
+
+    assert post(channel, 5) == ["well"] * 5
+    owed.cancel()
+
+
 def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
     start: StartBeside, open_to: OpenBlocking, caplog: pytest.LogCaptureFixture
 ) -> None:
