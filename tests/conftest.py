@@ -1,5 +1,6 @@
 """What holds for every test: its databases, of both kinds, and how examples are tried."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.postgres_stock import PostgresStock
 settings.register_profile("tradepost", deadline=None)
 settings.load_profile("tradepost")
 
+
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).parent
 _OF_WHOLE_SUITES = ("integration", "benchmarks")

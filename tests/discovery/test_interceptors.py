@@ -81,7 +81,8 @@ async def test_a_call_without_a_timeout_gets_the_default(start: Start) -> None:
 
     remaining_s = server.seen[0].time_remaining_s
     assert remaining_s is not None
-    assert 9.0 < remaining_s <= 10.0
+    # On the wire a timeout is rounded up, by at most a percent or so.
+    assert 9.0 < remaining_s < 10.5
 
 
 async def test_a_spent_deadline_makes_no_call(start: Start) -> None:
