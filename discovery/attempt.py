@@ -26,7 +26,7 @@ def layer(*, clock: Clock) -> Layer:
 
 
 def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
-    due = not method.waits
+    due = method.prompt
 
     async def send(outgoing: Outgoing) -> Any:
         subchannel: Any = outgoing.subchannel

@@ -41,3 +41,8 @@ class Method:
     hedging: HedgingPolicy | None = None
     latencies: Latencies = field(default_factory=Latencies)
     outcomes: Outcomes = field(default_factory=Outcomes)
+
+    @property
+    def prompt(self) -> bool:
+        """An attempt waits for nothing but the instance, whose silence it tells."""
+        return self.kind is Kind.UNARY_UNARY and not self.waits

@@ -50,6 +50,13 @@ class World:
         assert in_flight(self.channel) == 1
         assert self.channel._budget.spent == 0
 
+    async def ends_alone(self, call: "asyncio.Task[bytes]") -> None:
+        """The first attempt goes on without company, and its answer is the call's."""
+        self.assert_alone()
+        self.slow.gate.set()
+        assert await call == f"{self.slow.name}:x".encode()
+        assert self.other.seen == []
+
     async def until_in_flight(self, number: int) -> None:
         """Return once so many attempts are left."""
         while in_flight(self.channel) != number:  # noqa: ASYNC110 (nothing tells)

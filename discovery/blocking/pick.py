@@ -11,7 +11,7 @@ from discovery.blocking.ending import when_ended
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
-from discovery.method import CLIENT_STREAMS, Kind, Method
+from discovery.method import CLIENT_STREAMS, Method
 from discovery.outgoing import Layer, Outgoing, Send
 
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
@@ -26,7 +26,7 @@ def layer(balancer: Balancer, *, clock: Clock) -> Layer:
 
     def build(method: Method, below: Send) -> Send:
         picks = Picks(method, balancer, clock)
-        due = method.kind is Kind.UNARY_UNARY and not method.waits
+        due = method.prompt
 
         def send(outgoing: Outgoing) -> Any:
             with balancer.changed:

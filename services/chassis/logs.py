@@ -24,22 +24,21 @@ EventDict = MutableMapping[str, Any]
 
 
 class _Lossy:
-    """A stream that drops what can't be written: no work fails because it can't be told of."""
+    """A stream that drops what can't be written: no work fails because it can't be told of.
 
-    def __init__(self, stream: TextIO) -> None:
+    Standard output is looked up for each line, so that whoever captures it captures the line.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         with suppress(OSError):
-            self._stream.write(text)
+            (self._stream or sys.stdout).write(text)
 
     def flush(self) -> None:
         with suppress(OSError):
-            self._stream.flush()
-
-
-def _lossy(stream: TextIO) -> TextIO:
-    return cast(TextIO, _Lossy(stream))  # all that a logger uses of one
+            (self._stream or sys.stdout).flush()
 
 
 def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
@@ -55,14 +54,15 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
         structlog.processors.format_exc_info,
     ]
     render = structlog.processors.JSONRenderer()
+    # One for all, because loggers that write to the same one take turns; and all they use of one.
+    lines = cast(TextIO, _Lossy(stream))
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        # Looked up for each line, so that whoever captures standard output captures it.
-        logger_factory=lambda *_: structlog.WriteLogger(_lossy(stream or sys.stdout)),
+        logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(_lossy(stream or sys.stdout))
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -217,11 +217,8 @@ async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) 
     # The first attempt is the one of each second that always tries.
     call = shop.call()
     await shop.first_sent()
-    shop.assert_alone()
-    shop.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
-    assert shop.other.seen == []
+    await shop.ends_alone(call)
 
 
 async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None:

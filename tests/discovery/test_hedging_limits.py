@@ -28,11 +28,8 @@ async def test_no_hedge_before_the_p95(start: Start, open_to: Open) -> None:
     await shop.slow.wait_for_calls(1)
     await shop.clock.wait_for_sleepers()
     await shop.clock.advance(0.09)
-    shop.assert_alone()
-    shop.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
-    assert shop.other.seen == []
+    await shop.ends_alone(call)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +48,8 @@ async def test_only_safe_methods_that_ask_for_it_are_hedged(
     call = shop.call(method)
     await shop.slow.wait_for_calls(1)
     await shop.clock.advance(5.0)
-    shop.assert_alone()
-    shop.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
-    assert shop.other.seen == []
+    await shop.ends_alone(call)
 
 
 @pytest.mark.parametrize("kind", sorted(CLIENT_STREAMS, key=str))
@@ -94,11 +88,8 @@ async def test_hedges_have_no_reserve(start: Start, open_to: Open) -> None:
 
     call = shop.call()
     await shop.first_sent()
-    shop.assert_alone()
-    shop.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
-    assert shop.other.seen == []
+    await shop.ends_alone(call)
 
 
 async def test_a_hedge_is_paid_out_of_the_budget(start: Start, open_to: Open) -> None:
