@@ -26,7 +26,7 @@ EventDict = MutableMapping[str, Any]
 class _Lossy:
     """A stream that drops what can't be written: no work fails because it can't be told of.
 
-    Standard output is looked up for each line, so that whoever captures it captures the line.
+    Without a stream it is standard output, looked up for each line: who captures it captures that.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -62,7 +62,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(lines)
+    handler = logging.StreamHandler(_Lossy(stream or sys.stdout))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
