@@ -121,6 +121,9 @@ class SqliteDialect:
             f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
             "PRAGMA foreign_keys=ON",
             f"PRAGMA cache_size=-{_CACHE_KIB}",
+            # What a savepoint may have to undo: beyond 64 KiB SQLite keeps it in a temporary file,
+            # made anew for each batch, on a disk that may be full where the database's isn't.
+            "PRAGMA temp_store=MEMORY",
             *pragmas,
         ):
             _driver(connection).execute(pragma)

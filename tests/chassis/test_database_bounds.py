@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -154,6 +155,27 @@ async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) 
         "synchronous": full,
         "foreign_keys": 1,
     }
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+async def test_what_a_savepoint_may_undo_needs_no_other_disk(database: Database) -> None:
+    """However much it changes: a temporary file could find its folder full, and costs time."""
+
+    def change_much(connection: Connection) -> list[str]:
+        pages = 100
+        connection.exec_driver_sql("CREATE TABLE pages (number INTEGER PRIMARY KEY, body BLOB)")
+        connection.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO pages SELECT i, zeroblob(3000) FROM n",
+            (pages,),
+        )
+        connection.exec_driver_sql("SAVEPOINT undoable")
+        connection.exec_driver_sql("UPDATE pages SET body = zeroblob(3001)")
+        opened = [str(each.resolve()) for each in Path("/proc/self/fd").iterdir()]
+        connection.exec_driver_sql("RELEASE undoable")
+        return [path for path in opened if "etilqs" in path]
+
+    assert await database.write(change_much) == []
 
 
 @pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
