@@ -130,13 +130,16 @@ class Database:
         result: T = await job.future
         return result
 
-    async def read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+    async def read(
+        self, function: Callable[[Connection, *Ts], T], *args: *Ts, snapshot: bool = True
+    ) -> T:
         """Run `function(connection, *args)` in a read-only snapshot on a reader thread.
 
-        What it raises reaches the caller unchanged. Raises StoreUnavailableError and
-        StoreOverloadedError.
+        A function of a single statement that is called often does as well without the `snapshot`,
+        whose begin and end take longer than the statement. What it raises reaches the caller
+        unchanged. Raises StoreUnavailableError and StoreOverloadedError.
         """
-        job = self._job(function, args, patience_s=math.inf)
+        job = self._job(function, args, patience_s=math.inf, snapshot=snapshot)
         self._readers.submit(job)
         result: T = await job.future
         return result
@@ -181,6 +184,7 @@ class Database:
         *,
         patience_s: float,
         then: Callable[[T], None] | None = None,
+        snapshot: bool = True,
     ) -> Job:
         return Job(
             function=function,
@@ -188,6 +192,7 @@ class Database:
             context=copy_context(),
             future=asyncio.get_running_loop().create_future(),
             then=then,
+            snapshot=snapshot,
             expires_at=self._clock.monotonic() + patience_s,
         )
 

@@ -17,7 +17,8 @@ class Job:
 
     The thread calls `run`, the event loop `settle`. `future` belongs to the loop; the thread
     only looks whether it is done. `expires_at` is a monotonic instant: who has not had their
-    turn by then gives up. `batch_size` is known once it has committed: with how many.
+    turn by then gives up. `batch_size` is known once it has committed: with how many. A read may
+    do without the `snapshot`.
     """
 
     function: Callable[..., Any]
@@ -26,6 +27,7 @@ class Job:
     future: asyncio.Future[Any]
     expires_at: float
     then: Callable[[Any], None] | None = None
+    snapshot: bool = True
     taken: bool = False
     result: Any = None
     error: BaseException | None = None

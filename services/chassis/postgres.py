@@ -31,6 +31,8 @@ _BEGIN = (
     b" SELECT pg_catalog.pg_advisory_xact_lock(%d)" % WRITERS_LOCK
 )
 _BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Of a reader's session, for statements outside a snapshot.
+_READ_ONLY = b"SET default_transaction_read_only = on"
 # What a session needs, unless the server, the role or the URL says otherwise. A holder of the lock
 # that freezes in mid-batch is thrown out after a while, and others go on; nobody waits without end
 # for a lock; and `off` would lose what was acknowledged.
@@ -92,7 +94,7 @@ class PostgresDialect:
         return self._open()
 
     def open_reader(self) -> Connection:
-        return self._open()
+        return self._open(_READ_ONLY)
 
     def lock(self) -> None:
         """Nothing: `begin` takes the lock, inside the transaction."""
@@ -149,14 +151,15 @@ class PostgresDialect:
         connection.invalidate()
         connection.close()
 
-    def _open(self) -> Connection:
+    def _open(self, *more: bytes) -> Connection:
         connection = self._engine.connect()
         driver = _driver(connection)
         driver.prepare_threshold = _PREPARE_AFTER
         driver.prepared_max = _PREPARED_MAX
         # psycopg names the smallest type that an integer fits, and each is a statement of its own.
         driver.adapters.register_dumper(int, Int8Dumper)
-        _send(connection, _SESSION)
+        for commands in (_SESSION, *more):
+            _send(connection, commands)
         connection.begin()
         return connection
 

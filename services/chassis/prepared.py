@@ -44,6 +44,9 @@ class Prepared:
 
     def change_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute once for each of `rows`."""
+        if len(rows) == 1:
+            self._execute(connection, rows[0])
+            return
         compiled = self._for(connection)
         _driver(connection).cursor().executemany(compiled.text, list(map(compiled.bound, rows)))
 

@@ -61,9 +61,11 @@ class Readers:
         """Run one read; answer the connection for the next one, None where it failed."""
         try:
             connection = connection or self._dialect.open_reader()
-            self._dialect.begin_snapshot(connection)
+            if job.snapshot:
+                self._dialect.begin_snapshot(connection)
             job.run(connection)
-            self._dialect.rollback(connection)
+            if job.snapshot:
+                self._dialect.rollback(connection)
             failure = job.error
             failed = failure is not None and self._dialect.is_store_failure(failure)
         except BaseException as error:  # noqa: BLE001 - a caller waits, the thread must outlive it

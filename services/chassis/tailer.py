@@ -205,7 +205,7 @@ class Tailer:
     async def _read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T | None:
         """None while the store doesn't answer: the next poll asks again."""
         try:
-            return await self._database.read(function, *args)
+            return await self._database.read(function, *args, snapshot=False)
         except (StoreUnavailableError, StoreOverloadedError) as error:
             _LOG.warning("log_unreadable", error=str(error))
             return None

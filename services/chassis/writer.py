@@ -20,10 +20,11 @@ from services.chassis.job import Job
 from services.chassis.store_errors import StoreOverloadedError, StoreUnavailableError
 
 BATCH_FUNCTIONS = 64
-BATCH_S = 0.005
-# Where callers come together, batches begin at least this far apart: a batch costs a fixed amount
-# (lock, frames of the log, fsync, two wake-ups), and waiting a little shares it among more of them.
-GATHER_S = 0.004
+BATCH_S = 0.05
+# After a batch the writer rests for as long as that one took, but no longer than this. A batch
+# costs a fixed amount (lock, frames of the log, fsync, two wake-ups): the busier the machine, the
+# longer it takes, and the more callers come together meanwhile to share the next one.
+REST_MAX_S = 0.025
 LOCK_RECHECK_S = 0.1
 
 
@@ -112,20 +113,21 @@ class Writer:
             self._waiting.popleft()
 
     def _work(self) -> None:
-        shared_until_s = 0.0
+        rests_until_s = self._clock.monotonic()
         while (job := self._queue.get()) is not None:
-            self._gather(shared_until_s)
+            self._rest(rests_until_s)
             began_s = self._clock.monotonic()
             taken = self._run_batch(job)
             if not self._tell(self._settle, taken):
                 break
-            shared_until_s = began_s + GATHER_S if len(taken) > 1 else 0.0
+            ended_s = self._clock.monotonic()
+            rests_until_s = ended_s + min(ended_s - began_s, REST_MAX_S)
         if self._connection is not None:
             self._dialect.close(self._connection)
         self._tell(self._settle_stopped)
 
-    def _gather(self, until_s: float) -> None:
-        """Let others come, too, where the last batch was shared; a lone caller never waits."""
+    def _rest(self, until_s: float) -> None:
+        """Let others come, too; who comes later than the last batch was long never waits."""
         pause_s = until_s - self._clock.monotonic()
         if pause_s > 0:
             self._closing.wait(pause_s)

@@ -8,13 +8,17 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from discovery.clock import SystemClock
 from services.chassis.database import Database
 from services.chassis.database_url import dialect_of
-from tests.databases import Databases, Gate
+from services.chassis.writer import REST_MAX_S
+from tests.databases import Databases, Gate, opened_database
 from tests.manual_clock import ManualClock
 from tests.notes import add_note, add_note_then_fail, create_notes, notes
 
 WAIT_S = 10.0
+# A pause of the machine may keep the later one from coming in time.
+ATTEMPTS = 10
 
 
 @pytest.fixture
@@ -65,6 +69,31 @@ async def test_a_batch_ends_at_64_functions(database: Database) -> None:
         gate.open()
 
     assert len(commits) == 2
+
+
+async def test_the_writer_rests_for_as_long_as_a_batch_took(databases: Databases) -> None:
+    """Who asks shortly after a long batch shares a commit with who asks a little later."""
+    clock = SystemClock()
+    commits: list[None] = []
+    async with opened_database(databases, clock=clock) as database:
+        await database.write(create_notes)
+        database.on_commit(lambda: commits.append(None))
+        for number in range(ATTEMPTS):
+            gate = Gate()
+            long = asyncio.create_task(database.write(gate))
+            await gate.entered()
+            await clock.sleep(REST_MAX_S)
+            gate.open()
+            await long
+            before = len(commits)
+            early = asyncio.create_task(database.write(add_note, f"{number} early"))
+            await clock.sleep(REST_MAX_S / 5)
+            await database.write(add_note, f"{number} late")
+            await early
+            if len(commits) == before + 1:
+                break
+        else:
+            pytest.fail("no two writes shared a commit")
 
 
 async def test_one_failing_write_undoes_its_own_work_alone(database: Database) -> None:

@@ -96,10 +96,28 @@ async def test_a_read_sees_one_instant(database: Database) -> None:
     assert await database.read(notes) == ["bread", "milk"]
 
 
-async def test_a_read_cannot_write(database: Database) -> None:
+async def test_without_a_snapshot_each_statement_sees_its_own_instant(database: Database) -> None:
+    """What was committed between two statements is seen by the second one."""
+    gate = Gate()
+
+    def read_twice(connection: Connection) -> tuple[list[str], list[str]]:
+        first = notes(connection)
+        gate(connection)
+        return first, notes(connection)
+
+    reading = asyncio.create_task(database.read(read_twice, snapshot=False))
+    await gate.entered()
+    await database.write(add_note, "bread")
+    gate.open()
+
+    assert await reading == ([], ["bread"])
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+async def test_a_read_cannot_write(database: Database, *, snapshot: bool) -> None:
     """A read that writes is a bug and says so; the reader serves on."""
     with pytest.raises(DBAPIError, match=r"read-?only"):
-        await database.read(add_note, "smuggled")
+        await database.read(add_note, "smuggled", snapshot=snapshot)
     assert await database.read(notes) == []
 
 
