@@ -48,11 +48,7 @@ async def test_a_replay_of_real_baskets_balances_its_books(
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
-    """Killed, cut off, rolled and rewound while it takes orders: the books balance all the same.
-
-    No call fails, unless the machine is so busy that its time runs out; that is told, and repeating
-    it settled its order.
-    """
+    """Killed, cut off, rolled and rewound while it takes orders: no call fails, the books balance."""
     figures = tmp_path / "figures.json"
     process = await replay(
         *("--kill", "--kill-consul", "--drain", "--rewind", "--baskets=80", "--concurrency=16"),
@@ -60,18 +56,16 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
     )
     said, _ = await process.communicate()
 
-    assert figures.exists(), said.decode()
+    assert process.returncode == 0, said.decode()
     report = json.loads(figures.read_text())
     rewound = report["faults"].pop("rewind")
     assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
     # Twice under way, and at rest.
     assert rewound >= 3 * CONSUMERS_MIN
-    assert process.returncode == bool(report["failed_calls"]), said.decode()
-    assert [call for call in report["failed_calls"] if "DEADLINE_EXCEEDED" not in call] == []
+    assert report["failed_calls"] == {}
     assert report["reads"] > 0
     assert report["orders"] == sum(report["outcomes"].values()) == 80
-    wrong = {line["name"] for line in report["books"] if not line["ok"]}
-    assert wrong <= {"failed calls of safe methods"}
+    assert [line for line in report["books"] if not line["ok"]] == []
 
 
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
