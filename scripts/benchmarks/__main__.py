@@ -96,7 +96,13 @@ def checkout(
     stored: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders stored before; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Chooses ids, and whose turn it is; stored orders must not know the ids already.",
+            show_default="a new one",
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write, or add, the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
