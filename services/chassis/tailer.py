@@ -17,11 +17,10 @@ from discovery.clock import Clock
 from services.chassis.change import Change
 from services.chassis.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.event_log import EVENT, EventLog
+from services.chassis.poll_pace import PollPace
 from services.chassis.prepared import Prepared
 from services.chassis.watch import Wants, Watch
 
-# While nobody waits, one poll in so many reads.
-IDLE_POLLS = 40
 _READ_MAX = 1000
 
 _CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
@@ -173,13 +172,12 @@ class Tailer:
             self._wake.set()
 
     async def _poll(self) -> None:
-        """Look for what others wrote; where nobody waits for it, just often enough to keep up."""
-        idle = 0
+        """Look for what others wrote."""
+        pace = PollPace()
         while True:
             await self._clock.sleep(self._poll_s)
-            waited_for = self._followers or self._position_waiters or self._watches
-            idle = 0 if waited_for else idle + 1
-            if idle % IDLE_POLLS == 0:
+            waited_for = bool(self._followers or self._position_waiters or self._watches)
+            if pace.is_due(self._position, waited_for=waited_for):
                 self._wake.set()
 
     async def _start(self) -> None:

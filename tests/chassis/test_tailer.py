@@ -12,7 +12,8 @@ from discovery.clock import SystemClock
 from services.chassis.database import Database
 from services.chassis.event_log import EventLog, NewEvent
 from services.chassis.ids import IdFactory
-from services.chassis.tailer import IDLE_POLLS, Change, Tailer
+from services.chassis.poll_pace import IDLE_POLLS
+from services.chassis.tailer import Change, Tailer
 from tests.databases import Databases, Gate, opened_database
 from tests.manual_clock import ManualClock
 

@@ -48,7 +48,7 @@ async def test_a_replay_of_real_baskets_balances_its_books(
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
-    """Killed, cut off, rolled and rewound while it takes orders: no call fails, the books balance."""
+    """Killed, cut off, rolled and rewound while it takes orders: no call fails, books balance."""
     figures = tmp_path / "figures.json"
     process = await replay(
         *("--kill", "--kill-consul", "--drain", "--rewind", "--baskets=80", "--concurrency=16"),
