@@ -122,8 +122,7 @@ class Driver:
         free = self._max_running - len(self._running) - len(self._waiting)
         try:
             # The read spares an idle service the writers' lock.
-            has_due = self._leases.has_due
-            if free > 0 and await self._database.read(has_due, self._kind, snapshot=False):
+            if free > 0 and await self._database.read(self._leases.has_due, self._kind):
                 claim_due = self._leases.claim_due
                 await self._database.write(claim_due, self._kind, free, then=self._start_all)
         except _STORE_ERRORS as error:

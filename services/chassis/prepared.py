@@ -45,6 +45,7 @@ class Prepared:
     def change_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
         """Execute once for each of `rows`."""
         if len(rows) == 1:
+            # psycopg makes a pipeline of many, with a round trip to end it.
             self._execute(connection, rows[0])
             return
         compiled = self._for(connection)

@@ -148,7 +148,7 @@ class Subscription:
 
     async def _claim(self) -> Claim | None:
         """The lease; None while another instance holds it. A look costs no commit."""
-        if not await self._database.read(self._is_free, snapshot=False):
+        if not await self._database.read(self._is_free):
             return None
         return await self._database.write(self._take)
 

@@ -43,6 +43,6 @@ class Sweeper:
     async def sweep(self) -> int:
         """Expire every hold whose time is over; how many it were."""
         expired = 0
-        while await self._database.read(self._reservations.has_run_out, snapshot=False):
+        while await self._database.read(self._reservations.has_run_out):
             expired += await self._database.write(self._reservations.expire, BATCH)
         return expired
