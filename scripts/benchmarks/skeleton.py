@@ -10,7 +10,6 @@ is no contract, no check, no retry, no saga that could go on elsewhere; only wha
 checkout could leave out.
 """
 
-import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,11 +18,9 @@ import grpc
 import uvloop
 
 from scripts.benchmarks.skeleton_store import SkeletonStore
+from services.chassis import process
 
 SERVICE = "skeleton"
-# As `serve()` sets them, which a skeleton has no part of: they cost nothing and help both halves.
-SWITCH_INTERVAL_S = 0.0005
-GC_THRESHOLDS = (20_000, 20, 100)
 CHANNEL_OPTIONS = (
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     ("grpc.use_local_subchannel_pool", 1),
@@ -109,9 +106,8 @@ async def _serve(service: str, url: str, others: list[str]) -> None:
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, methods)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    # As `serve()` does, which a skeleton has no part of: it costs nothing and helps both halves.
+    process.settle_in()
     print(port, flush=True)
     await server.wait_for_termination()
 

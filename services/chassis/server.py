@@ -5,10 +5,8 @@ what would never end by itself, let calls in flight finish, stop.
 """
 
 import asyncio
-import gc
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,18 +17,19 @@ from discovery.clock import Clock
 from discovery.instance import Instance
 from discovery.registration import Registration
 from discovery.registry import Registrar
-from services.chassis import assembly, background, event_servicers, health, logs, telemetry
+from services.chassis import (
+    assembly,
+    background,
+    event_servicers,
+    health,
+    logs,
+    process,
+    telemetry,
+)
 from services.chassis.admission import Admission
 from services.chassis.ids import IdFactory
 from services.chassis.service import Hook, Service
 from services.chassis.settings import ServerSettings
-
-# The event loop and the database's writer thread share the interpreter: with the default of 5 ms
-# a batch of 0.5 ms took 56 ms beside a busy loop, with this 4 ms.
-SWITCH_INTERVAL_S = 0.0005
-# Calls of grpc.aio end in reference cycles, so the collector has to run, but every 700 objects
-# (Python's default) it took a twelfth of a busy service's time.
-GC_THRESHOLDS = (20_000, 20, 100)
 
 __all__ = ["CannotListenError", "RunningServer", "Service", "running", "serve"]
 
@@ -69,10 +68,7 @@ async def serve(
 
     Logs start at `log_level`; `spans` are those of the process, where it is traced.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    # What start-up made lives as long as the process; collections needn't look at it again.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    process.settle_in()
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()

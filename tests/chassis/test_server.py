@@ -1,6 +1,7 @@
 """A service's day: how it comes up, and how it leaves."""
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -17,7 +18,8 @@ from discovery.clock import SystemClock
 from discovery.instance import Instance
 from discovery.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
-from services.chassis.server import SWITCH_INTERVAL_S, CannotListenError, serve
+from services.chassis.process import SWITCH_INTERVAL_S
+from services.chassis.server import CannotListenError, serve
 from services.chassis.settings import ServerSettings
 from tests.echo_service import echo_server, echo_service
 from tests.manual_clock import ManualClock
@@ -157,7 +159,11 @@ async def test_a_server_is_known_to_the_registry_only_while_it_says_serving() ->
 def process_settings() -> Iterator[None]:
     """Undo what `serve` sets for the whole process."""
     interval, config = sys.getswitchinterval(), structlog.get_config()
+    thresholds, policy = gc.get_threshold(), os.sched_getscheduler(0)
     yield
+    os.sched_setscheduler(0, policy, os.sched_param(0))
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
     sys.setswitchinterval(interval)
     structlog.configure(**config)
 
