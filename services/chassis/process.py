@@ -1,9 +1,8 @@
 """What a process that serves sets for itself, beside what it serves: interpreter and scheduling.
 
-A checkout passes through a dozen processes of five threads each. With more threads than cores,
-what a call costs depends on how long a thread may go on: each one that takes over finds another
-one's data in the caches. So the threads ask for long slices, and don't interrupt others when
-they wake up.
+Where there are more threads at work than cores, what a call costs depends on how long each may go
+on: whoever takes over finds another one's data in the caches. So the threads ask for long slices,
+and don't interrupt others when they wake up.
 """
 
 import ctypes
@@ -54,12 +53,15 @@ def settle_in() -> None:
 def schedule_for_throughput() -> None:
     """Have the threads of this process, and those that they start, scheduled as batch work.
 
-    Slices are longer from Linux 6.12 on. Where the system refuses, all stays as it was.
+    Slices are longer from Linux 6.12 on. A policy that an operator chose stays, and where the
+    system refuses, all does.
     """
-    for thread in Path("/proc/self/task").iterdir():
+    for entry in Path("/proc/self/task").iterdir():
+        thread = int(entry.name)
         try:
-            os.sched_setscheduler(int(thread.name), os.SCHED_BATCH, os.sched_param(0))
-            _lengthen_slices(int(thread.name))
+            if os.sched_getscheduler(thread) == os.SCHED_OTHER:
+                os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+                _lengthen_slices(thread)
         except OSError:  # it has ended, or the process may not
             continue
 

@@ -15,10 +15,11 @@ LONGER_SLICES = (6, 12)
 
 # A thread of each age, then what the kernel says of them all, as sched_getattr(2) has it.
 CHILD = """
-import ctypes, json, os, threading
+import ctypes, json, os, sys, threading
 from services.chassis import process
 
 os.nice(3)
+os.sched_setscheduler(0, int(sys.argv[1]), os.sched_param(0))
 over = threading.Event()
 threading.Thread(target=over.wait).start()
 process.settle_in()
@@ -36,21 +37,32 @@ print(json.dumps(told))
 """
 
 
+def threads_of(*, started_as: int) -> list[tuple[int, int, int]]:
+    """Policy, niceness and slice in ns of each thread of a process started under a policy."""
+    command = [sys.executable, "-c", CHILD, str(started_as)]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(told)]
+
+
 def test_all_threads_are_batch_work_with_long_slices() -> None:
     """Those that were there and those that came later; how nice they are is the operator's."""
-    told = subprocess.run(
-        [sys.executable, "-c", CHILD], capture_output=True, check=True, text=True
-    ).stdout
+    threads = threads_of(started_as=os.SCHED_OTHER)
 
     major, minor = platform.release().split(".")[:2]
     is_long = (int(major), int(minor)) >= LONGER_SLICES
     slice_ns = process.SLICE_MS * 1_000_000
-    threads = json.loads(told)
     assert len(threads) == 3
     for policy, nice, runtime_ns in threads:
         assert policy == os.SCHED_BATCH
         assert nice == 3
         assert runtime_ns == slice_ns or not is_long
+
+
+def test_a_policy_that_an_operator_chose_stays() -> None:
+    """Whoever wants a service to run only where nobody else does knows why."""
+    threads = threads_of(started_as=os.SCHED_IDLE)
+
+    assert [policy for policy, *_ in threads] == [os.SCHED_IDLE] * 3
 
 
 def test_a_system_that_refuses_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
