@@ -20,17 +20,22 @@ from pathlib import Path
 
 import grpc
 
+from discovery.aio.native import dialer
+from discovery.aio.open import open_channel
+from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
+from discovery.cli.inspection import Finding, inspect
+from discovery.cli.instances_view import (
+    change_as_json,
+    change_as_lines,
+    findings_as_json,
+    findings_as_table,
+)
 from discovery.clock import Clock, SystemClock
-from discovery.display import change_as_json, change_as_lines, findings_as_json, findings_as_table
-from discovery.explanation_display import explanation_as_json, explanation_as_tables
-from discovery.inspection import Finding, inspect
-from discovery.instance import Resolution
-from discovery.native import dialer
-from discovery.open_channel import open_channel
-from discovery.registry import RegistryError, Watcher
-from discovery.resolver import Resolver
-from discovery.target import Target, parse_target
-from discovery.watchers import registry_of
+from discovery.registry.instance import Resolution
+from discovery.registry.protocols import RegistryError, Watcher
+from discovery.registry.resolver import Resolver
+from discovery.registry.schemes import registry_of
+from discovery.registry.target import Target, parse_target
 
 # Instances are dialled by their addresses, which no proxy is meant to stand before.
 _NO_PROXY = (("grpc.enable_http_proxy", 0),)

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import grpc
 
-from discovery.target import InvalidTargetError
+from discovery.registry.target import InvalidTargetError
 
 __all__ = [
     "InvalidMetadataError",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from scripts.tools.postgres_server import NOT_DURABLE, PostgresServer
-from tests.databases import KINDS, PATIENCE, Databases, databases_of, migrate
-from tests.postgres_stock import PostgresStock
+from scripts.suite.postgres import NOT_DURABLE, PostgresServer
+from tests.support.store.databases import KINDS, PATIENCE, Databases, databases_of, migrate
+from tests.support.store.postgres_pool import PostgresStock
 
 # Examples run beside whatever else a small machine does: a slow one is no fault of the code.
 settings.register_profile("tradepost", deadline=None)
@@ -21,7 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).parent
-_OF_WHOLE_SUITES = ("integration", "benchmarks")
+_OF_WHOLE_SUITES = ("integration", "scripts/benchmarks")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -30,7 +30,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     Two suites at a time starve each other on two cores; beside tests of parts they don't.
     """
     file = item.path.relative_to(_TESTS)
-    suite = file.parts[0] in _OF_WHOLE_SUITES
+    suite = str(file).startswith(_OF_WHOLE_SUITES)
     item.add_marker(pytest.mark.xdist_group("suites" if suite else str(file)))
 
 

@@ -1,12 +1,12 @@
 """The same client for synchronous applications: Django, Celery, scripts.
 
-    with discovery.blocking.open_channel("consul:///order") as channel:
+    with discovery.blocking.open("consul:///order") as channel:
         order = OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
 
 A second, thin driver of the rules of `discovery`: deadline, safety, retries, hedges and their
 budget, balancing, ejection, breakers, bulkhead, health, spans and metrics are the same functions
 and values, and `explain()` says the same of them. Which rule applies to which kind of call is a
-table in `discovery.blocking.stack`. It is thread-safe, and opens no thread
+table in `discovery.blocking.layers.stack`. It is thread-safe, and opens no thread
 and no connection before the first call, so a channel may be made at import time, before any fork.
 
 One that was used before the fork starts afresh in the child, as far as gRPC itself survives a fork:
@@ -26,6 +26,6 @@ Each instance costs a thread that watches its health.
 
 from discovery.blocking.channel import BlockingChannel
 from discovery.blocking.errors import ForkUnsupportedError
-from discovery.blocking.open_channel import open_channel
+from discovery.blocking.open import open_channel
 
 __all__ = ["BlockingChannel", "ForkUnsupportedError", "open_channel"]

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import grpc
 
-from discovery import choice
+from discovery.balancing import picker_factory
+from discovery.balancing.ejector import Ejector
+from discovery.balancing.instance_stats import Record, Records
+from discovery.balancing.picker_factory import Choice, Key, key_of
+from discovery.balancing.policy import Picker, Policy
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
-from discovery.choice import Choice, Key, key_of
 from discovery.clock import Clock
-from discovery.ejector import Ejector
-from discovery.instance import Instance, Resolution
-from discovery.policy import Picker, Policy
-from discovery.record import Record, Records
+from discovery.registry.instance import Instance, Resolution
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -101,7 +101,7 @@ class Balancer:
 
     def why_nothing(self) -> str:
         """In words, why nothing can be picked."""
-        return choice.why_nothing(self._resolution, self._subchannels.values())
+        return picker_factory.why_nothing(self._resolution, self._subchannels.values())
 
     @property
     def panics(self) -> bool:
@@ -134,7 +134,7 @@ class Balancer:
             if self._closed:
                 self.state, self.pick = grpc.ChannelConnectivity.SHUTDOWN, _closed
             else:
-                self.state = choice.state_of(self._resolution, listed)
+                self.state = picker_factory.state_of(self._resolution, listed)
                 self.pick = self._choice.picker(listed, self._clock.monotonic())
             self.changed.notify_all()
 

@@ -9,15 +9,15 @@ from typing import Any, Self
 
 import grpc
 
+from discovery.balancing.explanation import Explanation, nothing_yet
 from discovery.blocking import native
 from discovery.blocking.balancer import CLOSED
-from discovery.blocking.connected import Connected
+from discovery.blocking.call_opener import Opener
 from discovery.blocking.connectivity import Callback, Subscriptions
 from discovery.blocking.errors import ForkUnsupportedError
-from discovery.blocking.multicallable import StreamStream, StreamUnary, UnaryStream, UnaryUnary
-from discovery.blocking.opening import Opener
-from discovery.explanation import Explanation, nothing_yet
-from discovery.method import Kind
+from discovery.blocking.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
+from discovery.blocking.process_state import Connected
+from discovery.call.method import Kind
 
 
 class BlockingChannel(grpc.Channel):

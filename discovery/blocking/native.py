@@ -7,8 +7,8 @@ import grpc
 from grpc import _channel as _originals
 from grpc._cython import cygrpc
 
-from discovery.instance import Instance
-from discovery.native import arguments
+from discovery.aio.native import arguments
+from discovery.registry.instance import Instance
 
 Dial = Callable[[Instance], grpc.Channel]
 

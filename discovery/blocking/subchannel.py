@@ -7,13 +7,13 @@ from typing import Any
 
 import grpc
 
-from discovery import health
-from discovery.backoff import jittered
+from discovery.balancing import health
+from discovery.balancing.health import Health
+from discovery.balancing.instance_stats import Record
 from discovery.blocking.native import is_ready
-from discovery.health import Health
-from discovery.instance import Instance
-from discovery.method import Method
-from discovery.record import Record
+from discovery.call.method import Method
+from discovery.registry.instance import Instance
+from discovery.rules.backoff import jittered
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING

@@ -14,28 +14,28 @@ import uvloop
 from rich.console import Console
 
 from discovery.clock import SystemClock
-from scripts.benchmarks import checkout as checkouts
-from scripts.benchmarks import coordination as coordinations
-from scripts.benchmarks import machine, suite
-from scripts.benchmarks import soak as soaks
-from scripts.benchmarks.checkout import Bench
-from scripts.benchmarks.comparison import Plan, Row
-from scripts.benchmarks.coordination_report import CoordinationReport
-from scripts.benchmarks.counters import CHANNELZ
+from scripts.benchmarks.checkout import checkout as checkouts
+from scripts.benchmarks.checkout.checkout import Bench
+from scripts.benchmarks.checkout.report import Report
+from scripts.benchmarks.coordination import coordination as coordinations
+from scripts.benchmarks.coordination.report import CoordinationReport
 from scripts.benchmarks.discovery import row as discovery_row
 from scripts.benchmarks.discovery.measuring import PAIRS
 from scripts.benchmarks.discovery.measuring import Bench as DiscoveryBench
 from scripts.benchmarks.discovery.row import Row as DiscoveryRow
-from scripts.benchmarks.discovery.rows import MEASURES
+from scripts.benchmarks.discovery.rows.catalogue import MEASURES
 from scripts.benchmarks.discovery.table import table
-from scripts.benchmarks.half import OrderFailedError
-from scripts.benchmarks.orders import read_demand
-from scripts.benchmarks.peers import PeerMissingError
-from scripts.benchmarks.report import Report
-from scripts.benchmarks.skeleton_cluster import SkeletonStartError
-from scripts.benchmarks.soak_report import SoakReport
-from scripts.benchmarks.soak_sample import Sample
-from scripts.replay.cluster import StartError
+from scripts.benchmarks.floor.cluster import SkeletonStartError
+from scripts.benchmarks.peers.peers import PeerMissingError
+from scripts.benchmarks.shared import machine, suite
+from scripts.benchmarks.shared.comparison import Plan, Row
+from scripts.benchmarks.shared.counters import CHANNELZ
+from scripts.benchmarks.shared.half import OrderFailedError
+from scripts.benchmarks.shared.orders import read_demand
+from scripts.benchmarks.soak import soak as soaks
+from scripts.benchmarks.soak.report import SoakReport
+from scripts.benchmarks.soak.sample import Sample
+from scripts.suite.cluster import StartError
 from scripts.tools.commands import SetupError
 from scripts.tools.places import ROOT
 

@@ -15,14 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from discovery.clock import SystemClock
-from scripts.replay import catalogue, cluster, faults
-from scripts.replay.baskets import Shop, basket_count, read_shop
+from scripts.replay import faults
 from scripts.replay.faults import Fault
 from scripts.replay.report import Report
 from scripts.replay.shoppers import plan, shelves
-from scripts.replay.stubs import Stubs, open_stubs
 from scripts.replay.tally import Tally
 from scripts.replay.trading import trade
+from scripts.suite import catalogue, cluster
+from scripts.suite.baskets import Shop, basket_count, read_shop
+from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.places import ROOT
 
 RUN_FOLDER = ROOT / ".run"

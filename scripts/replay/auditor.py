@@ -23,8 +23,8 @@ from tradepost.payment.v1.payment_pb2 import CaptureState
 from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
 
 from discovery.clock import Clock
-from scripts.replay.stubs import Stubs
 from scripts.replay.tally import Tally
+from scripts.suite.stubs import Stubs
 
 PAUSE_MAX_S = 0.2
 PAGE_SIZE = 20

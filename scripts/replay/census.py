@@ -35,7 +35,7 @@ from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, L
 
 from discovery.clock import Clock
 from scripts.replay import mailbox
-from scripts.replay.stubs import Stubs
+from scripts.suite.stubs import Stubs
 
 PAGE_SIZE = 1_000
 REST_POLL_S = 0.25

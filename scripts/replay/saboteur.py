@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from discovery.clock import Clock
-from discovery.instance import Instance
-from scripts.replay.cluster import Cluster, Slot
+from discovery.registry.instance import Instance
 from scripts.replay.faults import Fault, Strike
 from scripts.replay.rewinder import Rewinder
 from scripts.replay.turnstile import Turnstile
+from scripts.suite.cluster import Cluster, Slot
 
 # Callers get so long to hear of what came back before the next one goes, and on a busy machine as
 # long as half of a start: as an operator rolls a service ("minReadySeconds").

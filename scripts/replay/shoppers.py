@@ -13,7 +13,7 @@ from uuid import UUID
 
 from tradepost.order.v1.order_pb2 import Coordination
 
-from scripts.replay.baskets import Basket, Shop
+from scripts.suite.baskets import Basket, Shop
 
 # Shares of households, in percent; what each token does is the simulated processor's docstring.
 PAYMENT_METHODS = {

@@ -10,17 +10,17 @@ import grpc
 from discovery.clock import Clock
 from scripts.replay import books, census
 from scripts.replay.auditor import Auditor
-from scripts.replay.cluster import Cluster, StartError
 from scripts.replay.faults import Fault, Strike
 from scripts.replay.follower import Follower
 from scripts.replay.report import Report
 from scripts.replay.rewinder import Rewinder, changes
 from scripts.replay.saboteur import Saboteur
 from scripts.replay.shoppers import Visit
-from scripts.replay.stubs import Stubs
 from scripts.replay.tally import Tally
 from scripts.replay.till import NeverSettledError, Till
 from scripts.replay.turnstile import Turnstile
+from scripts.suite.cluster import Cluster, StartError
+from scripts.suite.stubs import Stubs
 
 AUDITORS = 2
 FOLLOWERS = 4

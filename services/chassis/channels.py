@@ -9,10 +9,10 @@ import grpc
 
 import discovery
 from discovery.clock import Clock
-from discovery.registry import Watcher
-from services.chassis import correlation
-from services.chassis.telemetry import Spans
-from services.chassis.trace import TRACEPARENT_KEY
+from discovery.registry.protocols import Watcher
+from services.chassis.server.layers.trace import TRACEPARENT_KEY
+from services.chassis.telemetry import correlation
+from services.chassis.telemetry.otlp import Spans
 
 
 def participant_channel(
@@ -27,7 +27,7 @@ def participant_channel(
     """A discovery channel to `target` ("consul:///payment") that passes the story on.
 
     `spans` are those of the process, where it is traced; then the calls are told, and the trace
-    goes on from them. The rest is as in `discovery.open_channel`. Raises InvalidTargetError and
+    goes on from them. The rest is as in `discovery.aio.open`. Raises InvalidTargetError and
     InvalidServiceConfigError.
     """
     return StoryChannel(

@@ -5,19 +5,19 @@ import random
 import uvloop
 
 from discovery.clock import SystemClock
-from services.chassis import telemetry
-from services.chassis.ids import IdFactory
-from services.chassis.registrar import registrar_of
-from services.chassis.server import serve
-from services.chassis.settings import (
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.registrar import registrar_of
+from services.chassis.server.server import serve
+from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
     TelemetrySettings,
 )
-from services.inventory.following import feeds_of
+from services.chassis.telemetry import otlp
 from services.inventory.service import NAME, build
 from services.inventory.settings import FeedSettings
+from services.inventory.subscriptions import feeds_of
 
 
 async def main() -> None:
@@ -27,7 +27,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
+        otlp.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(

@@ -13,23 +13,23 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.event_log import EventLog
-from services.chassis.feed import Feed
-from services.chassis.followed import Followed
-from services.chassis.ids import IdFactory
-from services.chassis.server import Service
-from services.chassis.tailer import Tailer
-from services.chassis.telemetry import Spans
-from services.inventory.driver import SWEEP_EVERY_S, Sweeper
-from services.inventory.following import Feeds, follow
-from services.inventory.items import Items
-from services.inventory.reservations import Reservations
-from services.inventory.servicer import InventoryServicer
-from services.inventory.wire import ERRORS
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.feed.feed import Feed
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.tailer import Tailer
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service
+from services.chassis.store.database import Database
+from services.chassis.telemetry.otlp import Spans
+from services.inventory.api.items import Items
+from services.inventory.api.reservation_writes import Reservations
+from services.inventory.api.servicer import InventoryServicer
+from services.inventory.subscriptions import Feeds, follow
+from services.inventory.sweeper import SWEEP_EVERY_S, Sweeper
+from services.inventory.wire.replies import ERRORS
 
 NAME = "inventory"
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 _SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name
 _AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})

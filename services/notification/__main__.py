@@ -7,25 +7,25 @@ from urllib.parse import urlsplit
 import uvloop
 
 from discovery.clock import SystemClock
-from services.chassis import telemetry
 from services.chassis.channels import participant_channel
-from services.chassis.feed_stream import FEED_CONFIG
-from services.chassis.ids import IdFactory
-from services.chassis.registrar import registrar_of
-from services.chassis.server import serve
-from services.chassis.settings import (
+from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.registrar import registrar_of
+from services.chassis.server.server import serve
+from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
     TelemetrySettings,
 )
-from services.notification.driver import SEND_TIMEOUT_S
-from services.notification.file_sender import FileSender
+from services.chassis.telemetry import otlp
 from services.notification.parts import NAME, Means
-from services.notification.sender import Sender
+from services.notification.sending.driver import SEND_TIMEOUT_S
+from services.notification.sending.files import FileSender
+from services.notification.sending.port import Sender
+from services.notification.sending.smtp import SmtpSender
 from services.notification.service import build
 from services.notification.settings import NotificationSettings, smtp_login
-from services.notification.smtp_sender import SmtpSender
 
 
 async def main() -> None:
@@ -37,7 +37,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
+        otlp.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,

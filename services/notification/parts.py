@@ -7,20 +7,20 @@ from functools import partial
 import grpc
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.driver import Driver
-from services.chassis.event_log import EventLog
-from services.chassis.ids import IdFactory
-from services.chassis.lease import Claim, Leases
-from services.chassis.subscription import POLL_S as SUBSCRIPTION_POLL_S
-from services.chassis.subscription import Subscription
-from services.chassis.tailer import Tailer
-from services.chassis.telemetry import Spans
-from services.notification.consumer import CONSUMER, GATHER, LEASE_KIND, OrderConsumer
-from services.notification.domain import Notification
-from services.notification.driver import MAX_RUNNING, POLL_S, NotificationDrive
-from services.notification.sender import Sender
-from services.notification.wire import TYPES
+from services.chassis.consumer.subscription import POLL_S as SUBSCRIPTION_POLL_S
+from services.chassis.consumer.subscription import Subscription
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.tailer import Tailer
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.database import Database
+from services.chassis.telemetry.otlp import Spans
+from services.chassis.work.driver import Driver
+from services.chassis.work.lease import Claim, Leases
+from services.notification.domain.rules import Notification
+from services.notification.sending.consumer import CONSUMER, GATHER, LEASE_KIND, OrderConsumer
+from services.notification.sending.driver import MAX_RUNNING, POLL_S, NotificationDrive
+from services.notification.sending.port import Sender
+from services.notification.wire.replies import TYPES
 
 NAME = "notification"
 

@@ -11,15 +11,15 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.feed import Feed
-from services.chassis.followed import Followed
-from services.chassis.server import Service
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.feed.feed import Feed
+from services.chassis.server.server import Service
+from services.chassis.store.database import Database
+from services.notification.api.servicer import NotificationServicer
 from services.notification.parts import NAME, Means, Parts, assemble
-from services.notification.servicer import NotificationServicer
-from services.notification.wire import ERRORS
+from services.notification.wire.replies import ERRORS
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 _SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name
 

@@ -9,22 +9,22 @@ import sys
 import uvloop
 
 from discovery.clock import SystemClock
-from services.chassis import telemetry
 from services.chassis.channels import participant_channel
-from services.chassis.ids import IdFactory
-from services.chassis.registrar import registrar_of
-from services.chassis.server import serve
-from services.chassis.settings import (
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.registrar import registrar_of
+from services.chassis.server.server import serve
+from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
     TelemetrySettings,
 )
-from services.order import rebuild_command
-from services.order.following import feeds_of
+from services.chassis.telemetry import otlp
 from services.order.parts import NAME, Means, Participants
+from services.order.rebuild import command
 from services.order.service import build
 from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
+from services.order.subscriptions import feeds_of
 
 
 async def main() -> None:
@@ -35,7 +35,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        telemetry.exporting(NAME, settings, told, clock=clock) as spans,
+        otlp.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
             targets.inventory_target, clock=clock, rng=rng, spans=spans
@@ -77,5 +77,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        sys.exit(uvloop.run(rebuild_command.main(sys.argv[1:], rng=random.Random())))
+        sys.exit(uvloop.run(command.main(sys.argv[1:], rng=random.Random())))
     uvloop.run(main())

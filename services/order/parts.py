@@ -10,27 +10,27 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.driver import Driver
-from services.chassis.event_log import EventLog
-from services.chassis.ids import IdFactory
-from services.chassis.lease import Leases
-from services.chassis.notices import Notices
-from services.chassis.saga_runner import SagaRunner
-from services.chassis.tailer import Tailer
-from services.chassis.telemetry import Spans
-from services.order.checkout import CHECKOUT, Checkout
-from services.order.checkout_consumer import CheckoutConsumer
-from services.order.commands import Command
-from services.order.inventory_calls import InventoryCalls
-from services.order.ordering import Ordering
-from services.order.orders import Orders, Written
-from services.order.payment_calls import PaymentCalls
-from services.order.recording import Recorder
-from services.order.sagas import Sagas
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.tailer import Tailer
+from services.chassis.request.ids import IdFactory
+from services.chassis.saga.runner import SagaRunner
+from services.chassis.store.database import Database
+from services.chassis.telemetry.otlp import Spans
+from services.chassis.work.driver import Driver
+from services.chassis.work.latest_states import Notices
+from services.chassis.work.lease import Leases
+from services.order.api.order_writes import Orders, Written
+from services.order.api.placing import Ordering
+from services.order.api.waiting import Waiting
+from services.order.checkout.consumer import CheckoutConsumer
+from services.order.checkout.inventory_calls import InventoryCalls
+from services.order.checkout.payment_calls import PaymentCalls
+from services.order.checkout.saga import CHECKOUT, Checkout
+from services.order.domain.commands import Command
 from services.order.settings import SagaSettings
-from services.order.store import OrderStore, Standing
-from services.order.waiting import Waiting
+from services.order.store.order_streams import OrderStore, Standing
+from services.order.store.recorder import Recorder
+from services.order.store.sagas import Sagas
 
 NAME = "order"
 POLL_S = 0.25

@@ -13,18 +13,18 @@ from tradepost.order.v1 import order_service_pb2
 from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.feed import Feed
-from services.chassis.followed import Followed
-from services.chassis.server import Service
-from services.order.admin_servicer import SagaAdminServicer
-from services.order.following import Following, follow
-from services.order.intentions import ORCHESTRATED_ALONE
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.feed.feed import Feed
+from services.chassis.server.server import Service
+from services.chassis.store.database import Database
+from services.order.api.admin_servicer import SagaAdminServicer
+from services.order.api.servicer import OrderServicer
 from services.order.parts import NAME, Means, Parts, assemble
-from services.order.servicer import OrderServicer
-from services.order.wire import AGGREGATE_TYPES, ERRORS
+from services.order.subscriptions import Following, follow
+from services.order.wire.replies import AGGREGATE_TYPES, ERRORS
+from services.order.wire.requests import ORCHESTRATED_ALONE
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 _ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _ADMIN = saga_admin_service_pb2.DESCRIPTOR.services_by_name["SagaAdminService"].full_name

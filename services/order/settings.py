@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.pace import Pace
-from services.order.commands import Terms
-from services.order.events import Coordination
+from services.chassis.saga.pace import Pace
+from services.order.domain.commands import Terms
+from services.order.domain.events import Coordination
 
 _DAY_S = 86_400.0
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discovery.clock import Clock
-from services.chassis.database import Database
-from services.chassis.driver import Driver
-from services.chassis.event_log import EventLog
-from services.chassis.ids import IdFactory
-from services.chassis.lease import Leases
-from services.chassis.notices import Notices
-from services.chassis.tailer import Tailer
-from services.chassis.telemetry import Spans
-from services.payment.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
-from services.payment.payment import Payment
-from services.payment.payments import Payments
-from services.payment.processor import Processor
-from services.payment.store import LEASE_KIND, PaymentStore
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.tailer import Tailer
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.database import Database
+from services.chassis.telemetry.otlp import Spans
+from services.chassis.work.driver import Driver
+from services.chassis.work.latest_states import Notices
+from services.chassis.work.lease import Leases
+from services.payment.api.asking import Payments
+from services.payment.domain.state import Payment
+from services.payment.processor.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
+from services.payment.processor.port import Processor
+from services.payment.store.payments import LEASE_KIND, PaymentStore
 
 NAME = "payment"
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)

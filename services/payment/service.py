@@ -15,18 +15,18 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from discovery.clock import Clock
-from services.chassis.feed import Feed
-from services.chassis.followed import Followed
-from services.chassis.ids import IdFactory
-from services.chassis.server import Service
-from services.chassis.telemetry import Spans
-from services.payment.following import Feeds, follow
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.feed.feed import Feed
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service
+from services.chassis.telemetry.otlp import Spans
+from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
-from services.payment.processor import Processor
-from services.payment.servicer import PaymentServicer
-from services.payment.simulated_processor import SimulatedProcessor
-from services.payment.simulated_servicer import SimulatedProcessorServicer
-from services.payment.wire import ERRORS
+from services.payment.processor.port import Processor
+from services.payment.processor.simulated.processor import SimulatedProcessor
+from services.payment.processor.simulated.servicer import SimulatedProcessorServicer
+from services.payment.subscriptions import Feeds, follow
+from services.payment.wire.replies import ERRORS
 
 _SERVICE = payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
 _TESTING = simulated_processor_service_pb2.DESCRIPTOR.services_by_name[

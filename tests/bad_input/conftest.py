@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 
 import pytest_asyncio
 
-from tests.bad_input.messages import Known
-from tests.bad_input.world import furnish, ids_of_all
-from tests.suite import Suite, running_suite
+from tests.support.bad_input.furnished_suite import furnish, ids_of_all
+from tests.support.bad_input.random_messages import Known
+from tests.support.suite.suite_in_process import Suite, running_suite
 
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 

@@ -9,11 +9,11 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from tests.bad_input.kinds import MAX_INT32, MAX_INT64, OVERSIZED
-from tests.bad_input.leaks import leaks
-from tests.bad_input.tables import TABLES
-from tests.rich_status import read, refusal
-from tests.suite import Rpc, Suite
+from tests.support.bad_input.all_tables import TABLES
+from tests.support.bad_input.kinds import MAX_INT32, MAX_INT64, OVERSIZED
+from tests.support.bad_input.leaks import leaks
+from tests.support.chassis.rich_status import read, refusal
+from tests.support.suite.suite_in_process import Rpc, Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

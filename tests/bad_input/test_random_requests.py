@@ -5,11 +5,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.bad_input.leaks import is_bug, is_ours, leaks
-from tests.bad_input.messages import Known, requests_of
-from tests.bad_input.tables import TABLES
-from tests.rich_status import read
-from tests.suite import Suite
+from tests.support.bad_input.all_tables import TABLES
+from tests.support.bad_input.leaks import is_bug, is_ours, leaks
+from tests.support.bad_input.random_messages import Known, requests_of
+from tests.support.chassis.rich_status import read
+from tests.support.suite.suite_in_process import Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,12 +4,12 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from services.chassis.assembly import MAX_REQUEST_BYTES
-from tests.bad_input.leaks import is_ours, leaks
-from tests.bad_input.table import Code
-from tests.bad_input.tables import TABLES
-from tests.rich_status import Refusal, refusal
-from tests.suite import Rpc, Suite
+from services.chassis.server.assembly import MAX_REQUEST_BYTES
+from tests.support.bad_input.all_tables import TABLES
+from tests.support.bad_input.leaks import is_ours, leaks
+from tests.support.bad_input.table import Code
+from tests.support.chassis.rich_status import Refusal, refusal
+from tests.support.suite.suite_in_process import Rpc, Suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -2,7 +2,7 @@
 
 The bytes are in `golden_events.json`, by service and in the order of `event_examples`. When an
 event gains a field, its new bytes are added behind the old ones; none is ever changed. Those of
-orders, which are folded again at every read, are in tests/order/test_wire.py.
+orders, which are folded again at every read, are in tests/services/order/wire/test_wire.py.
 """
 
 import json
@@ -17,18 +17,18 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from sqlalchemy import create_engine
 from tradepost.event.v1.event_pb2 import Event
 
-from services.order import events
-from services.order.consumer import PAYMENT_TYPES, PaymentFacts
-from services.order.domain import evolve as evolve_order
-from services.order.state import Order, OrderState
-from services.order.summary import Placed, SeenOrder, Spend, evolve
-from services.order.summary_store import SUMMARY
-from services.order.summary_tables import summary_tables
-from services.order.wire_events import from_stored, type_of
-from tests.contracts.event_examples import as_encoded_today, events_of_the_contract
-from tests.order.test_wire import GOLDEN as GOLDEN_ORDER
-from tests.order.test_wire import NOON
-from tests.order.test_wire import stored as as_stored
+from services.order.domain import events
+from services.order.domain.rules import evolve as evolve_order
+from services.order.domain.state import Order, OrderState
+from services.order.summary.consumer import PAYMENT_TYPES, PaymentFacts
+from services.order.summary.rules import Placed, SeenOrder, Spend, evolve
+from services.order.summary.store import SUMMARY
+from services.order.summary.tables import summary_tables
+from services.order.wire.events import from_stored, type_of
+from tests.services.order.wire.test_wire import GOLDEN as GOLDEN_ORDER
+from tests.services.order.wire.test_wire import NOON
+from tests.services.order.wire.test_wire import stored as as_stored
+from tests.support.contracts.event_examples import as_encoded_today, events_of_the_contract
 
 _PATH = Path(__file__).with_name("golden_events.json")
 _CONTRACT = events_of_the_contract()

@@ -12,11 +12,11 @@ from typing import Protocol
 import pytest
 
 from discovery.clock import SystemClock
-from discovery.consul_registry import CheckSettings, ConsulRegistry
-from discovery.instance import Instance
-from discovery.memory import MemoryRegistry
-from discovery.registry import Registrar, RegistryError, Watcher
-from tests.consul_agent import ConsulAgent, consul_agent
+from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry
+from discovery.registry.protocols import Registrar, RegistryError, Watcher
+from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 
 _NUMBERS = count()
 # Nothing listens where these instances claim to be, and nobody shall notice.

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import discovery
-from tests import probe_service
-from tests.probe_service import Open, Probe, Start
+from tests.support.discovery import probe_service
+from tests.support.discovery.probe_service import Open, Probe, Start
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from tradepost.type.v1.money_pb2 import Money
 
 import discovery
 from discovery.clock import SystemClock
-from discovery.instance import Instance
-from scripts.replay import cluster
-from scripts.replay.stubs import open_stubs
-from tests.databases import POSTGRESQL, SQLITE
-from tests.integration import town as towns
-from tests.integration.environments import build_wheel, environment_with
+from discovery.registry.instance import Instance
+from scripts.suite import cluster
+from scripts.suite.stubs import open_stubs
+from tests.support.store.databases import POSTGRESQL, SQLITE
+from tests.support.suite import two_database_kinds as towns
+from tests.support.suite.environments import build_wheel, environment_with
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from discovery.instance import Instance
-from scripts.replay.cluster import Cluster
+from discovery.registry.instance import Instance
+from scripts.suite.cluster import Cluster
 from scripts.tools.places import ROOT
-from tests.integration.programs import Said, run
-from tests.tools import node_path
+from tests.support.style.tools import node_path
+from tests.support.suite.programs import Said, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,8 +10,8 @@ from uuid import UUID, uuid5
 import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
-from scripts.replay.cluster import Cluster
-from tests.integration.programs import buf_curl, grpcurl
+from scripts.suite.cluster import Cluster
+from tests.support.suite.programs import buf_curl, grpcurl
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
 from scripts.replay.report import Report
-from tests.integration.town import INSTANCES, SERVICES, WAIT_S, Town
+from tests.support.suite.two_database_kinds import INSTANCES, SERVICES, WAIT_S, Town
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED

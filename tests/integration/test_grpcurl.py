@@ -7,9 +7,9 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from discovery.instance import Instance
-from tests.integration.programs import Said, grpcurl
-from tests.tools import grpcurl_path
+from discovery.registry.instance import Instance
+from tests.support.style.tools import grpcurl_path
+from tests.support.suite.programs import Said, grpcurl
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -28,8 +28,8 @@ from tradepost.type.v1.money_pb2 import Money
 
 import discovery
 from discovery.clock import SystemClock
-from scripts.replay import cluster
-from tests.otlp import Collector, Told, collecting
+from scripts.suite import cluster
+from tests.support.telemetry.otlp_collector import Collector, Told, collecting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,10 +13,10 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderLine, CreateOrderReq
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 import discovery
-from scripts.replay.cluster import Cluster
+from scripts.suite.cluster import Cluster
 from scripts.tools.places import ROOT
-from tests.integration.environments import environment_with
-from tests.integration.programs import run
+from tests.support.suite.environments import environment_with
+from tests.support.suite.programs import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,8 +10,8 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 import discovery
-from scripts.replay.cluster import Cluster
-from tests.integration.programs import run
+from scripts.suite.cluster import Cluster
+from tests.support.suite.programs import run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

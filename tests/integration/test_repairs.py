@@ -14,8 +14,8 @@ from tradepost.event.v1.event_pb2 import DeadLetter
 from tradepost.order.v1.order_pb2 import Coordination, Order, OrderState
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest, GetOrderRequest
 
-from tests.databases import tamper
-from tests.integration.town import CLOCK, POLL_S, WAIT_S, Town, settled
+from tests.support.store.databases import tamper
+from tests.support.suite.two_database_kinds import CLOCK, POLL_S, WAIT_S, Town, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

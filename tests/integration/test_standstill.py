@@ -17,12 +17,12 @@ from tradepost.order.v1.order_pb2 import OrderState
 from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from scripts.replay.cluster import Slot
-from services.chassis.errors import error_reason
-from tests.databases import KINDS
-from tests.integration.disk import no_room
-from tests.integration.freezing import freeze_owner, frozen, resume
-from tests.integration.town import CLOCK, POLL_S, WAIT_S, Town, settled
+from scripts.suite.cluster import Slot
+from services.chassis.server.errors import error_reason
+from tests.support.store.databases import KINDS
+from tests.support.suite.frozen_processes import freeze_owner, frozen, resume
+from tests.support.suite.full_disk import no_room
+from tests.support.suite.two_database_kinds import CLOCK, POLL_S, WAIT_S, Town, settled
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

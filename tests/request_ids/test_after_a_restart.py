@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.request_ids.answers import ask
-from tests.request_ids.scenarios import SCENARIOS, stock
-from tests.suite import running_suite
+from tests.support.request_ids.answers import ask
+from tests.support.request_ids.scenarios import SCENARIOS, stock
+from tests.support.suite.suite_in_process import running_suite
 
 
 async def test_a_replay_after_a_restart_gets_the_same_answer(tmp_path: Path) -> None:

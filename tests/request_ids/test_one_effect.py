@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from tests.request_ids.answers import ask
-from tests.request_ids.scenarios import SCENARIOS, Scenario, stock
-from tests.rich_status import refusal
-from tests.suite import Suite, running_suite
+from tests.support.chassis.rich_status import refusal
+from tests.support.request_ids.answers import ask
+from tests.support.request_ids.scenarios import SCENARIOS, Scenario, stock
+from tests.support.suite.suite_in_process import Suite, running_suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

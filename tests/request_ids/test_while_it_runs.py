@@ -10,10 +10,10 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from tests.payment.processors import MemoryProcessor
-from tests.request_ids.answers import ask
-from tests.request_ids.scenarios import SCENARIOS, Scenario, stock
-from tests.suite import TIMEOUT_S, Suite, running_suite
+from tests.support.payment.scripted_processor import MemoryProcessor
+from tests.support.request_ids.answers import ask
+from tests.support.request_ids.scenarios import SCENARIOS, Scenario, stock
+from tests.support.suite.suite_in_process import TIMEOUT_S, Suite, running_suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,18 +6,18 @@ import pytest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
-from services.chassis.saga import StepCall, step_id
-from services.inventory import consumer as stock_consumer
-from services.order import state
-from services.order.events import Coordination
-from services.order.inventory_calls import InventoryCalls
-from services.order.payment_calls import PaymentCalls
-from services.order.state import OrderState
-from services.payment import consumer as money_consumer
-from tests.databases import sqlite_databases
-from tests.simulation.counter import order_of
-from tests.simulation.foundation import village_of
-from tests.simulation.house import Door, as_channel
+from services.chassis.saga.model import StepCall, step_id
+from services.inventory.checkout import consumer as stock_consumer
+from services.order.checkout.inventory_calls import InventoryCalls
+from services.order.checkout.payment_calls import PaymentCalls
+from services.order.domain import state
+from services.order.domain.events import Coordination
+from services.order.domain.state import OrderState
+from services.payment.checkout import consumer as money_consumer
+from tests.support.simulation.new_simulation import village_of
+from tests.support.simulation.order_stepper import order_of
+from tests.support.simulation.participants import Door, as_channel
+from tests.support.store.databases import sqlite_databases
 
 
 def test_the_steps_have_one_name_each() -> None:

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from services.order.events import Coordination
-from tests.databases import sqlite_databases
-from tests.order.script import Lost
-from tests.simulation.counter import order_of
-from tests.simulation.foundation import village_of
-from tests.simulation.village import ROADS, Village
+from services.order.domain.events import Coordination
+from tests.support.order.scripted_failures import Lost
+from tests.support.simulation.new_simulation import village_of
+from tests.support.simulation.order_stepper import order_of
+from tests.support.simulation.simulated_suite import ROADS, Village
+from tests.support.store.databases import sqlite_databases
 
 ORDERS = 12
 UNITS = {"milk": 7, "tea": 14}

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from scripts.benchmarks.discovery.load import Turn
 from scripts.benchmarks.discovery.measuring import Bench
-from scripts.benchmarks.estimates import Estimate, estimate
+from scripts.benchmarks.shared.estimates import Estimate, estimate
 
 Take = Callable[[str], Awaitable[Turn]]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from discovery.clock import Clock
-from scripts.benchmarks import machine
 from scripts.benchmarks.discovery.load import Turn
 from scripts.benchmarks.discovery.row import Row
+from scripts.benchmarks.shared import machine
 
 # Interleaved pairs of a comparison, at least.
 PAIRS = 100

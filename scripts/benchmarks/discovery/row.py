@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.estimates import Estimate
+from scripts.benchmarks.shared.estimates import Estimate
 
 # A figure with its interval, or one that was simply counted.
 Figure = Estimate | float

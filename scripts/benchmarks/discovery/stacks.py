@@ -2,7 +2,7 @@
 
 | name         | what it is                                                                        |
 |--------------|-----------------------------------------------------------------------------------|
-| ours         | `discovery.open_channel`, nothing configured                                      |
+| ours         | `discovery.aio.open`, nothing configured                                      |
 | bare         | a grpc.aio channel to one instance                                                |
 | round_robin  | a grpc.aio channel to all of them                                                 |
 | retry        | round_robin, and a native retryPolicy of three attempts                           |
@@ -21,8 +21,8 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 import discovery
-from scripts.benchmarks.discovery import contract
-from scripts.benchmarks.discovery.fleet import Fleet
+from scripts.benchmarks.discovery.programs import contract
+from scripts.benchmarks.discovery.programs.fleet import Fleet
 
 OURS, BARE, ROUND_ROBIN, RETRY = "ours", "bare", "round_robin", "retry"
 FULL, INTERCEPTORS, ENVOY = "full", "interceptors", "envoy"

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from scripts.benchmarks.discovery.row import Figure, Row
-from scripts.benchmarks.estimates import Estimate
+from scripts.benchmarks.shared.estimates import Estimate
 
 _COLOURS = {True: "green", False: "red", None: "default"}
 _SMALL = 10

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from discovery import blocking
-from tests import probe_service
-from tests.discovery.blocking.background import Background
-from tests.probe_service import Probe
+from tests.support.discovery import probe_service
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.probe_service import Probe
 
 StartBeside = Callable[..., Probe]
 OpenBlocking = Callable[..., blocking.BlockingChannel]

@@ -9,12 +9,13 @@ import pytest
 from grpc import StatusCode
 
 import discovery
-from discovery import attempts, blocking, deadline
-from discovery.attempts import ATTEMPT_KEY
+from discovery import blocking
 from discovery.clock import SystemClock
-from tests.discovery.blocking.background import Background
+from discovery.rules import attempt_number, deadline
+from discovery.rules.attempt_number import ATTEMPT_KEY
 from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.probe_service import NOT_SERVING, SERVING, Refusal, path
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Refusal, path
 
 
 def test_nothing_is_opened_before_the_first_call(start: StartBeside, open_to: OpenBlocking) -> None:
@@ -63,7 +64,7 @@ def test_a_call_that_answers_a_retry_is_not_repeated(
     server.script.append(Refusal(StatusCode.UNAVAILABLE))
     get = open_to(server).unary_unary(path("Get"))
 
-    with attempts.bind(1), pytest.raises(grpc.RpcError):
+    with attempt_number.bind(1), pytest.raises(grpc.RpcError):
         get(b"x")
     assert server.seen[0].metadata[ATTEMPT_KEY] == "1"
 

@@ -11,11 +11,11 @@ from grpc import StatusCode
 
 from discovery.blocking.native import is_ready
 from discovery.blocking.subchannel import Subchannel
-from discovery.instance import Instance
-from tests.discovery.blocking.background import Background
-from tests.discovery.blocking.by_hand import HandClock, of, post, ready
+from discovery.registry.instance import Instance
 from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.probe_service import NOT_SERVING, SERVING, Probe, Refusal, path
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.blocking.manual_readiness import HandClock, of, post, ready
+from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Probe, Refusal, path
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 BROKEN = Refusal(StatusCode.INTERNAL)
@@ -60,7 +60,7 @@ def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
     start: StartBeside, open_to: OpenBlocking, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Five failures in a row eject; one call tells when it is well; each is a line in the log."""
-    caplog.set_level(logging.INFO, "discovery.ejector")
+    caplog.set_level(logging.INFO, "discovery.balancing.ejector")
     broken, good = start("broken"), start("good")
     clock = HandClock()
     clock.stands_at_s = 100.0
@@ -77,7 +77,9 @@ def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
     clock.ahead_s += 10.0
     assert set(post(channel, 4)) == {"broken", "good"}
     assert of(channel, broken).record.ejection is None
-    told = [each.getMessage() for each in caplog.records if each.name == "discovery.ejector"]
+    told = [
+        each.getMessage() for each in caplog.records if each.name == "discovery.balancing.ejector"
+    ]
     assert [" is ejected " in line for line in told] == [True, True, False]
 
 

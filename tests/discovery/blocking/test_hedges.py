@@ -9,11 +9,12 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from discovery import attempts, blocking
-from tests.discovery.blocking.background import Background
-from tests.discovery.blocking.by_hand import HandClock, of, ready
+from discovery import blocking
+from discovery.rules import attempt_number
 from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.probe_service import Probe, Refusal, path
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.blocking.manual_readiness import HandClock, of, ready
+from tests.support.discovery.probe_service import Probe, Refusal, path
 
 CONFIG = {
     # So that it is known who is asked first.
@@ -115,7 +116,7 @@ def test_who_is_not_hedged(
     method = made.channel.unary_unary(path(options.get("method", "Get")))
 
     def ask() -> bytes:
-        with attempts.bind(depth):
+        with attempt_number.bind(depth):
             answer: bytes = method(b"x", timeout=0.3)
             return answer
 

@@ -10,8 +10,8 @@ import grpc
 import pytest
 
 from discovery import blocking
-from tests.discovery.blocking.background import Background
-from tests.discovery.blocking.observed import (
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.blocking.call_outcome import (
     METADATA,
     Alike,
     Program,
@@ -20,7 +20,7 @@ from tests.discovery.blocking.observed import (
     pairs,
     status,
 )
-from tests.discovery.dropin.scripted_server import ScriptedServer, path, scripted_server
+from tests.support.discovery.dropin.scripted_server import ScriptedServer, path, scripted_server
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from grpc import StatusCode
 import discovery
 from discovery import blocking
 from discovery.errors import RefusalReason
-from discovery.places import Bulkhead
-from tests.discovery.blocking.background import Background
-from tests.discovery.blocking.by_hand import HandClock, of, ready
+from discovery.rules.bulkhead import Bulkhead
 from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.probe_service import Probe, Refusal, path
+from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.blocking.manual_readiness import HandClock, of, ready
+from tests.support.discovery.probe_service import Probe, Refusal, path
 
 FINAL = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "-1"),))
 

@@ -15,11 +15,11 @@ import pytest
 
 from discovery import blocking
 from discovery.clock import SystemClock
-from discovery.consul_registry import ConsulRegistry
-from discovery.instance import Instance
-from tests.consul_agent import ConsulAgent, consul_agent
-from tests.discovery.blocking.probe_process import ROOT, ProbeProcess, probe_processes
-from tests.probe_service import path
+from discovery.registry.consul.registry import ConsulRegistry
+from discovery.registry.instance import Instance
+from tests.support.discovery.blocking.probe_process import ROOT, ProbeProcess, probe_processes
+from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.discovery.probe_service import path
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,13 @@ def target_of(servers: list[ProbeProcess]) -> str:
 def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
     """What the program of that scenario prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.discovery.blocking.forking", scenario, target],
+        [
+            sys.executable,
+            "-m",
+            "tests.support.discovery.blocking.forking_program",
+            scenario,
+            target,
+        ],
         cwd=ROOT,
         env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support},
         capture_output=True,

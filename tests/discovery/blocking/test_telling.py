@@ -8,11 +8,11 @@ import pytest
 from grpc import StatusCode
 from opentelemetry import trace
 
-from tests.discovery.blocking.by_hand import HandClock, ready
 from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.metrics import Metrics
-from tests.probe_service import SERVICE, Refusal, path
-from tests.spans import Spans, attributes, ids, parent_of, sent
+from tests.support.discovery.blocking.manual_readiness import HandClock, ready
+from tests.support.discovery.probe_service import SERVICE, Refusal, path
+from tests.support.telemetry.metrics import Metrics
+from tests.support.telemetry.spans import Spans, attributes, ids, parent_of, sent
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.discovery.dropin.comparison import Both
-from tests.discovery.dropin.scripted_server import ScriptedServer, scripted_server
+from tests.support.discovery.dropin.comparison import Both
+from tests.support.discovery.dropin.scripted_server import ScriptedServer, scripted_server
 
 
 @pytest.fixture

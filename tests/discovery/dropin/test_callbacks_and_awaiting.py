@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of, outcome
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, outcome
+from tests.support.discovery.dropin.scripted_server import path
 
 KINDS = pytest.mark.parametrize(
     ("kind", "method", "requests"),

@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc
 
-from tests.discovery.dropin.comparison import Both, outcome
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, outcome
+from tests.support.discovery.dropin.scripted_server import path
 
 _READY = grpc.ChannelConnectivity.READY
 # Discard: a port that nobody listens on.

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of
-from tests.discovery.dropin.scripted_server import ScriptedServer, path
+from tests.support.discovery.dropin.comparison import Both, all_of
+from tests.support.discovery.dropin.scripted_server import ScriptedServer, path
 
 LONG = b"." * 500_000
 KINDS = pytest.mark.parametrize(

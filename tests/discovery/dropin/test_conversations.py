@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.discovery.dropin.comparison import Both, all_of, ending, outcome
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, ending, outcome
+from tests.support.discovery.dropin.scripted_server import path
 
 
 async def test_in_turns(both: Both) -> None:

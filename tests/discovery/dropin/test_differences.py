@@ -7,11 +7,11 @@ from typing import Any
 import grpc
 from grpc import StatusCode
 
-from tests import probe_service
-from tests.discovery.dropin.comparison import Both, all_of, ending, lasting, outcome, pairs
-from tests.discovery.dropin.differences import Difference, listed
-from tests.discovery.dropin.scripted_server import path
 from tests.discovery.dropin.test_channel_states import NOBODY
+from tests.support.discovery import probe_service
+from tests.support.discovery.dropin.comparison import Both, all_of, ending, lasting, outcome, pairs
+from tests.support.discovery.dropin.differences import Difference, listed
+from tests.support.discovery.dropin.scripted_server import path
 
 REFUSED = """\tstatus = StatusCode.FAILED_PRECONDITION
 \tdetails = "told to abort"

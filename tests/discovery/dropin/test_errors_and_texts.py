@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of, attempted, lasting, told
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, attempted, lasting, told
+from tests.support.discovery.dropin.scripted_server import path
 
 KINDS = pytest.mark.parametrize(
     ("kind", "method", "answers", "refused"),

@@ -4,8 +4,8 @@ from typing import Any
 
 import grpc
 
-from tests.discovery.dropin.comparison import Both, all_of, ending, outcome, pairs
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, ending, outcome, pairs
+from tests.support.discovery.dropin.scripted_server import path
 
 
 class AddsMetadata(grpc.aio.UnaryUnaryClientInterceptor):

@@ -5,8 +5,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of, attempted, outcome
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, attempted, outcome
+from tests.support.discovery.dropin.scripted_server import path
 
 MULTICALLABLES = pytest.mark.parametrize(
     ("kind", "method", "request_"),

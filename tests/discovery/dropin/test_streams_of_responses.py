@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of, attempted, ending, outcome
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, all_of, attempted, ending, outcome
+from tests.support.discovery.dropin.scripted_server import path
 
 ENDS = pytest.mark.parametrize("orders", [b"", b".", b"...", b"!", b"..!", b"x", b".x"])
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from tests.discovery.dropin.comparison import Both, ending, outcome, pairs
-from tests.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.comparison import Both, ending, outcome, pairs
+from tests.support.discovery.dropin.scripted_server import path
 
 
 async def test_an_answered_call(both: Both) -> None:

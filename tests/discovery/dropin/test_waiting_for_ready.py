@@ -6,9 +6,9 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.comparison import Both, all_of, outcome
-from tests.discovery.dropin.scripted_server import path, reserved_port, scripted_server
 from tests.discovery.dropin.test_channel_states import NOBODY
+from tests.support.discovery.dropin.comparison import Both, all_of, outcome
+from tests.support.discovery.dropin.scripted_server import path, reserved_port, scripted_server
 
 KINDS = pytest.mark.parametrize(
     ("kind", "method", "request_"),

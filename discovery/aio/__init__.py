@@ -1,0 +1,1 @@
+"""The asyncio driver: everything of the client that awaits."""

@@ -1,0 +1,178 @@
+"""Keeps a subchannel for each instance and a picker over those that can be used."""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+
+import grpc
+
+from discovery.aio.subchannel import Subchannel
+from discovery.balancing import picker_factory
+from discovery.balancing.ejector import Ejector
+from discovery.balancing.instance_stats import Record, Records
+from discovery.balancing.picker_factory import Choice, Key, key_of
+from discovery.balancing.policy import Picker, Policy
+from discovery.clock import Clock
+from discovery.registry.instance import Instance, Resolution
+
+_READY = grpc.ChannelConnectivity.READY
+_CONNECTING = grpc.ChannelConnectivity.CONNECTING
+
+
+class Balancer:
+    """Turns resolutions into a picker; `pick` is the current one, made anew on each change."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        dial: Callable[[Instance], grpc.aio.Channel],
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._dial = dial
+        self._clock = clock
+        self._rng = rng
+        self._resolution: Resolution | None = None
+        self._subchannels: dict[Key, Subchannel] = {}
+        self._draining: dict[Key, tuple[Subchannel, asyncio.Task[None]]] = {}
+        self._ejector = Ejector(
+            listed=lambda: [one.record for one in self._subchannels.values()],
+            rng=rng,
+            changed=self._changed,
+        )
+        self._choice: Choice[Subchannel] = Choice(policy, rng)
+        self._records = Records(clock=clock, make=self._new_record)
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._closed = False
+        self.recent = self._choice.recent
+        self.state = _CONNECTING
+        self.pick: Picker[Subchannel] = _nothing
+
+    def update(self, resolution: Resolution) -> None:
+        """Take the full list of instances: connect to new ones, drain those that are gone."""
+        if self._closed:
+            return
+        self._resolution = resolution
+        wanted = {key_of(instance): instance for instance in resolution.instances}
+        for key in [key for key in self._subchannels if key not in wanted]:
+            self._drain(key, self._subchannels.pop(key))
+        for key, instance in wanted.items():
+            record = self._records.of(instance)
+            known = self._subchannels.get(key) or self._revived(key)
+            if known is None:
+                known = self._connect(instance, record)
+            known.instance = instance
+            self._subchannels[key] = known
+        self._subchannels = {key: self._subchannels[key] for key in wanted}
+        self._records.forget_old()
+        self._changed()
+
+    def resolving_failed(self, reason: str) -> None:
+        """Go on with what is known; a call that finds nothing says why."""
+        known = self._resolution or Resolution(version=0, instances=())
+        self.update(replace(known, error=reason))
+
+    def is_serving(self, instance: Instance) -> bool:
+        """Whether the instance is connected and SERVING, whatever the registry says."""
+        known = self._subchannels.get(key_of(instance))
+        return known is not None and known.state is _READY
+
+    def change(self) -> asyncio.Future[None]:
+        """Done after the next change of the picker or the state; none is missed once it is made."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        return waiter
+
+    def why_nothing(self) -> str:
+        """In words, why nothing can be picked."""
+        return picker_factory.why_nothing(self._resolution, self._subchannels.values())
+
+    @property
+    def panics(self) -> bool:
+        """Whether ejections are lifted."""
+        return self._choice.panics
+
+    @property
+    def subchannels(self) -> tuple[Subchannel, ...]:
+        """The connections to the listed instances, in the list's order."""
+        return tuple(self._subchannels.values())
+
+    @property
+    def error(self) -> str | None:
+        """Why the newest look-up failed."""
+        return None if self._resolution is None else self._resolution.error
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a list, and nothing on it is still connecting."""
+        connecting = any(one.state is _CONNECTING for one in self._subchannels.values())
+        return self._resolution is not None and not connecting
+
+    async def close(self, grace_s: float | None) -> None:
+        """Close all connections, those that drain included."""
+        self._closed = True
+        self._changed()
+        everything = list(self._subchannels.values())
+        for key in list(self._draining):
+            subchannel, task = self._draining.pop(key)
+            task.cancel()
+            everything.append(subchannel)
+        await asyncio.gather(*(one.close(grace_s) for one in everything))
+
+    def _connect(self, instance: Instance, record: Record) -> Subchannel:
+        return Subchannel(
+            instance,
+            self._dial(instance),
+            record,
+            clock=self._clock,
+            rng=self._rng,
+            changed=self._changed,
+        )
+
+    def _drain(self, key: Key, subchannel: Subchannel) -> None:
+        task = asyncio.get_running_loop().create_task(subchannel.drain())
+        self._draining[key] = subchannel, task
+        task.add_done_callback(partial(self._drained, key))
+
+    def _drained(self, key: Key, task: asyncio.Task[None]) -> None:
+        """Forget a drained connection, unless the instance came back and went again meanwhile."""
+        _, draining = self._draining.get(key, (None, None))
+        if draining is task:
+            del self._draining[key]
+
+    def _revived(self, key: Key) -> Subchannel | None:
+        """The connection of an instance that came back before its last call had ended."""
+        draining = self._draining.pop(key, None)
+        if draining is None:
+            return None
+        subchannel, task = draining
+        return subchannel if task.cancel() else None
+
+    def _new_record(self, instance: Instance, now_s: float) -> Record:
+        ejector = self._ejector
+        return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
+
+    def _changed(self) -> None:
+        """Make the picker anew and wake those who wait for it."""
+        listed = self._subchannels.values()
+        if self._closed:
+            self.state, self.pick = grpc.ChannelConnectivity.SHUTDOWN, _closed
+        else:
+            self.state = picker_factory.state_of(self._resolution, listed)
+            self.pick = self._choice.picker(listed, self._clock.monotonic())
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker before the first resolution."""
+
+
+def _closed(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker of a closed channel, in the words of grpc.aio."""
+    raise grpc.aio.UsageError("Channel is closed.")

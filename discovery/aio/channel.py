@@ -1,0 +1,281 @@
+"""A grpc.aio channel to all instances of a service."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import grpc
+
+from discovery.aio.balancer import Balancer
+from discovery.aio.interceptors import chain
+from discovery.aio.interceptors.intercepted_multicallables import (
+    InterceptedStreams,
+    InterceptedUnaryUnary,
+)
+from discovery.aio.layers.stack import client_stack, compose
+from discovery.aio.native import Dial
+from discovery.aio.stream_multicallables import (
+    OpensStreams,
+    Streams,
+    StreamStream,
+    StreamUnary,
+    UnaryStream,
+)
+from discovery.aio.unary_multicallable import UnaryUnary
+from discovery.balancing.explanation import Explanation, explain
+from discovery.call.call_state import Layer, Send
+from discovery.call.method import Kind, Method
+from discovery.call.serialization import Deserializer, Serializer, deserializer_of, serializer_of
+from discovery.clock import Clock
+from discovery.config.method_config import method_of
+from discovery.config.service_config import ServiceConfig
+from discovery.registry.protocols import Watcher
+from discovery.registry.resolver import Resolver
+from discovery.registry.target import Target
+from discovery.rules.breaker import Breakers
+from discovery.rules.bulkhead import Bulkhead
+from discovery.rules.retry_budget import RetryBudget
+
+if TYPE_CHECKING:
+    from discovery.telemetry.spans import Recorder
+
+logger = logging.getLogger(__name__)
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class Channel(grpc.aio.Channel):
+    """One logical channel: resolves, connects to every instance, picks one for each attempt.
+
+    It belongs to the event loop of its first call, `async with` or `get_state(True)`, and opens
+    nothing before.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        watcher: Watcher,
+        dial: Dial,
+        config: ServiceConfig,
+        interceptors: Sequence[grpc.aio.ClientInterceptor],
+        clock: Clock,
+        rng: random.Random,
+        recorder: "Recorder | None" = None,
+    ) -> None:
+        self.clock = clock
+        self._target = target
+        self._config = config
+        self._interceptors = chain.by_kind(interceptors)
+        self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
+        self._breakers = Breakers(rng)
+        self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
+        self._budget = RetryBudget()
+        self._layers: list[Layer] = client_stack(
+            balancer=self._balancer,
+            places=self._bulkhead,
+            breakers=self._breakers,
+            budget=self._budget,
+            throttle=None if config.throttle is None else config.throttle.make(),
+            clock=clock,
+            rng=rng,
+            recorder=recorder,
+        )
+        self._methods: dict[tuple[str, Kind], Method] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._resolving: asyncio.Task[None] | None = None
+        self._closed = False
+        self._resolver = Resolver(
+            service=target.service,
+            tag=target.tag,
+            watcher=watcher,
+            clock=clock,
+            rng=rng,
+            publish=self._balancer.update,
+            is_serving=self._balancer.is_serving,
+        )
+
+    async def __aenter__(self) -> Self:
+        self.running_loop()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Refuse new calls, wait `grace` seconds for those in flight, cancel the rest."""
+        if grace is not None and grace < 0:
+            raise ValueError(f"grace must be non-negative, got {grace}.")
+        if self._closed:
+            return
+        self._closed = True
+        self.loop = None
+        if self._resolving is not None:
+            self._resolving.cancel()
+            await asyncio.wait([self._resolving])
+        await self._balancer.close(grace)
+
+    def running_loop(self) -> asyncio.AbstractEventLoop:
+        """The channel's loop, begun when first asked for. Raises UsageError on a closed channel."""
+        if self.loop is None:
+            if self._closed:
+                raise grpc.aio.UsageError("Channel is closed.")
+            self.loop = asyncio.get_running_loop()
+            self._resolving = self.loop.create_task(self._resolver.run())
+            self._resolving.add_done_callback(self._resolving_ended)
+        return self.loop
+
+    def _resolving_ended(self, task: asyncio.Task[None]) -> None:
+        """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s: resolving ended", self._target.service, exc_info=error)
+            self._balancer.resolving_failed(repr(error))
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc.aio's
+        """READY if any instance is, else CONNECTING if any may become so, else TRANSIENT_FAILURE.
+
+        IDLE before the channel has begun.
+        """
+        if self._closed:
+            return grpc.ChannelConnectivity.SHUTDOWN
+        if try_to_connect:
+            self.running_loop()
+        elif self.loop is None:
+            return grpc.ChannelConnectivity.IDLE
+        return self._balancer.state
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Return once the state isn't the one last seen. Raises UsageError on a closed channel."""
+        if self._closed:
+            raise grpc.aio.UsageError("Channel is closed.")
+        while self.get_state() is last_observed_state:
+            await self._balancer.change()
+
+    async def channel_ready(self) -> None:
+        """Return once an instance can be picked. Raises UsageError when the channel is closed."""
+        while self.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+            self.running_loop()
+            await self._balancer.change()
+
+    async def settled(self) -> None:
+        """Return once the target is resolved and each instance is READY or has failed."""
+        while not self._balancer.is_settled:
+            self.running_loop()
+            await self._balancer.change()
+
+    def explain(self, *, try_picks: int = 0) -> Explanation:
+        """What the channel knows and does now; `try_picks` adds picks made without a call."""
+        return explain(
+            self._target.service,
+            self.get_state(),
+            balancer=self._balancer,
+            breakers=self._breakers,
+            budget=self._budget,
+            now_s=self.clock.monotonic(),
+            try_picks=0 if self._closed else try_picks,
+        )
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]:
+        """What calls a unary method."""
+        known = self._method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
+
+        def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
+            return UnaryUnary(
+                self,
+                self._stack(path, known),
+                serializer_of(request_serializer),
+                deserializer_of(response_deserializer),
+            )
+
+        interceptors = self._interceptors[Kind.UNARY_UNARY]
+        if interceptors:
+            return InterceptedUnaryUnary(self, known, interceptors, plain)
+        return plain(method)
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT]:
+        """What calls a method that answers with a stream."""
+        known = self._method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, UnaryStream)
+        return UnaryStream(streams)
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
+        """What calls a method that takes a stream."""
+        known = self._method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, StreamUnary)
+        return StreamUnary(streams)
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Serializer[RequestT] | None = None,
+        response_deserializer: Deserializer[ResponseT] | None = None,
+        _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
+    ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
+        """What calls a method that takes a stream and answers with one."""
+        known = self._method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
+        streams = self._streams(known, request_serializer, response_deserializer, StreamStream)
+        return StreamStream(streams)
+
+    def _streams(
+        self,
+        known: Method,
+        request_serializer: Serializer[RequestT] | None,
+        response_deserializer: Deserializer[ResponseT] | None,
+        multicallable: Callable[[OpensStreams], Callable[..., Any]],
+    ) -> OpensStreams:
+        """What opens the streams of a method, below interceptors where there are any."""
+
+        def plain(path: str) -> Streams[RequestT, ResponseT]:
+            return Streams(
+                self,
+                known,
+                self._stack(path, known),
+                serializer_of(request_serializer),
+                deserializer_of(response_deserializer),
+            )
+
+        interceptors = self._interceptors[known.kind]
+        if interceptors:
+            return InterceptedStreams(
+                self, known, interceptors, lambda path: multicallable(plain(path))
+            )
+        return plain(known.path)
+
+    def _stack(self, path: str, like: Method) -> Send:
+        """The stack of the method at `path`, which interceptors may have chosen."""
+        return compose(self._layers, self._method(path, like.kind, registered=like.registered))
+
+    def _method(self, path: str, kind: Kind, *, registered: bool) -> Method:
+        """What is known of a method, shared by all that call it."""
+        known = self._methods.get((path, kind))
+        if known is None:
+            known = method_of(self._config, path, kind, registered=registered)
+            self._methods[path, kind] = known
+        return known

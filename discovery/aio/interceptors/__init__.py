@@ -1,0 +1,1 @@
+"""Interceptors: those a caller hands to a channel, and ours for any grpc.aio channel."""

@@ -1,0 +1,70 @@
+"""Calls that an interceptor answered by itself, without an attempt of their own."""
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from discovery.aio.stream import Stream
+from discovery.aio.stream_attempts import Opened
+from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
+from discovery.aio.unary_call import Call
+from discovery.call.call_state import Outgoing
+from discovery.call.method import Kind
+from discovery.call.serialization import unchanged
+
+
+def as_call(result: Any, kind: Kind, made: list[Any]) -> Any:
+    """What an interceptor returned, as a call of its kind.
+
+    A call stays what it is. Anything else is the response, or an iterator of responses, whose
+    status is that of the last call the interceptors `made`, if they made one.
+    """
+    match kind:
+        case Kind.UNARY_UNARY:
+            return result if isinstance(result, grpc.aio.UnaryUnaryCall) else _answer(result)
+        case Kind.STREAM_UNARY:
+            if isinstance(result, grpc.aio.StreamUnaryCall):
+                return result
+            return StreamUnaryCall(_stream(Opened(_answer(result))))
+        case Kind.UNARY_STREAM:
+            if isinstance(result, grpc.aio.UnaryStreamCall):
+                return result
+            return UnaryStreamCall(_stream(_iterated(result, made)))
+        case Kind.STREAM_STREAM:
+            if isinstance(result, grpc.aio.StreamStreamCall):
+                return result
+            return StreamStreamCall(_stream(_iterated(result, made)))
+
+
+def _answer(response: Any) -> Call[Any, Any]:
+    async def answer(_: Outgoing) -> Any:
+        return response
+
+    return Call(answer, _nothing_sent(), unchanged, asyncio.get_running_loop(), _no_time)
+
+
+def _iterated(messages: Any, made: list[Any]) -> Opened:
+    return Opened(made[-1] if made else None, messages=aiter(messages))
+
+
+def _stream(opened: Opened) -> Stream:
+    return Stream(
+        opened,
+        _nothing_sent(),
+        requests=None,
+        serializer=unchanged,
+        deserializer=unchanged,
+        received=None,
+        loop=asyncio.get_running_loop(),
+        monotonic=_no_time,
+    )
+
+
+def _nothing_sent() -> Outgoing:
+    return Outgoing(None, None, None, None, None, None)
+
+
+def _no_time() -> float:
+    """A call without a deadline never asks what time it is."""
+    return 0.0

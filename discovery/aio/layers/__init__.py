@@ -1,0 +1,1 @@
+"""The layers of the asyncio client stack; `stack` lists them in order."""

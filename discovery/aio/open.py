@@ -1,0 +1,66 @@
+"""The one function an application calls."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from discovery.aio.channel import Channel
+from discovery.aio.native import dialer
+from discovery.clock import Clock, SystemClock
+from discovery.config.service_config import parse_service_config
+from discovery.registry.protocols import Watcher
+from discovery.registry.schemes import watcher_for
+from discovery.registry.target import parse_target
+from discovery.telemetry.recorder import recorder_for
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+
+def open_channel(
+    target: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    authority: str | None = None,
+    service_config: str | Mapping[str, Any] | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    options: Sequence[tuple[str, Any]] = (),
+    watcher: Watcher | None = None,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+) -> Channel:
+    """A channel to all instances of the target, as a grpc.aio.Channel.
+
+    `target` has one of the forms of `discovery.registry.target`; `watcher` replaces the one it
+    names. `authority` is what every call names and TLS checks, by default the service's name.
+    Policy is a gRPC service config (`discovery.config.service_config`), JSON text or a mapping.
+    `interceptors` are grpc.aio's own, of any kind, and see each call once, whatever it takes.
+    `options` are channel arguments of each connection. `tracer_provider` and `meter_provider` are
+    OpenTelemetry's, by default those that are configured when the channel is opened
+    (`discovery.telemetry.recorder`). `clock` and `rng` are for tests and simulations. Nothing is
+    opened before the first call or `async with`. Raises InvalidTargetError,
+    InvalidServiceConfigError, and TypeError for an interceptor of no kind.
+    """
+    parsed = parse_target(target)
+    clock = SystemClock() if clock is None else clock
+    rng = random.Random() if rng is None else rng
+    return Channel(
+        parsed,
+        watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
+        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        config=parse_service_config(service_config),
+        interceptors=interceptors,
+        clock=clock,
+        rng=rng,
+        recorder=recorder_for(
+            target,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            monotonic=clock.monotonic,
+        ),
+    )

@@ -1,0 +1,250 @@
+"""What stands under every stream: the attempt that carries it, once there is one.
+
+A stream may have to wait for its instance (nothing to pick yet, interceptors), and a stream of
+responses may be attempted again before its first message. Until then a task is opening it;
+afterwards everything is the attempt's own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from discovery.aio.request_stream import Requests
+from discovery.aio.stream_attempts import Later, Opened
+from discovery.call import call_status
+from discovery.call.call_state import Outgoing
+from discovery.call.serialization import Deserializer, Serializer, deserialize
+
+_STYLE_ERROR = "The iterator and read/write APIs may not be mixed on a single RPC."
+
+
+class Stream:
+    """One streaming RPC. Cancelling a reader or writer in mid-wait cancels it, as in grpc.aio.
+
+    `sent` is what the stack made of the call (see `Send`), `received` is told the first message.
+    """
+
+    def __init__(
+        self,
+        sent: Any,
+        outgoing: Outgoing,
+        *,
+        requests: Requests | None,
+        serializer: Serializer[Any],
+        deserializer: Deserializer[Any],
+        received: Callable[[Outgoing], None] | None,
+        loop: asyncio.AbstractEventLoop,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._outgoing = outgoing
+        self._requests = requests
+        self._serializer = serializer
+        self._deserializer = deserializer
+        self._received = received
+        self._loop = loop
+        self._monotonic = monotonic
+        self._iterates: bool | None = None
+        self._iterator: AsyncIterator[Any] | None = None
+        self._failure: BaseException | None = None
+        self._callbacks: list[Callable[[], None]] = []
+        self._opened: Opened | None = None
+        self._opening: asyncio.Task[Any] | None = None
+        if isinstance(sent, Later):
+            self._opening = loop.create_task(sent.start())
+            self._opening.add_done_callback(self._has_opened)
+        else:
+            self._opened = sent if isinstance(sent, Opened) else Opened(sent)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the stream on this side of the network, if anything did."""
+        return self._failure
+
+    def _has_opened(self, opening: asyncio.Task[Any]) -> None:
+        if opening.cancelled():
+            self._failure = asyncio.CancelledError()
+        elif (error := opening.exception()) is not None:
+            self._failure = error
+        else:
+            made = opening.result()
+            self._opened = made if isinstance(made, Opened) else Opened(made)
+            if self._opened.first:
+                self._received = None
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            self.add_done_callback(callback)
+
+    async def _ready(self) -> Opened:
+        """Wait until the stream is open; raises what kept it from opening."""
+        if self._opened is None and self._failure is None and self._opening is not None:
+            await asyncio.wait([self._opening])
+        if self._failure is not None:
+            raise self._failure
+        if self._opened is None:
+            raise asyncio.CancelledError
+        return self._opened
+
+    def use(self, *, iterates: bool) -> None:
+        """Hold the reader to one style. Raises UsageError where it mixes them."""
+        if self._iterates is None:
+            self._iterates = iterates
+        elif self._iterates is not iterates:
+            raise grpc.aio.UsageError(_STYLE_ERROR)
+
+    def iterate(self, messages: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+        """The one iterator over the messages, however often it is asked for."""
+        self.use(iterates=True)
+        if self._iterator is None:
+            self._iterator = messages()
+        return self._iterator
+
+    async def next(self) -> Any:
+        """The next message, or EOF. Raises the error that the stream ended with, once."""
+        try:
+            opened = await self._ready()
+            if opened.messages is None:
+                opened.messages = aiter(opened.rpc)
+            message = opened.first.pop() if opened.first else await anext(opened.messages)
+        except StopAsyncIteration:
+            return grpc.aio.EOF
+        except asyncio.CancelledError:
+            self._raise_instead()
+            raise
+        return self._message(message)
+
+    async def read(self) -> Any:
+        """The next message, or EOF; once the stream is over, its error every time."""
+        if not self.done():
+            self.use(iterates=False)
+        message = await self.next()
+        rpc = None if self._opened is None else self._opened.rpc
+        if message is grpc.aio.EOF and rpc is not None and rpc.done():
+            # Its iterator tells the error once; reading what is over tells it again.
+            return await rpc.read()
+        return message
+
+    async def response(self) -> Any:
+        """The one response to a stream of requests."""
+        try:
+            message = await (await self._ready()).rpc
+        except asyncio.CancelledError:
+            self._raise_instead()
+            raise
+        return self._message(message)
+
+    def _message(self, message: Any) -> Any:
+        """Tell of the first message, and turn each into the caller's type."""
+        if self._received is not None:
+            self._received(self._outgoing)
+            self._received = None
+        try:
+            return deserialize(self._deserializer, message)
+        except grpc.aio.AioRpcError as error:
+            self.cancel()
+            self._failure = error
+            raise
+
+    def _raise_instead(self) -> None:
+        """A request that can't be serialized cancels the RPC: tell that, not the cancellation."""
+        self.cancel()
+        if self._requests is not None and self._requests.error is not None:
+            raise self._requests.error
+
+    async def write(self, request: Any) -> None:
+        """Send one message; raises what the serializer raises, before anything is sent."""
+        if self._requests is not None:
+            raise grpc.aio.UsageError(_STYLE_ERROR)
+        message = self._serializer(request)
+        try:
+            opened = await self._ready()
+            self._outgoing.now_s = self._monotonic()
+            await opened.writer.write(message)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    async def done_writing(self) -> None:
+        """Say that no more requests come."""
+        if self._requests is not None:
+            raise grpc.aio.UsageError(_STYLE_ERROR)
+        await (await self._ready()).writer.done_writing()
+
+    def cancel(self) -> bool:
+        """End the RPC at once. False where it had ended already."""
+        if self.done():
+            return False
+        if self._opened is not None and self._opened.rpc is not None:
+            ended: bool = self._opened.rpc.cancel()
+            return ended
+        self._failure = asyncio.CancelledError()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._outgoing.attempt is not None:
+            # The task that is opening may not have run yet, and so may not know of its attempt.
+            self._outgoing.attempt.cancel()
+        return True
+
+    def done(self) -> bool:
+        """Whether the RPC has ended."""
+        if self._failure is not None:
+            return True
+        return self._opened is not None and (self._opened.rpc is None or self._opened.rpc.done())
+
+    def cancelled(self) -> bool:
+        """Whether the RPC ended CANCELLED, by this side or the other."""
+        if self._failure is not None:
+            failed = self._failure
+            return isinstance(failed, asyncio.CancelledError) or (
+                isinstance(failed, grpc.aio.AioRpcError)
+                and failed.code() is grpc.StatusCode.CANCELLED
+            )
+        rpc = None if self._opened is None else self._opened.rpc
+        return rpc is not None and bool(rpc.cancelled())
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, never negative; None without a deadline."""
+        deadline_s = self._outgoing.deadline_s
+        return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
+
+    def add_done_callback(self, callback: Callable[[], None]) -> None:
+        """Call back when the RPC has ended; at once where it has."""
+        if self._opened is not None and self._opened.rpc is not None:
+            self._opened.rpc.add_done_callback(lambda _: callback())
+        elif self.done():
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    async def known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
+        """Wait until the stream is open; then its attempt knows, or the error that prevented it."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait([self._opening])
+        if isinstance(self._failure, asyncio.CancelledError):
+            return call_status.cancelled()
+        if isinstance(self._failure, grpc.aio.AioRpcError):
+            return self._failure
+        opened = await self._ready()
+        rpc: grpc.aio.Call | None = opened.rpc
+        return call_status.snapshot(grpc.StatusCode.OK) if rpc is None else rpc
+
+    async def initial_metadata(self) -> grpc.aio.Metadata:
+        """The first initial metadata that arrives; a stream that has shown it isn't repeated."""
+        if self._outgoing.opening is not None and self._opening is not None:
+            seen = await self._outgoing.opening.initial_metadata(self._opening)
+            if seen is not None:
+                return seen
+        known = await self.known()
+        if isinstance(known, grpc.aio.AioRpcError):
+            return known.initial_metadata() or grpc.aio.Metadata()
+        return await known.initial_metadata()
+
+    async def wait_for_connection(self) -> None:
+        """Wait until the attempt is connected; raises the error that it ended with."""
+        await (await self._ready()).rpc.wait_for_connection()
+
+    def collected(self) -> None:
+        """Nobody holds the call any more: cancel what is unfinished, as grpc.aio does."""
+        if not self.done():
+            call_status.cancel_collected(self.cancel, self._loop)

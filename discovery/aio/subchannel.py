@@ -1,0 +1,165 @@
+"""One connection to one instance, and whether it can be picked."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from discovery.balancing import health
+from discovery.balancing.health import Health
+from discovery.balancing.instance_stats import Record
+from discovery.call.method import Method
+from discovery.clock import Clock
+from discovery.registry.instance import Instance
+from discovery.rules.backoff import jittered
+
+_READY = grpc.ChannelConnectivity.READY
+_CONNECTING = grpc.ChannelConnectivity.CONNECTING
+_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+_WATCH_AGAIN_FIRST_S = 0.2
+_WATCH_AGAIN_CEILING_S = 30.0
+_DRAINED_EVERY_S = 0.5
+
+
+class Subchannel:
+    """A plain grpc.aio channel to an instance, watched for connectivity and health.
+
+    `state` is READY when the instance can be picked: connected, and SERVING by its own word.
+    TRANSIENT_FAILURE lasts until READY (as pick_first reports it, gRFC A62), and NOT_SERVING
+    counts as such. `changed` is called after each change of `state`.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_clock",
+        "_connectivity",
+        "_health",
+        "_health_task",
+        "_native",
+        "_rng",
+        "_watch_task",
+        "instance",
+        "load",
+        "loop",
+        "multicallables",
+        "record",
+        "state",
+    )
+
+    def __init__(
+        self,
+        instance: Instance,
+        native: grpc.aio.Channel,
+        record: Record,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        self.instance = instance
+        self.record = record
+        self.load = record.load
+        self.multicallables: dict[Method, Any] = {}
+        self.state = _CONNECTING
+        self._native = native
+        self._clock = clock
+        self._rng = rng
+        self._changed = changed
+        self._connectivity = _CONNECTING
+        self._health = Health.UNKNOWN
+        self._health_task: asyncio.Task[None] | None = None
+        self.loop = asyncio.get_running_loop()
+        self._watch_task = self.loop.create_task(self._watch_connectivity())
+
+    @property
+    def health(self) -> Health:
+        """What the instance last said of itself."""
+        return self._health
+
+    def multicallable(self, method: Method) -> Any:
+        """The instance's own multicallable of a method, in raw bytes; made once."""
+        factory: Any = getattr(self._native, method.kind.value)
+        # Its method, bound: through the object, each call would pay for a dict of its keywords.
+        made = factory(method.path, None, None, _registered_method=method.registered).__call__
+        self.multicallables[method] = made
+        return made
+
+    def is_still_ready(self) -> bool:
+        """Ask the connection itself, which may have ended before our watch heard of it."""
+        self._connected(self._native.get_state())
+        return self.state is _READY
+
+    async def drain(self) -> None:
+        """Let the calls in flight end, however long they take; then close the connection."""
+        while self.load.in_flight:
+            await self._clock.sleep(_DRAINED_EVERY_S)
+        await self.close(None)
+
+    async def close(self, grace_s: float | None) -> None:
+        """Close the connection; what is still in flight after the grace is cancelled."""
+        self._watch_task.cancel()
+        self._stop_health()
+        await self._native.close(grace_s)
+
+    async def _watch_connectivity(self) -> None:
+        """Keep the connection up (it has no idle timeout) and follow its state."""
+        while True:
+            seen = self._native.get_state(try_to_connect=True)
+            self._connected(seen)
+            await self._native.wait_for_state_change(seen)
+
+    def _connected(self, seen: grpc.ChannelConnectivity) -> None:
+        if seen is _READY:
+            if self._health_task is None:
+                self._health_task = self.loop.create_task(self._watch_health())
+        else:
+            # A new connection may be to a new process: READY waits for its own first word.
+            self._stop_health()
+        if not (self._connectivity is _FAILED and seen is not _READY):
+            self._connectivity = seen
+        self._update()
+
+    async def _watch_health(self) -> None:
+        native: Any = self._native
+        stream = native.unary_stream(health.WATCH_PATH, None, None)
+        await health.watch(
+            lambda: stream(health.WHOLE_SERVER),
+            tell=self._told,
+            delays_s=self._delays_s,
+            clock=self._clock,
+        )
+
+    def _told(self, word: Health) -> None:
+        if word is not Health.BROKEN or self._health is Health.UNKNOWN:
+            self._health = word
+        self._update()
+
+    def _stop_health(self) -> None:
+        if self._health_task is not None:
+            self._health_task.cancel()
+            self._health_task = None
+        self._health = Health.UNKNOWN
+
+    def _update(self) -> None:
+        state = self._combined()
+        if state is not self.state:
+            self.state = state
+            self._changed()
+
+    def _combined(self) -> grpc.ChannelConnectivity:
+        """Connectivity and health as one state."""
+        if self._connectivity is _READY:
+            match self._health:
+                case Health.SERVING:
+                    return _READY
+                case Health.UNKNOWN:
+                    return _CONNECTING
+                case _:
+                    return _FAILED
+        return _FAILED if self._connectivity is _FAILED else _CONNECTING
+
+    def _delays_s(self) -> Iterator[float]:
+        return jittered(_WATCH_AGAIN_FIRST_S, _WATCH_AGAIN_CEILING_S, self._rng)

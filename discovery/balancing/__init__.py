@@ -1,0 +1,1 @@
+"""Which instance an attempt goes to: policies, load, ejection, slow start."""

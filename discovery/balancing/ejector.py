@@ -1,0 +1,164 @@
+"""Outlier ejection: an instance that fails is left out for a while, and returns by one probe.
+
+Statistics for 2 to 5 instances: gRPC's and Envoy's defaults want 5 hosts with 100 calls each in
+an interval, and never fire there.
+
+- Ejected after 5 failures in a row, or when fewer of its last 10 s' attempts (at least 10) were
+  answered well than 80 % of what the others' were: an overload that all share makes no outlier, and
+  leaving one out would make it worse. At most max(1, N / 2) of N are ejected at once.
+- For min(5 s x n, 300 s), of which up to half is left out at random so that many clients don't
+  return together. n counts the ejections; every 10 s of good conduct take one off.
+- Then the next call is the probe. Its success ends the ejection, its failure is the next one; if
+  it tells nothing (cancelled, still waiting) another follows after 5 s.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol, TypeVar
+
+from discovery.balancing.instance_stats import Ejection, Record
+from discovery.balancing.policy import Candidate, Picker
+
+logger = logging.getLogger(__name__)
+
+FAILURES_IN_ROW = 5
+LEAST_CALLS = 10
+LEAST_SUCCESS = 0.8
+FIRST_S = 5.0
+CEILING_S = 300.0
+# One earlier ejection is forgiven for so much time without another.
+FORGIVE_S = 10.0
+PROBE_AGAIN_S = 5.0
+
+
+class Ejectable(Candidate, Protocol):
+    """What can be picked, and left out."""
+
+    @property
+    def record(self) -> Record: ...
+
+
+EjectableT = TypeVar("EjectableT", bound=Ejectable)
+
+
+class Ejector:
+    """Ejects and returns the records of one balancer; `changed` is called after each.
+
+    Nothing here waits: whether an ejected instance's time is over is asked when one is picked.
+    """
+
+    def __init__(
+        self,
+        *,
+        listed: Callable[[], Collection[Record]],
+        rng: random.Random,
+        changed: Callable[[], None],
+    ) -> None:
+        self._listed = listed
+        self._rng = rng
+        self._changed = changed
+
+    def suspect(self, record: Record, began_s: float, now_s: float) -> None:
+        """An attempt that began at `began_s` failed now."""
+        ejection = record.ejection
+        if ejection is not None:
+            if ejection.probed_s is not None and began_s >= ejection.probed_s:
+                self._eject(record, "the probe failed", now_s)
+            return
+        reason = why(record, self._listed(), now_s)
+        if reason is not None and self._has_room(record):
+            self._eject(record, reason, now_s)
+
+    def redeem(self, record: Record, began_s: float, now_s: float) -> None:
+        """An attempt on an ejected instance succeeded; what began before the probe says nothing."""
+        ejection = record.ejection
+        if ejection is None or ejection.probed_s is None or began_s < ejection.probed_s:
+            return
+        record.ejection = None
+        record.returned_s = now_s
+        record.outcomes.clear()
+        logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
+        self._changed()
+
+    def _has_room(self, record: Record) -> bool:
+        """Whether one more may be ejected; one that isn't listed gets no calls anyway."""
+        listed = self._listed()
+        ejected = sum(one.ejection is not None for one in listed)
+        return record in listed and ejected < max(1, len(listed) // 2)
+
+    def _eject(self, record: Record, reason: str, now_s: float) -> None:
+        since_s = now_s
+        if record.ejection is None:
+            forgiven = int((now_s - record.returned_s) // FORGIVE_S)
+            record.ejections = max(0, record.ejections - forgiven)
+        else:
+            since_s = record.ejection.since_s
+        record.ejections += 1
+        ejected_s = duration_s(record.ejections, self._rng)
+        record.ejection = Ejection(reason, since_s, due_s=now_s + ejected_s)
+        logger.warning(
+            "%s: %s is ejected for %.1f s (ejection %d): %s",
+            *_named(record),
+            ejected_s,
+            record.ejections,
+            reason,
+        )
+        self._changed()
+
+
+def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
+    """Why the instance is to be ejected from among those listed, in words; None: it isn't."""
+    if record.load.failures_in_row >= FAILURES_IN_ROW:
+        return f"{record.load.failures_in_row} failures in a row"
+    outcomes = record.outcomes
+    outcomes.forget_old(now_s)
+    calls, failures = len(outcomes.calls), len(outcomes.failures)
+    good = calls - failures
+    if calls < LEAST_CALLS or good >= LEAST_SUCCESS * calls:
+        return None
+    if good >= LEAST_SUCCESS * calls * _success_of_others(record, listed, now_s):
+        return None
+    return f"{failures} of {calls} calls failed"
+
+
+def _success_of_others(record: Record, listed: Iterable[Record], now_s: float) -> float:
+    """What share of the others' attempts was answered well; all, while they are too few to tell."""
+    calls = failures = 0
+    for other in listed:
+        if other is not record:
+            other.outcomes.forget_old(now_s)
+            calls += len(other.outcomes.calls)
+            failures += len(other.outcomes.failures)
+    return 1.0 if calls < LEAST_CALLS else (calls - failures) / calls
+
+
+def duration_s(ejections: int, rng: random.Random) -> float:
+    """How long the n-th ejection in a row lasts: min(5 s x n, 300 s) x U(0.5, 1)."""
+    return min(FIRST_S * ejections, CEILING_S) * rng.uniform(0.5, 1.0)
+
+
+def begin_probe(ejection: Ejection, now_s: float) -> None:
+    """The next call decides; one that tells nothing is followed by another."""
+    ejection.probed_s = now_s
+    ejection.due_s = now_s + PROBE_AGAIN_S
+
+
+def with_probes(
+    ordinary: Picker[EjectableT], ejected: Collection[EjectableT]
+) -> Picker[EjectableT]:
+    """Pick one of `ejected` first whose time is over: one probe, not many."""
+
+    def pick(now_s: float, excluded: Collection[object]) -> EjectableT | None:
+        for one in ejected:
+            ejection = one.record.ejection
+            if ejection is not None and now_s >= ejection.due_s and one not in excluded:
+                begin_probe(ejection, now_s)
+                return one
+        return ordinary(now_s, excluded)
+
+    return pick
+
+
+def _named(record: Record) -> tuple[str, str]:
+    return record.instance.service, record.instance.instance_id

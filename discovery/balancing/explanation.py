@@ -1,0 +1,176 @@
+"""What a channel knows and does now, as a value: for a person, a console, a test."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import grpc
+
+from discovery.balancing import slow_start
+from discovery.balancing.health import Health
+from discovery.balancing.picker_factory import Connection
+from discovery.balancing.policy import Picker
+from discovery.rules.breaker import Breakers
+from discovery.rules.retry_budget import RetryBudget
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance. `load` is what P2C compares: latency x (in flight + 1) / (weight x share).
+
+    `share` is the slow start's part of the weight; calls and failures are those of the last 10 s;
+    `ejected` says why, `returns_in_s` when it is probed (0: with the next call).
+    """
+
+    instance_id: str
+    endpoint: str
+    incarnation: str
+    state: str
+    health: str
+    weight: int
+    share: float
+    latency_s: float
+    in_flight: int
+    load: float
+    calls: int
+    failures: int
+    failures_in_row: int
+    ejected: str | None
+    returns_in_s: float | None
+    ejections: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerView:
+    """One method's breaker: attempts of the last 10 s, and whether some are refused."""
+
+    method: str
+    attempts: int
+    accepted: int
+    refusing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickView:
+    """One of the last picks; `method` is empty where it was only tried."""
+
+    ago_s: float
+    method: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole channel. `panic`: ejections are lifted, since too few instances are usable."""
+
+    target: str
+    state: str
+    error: str | None
+    panic: bool
+    retries_spent: int
+    retries_allowed: float
+    instances: tuple[InstanceView, ...]
+    breakers: tuple[BreakerView, ...]
+    picks: tuple[PickView, ...]
+
+
+class Watched(Connection, Protocol):
+    """A connection that knows what its instance says of itself."""
+
+    @property
+    def health(self) -> Health: ...
+
+
+WatchedT = TypeVar("WatchedT", bound=Watched)
+
+
+class Explainable(Protocol[WatchedT]):
+    """What keeps connections and picks among them, of either driver."""
+
+    pick: Picker[WatchedT]
+    recent: deque[tuple[float, str, WatchedT]]
+
+    @property
+    def error(self) -> str | None: ...
+
+    @property
+    def panics(self) -> bool: ...
+
+    @property
+    def subchannels(self) -> tuple[WatchedT, ...]: ...
+
+
+def nothing_yet(target: str, state: grpc.ChannelConnectivity) -> Explanation:
+    """What there is to say of a channel that hasn't begun."""
+    return Explanation(
+        target=target,
+        state=state.name,
+        error=None,
+        panic=False,
+        retries_spent=0,
+        retries_allowed=RetryBudget().allowed,
+        instances=(),
+        breakers=(),
+        picks=(),
+    )
+
+
+def explain(
+    target: str,
+    state: grpc.ChannelConnectivity,
+    *,
+    balancer: Explainable[WatchedT],
+    breakers: Breakers,
+    budget: RetryBudget,
+    now_s: float,
+    try_picks: int,
+) -> Explanation:
+    """What there is to say now; `try_picks` picks are made for it, without a call."""
+    for _ in range(try_picks):
+        picked = balancer.pick(now_s, ())
+        if picked is not None:
+            balancer.recent.append((now_s, "", picked))
+    return Explanation(
+        target=target,
+        state=state.name,
+        error=balancer.error,
+        panic=balancer.panics,
+        retries_spent=budget.spent,
+        retries_allowed=budget.allowed,
+        instances=tuple(_instance(one, now_s) for one in balancer.subchannels),
+        breakers=tuple(
+            BreakerView(method.path, *one.counts(now_s), one.refusing)
+            for method, one in breakers.by_method.items()
+            if one.counts(now_s)[0]
+        ),
+        picks=tuple(
+            PickView(now_s - picked_s, path, one.instance.instance_id)
+            for picked_s, path, one in reversed(balancer.recent)
+        ),
+    )
+
+
+def _instance(one: Watched, now_s: float) -> InstanceView:
+    """One instance as it is now."""
+    record, load, instance = one.record, one.load, one.instance
+    record.outcomes.forget_old(now_s)
+    share = slow_start.share(load, now_s)
+    ejection = record.ejection
+    return InstanceView(
+        instance_id=instance.instance_id,
+        endpoint=instance.endpoint,
+        incarnation=instance.incarnation,
+        state=one.state.name,
+        health=one.health.name,
+        weight=instance.weight,
+        share=share,
+        latency_s=load.latency_s(now_s),
+        in_flight=load.in_flight,
+        load=load.value(now_s) / (max(1, instance.weight) * share),
+        calls=len(record.outcomes.calls),
+        failures=len(record.outcomes.failures),
+        failures_in_row=load.failures_in_row,
+        ejected=None if ejection is None else ejection.reason,
+        returns_in_s=None if ejection is None else max(0.0, ejection.due_s - now_s),
+        ejections=record.ejections,
+    )

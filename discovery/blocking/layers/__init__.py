@@ -1,0 +1,1 @@
+"""The layers of the blocking client stack; `stack` lists them in order."""

@@ -1,0 +1,121 @@
+"""Hedges unary calls: two of grpc's futures, and the calling thread waits for both.
+
+The rules are those of `discovery.rules.hedge_race`.
+
+A stream of responses isn't hedged here: grpc tells nobody of its first message but the thread that
+reads, and a thread more for each attempt costs about what a hedge saves.
+"""
+
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import grpc
+
+from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.call.method import Kind, Method
+from discovery.clock import Clock
+from discovery.rules.hedge_race import Delay, Hedges, Race
+from discovery.rules.hedging_policy import HedgingPolicy
+from discovery.rules.retry_budget import RetryBudget, Throttle
+
+
+def layer(
+    *, lock: threading.Condition, clock: Clock, budget: RetryBudget, throttle: Throttle | None
+) -> Layer:
+    """Hedge the unary methods that ask for it; the others cost nothing."""
+    hedges = Hedges(budget, throttle)
+
+    def build(method: Method, below: Send) -> Send:
+        policy = method.hedging
+        if policy is None or not method.safe or method.kind is not Kind.UNARY_UNARY:
+            return below
+        delay = Delay(method, policy)
+        hedging = Hedging(hedges, policy, below, lock, clock)
+
+        def send(outgoing: Outgoing) -> Any:
+            with lock:
+                delay_s = delay.of(outgoing)
+            return below(outgoing) if delay_s is None else hedging.first_ok(outgoing, delay_s)
+
+        return send
+
+    return build
+
+
+@dataclass(frozen=True, slots=True)
+class Hedging:
+    """The hedges of one method."""
+
+    hedges: Hedges
+    policy: HedgingPolicy
+    below: Send
+    lock: threading.Condition
+    clock: Clock
+
+    def first_ok(self, outgoing: Outgoing, delay_s: float) -> tuple[Any, Any]:
+        """The response and the ended call of the first attempt, or of one sent after the delay."""
+        ended: SimpleQueue[Outgoing] = SimpleQueue()
+        outgoing.begins = True
+        try:
+            first = self.below(outgoing)
+            self._follow(first, outgoing, ended)
+            try:
+                return self._unless_slow(outgoing, ended, delay_s)
+            except BaseException:
+                # Interrupted in mid-wait, for example.
+                first.cancel()
+                raise
+        finally:
+            outgoing.begins = False
+
+    def _unless_slow(
+        self, outgoing: Outgoing, ended: SimpleQueue[Outgoing], delay_s: float
+    ) -> tuple[Any, Any]:
+        try:
+            ended.get(timeout=delay_s)
+        except Empty:
+            second = self._second(outgoing, ended)
+            if second is not None:
+                return self._race(Race(self.policy, outgoing, second), ended)
+            ended.get()
+        return _outcome(outgoing)
+
+    def _second(self, outgoing: Outgoing, ended: SimpleQueue[Outgoing]) -> Outgoing | None:
+        """Another attempt, on its way to another instance; None where it may not be sent."""
+        with self.lock:
+            second = self.hedges.second(outgoing, self.clock.monotonic())
+            sent = None if second is None else self.hedges.send(self.below, second)
+        if second is None or sent is None:
+            return None
+        self._follow(sent, second, ended)
+        return second
+
+    def _race(self, race: Race, ended: SimpleQueue[Outgoing]) -> tuple[Any, Any]:
+        """The first response. Raises the first fatal error, or, where both failed, one of them."""
+        try:
+            for _ in range(2):
+                runner = ended.get()
+                try:
+                    outcome = _outcome(runner)
+                except grpc.RpcError as error:
+                    race.failed(error)
+                    continue
+                with self.lock:
+                    race.won(runner, self.clock.monotonic())
+                return outcome
+            raise race.lost()
+        except BaseException:
+            race.stop()
+            raise
+
+    @staticmethod
+    def _follow(sent: Any, outgoing: Outgoing, ended: SimpleQueue[Outgoing]) -> None:
+        sent.add_done_callback(lambda _: ended.put(outgoing))
+
+
+def _outcome(runner: Outgoing) -> tuple[Any, Any]:
+    """What an ended attempt came to. Raises its error."""
+    call: Any = runner.attempt
+    return call.result(), call

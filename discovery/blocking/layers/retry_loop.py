@@ -1,0 +1,70 @@
+"""What the retries of one method share, followed by threads that may wait."""
+
+import threading
+from typing import Any
+
+import grpc
+
+from discovery.call.call_state import Outgoing
+from discovery.call.method import Method
+from discovery.clock import Clock
+from discovery.rules import attempt_outcome
+from discovery.rules.retry_decision import Retries, Retrying
+
+
+class Repeater:
+    """Waits between the attempts of a method's calls; what is counted is touched under the lock."""
+
+    def __init__(
+        self,
+        method: Method,
+        retrying: Retrying,
+        *,
+        lock: threading.Condition,
+        closing: threading.Event,
+        clock: Clock,
+    ) -> None:
+        self._method = method
+        self._retrying = retrying
+        self._lock = lock
+        self._closing = closing
+        self._clock = clock
+
+    def begin(self, outgoing: Outgoing) -> Retries:
+        """A call begins: it counts for the budget."""
+        with self._lock:
+            self._retrying.budget.deposit(outgoing.now_s)
+            return self._retrying.of(self._method)
+
+    def wait(self, retries: Retries, outgoing: Outgoing, error: grpc.RpcError) -> None:
+        """Wait, and turn the call to its next attempt.
+
+        Raises the error where it was the last, or the channel is closed meanwhile.
+        """
+        failure: Any = error
+        with self._lock:
+            delay_s = retries.delay_s(
+                failure, now_s=self._clock.monotonic(), deadline_s=outgoing.deadline_s
+            )
+        if delay_s is None or self._closing.wait(delay_s):
+            raise error
+        outgoing.now_s = self._clock.monotonic()
+        if outgoing.deadline_s is not None and outgoing.now_s >= outgoing.deadline_s:
+            raise error
+        outgoing.turn_to_next()
+
+    def succeeded(self) -> None:
+        """A call succeeded."""
+        if self._retrying.throttle is not None:
+            with self._lock:
+                self._retrying.succeeded()
+
+    def first_message(self, outgoing: Outgoing) -> None:
+        """A stream succeeded: its first message arrived, or its good end without any."""
+        subchannel: Any = outgoing.subchannel
+        now_s = self._clock.monotonic()
+        with self._lock:
+            attempt_outcome.succeeded(
+                self._method, subchannel.record, now_s - outgoing.now_s, now_s
+            )
+            self._retrying.succeeded()

@@ -1,0 +1,78 @@
+"""What a stub calls: the methods of a blocking channel, of all four kinds.
+
+They take what grpc's take: after the request or requests `timeout`, `metadata`, `credentials`,
+`wait_for_ready` and `compression`. Bad metadata raises InvalidMetadataError where the call is made.
+"""
+
+from typing import Any
+
+import grpc
+
+from discovery.blocking.call_opener import Opener
+
+
+class UnaryUnary(grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
+    """A method with one request and one response."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+
+    def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The response. Raises grpc.RpcError."""
+        return self.with_call(request, *arguments, **keywords)[0]
+
+    def with_call(self, request: Any, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+        """The response, and the ended call. Raises grpc.RpcError."""
+        return self._opener.ask(self._opener.of_request(request, *arguments, **keywords))
+
+    def future(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The call, under way in a thread of its own."""
+        return self._opener.begin(self._opener.of_request(request, *arguments, **keywords))
+
+
+class UnaryStream(grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]
+    """A method with one request and many responses."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+
+    def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The responses, and the call."""
+        try:
+            outgoing = self._opener.of_request(request, *arguments, **keywords)
+        except grpc.RpcError as error:
+            return error
+        return self._opener.begin(outgoing)
+
+
+class StreamUnary(grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg]
+    """A method with many requests and one response; attempted once."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+
+    def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The response. Raises grpc.RpcError."""
+        return self.with_call(request_iterator, *arguments, **keywords)[0]
+
+    def with_call(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+        """The response, and the ended call. Raises grpc.RpcError."""
+        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.ask(outgoing)
+
+    def future(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The picked instance's own call, under way."""
+        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.begin(outgoing)
+
+
+class StreamStream(grpc.StreamStreamMultiCallable):  # type: ignore[type-arg]
+    """A method with many requests and many responses; attempted once."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+
+    def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
+        """The picked instance's own call: the responses."""
+        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.begin(outgoing)

@@ -1,0 +1,67 @@
+"""The one function a synchronous application calls."""
+
+import random
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from discovery.blocking.channel import BlockingChannel
+from discovery.blocking.native import dialer
+from discovery.blocking.process_state import Connected
+from discovery.clock import Clock, SystemClock
+from discovery.config.service_config import parse_service_config
+from discovery.registry.protocols import Watcher
+from discovery.registry.schemes import watcher_for
+from discovery.registry.target import InvalidTargetError, parse_target
+from discovery.telemetry.recorder import recorder_for
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+
+def open_channel(
+    target: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    authority: str | None = None,
+    service_config: str | Mapping[str, Any] | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+    watcher: Watcher | None = None,
+    tracer_provider: "TracerProvider | None" = None,
+    meter_provider: "MeterProvider | None" = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+) -> BlockingChannel:
+    """A channel to all instances of the target, as a grpc.Channel.
+
+    The arguments are those of `discovery.aio.open`. Interceptors are added by
+    `grpc.intercept_channel`, and see each call once. `watcher` is watched in a thread and loop of
+    its own, so `memory:///`, which belongs to one loop, is no target here.
+
+    Raises InvalidTargetError and InvalidServiceConfigError.
+    """
+    parsed = parse_target(target)
+    if parsed.scheme == "memory" and watcher is None:
+        raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
+    clock = SystemClock() if clock is None else clock
+    rng = random.Random() if rng is None else rng
+    config = parse_service_config(service_config)
+    connect = partial(
+        Connected,
+        parsed,
+        config=config,
+        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
+        clock=clock,
+        rng=rng,
+        recorder=recorder_for(
+            target,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            monotonic=clock.monotonic,
+        ),
+    )
+    return BlockingChannel(parsed.service, connect)

@@ -1,0 +1,126 @@
+"""What a channel has in one process: connections, a thread that resolves, stacks, counts."""
+
+import asyncio
+import logging
+import random
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from discovery.aio.layers.stack import compose
+from discovery.balancing.explanation import Explanation, explain
+from discovery.blocking.balancer import Balancer
+from discovery.blocking.layers.stack import blocking_stack
+from discovery.blocking.native import Dial
+from discovery.call.call_state import Send
+from discovery.call.method import Kind
+from discovery.clock import Clock
+from discovery.config.method_config import method_of
+from discovery.config.service_config import ServiceConfig
+from discovery.registry.protocols import Watcher
+from discovery.registry.resolver import Resolver
+from discovery.registry.target import Target
+from discovery.rules.breaker import Breakers
+from discovery.rules.bulkhead import Bulkhead
+from discovery.rules.retry_budget import RetryBudget
+
+if TYPE_CHECKING:
+    from discovery.telemetry.spans import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+class Connected:
+    """The resolver runs in an event loop of its own thread, where no call is ever made."""
+
+    def __init__(
+        self,
+        target: Target,
+        changed: threading.Condition,
+        *,
+        config: ServiceConfig,
+        dial: Dial,
+        watcher: Watcher,
+        clock: Clock,
+        rng: random.Random,
+        recorder: "Recorder | None",
+    ) -> None:
+        self.balancer = Balancer(config.policy, changed=changed, dial=dial, clock=clock, rng=rng)
+        self._config = config
+        self._clock = clock
+        self._service = target.service
+        self._closing = threading.Event()
+        self._budget = RetryBudget()
+        self._breakers = Breakers(rng)
+        self.bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
+        self._layers = blocking_stack(
+            balancer=self.balancer,
+            budget=self._budget,
+            throttle=None if config.throttle is None else config.throttle.make(),
+            places=self.bulkhead,
+            breakers=self._breakers,
+            closing=self._closing,
+            clock=clock,
+            rng=rng,
+            recorder=recorder,
+        )
+        self._stacks: dict[tuple[str, Kind], Send] = {}
+        self._loop = asyncio.new_event_loop()
+        self._resolver = Resolver(
+            service=target.service,
+            tag=target.tag,
+            watcher=watcher,
+            clock=clock,
+            rng=rng,
+            publish=self.balancer.update,
+            is_serving=self.balancer.is_serving,
+        )
+        name = f"discovery-resolver-{target.service}"
+        threading.Thread(target=self._resolve, name=name, daemon=True).start()
+
+    def stack(self, path: str, kind: Kind, *, registered: bool) -> Send:
+        """The method's stack, which all that call it here share, with what is measured of it."""
+        known = self._stacks.get((path, kind))
+        if known is not None:
+            return known
+        with self.balancer.changed:
+            if (path, kind) not in self._stacks:
+                method = method_of(self._config, path, kind, registered=registered)
+                self._stacks[path, kind] = compose(self._layers, method)
+            return self._stacks[path, kind]
+
+    def explain(self, *, try_picks: int) -> Explanation:
+        """What is known and done in this process now."""
+        with self.balancer.changed:
+            return explain(
+                self._service,
+                self.balancer.state,
+                balancer=self.balancer,
+                breakers=self._breakers,
+                budget=self._budget,
+                now_s=self._clock.monotonic(),
+                try_picks=0 if self._closing.is_set() else try_picks,
+            )
+
+    def close(self) -> None:
+        """Close the connections and end the watching thread."""
+        self._closing.set()
+        self.balancer.close()
+        with suppress(RuntimeError):  # the loop is closed: resolving had ended by itself
+            self._loop.call_soon_threadsafe(self._cancel_all)
+
+    def _cancel_all(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+
+    def _resolve(self) -> None:
+        """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                if not self._closing.is_set():
+                    runner.run(self._resolver.run())
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            logger.exception("%s: resolving ended", self._service)
+            self.balancer.resolving_failed(repr(error))

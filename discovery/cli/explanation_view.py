@@ -1,0 +1,89 @@
+"""An explanation as tables, with rich where it is installed (the extra `cli`), and as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from io import StringIO
+
+from discovery.balancing.explanation import Explanation, InstanceView
+from discovery.cli.instances_view import in_columns
+
+_WIDTH = 160
+_INSTANCES = (
+    *("ID", "STATE", "HEALTH", "WEIGHT", "LATENCY", "IN FLIGHT", "LOAD"),
+    *("FAILED (10 S)", "EJECTED"),
+)
+_BREAKERS = ("METHOD", "ACCEPTED (10 S)", "BREAKER")
+_PICKS = ("AGO", "METHOD", "PICKED")
+
+Rows = Sequence[Sequence[str]]
+
+
+def explanation_as_json(explanation: Explanation) -> str:
+    """One document, with the names of the fields."""
+    return json.dumps(asdict(explanation), indent=2)
+
+
+def explanation_as_tables(explanation: Explanation) -> str:
+    """The channel in a line, then its instances, breakers and last picks; empty tables left out."""
+    headline = f"{explanation.target}: {explanation.state}"
+    if explanation.panic:
+        headline += ", ejections lifted"
+    if explanation.error:
+        headline += f" (the last look-up failed: {explanation.error})"
+    tables = (
+        _table(_INSTANCES, [_instance(one) for one in explanation.instances]),
+        _table(
+            _BREAKERS,
+            [
+                (one.method, f"{one.accepted}/{one.attempts}", "refuses" if one.refusing else "-")
+                for one in explanation.breakers
+            ],
+        ),
+        _table(
+            _PICKS,
+            [
+                (f"{one.ago_s:.3f} s", one.method or "(tried)", one.instance_id)
+                for one in explanation.picks
+            ],
+        ),
+    )
+    return "\n\n".join([headline, *(table for table in tables if table)])
+
+
+def _instance(one: InstanceView) -> tuple[str, ...]:
+    share = "" if one.share == 1.0 else f" x {one.share:.2f}"
+    ejected = "-"
+    if one.ejected is not None:
+        ejected = f"{one.ejected}; probed in {one.returns_in_s or 0.0:.1f} s"
+    return (
+        one.instance_id,
+        one.state,
+        one.health,
+        f"{one.weight}{share}",
+        f"{one.latency_s * 1000:.1f} ms",
+        str(one.in_flight),
+        f"{one.load:.4f}",
+        f"{one.failures}/{one.calls}",
+        ejected,
+    )
+
+
+def _table(heading: Sequence[str], rows: Rows) -> str:
+    if not rows:
+        return ""
+    if find_spec("rich") is None:
+        return in_columns([heading, *rows])
+    # Optional, and slow to import: only here.
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*heading, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    printed = StringIO()
+    console = Console(file=printed, width=_WIDTH, color_system=None, markup=False)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in printed.getvalue().strip("\n").splitlines())

@@ -1,0 +1,1 @@
+"""A gRPC service config in the standard JSON, read into frozen values."""

@@ -1,0 +1,240 @@
+"""A gRPC service config, in the standard JSON, over this package's defaults.
+
+{"loadBalancingConfig": [{"p2c_peak_ewma": {}}],
+ "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+ "bulkhead": {"maxCalls": 100, "maxQueued": 50},
+ "methodConfig": [{"name": [{"service": "tradepost.order.v1.OrderService", "method": "GetOrder"}],
+                   "timeout": "2.5s", "waitForReady": true, "waits": false,
+                   "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.05s",
+                                   "maxBackoff": "1s", "backoffMultiplier": 2,
+                                   "retryableStatusCodes": ["UNAVAILABLE"]}}]}
+
+or, instead of the retryPolicy (the default one then stands),
+                   "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "0.005s",
+                                     "nonFatalStatusCodes": ["UNAVAILABLE"]}
+
+The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. `waits` is
+ours: the method's answer takes as long as something else, so its latency says nothing of the
+instance; so is `bulkhead` (`discovery.rules.bulkhead`). Nothing is handed to C-core, and nothing is
+silently ignored: what isn't understood is refused with its place.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
+from discovery.balancing.policies.pick_first import pick_first
+from discovery.balancing.policies.round_robin import round_robin
+from discovery.balancing.policies.weighted import weighted
+from discovery.balancing.policy import Policy
+from discovery.config.json_values import (
+    above_zero,
+    as_list,
+    as_mapping,
+    boolean,
+    seconds,
+    status_codes,
+    whole_number,
+)
+from discovery.errors import InvalidServiceConfigError
+from discovery.rules.bulkhead import BulkheadConfig
+from discovery.rules.hedging_policy import HedgingPolicy
+from discovery.rules.retry_budget import Throttle
+from discovery.rules.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
+
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "p2c_peak_ewma": p2c_peak_ewma,
+        "round_robin": round_robin,
+        "weighted": weighted,
+        "pick_first": pick_first,
+    }
+)
+
+_MIN_ATTEMPTS = 2
+_MAX_TOKENS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class MethodConfig:
+    """What a service config says of a method; None: nothing."""
+
+    timeout_s: float | None = None
+    retry: RetryPolicy | None = None
+    wait_for_ready: bool | None = None
+    waits: bool = False
+    hedging: HedgingPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleConfig:
+    """gRFC A6's retryThrottling.
+
+    Off unless published: its usual 10 tokens are few where one of three instances dies.
+    """
+
+    max_tokens: float
+    token_ratio: float
+
+    def make(self) -> Throttle:
+        """A throttle with all its tokens."""
+        return Throttle(max_tokens=self.max_tokens, token_ratio=self.token_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """A service config: the balancing policy, and methods by (service, method) name.
+
+    An empty method name stands for the whole service, an empty service for everything.
+    """
+
+    policy: Policy = p2c_peak_ewma
+    methods: Mapping[tuple[str, str], MethodConfig] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    throttle: ThrottleConfig | None = None
+    bulkhead: BulkheadConfig | None = None
+
+    def of_method(self, path: str) -> MethodConfig:
+        """The most specific entry for "/package.Service/Method"."""
+        service, _, method = path.removeprefix("/").partition("/")
+        for name in ((service, method), (service, ""), ("", "")):
+            found = self.methods.get(name)
+            if found is not None:
+                return found
+        return MethodConfig()
+
+
+def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfig:
+    """Read a service config, as JSON text or as the mapping it stands for; None: the defaults.
+
+    Raises InvalidServiceConfigError with the place, such as "methodConfig[0].timeout".
+    """
+    if config is None:
+        return ServiceConfig()
+    if isinstance(config, str):
+        try:
+            config = json.loads(config)
+        except json.JSONDecodeError as error:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise InvalidServiceConfigError(place, error.msg) from error
+    top = as_mapping(
+        config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling", "bulkhead"}
+    )
+    policy: Policy = p2c_peak_ewma
+    if "loadBalancingConfig" in top:
+        policy = _policy(top["loadBalancingConfig"], "loadBalancingConfig")
+    methods: dict[tuple[str, str], MethodConfig] = {}
+    for index, entry in enumerate(as_list(top.get("methodConfig", []), "methodConfig")):
+        place = f"methodConfig[{index}]"
+        names, method_config = _method_config(entry, place)
+        for name in names:
+            if name in methods:
+                raise InvalidServiceConfigError(place, f"{'/'.join(name)!r} is configured twice")
+            methods[name] = method_config
+    throttle = _throttle(top["retryThrottling"]) if "retryThrottling" in top else None
+    bulkhead = _bulkhead(top["bulkhead"]) if "bulkhead" in top else None
+    return ServiceConfig(policy, MappingProxyType(methods), throttle, bulkhead)
+
+
+def _bulkhead(value: object) -> BulkheadConfig:
+    place = "bulkhead"
+    entry = as_mapping(value, place, {"maxCalls", "maxQueued"}, required=True)
+    return BulkheadConfig(
+        max_calls=whole_number(entry, "maxCalls", place, least=1),
+        max_queued=whole_number(entry, "maxQueued", place, least=0),
+    )
+
+
+def _throttle(value: object) -> ThrottleConfig:
+    place = "retryThrottling"
+    entry = as_mapping(value, place, {"maxTokens", "tokenRatio"}, required=True)
+    max_tokens = above_zero(entry, "maxTokens", place)
+    if max_tokens > _MAX_TOKENS:
+        raise InvalidServiceConfigError(f"{place}.maxTokens", f"at most {_MAX_TOKENS}")
+    # gRFC A6: decimals beyond the third are ignored.
+    token_ratio = int(above_zero(entry, "tokenRatio", place) * 1000) / 1000
+    return ThrottleConfig(max_tokens, token_ratio)
+
+
+def _policy(value: object, place: str) -> Policy:
+    """The first policy of the list that is known here, as gRPC chooses it."""
+    for index, entry in enumerate(as_list(value, place)):
+        inner = f"{place}[{index}]"
+        if not isinstance(entry, Mapping) or len(entry) != 1:
+            raise InvalidServiceConfigError(inner, "expected an object with one policy's name")
+        (name, settings), *_ = entry.items()
+        if name in POLICIES:
+            as_mapping(settings, f"{inner}.{name}", set())
+            return POLICIES[name]
+    raise InvalidServiceConfigError(place, f"no known policy; there are {', '.join(POLICIES)}")
+
+
+def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], MethodConfig]:
+    entry = as_mapping(
+        value, place, {"name", "timeout", "retryPolicy", "hedgingPolicy", "waitForReady", "waits"}
+    )
+    names = [
+        _name(name, f"{place}.name[{index}]")
+        for index, name in enumerate(as_list(entry.get("name", []), f"{place}.name"))
+    ]
+    retry, hedging = entry.get("retryPolicy"), entry.get("hedgingPolicy")
+    if retry is not None and hedging is not None:
+        raise InvalidServiceConfigError(place, "either retryPolicy or hedgingPolicy (gRFC A6)")
+    wait_for_ready = entry.get("waitForReady")
+    return names, MethodConfig(
+        timeout_s=seconds(entry, "timeout", place) if "timeout" in entry else None,
+        retry=None if retry is None else _retry(retry, f"{place}.retryPolicy"),
+        wait_for_ready=(
+            None if wait_for_ready is None else boolean(wait_for_ready, f"{place}.waitForReady")
+        ),
+        waits=boolean(entry.get("waits", False), f"{place}.waits"),
+        hedging=None if hedging is None else _hedging(hedging, f"{place}.hedgingPolicy"),
+    )
+
+
+def _name(value: object, place: str) -> tuple[str, str]:
+    name = as_mapping(value, place, {"service", "method"})
+    service, method = name.get("service", ""), name.get("method", "")
+    if not isinstance(service, str) or not isinstance(method, str):
+        raise InvalidServiceConfigError(place, "service and method are text")
+    if method and not service:
+        raise InvalidServiceConfigError(place, "a method without its service")
+    return service, method
+
+
+def _retry(value: object, place: str) -> RetryPolicy:
+    keys = {"maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier"}
+    policy = as_mapping(value, place, keys | {"retryableStatusCodes"}, required=True)
+    attempts = whole_number(policy, "maxAttempts", place, least=_MIN_ATTEMPTS)
+    codes = status_codes(policy, "retryableStatusCodes", place)
+    if not codes:
+        raise InvalidServiceConfigError(f"{place}.retryableStatusCodes", "expected at least one")
+    return RetryPolicy(
+        max_attempts=min(attempts, MAX_ATTEMPTS_CAP),
+        initial_backoff_s=seconds(policy, "initialBackoff", place),
+        max_backoff_s=seconds(policy, "maxBackoff", place),
+        backoff_multiplier=above_zero(policy, "backoffMultiplier", place),
+        codes=codes,
+    )
+
+
+def _hedging(value: object, place: str) -> HedgingPolicy:
+    """A6's policy: more than two attempts are two; `hedgingDelay` is a lower bound to the p95."""
+    policy = as_mapping(value, place, {"maxAttempts", "hedgingDelay", "nonFatalStatusCodes"})
+    if "maxAttempts" not in policy:
+        raise InvalidServiceConfigError(f"{place}.maxAttempts", "missing")
+    whole_number(policy, "maxAttempts", place, least=_MIN_ATTEMPTS)
+    default = HedgingPolicy()
+    delay_s = seconds(policy, "hedgingDelay", place) if "hedgingDelay" in policy else 0.0
+    return HedgingPolicy(
+        least_delay_s=max(delay_s, default.least_delay_s),
+        non_fatal=(
+            status_codes(policy, "nonFatalStatusCodes", place)
+            if "nonFatalStatusCodes" in policy
+            else default.non_fatal
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Who is there: registries, targets, and the list of instances they resolve to."""

@@ -1,0 +1,1 @@
+"""Consul as a registry: registering with an agent, and watching through it."""

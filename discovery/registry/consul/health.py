@@ -1,0 +1,127 @@
+"""One service as Consul's health endpoint tells it: the question, and the answer as instances."""
+
+from collections import Counter
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from discovery.registry.consul.client import Answer
+from discovery.registry.instance import Instance
+from discovery.registry.protocols import RegistryError
+
+ANSWER_WITHIN_S = 6.0
+
+# One element of the endpoint's answer: {"Node": {...}, "Service": {...}, "Checks": [...]}.
+Entry = dict[str, Any]
+Params = list[tuple[str, str | int]]
+
+
+class Reader(Protocol):
+    """What a question needs of an agent: AgentClient, or a script in a test."""
+
+    async def get(self, path: str, params: Params, *, timeout_s: float) -> Answer:
+        """Read a path. Raises RegistryError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far an answer may be trusted: its server's distance from the leader.
+
+    A stale read is answered by any server, even by one that hasn't heard of a leader for long.
+    """
+
+    last_contact_ms: int = 0
+    known_leader: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer; instances are sorted by id, `entries` are what they were read from."""
+
+    index: int
+    instances: tuple[Instance, ...]
+    entries: tuple[Entry, ...]
+    freshness: Freshness
+
+    def worst_statuses(self) -> list[str]:
+        """The worst of each instance's checks: passing, warning or critical."""
+        return [_worst_status(entry) for entry in self.entries]
+
+
+class HealthEndpoint:
+    """The endpoint of one service.
+
+    It remembers what it read last: of a thousand instances one may have changed, and the others
+    need not be built, or compared field by field, again.
+    """
+
+    def __init__(self, reader: Reader, service: str, *, tag: str | None) -> None:
+        self._reader = reader
+        self._path = f"/v1/health/service/{service}"
+        self._tag: Params = [] if tag is None else [("tag", tag)]
+        self._known: dict[str, tuple[Entry, Instance]] = {}
+
+    async def ask(self, params: Params, *, timeout_s: float = ANSWER_WITHIN_S) -> Page:
+        """Ask once. Raises RegistryError."""
+        answer = await self._reader.get(self._path, params + self._tag, timeout_s=timeout_s)
+        headers = answer.headers
+        if headers.get("X-Consul-Results-Filtered-By-ACLs") == "true":
+            raise RegistryError("the ACL token may not read all instances")
+        try:
+            entries = _by_id(answer.data)
+            self._known = {key: self._read(key, entry) for key, entry in entries.items()}
+            return Page(
+                index=int(headers["X-Consul-Index"]),
+                instances=tuple(instance for _, instance in self._known.values()),
+                entries=tuple(entries.values()),
+                freshness=Freshness(
+                    last_contact_ms=int(headers.get("X-Consul-LastContact", 0)),
+                    known_leader=headers.get("X-Consul-KnownLeader", "true") == "true",
+                ),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RegistryError(f"the health endpoint answered nonsense: {error!r}") from error
+
+    def _read(self, instance_id: str, entry: Entry) -> tuple[Entry, Instance]:
+        """The instance of an entry, with what it depends on."""
+        source = {"service": entry["Service"], "node": entry["Node"]["Address"]}
+        known = self._known.get(instance_id)
+        if known is not None and known[0] == source:
+            return known
+        return source, _instance(instance_id, **source)
+
+
+def _by_id(entries: list[Entry]) -> dict[str, Entry]:
+    """The entries under their instances' ids, in their order.
+
+    Ids are unique within one agent only; those that several agents use get the node's name.
+    """
+    times_used = Counter(entry["Service"]["ID"] for entry in entries)
+
+    def instance_id(entry: Entry) -> str:
+        plain: str = entry["Service"]["ID"]
+        return f"{plain}@{entry['Node']['Node']}" if times_used[plain] > 1 else plain
+
+    identified = ((instance_id(entry), entry) for entry in entries)
+    return dict(sorted(identified, key=lambda pair: pair[0]))
+
+
+def _instance(instance_id: str, service: dict[str, Any], node: str) -> Instance:
+    meta = dict(service["Meta"] or {})
+    incarnation = meta.pop("incarnation", "")
+    return Instance(
+        instance_id=instance_id,
+        service=service["Service"],
+        address=service["Address"] or node,
+        port=service["Port"],
+        tags=tuple(service["Tags"] or ()),
+        meta=MappingProxyType(meta),
+        weight=max(1, service["Weights"]["Passing"]),
+        incarnation=incarnation,
+    )
+
+
+def _worst_status(entry: Entry) -> str:
+    statuses = {check["Status"] for check in entry["Checks"]}
+    return next((status for status in ("critical", "warning") if status in statuses), "passing")

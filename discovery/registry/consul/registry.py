@@ -1,0 +1,200 @@
+"""Consul as the registry: registers with its agent and watches through it."""
+
+import logging
+import os
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from discovery.clock import Clock
+from discovery.registry.consul.client import AgentAddress, AgentClient, agent_client
+from discovery.registry.consul.health import Freshness, HealthEndpoint
+from discovery.registry.consul.watch import watch_passing
+from discovery.registry.instance import Instance
+
+logger = logging.getLogger(__name__)
+
+_WAIT_S = 55.0
+# A server this long without its leader answers with what used to be true.
+_STALE_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """How the agent checks an instance: grpc.health.v1 of the service "", from the outside.
+
+    An instance that stays critical for `deregister_after_s` (the agent's minimum is 60 s) is
+    forgotten: much longer than any outage it may recover from.
+    """
+
+    interval_s: float = 5.0
+    timeout_s: float = 2.0
+    deregister_after_s: float = 600.0
+    tls: bool = False
+
+
+class ConsulRegistry:
+    """Implements Registrar and Watcher. Opens nothing before its first use.
+
+    A watch owns its connection and closes it with its iterator; `close` is for the registrar's.
+    """
+
+    def __init__(
+        self,
+        address: str | AgentAddress | None = None,
+        *,
+        token: str | None = None,
+        clock: Clock,
+        rng: random.Random,
+        check: CheckSettings | None = None,
+        wait_s: float = _WAIT_S,
+    ) -> None:
+        if not isinstance(address, AgentAddress):
+            address = AgentAddress.parse(address or "127.0.0.1:8500", token=token, ca_file=None)
+        self._address = address
+        self._clock = clock
+        self._rng = rng
+        self._check = check or CheckSettings()
+        self._wait_s = wait_s
+        self._client: AgentClient | None = None
+        self._freshness: dict[str, Freshness] = {}
+
+    @classmethod
+    def from_environment(
+        cls,
+        authority: str = "",
+        *,
+        clock: Clock,
+        rng: random.Random,
+        check: CheckSettings | None = None,
+    ) -> Self:
+        """The agent of CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT and CONSUL_HTTP_SSL.
+
+        `authority` (`host:port`) goes before CONSUL_HTTP_ADDR. Raises ValueError.
+        """
+        address = AgentAddress.from_environment(os.environ, authority=authority)
+        return cls(address, clock=clock, rng=rng, check=check)
+
+    async def register(self, instance: Instance) -> None:
+        """Make the instance known, passing from the start: its server says SERVING already."""
+        await self._registrar().register(
+            instance.service,
+            service_id=instance.instance_id,
+            address=instance.address,
+            port=instance.port,
+            tags=list(instance.tags),
+            meta={"protocol": "grpc", **instance.meta, "incarnation": instance.incarnation},
+            weights={"Passing": instance.weight, "Warning": 1},
+            check=self._check_definition(instance),
+            replace_existing_checks=True,
+        )
+
+    async def deregister(self, instance: Instance) -> None:
+        """Forget the instance, unless a later incarnation has taken its id."""
+        registered = await self._own_registration(instance)
+        if registered is None:
+            return
+        if (registered["Meta"] or {}).get("incarnation", "") == instance.incarnation:
+            await self._registrar().deregister(instance.instance_id)
+
+    async def is_registered(self, instance: Instance) -> bool:
+        return await self._own_registration(instance) is not None
+
+    async def watch(
+        self, service: str, *, tag: str | None = None
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
+        """Blocking queries on a connection of their own, answered by any server."""
+        async with agent_client(self._address) as client:
+            lists = watch_passing(
+                HealthEndpoint(client, service, tag=tag),
+                clock=self._clock,
+                rng=self._rng,
+                wait_s=self._wait_s,
+                observe=lambda freshness: self._observe(service, freshness),
+            )
+            async with aclosing(lists):
+                async for instances in lists:
+                    yield instances
+
+    async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
+        async with agent_client(self._address) as client:
+            endpoint = HealthEndpoint(client, service, tag=tag)
+            page = await endpoint.ask([("passing", 1), ("consistent", "")])
+        return page.instances
+
+    async def checked(
+        self, service: str, *, tag: str | None = None
+    ) -> tuple[tuple[Instance, str], ...]:
+        """List all registered instances with what their checks say: passing, warning, critical.
+
+        For people; a resolver sees the passing ones only. Raises RegistryError.
+        """
+        async with agent_client(self._address) as client:
+            page = await HealthEndpoint(client, service, tag=tag).ask([("consistent", "")])
+        return tuple(zip(page.instances, page.worst_statuses(), strict=True))
+
+    def freshness(self, service: str) -> Freshness | None:
+        """How fresh the newest watched answer was; None before there was one."""
+        return self._freshness.get(service)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _registrar(self) -> AgentClient:
+        if self._client is None:
+            self._client = AgentClient(self._address, connections=2)
+        return self._client
+
+    async def _own_registration(self, instance: Instance) -> dict[str, Any] | None:
+        """What the agent itself knows under the instance's id; the catalogue isn't asked."""
+        path = f"/v1/agent/service/{instance.instance_id}"
+        answer = await self._registrar().get(path, allow_404=True)
+        registered: dict[str, Any] | None = answer.data
+        return registered
+
+    def _check_definition(self, instance: Instance) -> dict[str, Any]:
+        """In the API's own words: py-consul's Check.grpc sends a key that Consul 1.8 refuses.
+
+        The agent words the output of a passing check always the same, so that a check alone
+        never wakes a blocking query (hashicorp/consul#1244).
+        """
+        definition: dict[str, Any] = {
+            "Name": "grpc.health.v1",
+            "GRPC": instance.endpoint,
+            "Interval": f"{self._check.interval_s:g}s",
+            "Timeout": f"{self._check.timeout_s:g}s",
+            "Status": "passing",
+            "DeregisterCriticalServiceAfter": f"{self._check.deregister_after_s:g}s",
+        }
+        if self._check.tls:
+            definition["GRPCUseTLS"] = True
+        return definition
+
+    def _observe(self, service: str, freshness: Freshness) -> None:
+        """Remember how fresh the answer was; log when that turns, either way."""
+        before = self._freshness.get(service, Freshness())
+        self._freshness[service] = freshness
+        if _is_stale(freshness) and not _is_stale(before):
+            logger.warning(
+                "%s: Consul's answer may be old (leader known: %s, heard %d ms ago)",
+                service,
+                freshness.known_leader,
+                freshness.last_contact_ms,
+            )
+        elif _is_stale(before) and not _is_stale(freshness):
+            logger.info("%s: Consul's answers are fresh again", service)
+
+
+def snapshot_directory() -> Path | None:
+    """The folder that DISCOVERY_SNAPSHOT_DIR names, where callers keep their last good lists."""
+    named = os.environ.get("DISCOVERY_SNAPSHOT_DIR")
+    return Path(named) if named else None
+
+
+def _is_stale(freshness: Freshness) -> bool:
+    return not freshness.known_leader or freshness.last_contact_ms > _STALE_MS

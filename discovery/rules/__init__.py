@@ -1,0 +1,1 @@
+"""Decisions about calls, without I/O: both drivers follow them."""

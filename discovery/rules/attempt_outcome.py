@@ -1,0 +1,118 @@
+"""What the end of an attempt tells: one table for load, ejection and breaker.
+
+| ended with                                   | load                     | ejection, breaker     |
+|----------------------------------------------|--------------------------|-----------------------|
+| UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure's cost         | a failure             |
+| DEADLINE_EXCEEDED, with at least the p95 of  | a failure's cost         | a failure             |
+| time (any time, while there is no p95)       |                          |                       |
+| DEADLINE_EXCEEDED, with less time            | nothing                  | nothing               |
+| RESOURCE_EXHAUSTED                           | max(5 s, pushback), if   | a failure in ratios,  |
+|                                              | it comes with pushback   | none in a row         |
+| CANCELLED, by either side                    | nothing                  | nothing               |
+| OK and every other code                      | its latency              | a success             |
+
+Methods that wait for something else (`waits`) feed no load, and their DEADLINE_EXCEEDED tells
+nothing. A stream succeeds with its first message, and fails when it breaks, before or after.
+"""
+
+import grpc
+
+from discovery.balancing.instance_stats import Record
+from discovery.call.method import Method
+from discovery.rules.failure_codes import FAILURES
+from discovery.rules.retry_policy import pushback_s
+
+_FAIR_TIME = 0.95
+
+
+def succeeded(
+    method: Method, record: Record, latency_s: float, now_s: float, *, measured: bool = True
+) -> None:
+    """An answer arrived, for a stream its first message; where not `measured`, at some time."""
+    method.outcomes.calls.append(now_s)
+    record.outcomes.calls.append(now_s)
+    load = record.load
+    load.failures_in_row = 0
+    if measured and not method.waits:
+        load.observe(latency_s, now_s)
+        method.latencies.add(latency_s, now_s)
+    if record.ejection is not None:
+        record.redeem(record, now_s - latency_s, now_s)
+
+
+def failed(
+    method: Method,
+    record: Record,
+    error: grpc.aio.AioRpcError,
+    *,
+    latency_s: float,
+    timeout_s: float | None,
+    now_s: float,
+) -> None:
+    """A unary attempt ended in an error."""
+    code = error.code()
+    if code is grpc.StatusCode.CANCELLED:
+        return
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        if _had_fair_time(method, timeout_s, now_s):
+            _failure(method, record, latency_s, now_s)
+    elif code in FAILURES:
+        _failure(method, record, latency_s, now_s, told_s=_pushback_s(error))
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _shed(method, record, latency_s, now_s, told_s=_pushback_s(error))
+    else:
+        succeeded(method, record, latency_s, now_s)
+
+
+def stream_failed(
+    method: Method, record: Record, code: grpc.StatusCode, *, latency_s: float, now_s: float
+) -> None:
+    """A stream ended. Its latency was that of its first message, so only a failure counts."""
+    if code in FAILURES:
+        _failure(method, record, 0.0, now_s, lasted_s=latency_s)
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _shed(method, record, latency_s, now_s, told_s=None)
+
+
+def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> bool:
+    if method.waits:
+        return False
+    fair_s = method.latencies.percentile(_FAIR_TIME, now_s=now_s)
+    return fair_s is None or timeout_s is None or timeout_s >= fair_s
+
+
+def _failure(
+    method: Method,
+    record: Record,
+    latency_s: float,
+    now_s: float,
+    *,
+    told_s: float | None = None,
+    lasted_s: float | None = None,
+) -> None:
+    if method.waits:
+        record.load.failures_in_row += 1
+    else:
+        record.load.failed(latency_s, now_s, pushback_s=told_s)
+    _note(method, record, latency_s if lasted_s is None else lasted_s, now_s)
+
+
+def _shed(
+    method: Method, record: Record, latency_s: float, now_s: float, *, told_s: float | None
+) -> None:
+    # Shedding is fast: its own latency would draw more calls to the instance that sheds.
+    if told_s is not None and not method.waits:
+        record.load.pushed_back(told_s, now_s)
+    _note(method, record, latency_s, now_s)
+
+
+def _note(method: Method, record: Record, lasted_s: float, now_s: float) -> None:
+    method.outcomes.failed(now_s, record)
+    record.outcomes.failed(now_s)
+    record.suspect(record, now_s - lasted_s, now_s)
+
+
+def _pushback_s(error: grpc.aio.AioRpcError) -> float | None:
+    """What the trailers say; "don't try again" asks for no longer than the rule's own penalty."""
+    told_s = pushback_s(error.trailing_metadata())
+    return None if told_s is None else max(told_s, 0.0)

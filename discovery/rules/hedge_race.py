@@ -1,0 +1,128 @@
+"""When a second attempt is sent beside a slow first one, and which answer counts: without I/O.
+
+For methods whose service config has a hedgingPolicy and whose contract says that they are safe. The
+second attempt leaves after the p95 of the last 10 s (nobody is hedged while there is none), if the
+shared budget pays for it without its reserve, if no layer above retries already, and if there is
+another instance. The loser is cancelled; what it took so far counts as its latency, or a slow
+instance that always loses would never look slow.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+
+from discovery.call.call_state import Outgoing
+from discovery.call.method import Method
+from discovery.rules import attempt_number
+from discovery.rules.hedging_policy import DELAY_PERCENTILE, HedgingPolicy
+from discovery.rules.retry_budget import RetryBudget, Throttle
+from discovery.rules.retry_policy import STOP_S, pushback_s
+
+# A percentile is found by sorting: not for each call.
+_DELAY_HOLDS_S = 0.1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Hedges:
+    """What pays for the hedges of one channel."""
+
+    budget: RetryBudget
+    throttle: Throttle | None
+
+    def second(self, outgoing: Outgoing, now_s: float) -> Outgoing | None:
+        """The same call on its way to another instance; None where it may not be sent now."""
+        if outgoing.subchannel is None or not self._allows(now_s):
+            return None
+        second = copy(outgoing)
+        second.attempt = second.subchannel = None
+        second.attempts = outgoing.attempts + 1
+        second.excluded = (*outgoing.excluded, outgoing.subchannel)
+        second.elsewhere = True
+        second.now_s = now_s
+        return second
+
+    def send(self, below: Callable[[Outgoing], T], second: Outgoing) -> T | None:
+        """Send it, and pay; None where there is no other instance, or it is refused here."""
+        try:
+            sent = below(second)
+        except grpc.RpcError:
+            return None
+        self.budget.withdraw(second.now_s, reserve=False)
+        return sent
+
+    def _allows(self, now_s: float) -> bool:
+        if self.throttle is not None and not self.throttle.allows:
+            return False
+        return self.budget.pays(now_s, reserve=False)
+
+
+class Delay:
+    """How long the first attempt of a method has for itself."""
+
+    def __init__(self, method: Method, policy: HedgingPolicy) -> None:
+        self._method = method
+        self._policy = policy
+        self._delay_s: float | None = None
+        self._holds_until_s = float("-inf")
+
+    def of(self, outgoing: Outgoing) -> float | None:
+        """Seconds; None: no hedge, since there is no p95, no time or a retry above."""
+        now_s = outgoing.now_s
+        if now_s >= self._holds_until_s:
+            usual_s = self._method.latencies.percentile(DELAY_PERCENTILE, now_s=now_s)
+            self._delay_s = None if usual_s is None else max(usual_s, self._policy.least_delay_s)
+            self._holds_until_s = now_s + _DELAY_HOLDS_S
+        delay_s = self._delay_s
+        if delay_s is None or attempt_number.current():
+            return None
+        if outgoing.deadline_s is not None and now_s + delay_s >= outgoing.deadline_s:
+            return None
+        return delay_s
+
+
+class Race:
+    """The attempts of one hedged call, on their way to the first OK."""
+
+    def __init__(self, policy: HedgingPolicy, first: Outgoing, second: Outgoing) -> None:
+        self._non_fatal = policy.non_fatal
+        self._runners = (first, second)
+        self._failures: list[Any] = []
+
+    def failed(self, error: BaseException) -> None:
+        """An attempt failed, and the other may still win. Raises an error that is the answer."""
+        code = error.code() if isinstance(error, grpc.RpcError) else None
+        if code not in self._non_fatal:
+            raise error
+        self._failures.append(error)
+
+    def won(self, winner: Outgoing, now_s: float) -> None:
+        """The call speaks of this attempt; the other is cancelled, and took at least so long."""
+        first = self._runners[0]
+        self.stop(winner)
+        for loser in self._runners:
+            if loser is not winner and loser.subchannel is not None:
+                load, took_s = loser.subchannel.load, now_s - loser.now_s
+                if took_s > load.latency_s(now_s):
+                    load.observe(took_s, now_s)
+        first.attempt, first.subchannel = winner.attempt, winner.subchannel
+        first.now_s = winner.now_s
+
+    def stop(self, winner: Outgoing | None = None) -> None:
+        """Cancel what is under way, but for the winner."""
+        for runner in self._runners:
+            if runner is not winner and runner.attempt is not None:
+                runner.attempt.cancel()
+
+    def lost(self) -> Any:
+        """All failed: the last error, those first that say "don't try again", so retry sees it."""
+        first, second = self._runners
+        first.attempts += 1
+        if second.subchannel is not None:
+            first.excluded = (*first.excluded, second.subchannel)
+        stops = [one for one in self._failures if pushback_s(one.trailing_metadata()) == STOP_S]
+        return (stops or self._failures)[-1]

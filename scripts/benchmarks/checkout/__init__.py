@@ -1,0 +1,1 @@
+"""Checkouts against the floor and peers."""

@@ -1,0 +1,1 @@
+"""Orchestrated against choreographed checkouts."""

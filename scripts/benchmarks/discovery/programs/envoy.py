@@ -1,0 +1,149 @@
+"""A proxy between client and instances: what most who balance gRPC calls put there.
+
+Installed when it is first asked for, by the lock `requirements-bench.txt`, into a folder of its
+own: its Python package has the name of another's.
+"""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from scripts.suite.cluster import START_TIMEOUT_S, StartError
+from scripts.suite.consul import free_ports
+from scripts.tools import binaries, stamps
+from scripts.tools.places import ROOT, TOOLS
+
+LOCK = ROOT / "requirements-bench.txt"
+PACKAGE = TOOLS / "envoy"
+STAMP = TOOLS / ".envoy-done"
+PROGRAM = PACKAGE / "envoy/_bin/envoy"
+_HTTP2 = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_CONNECTIONS = (
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
+    ".HttpConnectionManager"
+)
+_ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+
+
+def ensure_installed() -> None:
+    """The binary at its locked version. Raises SetupError."""
+    key = stamps.digest(LOCK, str(PACKAGE))
+    if stamps.is_fresh(STAMP, key):
+        return
+    print("installing Envoy into .tools", flush=True)
+    with stamps.only_one(TOOLS / ".setup-lock"):
+        draft = binaries.unpacked(LOCK)
+        shutil.rmtree(PACKAGE, ignore_errors=True)
+        draft.rename(PACKAGE)
+        PROGRAM.chmod(0o755)
+        stamps.leave(STAMP, key)
+
+
+@asynccontextmanager
+async def hop(folder: Path, ports: Sequence[int]) -> AsyncIterator[str]:
+    """An Envoy that takes the instances at these ports in turn; where it listens.
+
+    Raises SetupError where it can't be installed, StartError where it doesn't listen.
+    """
+    await asyncio.to_thread(ensure_installed)
+    (port,) = free_ports(1)
+    # By the main thread: Envoy ends with the thread that started it.
+    with _started(folder, port, ports):
+        await _listens(port, folder)
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def _started(folder: Path, port: int, ports: Sequence[int]) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "envoy.json"
+    settings.write_text(json.dumps(configuration(port, ports), indent=2))
+    log = folder / "envoy.log"
+    with subprocess.Popen(
+        [
+            *(PROGRAM, "--config-path", settings, "--log-path", log, "--log-level", "warning"),
+            *("--base-id", str(port), "--concurrency", "1"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+async def _listens(port: int, folder: Path) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await channel.channel_ready()
+        except TimeoutError:
+            raise StartError(f"Envoy doesn't listen; its log is in {folder}") from None
+
+
+def configuration(port: int, ports: Sequence[int]) -> Mapping[str, Any]:
+    """One listener for HTTP/2, one cluster, round robin; no retries, no access log, no admin."""
+    connections = {
+        "@type": _CONNECTIONS,
+        "stat_prefix": "bench",
+        "codec_type": "HTTP2",
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "bench",
+                    "domains": ["*"],
+                    "routes": [
+                        {"match": {"prefix": "/"}, "route": {"cluster": "bench", "timeout": "0s"}}
+                    ],
+                }
+            ]
+        },
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+    }
+    listener = {
+        "address": _address(port),
+        "filter_chains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": connections,
+                    }
+                ]
+            }
+        ],
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [_cluster(ports)]}}
+
+
+def _cluster(ports: Sequence[int]) -> Mapping[str, Any]:
+    endpoints = [{"endpoint": {"address": _address(each)}} for each in ports]
+    return {
+        "name": "bench",
+        "type": "STATIC",
+        "lb_policy": "ROUND_ROBIN",
+        "load_assignment": {
+            "cluster_name": "bench",
+            "endpoints": [{"lb_endpoints": endpoints}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": _HTTP2,
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _address(port: int) -> Mapping[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}

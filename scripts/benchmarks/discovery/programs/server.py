@@ -1,0 +1,130 @@
+"""One instance of what is called: a process that answers, or does so as badly as it was told.
+
+    python -m scripts.benchmarks.discovery.programs.server
+
+It stands on the services' own chassis, and takes its settings from the same environment.
+"""
+
+import asyncio
+import json
+import random
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import uvloop
+from google.protobuf.wrappers_pb2 import StringValue
+
+from discovery.clock import Clock, SystemClock
+from scripts.benchmarks.discovery.programs import contract
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.errors import ErrorRule
+from services.chassis.server.registrar import registrar_of
+from services.chassis.server.server import serve
+from services.chassis.server.service import Service
+from services.chassis.server.settings import RegistrySettings, ServerSettings
+
+NAME = "bench"
+# Who asks for load reports in the trailers (gRFC A51), and how they are spelt.
+ORCA_STACK = "full"
+_ORCA_KEY = "endpoint-load-metrics-bin"
+# OrcaLoadReport{cpu_utilization: 0.5, rps_fractional: 100}.
+_ORCA_REPORT = struct.pack("<BdBd", 0x09, 0.5, 0x31, 100.0)
+
+
+class ToldToFailError(Exception):
+    """What a failing instance answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """How an instance answers: after `delay_s`, and after `work_s` of the one worker it has.
+
+    `failing` is the share of calls that are answered UNAVAILABLE at once.
+    """
+
+    delay_s: float = 0.0
+    work_s: float = 0.0
+    failing: float = 0.0
+
+
+class Bench:
+    """Answers requests, and counts them by the stack that sent them."""
+
+    def __init__(self, *, clock: Clock, rng: random.Random) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._behavior = Behavior()
+        self._worker = asyncio.Lock()
+        self._seen: Counter[str] = Counter()
+
+    async def answer(self, request: StringValue, context: Any) -> StringValue:
+        """The request itself. Raises ToldToFailError."""
+        sender = contract.sender_of(request)
+        self._seen[sender] += 1
+        if sender == ORCA_STACK:
+            context.set_trailing_metadata(((_ORCA_KEY, _ORCA_REPORT),))
+        told = self._behavior
+        if told.failing and self._rng.random() < told.failing:
+            raise ToldToFailError("told to fail")
+        if told.delay_s:
+            await self._clock.sleep(told.delay_s)
+        if told.work_s:
+            async with self._worker:
+                await self._clock.sleep(told.work_s)
+        return request
+
+    async def behave(self, request: StringValue, _: Any) -> StringValue:
+        """Behave as told from now on."""
+        self._behavior = Behavior(**json.loads(request.value))
+        return request
+
+    async def count(self, _request: StringValue, _: Any) -> StringValue:
+        """The calls seen so far, by stack."""
+        return StringValue(value=json.dumps(self._seen))
+
+
+def service(bench: Bench) -> Service:
+    """The instance, as the chassis serves it."""
+    behaviors = {
+        "Get": bench.answer,
+        "Post": bench.answer,
+        "Behave": bench.behave,
+        "Count": bench.count,
+    }
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            behavior, StringValue.FromString, StringValue.SerializeToString
+        )
+        for name, behavior in behaviors.items()
+    }
+    handler = grpc.method_handlers_generic_handler(contract.SERVICE, handlers)
+    return Service(
+        name=NAME,
+        servicers=[lambda server: server.add_generic_rpc_handlers((handler,))],
+        service_names=[contract.SERVICE],
+        errors={ToldToFailError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "TOLD_TO_FAIL")},
+    )
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    contract.describe()
+    settings = ServerSettings()
+    clock, rng = SystemClock(), random.Random(settings.port)
+    async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
+        await serve(
+            service(Bench(clock=clock, rng=rng)),
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+            log_level="error",
+        )
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,1 @@
+"""The least a checkout could cost: the same calls and commits, nothing else."""

@@ -1,0 +1,1 @@
+"""The same saga on other engines."""

@@ -1,0 +1,48 @@
+"""A process of the peer DBOS: a workflow of four steps that do nothing.
+
+    python -m scripts.benchmarks.peers.dbos_process URL EXECUTOR
+
+Run by the Python of the peers' own environment. The steps are coroutines, which is faster here than
+functions in threads.
+"""
+
+import asyncio
+import sys
+
+from dbos import DBOS
+
+from scripts.benchmarks.peers.lines import serve
+
+STEPS = ("reserve", "authorize", "commit", "capture")
+
+
+@DBOS.step()
+async def step(order_id: str, _: str) -> str:
+    """What a participant would do."""
+    return order_id
+
+
+@DBOS.workflow()
+async def checkout(order_id: str) -> str:
+    """The saga of one order."""
+    for name in STEPS:
+        await step(order_id, name)
+    return order_id
+
+
+async def _main(url: str, executor: str) -> None:
+    DBOS(
+        config={
+            "name": "checkout",
+            "system_database_url": url,
+            "executor_id": executor,
+            "run_admin_server": False,
+            "log_level": "WARNING",
+        }
+    )
+    DBOS.launch()
+    await serve(checkout)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,1 @@
+"""Steady calls for minutes while instances come and go."""

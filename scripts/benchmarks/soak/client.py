@@ -1,0 +1,157 @@
+"""The caller of a soak: a process of its own, so that all it holds is the channel's or gRPC's.
+
+    python -m scripts.benchmarks.soak.client TARGET CALLS_PER_S SEED
+
+It calls at a steady rate, whatever becomes of the calls. Each line it reads asks for a sample,
+which it answers with a line of JSON; it ends with its input.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import sys
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+import grpc
+from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest, GetStockRequest
+from tradepost.inventory.v1.inventory_service_pb2_grpc import (
+    InventoryServiceAsyncStub,
+    InventoryServiceStub,
+)
+
+import discovery
+from discovery.clock import Clock, SystemClock
+from scripts.benchmarks.soak.sample import Sample, look
+
+CALL_TIMEOUT_S = 5.0
+# More than a frozen instance can hold back in the time of a call, at the rates that are usual.
+MOST_UNDER_WAY = 2_000
+# A pause, for a sample or by the machine, isn't made up for beyond this.
+MOST_BEHIND_S = 0.1
+CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "tradepost.inventory.v1.InventoryService"}],
+            "hedgingPolicy": {"maxAttempts": 2},
+        }
+    ]
+}
+
+
+class Load:
+    """Calls both methods at random; each call is a task, as in a server that makes it."""
+
+    def __init__(
+        self,
+        stub: InventoryServiceAsyncStub,
+        *,
+        calls_per_s: float,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._stub = stub
+        self._interval_s = 1 / calls_per_s
+        self._clock = clock
+        self._rng = rng
+        self._began_s = clock.monotonic()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._latencies_s: list[float] = []
+        self._failures: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Call for ever."""
+        async with asyncio.TaskGroup() as calls:
+            due_s = self._clock.monotonic()
+            while True:
+                await self._clock.sleep(due_s - self._clock.monotonic())
+                await self._room.acquire()
+                await self._flows.wait()
+                task = calls.create_task(self._call())
+                self._under_way.add(task)
+                task.add_done_callback(self._ended)
+                due_s = max(due_s + self._interval_s, self._clock.monotonic() - MOST_BEHIND_S)
+
+    async def sample(self) -> Sample:
+        """Look when nothing is under way; the calls go on afterwards."""
+        async with self._at_rest():
+            taken = look(self._clock.monotonic() - self._began_s, self._latencies_s, self._failures)
+            self._latencies_s.clear()
+            self._failures.clear()
+        return taken
+
+    @asynccontextmanager
+    async def _at_rest(self) -> AsyncIterator[None]:
+        self._flows.clear()
+        try:
+            while self._under_way:
+                await asyncio.wait(self._under_way)
+            yield
+        finally:
+            self._flows.set()
+
+    async def _call(self) -> None:
+        sku = f"sku-{self._rng.getrandbits(32):x}"
+        began_s = self._clock.monotonic()
+        answer: Any
+        try:
+            if self._rng.random() < 0.5:  # noqa: PLR2004 (one half)
+                method = "GetStock"
+                answer = await self._stub.GetStock(GetStockRequest(sku=sku), timeout=CALL_TIMEOUT_S)
+            else:
+                method = "AdjustStock"
+                answer = await self._stub.AdjustStock(
+                    AdjustStockRequest(request_id=self._request_id(), sku=sku, delta=1),
+                    timeout=CALL_TIMEOUT_S,
+                )
+        except grpc.aio.AioRpcError as error:
+            self._failures[f"{method} {error.code().name}: {error.details()}"] += 1
+            return
+        self._latencies_s.append(self._clock.monotonic() - began_s)
+        if answer.stock.sku != sku:
+            self._failures[f"{method}: the answer to another call"] += 1
+
+    def _request_id(self) -> str:
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._room.release()
+
+
+async def main(target: str, calls_per_s: float, seed: str) -> None:
+    """Call until the input ends."""
+    clock, rng = SystemClock(), random.Random(seed)
+    async with discovery.open_channel(target, service_config=CONFIG) as channel:
+        await channel.channel_ready()
+        load = Load(InventoryServiceStub(channel), calls_per_s=calls_per_s, clock=clock, rng=rng)
+        running = asyncio.create_task(load.run())
+        try:
+            async for _ in _lines():
+                print(json.dumps(asdict(await load.sample())), flush=True)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+    if not running.cancelled() and (error := running.exception()) is not None:
+        raise error
+
+
+async def _lines() -> AsyncIterator[bytes]:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield line
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3]))

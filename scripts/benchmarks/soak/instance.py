@@ -1,0 +1,86 @@
+"""An instance of what a soak calls: two safe methods of the inventory's contract, without a store.
+
+    python -m scripts.suite.leashed scripts.benchmarks.soak.instance
+
+It stands on the chassis and leaves as every service does; its settings are theirs. An answer takes
+up to 10 ms, so that a fault finds calls on their way.
+"""
+
+import os
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import uvloop
+from tradepost.inventory.v1.inventory_service_pb2 import (
+    AdjustStockRequest,
+    AdjustStockResponse,
+    GetStockRequest,
+    GetStockResponse,
+)
+from tradepost.inventory.v1.item_pb2 import StockLevel
+
+from discovery.clock import Clock, SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.registrar import registrar_of
+from services.chassis.server.server import Service, serve
+from services.chassis.server.settings import RegistrySettings, ServerSettings
+
+NAME = "soak"
+CONTRACT = "tradepost.inventory.v1.InventoryService"
+LONGEST_ANSWER_S = 0.010
+
+
+def build(clock: Clock, rng: random.Random) -> Service:
+    """The service: each answer repeats the sku that it was asked for."""
+
+    async def get(request: GetStockRequest, _: Any) -> GetStockResponse:
+        await clock.sleep(rng.uniform(0, LONGEST_ANSWER_S))
+        return GetStockResponse(stock=StockLevel(sku=request.sku))
+
+    async def adjust(request: AdjustStockRequest, _: Any) -> AdjustStockResponse:
+        await clock.sleep(rng.uniform(0, LONGEST_ANSWER_S))
+        return AdjustStockResponse(stock=StockLevel(sku=request.sku))
+
+    handlers = grpc.method_handlers_generic_handler(
+        CONTRACT,
+        {
+            "GetStock": _handler(get, GetStockRequest, GetStockResponse),
+            "AdjustStock": _handler(adjust, AdjustStockRequest, AdjustStockResponse),
+        },
+    )
+
+    def add(server: grpc.aio.Server) -> None:
+        server.add_generic_rpc_handlers((handlers,))
+
+    return Service(name=NAME, servicers=[add], service_names=[CONTRACT])
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    settings, clock = ServerSettings(), SystemClock()
+    rng = random.Random(f"{settings.instance_id} {os.getpid()}")
+    async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
+        await serve(
+            build(clock, rng),
+            settings=settings,
+            registrar=registrar,
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+        )
+
+
+def _handler(
+    answer: Callable[[Any, Any], Awaitable[Any]], request: Any, response: Any
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    return grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=request.FromString,
+        response_serializer=response.SerializeToString,
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,56 @@
+"""What a soak looks at, over and over: the calls since the last look, and what the caller holds."""
+
+import asyncio
+import gc
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.benchmarks.shared.estimates import percentile
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PERCENTILES = (50, 99, 100)
+# Of each sample, so that a broken soak doesn't drown in what it found.
+_MOST_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look, at a moment without a call under way, after a collection.
+
+    `calls`, `failures` (how often each) and `latency_ms` (by percentile) are those since the look
+    before; the others are what the process holds: resident memory, asyncio tasks, threads, open
+    files, and objects that Python's collector knows.
+    """
+
+    at_s: float
+    calls: int
+    failures: Mapping[str, int]
+    latency_ms: Mapping[str, float]
+    memory_kib: int
+    tasks: int
+    threads: int
+    files: int
+    objects: int
+
+
+def look(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> Sample:
+    """What this process holds now."""
+    gc.collect()
+    resident = int(Path("/proc/self/statm").read_text().split()[1])
+    return Sample(
+        at_s=at_s,
+        calls=len(latencies_s) + failures.total(),
+        failures=dict(failures.most_common(_MOST_FAILURES)),
+        latency_ms={
+            str(rank): 1_000 * percentile(latencies_s, rank) if latencies_s else 0.0
+            for rank in _PERCENTILES
+        },
+        memory_kib=resident * _PAGE_BYTES // 1024,
+        tasks=len(asyncio.all_tasks()),
+        threads=len(list(Path("/proc/self/task").iterdir())),
+        files=len(list(Path("/proc/self/fd").iterdir())),
+        objects=len(gc.get_objects()),
+    )

@@ -1,0 +1,1 @@
+"""Real processes for run, bench and tests: Consul, PostgreSQL, the services."""

@@ -1,0 +1,82 @@
+"""One stub for each service of the suite, over the channels that any application would open."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from tradepost.event.v1.event_service_pb2_grpc import (
+    DeadLetterServiceAsyncStub,
+    DeadLetterServiceStub,
+    EventFeedServiceAsyncStub,
+    EventFeedServiceStub,
+    SubscriptionServiceAsyncStub,
+    SubscriptionServiceStub,
+)
+from tradepost.inventory.v1.inventory_service_pb2_grpc import (
+    InventoryServiceAsyncStub,
+    InventoryServiceStub,
+)
+from tradepost.notification.v1.notification_service_pb2_grpc import (
+    NotificationServiceAsyncStub,
+    NotificationServiceStub,
+)
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
+    SagaAdminServiceAsyncStub,
+    SagaAdminServiceStub,
+)
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
+    SimulatedProcessorServiceAsyncStub,
+    SimulatedProcessorServiceStub,
+)
+from tradepost.payment.v1.payment_service_pb2_grpc import (
+    PaymentServiceAsyncStub,
+    PaymentServiceStub,
+)
+
+import discovery
+from scripts.replay.till import ORDER_CONFIG
+from scripts.suite.cluster import SERVICES, Cluster
+
+_CONFIGS = {"order": ORDER_CONFIG}
+
+
+@dataclass(frozen=True, slots=True)
+class Stubs:
+    """Everything that can be asked; what every service serves, by its name."""
+
+    orders: OrderServiceAsyncStub
+    sagas: SagaAdminServiceAsyncStub
+    payments: PaymentServiceAsyncStub
+    inventory: InventoryServiceAsyncStub
+    processor: SimulatedProcessorServiceAsyncStub
+    notifications: NotificationServiceAsyncStub
+    order_feed: EventFeedServiceAsyncStub
+    payment_feed: EventFeedServiceAsyncStub
+    consumers: Mapping[str, SubscriptionServiceAsyncStub]
+    letters: Mapping[str, DeadLetterServiceAsyncStub]
+
+
+@asynccontextmanager
+async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
+    """Open a channel to each service of the suite; they are closed with the block."""
+    async with AsyncExitStack() as stack:
+        channels = {
+            service: await stack.enter_async_context(
+                discovery.open_channel(suite.target(service), service_config=_CONFIGS.get(service))
+            )
+            for service in SERVICES
+        }
+        orders, payments = channels["order"], channels["payment"]
+        yield Stubs(
+            orders=OrderServiceStub(orders),
+            sagas=SagaAdminServiceStub(orders),
+            payments=PaymentServiceStub(payments),
+            inventory=InventoryServiceStub(channels["inventory"]),
+            processor=SimulatedProcessorServiceStub(payments),
+            notifications=NotificationServiceStub(channels["notification"]),
+            order_feed=EventFeedServiceStub(orders),
+            payment_feed=EventFeedServiceStub(payments),
+            consumers={name: SubscriptionServiceStub(each) for name, each in channels.items()},
+            letters={name: DeadLetterServiceStub(each) for name, each in channels.items()},
+        )

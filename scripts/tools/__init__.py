@@ -1,0 +1,1 @@
+"""Setting up the checkout: programs, environment, generated code, checks."""

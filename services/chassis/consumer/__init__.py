@@ -1,0 +1,1 @@
+"""Consuming the feeds of other services, each event applied once."""

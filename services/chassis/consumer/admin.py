@@ -1,0 +1,78 @@
+"""What an operator does with the consumers of a service: look how far they are, put one back."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import Connection
+from tradepost.event.v1 import event_pb2
+from tradepost.event.v1 import event_service_pb2 as pb
+
+from discovery.clock import Clock
+from services.chassis.consumer.inbox import Place
+from services.chassis.consumer.subscription import Subscription
+from services.chassis.feed.errors import ConsumerNotFoundError
+from services.chassis.feed.wire import MAX_NAME_CHARACTERS
+from services.chassis.request.replay import Done, Once
+from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.store.database import Database
+from services.chassis.telemetry import logs
+
+
+class Consumers:
+    """The subscriptions of one service, whichever of its instances runs them.
+
+    A rewind is one write: it moves the consumer and takes its lease away. So it needs no word with
+    the instance that holds it, which can't write what would skip anything.
+    """
+
+    def __init__(
+        self, *, database: Database, subscriptions: Sequence[Subscription], clock: Clock
+    ) -> None:
+        self._database = database
+        self._by_name = {each.inbox.consumer: each for each in subscriptions}
+        self._once = Once(database, clock)
+        self._log = logs.get_logger("consumers")
+
+    async def list(self) -> pb.ListSubscriptionsResponse:
+        """All of them, as of one moment."""
+        return await self._database.read(self._list)
+
+    async def rewind(self, request: pb.RewindSubscriptionRequest) -> Done:
+        """Put a consumer back.
+
+        Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError and
+        PositionNotReachedError.
+        """
+        check = Check()
+        request_id = check.uuid("request_id", request.request_id)
+        check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS)
+        check.integer("after_position", request.after_position, minimum=0, maximum=MAX_INT64)
+        check.done()
+        rewind = partial(self._rewind, request=request)
+        done = await self._once("RewindSubscription", request_id, request, rewind)
+        self._log.info(
+            "consumer_rewound", consumer=request.consumer, after_position=request.after_position
+        )
+        return done
+
+    def _list(self, connection: Connection) -> pb.ListSubscriptionsResponse:
+        return pb.ListSubscriptionsResponse(
+            subscriptions=[
+                _to_message(name, subscription.inbox.place(connection))
+                for name, subscription in sorted(self._by_name.items())
+            ]
+        )
+
+    def _rewind(self, connection: Connection, *, request: pb.RewindSubscriptionRequest) -> Done:
+        subscription = self._by_name.get(request.consumer)
+        if subscription is None:
+            raise ConsumerNotFoundError(request.consumer)
+        stood = subscription.rewind(connection, request.after_position)
+        response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, stood))
+        return Done(response.SerializeToString())
+
+
+def _to_message(consumer: str, place: Place | None) -> event_pb2.Subscription:
+    if place is None:
+        return event_pb2.Subscription(consumer=consumer)
+    return event_pb2.Subscription(consumer=consumer, epoch=place.epoch, position=place.position)

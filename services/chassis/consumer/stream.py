@@ -1,0 +1,117 @@
+"""A feed as a consumer hears it: message by message, until it is silent or the process drains."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+
+from discovery.clock import Clock
+from services.chassis.consumer.inbox import Place
+
+# Ten heartbeats: whoever is silent for so long is frozen, or cut off.
+SILENCE_S = 10.0
+
+# For the channel to a feed: a stream's first message says nothing of an instance's latency.
+FEED_CONFIG: Mapping[str, Any] = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tradepost.event.v1.EventFeedService", "method": "SubscribeEvents"}
+            ],
+            "waits": True,
+        }
+    ]
+}
+
+
+class FeedSilentError(Exception):
+    """The stream ended, or said nothing for too long."""
+
+
+class FeedStream:
+    """Asks one feed on behalf of one consumer; `stopping` is settled when the process drains."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        consumer: str,
+        types: tuple[str, ...],
+        topic: str,
+        max_batch: int,
+        gather: timedelta | None,
+        clock: Clock,
+        stopping: asyncio.Future[None],
+    ) -> None:
+        self._stub = EventFeedServiceStub(channel)
+        self._consumer = consumer
+        self._types = types
+        self._topic = topic
+        self._max_batch = max_batch
+        self._gather = gather
+        self._clock = clock
+        self._stopping = stopping
+
+    async def epoch(self) -> str:
+        """The feed's current epoch. Raises grpc.aio.AioRpcError."""
+        return (await self._stub.GetFeed(pb.GetFeedRequest())).epoch
+
+    async def messages(self, place: Place) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
+        """What the feed says from a place on; ends when the process drains.
+
+        Raises grpc.aio.AioRpcError and FeedSilentError.
+        """
+        call = self._stub.SubscribeEvents(
+            pb.SubscribeEventsRequest(
+                consumer=self._consumer,
+                epoch=place.epoch,
+                after_position=place.position,
+                types=self._types,
+                topic=self._topic,
+                max_batch=self._max_batch,
+                gather=self._gather,
+            )
+        )
+        try:
+            while (message := await self._next(call)) is not None:
+                yield message
+        finally:
+            call.cancel()
+
+    async def nap(self, delay_s: float) -> None:
+        """Sleep, but not while the process drains."""
+        napping = asyncio.ensure_future(self._clock.sleep(delay_s))
+        async with _ending(napping):
+            await asyncio.wait({napping, self._stopping}, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _next(self, call: Any) -> pb.SubscribeEventsResponse | None:
+        reading: asyncio.Future[Any] = asyncio.ensure_future(call.read())
+        alarm = asyncio.ensure_future(self._clock.sleep(SILENCE_S))
+        async with _ending(reading, alarm):
+            await asyncio.wait(
+                {reading, alarm, self._stopping}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._stopping.done():
+                return None
+            if not reading.done():
+                raise FeedSilentError(f"nothing was heard for {SILENCE_S:g} s")
+            message = reading.result()
+        if not isinstance(message, pb.SubscribeEventsResponse):
+            raise FeedSilentError("the stream ended")
+        return message
+
+
+@asynccontextmanager
+async def _ending(*tasks: asyncio.Future[Any]) -> AsyncGenerator[None, None]:
+    """Leave none of the tasks behind when the block ends, and no error unheard."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""The event log served to others as a feed."""

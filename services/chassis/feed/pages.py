@@ -1,0 +1,148 @@
+"""Pages of the event log as a feed; synchronous, each of one snapshot.
+
+A page knows how far it got: up to `next_position` everything was answered or filtered out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from services.chassis.feed.errors import (
+    EpochChangedError,
+    PositionAheadOfHeadError,
+    PositionTruncatedError,
+)
+from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_event
+from services.chassis.store.in_lists import PreparedIn
+from services.chassis.store.prepared import Prepared
+
+# A filter may match nothing for long: so many positions are looked through for one page.
+SCAN_MAX = 10_000
+# A client refuses messages of more than 4 MiB.
+PAGE_BYTES_MAX = 3 * 1024 * 1024
+# About what ids, type and times of one event add to its payload.
+_ENVELOPE_BYTES = 400
+_PAYLOAD = EVENT.c.keys().index("payload")
+
+_BETWEEN = (
+    EVENT.c.position > bindparam("after_position"),
+    EVENT.c.position <= bindparam("up_to_position"),
+)
+_ALL = select(EVENT).where(*_BETWEEN).order_by(EVENT.c.position).limit(bindparam("row_limit"))
+_OF_ONE = (
+    select(EVENT)
+    .where(EVENT.c.stream == bindparam("of_stream"), *_BETWEEN)
+    # A stream's versions are in the order of its positions, and there is an index for them.
+    .order_by(EVENT.c.version)
+    .limit(bindparam("row_limit"))
+)
+_OF_TOPIC = _ALL.where(EVENT.c.topic == bindparam("of_topic"))
+_READ_ALL, _READ_ALL_OF_TYPES = Prepared(_ALL), PreparedIn(_ALL, EVENT.c.type)
+_READ_TOPIC, _READ_TOPIC_OF_TYPES = Prepared(_OF_TOPIC), PreparedIn(_OF_TOPIC, EVENT.c.type)
+_READ_ONE, _READ_ONE_OF_TYPES = Prepared(_OF_ONE), PreparedIn(_OF_ONE, EVENT.c.type)
+_OLDEST = Prepared(select(func.min(EVENT.c.position)))
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """At most `limit` events after a position; an empty filter, or epoch, matches everything.
+
+    Whoever follows may want them gathered for `gather_s`.
+    """
+
+    after_position: int
+    limit: int
+    epoch: str = ""
+    types: tuple[str, ...] = ()
+    aggregate_id: str = ""
+    topic: str = ""
+    gather_s: float = 0.0
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it may look through many events for few."""
+        return bool(self.types or self.topic) and not self.aggregate_id
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """The events that matched, and how far the page got in a feed of `head` events."""
+
+    epoch: str
+    events: tuple[StoredEvent, ...]
+    next_position: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedExtent:
+    """What can be read: `oldest` is 0 in an empty feed, and head + 1 where all is gone."""
+
+    epoch: str
+    oldest: int
+    head: int
+
+
+def extent(connection: Connection, log: EventLog) -> FeedExtent:
+    """From where to where the feed goes."""
+    head = log.head(connection)
+    (oldest,) = _OLDEST.first(connection)
+    if oldest is None:
+        oldest = head + 1 if head else 0
+    return FeedExtent(epoch=log.epoch(connection), oldest=oldest, head=head)
+
+
+def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPage:
+    """The next page. Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError."""
+    known = extent(connection, log)
+    if query.epoch and query.epoch != known.epoch:
+        raise EpochChangedError(asked=query.epoch, epoch=known.epoch)
+    if query.after_position < known.oldest - 1:
+        raise PositionTruncatedError(
+            after_position=query.after_position, oldest_position=known.oldest
+        )
+    if query.after_position > known.head:
+        raise PositionAheadOfHeadError(
+            after_position=query.after_position, head_position=known.head
+        )
+    up_to = known.head
+    if query.is_filtered:
+        up_to = min(up_to, query.after_position + SCAN_MAX)
+    rows = _rows(connection, query, up_to)
+    events = tuple(stored_event(row) for row in rows[: _fitting(rows)])
+    has_more = len(events) < len(rows) or len(rows) == query.limit
+    next_position = events[-1].position if has_more else up_to
+    return FeedPage(known.epoch, events, next_position, known.head)
+
+
+def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]:
+    window: dict[str, object] = {
+        "after_position": query.after_position,
+        "up_to_position": up_to,
+        "row_limit": query.limit,
+    }
+    if query.aggregate_id:
+        window["of_stream"] = query.aggregate_id
+        if query.types:
+            return _READ_ONE_OF_TYPES.all(connection, query.types, **window)
+        return _READ_ONE.all(connection, **window)
+    if query.topic:
+        window["of_topic"] = query.topic
+        if query.types:
+            return _READ_TOPIC_OF_TYPES.all(connection, query.types, **window)
+        return _READ_TOPIC.all(connection, **window)
+    if query.types:
+        return _READ_ALL_OF_TYPES.all(connection, query.types, **window)
+    return _READ_ALL.all(connection, **window)
+
+
+def _fitting(rows: Sequence[Any]) -> int:
+    """How many rows, but at least one, one message takes."""
+    size_bytes = 0
+    for number, row in enumerate(rows):
+        size_bytes += len(row[_PAYLOAD]) + _ENVELOPE_BYTES
+        if size_bytes > PAGE_BYTES_MAX and number:
+            return number
+    return len(rows)

@@ -1,0 +1,128 @@
+"""The feed's requests as queries, checked, and stored events as messages."""
+
+from datetime import datetime, timedelta
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.event.v1 import event_pb2
+from tradepost.event.v1 import event_service_pb2 as pb
+
+from services.chassis.feed.pages import FeedExtent, FeedPage, FeedQuery
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.request.pages import MAX_PAGE_SIZE, check_page_size
+from services.chassis.request.validation import MAX_INT64, Check
+
+DEFAULT_BATCH = 100
+MAX_TYPES = 100
+MAX_NAME_CHARACTERS = 200
+# Longer, and a heartbeat would be late.
+MAX_GATHER = timedelta(seconds=1)
+
+_TYPE_URL_PREFIX = "type.googleapis.com/"
+
+
+def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
+    """Raises InvalidRequestError."""
+    check = Check()
+    _check_position(check, request.after_position)
+    types = _types(check, request)
+    aggregate_id = check.text(
+        "aggregate_id",
+        request.aggregate_id,
+        max_len=MAX_NAME_CHARACTERS,
+        required=request.HasField("aggregate_id"),
+    )
+    size = check_page_size(check, request.page_size)
+    check.done()
+    return FeedQuery(
+        after_position=request.after_position,
+        limit=size,
+        types=types,
+        aggregate_id=aggregate_id,
+    )
+
+
+def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
+    """Batches hold 100 events where max_batch is unset, never more than 1,000.
+
+    Raises InvalidRequestError.
+    """
+    check = Check()
+    check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS, required=False)
+    epoch = check.text("epoch", request.epoch, max_len=MAX_NAME_CHARACTERS, required=False)
+    _check_position(check, request.after_position)
+    types = _types(check, request)
+    check.that(request.max_batch >= 0, "max_batch", "must not be negative")
+    topic = check.text("topic", request.topic, max_len=MAX_NAME_CHARACTERS, required=False)
+    gather = check.duration(
+        "gather",
+        request.gather,
+        present=request.HasField("gather"),
+        minimum=timedelta(),
+        maximum=MAX_GATHER,
+    )
+    check.done()
+    return FeedQuery(
+        after_position=request.after_position,
+        limit=min(request.max_batch or DEFAULT_BATCH, MAX_PAGE_SIZE),
+        epoch=epoch,
+        types=types,
+        topic=topic,
+        gather_s=0.0 if gather is None else gather.total_seconds(),
+    )
+
+
+def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str) -> event_pb2.Event:
+    """An event as every reader of the feed `feed` sees it."""
+    return event_pb2.Event(
+        event_id=stored.event_id,
+        feed=feed,
+        epoch=epoch,
+        position=stored.position,
+        aggregate_type=aggregate_type,
+        aggregate_id=stored.stream,
+        aggregate_version=stored.version,
+        type=stored.type,
+        occur_time=_timestamp(stored.occur_time),
+        correlation_id=stored.correlation_id,
+        causation_id=stored.causation_id,
+        traceparent=stored.traceparent,
+        topic=stored.topic,
+        payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
+    )
+
+
+def to_feed(feed: str, extent: FeedExtent) -> pb.GetFeedResponse:
+    """What a feed holds."""
+    return pb.GetFeedResponse(
+        feed=feed,
+        epoch=extent.epoch,
+        oldest_position=extent.oldest,
+        head_position=extent.head,
+    )
+
+
+def to_heartbeat(page: FeedPage) -> pb.SubscribeEventsResponse:
+    """How far a subscription got."""
+    return pb.SubscribeEventsResponse(
+        heartbeat=pb.Heartbeat(position=page.next_position, head=page.head)
+    )
+
+
+def _check_position(check: Check, position: int) -> None:
+    check.integer("after_position", position, minimum=0, maximum=MAX_INT64)
+
+
+def _types(
+    check: Check, request: pb.ReadEventsRequest | pb.SubscribeEventsRequest
+) -> tuple[str, ...]:
+    check.that(len(request.types) <= MAX_TYPES, "types", f"must be at most {MAX_TYPES}")
+    for index, name in enumerate(request.types[:MAX_TYPES]):
+        check.text(f"types[{index}]", name, max_len=MAX_NAME_CHARACTERS)
+    return tuple(dict.fromkeys(request.types[:MAX_TYPES]))
+
+
+def _timestamp(instant: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp

@@ -1,0 +1,1 @@
+"""The event log: appending facts, and waking those who wait for them."""

@@ -1,0 +1,296 @@
+"""The log of what happened: one table per service, written in the transaction of the state.
+
+Positions come from a counter row in the same transaction and writers are serial, so positions
+are gapless and in commit order. There is no second table called outbox: the log read by position
+is the outbox.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+
+from discovery.clock import Clock
+from services.chassis.log.table import EVENT, EVENT_COUNTER
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.change import Change, announce
+from services.chassis.store.in_lists import PreparedIn
+from services.chassis.store.micros import from_micros, to_micros
+from services.chassis.store.prepared import Prepared
+from services.chassis.telemetry import correlation
+
+_UNBOUNDED = 2**62
+
+_NEWEST_EACH = PreparedIn(
+    # A stream's times never go back, so the latest is that of its newest event.
+    select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
+        EVENT.c.stream
+    ),
+    EVENT.c.stream,
+)
+_TAKE_POSITIONS = Prepared(
+    update(EVENT_COUNTER)
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(EVENT_COUNTER.c.position)
+)
+# One statement looks where the stream stands and takes the positions, or takes none.
+_TAKE_POSITIONS_AT = Prepared(
+    update(EVENT_COUNTER)
+    .where(
+        func.coalesce(
+            select(func.max(EVENT.c.version))
+            .where(EVENT.c.stream == bindparam("of_stream"))
+            .scalar_subquery(),
+            0,
+        )
+        == bindparam("expected_version")
+    )
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(
+        EVENT_COUNTER.c.position,
+        select(EVENT.c.occur_time)
+        .where(
+            EVENT.c.stream == bindparam("of_stream"),
+            EVENT.c.version == bindparam("expected_version"),
+        )
+        .scalar_subquery(),
+    )
+)
+_APPEND = Prepared(insert(EVENT).inline())
+_READ_STREAM = Prepared(
+    select(EVENT)
+    .where(
+        EVENT.c.stream == bindparam("stream"),
+        # Callers' bounds may lie beyond what a version can be.
+        EVENT.c.version > bindparam("after_version", type_=BigInteger),
+        EVENT.c.version <= bindparam("up_to_version", type_=BigInteger),
+    )
+    .order_by(EVENT.c.version)
+    .limit(bindparam("row_limit", type_=BigInteger))
+)
+_READ_FROM = Prepared(
+    select(EVENT)
+    .where(EVENT.c.position > bindparam("after_position"))
+    .order_by(EVENT.c.position)
+    .limit(bindparam("row_limit"))
+)
+_HEAD = Prepared(select(EVENT_COUNTER.c.position))
+_EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
+
+__all__ = [
+    "EVENT",
+    "EVENT_COUNTER",
+    "EventLog",
+    "NewEvent",
+    "StoredEvent",
+    "StreamAppend",
+    "StreamConflictError",
+]
+
+
+class StreamConflictError(Exception):
+    """The stream moved on since its version was read: read it again and decide again."""
+
+    def __init__(self, stream: str, expected_version: int) -> None:
+        super().__init__(f"{stream} is not at version {expected_version}")
+        self.stream = stream
+        self.expected_version = expected_version
+        self.facts = {"stream": stream, "expected_version": str(expected_version)}
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact to append: `type` is the full name of the protobuf message in `payload`.
+
+    `topic` is for consumers that follow nothing else; "" where there are none.
+    """
+
+    type: str
+    payload: bytes
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAppend:
+    """Facts for one stream that stands at `expected_version`."""
+
+    stream: str
+    expected_version: int
+    events: Sequence[NewEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A fact in the log: `position` is its place in the feed, `version` its place in the stream."""
+
+    position: int
+    event_id: str
+    stream: str
+    version: int
+    type: str
+    payload: bytes
+    occur_time: datetime
+    correlation_id: str
+    causation_id: str
+    traceparent: str
+    topic: str = ""
+
+
+class EventLog:
+    """Appends to and reads from the log, inside the caller's transaction.
+
+    A stream is named by the id of its aggregate ("ord_..."), its versions are 1..n.
+    """
+
+    def __init__(self, *, clock: Clock, ids: IdFactory) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    def append(
+        self,
+        connection: Connection,
+        stream: str,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        not_before: datetime | None = None,
+    ) -> tuple[StoredEvent, ...]:
+        """Append `events` as versions `expected_version + 1` and on; 0 expects no stream yet.
+
+        All get one occur time, not before `not_before` nor before the stream's previous event,
+        and the correlation of the running context. Raises StreamConflictError.
+        """
+        taken = _TAKE_POSITIONS_AT.first(
+            connection, of_stream=stream, expected_version=expected_version, number=len(events)
+        )
+        if taken is None:
+            raise StreamConflictError(stream, expected_version)
+        if not events:
+            return ()
+        counted, newest_micros = taken
+        occur_micros = max(to_micros(self._clock.now()), newest_micros or 0)
+        if not_before is not None:
+            occur_micros = max(occur_micros, to_micros(not_before))
+        first = counted - len(events)
+        stored = self._stored(stream, expected_version, first, events, occur_micros)
+        _write(connection, stored, occur_micros)
+        return stored
+
+    def append_each(
+        self, connection: Connection, appends: Sequence[StreamAppend]
+    ) -> tuple[StoredEvent, ...]:
+        """Append to many streams, each of them named once, in a handful of statements.
+
+        All events get one occur time, not before the previous one of any of the streams, and
+        the correlation of the running context. Raises StreamConflictError.
+        """
+        rows = _NEWEST_EACH.all(connection, [each.stream for each in appends])
+        newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
+        for each in appends:
+            if newest.get(each.stream, (0, 0))[0] != each.expected_version:
+                raise StreamConflictError(each.stream, each.expected_version)
+        number = sum(len(each.events) for each in appends)
+        if not number:
+            return ()
+        occur_micros = max(to_micros(self._clock.now()), *(at for _, at in newest.values()), 0)
+        (counted,) = _TAKE_POSITIONS.first(connection, number=number)
+        stored: list[StoredEvent] = []
+        for each in appends:
+            position = counted - number + len(stored)
+            stored += self._stored(
+                each.stream, each.expected_version, position, each.events, occur_micros
+            )
+        _write(connection, stored, occur_micros)
+        return tuple(stored)
+
+    def _stored(
+        self,
+        stream: str,
+        version: int,
+        position: int,
+        events: Sequence[NewEvent],
+        occur_micros: int,
+    ) -> tuple[StoredEvent, ...]:
+        origin = correlation.current()
+        occur_time = from_micros(occur_micros)
+        return tuple(
+            StoredEvent(
+                position=position + index,
+                event_id=self._ids.new("evt"),
+                stream=stream,
+                version=version + index,
+                type=event.type,
+                payload=event.payload,
+                occur_time=occur_time,
+                correlation_id=origin.correlation_id,
+                causation_id=origin.causation_id,
+                traceparent=origin.traceparent,
+                topic=event.topic,
+            )
+            for index, event in enumerate(events, start=1)
+        )
+
+    def read_stream(
+        self,
+        connection: Connection,
+        stream: str,
+        *,
+        after_version: int = 0,
+        up_to_version: int | None = None,
+        limit: int | None = None,
+    ) -> tuple[StoredEvent, ...]:
+        """The events of one stream in order; none where the stream doesn't exist."""
+        rows = _READ_STREAM.all(
+            connection,
+            stream=stream,
+            after_version=after_version,
+            up_to_version=_UNBOUNDED if up_to_version is None else up_to_version,
+            row_limit=_UNBOUNDED if limit is None else limit,
+        )
+        return tuple(stored_event(row) for row in rows)
+
+    def read_from(
+        self, connection: Connection, after_position: int, limit: int
+    ) -> tuple[StoredEvent, ...]:
+        """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
+        rows = _READ_FROM.all(connection, after_position=after_position, row_limit=limit)
+        return tuple(stored_event(row) for row in rows)
+
+    def head(self, connection: Connection) -> int:
+        """The position of the newest event; 0 where there is none."""
+        return int(_HEAD.first(connection)[0])
+
+    def epoch(self, connection: Connection) -> str:
+        """Which history the positions belong to; an operator changes it after a restore."""
+        return str(_EPOCH.first(connection)[0])
+
+
+def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
+    _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
+    changes = [Change(e.position, e.stream, e.version, e.type, e.topic) for e in stored]
+    announce(connection, changes)
+
+
+def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
+    return {
+        "position": event.position,
+        "event_id": event.event_id,
+        "stream": event.stream,
+        "version": event.version,
+        "type": event.type,
+        "payload": event.payload,
+        "occur_time": occur_micros,
+        "correlation_id": event.correlation_id,
+        "causation_id": event.causation_id,
+        "traceparent": event.traceparent,
+        "topic": event.topic,
+    }
+
+
+def stored_event(row: Sequence[Any]) -> StoredEvent:
+    """A row of `select(EVENT)`, whoever executed it."""
+    position, event_id, stream, version, type_, payload, occur_micros, *origin = row
+    occur_time = from_micros(occur_micros)
+    return StoredEvent(position, event_id, stream, version, type_, payload, occur_time, *origin)

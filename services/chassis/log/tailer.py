@@ -1,0 +1,294 @@
+"""How one instance learns what another wrote: one reader follows the log and wakes who waits.
+
+The process's own commits are told at once, without a read; other processes' are found by
+polling. Waiters re-read what they need: a `Change` only says that there is something to read.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple
+
+import structlog
+from sqlalchemy import Connection, bindparam, select
+
+from discovery.clock import Clock
+from services.chassis.log.event_log import EVENT, EventLog
+from services.chassis.log.poll_pace import PollPace
+from services.chassis.log.watch import Wants, Watch
+from services.chassis.store.change import Change
+from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.prepared import Prepared
+
+_READ_MAX = 1000
+
+_CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
+_CHANGES = Prepared(
+    select(*_CHANGE)
+    .where(EVENT.c.position > bindparam("after_position"))
+    .order_by(EVENT.c.position)
+    .limit(bindparam("row_limit"))
+)
+_NEWEST = Prepared(
+    select(*_CHANGE)
+    .where(EVENT.c.stream == bindparam("stream"))
+    .order_by(EVENT.c.version.desc())
+    .limit(1)
+)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+__all__ = ["Change", "Follower", "Tailer"]
+
+_LOG = structlog.get_logger(__name__)
+
+
+class Tailer:
+    """Follows one database's log. All methods are for the event loop that runs `run`."""
+
+    def __init__(
+        self, *, database: Database, log: EventLog, clock: Clock, poll_s: float = 0.025
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+        self._position = 0
+        self._followers: dict[str, set[Follower]] = {}
+        self._position_waiters: set[_PositionWaiter] = set()
+        self._watches: set[Watch] = set()
+        self._closed = False
+        database.on_changes(self._appended)
+
+    @property
+    def position(self) -> int:
+        """The position up to which everybody was woken."""
+        return self._position
+
+    @property
+    def closed(self) -> bool:
+        """Whether waiting is over because the process drains."""
+        return self._closed
+
+    @property
+    def followed(self) -> int:
+        """How many streams somebody follows."""
+        return len(self._followers)
+
+    async def run(self) -> None:
+        """Follow the log for ever; the owner's TaskGroup runs and cancels it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll())
+            await self._start()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._catch_up()
+
+    @contextmanager
+    def follow(self, stream: str, *, types: Collection[str] = ()) -> Iterator["Follower"]:
+        """Register for the changes of `stream`; read it after that, and no change is missed.
+
+        With `types` only changes of these types are told: nobody is woken for the others.
+        """
+        follower = Follower(self, stream, types)
+        self._followers.setdefault(stream, set()).add(follower)
+        try:
+            yield follower
+        finally:
+            of_stream = self._followers[stream]
+            of_stream.discard(follower)
+            if not of_stream:
+                del self._followers[stream]
+
+    @contextmanager
+    def watch(self, wants: Wants) -> Iterator[Watch]:
+        """Register for changes of any stream; read the log after that, and none is missed."""
+        watch = Watch(wants)
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    async def wait_wanted(
+        self, watch: Watch, *, after_position: int, timeout_s: float | None = None
+    ) -> None:
+        """Wait until there is something wanted behind a position, at most `timeout_s` seconds.
+
+        None is no limit. At once after `stop_waiters`.
+        """
+        if not self._closed and not watch.is_due(after_position):
+            await self.wait_for(watch.begin(), timeout_s)
+
+    async def wait_position(self, position: int, timeout_s: float | None = None) -> bool:
+        """Whether the log reached `position` within `timeout_s` seconds (None: no limit).
+
+        False at once after `stop_waiters`.
+        """
+        if self._position < position and not self._closed:
+            waiter = _PositionWaiter(position, asyncio.get_running_loop().create_future())
+            self._position_waiters.add(waiter)
+            self._wake.set()
+            try:
+                await self.wait_for(waiter.woken, timeout_s)
+            finally:
+                self._position_waiters.discard(waiter)
+        return self._position >= position
+
+    def stop_waiters(self) -> None:
+        """Let everybody who waits, now or later, return at once: the process drains."""
+        self._closed = True
+        for waiter in self._position_waiters:
+            _resolve(waiter.woken)
+        for of_stream in self._followers.values():
+            for follower in of_stream:
+                follower.wake()
+        for watch in self._watches:
+            watch.close()
+
+    async def wait_for(self, woken: asyncio.Future[None], timeout_s: float | None) -> None:
+        """Wait until somebody resolves `woken`, or resolve it after `timeout_s` seconds."""
+        if timeout_s is None:
+            await woken
+            return
+        alarm = asyncio.ensure_future(self._clock.sleep(timeout_s))
+        alarm.add_done_callback(lambda _: _resolve(woken))
+        try:
+            await woken
+        finally:
+            alarm.cancel()
+
+    def _appended(self, changes: Sequence[Change]) -> None:
+        """This process appended: its waiters need no read, whatever others wrote in between."""
+        for change in changes:
+            self._tell(change)
+        if changes[0].position == self._position + 1:
+            self._reach(changes[-1].position)
+        elif self._position_waiters:
+            self._wake.set()
+
+    async def _poll(self) -> None:
+        """Look for what others wrote."""
+        pace = PollPace()
+        while True:
+            await self._clock.sleep(self._poll_s)
+            waited_for = bool(self._followers or self._position_waiters or self._watches)
+            if pace.is_due(self._position, waited_for=waited_for):
+                self._wake.set()
+
+    async def _start(self) -> None:
+        """Begin at the head; who followed before that may have missed what lies below it."""
+        while (head := await self._read(self._log.head)) is None:
+            await self._clock.sleep(self._poll_s)
+        for stream in tuple(self._followers):
+            newest = await self._read(_newest, stream)
+            if newest is not None:
+                self._tell(newest)
+        for watch in self._watches:
+            watch.reach(head)
+        self._reach(head)
+
+    async def _catch_up(self) -> None:
+        while changes := await self._read(_changes, self._position, _READ_MAX):
+            for change in changes:
+                self._tell(change)
+            self._reach(changes[-1].position)
+            if len(changes) < _READ_MAX:
+                return
+
+    async def _read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T | None:
+        """None while the store doesn't answer: the next poll asks again."""
+        try:
+            return await self._database.read(function, *args, snapshot=False)
+        except (StoreUnavailableError, StoreOverloadedError) as error:
+            _LOG.warning("log_unreadable", error=str(error))
+            return None
+
+    def _tell(self, change: Change) -> None:
+        for follower in self._followers.get(change.stream, ()):
+            follower.tell(change)
+        for watch in self._watches:
+            watch.tell(change)
+
+    def _reach(self, position: int) -> None:
+        self._position = max(self._position, position)
+        for waiter in self._position_waiters:
+            if waiter.position <= self._position:
+                _resolve(waiter.woken)
+
+
+class Follower:
+    """Waits for changes of one stream, for one task at a time; made by `Tailer.follow`."""
+
+    def __init__(self, tailer: Tailer, stream: str, types: Collection[str] = ()) -> None:
+        self._tailer = tailer
+        self._stream = stream
+        self._types = types
+        self._newest: Change | None = None
+        self._after_version = 0
+        self._woken: asyncio.Future[None] | None = None
+
+    @property
+    def stream(self) -> str:
+        """The stream that is followed."""
+        return self._stream
+
+    @property
+    def closed(self) -> bool:
+        """Whether waiting is over because the process drains."""
+        return self._tailer.closed
+
+    async def wait(self, *, after_version: int, timeout_s: float | None = None) -> Change | None:
+        """The newest change behind `after_version`, at once where one is known already.
+
+        None when there was none within `timeout_s` seconds (None: no limit), or when the
+        tailer was told to stop its waiters (`closed`).
+        """
+        if self._known(after_version) is None and not self._tailer.closed:
+            self._after_version = after_version
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._tailer.wait_for(self._woken, timeout_s)
+        return self._known(after_version)
+
+    def tell(self, change: Change) -> None:
+        """The tailer saw `change`."""
+        if self._types and change.type not in self._types:
+            return
+        if self._newest is None or change.version > self._newest.version:
+            self._newest = change
+        if self._known(self._after_version) is not None:
+            self.wake()
+
+    def wake(self) -> None:
+        """Let `wait` return."""
+        if self._woken is not None:
+            _resolve(self._woken)
+
+    def _known(self, after_version: int) -> Change | None:
+        newest = self._newest
+        return newest if newest is not None and newest.version > after_version else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PositionWaiter:
+    position: int
+    woken: asyncio.Future[None]
+
+
+def _resolve(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
+
+
+def _changes(connection: Connection, after_position: int, limit: int) -> tuple[Change, ...]:
+    rows = _CHANGES.all(connection, after_position=after_position, row_limit=limit)
+    return tuple(Change(*row) for row in rows)
+
+
+def _newest(connection: Connection, stream: str) -> Change | None:
+    row = _NEWEST.first(connection, stream=stream)
+    return None if row is None else Change(*row)

@@ -1,0 +1,1 @@
+"""What a request carries: fields, pages, ids, idempotency."""

@@ -1,0 +1,102 @@
+"""Opaque page tokens: the key of the last row, bound to the arguments of the list (AIP-158).
+
+A token carries no state of a server, so every instance understands it. Keyset paging: the next
+page holds the rows after that key, so a row that matches throughout appears exactly once while
+others are inserted.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+
+from services.chassis.request.validation import MAX_INT64, Check
+
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+
+_ARGUMENTS_HASH_BYTES = 8
+
+
+class InvalidPageTokenError(Exception):
+    """The page token was not made by this list with these arguments: fix the request."""
+
+    def __init__(self) -> None:
+        super().__init__("the page token does not belong to this list and these arguments")
+
+
+class InvalidPageSizeError(Exception):
+    """The page size is negative: fix the request."""
+
+    def __init__(self, page_size: int) -> None:
+        super().__init__(f"page_size {page_size} is negative")
+        self.facts = {"page_size": str(page_size)}
+
+
+def encode_token(key: Sequence[str | int], arguments: bytes) -> str:
+    """A token for the page after the row with sort key `key`.
+
+    `arguments` is whatever selects and orders the rows (filters and order, not page size or
+    token), in a deterministic serialization.
+    """
+    body = json.dumps(list(key), separators=(",", ":"), ensure_ascii=False).encode()
+    sealed = _arguments_hash(arguments) + body
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+
+
+def decode_token(token: str, arguments: bytes) -> list[str | int]:
+    """The key that `encode_token` was given. Raises InvalidPageTokenError for any other token."""
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
+        key = json.loads(sealed[_ARGUMENTS_HASH_BYTES:])
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise InvalidPageTokenError from error
+    if sealed[:_ARGUMENTS_HASH_BYTES] != _arguments_hash(arguments):
+        raise InvalidPageTokenError
+    if not isinstance(key, list) or not all(map(_is_part, key)):
+        raise InvalidPageTokenError
+    return key
+
+
+def coerce_page_size(page_size: int) -> int:
+    """0 means the default of 50, more than 1000 means 1000. Raises InvalidPageSizeError below 0."""
+    if page_size < 0:
+        raise InvalidPageSizeError(page_size)
+    if page_size == 0:
+        return DEFAULT_PAGE_SIZE
+    return min(page_size, MAX_PAGE_SIZE)
+
+
+def check_page_size(check: Check, page_size: int) -> int:
+    """The size that `coerce_page_size` answers; a negative one is noted beside what else is bad."""
+    is_size = check.that(page_size >= 0, "page_size", "must not be negative")
+    return coerce_page_size(page_size) if is_size else DEFAULT_PAGE_SIZE
+
+
+def check_page_token(check: Check, token: str, arguments: bytes) -> list[str | int] | None:
+    """The key of a token; None for the first page, and for a bad token, which is noted."""
+    if not token:
+        return None
+    try:
+        return decode_token(token, arguments)
+    except InvalidPageTokenError:
+        refuse_page_token(check)
+        return None
+
+
+def refuse_page_token(check: Check) -> None:
+    """Note a token whose key is none of the list's."""
+    check.violation("page_token", str(InvalidPageTokenError()))
+
+
+def _is_part(part: object) -> bool:
+    """Whether a database can compare it: anybody can make a token, its hash is no secret."""
+    if type(part) is int:
+        return -MAX_INT64 - 1 <= part <= MAX_INT64
+    return isinstance(part, str) and part.isprintable()
+
+
+def _arguments_hash(arguments: bytes) -> bytes:
+    return hashlib.sha256(arguments).digest()[:_ARGUMENTS_HASH_BYTES]

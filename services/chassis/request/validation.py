@@ -1,0 +1,203 @@
+"""Checks a request field by field and names every bad one at once (google.rpc.BadRequest).
+
+    check = Check()
+    request_id = check.uuid("request_id", request.request_id)
+    quantity = check.integer("lines[0].quantity", line.quantity, minimum=1, maximum=1_000)
+    check.done()
+
+Each method answers the value to go on with; after `done()` all of them are good.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.type.v1.money_pb2 import Money
+
+from services.chassis.request.currencies import ISO_4217
+
+MAX_INT64 = 2**63 - 1
+# An enum has fewer values than this; a filter that names more of them repeats itself.
+MAX_ENUM_FILTER = 100
+# A request may be wrong in every one of its lines; more than this helps nobody.
+MAX_VIOLATIONS = 1_000
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_NIL_UUID = "00000000-0000-0000-0000-000000000000"
+_HEX_32 = re.compile(r"[0-9a-f]{32}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOS_PER_S = 1_000_000_000
+# google/protobuf/timestamp.proto: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+_MIN_TIMESTAMP_S = -62_135_596_800
+_MAX_TIMESTAMP_S = 253_402_300_799
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One bad field: its path as the contract writes it, and what a good value would be."""
+
+    field: str
+    description: str
+
+
+class InvalidRequestError(Exception):
+    """Fields of the request are bad; nothing was changed."""
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__("; ".join(f"{each.field}: {each.description}" for each in violations))
+        self.violations = violations
+
+
+class EnumWrapper(Protocol):
+    """What protobuf generates for an enum."""
+
+    def values(self) -> list[int]: ...
+
+
+class Check:
+    """Collects what is bad about one request; `done()` raises all of it."""
+
+    def __init__(self) -> None:
+        self._violations: list[Violation] = []
+
+    def violation(self, field: str, description: str) -> None:
+        """Note a bad field."""
+        if len(self._violations) < MAX_VIOLATIONS:
+            self._violations.append(Violation(field, description))
+
+    def that(self, condition: bool, field: str, description: str) -> bool:  # noqa: FBT001
+        """Note a bad field unless the condition holds; answers the condition."""
+        if not condition:
+            self.violation(field, description)
+        return condition
+
+    def is_good(self, *fields: str) -> bool:
+        """Whether nothing is bad about any of these fields so far."""
+        return not any(each.field in fields for each in self._violations)
+
+    def done(self) -> None:
+        """Raises InvalidRequestError naming every bad field, when there is any."""
+        if self._violations:
+            raise InvalidRequestError(*self._violations)
+
+    def uuid(self, field: str, value: str) -> str:
+        """A UUID in its text form, not the nil one (AIP-155); answers it in lower case."""
+        lower = value.lower()
+        if not _UUID.fullmatch(lower) or lower == _NIL_UUID:
+            self.violation(field, "must be a UUID" if value else "is required: a UUID")
+        return lower
+
+    def identifier(self, field: str, value: str, prefix: str) -> str:
+        """`ord_` and 32 lower-case hex digits, where `prefix` is `ord`."""
+        name = prefix.rstrip("_")
+        head, _, digits = value.partition("_")
+        if head != name or not _HEX_32.fullmatch(digits):
+            self.violation(field, f"must be {name}_ and 32 lower-case hex digits")
+        return value
+
+    def text(self, field: str, value: str, *, max_len: int, required: bool = True) -> str:
+        """At most `max_len` characters, none of them a control character, not only spaces."""
+        if not value:
+            self.that(not required, field, "is required")
+        elif len(value) > max_len:
+            self.violation(field, f"must have at most {max_len} characters")
+        elif any(unicodedata.category(character) == "Cc" for character in value):
+            self.violation(field, "must not contain control characters")
+        elif value.isspace():
+            self.violation(field, "must not be blank")
+        return value
+
+    def integer(self, field: str, value: int, *, minimum: int, maximum: int) -> int:
+        """Within the two bounds, both included."""
+        self.that(
+            minimum <= value <= maximum, field, f"must be at least {minimum} and at most {maximum}"
+        )
+        return value
+
+    def enum(
+        self, field: str, value: int, enum_wrapper: EnumWrapper, *, required: bool = False
+    ) -> int:
+        """A value the contract knows; `required` refuses the unspecified zero."""
+        if value not in enum_wrapper.values():
+            self.violation(field, f"{value} is no value of the enum")
+        elif value == 0 and required:
+            self.violation(field, "is required")
+        return value
+
+    def enum_filter(self, field: str, values: Sequence[int], enum_wrapper: EnumWrapper) -> None:
+        """Values the contract knows, none of them unspecified; no values at all are good."""
+        most = f"must have at most {MAX_ENUM_FILTER} entries"
+        if self.that(len(values) <= MAX_ENUM_FILTER, field, most):
+            for index, value in enumerate(values):
+                self.enum(f"{field}[{index}]", value, enum_wrapper, required=True)
+
+    def currency(self, field: str, code: str) -> str:
+        """An active ISO 4217 code, in upper case."""
+        self.that(code in ISO_4217, field, "must be an ISO 4217 currency code")
+        return code
+
+    def money(
+        self,
+        field: str,
+        money: Money,
+        *,
+        present: bool,
+        minimum: int = 0,
+        maximum: int = MAX_INT64,
+    ) -> Money:
+        """An amount with its currency; `present` is `request.HasField(...)`."""
+        if not present:
+            self.violation(field, "is required")
+            return money
+        self.currency(f"{field}.currency_code", money.currency_code)
+        self.integer(f"{field}.minor_units", money.minor_units, minimum=minimum, maximum=maximum)
+        return money
+
+    def timestamp(
+        self, field: str, value: Timestamp, *, present: bool, required: bool = False
+    ) -> datetime | None:
+        """An instant in UTC, to the microsecond; None where it is absent."""
+        if not present:
+            self.that(not required, field, "is required")
+            return None
+        in_range = _MIN_TIMESTAMP_S <= value.seconds <= _MAX_TIMESTAMP_S
+        if not in_range or not 0 <= value.nanos < _NANOS_PER_S:
+            self.violation(field, "must be a timestamp between the years 1 and 9999")
+            return None
+        return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1_000)
+
+    def duration(
+        self,
+        field: str,
+        value: Duration,
+        *,
+        present: bool,
+        minimum: timedelta,
+        maximum: timedelta,
+        required: bool = False,
+    ) -> timedelta | None:
+        """A span of time within the two bounds, both included; None where it is absent or bad."""
+        if not present:
+            self.that(not required, field, "is required")
+            return None
+        bounds = f"must be at least {_seconds(minimum)} and at most {_seconds(maximum)}"
+        # In whole nanoseconds: a span the wire can carry may be too long for a timedelta.
+        span_ns = value.seconds * _NANOS_PER_S + value.nanos
+        is_one = abs(value.nanos) < _NANOS_PER_S and value.seconds * value.nanos >= 0
+        if not is_one or not _nanos(minimum) <= span_ns <= _nanos(maximum):
+            self.violation(field, bounds)
+            return None
+        return timedelta(microseconds=span_ns // 1_000)
+
+
+def _nanos(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1_000
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():g} s"

@@ -1,0 +1,1 @@
+"""Sagas: their model, and the runner that carries them out."""

@@ -1,0 +1,1 @@
+"""A server's day: assembly, health, registration, draining."""

@@ -1,0 +1,78 @@
+"""grpc.health.v1: whether this instance wants calls, per service and for the whole server ("").
+
+Watch is how a client's balancer learns within a round trip that an instance leaves.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.chassis.server.errors import DrainingError, UnknownServiceError
+from services.chassis.server.layers.layer import Context
+
+SERVICE_NAME = "grpc.health.v1.Health"
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """One state for all services of an instance: they come and go together."""
+
+    def __init__(self, service_names: Iterable[str]) -> None:
+        self._names = frozenset({"", *service_names})
+        self._status: int = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    def serving(self) -> None:
+        """Ask for calls."""
+        self._become(health_pb2.HealthCheckResponse.SERVING)
+
+    def not_serving(self) -> None:
+        """Ask for no more calls; those in flight go on."""
+        self._become(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    def end(self) -> None:
+        """End every watch: an open stream would keep the server from stopping."""
+        self._ended = True
+        self._announce()
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> health_pb2.HealthCheckResponse:
+        """Answer the current status. Raises UnknownServiceError."""
+        if request.service not in self._names:
+            raise UnknownServiceError(request.service)
+        return health_pb2.HealthCheckResponse(status=self._status)
+
+    async def List(self, request: Message, context: Context) -> Message:
+        """Answer the status of every service."""
+        status = health_pb2.HealthCheckResponse(status=self._status)
+        statuses = dict.fromkeys(self._names, status)
+        return health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined, no-any-return]
+
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, context: Context
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Answer the status now and after each change; an unknown service stays SERVICE_UNKNOWN."""
+        known = request.service in self._names
+        told = None
+        while True:
+            status = self._status if known else health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+            changed = self._changed
+            if status != told:
+                told = status
+                yield health_pb2.HealthCheckResponse(status=status)
+            elif self._ended:
+                # Only now: a slow watcher hears NOT_SERVING before its stream ends, too.
+                raise DrainingError
+            else:
+                await changed.wait()
+
+    def _become(self, status: int) -> None:
+        self._status = status
+        self._announce()
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,1 @@
+"""The layers of the server stack; `stack` lists them in order."""

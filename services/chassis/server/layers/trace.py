@@ -1,0 +1,135 @@
+"""Binds whose story a call belongs to, and writes one line when it ends.
+
+Correlation id and traceparent come from the caller's metadata (a caller without a correlation
+id starts a story). Every call runs in a task, and so in a context, of its own: what is bound here
+ends with the call and is never reset.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from discovery.clock import Clock
+from discovery.rules import attempt_number
+from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, Context, Method
+from services.chassis.telemetry import correlation, logs
+
+TRACEPARENT_KEY = "traceparent"
+
+# What a caller may make us repeat in every log line and store with every event.
+_MAX_CORRELATION_ID_CHARACTERS = 128
+# W3C trace context, level 1: version 00, ids that are not all zeros.
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Trace:
+    """The outermost layer.
+
+    `new_correlation_id` names a story that begins here. `server_span` answers the traceparent of
+    the span that OpenTelemetry opened for this call; None where it is off, and the caller's counts.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        new_correlation_id: Callable[[], str],
+        server_span: Callable[[], str] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._new_correlation_id = new_correlation_id
+        self._server_span = server_span
+        # Asked once: an OK call at the default level must not pay for a line nobody reads.
+        self._tells_ok = logs.is_enabled("debug")
+        self._log = logs.get_logger("call")
+
+    def __call__(self, method: Method, inner: Behavior) -> Behavior:
+        """Stand above everything, so that the line and the trace cover all of the call."""
+        return (
+            self._streaming(method, inner)
+            if method.response_streaming
+            else (self._unary(method, inner))
+        )
+
+    def _unary(self, method: Method, inner: Behavior) -> Behavior:
+        async def traced(request: Any, context: Context) -> Any:
+            started_s = self._begin(method)
+            try:
+                response = await inner(request, context)
+            except BaseException as error:
+                self._tell(method, context, started_s, error)
+                raise
+            if self._tells_ok:
+                self._tell(method, context, started_s, None)
+            return response
+
+        return traced
+
+    def _streaming(self, method: Method, inner: Behavior) -> Behavior:
+        async def traced(request: Any, context: Context) -> AsyncIterator[Any]:
+            started_s = self._begin(method)
+            try:
+                async with aclosing(inner(request, context)) as messages:
+                    async for message in messages:
+                        yield message
+            except BaseException as error:
+                self._tell(method, context, started_s, error)
+                raise
+            if self._tells_ok:
+                self._tell(method, context, started_s, None)
+
+        return traced
+
+    def _begin(self, method: Method) -> float:
+        correlation_id = traceparent = ""
+        for key, value in INVOCATION_METADATA.get():
+            if key == correlation.METADATA_KEY:
+                correlation_id = _usable_id(value)
+            elif key == TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
+                traceparent = str(value)
+            elif key == attempt_number.ATTEMPT_KEY:
+                # Only one layer retries: calls made while answering a retry are attempted once.
+                attempt_number.inherit(attempt_number.of_metadata([(key, value)]))
+        if self._server_span is not None:
+            traceparent = self._server_span() or traceparent
+        correlation.bind(
+            correlation.Correlation(
+                correlation_id=correlation_id or self._new_correlation_id(),
+                traceparent=traceparent,
+            )
+        )
+        logs.bind_method(method.path)
+        return self._clock.monotonic()
+
+    def _tell(
+        self, method: Method, context: Context, started_s: float, error: BaseException | None
+    ) -> None:
+        code = "OK" if error is None else _code_of(error, context)
+        tell = self._log.debug if code == "OK" or method.is_infrastructure else self._log.info
+        tell(
+            "call",
+            code=code,
+            duration_ms=round((self._clock.monotonic() - started_s) * 1000, 3),
+        )
+
+
+def _code_of(error: BaseException, context: Context) -> str:
+    """What the caller saw. Closing a generator is how a stream learns that its caller left."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "CANCELLED"
+    code: grpc.StatusCode | None = context.code()  # None until something set it
+    return "UNKNOWN" if code is None else code.name
+
+
+def _usable_id(value: Any) -> str:
+    usable = (
+        isinstance(value, str)
+        and len(value) <= _MAX_CORRELATION_ID_CHARACTERS
+        and value.isascii()
+        and value.isprintable()
+    )
+    return value if usable else ""

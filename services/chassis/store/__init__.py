@@ -1,0 +1,1 @@
+"""One database of one service: a writer, readers, and both dialects."""

@@ -1,0 +1,79 @@
+"""A few threads that read; every read sees one instant of the database and cannot write."""
+
+import asyncio
+import queue
+import threading
+
+from sqlalchemy import Connection
+
+from services.chassis.store.dialect import Dialect
+from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.job import Job
+
+
+class Readers:
+    """Owns the reader threads, each with its connection. All methods are for the event loop."""
+
+    def __init__(self, dialect: Dialect, *, name: str, threads: int, queue_max: int) -> None:
+        self._dialect = dialect
+        self._queue_max = queue_max
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._stopped = [self._loop.create_future() for _ in range(threads)]
+        self._closing = False
+        for number, stopped in enumerate(self._stopped):
+            threading.Thread(
+                target=self._work, args=(stopped,), name=f"{name}-{number}", daemon=True
+            ).start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job. Raises StoreOverloadedError, or StoreUnavailableError once closed."""
+        if self._closing:
+            raise StoreUnavailableError("the database is closed")
+        if self._queue.qsize() >= self._queue_max:
+            raise StoreOverloadedError(f"{self._queue_max} reads wait for the database")
+        self._queue.put(job)
+
+    async def close(self) -> None:
+        """Accept nothing more, and wait until what is queued has been read."""
+        if not self._closing:
+            self._closing = True
+            for _ in self._stopped:
+                self._queue.put(None)
+        await asyncio.wait(self._stopped)
+
+    def _work(self, stopped: asyncio.Future[None]) -> None:
+        connection: Connection | None = None
+        try:
+            while (job := self._queue.get()) is not None:
+                if not job.future.done():
+                    connection = self._read(connection, job)
+                    self._loop.call_soon_threadsafe(job.settle)
+            self._loop.call_soon_threadsafe(stopped.set_result, None)
+        except RuntimeError:
+            # The loop was closed before the database: nobody is left to be told.
+            return
+        finally:
+            if connection is not None:
+                self._dialect.close(connection)
+
+    def _read(self, connection: Connection | None, job: Job) -> Connection | None:
+        """Run one read; answer the connection for the next one, None where it failed."""
+        try:
+            connection = connection or self._dialect.open_reader()
+            if job.snapshot:
+                self._dialect.begin_snapshot(connection)
+            job.run(connection)
+            if job.snapshot:
+                self._dialect.rollback(connection)
+            failure = job.error
+            failed = failure is not None and self._dialect.is_store_failure(failure)
+        except BaseException as error:  # noqa: BLE001 - a caller waits, the thread must outlive it
+            failure, failed = error, True
+        if not failed:
+            return connection
+        if connection is not None:
+            self._dialect.close(connection)
+        job.error = StoreUnavailableError("the store did not answer")
+        job.error.__cause__ = failure
+        return None

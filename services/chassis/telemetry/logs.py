@@ -1,0 +1,118 @@
+"""Structured logs: one JSON object a line on standard output.
+
+Every line of a call says whose story it belongs to (correlation, trace and span id, method). That
+is read from context variables when a line is written, so a call that writes none pays nothing.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any, TextIO, cast
+
+import structlog
+
+from services.chassis.telemetry import correlation
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+EventDict = MutableMapping[str, Any]
+
+
+class _Lossy:
+    """A stream that drops what can't be written: no work fails because it can't be told of.
+
+    Without a stream it is standard output, looked up for each line: who captures it captures that.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            (self._stream or sys.stdout).write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            (self._stream or sys.stdout).flush()
+
+
+def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send our own lines, and those of libraries from warning on, to `stream` (stdout).
+
+    A line that can't be written is lost; the next one is tried again.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_story,
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.format_exc_info,
+    ]
+    render = structlog.processors.JSONRenderer()
+    # One for all, because loggers that write to the same one take turns; and all they use of one.
+    lines = cast(TextIO, _Lossy(stream))
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(lines),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(_Lossy(stream or sys.stdout))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    for own in ("discovery", "services"):
+        logging.getLogger(own).setLevel(_LEVELS[level])
+
+
+def ensure_configured() -> None:
+    """Write warnings and errors where nobody configured anything (a server inside a test)."""
+    if not structlog.is_configured():
+        configure(level="warning")
+
+
+def get_logger(name: str, **facts: str) -> Any:
+    """A logger whose lines carry `component: name` and the facts.
+
+    It writes as is configured by the time of its first line; one that is bound to its facts
+    afterwards would write as was configured then.
+    """
+    return structlog.get_logger(component=name, **facts)
+
+
+def is_enabled(level: str) -> bool:
+    """Whether lines of this level are written."""
+    wrapper: Any = structlog.get_config()["wrapper_class"]
+    probe = wrapper(None, [], {})
+    return bool(getattr(probe, "is_enabled_for", lambda _: True)(_LEVELS[level]))
+
+
+def bind_method(path: str) -> None:
+    """Name the RPC that the running context answers."""
+    _METHOD.set(path)
+
+
+def add_story(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Add correlation, trace and span id and the method of the running call."""
+    method = _METHOD.get()
+    if method:
+        event.setdefault("method", method)
+    current = correlation.current()
+    if current.correlation_id:
+        event.setdefault("correlation_id", current.correlation_id)
+    traced = _TRACEPARENT.fullmatch(current.traceparent)
+    if traced:
+        event.setdefault("trace_id", traced[1])
+        event.setdefault("span_id", traced[2])
+    return event

@@ -1,0 +1,1 @@
+"""Pending work: leased rows, the driver that finishes them."""

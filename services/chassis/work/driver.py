@@ -1,0 +1,203 @@
+"""Finishes pending work on its own, whether or not anybody asks again.
+
+The wake-up after COMMIT starts a drive at once, on the claim that the write itself opened. The
+loop finds what is left: work whose owner died, and work whose backoff is over.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from discovery.clock import Clock
+from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.telemetry import correlation
+from services.chassis.telemetry.correlation import Correlation
+from services.chassis.work.lease import Claim, Leases, StaleLeaseError
+
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 30.0
+# Fresh claims that wait for a free place; behind them, the lease expires and the loop claims it.
+WAITING_MAX = 5000
+
+_STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
+
+_LOG = structlog.get_logger(__name__)
+
+
+class Driver:
+    """Runs `drive(claim)` for each claim of one kind, at most `max_running` at a time.
+
+    A drive that was started goes on with the story it was started in; of the context of the call
+    that wrote the work, it is all that is left. What the loop finds has none.
+
+    `drive` loops over the work until it is done or postponed, writes outcomes itself under
+    `leases.check`, and returns after its current step once `draining`. An exception is logged
+    and postpones the work with backoff; StaleLeaseError just ends the drive.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        database: Database,
+        leases: Leases,
+        clock: Clock,
+        rng: random.Random,
+        drive: Callable[[Claim], Awaitable[None]],
+        poll_s: float = 0.5,
+        max_running: int = 256,
+        drain_s: float = 5.0,
+    ) -> None:
+        self._kind = kind
+        self._database = database
+        self._leases = leases
+        self._clock = clock
+        self._rng = rng
+        self._drive = drive
+        self._poll_s = poll_s
+        self._max_running = max_running
+        self._drain_s = drain_s
+        self._draining = False
+        self._waiting: deque[tuple[Claim, Correlation]] = deque()
+        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._nap: asyncio.Future[None] | None = None
+        # Set while drives may start.
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether new work is to be written unleased, for another instance."""
+        return self._draining
+
+    async def run(self) -> None:
+        """Claim and drive until cancelled or drained; the owner's TaskGroup runs it.
+
+        Cancelling stops drives where they stand, as a crash would: their leases expire.
+        """
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                self._fill()
+                while not self._draining:
+                    await self._claim_due()
+                    await self._pause()
+            finally:
+                self._group = None
+
+    def start(self, claim: Claim) -> None:
+        """Drive a claim whose row was just committed; to be passed as `then` of the write."""
+        self._queue(claim, correlation.current())
+
+    def _queue(self, claim: Claim, story: Correlation) -> None:
+        if len(self._waiting) < WAITING_MAX:
+            self._waiting.append((claim, story))
+            self._fill()
+
+    async def drain(self) -> None:
+        """Claim nothing more, let drives finish their step, and give all leases back.
+
+        A drive that outlasts `drain_s` seconds is cancelled; its step repeats elsewhere.
+        """
+        self._draining = True
+        if self._nap is not None:
+            self._nap.cancel()
+        unfinished = dict(self._running)
+        await self._outlast(set(unfinished))
+        try:
+            # Behind every write that still opened its row leased: after it, their claims wait here.
+            await self._database.write(_nothing)
+            left = (*unfinished.values(), *(claim for claim, _ in self._waiting))
+            await self._database.write(self._release_all, left)
+        except _STORE_ERRORS as error:
+            _LOG.warning("release_failed", kind=self._kind, error=str(error))
+        self._waiting.clear()
+
+    async def _claim_due(self) -> None:
+        free = self._max_running - len(self._running) - len(self._waiting)
+        try:
+            # The read spares an idle service the writers' lock.
+            if free > 0 and await self._database.read(self._leases.has_due, self._kind):
+                claim_due = self._leases.claim_due
+                await self._database.write(claim_due, self._kind, free, then=self._start_all)
+        except _STORE_ERRORS as error:
+            _LOG.warning("claim_failed", kind=self._kind, error=str(error))
+
+    def _start_all(self, claims: tuple[Claim, ...]) -> None:
+        for claim in claims:
+            self._queue(claim, correlation.EMPTY)
+
+    async def _pause(self) -> None:
+        """Sleep for a poll, give or take a fifth: instances don't poll in step."""
+        if self._draining:
+            return
+        self._nap = asyncio.ensure_future(
+            self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
+        )
+        try:
+            await asyncio.wait({self._nap})
+        finally:
+            self._nap.cancel()
+
+    def _fill(self) -> None:
+        """Start waiting claims while there are free places."""
+        while self._group and not self._draining and self._waiting:
+            if len(self._running) >= self._max_running:
+                return
+            claim, story = self._waiting.popleft()
+            # An empty context: the work outlives the call that wrote it, and its deadline.
+            task = self._group.create_task(self._run(claim, story), context=Context())
+            self._running[task] = claim
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._fill()
+
+    async def _run(self, claim: Claim, story: Correlation) -> None:
+        correlation.bind(story)
+        try:
+            await self._drive(claim)
+        except StaleLeaseError:
+            _LOG.info("drive_superseded", kind=self._kind, subject=claim.subject)
+        except Exception as error:  # noqa: BLE001 - one subject's failure must not stop the rest
+            _LOG.exception("drive_failed", kind=self._kind, subject=claim.subject)
+            await self._postpone(claim, error)
+
+    async def _postpone(self, claim: Claim, error: Exception) -> None:
+        delay_s = min(BACKOFF_FIRST_S * 2 ** min(claim.attempts, 30), BACKOFF_MAX_S)
+        postpone = partial(
+            self._leases.postpone,
+            claim=claim,
+            delay_s=delay_s,
+            error=f"{type(error).__name__}: {error}",
+        )
+        try:
+            await self._database.write(postpone)
+        except (StaleLeaseError, *_STORE_ERRORS) as failure:
+            # The lease expires, and then somebody claims it.
+            _LOG.warning("postpone_failed", subject=claim.subject, error=str(failure))
+
+    async def _outlast(self, drives: set[asyncio.Task[None]]) -> None:
+        """Wait for the drives, and cancel what runs on after `drain_s` seconds."""
+        patience = asyncio.ensure_future(self._clock.sleep(self._drain_s))
+        pending: set[asyncio.Future[None]] = {patience, *drives}
+        while len(pending) > 1 and not patience.done():
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        patience.cancel()
+        for task in drives:
+            task.cancel()
+        await asyncio.wait({patience, *drives})
+
+    def _release_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._leases.release(connection, claim)
+
+
+def _nothing(_: Connection) -> None:
+    """A write that only waits for its turn."""

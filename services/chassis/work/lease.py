@@ -1,0 +1,265 @@
+"""Who drives what: rows of pending work, each leased to one owner at a time.
+
+A lease carries a fencing token that grows with every claim. Each write of a holder checks the
+token in its own transaction (`check`), so a holder that slept through its lease can't write
+what its successor doesn't know of. Work whose owner died is claimed once the lease expires.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import Connection, select
+
+from discovery.clock import Clock
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.micros import to_micros
+from services.chassis.store.prepared import Prepared
+from services.chassis.work.lease_table import (
+    CHECK,
+    CLAIM,
+    CLOSE,
+    DUE,
+    FREE,
+    GET,
+    LEASE,
+    NOBODY,
+    OPEN,
+    POSTPONE,
+    PROGRESS,
+    RELEASE,
+    RENEW,
+    LeaseRow,
+    lease_row,
+)
+
+__all__ = ["LEASE", "Claim", "LeaseRow", "Leases", "StaleLeaseError"]
+
+DEFAULT_LEASE_S = 10.0
+_ERROR_MAX_CHARS = 500
+_JITTER = 0.2
+
+
+class StaleLeaseError(Exception):
+    """The lease is no longer held: somebody else drives this now, so stop."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject} is driven by somebody else")
+        self.facts = {"subject": subject}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to drive `subject` until the lease expires or is claimed by another."""
+
+    subject: str
+    token: int
+    deadline: datetime | None
+    attempts: int
+
+
+class Leases:
+    """Opens, claims, keeps and closes leases for one owner, inside the caller's transaction.
+
+    `owner` names one run of one process: a restarted process is another owner. Use it from
+    write functions; only `get`, `list` and `has_due` are for reads too.
+    """
+
+    def __init__(
+        self, *, owner: str, clock: Clock, rng: random.Random, lease_s: float = DEFAULT_LEASE_S
+    ) -> None:
+        if not owner:
+            raise ValueError("an owner has a name")
+        self._owner = owner
+        self._clock = clock
+        self._rng = rng
+        self._lease = timedelta(seconds=lease_s)
+        self._last_token = 0
+
+    @classmethod
+    def of_a_run(
+        cls,
+        instance: str,
+        *,
+        clock: Clock,
+        ids: IdFactory,
+        rng: random.Random,
+        lease_s: float = DEFAULT_LEASE_S,
+    ) -> Self:
+        """Those of one run of an instance, which owns them under a name of its own."""
+        run = f"{instance}/{ids.new('run')}"
+        return cls(owner=run, clock=clock, rng=rng, lease_s=lease_s)
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claim holds, in seconds, unless it is renewed."""
+        return self._lease.total_seconds()
+
+    def open(
+        self,
+        connection: Connection,
+        subject: str,
+        kind: str,
+        *,
+        deadline: datetime | None = None,
+        leased: bool = True,
+        due: datetime | None = None,
+    ) -> Claim:
+        """Insert the row of `subject`, or open it anew, already leased to this owner.
+
+        A row that is open is taken over: its holder finds its lease stale. With `leased` False
+        (while draining, or where others act first) nobody holds the row and it is due at `due`,
+        at once where that is None; the claim is then stale.
+        """
+        now = self._clock.now()
+        (token,) = OPEN.first(
+            connection,
+            subject=subject,
+            kind=kind,
+            owner=self._owner if leased else NOBODY,
+            token=self._next_token(),
+            expire_time=to_micros(now + self._lease),
+            now=to_micros(now),
+            due=to_micros(now if due is None else due),
+            deadline=None if deadline is None else to_micros(deadline),
+        )
+        return Claim(subject=subject, token=token, deadline=deadline, attempts=0)
+
+    def claim_due(self, connection: Connection, kind: str, limit: int) -> tuple[Claim, ...]:
+        """Claim at most `limit` rows of `kind` whose next attempt is due and which nobody holds."""
+        now = to_micros(self._clock.now())
+        due = DUE.all(connection, of_kind=kind, now=now, row_limit=limit)
+        return tuple(self._claim(connection, lease_row(row)) for row in due)
+
+    def has_due(self, connection: Connection, kind: str) -> bool:
+        """Whether `claim_due` would claim anything; a read, which costs no commit."""
+        now = to_micros(self._clock.now())
+        return DUE.first(connection, of_kind=kind, now=now, row_limit=1) is not None
+
+    def claim(self, connection: Connection, subject: str) -> Claim | None:
+        """Claim one row, due or not; None where it doesn't exist or somebody holds it."""
+        now = to_micros(self._clock.now())
+        row = FREE.first(connection, of_subject=subject, now=now)
+        return None if row is None else self._claim(connection, lease_row(row))
+
+    def check(self, connection: Connection, claim: Claim) -> None:
+        """Make sure that the claim still holds; part of every write of a holder.
+
+        An expired lease that nobody claimed still holds: writers are serial, so no one else
+        can write in between. Raises StaleLeaseError.
+        """
+        if CHECK.first(connection, **self._held(claim)) is None:
+            raise StaleLeaseError(claim.subject)
+
+    def renew(self, connection: Connection, claim: Claim) -> None:
+        """Start the lease time anew. Raises StaleLeaseError."""
+        expire_time = to_micros(self._clock.now() + self._lease)
+        self._change(connection, RENEW, claim, new_expire_time=expire_time)
+
+    def progress(self, connection: Connection, claim: Claim, *, step: str) -> None:
+        """Note that a new step began: renews the lease, clears attempts, error and review.
+
+        Raises StaleLeaseError.
+        """
+        now = self._clock.now()
+        self._change(
+            connection,
+            PROGRESS,
+            claim,
+            new_step=step,
+            now=to_micros(now),
+            new_expire_time=to_micros(now + self._lease),
+        )
+
+    def postpone(
+        self,
+        connection: Connection,
+        claim: Claim,
+        *,
+        delay_s: float,
+        error: str = "",
+        needs_review: bool = False,
+    ) -> None:
+        """Give the lease back and count an attempt; the next is due in `delay_s` +- 20 %.
+
+        `needs_review` sets the mark and never clears it. Raises StaleLeaseError.
+        """
+        jittered_s = delay_s * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+        self._change(
+            connection,
+            POSTPONE,
+            claim,
+            new_attempt_time=to_micros(self._clock.now() + timedelta(seconds=jittered_s)),
+            new_error=error[:_ERROR_MAX_CHARS],
+            new_review=needs_review,
+        )
+
+    def release(self, connection: Connection, claim: Claim) -> None:
+        """Give the lease back, due at once for anybody. A stale claim changes nothing."""
+        now = to_micros(self._clock.now())
+        RELEASE.change(connection, **self._held(claim), now=now)
+
+    def close(self, connection: Connection, claim: Claim) -> None:
+        """Delete the row: the work is done. Raises StaleLeaseError."""
+        self._change(connection, CLOSE, claim)
+
+    def get(self, connection: Connection, subject: str) -> LeaseRow | None:
+        """The row of `subject`; None where nothing is pending."""
+        row = GET.first(connection, of_subject=subject)
+        return None if row is None else lease_row(row)
+
+    def list(
+        self,
+        connection: Connection,
+        *,
+        kind: str,
+        limit: int,
+        after_subject: str = "",
+        opened_before: datetime | None = None,
+        needs_review: bool | None = None,
+    ) -> tuple[LeaseRow, ...]:
+        """At most `limit` rows of `kind` behind `after_subject`, by subject."""
+        rows = (
+            select(LEASE)
+            .where(LEASE.c.kind == kind, LEASE.c.subject > after_subject)
+            .order_by(LEASE.c.subject)
+            .limit(limit)
+        )
+        if opened_before is not None:
+            rows = rows.where(LEASE.c.open_time < to_micros(opened_before))
+        if needs_review is not None:
+            rows = rows.where(LEASE.c.needs_review == needs_review)
+        return tuple(lease_row(row) for row in connection.execute(rows))
+
+    def _claim(self, connection: Connection, row: LeaseRow) -> Claim:
+        token = max(row.token + 1, self._next_token())
+        CLAIM.change(
+            connection,
+            of_subject=row.subject,
+            new_owner=self._owner,
+            new_token=token,
+            new_expire_time=to_micros(self._clock.now() + self._lease),
+        )
+        return Claim(subject=row.subject, token=token, deadline=row.deadline, attempts=row.attempts)
+
+    def _change(
+        self, connection: Connection, statement: Prepared, claim: Claim, **values: object
+    ) -> None:
+        if statement.change(connection, **self._held(claim), **values) != 1:
+            raise StaleLeaseError(claim.subject)
+
+    def _held(self, claim: Claim) -> dict[str, object]:
+        return {
+            "of_subject": claim.subject,
+            "held_token": claim.token,
+            "held_owner": self._owner,
+        }
+
+    def _next_token(self) -> int:
+        """A token above every earlier one of its subject, even when its row was deleted between.
+
+        The wall clock carries it across rows, the count across claims within a microsecond.
+        """
+        self._last_token = max(self._last_token + 1, to_micros(self._clock.now()))
+        return self._last_token

@@ -1,0 +1,1 @@
+"""Inventory's part in a choreographed checkout."""

@@ -1,0 +1,1 @@
+"""The gRPC servicers and the use cases they ask."""

@@ -1,0 +1,1 @@
+"""Deciding, sending and settling notifications."""

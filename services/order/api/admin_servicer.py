@@ -1,0 +1,44 @@
+"""The RPCs of operators: what is unfinished, and why."""
+
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
+from tradepost.order.admin.v1 import saga_admin_service_pb2_grpc
+
+from discovery.clock import Clock
+from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.server.layers.layer import Context
+from services.chassis.store.database import Database
+from services.order.api.placing import Ordering
+from services.order.store.sagas import Sagas
+from services.order.wire import queries, requests
+
+
+class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
+    """tradepost.order.admin.v1.SagaAdminService; see its contract for what each method does."""
+
+    def __init__(
+        self, *, database: Database, sagas: Sagas, ordering: Ordering, clock: Clock
+    ) -> None:
+        self._database = database
+        self._sagas = sagas
+        self._ordering = ordering
+        self._clock = clock
+
+    async def ListSagas(
+        self, request: rpc.ListSagasRequest, context: Context
+    ) -> rpc.ListSagasResponse:
+        wanted = queries.list_sagas(request, self._clock.now())
+        sagas = await self._database.read(self._sagas.page, wanted)
+        listed = queries.saga_page(request, wanted, sagas)
+        return rpc.ListSagasResponse(sagas=listed.rows, next_page_token=listed.next_page_token)
+
+    async def GetSaga(self, request: rpc.GetSagaRequest, context: Context) -> rpc.GetSagaResponse:
+        saga = await self._database.read(self._sagas.get, queries.get_saga(request))
+        return rpc.GetSagaResponse(saga=saga)
+
+    async def RetrySaga(
+        self, request: rpc.RetrySagaRequest, context: Context
+    ) -> rpc.RetrySagaResponse:
+        retried = await self._ordering.retry(requests.retry_saga(request))
+        if retried.replayed:
+            context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+        return rpc.RetrySagaResponse.FromString(retried.response)

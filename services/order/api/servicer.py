@@ -1,0 +1,147 @@
+"""The RPCs of orders: request to intention or query, ask, result to reply."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1 import order_service_pb2_grpc
+
+from services.chassis.log.event_log import EventLog
+from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.server.errors import NotImplementedYetError
+from services.chassis.server.layers.layer import Context
+from services.chassis.store.database import Database
+from services.order.api.placing import Ordering
+from services.order.api.waiting import Waiting, patience_s
+from services.order.store import order_view
+from services.order.store.order_streams import OrderStore
+from services.order.store.order_view import Shown
+from services.order.summary.reads import Summaries
+from services.order.wire import queries, replies, requests
+from services.order.wire.requests import Served
+
+
+class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
+    """tradepost.order.v1.OrderService; see its contract for what each method does."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        log: EventLog,
+        store: OrderStore,
+        ordering: Ordering,
+        waiting: Waiting,
+        summaries: Summaries | None,
+        served: Served,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._store = store
+        self._ordering = ordering
+        self._waiting = waiting
+        self._summaries = summaries
+        self._served = served
+
+    async def CreateOrder(
+        self, request: rpc.CreateOrderRequest, context: Context
+    ) -> rpc.CreateOrderResponse:
+        patience = patience_s(context.time_remaining())
+        if request.validate_only:
+            place = requests.validate_only(request, self._served)
+            return rpc.CreateOrderResponse(order=await self._ordering.quote(place, patience))
+        intention = requests.create_order(request, self._served)
+        shown = await self._ordering.place(intention, patience)
+        _tell_replayed(shown, context)
+        return rpc.CreateOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def GetOrder(
+        self, request: rpc.GetOrderRequest, context: Context
+    ) -> rpc.GetOrderResponse:
+        standing = await self._database.read(self._store.query, queries.get_order(request))
+        order = replies.to_order(standing.order)
+        return rpc.GetOrderResponse(order=order, version=order.version, position=standing.position)
+
+    async def BatchGetOrders(
+        self, request: rpc.BatchGetOrdersRequest, context: Context
+    ) -> rpc.BatchGetOrdersResponse:
+        order_ids = queries.batch_get_orders(request)
+        found = await self._database.read(order_view.batch, order_ids)
+        return rpc.BatchGetOrdersResponse(
+            orders=[found[order_id] for order_id in order_ids if order_id in found],
+            unknown_order_ids=[order_id for order_id in order_ids if order_id not in found],
+        )
+
+    async def ListOrders(
+        self, request: rpc.ListOrdersRequest, context: Context
+    ) -> rpc.ListOrdersResponse:
+        wanted = queries.list_orders(request)
+        await self._waiting.reach(wanted.min_position, patience_s(context.time_remaining()))
+        page = await self._database.read(order_view.page, self._log, wanted.rows)
+        return rpc.ListOrdersResponse(
+            orders=[shown.order for shown in page.rows],
+            next_page_token=queries.next_order_page(request, page),
+            position=page.position,
+        )
+
+    async def CancelOrder(
+        self, request: rpc.CancelOrderRequest, context: Context
+    ) -> rpc.CancelOrderResponse:
+        patience = patience_s(context.time_remaining())
+        shown = await self._ordering.change(requests.cancel_order(request), patience)
+        _tell_replayed(shown, context)
+        return rpc.CancelOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def FulfillOrder(
+        self, request: rpc.FulfillOrderRequest, context: Context
+    ) -> rpc.FulfillOrderResponse:
+        intention, patience = (
+            requests.fulfill_order(request),
+            patience_s(context.time_remaining()),
+        )
+        shown = await self._ordering.change(intention, patience)
+        _tell_replayed(shown, context)
+        return rpc.FulfillOrderResponse(
+            order=shown.order, version=shown.order.version, position=shown.position
+        )
+
+    async def WatchOrder(
+        self, request: rpc.WatchOrderRequest, context: Context
+    ) -> AsyncIterator[rpc.WatchOrderResponse]:
+        async with aclosing(self._waiting.watch(queries.watch_order(request))) as versions:
+            async for standing in versions:
+                order = replies.to_order(standing.order)
+                yield rpc.WatchOrderResponse(
+                    order=order,
+                    version=order.version,
+                    position=standing.position,
+                    event_type=standing.event_type,
+                )
+
+    async def ListOrderEvents(
+        self, request: rpc.ListOrderEventsRequest, context: Context
+    ) -> rpc.ListOrderEventsResponse:
+        wanted = queries.list_order_events(request)
+        trail = await self._database.read(self._store.trail, wanted)
+        listed = queries.trail_page(request, wanted, trail)
+        return rpc.ListOrderEventsResponse(
+            events=[replies.to_event(stored, trail.epoch) for stored in listed.rows],
+            next_page_token=listed.next_page_token,
+        )
+
+    async def GetCustomerSummary(
+        self, request: rpc.GetCustomerSummaryRequest, context: Context
+    ) -> rpc.GetCustomerSummaryResponse:
+        if self._summaries is None:
+            raise NotImplementedYetError("OrderService.GetCustomerSummary")
+        wanted = queries.get_customer_summary(request)
+        return await self._summaries.get(wanted, patience_s(context.time_remaining()))
+
+
+def _tell_replayed(shown: Shown, context: Context) -> None:
+    if shown.replayed:
+        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

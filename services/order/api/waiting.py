@@ -1,0 +1,153 @@
+"""Waiting for orders: callers until theirs is settled, watchers for every version.
+
+Both follow the order's stream, whoever writes it: this process at once, another one within a poll.
+While they wait they hold no place among the calls at work.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from discovery.clock import Clock
+from discovery.rules.deadline import UNSET_S
+from services.chassis.log.tailer import Follower, Tailer
+from services.chassis.server.errors import DrainingError
+from services.chassis.server.layers import admission
+from services.chassis.store.database import Database
+from services.chassis.work.latest_states import Notices
+from services.order.domain import events
+from services.order.domain.errors import (
+    OrderNotFoundError,
+    VersionOutOfRangeError,
+    ViewLaggingError,
+)
+from services.order.domain.state import SETTLED, Order
+from services.order.store import order_view
+from services.order.store.order_streams import OrderStore, Standing
+from services.order.store.order_view import Shown
+from services.order.wire.events import type_of
+from services.order.wire.queries import Watched
+
+# How long a caller without a deadline waits.
+PATIENCE_S = 10.0
+# What is left of a deadline for the answer to travel: the lesser of the two.
+RESERVE_S = 0.2
+RESERVE_SHARE = 0.1
+
+_SETTLING = frozenset(
+    type_of(kind)
+    for kind in (
+        events.OrderConfirmed,
+        events.OrderRejected,
+        events.OrderCancelled,
+        events.OrderFulfilled,
+        events.OrderRefunded,
+    )
+)
+
+
+def patience_s(time_remaining_s: float | None) -> float:
+    """How long to wait for a caller whose context has this much time remaining (None: unset)."""
+    if time_remaining_s is None or time_remaining_s > UNSET_S:
+        return PATIENCE_S
+    return max(0.0, time_remaining_s - min(RESERVE_S, RESERVE_SHARE * time_remaining_s))
+
+
+class Waiting:
+    """Waits on behalf of callers; `on drain` everybody is answered at once."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tailer: Tailer,
+        notices: Notices[Standing],
+        store: OrderStore,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._tailer = tailer
+        self._notices = notices
+        self._store = store
+        self._clock = clock
+
+    @contextmanager
+    def follow(self, order_id: str) -> Iterator[Follower]:
+        """Register for what settles an order, before it is read or written."""
+        with (
+            self._notices.awaiting(order_id),
+            self._tailer.follow(order_id, types=_SETTLING) as follower,
+        ):
+            yield follower
+
+    async def join(self, order_id: str, patience_s: float) -> Shown:
+        """Wait until an order is settled, or out of patience, and answer it as it stands."""
+        with self.follow(order_id) as follower:
+            shown = await self._database.read(order_view.get, order_id)
+            if int(shown.order.state) in SETTLED:
+                return shown
+            return await self.settled(follower, shown.order.version, patience_s)
+
+    async def settled(self, follower: Follower, version: int, patience_s: float) -> Shown:
+        """The same for an order that was not settled at `version` and is followed since."""
+        until_s = self._clock.monotonic() + patience_s
+        while True:
+            with admission.waiting():
+                left_s = max(0.0, until_s - self._clock.monotonic())
+                change = await follower.wait(after_version=version, timeout_s=left_s)
+            shown = await self._shown(follower.stream, None if change is None else change.version)
+            if change is None or int(shown.order.state) in SETTLED:
+                return shown
+            # Confirmed and sent back in one write: there is more to wait for.
+            version = shown.order.version
+
+    async def _shown(self, order_id: str, version: int | None) -> Shown:
+        """The order at `version` or later; as it is stored, unless this process wrote it itself."""
+        known = None if version is None else self._notices.newest(order_id, version=version)
+        if known is not None:
+            return order_view.shown(known)
+        return await self._database.read(order_view.get, order_id)
+
+    async def reach(self, position: int, patience_s: float) -> None:
+        """Wait until the list has reached a position of the feed. Raises ViewLaggingError."""
+        if position <= self._tailer.position:
+            return
+        with admission.waiting():
+            reached = await self._tailer.wait_position(position, patience_s)
+        if not reached:
+            raise ViewLaggingError(position=self._tailer.position, min_position=position)
+
+    async def watch(self, watched: Watched) -> AsyncGenerator[Standing, None]:
+        """Every version after the known one, once and in order, until there is an end.
+
+        Raises OrderNotFoundError, VersionOutOfRangeError, and DrainingError with where to resume.
+        """
+        standing = Standing(Order(watched.order_id))
+        with self._tailer.follow(watched.order_id) as follower:
+            while True:
+                versions = await self._database.read(self._newer, standing)
+                for standing in versions:
+                    if standing.order.version > watched.after_version:
+                        yield standing
+                _check_known(watched, standing)
+                order = standing.order
+                if order.is_final or (order.is_settled and not watched.until_final):
+                    return
+                with admission.waiting():
+                    change = await follower.wait(after_version=order.version)
+                if change is None:
+                    raise DrainingError(order_id=order.order_id, after_version=str(order.version))
+
+    def _newer(self, connection: Connection, standing: Standing) -> tuple[Standing, ...]:
+        return tuple(self._store.versions(connection, standing))
+
+
+def _check_known(watched: Watched, newest: Standing) -> None:
+    version = newest.order.version
+    if version == 0:
+        raise OrderNotFoundError(watched.order_id)
+    if version < watched.after_version:
+        raise VersionOutOfRangeError(
+            watched.order_id, version=watched.after_version, newest=version
+        )

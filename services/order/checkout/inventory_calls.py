@@ -1,0 +1,184 @@
+"""What the checkout asks of inventory, and what the answers mean to an order.
+
+A request is built from recorded facts alone, so that a repeat is the same to the byte. An answer
+is a command where it is final, and a `Contradiction` where it can't be.
+"""
+
+from collections.abc import Iterator
+
+from tradepost.inventory.v1 import inventory_service_pb2 as rpc
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
+from tradepost.inventory.v1.reservation_pb2 import (
+    Reservation,
+    ReservationLine,
+    ReservationRefusal,
+    ReservationRefusalReason,
+    ReservationState,
+)
+
+from services.chassis.saga.model import Contradiction, Done, StepCall
+from services.order.domain import commands
+from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
+from services.order.domain.state import COMMIT, FULFILL, RELEASE, RESERVE, Order
+from services.order.wire.values import (
+    from_money,
+    from_timestamp,
+    to_duration,
+    to_money,
+    to_timestamp,
+)
+
+INVENTORY = "inventory"
+
+# What one line of ReserveStock may ask for; more of one SKU goes into several lines.
+_LINE_QUANTITY_MAX = 1_000_000
+
+_REASON_PREFIX = "RESERVATION_REFUSAL_REASON_"
+_STATE_PREFIX = "RESERVATION_STATE_"
+
+
+class InventoryCalls:
+    """One method a step; each raises grpc.aio.AioRpcError."""
+
+    def __init__(self, stub: InventoryServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def reserve(
+        self, order: Order, call: StepCall
+    ) -> commands.Reserved | commands.ReserveRefused | Contradiction:
+        """Hold and price the lines, all or none."""
+        request = rpc.ReserveStockRequest(
+            request_id=call.step_id,
+            reservation_id=order.reservation_id,
+            order_id=order.order_id,
+            lines=_reserve_lines(order.lines),
+            expected_total=None if order.expected_total is None else to_money(order.expected_total),
+            ttl=to_duration(order.hold_ttl),
+            order_deadline_time=to_timestamp(order.deadline),
+        )
+        response = await self._stub.ReserveStock(request, timeout=call.timeout_s)
+        return _of_reserve(response.reservation)
+
+    async def quote(
+        self, place: commands.Place, *, timeout_s: float
+    ) -> commands.Reserved | commands.ReserveRefused | Contradiction:
+        """What a reserve would answer now; nothing is written, nothing is promised."""
+        expected = place.expected_total
+        request = rpc.ReserveStockRequest(
+            lines=_reserve_lines(place.lines),
+            expected_total=None if expected is None else to_money(expected),
+            validate_only=True,
+        )
+        response = await self._stub.ReserveStock(request, timeout=timeout_s)
+        return _of_reserve(response.reservation)
+
+    async def commit(
+        self, order: Order, call: StepCall
+    ) -> commands.Committed | commands.CommitRefused | Contradiction:
+        """Make the hold final, so that it can't run out any more."""
+        request = rpc.CommitReservationRequest(
+            request_id=call.step_id, reservation_id=order.reservation_id
+        )
+        response = await self._stub.CommitReservation(request, timeout=call.timeout_s)
+        reservation = response.reservation
+        if reservation.state == ReservationState.RESERVATION_STATE_COMMITTED:
+            return commands.Committed()
+        if reservation.state in _LET_GO:
+            return commands.CommitRefused(_refusal(reservation))
+        return _contradiction(COMMIT, reservation)
+
+    async def release(self, order: Order, call: StepCall) -> Done | Contradiction:
+        """Give the units back, or make sure that a late reserve is refused."""
+        request = rpc.ReleaseReservationRequest(
+            request_id=call.step_id,
+            reservation_id=order.reservation_id,
+            order_id=order.order_id,
+            reason=order.cause.name,
+        )
+        response = await self._stub.ReleaseReservation(request, timeout=call.timeout_s)
+        if response.reservation.state in _LET_GO:
+            return Done.DONE
+        return _contradiction(RELEASE, response.reservation)
+
+    async def fulfill(self, order: Order, call: StepCall) -> commands.Fulfilled | Contradiction:
+        """Take the committed units out of the building."""
+        request = rpc.FulfillReservationRequest(
+            request_id=call.step_id, reservation_id=order.reservation_id
+        )
+        response = await self._stub.FulfillReservation(request, timeout=call.timeout_s)
+        if response.reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
+            return commands.Fulfilled()
+        return _contradiction(FULFILL, response.reservation)
+
+
+_LET_GO = frozenset(
+    {
+        ReservationState.RESERVATION_STATE_RELEASED,
+        ReservationState.RESERVATION_STATE_EXPIRED,
+        ReservationState.RESERVATION_STATE_REJECTED,
+    }
+)
+
+
+def _reserve_lines(lines: tuple[Line, ...]) -> Iterator[rpc.ReserveLine]:
+    for line in lines:
+        for taken in range(0, line.quantity, _LINE_QUANTITY_MAX):
+            quantity = min(_LINE_QUANTITY_MAX, line.quantity - taken)
+            yield rpc.ReserveLine(sku=line.sku, quantity=quantity)
+
+
+def _of_reserve(
+    reservation: Reservation,
+) -> commands.Reserved | commands.ReserveRefused | Contradiction:
+    if reservation.state == ReservationState.RESERVATION_STATE_HELD:
+        has_expiry = reservation.HasField("expire_time")
+        return commands.Reserved(
+            lines=tuple(from_reservation_line(line) for line in reservation.lines),
+            total=from_money(reservation.total),
+            expire_time=from_timestamp(reservation.expire_time) if has_expiry else None,
+        )
+    if reservation.state in _LET_GO:
+        return commands.ReserveRefused(_refusal(reservation))
+    return _contradiction(RESERVE, reservation)
+
+
+def from_reservation_line(line: ReservationLine) -> Line:
+    """A line as it was priced when it was reserved."""
+    return Line(
+        sku=line.sku,
+        quantity=line.quantity,
+        name=line.name,
+        unit_price=from_money(line.unit_price),
+        line_total=from_money(line.line_total),
+    )
+
+
+def _refusal(reservation: Reservation) -> Refusal:
+    """Why nothing is held; a reservation that simply ended says so by its state."""
+    refusal = reservation.refusal
+    if refusal.reason:
+        return from_reservation_refusal(refusal)
+    if reservation.state == ReservationState.RESERVATION_STATE_EXPIRED:
+        return Refusal(RefusalReason.RESERVATION_EXPIRED)
+    return Refusal(RefusalReason.FENCED, {"participant": INVENTORY})
+
+
+def from_reservation_refusal(refusal: ReservationRefusal) -> Refusal:
+    """Why inventory stored that it holds nothing."""
+    name = ReservationRefusalReason.Name(refusal.reason).removeprefix(_REASON_PREFIX)
+    match name:
+        case "RESERVATION_FENCED":
+            return Refusal(RefusalReason.FENCED, {"participant": INVENTORY})
+        case "ORDER_DEADLINE_PASSED":
+            return Refusal(RefusalReason.ORDER_DEADLINE_PASSED, {"participant": INVENTORY})
+        case _:
+            shortages = tuple(
+                Shortage(each.sku, each.requested_count, each.available_count)
+                for each in refusal.shortages
+            )
+            return Refusal(RefusalReason[name], dict(refusal.facts), shortages)
+
+
+def _contradiction(step: str, reservation: Reservation) -> Contradiction:
+    state = ReservationState.Name(reservation.state).removeprefix(_STATE_PREFIX)
+    return Contradiction(f"{step.upper()}_ANSWERED_{state}")

@@ -1,0 +1,57 @@
+"""What a read model says, as a number: equal for equal rows, in whatever order they are read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+from tradepost.order.v1 import order_pb2
+
+from services.order.summary.tables import SummaryTables
+
+_BITS = 64
+_FETCH_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """How many rows there are, and the sum of their hashes."""
+
+    rows: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.total:016x}"
+
+
+def of_view(connection: Connection, table: Table) -> Checksum:
+    """All orders as callers see them: messages count by what they say, not by their bytes."""
+    return _sum(repr((*row[:-1], _meaning(row[-1]))) for row in _rows(connection, table))
+
+
+def of_summary(connection: Connection, tables: SummaryTables) -> Checksum:
+    """Everything that was counted, and what it adds up to; the rows are those of the totals."""
+    parts = [
+        _sum(f"{place}{tuple(row)!r}" for row in _rows(connection, table))
+        for place, table in enumerate(tables.all)
+    ]
+    total = sum(part.total for part in parts) % 2**_BITS
+    return Checksum(parts[tables.all.index(tables.totals)].rows, total)
+
+
+def _rows(connection: Connection, table: Table) -> Iterable[tuple[Any, ...]]:
+    found = connection.execute(select(table)).yield_per(_FETCH_ROWS)
+    return (tuple(row) for row in found)
+
+
+def _meaning(message: bytes) -> bytes:
+    return order_pb2.Order.FromString(message).SerializeToString(deterministic=True)
+
+
+def _sum(rows: Iterable[str]) -> Checksum:
+    count = total = 0
+    for row in rows:
+        count += 1
+        total += int.from_bytes(blake2b(row.encode(), digest_size=_BITS // 8).digest())
+    return Checksum(count, total % 2**_BITS)

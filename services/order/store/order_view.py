@@ -1,0 +1,193 @@
+"""The list of orders, written in the append's own transaction: never behind the streams.
+
+A row holds the order's message as every reader sees it, so that a list or a waiting caller costs
+one row and no folding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    insert,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.log.event_log import EventLog
+from services.chassis.store.micros import to_micros
+from services.chassis.store.prepared import Prepared
+from services.order.domain.errors import OrderNotFoundError
+from services.order.domain.state import OrderState
+from services.order.store.order_streams import Standing
+from services.order.store.tables import ORDER_VIEW
+from services.order.wire.replies import to_order
+
+_INSERT = Prepared(insert(ORDER_VIEW).inline())
+_UPDATE = Prepared(
+    update(ORDER_VIEW)
+    .where(ORDER_VIEW.c.order_id == bindparam("of_order"))
+    .values(
+        state=bindparam("new_state"),
+        needs_review=bindparam("new_needs_review"),
+        position=bindparam("new_position"),
+        message=bindparam("new_message"),
+    )
+)
+_SHOWN = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
+_GET = Prepared(select(*_SHOWN).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
+_BATCH = select(*_SHOWN).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
+_SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
+_NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
+
+# A caller refuses messages of more than 4 MiB, and an order may have 500 lines.
+PAGE_BYTES_MAX = 3 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An order as every reader sees it, and the position of its newest event.
+
+    `replayed` marks the answer to a request that had been carried out before.
+    """
+
+    order: order_pb2.Order
+    position: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """Orders as of one position of the feed; `has_more` when others follow."""
+
+    rows: tuple[Shown, ...]
+    has_more: bool
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """At most `limit` orders, the newest first: everything that is unset matches.
+
+    `after` is the sort key (create time in microseconds, order id) of the last row already seen.
+    """
+
+    limit: int
+    customer_id: str = ""
+    states: tuple[OrderState, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    after: tuple[int, str] | None = None
+
+
+def write(connection: Connection, standing: Standing, *, is_new: bool) -> None:
+    """Show what an append has made of an order."""
+    if is_new:
+        _INSERT.change(connection, **row_of(standing))
+        return
+    order = standing.order
+    _UPDATE.change(
+        connection,
+        of_order=order.order_id,
+        new_state=int(order.state),
+        new_needs_review=order.needs_review,
+        new_position=standing.position,
+        new_message=to_order(order).SerializeToString(),
+    )
+
+
+def row_of(standing: Standing) -> dict[str, object]:
+    """The whole row of an order."""
+    order = standing.order
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "state": int(order.state),
+        "needs_review": order.needs_review,
+        "create_time": to_micros(order.create_time),
+        "position": standing.position,
+        "message": to_order(order).SerializeToString(),
+    }
+
+
+def shown(standing: Standing) -> Shown:
+    """What `write` stores of an order, at hand."""
+    return Shown(to_order(standing.order), standing.position)
+
+
+def get(connection: Connection, order_id: str) -> Shown:
+    """One order. Raises OrderNotFoundError."""
+    row = _GET.first(connection, of_order=order_id)
+    if row is None:
+        raise OrderNotFoundError(order_id)
+    message, position = row
+    return Shown(order_pb2.Order.FromString(message), position)
+
+
+def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:
+    """Those of the orders that exist, by id."""
+    rows = connection.execute(_BATCH, {"of_orders": list(order_ids)})
+    return {shown.order.order_id: shown.order for shown in map(_of_row, rows)}
+
+
+def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
+    """A page of orders, the newest first; shorter than asked where the orders are large."""
+    rows: list[Shown] = []
+    size_bytes = 0
+    has_more = False
+    for row in connection.execute(_page(wanted)):
+        size_bytes += len(row.message)
+        has_more = len(rows) == wanted.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
+        if has_more:
+            break
+        rows.append(_of_row(row))
+    return OrderPage(tuple(rows), has_more=has_more, position=log.head(connection))
+
+
+def _page(wanted: OrderFilter) -> Any:
+    if wanted.customer_id:
+        rows = _rows(wanted).where(ORDER_VIEW.c.customer_id == wanted.customer_id)
+        if wanted.states:
+            # The sum keeps a planner from walking through all orders of a state for one customer.
+            rows = rows.where((ORDER_VIEW.c.state + 0).in_([int(state) for state in wanted.states]))
+        return rows
+    if wanted.states:
+        return _newest_of_each_state(wanted)
+    return _rows(wanted)
+
+
+def _newest_of_each_state(wanted: OrderFilter) -> Any:
+    """One walk down the index for each state, then the newest of all: only pages are sorted."""
+    keyed = [
+        _rows(wanted, *_SORT_KEY).where(ORDER_VIEW.c.state == int(state)).subquery().select()
+        for state in sorted(set(wanted.states))
+    ]
+    merged = union_all(*keyed).subquery()
+    newest_first = (merged.c.create_time.desc(), merged.c.order_id.desc())
+    rows = select(merged.c.message, merged.c.position).order_by(*newest_first)
+    return rows.limit(wanted.limit + 1)
+
+
+def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
+    rows = select(*_SHOWN, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit + 1)
+    if wanted.created_after is not None:
+        rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(wanted.created_after))
+    if wanted.after is not None:
+        rows = rows.where(tuple_(*_SORT_KEY) < tuple_(*wanted.after))
+    before = None if wanted.created_before is None else to_micros(wanted.created_before)
+    # Behind a key below it, it says nothing new, and would be walked down from again.
+    if before is not None and (wanted.after is None or wanted.after[0] >= before):
+        rows = rows.where(ORDER_VIEW.c.create_time < before)
+    return rows
+
+
+def _of_row(row: Row[*tuple[Any, ...]]) -> Shown:
+    return Shown(order_pb2.Order.FromString(row.message), row.position)

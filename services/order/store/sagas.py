@@ -1,0 +1,107 @@
+"""Unfinished checkouts as an operator sees them: the order, and the lease of what it needs next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Select, select, tuple_
+from tradepost.order.admin.v1 import saga_pb2
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.store.micros import to_micros
+from services.chassis.work.lease import LEASE, LeaseRow, Leases
+from services.order.checkout.saga import CHECKOUT
+from services.order.domain.errors import SagaNotFoundError
+from services.order.domain.state import STEPS, VOID, Order, OrderState
+from services.order.store.order_streams import OrderStore
+from services.order.store.tables import ORDER_VIEW
+from services.order.wire.values import to_timestamp
+
+# The sums keep a planner from the indexes of the list of orders: the few leases come first, and
+# the orders they name are looked up, however many others there are.
+_created = ORDER_VIEW.c.create_time + 0
+_state = ORDER_VIEW.c.state + 0
+_SORT_KEY = (_created, ORDER_VIEW.c.order_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SagaFilter:
+    """Which sagas to list, the oldest first: everything that is unset matches.
+
+    `after` is the sort key (create time in microseconds, order id) of the last row already seen.
+    """
+
+    limit: int
+    placed_before: datetime | None = None
+    state: OrderState | None = None
+    needs_review: bool | None = None
+    after: tuple[int, str] | None = None
+
+
+class Sagas:
+    """Reads sagas, inside the caller's transaction."""
+
+    def __init__(self, *, store: OrderStore, leases: Leases) -> None:
+        self._store = store
+        self._leases = leases
+
+    def get(self, connection: Connection, order_id: str) -> saga_pb2.Saga:
+        """One saga. Raises SagaNotFoundError when nothing is left to do."""
+        lease = self._leases.get(connection, order_id)
+        if lease is None:
+            raise SagaNotFoundError(order_id)
+        return to_saga(self._store.load(connection, order_id).order, lease)
+
+    def page(self, connection: Connection, wanted: SagaFilter) -> tuple[saga_pb2.Saga, ...]:
+        """A page of sagas, the oldest first."""
+        order_ids = connection.execute(_page(wanted)).scalars().all()
+        return tuple(self.get(connection, order_id) for order_id in order_ids)
+
+
+def to_saga(order: Order, lease: LeaseRow) -> saga_pb2.Saga:
+    """What is being done about an order."""
+    step = current_step(order)
+    return saga_pb2.Saga(
+        order_id=order.order_id,
+        state=cast(order_pb2.OrderState, int(order.state)),
+        step=step,
+        attempt=order.attempt_of(step),
+        unknown_count=lease.attempts,
+        last_error=lease.last_error,
+        deadline_time=to_timestamp(order.deadline),
+        next_attempt_time=to_timestamp(lease.next_attempt_time),
+        owner=lease.owner,
+        fencing_token=lease.token,
+        lease_expire_time=to_timestamp(lease.lease_expire_time),
+        needs_review=order.needs_review,
+        review_reason="" if order.review is None else order.review.reason,
+        create_time=to_timestamp(order.create_time),
+    )
+
+
+def current_step(order: Order) -> str:
+    """The step that needs review or was retried; else the first of its state that is due."""
+    if order.review is not None:
+        return order.review.step
+    due = [step for step in STEPS.get(order.state, ()) if step != VOID or order.payment_asked]
+    retried = (step for step in due if order.attempt_of(step) > 1)
+    return next(retried, due[0] if due else "")
+
+
+def _page(wanted: SagaFilter) -> Select[Any]:
+    rows = (
+        select(ORDER_VIEW.c.order_id)
+        .join(LEASE, LEASE.c.subject == ORDER_VIEW.c.order_id)
+        .where(LEASE.c.kind == CHECKOUT)
+        .order_by(*_SORT_KEY)
+        .limit(wanted.limit)
+    )
+    if wanted.placed_before is not None:
+        rows = rows.where(_created <= to_micros(wanted.placed_before))
+    if wanted.state is not None:
+        rows = rows.where(_state == int(wanted.state))
+    if wanted.needs_review is not None:
+        rows = rows.where(ORDER_VIEW.c.needs_review == wanted.needs_review)
+    if wanted.after is not None:
+        rows = rows.where(tuple_(*_SORT_KEY) > tuple_(*wanted.after))
+    return rows

@@ -1,0 +1,1 @@
+"""The customer summary: a read model built from two feeds."""

@@ -1,0 +1,80 @@
+"""The summary of a customer as callers get it: as far as it has come, or as far as they ask."""
+
+from sqlalchemy import Connection
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from discovery.clock import Clock
+from services.chassis.consumer.inbox import Inbox
+from services.chassis.log.tailer import Tailer
+from services.chassis.server.layers import admission
+from services.chassis.store.database import Database
+from services.chassis.store.micros import from_micros
+from services.order.domain.errors import ViewLaggingError
+from services.order.domain.events import Money
+from services.order.summary.rules import Spend, Totals
+from services.order.summary.store import SUMMARY
+from services.order.wire.queries import WantedSummary
+from services.order.wire.values import to_money, to_timestamp
+
+# Whichever instance applies the facts: so often a caller who waits for them looks.
+POLL_S = 0.05
+
+
+class Summaries:
+    """Reads summaries; `orders` and `payments` tell how far the two feeds were followed."""
+
+    def __init__(
+        self, *, database: Database, orders: Inbox, payments: Inbox, tailer: Tailer, clock: Clock
+    ) -> None:
+        self._database = database
+        self._orders = orders
+        self._payments = payments
+        self._tailer = tailer
+        self._clock = clock
+
+    async def get(self, wanted: WantedSummary, patience_s: float) -> rpc.GetCustomerSummaryResponse:
+        """The summary, once it has come far enough.
+
+        Raises ViewLaggingError when it does not within `patience_s` seconds, and at once while
+        the process drains: another instance has the same view.
+        """
+        until_s = self._clock.monotonic() + patience_s
+        while True:
+            found = await self._database.read(self._find, wanted.customer_id)
+            left_s = until_s - self._clock.monotonic()
+            if found.position >= wanted.min_position:
+                return found
+            if left_s <= 0 or self._tailer.closed:
+                raise ViewLaggingError(position=found.position, min_position=wanted.min_position)
+            with admission.waiting():
+                await self._clock.sleep(min(left_s, POLL_S))
+
+    def _find(self, connection: Connection, customer_id: str) -> rpc.GetCustomerSummaryResponse:
+        """Totals and positions, of one snapshot."""
+        orders, payments = self._orders.place(connection), self._payments.place(connection)
+        return rpc.GetCustomerSummaryResponse(
+            summary=_to_message(
+                SUMMARY.totals(connection, customer_id), SUMMARY.spend(connection, customer_id)
+            ),
+            position=0 if orders is None else orders.position,
+            payment_position=0 if payments is None else payments.position,
+        )
+
+
+def _to_message(totals: Totals, spend: tuple[Spend, ...]) -> rpc.CustomerSummary:
+    message = rpc.CustomerSummary(
+        customer_id=totals.customer_id,
+        order_count=totals.order_count,
+        confirmed_count=totals.confirmed_count,
+        spend=[
+            rpc.CustomerSpend(
+                captured_amount=to_money(Money(each.currency_code, each.captured_minor)),
+                refunded_amount=to_money(Money(each.currency_code, each.refunded_minor)),
+            )
+            for each in spend
+        ],
+    )
+    if totals.last_order_id:
+        message.last_order_id = totals.last_order_id
+        message.last_order_time.CopyFrom(to_timestamp(from_micros(totals.last_order_micros)))
+    return message

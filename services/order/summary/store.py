@@ -1,0 +1,150 @@
+"""The customer summary in its tables, inside the caller's transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, TextClause, bindparam, insert, select, text
+
+from services.chassis.store.prepared import Prepared
+from services.order.summary.rules import Entry, SeenOrder, Spend, Totals, add, count
+from services.order.summary.tables import SummaryTables, summary_tables
+
+
+class SummaryStore:
+    """Counts orders and payments in one set of tables."""
+
+    def __init__(self, tables: SummaryTables) -> None:
+        self._orders = _Rows(tables.orders)
+        self._payments = _Rows(tables.payments)
+        self._totals = _Rows(tables.totals)
+        self._spend = _Rows(tables.spend)
+
+    def order(self, connection: Connection, order_id: str) -> SeenOrder:
+        """What is known of an order; nothing yet, where it is new."""
+        row = self._orders.get(connection, order_id)
+        if row is None:
+            return SeenOrder(order_id)
+        customer_id, place_micros, is_confirmed, is_sent_back = row
+        return SeenOrder(
+            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_sent_back)
+        )
+
+    def learn(self, connection: Connection, before: SeenOrder, after: SeenOrder) -> None:
+        """Know more of an order, and count it for its customer."""
+        self._orders.put(
+            connection,
+            after.order_id,
+            values=(
+                after.customer_id,
+                after.place_micros,
+                int(after.is_confirmed),
+                int(after.is_sent_back),
+            ),
+        )
+        customer_id = after.customer_id
+        if not customer_id:
+            return
+        totals = count(self.totals(connection, customer_id), before, after)
+        self._totals.put(
+            connection,
+            customer_id,
+            values=(
+                totals.order_count,
+                totals.confirmed_count,
+                totals.last_order_id,
+                totals.last_order_micros,
+            ),
+        )
+        if before.customer_id:
+            return
+        for entry_id, *moved in self._payments.list(connection, after.order_id):
+            self._add(connection, customer_id, Entry(after.order_id, entry_id, *moved))
+
+    def enter(self, connection: Connection, entry: Entry) -> None:
+        """Count money that moved; nothing where that entry is known.
+
+        Money of an order that nobody is known to have placed waits until somebody is.
+        """
+        if self._payments.get(connection, entry.order_id, entry.entry_id) is not None:
+            return
+        self._payments.add(
+            connection,
+            entry.order_id,
+            entry.entry_id,
+            values=(entry.currency_code, entry.captured_minor, entry.refunded_minor),
+        )
+        customer_id = self.order(connection, entry.order_id).customer_id
+        if customer_id:
+            self._add(connection, customer_id, entry)
+
+    def totals(self, connection: Connection, customer_id: str) -> Totals:
+        """What a customer's orders add up to; zero where there are none."""
+        row = self._totals.get(connection, customer_id)
+        return Totals(customer_id) if row is None else Totals(customer_id, *row)
+
+    def spend(self, connection: Connection, customer_id: str) -> tuple[Spend, ...]:
+        """What a customer spent, by currency."""
+        return tuple(Spend(*row) for row in self._spend.list(connection, customer_id))
+
+    def _add(self, connection: Connection, customer_id: str, entry: Entry) -> None:
+        currency_code = entry.currency_code
+        row = self._spend.get(connection, customer_id, currency_code)
+        spend = add(Spend(currency_code, *(row or ())), entry)
+        self._spend.put(
+            connection,
+            customer_id,
+            currency_code,
+            values=(spend.captured_minor, spend.refunded_minor),
+        )
+
+
+class _Rows:
+    """One table's statements: rows by their whole key, and by the first part of it."""
+
+    def __init__(self, table: Table) -> None:
+        names = [column.name for column in table.c if column.primary_key]
+        values = [column for column in table.c if not column.primary_key]
+        keys = [table.c[name] == bindparam(f"of_{name}") for name in names]
+        self._of = tuple(f"of_{name}" for name in names)
+        self._columns = (*names, *(column.name for column in values))
+        self._get = Prepared(select(*values).where(*keys))
+        self._list = Prepared(
+            select(*(table.c[name] for name in names[1:]), *values)
+            .where(keys[0])
+            .order_by(*table.primary_key)
+        )
+        self._insert = Prepared(insert(table).inline())
+        self._put = Prepared(_upsert(table.name, names, [column.name for column in values]))
+
+    def get(self, connection: Connection, *key: str) -> tuple[Any, ...] | None:
+        """The values of one row."""
+        row: tuple[Any, ...] | None = self._get.first(
+            connection, **dict(zip(self._of, key, strict=True))
+        )
+        return row
+
+    def list(self, connection: Connection, first: str) -> list[tuple[Any, ...]]:
+        """The rows of the first part of a key, without it, in the order of their keys."""
+        return list(self._list.all(connection, **{self._of[0]: first}))
+
+    def put(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
+        """Write a row, new or not."""
+        self._put.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
+
+    def add(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
+        """Write a new row."""
+        self._insert.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
+
+
+def _upsert(table: str, keys: Sequence[str], values: Sequence[str]) -> TextClause:
+    """The same on SQLite and PostgreSQL, but SQLAlchemy has a construct for each."""
+    names = (*keys, *values)
+    places = ", ".join(f":{name}" for name in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in values)
+    return text(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names of ours
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    )
+
+
+SUMMARY = SummaryStore(summary_tables())

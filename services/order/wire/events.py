@@ -1,0 +1,211 @@
+"""An order's facts as the messages of order_event.proto, both ways.
+
+What was stored once is read for ever: a field that an old event lacks has its zero value. Facts
+and messages have the same names.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from google.protobuf.message import Message
+from tradepost.order.v1 import order_event_pb2 as pb
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.log.event_log import NewEvent, StoredEvent
+from services.chassis.saga.model import CHOREOGRAPHY
+from services.order.domain import events
+from services.order.domain.events import Coordination
+from services.order.wire.values import (
+    add_lines,
+    from_duration,
+    from_line,
+    from_money,
+    from_refusal,
+    from_timestamp,
+    to_duration,
+    to_money,
+    to_refusal,
+    to_timestamp,
+)
+
+
+def type_of(kind: type[events.Event]) -> str:
+    """The full name of the message that stores events of a class."""
+    return f"{pb.DESCRIPTOR.package}.{kind.__name__}"
+
+
+def to_new(event: events.Event) -> NewEvent:
+    """What the event log stores of an event; equal events have equal bytes."""
+    payload = _message(event).SerializeToString(deterministic=True)
+    return NewEvent(type=_TYPES[type(event)], payload=payload, topic=_topic(event))
+
+
+def _topic(event: events.Event) -> str:
+    match event:
+        case events.OrderPlaced(coordination=Coordination.CHOREOGRAPHED):
+            return CHOREOGRAPHY
+        case events.CaptureRequested(coordination=Coordination.CHOREOGRAPHED):
+            return CHOREOGRAPHY
+        case _:
+            return ""
+
+
+def from_stored(stored: StoredEvent) -> events.Event:
+    """The event that was stored. Raises KeyError for a type that this version doesn't know."""
+    return _READERS[stored.type](stored.payload)
+
+
+def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
+    match event:
+        case events.OrderPlaced():
+            return _from_placed(event)
+        case events.StockReserved():
+            return _from_reserved(event)
+        case events.PaymentAuthorized(payment_id, expire_time):
+            return pb.PaymentAuthorized(
+                payment_id=payment_id, authorize_expire_time=to_timestamp(expire_time)
+            )
+        case events.CaptureRequested(payment_id, coordination):
+            return pb.CaptureRequested(
+                payment_id=payment_id,
+                coordination=cast(order_pb2.Coordination, int(coordination)),
+            )
+        case events.OrderConfirmed(amount):
+            return pb.OrderConfirmed(captured_amount=to_money(amount))
+        case events.CancelRequested(reason):
+            return pb.CancelRequested(reason=reason)
+        case events.CancellationStarted():
+            return _from_cancellation(event)
+        case events.OrderRejected():
+            return pb.OrderRejected()
+        case events.OrderCancelled():
+            return pb.OrderCancelled()
+        case events.FulfillmentStarted():
+            return pb.FulfillmentStarted()
+        case events.OrderFulfilled():
+            return pb.OrderFulfilled()
+        case events.RefundStarted(reason):
+            return pb.RefundStarted(reason=reason)
+        case events.OrderRefunded(amount):
+            return pb.OrderRefunded(refunded_amount=to_money(amount))
+        case events.ReviewRequested(step, reason):
+            return pb.ReviewRequested(step=step, reason=reason)
+        case events.StepRetried(step, attempt):
+            return pb.StepRetried(step=step, attempt=attempt)
+
+
+def _from_placed(event: events.OrderPlaced) -> pb.OrderPlaced:
+    return pb.OrderPlaced(
+        customer_id=event.customer_id,
+        lines=[pb.PlacedLine(sku=line.sku, quantity=line.quantity) for line in event.lines],
+        payment_method=event.payment_method,
+        expected_total=None if event.expected_total is None else to_money(event.expected_total),
+        coordination=cast(order_pb2.Coordination, int(event.coordination)),
+        deadline_time=to_timestamp(event.deadline),
+        hold_ttl=to_duration(event.hold_ttl),
+        authorization_ttl=to_duration(event.authorization_ttl),
+    )
+
+
+def _from_reserved(event: events.StockReserved) -> pb.StockReserved:
+    message = pb.StockReserved(
+        reservation_id=event.reservation_id,
+        total=to_money(event.total),
+        expire_time=None if event.expire_time is None else to_timestamp(event.expire_time),
+    )
+    add_lines(message.lines, event.lines)
+    return message
+
+
+def _from_cancellation(event: events.CancellationStarted) -> pb.CancellationStarted:
+    return pb.CancellationStarted(
+        cause=cast(order_pb2.OrderCause, int(event.cause)),
+        refusal=None if event.refusal is None else to_refusal(event.refusal),
+        reason=event.reason,
+        payment_asked=event.payment_asked,
+        stock_asked=event.stock_asked,
+    )
+
+
+def _to_placed(message: pb.OrderPlaced) -> events.OrderPlaced:
+    has_expected_total = message.HasField("expected_total")
+    return events.OrderPlaced(
+        customer_id=message.customer_id,
+        lines=tuple(events.Line(line.sku, line.quantity) for line in message.lines),
+        payment_method=message.payment_method,
+        expected_total=from_money(message.expected_total) if has_expected_total else None,
+        coordination=events.Coordination(message.coordination),
+        deadline=from_timestamp(message.deadline_time),
+        hold_ttl=from_duration(message.hold_ttl),
+        authorization_ttl=from_duration(message.authorization_ttl),
+    )
+
+
+def _to_reserved(message: pb.StockReserved) -> events.StockReserved:
+    expires = message.HasField("expire_time")
+    return events.StockReserved(
+        reservation_id=message.reservation_id,
+        lines=tuple(from_line(line) for line in message.lines),
+        total=from_money(message.total),
+        expire_time=from_timestamp(message.expire_time) if expires else None,
+    )
+
+
+def _to_capture_requested(message: pb.CaptureRequested) -> events.CaptureRequested:
+    """What was stored before there was a choice says nothing of it."""
+    coordination = message.coordination or events.Coordination.ORCHESTRATED
+    return events.CaptureRequested(message.payment_id, events.Coordination(coordination))
+
+
+def _to_cancellation(message: pb.CancellationStarted) -> events.CancellationStarted:
+    return events.CancellationStarted(
+        cause=events.Cause(message.cause),
+        stock_asked=message.stock_asked,
+        payment_asked=message.payment_asked,
+        refusal=from_refusal(message.refusal) if message.HasField("refusal") else None,
+        reason=message.reason,
+    )
+
+
+def _reader(
+    message_type: type[Message], read: Callable[[Any], events.Event]
+) -> Callable[[bytes], events.Event]:
+    parse = message_type.FromString
+    return lambda payload: read(parse(payload))
+
+
+_READERS: dict[str, Callable[[bytes], events.Event]] = {
+    message_type.DESCRIPTOR.full_name: _reader(message_type, read)
+    for message_type, read in (
+        (pb.OrderPlaced, _to_placed),
+        (pb.StockReserved, _to_reserved),
+        (
+            pb.PaymentAuthorized,
+            lambda message: events.PaymentAuthorized(
+                message.payment_id, from_timestamp(message.authorize_expire_time)
+            ),
+        ),
+        (pb.CaptureRequested, _to_capture_requested),
+        (
+            pb.OrderConfirmed,
+            lambda message: events.OrderConfirmed(from_money(message.captured_amount)),
+        ),
+        (pb.CancelRequested, lambda message: events.CancelRequested(message.reason)),
+        (pb.CancellationStarted, _to_cancellation),
+        (pb.OrderRejected, lambda _: events.OrderRejected()),
+        (pb.OrderCancelled, lambda _: events.OrderCancelled()),
+        (pb.FulfillmentStarted, lambda _: events.FulfillmentStarted()),
+        (pb.OrderFulfilled, lambda _: events.OrderFulfilled()),
+        (pb.RefundStarted, lambda message: events.RefundStarted(message.reason)),
+        (
+            pb.OrderRefunded,
+            lambda message: events.OrderRefunded(from_money(message.refunded_amount)),
+        ),
+        (
+            pb.ReviewRequested,
+            lambda message: events.ReviewRequested(message.step, message.reason),
+        ),
+        (pb.StepRetried, lambda message: events.StepRetried(message.step, message.attempt)),
+    )
+}
+_TYPES = {kind: type_of(kind) for kind in events.Event.__args__}

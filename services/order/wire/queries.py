@@ -1,0 +1,261 @@
+"""What callers want to read, checked; and the pages they get back.
+
+Pages of orders and sagas are keyed by create time (microseconds) and order id, pages of an audit
+trail by version. One row more than a page is read, to know whether another page follows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
+from tradepost.order.admin.v1 import saga_pb2
+from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.request.pages import (
+    check_page_size,
+    check_page_token,
+    encode_token,
+    refuse_page_token,
+)
+from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.store.micros import to_micros
+from services.order.domain.state import OrderState
+from services.order.store.order_streams import OrderQuery, Trail, TrailQuery
+from services.order.store.order_view import OrderFilter, OrderPage
+from services.order.store.sagas import SagaFilter
+from services.order.wire.values import from_timestamp
+
+MAX_BATCH = 500
+MAX_AGE = timedelta(days=36_500)
+
+# What may differ from one page to the next.
+_NOT_ARGUMENTS = frozenset({"page_size", "page_token", "min_position"})
+
+T = TypeVar("T")
+Key: TypeAlias = tuple[str | int, ...]
+ListRequest: TypeAlias = rpc.ListOrdersRequest | rpc.ListOrderEventsRequest | admin.ListSagasRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrders:
+    """Which orders, and how far the list must have come before it may answer."""
+
+    rows: OrderFilter
+    min_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An order to follow from a version on; until it is final, or only until it is settled."""
+
+    order_id: str
+    after_version: int
+    until_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSummary:
+    """Whose summary, and how far it must have come before it may answer."""
+
+    customer_id: str
+    min_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paged(Generic[T]):
+    """One page; the token is empty on the last one."""
+
+    rows: Sequence[T]
+    next_page_token: str
+
+
+def get_order(request: rpc.GetOrderRequest) -> OrderQuery:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.identifier("order_id", request.order_id, "ord")
+    min_version = as_of_version = None
+    if request.HasField("min_version"):
+        min_version = _version(check, "min_version", request.min_version)
+    if request.HasField("as_of_version"):
+        as_of_version = _version(check, "as_of_version", request.as_of_version)
+        enough = as_of_version >= (min_version or 0)
+        check.that(enough, "as_of_version", "must not be less than min_version")
+    check.done()
+    return OrderQuery(request.order_id, min_version, as_of_version)
+
+
+def batch_get_orders(request: rpc.BatchGetOrdersRequest) -> tuple[str, ...]:
+    """The ids, each once, in the order of the request. Raises InvalidRequestError."""
+    check = Check()
+    number = len(request.order_ids)
+    check.that(1 <= number <= MAX_BATCH, "order_ids", f"must have 1 to {MAX_BATCH} entries")
+    for index, order_id in enumerate(request.order_ids[:MAX_BATCH]):
+        check.identifier(f"order_ids[{index}]", order_id, "ord")
+    check.done()
+    return tuple(dict.fromkeys(request.order_ids))
+
+
+def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.text("customer_id", request.customer_id, max_len=64, required=False)
+    check.enum_filter("states", request.states, order_pb2.OrderState)
+    created_after = check.timestamp(
+        "created_after_time",
+        request.created_after_time,
+        present=request.HasField("created_after_time"),
+    )
+    created_before = check.timestamp(
+        "created_before_time",
+        request.created_before_time,
+        present=request.HasField("created_before_time"),
+    )
+    check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
+    limit, after = check_page_size(check, request.page_size), _time_and_id(check, request)
+    check.done()
+    rows = OrderFilter(
+        limit=limit,
+        customer_id=request.customer_id,
+        states=tuple(sorted({OrderState(int(state)) for state in request.states})),
+        created_after=created_after,
+        created_before=created_before,
+        after=after,
+    )
+    return ListedOrders(rows, request.min_position)
+
+
+def list_order_events(request: rpc.ListOrderEventsRequest) -> TrailQuery:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.identifier("order_id", request.order_id, "ord")
+    size = check_page_size(check, request.page_size)
+    after_version = 0
+    match _key(check, request):
+        case None:
+            pass
+        case (int(version),) if 0 <= version <= MAX_INT64:
+            after_version = version
+        case _:
+            refuse_page_token(check)
+    check.done()
+    return TrailQuery(request.order_id, after_version, size + 1)
+
+
+def watch_order(request: rpc.WatchOrderRequest) -> Watched:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.identifier("order_id", request.order_id, "ord")
+    after_version = _version(check, "after_version", request.after_version)
+    check.done()
+    return Watched(request.order_id, after_version, request.follow)
+
+
+def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> WantedSummary:
+    """Raises InvalidRequestError."""
+    check = Check()
+    check.text("customer_id", request.customer_id, max_len=64)
+    check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
+    check.done()
+    return WantedSummary(request.customer_id, request.min_position)
+
+
+def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
+    """Raises InvalidRequestError."""
+    check = Check()
+    older_than = check.duration(
+        "older_than",
+        request.older_than,
+        present=request.HasField("older_than"),
+        minimum=timedelta(),
+        maximum=MAX_AGE,
+    )
+    check.enum("state", request.state, order_pb2.OrderState)
+    size, after = check_page_size(check, request.page_size), _time_and_id(check, request)
+    check.done()
+    return SagaFilter(
+        limit=size + 1,
+        placed_before=None if older_than is None else now - older_than,
+        state=OrderState(int(request.state)) if request.state else None,
+        needs_review=request.needs_review if request.HasField("needs_review") else None,
+        after=after,
+    )
+
+
+def get_saga(request: admin.GetSagaRequest) -> str:
+    """The order's id. Raises InvalidRequestError."""
+    check = Check()
+    check.identifier("order_id", request.order_id, "ord")
+    check.done()
+    return request.order_id
+
+
+def next_order_page(request: rpc.ListOrdersRequest, page: OrderPage) -> str:
+    """The token of what follows a page; empty on the last one."""
+    if not page.has_more:
+        return ""
+    last = page.rows[-1].order
+    return encode_token(_created(last.create_time, last.order_id), _arguments(request))
+
+
+def trail_page(
+    request: rpc.ListOrderEventsRequest, wanted: TrailQuery, trail: Trail
+) -> Paged[StoredEvent]:
+    """The page, and the token of what follows it."""
+    return _paged(request, trail.events, wanted.limit, lambda stored: (stored.version,))
+
+
+def saga_page(
+    request: admin.ListSagasRequest, wanted: SagaFilter, sagas: Sequence[saga_pb2.Saga]
+) -> Paged[saga_pb2.Saga]:
+    """The page, and the token of what follows it."""
+
+    def key_of(saga: saga_pb2.Saga) -> Key:
+        return _created(saga.create_time, saga.order_id)
+
+    return _paged(request, sagas, wanted.limit, key_of)
+
+
+def _paged(request: Message, rows: Sequence[T], limit: int, key_of: Callable[[T], Key]) -> Paged[T]:
+    """The rows without the one more that was read, and the token where there is one more."""
+    if len(rows) < limit:
+        return Paged(rows, "")
+    kept = rows[: limit - 1]
+    return Paged(kept, encode_token(key_of(kept[-1]), _arguments(request)))
+
+
+def _created(create_time: Timestamp, order_id: str) -> Key:
+    return (to_micros(from_timestamp(create_time)), order_id)
+
+
+def _time_and_id(check: Check, request: ListRequest) -> tuple[int, str] | None:
+    match _key(check, request):
+        case None:
+            return None
+        case (int(micros), str(order_id)) if abs(micros) <= MAX_INT64 and order_id.isascii():
+            return (micros, order_id)
+        case _:
+            refuse_page_token(check)
+            return None
+
+
+def _key(check: Check, request: ListRequest) -> list[str | int] | None:
+    return check_page_token(check, request.page_token, _arguments(request))
+
+
+def _arguments(request: Message) -> bytes:
+    """What selects and orders the rows; a page may have another size than the one before."""
+    arguments = type(request)()
+    arguments.CopyFrom(request)
+    for field in _NOT_ARGUMENTS.intersection(arguments.DESCRIPTOR.fields_by_name):
+        arguments.ClearField(field)
+    return arguments.DESCRIPTOR.full_name.encode() + arguments.SerializeToString(deterministic=True)
+
+
+def _version(check: Check, field: str, version: int) -> int:
+    return check.integer(field, version, minimum=0, maximum=MAX_INT64)

@@ -1,0 +1,107 @@
+"""An order as a message, and every exception as a status."""
+
+from types import MappingProxyType
+from typing import cast
+
+import grpc
+from tradepost.event.v1 import event_pb2
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.feed import wire
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.server.errors import ErrorRule, Errors
+from services.order.domain.commands import Place
+from services.order.domain.errors import (
+    OrderNotCancellableError,
+    OrderNotFoundError,
+    OrderNotFulfillableError,
+    ParticipantUnavailableError,
+    SagaNotFoundError,
+    SagaNotRetryableError,
+    VersionOutOfRangeError,
+    ViewLaggingError,
+)
+from services.order.domain.events import Line, Money, Refusal
+from services.order.domain.state import Order
+from services.order.wire.values import add_lines, to_money, to_refusal, to_timestamp
+
+FEED = "order"
+AGGREGATE_TYPE = "order"
+AGGREGATE_TYPES = MappingProxyType({"ord": AGGREGATE_TYPE})
+
+_RETRY_SOON_S = 0.1
+
+ERRORS: Errors = MappingProxyType(
+    {
+        OrderNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
+        OrderNotCancellableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_CANCELLABLE"
+        ),
+        OrderNotFulfillableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_FULFILLABLE"
+        ),
+        VersionOutOfRangeError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "VERSION_OUT_OF_RANGE"),
+        ViewLaggingError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "VIEW_LAGGING", retry_after_s=_RETRY_SOON_S
+        ),
+        ParticipantUnavailableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
+        ),
+        SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
+        SagaNotRetryableError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
+    }
+)
+
+
+def to_order(order: Order) -> order_pb2.Order:
+    """The whole resource, as every reader sees it."""
+    message = order_pb2.Order(
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        state=cast(order_pb2.OrderState, int(order.state)),
+        coordination=cast(order_pb2.Coordination, int(order.coordination)),
+        reservation_id=order.reservation_id,
+        payment_id=order.payment_id,
+        cause=cast(order_pb2.OrderCause, int(order.cause)),
+        cancel_reason=order.cancel_reason,
+        cancel_requested=order.cancel_requested,
+        needs_review=order.needs_review,
+        deadline_time=to_timestamp(order.deadline),
+        version=order.version,
+        create_time=to_timestamp(order.create_time),
+        update_time=to_timestamp(order.update_time),
+    )
+    add_lines(message.lines, order.lines)
+    if order.total is not None:
+        message.total.CopyFrom(to_money(order.total))
+    if order.refusal is not None:
+        message.refusal.CopyFrom(to_refusal(order.refusal))
+    return message
+
+
+def to_quote(
+    place: Place,
+    *,
+    lines: tuple[Line, ...] = (),
+    total: Money | None = None,
+    refusal: Refusal | None = None,
+) -> order_pb2.Order:
+    """The order that would be placed: RESERVING with its prices, or REJECTED with its refusal."""
+    accepted = refusal is None
+    message = order_pb2.Order(
+        customer_id=place.customer_id,
+        state=order_pb2.ORDER_STATE_RESERVING if accepted else order_pb2.ORDER_STATE_REJECTED,
+        coordination=cast(order_pb2.Coordination, int(place.coordination)),
+        cause=order_pb2.ORDER_CAUSE_UNSPECIFIED if accepted else order_pb2.ORDER_CAUSE_REFUSED,
+    )
+    add_lines(message.lines, lines or place.lines)
+    if total is not None:
+        message.total.CopyFrom(to_money(total))
+    if refusal is not None:
+        message.refusal.CopyFrom(to_refusal(refusal))
+    return message
+
+
+def to_event(stored: StoredEvent, epoch: str) -> event_pb2.Event:
+    """An entry of the audit trail, as the event feed would tell it."""
+    return wire.to_event(stored, feed=FEED, epoch=epoch, aggregate_type=AGGREGATE_TYPE)

@@ -1,0 +1,124 @@
+"""What the RPCs do: write the intent, then wait for whoever drives it, and answer what is known."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from discovery.clock import Clock
+from services.chassis.log.tailer import Follower, Tailer
+from services.chassis.server.layers import admission
+from services.chassis.store.database import Database
+from services.chassis.work.driver import Driver
+from services.chassis.work.latest_states import Notices
+from services.payment.domain import commands
+from services.payment.domain.state import UNDECIDED, Payment, RefundState
+from services.payment.store.payments import Outcome, PaymentStore, load
+from services.payment.wire.requests import Intention
+
+# Where the caller named no deadline.
+DEFAULT_PATIENCE_S = 10.0
+# What is left of the caller's deadline for the answer to travel.
+ANSWER_S = 0.2
+ANSWER_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The payment as it stands; `replayed` where the request had been carried out before."""
+
+    payment: Payment
+    replayed: bool
+
+
+def patience_s(time_remaining_s: float | None) -> float:
+    """How long to wait: until min(200 ms, 10 %) before the caller's deadline, in seconds."""
+    if time_remaining_s is None:
+        return DEFAULT_PATIENCE_S
+    return max(0.0, time_remaining_s - min(ANSWER_S, ANSWER_SHARE * time_remaining_s))
+
+
+class Payments:
+    """Carries out requests; all methods are for the event loop of `database`."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: PaymentStore,
+        tailer: Tailer,
+        driver: Driver,
+        notices: Notices[Payment],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._tailer = tailer
+        self._driver = driver
+        self._notices = notices
+        self._clock = clock
+
+    async def carry_out(
+        self, intention: Intention[commands.Request], *, time_remaining_s: float | None
+    ) -> Answer:
+        """Write the intent and wait until it is no longer pending, or shortly before the deadline.
+
+        The wish outlives the call: whoever gives up waiting, the driver doesn't. Raises what
+        `PaymentStore.carry_out` raises.
+        """
+        until_s = self._clock.monotonic() + patience_s(time_remaining_s)
+        with self._following(intention.command.payment_id) as follower:
+            carry_out = partial(self._store.carry_out, leased=not self._driver.draining)
+            outcome = await self._database.write(carry_out, intention, then=self.begin)
+            payment = outcome.payment
+            if payment.payment_id == follower.stream:
+                payment = await self._settled(payment, intention.command, follower, until_s)
+                return Answer(payment, outcome.replayed)
+        # The request names a payment by something else than its id, and we know the id only now.
+        with self._following(payment.payment_id) as follower:
+            payment = await self._database.read(load, payment.payment_id)
+            payment = await self._settled(payment, intention.command, follower, until_s)
+            return Answer(payment, outcome.replayed)
+
+    def begin(self, outcome: Outcome) -> None:
+        """Have the work of a committed write driven, and tell whoever waits for it."""
+        self._notices.tell(outcome.payment.payment_id, outcome.payment)
+        if outcome.claim is not None:
+            self._driver.start(outcome.claim)
+
+    @contextmanager
+    def _following(self, payment_id: str) -> Iterator[Follower]:
+        with self._notices.awaiting(payment_id), self._tailer.follow(payment_id) as follower:
+            yield follower
+
+    async def _settled(
+        self, payment: Payment, command: commands.Request, follower: Follower, until_s: float
+    ) -> Payment:
+        is_pending = _pending(command)
+        while is_pending(payment) and (left_s := until_s - self._clock.monotonic()) > 0:
+            with admission.waiting():
+                change = await follower.wait(after_version=payment.version, timeout_s=left_s)
+            if change is None:
+                break
+            payment = await self._newest(payment.payment_id, change.version)
+        return payment
+
+    async def _newest(self, payment_id: str, version: int) -> Payment:
+        known = self._notices.newest(payment_id, version=version)
+        if known is not None:
+            return known
+        return await self._database.read(load, payment_id)
+
+
+def _pending(command: commands.Request) -> Callable[[Payment], bool]:
+    """Whether the outcome that the caller waits for is still unknown."""
+    match command:
+        case commands.Refund(request_id=request_id):
+            return lambda payment: _is_refund_pending(payment, request_id)
+        case _:
+            return lambda payment: payment.state in UNDECIDED
+
+
+def _is_refund_pending(payment: Payment, request_id: str) -> bool:
+    refund = payment.refund(request_id)
+    return refund is not None and refund.state is RefundState.PENDING

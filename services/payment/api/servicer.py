@@ -1,0 +1,91 @@
+"""The RPCs: request in, use case, response out."""
+
+from tradepost.payment.v1 import payment_service_pb2 as pb
+from tradepost.payment.v1 import payment_service_pb2_grpc
+
+from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.layers.layer import Context
+from services.chassis.store.database import Database
+from services.payment.api.asking import Answer, Payments
+from services.payment.store import listing
+from services.payment.store.payments import load
+from services.payment.wire import replies, requests
+
+
+class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
+    """Serves tradepost.payment.v1.PaymentService."""
+
+    def __init__(self, *, payments: Payments, database: Database, ids: IdFactory) -> None:
+        self._payments = payments
+        self._database = database
+        self._new_id = ids.new
+
+    async def AuthorizePayment(
+        self, request: pb.AuthorizePaymentRequest, context: Context
+    ) -> pb.AuthorizePaymentResponse:
+        """Set money aside."""
+        answer = await self._carry_out(requests.to_authorize(request, self._new_id), context)
+        return pb.AuthorizePaymentResponse(payment=replies.to_payment(answer.payment))
+
+    async def CapturePayment(
+        self, request: pb.CapturePaymentRequest, context: Context
+    ) -> pb.CapturePaymentResponse:
+        """Take the whole authorized amount."""
+        intention = requests.to_capture(request)
+        answer = await self._carry_out(intention, context)
+        return replies.to_capture_response(answer.payment, intention.request_id)
+
+    async def VoidPayment(
+        self, request: pb.VoidPaymentRequest, context: Context
+    ) -> pb.VoidPaymentResponse:
+        """Let the money go."""
+        answer = await self._carry_out(requests.to_void(request, self._new_id), context)
+        return pb.VoidPaymentResponse(payment=replies.to_payment(answer.payment))
+
+    async def RefundPayment(
+        self, request: pb.RefundPaymentRequest, context: Context
+    ) -> pb.RefundPaymentResponse:
+        """Give money back."""
+        intention = requests.to_refund(request, self._new_id)
+        answer = await self._carry_out(intention, context)
+        return replies.to_refund_response(answer.payment, intention.request_id)
+
+    async def GetPayment(
+        self,
+        request: pb.GetPaymentRequest,
+        context: Context,
+    ) -> pb.GetPaymentResponse:
+        """Read one payment."""
+        payment = await self._database.read(load, requests.to_payment_id(request))
+        return pb.GetPaymentResponse(payment=replies.to_payment(payment))
+
+    async def ListPayments(
+        self,
+        request: pb.ListPaymentsRequest,
+        context: Context,
+    ) -> pb.ListPaymentsResponse:
+        """List payments, the oldest first."""
+        selection = requests.to_payment_list(request)
+        found = await self._database.read(listing.list_payments, *selection)
+        return replies.to_payment_page(found.items, found.next_page_token)
+
+    async def ListLedgerEntries(
+        self,
+        request: pb.ListLedgerEntriesRequest,
+        context: Context,
+    ) -> pb.ListLedgerEntriesResponse:
+        """List the ledger in the order in which it was written."""
+        selection = requests.to_entry_list(request)
+        found = await self._database.read(listing.list_entries, *selection)
+        return replies.to_entry_page(found.items, found.next_page_token)
+
+    async def _carry_out(
+        self, intention: requests.Intention[requests.C_co], context: Context
+    ) -> Answer:
+        answer = await self._payments.carry_out(
+            intention, time_remaining_s=context.time_remaining()
+        )
+        if answer.replayed:
+            context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+        return answer

@@ -1,0 +1,1 @@
+"""Payment's part in a choreographed checkout."""

@@ -1,0 +1,114 @@
+"""What payment does of its own accord in a choreographed checkout: authorize, then capture.
+
+It does what the RPCs do, under the ids that the order service would call them with, so that a
+step has one effect, whoever takes it and however often its event comes. An event only writes the
+intent: the processor is the driver's business, after the COMMIT.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection
+from tradepost.event.v1.event_pb2 import Event
+from tradepost.inventory.v1.inventory_event_pb2 import (
+    RESERVATION_ORIGIN_CHOREOGRAPHED,
+    CheckoutHistory,
+    ReservationHeld,
+)
+from tradepost.order.v1.order_event_pb2 import CaptureRequested
+from tradepost.order.v1.order_pb2 import COORDINATION_CHOREOGRAPHED
+from tradepost.payment.v1 import payment_service_pb2 as rpc
+
+from services.chassis.consumer.inbox import AfterCommit
+from services.chassis.saga.model import step_id
+from services.payment.domain import commands
+from services.payment.domain.state import Origin
+from services.payment.store.payments import Outcome, PaymentStore
+from services.payment.wire import requests
+from services.payment.wire.requests import Intention, NewId
+
+# The names of the consumers: another would begin anew.
+RESERVATION_CONSUMER = "payment-checkout-of-reservations"
+ORDER_CONSUMER = "payment-checkout-of-orders"
+RESERVATION_TYPES = (ReservationHeld.DESCRIPTOR.full_name,)
+ORDER_TYPES = (CaptureRequested.DESCRIPTOR.full_name,)
+
+# The order service's names of our steps, which its step ids are made of.
+AUTHORIZE = "authorize"
+CAPTURE = "capture"
+# Only a refund is ever attempted anew.
+_ATTEMPT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Writes intents, and has them driven after the COMMIT: not by us while we drain."""
+
+    store: PaymentStore
+    is_draining: Callable[[], bool]
+    begin: Callable[[Outcome], None]
+
+    def carry_out(
+        self, connection: Connection, intention: Intention[commands.Request]
+    ) -> AfterCommit:
+        """Raises what `PaymentStore.carry_out` raises."""
+        leased = not self.is_draining()
+        return partial(self.begin, self.store.carry_out(connection, intention, leased=leased))
+
+
+class Authorizing:
+    """Sets the money aside for orders whose stock is held."""
+
+    def __init__(self, work: Work, new_id: NewId) -> None:
+        self._work = work
+        self._new_id = new_id
+
+    def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
+        """A void that came first, and a deadline that is over, are answers, too.
+
+        Raises PaymentAlreadyExistsError and InvalidRequestError for what no order asks, and
+        DecodeError.
+        """
+        held = ReservationHeld.FromString(event.payload.value)
+        if held.origin != RESERVATION_ORIGIN_CHOREOGRAPHED:
+            return None
+        request = rpc.AuthorizePaymentRequest(
+            request_id=step_id(held.order_id, AUTHORIZE, _ATTEMPT),
+            order_id=held.order_id,
+            customer_id=held.customer_id,
+            amount=held.total,
+            payment_method=held.payment_method,
+            expire_after=held.authorization_ttl,
+            order_deadline_time=held.order_deadline_time,
+        )
+        intention = requests.to_authorize(request, self._new_id)
+        command = replace(
+            intention.command,
+            origin=Origin.CHOREOGRAPHED,
+            history=CheckoutHistory(held=held).SerializeToString(),
+        )
+        return self._work.carry_out(connection, replace(intention, command=command))
+
+
+class Capturing:
+    """Takes the money of orders that have passed the pivot."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
+        """Raises PaymentNotFoundError and PaymentStateConflictError for what no order asks.
+
+        And DecodeError.
+        """
+        requested = CaptureRequested.FromString(event.payload.value)
+        if requested.coordination != COORDINATION_CHOREOGRAPHED:
+            return None
+        request = rpc.CapturePaymentRequest(
+            request_id=step_id(event.aggregate_id, CAPTURE, _ATTEMPT),
+            payment_id=requested.payment_id,
+        )
+        intention = requests.to_capture(request)
+        command = replace(intention.command, origin=Origin.CHOREOGRAPHED)
+        return self._work.carry_out(connection, replace(intention, command=command))

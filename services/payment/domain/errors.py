@@ -1,0 +1,85 @@
+"""Why a payment says no with an error: nothing was written, nothing is remembered.
+
+    fix the request        CurrencyMismatchError, AmountExceedsRefundableError,
+                           PaymentNotFoundError
+    read the payment first PaymentStateConflictError, PaymentAlreadyExistsError
+    a bug, ours or theirs  UnexpectedEvidenceError
+
+Refusals to be remembered are no errors: see `Refusal`.
+"""
+
+from typing import NamedTuple
+
+from services.payment.domain.state import Money, Payment
+
+
+class Precondition(NamedTuple):
+    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
+
+    type: str
+    subject: str
+    description: str
+
+
+class PaymentNotFoundError(Exception):
+    """There is no such payment."""
+
+    def __init__(self, **named: str) -> None:
+        wanted = ", ".join(f"{name} {value}" for name, value in named.items())
+        super().__init__(f"there is no payment with {wanted}")
+        self.facts = named
+
+
+class PaymentStateConflictError(Exception):
+    """The payment's state does not allow what was asked."""
+
+    def __init__(self, payment: Payment, *, asked: str) -> None:
+        message = f"{payment.payment_id} is {payment.state}: {asked} is not possible"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("STATE", payment.payment_id, message),)
+        self.facts = {"payment_id": payment.payment_id, "state": str(payment.state)}
+
+
+class PaymentAlreadyExistsError(Exception):
+    """The order has a live payment."""
+
+    def __init__(self, *, order_id: str, payment_id: str) -> None:
+        super().__init__(f"{order_id} has a live payment, {payment_id}")
+        self.facts = {"order_id": order_id, "payment_id": payment_id}
+
+
+class AmountExceedsRefundableError(Exception):
+    """Less is left to refund; both amounts in minor units."""
+
+    def __init__(self, payment: Payment, *, requested_minor: int | None) -> None:
+        left = payment.refundable_minor
+        requested = "everything" if requested_minor is None else str(requested_minor)
+        message = f"{requested} of {payment.payment_id} was to go back, {left} is left"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("AMOUNT", payment.payment_id, message),)
+        self.facts = {
+            "payment_id": payment.payment_id,
+            "requested": str(left if requested_minor is None else requested_minor),
+            "refundable": str(left),
+        }
+
+
+class CurrencyMismatchError(Exception):
+    """The amount is of another currency than the payment."""
+
+    def __init__(self, payment: Payment, requested: Money) -> None:
+        ours = payment.amount.currency_code
+        super().__init__(f"{payment.payment_id} is in {ours}, not in {requested.currency_code}")
+        self.facts = {
+            "payment_id": payment.payment_id,
+            "payment_currency": ours,
+            "requested_currency": requested.currency_code,
+        }
+
+
+class UnexpectedEvidenceError(Exception):
+    """The processor's answer contradicts what is known: nothing is written, somebody must look."""
+
+    def __init__(self, payment: Payment, evidence: object) -> None:
+        super().__init__(f"{payment.payment_id} is {payment.state} and got {evidence}")
+        self.facts = {"payment_id": payment.payment_id, "state": str(payment.state)}

@@ -1,0 +1,1 @@
+"""The port to the party that moves money, and what drives it."""

@@ -1,0 +1,1 @@
+"""A processor of our own, for development and tests."""

@@ -1,0 +1,195 @@
+"""The book of the simulated processor: append-only entries in a file of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    select,
+    text,
+)
+
+from services.chassis.store.micros import from_micros, to_micros
+from services.chassis.store.prepared import Prepared
+from services.payment.domain.state import Money
+
+_METADATA = MetaData()
+
+_ENTRY = Table(
+    "processor_entry",
+    _METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("method", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("authorization_reference", String, nullable=False),
+    Column("order_id", String, nullable=False),
+    Column("payment_method", String, nullable=False),
+    Column("currency_code", String, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("code", String, nullable=False),
+    Column("expire_time", BigInteger, nullable=False),
+    Column("occur_time", BigInteger, nullable=False),
+    UniqueConstraint("method", "key", name="processor_entry_one_effect"),
+    Index("processor_entry_by_reference", "authorization_reference", "sequence"),
+)
+_CALL = Table(
+    "processor_call",
+    _METADATA,
+    Column("method", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("calls", Integer, nullable=False),
+)
+
+_FIND = Prepared(
+    select(_ENTRY).where(
+        _ENTRY.c.method == bindparam("of_method"), _ENTRY.c.key == bindparam("of_key")
+    )
+)
+_HISTORY = Prepared(
+    select(_ENTRY)
+    .where(_ENTRY.c.authorization_reference == bindparam("of_reference"))
+    .order_by(_ENTRY.c.sequence)
+)
+_LIST = Prepared(
+    select(_ENTRY)
+    .where(_ENTRY.c.sequence > bindparam("after_sequence"), _ENTRY.c.kind != "FENCED")
+    .order_by(_ENTRY.c.sequence)
+    .limit(bindparam("row_limit"))
+)
+_WRITE = Prepared(
+    insert(_ENTRY)
+    .inline()
+    .values({column.name: bindparam(column.name) for column in _ENTRY.c if not column.primary_key})
+)
+_COUNT = Prepared(
+    text(
+        "INSERT INTO processor_call (method, key, calls) VALUES (:method, :key, 1)"
+        " ON CONFLICT (method, key) DO UPDATE SET calls = calls + 1 RETURNING calls"
+    )
+)
+
+
+class Kind(StrEnum):
+    """What was done. FENCED moved no money: it keeps a late authorize out, and is not listed."""
+
+    AUTHORIZED = "AUTHORIZED"
+    DECLINED = "DECLINED"
+    FENCED = "FENCED"
+    CAPTURED = "CAPTURED"
+    CAPTURE_REFUSED = "CAPTURE_REFUSED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+    REFUNDED = "REFUNDED"
+    REFUND_REFUSED = "REFUND_REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class BookEntry:
+    """One line of the book; `sequence` counts from 1 and is 0 before it is read back.
+
+    `code` says why money was not moved; `expire_time` is until when it stays set aside.
+    """
+
+    method: str
+    key: str
+    kind: Kind
+    authorization_reference: str
+    order_id: str
+    payment_method: str
+    amount: Money
+    occur_time: datetime
+    expire_time: datetime
+    code: str = ""
+    sequence: int = field(default=0, compare=False)
+
+
+def create_tables(connection: Connection) -> None:
+    """Create what is missing; a write, so that instances that start at once don't collide."""
+    _METADATA.create_all(connection)
+
+
+def find(connection: Connection, method: str, key: str) -> BookEntry | None:
+    """What the first call of `method` with `key` did; None where there was none."""
+    row = _FIND.first(connection, of_method=method, of_key=key)
+    return None if row is None else _entry(row)
+
+
+def history(connection: Connection, authorization_reference: str) -> tuple[BookEntry, ...]:
+    """Everything that became of one authorization, in order."""
+    rows = _HISTORY.all(connection, of_reference=authorization_reference)
+    return tuple(_entry(row) for row in rows)
+
+
+def write(connection: Connection, entry: BookEntry) -> BookEntry:
+    """Append an entry, and answer it."""
+    _WRITE.change(
+        connection,
+        method=entry.method,
+        key=entry.key,
+        kind=entry.kind.value,
+        authorization_reference=entry.authorization_reference,
+        order_id=entry.order_id,
+        payment_method=entry.payment_method,
+        currency_code=entry.amount.currency_code,
+        amount_minor=entry.amount.minor_units,
+        code=entry.code,
+        expire_time=to_micros(entry.expire_time),
+        occur_time=to_micros(entry.occur_time),
+    )
+    return entry
+
+
+def count_call(connection: Connection, method: str, key: str) -> int:
+    """How often `method` was called with `key`, this time included."""
+    (calls,) = _COUNT.first(connection, method=method, key=key)
+    return int(calls)
+
+
+def list_entries(connection: Connection, after_sequence: int, limit: int) -> tuple[BookEntry, ...]:
+    """At most `limit` entries behind `after_sequence`, in the order in which they happened."""
+    rows = _LIST.all(connection, after_sequence=after_sequence, row_limit=limit)
+    return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: Sequence[Any]) -> BookEntry:
+    (
+        sequence,
+        method,
+        key,
+        kind,
+        authorization_reference,
+        order_id,
+        payment_method,
+        currency_code,
+        amount_minor,
+        code,
+        expire_micros,
+        occur_micros,
+    ) = row
+    return BookEntry(
+        method=method,
+        key=key,
+        kind=Kind(kind),
+        authorization_reference=authorization_reference,
+        order_id=order_id,
+        payment_method=payment_method,
+        amount=Money(currency_code, amount_minor),
+        occur_time=from_micros(occur_micros),
+        expire_time=from_micros(expire_micros),
+        code=code,
+        sequence=sequence,
+    )

@@ -1,0 +1,124 @@
+"""An outside party of our own: a `Processor` with a book of its own, scripted by payment method.
+
+    pm_visa, pm_mastercard    approves
+    pm_insufficient_funds     declines: INSUFFICIENT_FUNDS
+    pm_expired_card           declines: EXPIRED_CARD
+    pm_lost_card              declines: LOST_OR_STOLEN
+    pm_fraud                  declines: SUSPECTED_FRAUD
+    pm_do_not_honor           declines: DO_NOT_HONOR
+    pm_slow                   approves, 1.5 s after each time it is asked
+    pm_unavailable_before     the first 2 calls of each key fail before their effect
+    pm_unavailable_after      the first call of each key fails after its effect is committed
+    pm_expiring               approves; the authorization runs out after 1 s
+    pm_capture_declined       approves; a capture is certainly refused: capture_declined
+    pm_refund_declined        approves; a refund is refused for good: refund_declined
+    anything else             declines: UNKNOWN_METHOD
+
+An authorization that ran out by this processor's clock answers EXPIRED to capture and void. A
+void of an authorize that was never seen is kept as a fence: the late authorize answers Voided.
+
+The book is a SQLite file that instances share; every answer is committed (synchronous=FULL)
+before it is given. A key has one effect per method, and a repetition gets the answer of the
+first. How often a key was called is in the file too, so that instances agree on the script.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TypeVarTuple
+
+from sqlalchemy import Connection
+
+from discovery.clock import Clock
+from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.payment.domain.commands import Evidence
+from services.payment.domain.state import NO_MONEY, Money
+from services.payment.processor.port import ProcessorUnavailableError
+from services.payment.processor.simulated.book import BookEntry, create_tables, list_entries
+from services.payment.processor.simulated.rules import (
+    SLOW,
+    Ask,
+    Reply,
+    authorize,
+    capture,
+    refund,
+    void,
+)
+
+SLOW_S = 1.5
+
+Ts = TypeVarTuple("Ts")
+
+
+class SimulatedProcessor:
+    """Implements `Processor`; make it with `open_simulated_processor`."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def authorize(
+        self,
+        *,
+        key: str,
+        order_id: str,
+        amount: Money,
+        payment_method: str,
+        expire_after: timedelta,
+    ) -> Evidence:
+        """Set money aside, or decline, as `payment_method` is scripted."""
+        if payment_method == SLOW:
+            await self._clock.sleep(SLOW_S)
+        ask = Ask(key, amount, self._clock.now())
+        return await self._call(authorize, ask, order_id, payment_method, expire_after)
+
+    async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
+        """Take what is set aside."""
+        ask = Ask(key, amount, self._clock.now())
+        return await self._call(capture, ask, authorization_reference)
+
+    async def void(
+        self,
+        *,
+        key: str,
+        authorize_key: str,
+        authorization_reference: str,
+    ) -> Evidence:
+        """Let go what is set aside, or fence the authorize that was never seen."""
+        ask = Ask(key, NO_MONEY, self._clock.now())
+        return await self._call(void, ask, authorize_key)
+
+    async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
+        """Give back what was captured."""
+        ask = Ask(key, amount, self._clock.now())
+        return await self._call(refund, ask, authorization_reference)
+
+    async def entries(self, after_sequence: int, limit: int) -> tuple[BookEntry, ...]:
+        """At most `limit` entries of the book behind `after_sequence`."""
+        return await self._database.read(list_entries, after_sequence, limit)
+
+    async def _call(self, function: Callable[[Connection, *Ts], Reply], *args: *Ts) -> Evidence:
+        """Commit the effect, then answer; unless the script says that the answer is lost."""
+        try:
+            reply = await self._database.write(function, *args)
+        except (StoreUnavailableError, StoreOverloadedError) as error:
+            raise ProcessorUnavailableError(str(error)) from error
+        if reply.evidence is None:
+            raise ProcessorUnavailableError("scripted to be unavailable")
+        return reply.evidence
+
+
+@asynccontextmanager
+async def open_simulated_processor(
+    url: str, *, clock: Clock, owner: str
+) -> AsyncIterator[SimulatedProcessor]:
+    """Open the book at `url` (sqlite:////path/file.db), and close it when the block ends.
+
+    `owner` names the process in thread names. Raises DatabaseSettingsError.
+    """
+    database = await Database.open(url, clock=clock, owner=f"{owner}-processor", readers=1)
+    try:
+        await database.write(create_tables)
+        yield SimulatedProcessor(database=database, clock=clock)
+    finally:
+        await database.close()

@@ -1,0 +1,254 @@
+"""What the simulated processor does with a call: one write function for each method.
+
+A call first looks for the entry of its key: where there is one, its answer is the answer. Where
+the authorization is over already, the entry that ended it answers.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from sqlalchemy import Connection
+
+from services.payment.domain.commands import (
+    Authorized,
+    Captured,
+    Declined,
+    Evidence,
+    Expired,
+    NotCaptured,
+    Refunded,
+    RefundRefused,
+    Voided,
+)
+from services.payment.domain.state import NO_MONEY, DeclineCode, Money
+from services.payment.processor.port import ProcessorContradictionError
+from services.payment.processor.simulated import book
+from services.payment.processor.simulated.book import BookEntry, Kind
+
+SLOW = "pm_slow"
+UNAVAILABLE_BEFORE = "pm_unavailable_before"
+UNAVAILABLE_AFTER = "pm_unavailable_after"
+EXPIRING = "pm_expiring"
+CAPTURE_DECLINED = "pm_capture_declined"
+REFUND_DECLINED = "pm_refund_declined"
+APPROVED = frozenset(
+    {
+        "pm_visa",
+        "pm_mastercard",
+        SLOW,
+        UNAVAILABLE_BEFORE,
+        UNAVAILABLE_AFTER,
+        EXPIRING,
+        CAPTURE_DECLINED,
+        REFUND_DECLINED,
+    }
+)
+DECLINED = MappingProxyType(
+    {
+        "pm_insufficient_funds": DeclineCode.INSUFFICIENT_FUNDS,
+        "pm_expired_card": DeclineCode.EXPIRED_CARD,
+        "pm_lost_card": DeclineCode.LOST_OR_STOLEN,
+        "pm_fraud": DeclineCode.SUSPECTED_FRAUD,
+        "pm_do_not_honor": DeclineCode.DO_NOT_HONOR,
+    }
+)
+FAILURES_BEFORE = 2
+FAILURES_AFTER = 1
+EXPIRING_AFTER = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A call: its key, how much it is about, and when it came."""
+
+    key: str
+    amount: Money
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was committed: the answer, None where the script has it lost or never made."""
+
+    evidence: Evidence | None
+
+
+def authorize(
+    connection: Connection,
+    ask: Ask,
+    order_id: str,
+    payment_method: str,
+    expire_after: timedelta,
+) -> Reply:
+    """Set money aside, or decline; Voided where the key was fenced."""
+    fails, is_lost = _script(connection, "authorize", ask, payment_method)
+    if fails:
+        return Reply(None)
+    entry = book.find(connection, "authorize", ask.key)
+    if entry is None:
+        lifetime = EXPIRING_AFTER if payment_method == EXPIRING else expire_after
+        approves = payment_method in APPROVED
+        entry = book.write(
+            connection,
+            BookEntry(
+                method="authorize",
+                key=ask.key,
+                kind=Kind.AUTHORIZED if approves else Kind.DECLINED,
+                authorization_reference=f"sim_{ask.key}",
+                order_id=order_id,
+                payment_method=payment_method,
+                amount=ask.amount,
+                occur_time=ask.now,
+                expire_time=ask.now + lifetime,
+                code="" if approves else _decline_code(payment_method).value,
+            ),
+        )
+    return Reply(None if is_lost else _evidence(entry))
+
+
+def capture(connection: Connection, ask: Ask, authorization_reference: str) -> Reply:
+    """Take what is set aside."""
+    history = _history(connection, authorization_reference, ask.amount)
+    fails, is_lost = _script(connection, "capture", ask, history[0].payment_method)
+    if fails:
+        return Reply(None)
+    entry = _answered("capture", ask, history) or _ended(history)
+    if entry is None or (entry.kind is Kind.CAPTURED and entry.key != ask.key):
+        entry = book.write(connection, _capture(ask, history))
+    return Reply(None if is_lost else _evidence(entry))
+
+
+def void(connection: Connection, ask: Ask, authorize_key: str) -> Reply:
+    """Let go what is set aside, or fence the authorize that was never seen."""
+    authorized = book.find(connection, "authorize", authorize_key)
+    if authorized is None:
+        book.write(connection, _fence(ask, authorize_key))
+        return Reply(Voided())
+    if authorized.kind is not Kind.AUTHORIZED:
+        return Reply(Voided())
+    fails, is_lost = _script(connection, "void", ask, authorized.payment_method)
+    if fails:
+        return Reply(None)
+    history = book.history(connection, authorized.authorization_reference)
+    entry = _answered("void", ask, history) or _ended(history)
+    if entry is None:
+        kind = Kind.EXPIRED if ask.now >= authorized.expire_time else Kind.VOIDED
+        entry = book.write(connection, _next(authorized, "void", ask, kind))
+    if entry.kind is Kind.CAPTURED:
+        raise ProcessorContradictionError(f"{authorized.authorization_reference} was captured")
+    return Reply(None if is_lost else _evidence(entry))
+
+
+def refund(connection: Connection, ask: Ask, authorization_reference: str) -> Reply:
+    """Give back what was captured, or a part of it."""
+    history = _history(connection, authorization_reference, None)
+    fails, is_lost = _script(connection, "refund", ask, history[0].payment_method)
+    if fails:
+        return Reply(None)
+    entry = _answered("refund", ask, history)
+    if entry is None:
+        entry = book.write(connection, _refund(ask, history))
+    return Reply(None if is_lost else _evidence(entry))
+
+
+def _decline_code(payment_method: str) -> DeclineCode:
+    return DECLINED.get(payment_method, DeclineCode.UNKNOWN_METHOD)
+
+
+def _script(
+    connection: Connection, method: str, ask: Ask, payment_method: str
+) -> tuple[bool, bool]:
+    """Whether this call fails before its effect, and whether its answer is lost."""
+    if payment_method not in (UNAVAILABLE_BEFORE, UNAVAILABLE_AFTER):
+        return False, False
+    calls = book.count_call(connection, method, ask.key)
+    return (
+        payment_method == UNAVAILABLE_BEFORE and calls <= FAILURES_BEFORE,
+        payment_method == UNAVAILABLE_AFTER and calls <= FAILURES_AFTER,
+    )
+
+
+def _history(
+    connection: Connection, authorization_reference: str, amount: Money | None
+) -> tuple[BookEntry, ...]:
+    """The entries of an authorization that exists and is about that much."""
+    history = book.history(connection, authorization_reference)
+    if not history or history[0].kind is not Kind.AUTHORIZED:
+        raise ProcessorContradictionError(f"{authorization_reference} is not known")
+    if amount not in (None, history[0].amount):
+        raise ProcessorContradictionError(f"{authorization_reference} is about another amount")
+    return history
+
+
+def _answered(method: str, ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry | None:
+    own = (entry for entry in history if entry.method == method and entry.key == ask.key)
+    return next(own, None)
+
+
+def _ended(history: tuple[BookEntry, ...]) -> BookEntry | None:
+    """The entry after which nothing is set aside any more."""
+    over = {Kind.CAPTURED, Kind.VOIDED, Kind.EXPIRED}
+    return next((entry for entry in history if entry.kind in over), None)
+
+
+def _capture(ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry:
+    authorized = history[0]
+    if _ended(history) is not None:
+        return _next(authorized, "capture", ask, Kind.CAPTURE_REFUSED, code="already_captured")
+    if ask.now >= authorized.expire_time:
+        return _next(authorized, "capture", ask, Kind.EXPIRED)
+    if authorized.payment_method == CAPTURE_DECLINED:
+        return _next(authorized, "capture", ask, Kind.CAPTURE_REFUSED, code="capture_declined")
+    return _next(authorized, "capture", ask, Kind.CAPTURED)
+
+
+def _refund(ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry:
+    refunded = sum(each.amount.minor_units for each in history if each.kind is Kind.REFUNDED)
+    captured = any(each.kind is Kind.CAPTURED for each in history)
+    authorized = history[0]
+    code = ""
+    if authorized.payment_method == REFUND_DECLINED:
+        code = "refund_declined"
+    elif not captured or refunded + ask.amount.minor_units > authorized.amount.minor_units:
+        code = "exceeds_captured"
+    kind = Kind.REFUND_REFUSED if code else Kind.REFUNDED
+    return replace(_next(authorized, "refund", ask, kind, code=code), amount=ask.amount)
+
+
+def _next(authorized: BookEntry, method: str, ask: Ask, kind: Kind, *, code: str = "") -> BookEntry:
+    return replace(authorized, method=method, key=ask.key, kind=kind, code=code, occur_time=ask.now)
+
+
+def _fence(ask: Ask, authorize_key: str) -> BookEntry:
+    return BookEntry(
+        method="authorize",
+        key=authorize_key,
+        kind=Kind.FENCED,
+        authorization_reference="",
+        order_id="",
+        payment_method="",
+        amount=NO_MONEY,
+        occur_time=ask.now,
+        expire_time=ask.now,
+    )
+
+
+def _evidence(entry: BookEntry) -> Evidence:
+    match entry.kind:
+        case Kind.AUTHORIZED:
+            return Authorized(entry.authorization_reference, entry.expire_time)
+        case Kind.DECLINED:
+            return Declined(DeclineCode(entry.code))
+        case Kind.FENCED | Kind.VOIDED:
+            return Voided()
+        case Kind.CAPTURED:
+            return Captured()
+        case Kind.CAPTURE_REFUSED:
+            return NotCaptured(entry.code)
+        case Kind.EXPIRED:
+            return Expired()
+        case Kind.REFUNDED:
+            return Refunded(entry.key)
+        case Kind.REFUND_REFUSED:
+            return RefundRefused(entry.key, entry.code)

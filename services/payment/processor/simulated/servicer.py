@@ -1,0 +1,57 @@
+"""The simulated processor's book over gRPC; served only where the settings ask for it."""
+
+from tradepost.payment.testing.v1 import simulated_processor_pb2 as book_pb
+from tradepost.payment.testing.v1 import simulated_processor_service_pb2 as pb
+from tradepost.payment.testing.v1 import simulated_processor_service_pb2_grpc
+
+from services.chassis.request import pages
+from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.server.layers.layer import Context
+from services.payment.processor.simulated.book import BookEntry, Kind
+from services.payment.processor.simulated.processor import SimulatedProcessor
+from services.payment.wire.replies import enum_numbers, to_money, to_timestamp
+
+_KINDS = enum_numbers(
+    Kind, book_pb.ProcessorEntryKind, "PROCESSOR_ENTRY_KIND", leave_out={Kind.FENCED}
+)
+
+
+class SimulatedProcessorServicer(
+    simulated_processor_service_pb2_grpc.SimulatedProcessorServiceServicer
+):
+    """Serves tradepost.payment.testing.v1.SimulatedProcessorService."""
+
+    def __init__(self, processor: SimulatedProcessor) -> None:
+        self._processor = processor
+
+    async def ListProcessorEntries(
+        self,
+        request: pb.ListProcessorEntriesRequest,
+        context: Context,
+    ) -> pb.ListProcessorEntriesResponse:
+        """List what the processor did in the order in which it did it."""
+        after_sequence, size = _selection(request)
+        entries = await self._processor.entries(after_sequence, size + 1)
+        return pb.ListProcessorEntriesResponse(
+            entries=[_to_entry(each) for each in entries[:size]], more=len(entries) > size
+        )
+
+
+def _selection(request: pb.ListProcessorEntriesRequest) -> tuple[int, int]:
+    check = Check()
+    after = check.integer("after_sequence", request.after_sequence, minimum=0, maximum=MAX_INT64)
+    size = pages.check_page_size(check, request.page_size)
+    check.done()
+    return after, size
+
+
+def _to_entry(entry: BookEntry) -> book_pb.ProcessorEntry:
+    return book_pb.ProcessorEntry(
+        sequence=entry.sequence,
+        kind=_KINDS[entry.kind],
+        key=entry.key,
+        authorization_reference=entry.authorization_reference,
+        order_id=entry.order_id,
+        amount=to_money(entry.amount),
+        occur_time=to_timestamp(entry.occur_time),
+    )

@@ -1,0 +1,213 @@
+"""Domain values as messages, and every exception as a status."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.payment.v1 import ledger_pb2, payment_pb2
+from tradepost.payment.v1 import payment_service_pb2 as pb
+from tradepost.type.v1 import money_pb2
+
+from services.chassis.server.errors import ErrorRule, Errors
+from services.chassis.store.micros import to_micros
+from services.payment.domain.errors import (
+    AmountExceedsRefundableError,
+    CurrencyMismatchError,
+    PaymentAlreadyExistsError,
+    PaymentNotFoundError,
+    PaymentStateConflictError,
+)
+from services.payment.domain.ledger import Account, Entry, PostingKind, Side
+from services.payment.domain.state import (
+    Capture,
+    CaptureState,
+    DeclineCode,
+    Money,
+    Payment,
+    PaymentState,
+    Refund,
+    RefundState,
+    Refusal,
+    RefusalReason,
+)
+
+ERRORS: Errors = MappingProxyType(
+    {
+        PaymentNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND"),
+        PaymentStateConflictError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT"
+        ),
+        PaymentAlreadyExistsError: ErrorRule(
+            grpc.StatusCode.ALREADY_EXISTS, "PAYMENT_ALREADY_EXISTS"
+        ),
+        AmountExceedsRefundableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "AMOUNT_EXCEEDS_REFUNDABLE"
+        ),
+        CurrencyMismatchError: ErrorRule(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "CURRENCY_MISMATCH",
+            field="amount.currency_code",
+        ),
+    }
+)
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def enum_numbers(
+    kind: type[E], contract: EnumTypeWrapper, prefix: str, *, leave_out: Collection[E] = ()
+) -> dict[E, Any]:
+    """The contract's number of each value. Raises ValueError where the contract lacks one."""
+    return {each: contract.Value(f"{prefix}_{each}") for each in kind if each not in leave_out}
+
+
+_STATES = enum_numbers(PaymentState, payment_pb2.PaymentState, "PAYMENT_STATE")
+_STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
+_DECLINE_CODES = enum_numbers(DeclineCode, payment_pb2.DeclineCode, "DECLINE_CODE")
+_REASONS = enum_numbers(RefusalReason, payment_pb2.PaymentRefusalReason, "PAYMENT_REFUSAL_REASON")
+_CAPTURE_STATES = enum_numbers(CaptureState, payment_pb2.CaptureState, "CAPTURE_STATE")
+_REFUND_STATES = enum_numbers(RefundState, payment_pb2.RefundState, "REFUND_STATE")
+_KINDS = enum_numbers(PostingKind, ledger_pb2.LedgerPostingKind, "LEDGER_POSTING_KIND")
+_ACCOUNTS = enum_numbers(Account, ledger_pb2.LedgerAccount, "LEDGER_ACCOUNT")
+_SIDES = enum_numbers(Side, ledger_pb2.LedgerSide, "LEDGER_SIDE")
+
+_MICROS_PER_S = 1_000_000
+_NANOS_PER_MICRO = 1_000
+
+
+def to_timestamp(instant: datetime) -> Timestamp:
+    """An instant in UTC, exactly."""
+    seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
+    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
+
+
+def to_money(money: Money) -> money_pb2.Money:
+    """Raises ValueError for what does not fit into 64 bits."""
+    return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
+
+
+def from_money(message: money_pb2.Money) -> Money:
+    """The amount that `to_money` was given."""
+    return Money(message.currency_code, message.minor_units)
+
+
+def to_payment(payment: Payment) -> payment_pb2.Payment:
+    """The whole resource; a tombstone has no amounts, nobody told it any."""
+    message = payment_pb2.Payment(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        customer_id=payment.customer_id,
+        state=_STATES[payment.state],
+        refusal=_refusal(payment.refusal),
+        decline_code=to_decline_code(payment.decline_code),
+        authorize_request_id=payment.authorize_request_id,
+        void_requested=payment.void_requested,
+        captures=[to_capture(each) for each in payment.captures],
+        refunds=[to_refund(each) for each in payment.refunds],
+        version=payment.version,
+        create_time=to_timestamp(payment.create_time),
+        update_time=to_timestamp(payment.update_time),
+    )
+    currency = payment.amount.currency_code
+    if currency:
+        message.amount.CopyFrom(to_money(payment.amount))
+        message.captured_amount.CopyFrom(to_money(Money(currency, payment.captured_minor)))
+        message.refunded_amount.CopyFrom(to_money(Money(currency, payment.refunded_minor)))
+        message.refund_pending_amount.CopyFrom(
+            to_money(Money(currency, payment.refund_pending_minor))
+        )
+    if payment.authorize_expire_time is not None:
+        message.authorize_expire_time.CopyFrom(to_timestamp(payment.authorize_expire_time))
+    return message
+
+
+def to_capture(capture: Capture) -> payment_pb2.Capture:
+    """One attempt to capture and its answer."""
+    return payment_pb2.Capture(
+        request_id=capture.request_id,
+        state=_CAPTURE_STATES[capture.state],
+        refusal=_refusal(capture.refusal),
+    )
+
+
+def to_refund(refund: Refund) -> payment_pb2.Refund:
+    """One refund and its answer."""
+    return payment_pb2.Refund(
+        refund_id=refund.refund_id,
+        request_id=refund.request_id,
+        amount=to_money(refund.amount),
+        state=_REFUND_STATES[refund.state],
+        refusal=_refusal(refund.refusal),
+        create_time=to_timestamp(refund.create_time),
+    )
+
+
+def to_refusal(refusal: Refusal) -> payment_pb2.PaymentRefusal:
+    """A stored refusal."""
+    return payment_pb2.PaymentRefusal(reason=_REASONS[refusal.reason], facts=dict(refusal.facts))
+
+
+def to_decline_code(code: DeclineCode | None) -> payment_pb2.DeclineCode:
+    """UNSPECIFIED where nothing was declined."""
+    number: payment_pb2.DeclineCode = _DECLINE_CODES[code or DeclineCode.UNSPECIFIED]
+    return number
+
+
+def to_entry(entry: Entry) -> ledger_pb2.LedgerEntry:
+    """One side of a posting."""
+    return ledger_pb2.LedgerEntry(
+        sequence=entry.sequence,
+        posting_id=entry.posting_id,
+        payment_id=entry.payment_id,
+        order_id=entry.order_id,
+        kind=_KINDS[entry.kind],
+        request_id=entry.request_id,
+        account=_ACCOUNTS[entry.account],
+        side=_SIDES[entry.side],
+        amount=to_money(entry.amount),
+        occur_time=to_timestamp(entry.occur_time),
+    )
+
+
+def from_state(number: int) -> PaymentState:
+    """The state of an enum value that was checked. Raises KeyError for the unspecified one."""
+    return _STATES_BY_NUMBER[number]
+
+
+def _refusal(refusal: Refusal | None) -> payment_pb2.PaymentRefusal | None:
+    return None if refusal is None else to_refusal(refusal)
+
+
+def to_capture_response(payment: Payment, request_id: str) -> pb.CapturePaymentResponse:
+    """The payment, and what became of this request."""
+    capture = payment.capture(request_id)
+    return pb.CapturePaymentResponse(
+        payment=to_payment(payment), capture=None if capture is None else to_capture(capture)
+    )
+
+
+def to_refund_response(payment: Payment, request_id: str) -> pb.RefundPaymentResponse:
+    """The payment, and what became of this request."""
+    refund = payment.refund(request_id)
+    return pb.RefundPaymentResponse(
+        payment=to_payment(payment), refund=None if refund is None else to_refund(refund)
+    )
+
+
+def to_payment_page(payments: Iterable[Payment], next_page_token: str) -> pb.ListPaymentsResponse:
+    """A page of payments."""
+    return pb.ListPaymentsResponse(
+        payments=[to_payment(each) for each in payments], next_page_token=next_page_token
+    )
+
+
+def to_entry_page(entries: Iterable[Entry], next_page_token: str) -> pb.ListLedgerEntriesResponse:
+    """A page of the ledger."""
+    return pb.ListLedgerEntriesResponse(
+        entries=[to_entry(each) for each in entries], next_page_token=next_page_token
+    )

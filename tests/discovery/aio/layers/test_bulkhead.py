@@ -1,0 +1,206 @@
+"""A channel has so many calls in flight, so many wait in line, and the rest is refused at once."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+import discovery
+from discovery.errors import LocalRefusalError, RefusalReason
+from discovery.rules.bulkhead import Bulkhead
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, path, ready
+
+
+async def full(
+    start: Start, open_to: Open, *, calls: int = 1, queued: int = 2
+) -> tuple[Probe, discovery.Channel, ManualClock, "asyncio.Task[Any]"]:
+    """A channel with all its places taken by calls that wait for the server's gate."""
+    server = await start("a")
+    clock = ManualClock()
+    config = {"bulkhead": {"maxCalls": calls, "maxQueued": queued}}
+    channel = open_to(server, clock=clock, service_config=config)
+    await ready(channel, 1)
+    server.gate.clear()
+    first = calling(channel, b"1")
+    await server.wait_for_calls(1)
+    return server, channel, clock, first
+
+
+def calling(channel: discovery.Channel, request: bytes, **options: Any) -> "asyncio.Task[Any]":
+    """A call under way."""
+
+    async def call() -> bytes:
+        return await channel.unary_unary(path("Get"))(request, **options)
+
+    return asyncio.get_running_loop().create_task(call())
+
+
+def bulkhead(channel: discovery.Channel) -> Bulkhead:
+    """The channel's."""
+    assert channel._bulkhead is not None
+    return channel._bulkhead
+
+
+async def test_calls_wait_in_line_and_go_in_turn(start: Start, open_to: Open) -> None:
+    """First come, first served."""
+    server, channel, clock, first = await full(start, open_to)
+    others = [calling(channel, b"2"), calling(channel, b"3")]
+    await clock.settle()
+    assert (len(server.seen), bulkhead(channel).queued) == (1, 2)
+
+    server.gate.set()
+
+    assert await asyncio.gather(first, *others) == [b"a:1", b"a:2", b"a:3"]
+    assert [seen.request for seen in server.seen] == [b"1", b"2", b"3"]
+    assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
+
+
+async def test_a_full_line_refuses_at_once(start: Start, open_to: Open) -> None:
+    """RESOURCE_EXHAUSTED with a reason; nothing is sent, nothing is retried."""
+    server, channel, clock, first = await full(start, open_to, queued=1)
+    waiting = calling(channel, b"2")
+    await clock.settle()
+
+    with pytest.raises(LocalRefusalError) as refused:
+        await calling(channel, b"3")
+
+    assert refused.value.code() is StatusCode.RESOURCE_EXHAUSTED
+    assert refused.value.reason is RefusalReason.BULKHEAD_FULL
+    server.gate.set()
+    await asyncio.gather(first, waiting)
+    assert len(server.seen) == 2
+
+
+async def test_who_waits_too_long_is_told_so(start: Start, open_to: Open) -> None:
+    """The deadline covers the line; the place goes to the next."""
+    server, channel, clock, first = await full(start, open_to)
+    late = calling(channel, b"late", timeout=1.0)
+    patient = calling(channel, b"patient", timeout=60.0)
+    await clock.settle()
+
+    await clock.advance(1.1)
+    with pytest.raises(LocalRefusalError, match="deadline"):
+        await late
+    server.gate.set()
+
+    assert await asyncio.gather(first, patient) == [b"a:1", b"a:patient"]
+    assert [seen.request for seen in server.seen] == [b"1", b"patient"]
+
+
+async def test_who_is_cancelled_leaves_the_line(start: Start, open_to: Open) -> None:
+    """And takes no place with it."""
+    server, channel, clock, first = await full(start, open_to)
+    gone, stays = calling(channel, b"gone"), calling(channel, b"stays")
+    await clock.settle()
+
+    gone.cancel()
+    await asyncio.wait([gone])
+    assert bulkhead(channel).queued == 1
+    server.gate.set()
+
+    assert await asyncio.gather(first, stays) == [b"a:1", b"a:stays"]
+    assert bulkhead(channel).in_flight == 0
+
+
+async def test_a_place_given_to_one_who_is_cancelled_goes_on(start: Start, open_to: Open) -> None:
+    """Its turn came in the instant of its cancellation."""
+    server, channel, clock, first = await full(start, open_to)
+    gone, stays = calling(channel, b"gone"), calling(channel, b"stays")
+    await clock.settle()
+
+    # A call of another task ends.
+    bulkhead(channel).in_flight += 1
+    bulkhead(channel).free()
+    gone.cancel()
+    await asyncio.wait([gone])
+    server.gate.set()
+
+    assert await asyncio.gather(first, stays) == [b"a:1", b"a:stays"]
+    assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
+
+
+async def test_an_attempt_begins_after_the_line(start: Start, open_to: Open) -> None:
+    """Of its minute 5 s are gone, and they are nobody's latency."""
+    server, channel, clock, first = await full(start, open_to)
+    patient = calling(channel, b"2", timeout=60.0)
+    await clock.settle()
+
+    await clock.advance(5.0)
+    server.gate.set()
+    await asyncio.gather(first, patient)
+
+    assert (server.seen[1].time_remaining_s or 99.0) < 58.0
+
+
+async def test_a_cancelled_call_gives_its_place_back(start: Start, open_to: Open) -> None:
+    """So does one that fails."""
+    server, channel, clock, first = await full(start, open_to)
+    waiting = calling(channel, b"2")
+    await clock.settle()
+
+    first.cancel()
+    await server.wait_for_calls(2)
+    server.script.append(Refusal(StatusCode.NOT_FOUND))
+    server.gate.set()
+
+    with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
+        await waiting
+    assert bulkhead(channel).in_flight == 0
+
+
+async def test_a_retry_keeps_its_place(start: Start, open_to: Open) -> None:
+    """A call stands in line once, whatever it takes: who waits behind it goes on waiting."""
+    server, channel, clock, first = await full(start, open_to)
+    behind = calling(channel, b"2")
+    await clock.settle()
+    server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
+
+    server.gate.set()
+
+    assert await asyncio.gather(first, behind) == [b"a:1", b"a:2"]
+    assert [seen.request for seen in server.seen] == [b"1", b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("factory", "method"),
+    [("unary_stream", "Watch"), ("stream_unary", "Upload"), ("stream_stream", "Chat")],
+)
+async def test_a_stream_holds_its_place_until_it_ends(
+    start: Start, open_to: Open, factory: str, method: str
+) -> None:
+    """And waits in line like any call."""
+    server, channel, clock, first = await full(start, open_to)
+    request = (b"x",) if factory == "unary_stream" else ()
+    streams = [getattr(channel, factory)(path(method))(*request) for _ in range(2)]
+    await clock.settle()
+    assert (len(server.seen), bulkhead(channel).queued) == (1, 2)
+
+    server.gate.set()
+    await first
+    for stream in streams:
+        if request:
+            assert len([message async for message in stream]) == 3
+        else:
+            await stream.done_writing()
+        assert await stream.code() is StatusCode.OK
+
+    assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
+
+
+async def test_a_stream_cancelled_in_line_leaves_it(start: Start, open_to: Open) -> None:
+    """Nothing was sent, and nothing is held."""
+    server, channel, clock, first = await full(start, open_to)
+    stream = channel.stream_stream(path("Chat"))()
+    await clock.settle()
+
+    assert stream.cancel()
+    await clock.settle()
+    assert bulkhead(channel).queued == 0
+    server.gate.set()
+    await first
+
+    assert bulkhead(channel).in_flight == 0
+    assert len(server.seen) == 1

@@ -1,0 +1,262 @@
+"""A connection to each instance of the newest resolution, and a picker over those in READY."""
+
+import asyncio
+from dataclasses import replace
+
+import grpc
+import pytest
+
+import discovery
+from discovery.balancing.instance_stats import Record, Records
+from discovery.registry.instance import Instance, Resolution
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.probe_service import (
+    NOT_SERVING,
+    SERVING,
+    Open,
+    Probe,
+    Start,
+    path,
+    ready,
+    subchannels,
+)
+
+
+async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
+    """Whoever asks to be told is told of what happens before it has begun to wait."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+
+    change = channel._balancer.change()
+    remove(channel, server)
+
+    assert change.done()
+
+
+async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
+    """It gets no new calls, those in flight end in their own time, and it is closed after them."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    gone = next(one for one in subchannels(channel) if one.instance.endpoint == a.address)
+    a.gate.clear()
+    post = channel.unary_unary(path("Post"))
+    waiting = [asyncio.ensure_future(post(b"x")) for _ in range(4)]
+    await asyncio.gather(a.wait_for_calls(1), b.wait_for_calls(1))
+
+    remove(channel, a)
+    assert {await post(b"y") for _ in range(5)} == {b"b:y"}
+    a.gate.set()
+
+    assert set(await asyncio.gather(*waiting)) == {b"a:x", b"b:x"}
+    await channel._balancer._draining[key(a)][1]
+    assert not channel._balancer._draining
+    assert gone._native.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+
+
+async def test_an_instance_that_comes_back_keeps_its_connection(
+    start: Start, open_to: Open
+) -> None:
+    """A flapping registration cuts nothing and connects nothing."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+    before = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+    server.gate.clear()
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    await server.wait_for_calls(1)
+
+    remove(channel, server)
+    channel._balancer.update(listed)
+    server.gate.set()
+
+    assert subchannels(channel) == before
+    assert await waiting == b"a:x"
+    assert await channel.unary_unary(path("Post"))(b"y") == b"a:y"
+
+
+async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
+    """By instance and incarnation: a restart begins anew, a flapping registration doesn't."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    balancer = channel._balancer
+    one = subchannels(channel)[0]
+    one.load.observe(7.0, channel.clock.monotonic())
+    listed = balancer._resolution
+
+    remove(channel, *(server for server in (a, b) if server.address == one.instance.endpoint))
+    balancer.update(listed)
+
+    loads = {each.instance.instance_id: each.load for each in subchannels(channel)}
+    assert loads[one.instance.instance_id] is one.load
+
+    restarted = Instance(
+        one.instance.instance_id, "probe", "127.0.0.1", one.instance.port, incarnation="2"
+    )
+    balancer.update(Resolution(9, (restarted,)))
+    (again,) = subchannels(channel)
+    assert again.load is not one.load
+
+
+async def test_an_update_leaves_connections_alone(start: Start, open_to: Open) -> None:
+    """What is listed as before is the same connection, with its new weight and meta."""
+    a, b = await start("a"), await start("b")
+    channel = open_to(a, b)
+    await ready(channel, 2)
+    before = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+
+    heavier = tuple(replace(one, weight=5) for one in listed.instances)
+    channel._balancer.update(Resolution(2, heavier))
+
+    assert subchannels(channel) == before
+    assert [one.instance.weight for one in before] == [5, 5]
+
+
+async def test_a_load_outlasts_a_connection(start: Start, open_to: Open) -> None:
+    """An instance that was gone for less than 100 s is connected anew, and still known."""
+    a, b = await start("a"), await start("b")
+    clock = ManualClock()
+    channel = open_to(a, b, clock=clock)
+    await ready(channel, 2)
+    balancer = channel._balancer
+    before = {one.instance.endpoint: one for one in subchannels(channel)}
+    listed = balancer._resolution
+    assert listed is not None
+
+    remove(channel, a)
+    await balancer._draining[key(a)][1]
+    await clock.advance(90.0)
+    balancer.update(Resolution(8, ()))
+    balancer.update(listed)
+
+    after = {one.instance.endpoint: one for one in subchannels(channel)}
+    assert after[a.address] is not before[a.address]
+    assert after[a.address].load is before[a.address].load
+
+
+async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Open) -> None:
+    """100 s after its instance was listed last."""
+    server = await start("a")
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    (one,) = subchannels(channel)
+    listed = channel._balancer._resolution
+    assert listed is not None
+
+    remove(channel, server)
+    await clock.advance(101.0)
+    channel._balancer.update(Resolution(8, ()))
+    channel._balancer.update(listed)
+
+    (again,) = subchannels(channel)
+    assert again.load is not one.load
+
+
+async def test_an_instance_that_went_silent_is_left_alone(start: Start, open_to: Open) -> None:
+    """Even where the other looked slower, and before any call has run out of time."""
+    (silent, well), clock = [await start(name) for name in ("silent", "well")], ManualClock()
+    channel = open_to(silent, well, clock=clock)
+    await ready(channel, 2)
+    of_well = next(one for one in subchannels(channel) if one.instance.endpoint == well.address)
+    of_well.load.observe(0.5, clock.monotonic())
+    silent.gate.clear()
+    post = channel.unary_unary(path("Post"))
+    owed = asyncio.ensure_future(post(b"x"))
+    await silent.wait_for_calls(1)
+
+    await clock.advance(1.0)
+
+    assert [await post(b"y", timeout=5) for _ in range(5)] == [b"well:y"] * 5
+    silent.gate.set()
+    assert await owed == b"silent:x"
+
+
+async def test_what_has_calls_in_flight_is_not_forgotten() -> None:
+    """However long ago it was listed: when they end, their ends must count."""
+    clock = ManualClock()
+
+    def make(instance: Instance, now_s: float) -> Record:
+        return Record(instance, now_s, suspect=ignore, redeem=ignore)
+
+    def ignore(_record: Record, _began_s: float, _now_s: float) -> None: ...
+
+    records = Records(clock=clock, make=make)
+    instance = Instance("a", "probe", "127.0.0.1", 1)
+    record = records.of(instance)
+    record.load.in_flight = 1
+
+    await clock.advance(101.0)
+    records.forget_old()
+    assert records.of(instance) is record
+
+    record.load.in_flight = 0
+    await clock.advance(101.0)
+    records.forget_old()
+    assert records.of(instance) is not record
+
+
+async def test_what_cannot_be_picked_yet_is_not_warmed(start: Start, open_to: Open) -> None:
+    """An instance that was listed long before it serves is as cold as any when it does."""
+    server, clock = await start("a", health=NOT_SERVING), ManualClock()
+    channel = open_to(server, clock=clock)
+    await channel.wait_for_state_change(channel.get_state(try_to_connect=True))
+    await clock.advance(30.0)
+    await server.say(SERVING)
+    await ready(channel, 1)
+
+    (cold,) = channel.explain().instances
+    assert cold.share == pytest.approx(0.1)
+
+
+async def test_a_slow_start_begins_when_an_instance_can_be_picked(
+    start: Start, open_to: Open
+) -> None:
+    """At a tenth of its weight, and warm after 30 s."""
+    clock = ManualClock()
+    channel = open_to(await start("a"), clock=clock)
+    await ready(channel, 1)
+
+    (cold,) = channel.explain().instances
+    await clock.advance(30.0)
+    (warm,) = channel.explain().instances
+
+    assert (cold.share, warm.share) == (pytest.approx(0.1), 1.0)
+
+
+async def test_closing_ends_what_drains(start: Start, open_to: Open) -> None:
+    """A closed channel keeps nothing open, removed instances included."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+    server.gate.clear()
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    await server.wait_for_calls(1)
+    remove(channel, server)
+
+    await channel.close()
+
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    await server.was_cancelled()
+
+
+def remove(channel: discovery.Channel, *servers: Probe) -> None:
+    """Take servers off the channel's list."""
+    balancer = channel._balancer
+    gone = {server.address for server in servers}
+    listed = balancer._resolution
+    assert listed is not None
+    left = tuple(one for one in listed.instances if one.endpoint not in gone)
+    balancer.update(Resolution(listed.version + 1, left))
+
+
+def key(server: Probe) -> tuple[str, str, str]:
+    """How the balancer knows a server of a static target."""
+    return (server.address, "", server.address)

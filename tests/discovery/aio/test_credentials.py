@@ -1,0 +1,78 @@
+"""Connections may be encrypted; what TLS checks is the service's name, not an address.
+
+`tls/` holds a self-signed certificate for "probe", made for these tests and valid for a century.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+import discovery
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry
+from scripts.tools.places import ROOT
+
+TLS = ROOT / "tests/support/discovery/tls"
+CERTIFICATE = (TLS / "probe.crt").read_bytes()
+KEY = (TLS / "probe.key").read_bytes()
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[MemoryRegistry]:
+    """Knows one instance of "probe", on TLS, that answers with the authority it was called by."""
+
+    async def handle(request: bytes, context: Any) -> bytes:
+        metadata = dict(context.invocation_metadata())
+        return str(metadata.get("authorization", "")).encode() + b"@" + request
+
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    handlers = {"M": grpc.unary_unary_rpc_method_handler(handle)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("p.S", handlers),))
+    credentials = grpc.ssl_server_credentials([(KEY, CERTIFICATE)])
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    registry = MemoryRegistry()
+    await registry.register(Instance("a", "probe", "127.0.0.1", port))
+    yield registry
+    await server.stop(None)
+
+
+async def test_tls_checks_the_services_name(registry: MemoryRegistry) -> None:
+    """The certificate names "probe", not 127.0.0.1."""
+    async with discovery.open_channel(
+        "memory:///probe",
+        credentials=grpc.ssl_channel_credentials(CERTIFICATE),
+        watcher=registry,
+        rng=random.Random(7),
+    ) as channel:
+        assert await channel.unary_unary("/p.S/M")(b"x") == b"@x"
+
+
+async def test_another_authority_is_refused(registry: MemoryRegistry) -> None:
+    """Whoever asks for "other" doesn't talk to "probe"."""
+    async with discovery.open_channel(
+        "memory:///probe",
+        credentials=grpc.ssl_channel_credentials(CERTIFICATE),
+        authority="other",
+        watcher=registry,
+        rng=random.Random(7),
+    ) as channel:
+        with pytest.raises(discovery.NoInstanceError):
+            await channel.unary_unary("/p.S/M")(b"x")
+
+
+async def test_a_call_may_carry_credentials_of_its_own(registry: MemoryRegistry) -> None:
+    """Per call, on a secure channel, as in grpc.aio."""
+    async with discovery.open_channel(
+        "memory:///probe",
+        credentials=grpc.ssl_channel_credentials(CERTIFICATE),
+        watcher=registry,
+        rng=random.Random(7),
+    ) as channel:
+        call = channel.unary_unary("/p.S/M")
+        answer = await call(b"x", credentials=grpc.access_token_call_credentials("secret"))
+
+    assert answer == b"Bearer secret@x"

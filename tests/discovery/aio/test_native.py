@@ -1,0 +1,98 @@
+"""The plain channels under a channel of ours."""
+
+import json
+from typing import Any
+
+import grpc
+from opentelemetry.instrumentation.grpc import GrpcAioInstrumentorClient
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from discovery.aio import native
+from tests.support.discovery.probe_service import Open, Refusal, Start, path, subchannels
+
+
+async def test_instrumentation_does_not_reach_below(start: Start, open_to: Open) -> None:
+    """OpenTelemetry replaces grpc.aio's factories; attempts are ours to trace."""
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    instrumentor = GrpcAioInstrumentorClient()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        server = await start("a")
+        assert await open_to(server).unary_unary(path("Get"))(b"x") == b"a:x"
+        assert spans.get_finished_spans() == ()
+
+        async with grpc.aio.insecure_channel(server.address) as plain:
+            await plain.unary_unary(path("Get"))(b"x")
+        assert len(spans.get_finished_spans()) == 1
+    finally:
+        instrumentor.uninstrument()
+
+
+async def test_a_native_retry_policy_is_not_stacked_below(start: Start, open_to: Open) -> None:
+    """3 x 3 would be 9: nothing of our service config reaches C-core, retries least of all."""
+    retry = {
+        "maxAttempts": 2,
+        "initialBackoff": "0.001s",
+        "maxBackoff": "0.001s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    server = await start("a")
+    server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE)] * 10)
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": retry}]})
+    call = open_to(server, service_config=config).unary_unary(path("Get"))(b"x")
+
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    assert len(server.seen) == 2
+    assert "grpc-previous-rpc-attempts" not in server.seen[1].metadata
+
+
+def test_what_every_connection_is_told() -> None:
+    """Found again within 5 s, found dead within 40 s, never idle, nobody else's; no policy."""
+    told = dict(native.arguments("order", ()))
+
+    assert told["grpc.default_authority"] == "order"
+    assert told["grpc.initial_reconnect_backoff_ms"] == 100
+    assert told["grpc.max_reconnect_backoff_ms"] == 5_000
+    assert (told["grpc.keepalive_time_ms"], told["grpc.keepalive_timeout_ms"]) == (30_000, 10_000)
+    assert told["grpc.client_idle_timeout_ms"] == 2**31 - 1
+    assert told["grpc.use_local_subchannel_pool"] == 1
+    # C-core keeps its transparent retries (what never left is sent again), and gets no policy.
+    assert told.get("grpc.enable_retries", 1) == 1
+    assert told["grpc.service_config_disable_resolution"] == 1
+    assert "grpc.service_config" not in told
+
+
+async def test_options_reach_every_connection(start: Start, open_to: Open) -> None:
+    """The caller's count more than ours; a message that is too large is refused down there."""
+    server = await start("a")
+    options = (("grpc.max_send_message_length", 10),)
+    channel = open_to(server, options=options)
+
+    assert await channel.unary_unary(path("Get"))(b"small") == b"a:small"
+    code = await channel.unary_unary(path("Get"))(b"larger than ten bytes").code()
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_instance_s_multicallable_is_made_once(start: Start, open_to: Open) -> None:
+    """For each method; every call of it goes through the same one, whoever made the stub."""
+    channel = open_to(await start("a"))
+    await channel.unary_unary(path("Get"))(b"x")
+    (subchannel,) = subchannels(channel)
+    first = dict(subchannel.multicallables)
+
+    await channel.unary_unary(path("Get"))(b"x")
+
+    assert len(first) == 1
+    assert subchannel.multicallables == first
+
+
+async def test_compression_is_per_call(start: Start, open_to: Open) -> None:
+    """As in grpc.aio."""
+    get: Any = open_to(await start("a")).unary_unary(path("Get"))
+
+    assert await get(b"x" * 1000, compression=grpc.Compression.Gzip) == b"a:" + b"x" * 1000

@@ -1,0 +1,287 @@
+"""Streams of requests, of responses, and of both, as grpc.aio has them."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from tests.support.discovery.probe_service import (
+    Open,
+    Refusal,
+    Start,
+    in_flight,
+    path,
+    ready,
+    subchannels,
+)
+
+
+async def requests(*messages: bytes) -> AsyncIterator[bytes]:
+    """An async iterator of requests."""
+    for message in messages:
+        yield message
+
+
+async def test_responses_are_iterated(start: Start, open_to: Open) -> None:
+    """`async for`, to the end, over a call that nothing else holds."""
+    watch = open_to(await start("a")).unary_stream(path("Watch"))
+
+    assert [message async for message in watch(b"x")] == [b"a:x0", b"a:x1", b"a:x2"]
+
+
+async def test_responses_are_read(start: Start, open_to: Open) -> None:
+    """`read()` until EOF, and EOF again."""
+    call = open_to(await start("a")).unary_stream(path("Watch"))(b"x")
+
+    messages = [await call.read() for _ in range(5)]
+
+    assert messages == [b"a:x0", b"a:x1", b"a:x2", grpc.aio.EOF, grpc.aio.EOF]
+    assert (call.done(), call.cancelled()) == (True, False)
+    assert await call.code() is StatusCode.OK
+
+
+async def test_reading_and_iterating_do_not_mix(start: Start, open_to: Open) -> None:
+    """UsageError, as in grpc.aio."""
+    call = open_to(await start("a")).unary_stream(path("Watch"))(b"x")
+    await call.read()
+
+    with pytest.raises(grpc.aio.UsageError):
+        aiter(call)
+
+
+@pytest.mark.parametrize("given", [[b"1", b"2"], (b"1", b"2"), iter([b"1", b"2"])])
+async def test_requests_come_from_an_iterable(start: Start, open_to: Open, given: Any) -> None:
+    """Of any kind."""
+    upload = open_to(await start("a")).stream_unary(path("Upload"))
+
+    assert await upload(given) == b"a:12"
+
+
+async def test_requests_come_from_an_async_iterator(start: Start, open_to: Open) -> None:
+    """And the response can be awaited as often as one likes."""
+    call = open_to(await start("a")).stream_unary(path("Upload"))(requests(b"1", b"2"))
+
+    assert [await call, await call] == [b"a:12", b"a:12"]
+    assert await call.code() is StatusCode.OK
+
+
+async def test_requests_are_written(start: Start, open_to: Open) -> None:
+    """`write()` and `done_writing()`, twice if need be."""
+    call = open_to(await start("a")).stream_unary(path("Upload"))()
+    await call.write(b"1")
+    await call.write(b"2")
+    await call.done_writing()
+    await call.done_writing()
+
+    assert await call == b"a:12"
+    with pytest.raises(asyncio.InvalidStateError):
+        await call.write(b"3")
+
+
+async def test_what_comes_from_an_iterator_is_not_written(start: Start, open_to: Open) -> None:
+    """UsageError, as in grpc.aio."""
+    call = open_to(await start("a")).stream_unary(path("Upload"))(requests(b"1"))
+
+    with pytest.raises(grpc.aio.UsageError):
+        await call.write(b"2")
+    with pytest.raises(grpc.aio.UsageError):
+        await call.done_writing()
+    assert await call == b"a:1"
+
+
+async def test_a_conversation(start: Start, open_to: Open) -> None:
+    """Writing and reading in turns."""
+    call = open_to(await start("a")).stream_stream(path("Chat"))()
+
+    for word in (b"1", b"2"):
+        await call.write(word)
+        assert await call.read() == b"a:" + word
+    await call.done_writing()
+
+    assert await call.read() is grpc.aio.EOF
+    assert await call.code() is StatusCode.OK
+
+
+async def test_a_conversation_of_iterators(start: Start, open_to: Open) -> None:
+    """Both sides at once."""
+    chat = open_to(await start("a")).stream_stream(path("Chat"))
+
+    assert [answer async for answer in chat(requests(b"1", b"2"))] == [b"a:1", b"a:2"]
+
+
+async def test_errors_are_raised_where_one_reads(start: Start, open_to: Open) -> None:
+    """And told to those who ask."""
+    server = await start("a")
+    channel = open_to(server)
+    server.script.extend([Refusal(StatusCode.NOT_FOUND)] * 3)
+
+    watching = channel.unary_stream(path("Watch"))(b"x")
+    with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
+        await watching.read()
+    assert await watching.code() is StatusCode.NOT_FOUND
+    assert await watching.details() == "scripted"
+
+    uploading = channel.stream_unary(path("Upload"))(requests(b"1"))
+    with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
+        await uploading
+
+    chatting = channel.stream_stream(path("Chat"))(requests(b"1"))
+    with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
+        [answer async for answer in chatting]
+
+
+KINDS = pytest.mark.parametrize(
+    ("factory", "method", "request_of"),
+    [
+        ("unary_stream", "Watch", lambda: b"x"),
+        ("stream_unary", "Upload", lambda: None),
+        ("stream_stream", "Chat", lambda: None),
+    ],
+)
+
+
+@KINDS
+async def test_a_stream_counts_in_flight_until_it_ends(
+    start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
+) -> None:
+    """Long after its first message."""
+    server = await start("a")
+    channel: Any = open_to(server)
+    await ready(channel, 1)
+
+    call = getattr(channel, factory)(path(method))(request_of())
+    await server.wait_for_calls(1)
+    assert in_flight(channel) == 1
+
+    assert call.cancel()
+    assert (call.done(), call.cancelled(), call.cancel()) == (True, True, False)
+    assert in_flight(channel) == 0
+    assert await call.code() is StatusCode.CANCELLED
+
+
+@KINDS
+async def test_a_dropped_stream_is_cancelled(
+    start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
+) -> None:
+    """Collected unfinished, as a unary call."""
+    server = await start("a")
+    channel: Any = open_to(server)
+    await ready(channel, 1)
+    server.gate.clear()
+    call = getattr(channel, factory)(path(method))(request_of())
+    await server.wait_for_calls(1)
+
+    del call
+    gc.collect()
+
+    assert in_flight(channel) == 0
+    await server.was_cancelled()
+
+
+@KINDS
+async def test_a_stream_waits_for_an_instance(
+    start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
+) -> None:
+    """The channel isn't connected yet; nobody has to await anything for it to begin."""
+    server = await start("a")
+    channel: Any = open_to(server)
+
+    call = getattr(channel, factory)(path(method))(request_of())
+    await server.wait_for_calls(1)
+
+    assert call.cancel()
+
+
+@KINDS
+async def test_a_stream_dropped_before_it_began_leaves_nothing(
+    start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
+) -> None:
+    """Neither a task nor a call."""
+    channel: Any = open_to(await start("a"))
+    getattr(channel, factory)(path(method))(request_of())
+    gc.collect()
+
+    await channel.channel_ready()
+    assert in_flight(channel) == 0
+
+
+async def test_a_reader_that_gives_up_cancels_the_stream(start: Start, open_to: Open) -> None:
+    """As in grpc.aio."""
+    server = await start("a")
+    channel = open_to(server)
+    server.gate.clear()
+    call = channel.unary_stream(path("Watch"))(b"x")
+    reading = asyncio.ensure_future(call.read())
+    await server.wait_for_calls(1)
+
+    reading.cancel()
+    await asyncio.wait([reading])
+
+    assert reading.cancelled()
+    await server.was_cancelled()
+    assert call.cancelled()
+
+
+async def test_callbacks_are_told_the_end(start: Start, open_to: Open) -> None:
+    """Registered before the stream is open, while it is, and after its end."""
+    server = await start("a")
+    call = open_to(server).unary_stream(path("Watch"))(b"x")
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    call.add_done_callback(told.put_nowait)
+    await call.read()
+    call.add_done_callback(told.put_nowait)
+
+    [await call.read() for _ in range(3)]
+    assert [await told.get(), await told.get()] == [call, call]
+    call.add_done_callback(told.put_nowait)
+    assert told.get_nowait() is call
+
+
+async def test_initial_metadata_arrives_before_the_first_message(
+    start: Start, open_to: Open
+) -> None:
+    """A stream may be silent for long."""
+    server = await start("a")
+    server.gate.clear()
+    call = open_to(server).unary_stream(path("Watch"))(b"headers")
+
+    assert ("served-by", "a") in tuple(await call.initial_metadata())
+    server.gate.set()
+    assert await call.read() == b"a:headers0"
+
+
+async def test_a_streams_latency_is_that_of_its_first_message(start: Start, open_to: Open) -> None:
+    """Not of its length; for a conversation, from the last request before it."""
+    channel = open_to(await start("a"))
+    await ready(channel, 1)
+    (subchannel,) = subchannels(channel)
+    seed_s = subchannel.load.latency_s(channel.clock.monotonic())
+
+    call = channel.stream_stream(path("Chat"))()
+    await asyncio.wait([asyncio.ensure_future(channel.clock.sleep(0.2))])
+    await call.write(b"1")
+    await call.read()
+
+    assert subchannel.load.latency_s(channel.clock.monotonic()) < max(seed_s, 0.15)
+    call.cancel()
+
+
+async def test_time_remaining_of_a_stream(start: Start, open_to: Open) -> None:
+    """None without a timeout: streams have no default."""
+    watch = open_to(await start("a")).unary_stream(path("Watch"))
+
+    assert watch(b"x").time_remaining() is None
+    assert 1.0 < watch(b"x", timeout=2.0).time_remaining() <= 2.0
+
+
+async def test_streams_are_grpc_calls(start: Start, open_to: Open) -> None:
+    """Interceptors and instrumentation tell calls by their type."""
+    channel = open_to(await start("a"))
+
+    assert isinstance(channel.unary_stream(path("Watch"))(b"x"), grpc.aio.UnaryStreamCall)
+    assert isinstance(channel.stream_unary(path("Upload"))(), grpc.aio.StreamUnaryCall)
+    assert isinstance(channel.stream_stream(path("Chat"))(), grpc.aio.StreamStreamCall)

@@ -1,0 +1,243 @@
+"""One unary call: driven by those who await it, and in everything else as grpc.aio's own."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+import discovery
+from discovery.aio.unary_call import Call
+from discovery.call.call_state import Outgoing
+from tests.support.discovery.probe_service import Open, Refusal, Start, in_flight, path
+
+
+def method(channel: discovery.Channel, name: str = "Get") -> Callable[..., Any]:
+    """A unary method in raw bytes."""
+    return channel.unary_unary(path(name))
+
+
+async def test_awaiting_twice_gives_the_response_twice(start: Start, open_to: Open) -> None:
+    """The outcome is stored: a call may be awaited as often as one likes."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+
+    assert [await call, await call] == [b"a:x", b"a:x"]
+    assert len(server.seen) == 1
+
+
+async def test_an_error_is_raised_at_every_await(start: Start, open_to: Open) -> None:
+    """A failed call fails for each awaiter, with the same error."""
+    server = await start("a")
+    server.script.append(Refusal(grpc.StatusCode.NOT_FOUND))
+    call = method(open_to(server))(b"x")
+
+    with pytest.raises(grpc.aio.AioRpcError) as first:
+        await call
+    with pytest.raises(grpc.aio.AioRpcError) as second:
+        await call
+    assert first.value is second.value
+    assert await call.code() is grpc.StatusCode.NOT_FOUND
+    assert await call.details() == "scripted"
+
+
+async def test_the_first_attempt_leaves_at_once(start: Start, open_to: Open) -> None:
+    """The RPC is under way when the stub returns, before anybody awaits."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+
+    call = method(channel)(b"x")
+    await server.wait_for_calls(1)
+
+    assert await call == b"a:x"
+
+
+async def test_an_ordinary_call_makes_no_task(start: Start, open_to: Open) -> None:
+    """The stack runs inside the awaiting task; only grpc.aio's own task is there."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+    server.gate.clear()
+    before = asyncio.all_tasks()
+
+    call = method(channel)(b"x")
+    created = [task for task in asyncio.all_tasks() - before if "_invoke" not in repr(task)]
+
+    assert created == []
+    server.gate.set()
+    assert await call == b"a:x"
+
+
+async def test_a_driver_is_started_where_nothing_can_be_picked(start: Start, open_to: Open) -> None:
+    """A call made before the channel is connected goes on by itself."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+
+    await server.wait_for_calls(1)
+
+    assert await call == b"a:x"
+
+
+async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
+    """A step of the stack (an interceptor, a callback in it) may end the call it belongs to."""
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[None] = loop.create_future()
+    calls: list[Call[bytes, bytes]] = []
+
+    async def send(outgoing: Outgoing) -> bytes:
+        outgoing.attempt = first
+        await first
+        assert calls[0].cancel()
+        await asyncio.Event().wait()
+        return b"never"
+
+    calls.append(Call(send, outgoing(), bytes, loop, loop.time))
+    first.set_result(None)
+
+    with pytest.raises(asyncio.CancelledError):
+        await calls[0]
+    assert calls[0].cancelled()
+
+
+async def test_context_variables_do_not_leak() -> None:
+    """The stack's steps run in the call's own copy of the caller's context."""
+    variable = contextvars.ContextVar("variable", default="unset")
+    loop = asyncio.get_running_loop()
+    first = loop.create_future()
+    seen = []
+
+    async def send(outgoing: Outgoing) -> bytes:
+        seen.append(variable.get())
+        variable.set("changed by the stack")
+        outgoing.attempt = first
+        await first
+        seen.append(variable.get())
+        return b"answer"
+
+    variable.set("caller's")
+    call: Call[bytes, bytes] = Call(send, outgoing(), bytes, loop, loop.time)
+    assert variable.get() == "caller's"
+    variable.set("caller's later")
+    first.set_result(None)
+
+    assert await call == b"answer"
+    assert seen == ["caller's", "changed by the stack"]
+    assert variable.get() == "caller's later"
+
+
+async def test_a_base_exception_goes_to_the_driver_alone() -> None:
+    """KeyboardInterrupt is never stored: later awaiters find the call cancelled."""
+    loop = asyncio.get_running_loop()
+    first = loop.create_future()
+
+    class Stopped(BaseException):
+        """As KeyboardInterrupt, but asyncio lets it pass."""
+
+    async def send(outgoing: Outgoing) -> bytes:
+        outgoing.attempt = first
+        await first
+        raise Stopped
+
+    call: Call[bytes, bytes] = Call(send, outgoing(), bytes, loop, loop.time)
+    first.set_result(None)
+
+    with pytest.raises(Stopped):
+        await call
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert call.cancelled()
+
+
+async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
+    """A callback is told the end of a call that nobody awaits; after the end, at once."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+    told: asyncio.Queue[Any] = asyncio.Queue()
+
+    call.add_done_callback(told.put_nowait)
+    assert await told.get() is call
+    assert call.done()
+
+    call.add_done_callback(told.put_nowait)
+    assert told.get_nowait() is call
+
+
+async def test_a_callback_that_raises_is_its_own_affair(start: Start, open_to: Open) -> None:
+    """The event loop is told of it; the call has its outcome, and the next callback its turn."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    raised: list[BaseException] = []
+    loop, failure = asyncio.get_running_loop(), ValueError("the callback's own")
+    loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
+
+    def fail(_call: Any) -> None:
+        raise failure
+
+    call.add_done_callback(fail)
+    call.add_done_callback(told.put_nowait)
+
+    assert await call == b"a:x"
+    await asyncio.sleep(0)
+    assert raised == [failure]
+    assert told.get_nowait() is call
+
+
+async def test_code_details_and_metadata_drive_the_call(start: Start, open_to: Open) -> None:
+    """Asking how a call ended is enough to make it end."""
+    server = await start("a")
+    get = method(open_to(server))
+
+    assert await get(b"x").code() is grpc.StatusCode.OK
+    assert await get(b"x").details() == ""
+    assert await get(b"x").debug_error_string() == ""
+    assert dict(await get(b"x").initial_metadata()) == {}
+    assert ("served-by", "a") in tuple(await get(b"x").trailing_metadata())
+    assert await get(b"x").wait_for_connection() is None
+
+
+async def test_done_becomes_true_without_an_await(start: Start, open_to: Open) -> None:
+    """Whoever polls `done()` gets there."""
+    server = await start("a")
+    call = method(open_to(server))(b"x")
+
+    while not call.done():  # noqa: ASYNC110 (polling is the point)
+        await asyncio.sleep(0)
+
+    assert await call == b"a:x"
+
+
+async def test_time_remaining_counts_down_from_the_deadline(start: Start, open_to: Open) -> None:
+    """An explicit timeout, or the default of 10 s."""
+    server = await start("a")
+    get = method(open_to(server))
+
+    assert 9.0 < get(b"x").time_remaining() <= 10.0
+    assert 1.0 < get(b"x", timeout=2.0).time_remaining() <= 2.0
+
+
+async def test_a_finished_call_leaves_nothing_in_flight(start: Start, open_to: Open) -> None:
+    """However it ended."""
+    server = await start("a")
+    channel = open_to(server)
+    server.script.append(Refusal(grpc.StatusCode.INTERNAL))
+
+    await asyncio.gather(*(method(channel)(b"x") for _ in range(3)), return_exceptions=True)
+
+    assert in_flight(channel) == 0
+
+
+async def test_a_call_is_a_grpc_call(start: Start, open_to: Open) -> None:
+    """Interceptors and instrumentation tell calls by their type."""
+    call = method(open_to(await start("a")))(b"x")
+
+    assert isinstance(call, grpc.aio.UnaryUnaryCall)
+    await call
+
+
+def outgoing() -> Outgoing:
+    """The state of a call that never reaches a wire."""
+    return Outgoing(b"", None, None, None, None, None)

@@ -1,0 +1,98 @@
+"""Any number may await one call: whoever comes first drives it, the others wait."""
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+import grpc
+
+from discovery.aio.unary_call import Call
+from discovery.call.call_state import Outgoing
+from tests.support.discovery.probe_service import Open, Refusal, Start, path
+
+
+async def test_many_tasks_await_one_call(start: Start, open_to: Open) -> None:
+    """Whoever comes first drives, the others wait for the outcome."""
+    server = await start("a")
+    call = open_to(server).unary_unary(path("Get"))(b"x")
+
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(answer_of(call)) for _ in range(5)]
+
+    assert {task.result() for task in waiting} == {b"a:x"}
+    assert len(server.seen) == 1
+
+
+async def test_calls_can_be_gathered(start: Start, open_to: Open) -> None:
+    """A call made here may be awaited in a task of somebody else's."""
+    server = await start("a")
+    get = open_to(server).unary_unary(path("Get"))
+
+    answers = await asyncio.gather(*(get(b"%d" % number) for number in range(20)))
+
+    assert answers == [b"a:%d" % number for number in range(20)]
+
+
+async def test_a_retried_call_serves_all_awaiters(start: Start, open_to: Open) -> None:
+    """One of them drives it from attempt to attempt, the others wait for the outcome."""
+    server = await start("a")
+    server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE)] * 2)
+    call = open_to(server).unary_unary(path("Get"))(b"x")
+
+    assert await asyncio.gather(*(answer_of(call) for _ in range(3))) == [b"a:x"] * 3
+    assert len(server.seen) == 3
+
+
+async def test_who_waits_is_served_when_the_driver_gives_up(start: Start, open_to: Open) -> None:
+    """A driving coroutine that is closed in mid-wait leaves the call to the others."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+    server.gate.clear()
+    call = channel.unary_unary(path("Get"))(b"x")
+    driving = call.__await__()
+    next(driving)
+    waiting = asyncio.ensure_future(call)
+    await server.wait_for_calls(1)
+
+    driving.close()
+    server.gate.set()
+
+    assert await waiting == b"a:x"
+
+
+async def test_only_who_drives_steps_the_call() -> None:
+    """Each other awaiter would wake what the stack waits for before it is there."""
+    loop = asyncio.get_running_loop()
+    first, second = loop.create_future(), loop.create_future()
+    woken = []
+
+    class Second:
+        """As a future that isn't written in C, it is resumed by whoever steps."""
+
+        def __await__(self) -> Generator[Any, None, None]:
+            yield second
+            woken.append(second.done())
+
+    async def send(outgoing: Outgoing) -> bytes:
+        outgoing.attempt = first
+        await first
+        await Second()
+        return b"answer"
+
+    state = Outgoing(b"", None, None, None, None, None)
+    call: Call[bytes, bytes] = Call(send, state, bytes, loop, loop.time)
+    waiting = [asyncio.ensure_future(answer_of(call)) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.set_result(None)
+    await asyncio.sleep(0)
+    second.set_result(None)
+
+    assert await asyncio.gather(*waiting) == [b"answer"] * 3
+    assert woken == [True]
+
+
+async def answer_of(call: Any) -> bytes:
+    """One awaiter of a call: `gather` would take the call itself, given twice, for one."""
+    answer: bytes = await call
+    return answer

@@ -1,0 +1,225 @@
+"""Which instance a picker chooses."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from discovery.balancing import slow_start
+from discovery.balancing.load import Load
+from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
+from discovery.balancing.policies.pick_first import pick_first
+from discovery.balancing.policies.round_robin import round_robin
+from discovery.balancing.policies.weighted import weighted
+from discovery.balancing.policy import Policy
+from discovery.registry.instance import Instance
+
+
+@dataclass(eq=False)
+class Candidate:
+    """An instance and its load."""
+
+    name: str
+    weight: int = 1
+    load: Load = field(default_factory=lambda: Load(0.0))
+
+    @property
+    def instance(self) -> Instance:
+        return Instance(self.name, "service", "127.0.0.1", 1, weight=self.weight)
+
+
+def picks(policy: Policy, *candidates: Candidate, number: int = 1000) -> Counter[str]:
+    """How often each of them is chosen."""
+    pick = policy(candidates, random.Random(3))
+    return Counter(one.name for _ in range(number) if (one := pick(0.0, ())) is not None)
+
+
+POLICIES = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
+EVEN = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted])
+
+
+@POLICIES
+def test_nothing_is_picked_of_nothing(policy: Policy) -> None:
+    """None says: wait, or give up."""
+    assert policy([], random.Random(3))(0.0, ()) is None
+
+
+@POLICIES
+def test_the_only_one_is_picked_even_if_it_was_tried(policy: Policy) -> None:
+    """A retry goes back where it came from when there is nothing else."""
+    only = Candidate("a")
+
+    assert policy([only], random.Random(3))(0.0, (only,)) is only
+
+
+@POLICIES
+def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> None:
+    """A retry goes elsewhere."""
+    a, b, c = Candidate("a"), Candidate("b"), Candidate("c")
+    pick = policy([a, b, c], random.Random(3))
+
+    assert {pick(0.0, (a, c)) for _ in range(50)} == {b}
+    others = {b} if policy is pick_first else {b, c}
+    assert {pick(0.0, (a,)) for _ in range(50)} == others
+    assert pick(0.0, (a, b, c)) in (a, b, c)
+
+
+@POLICIES
+def test_a_picker_is_a_snapshot(policy: Policy) -> None:
+    """What happens to the list afterwards doesn't reach it."""
+    candidates = [Candidate("a"), Candidate("b")]
+    pick = policy(candidates, random.Random(3))
+    candidates.clear()
+
+    assert pick(0.0, ()) is not None
+
+
+@EVEN
+def test_equals_share_alike(policy: Policy) -> None:
+    """Of three equal instances each gets about a third."""
+    shares = picks(policy, Candidate("a"), Candidate("b"), Candidate("c"), number=3000)
+
+    assert all(900 < shares[name] < 1100 for name in "abc")
+
+
+def test_round_robin_takes_each_in_turn() -> None:
+    """From a random start, so that clients don't march in step."""
+    candidates = [Candidate(name) for name in "abc"]
+    rounds = []
+    for seed in range(20):
+        pick = round_robin(candidates, random.Random(seed))
+        chosen = [pick(0.0, ()) for _ in range(4)]
+        rounds.append("".join(one.name for one in chosen if one is not None))
+
+    assert set(rounds) == {"abca", "bcab", "cabc"}
+
+
+def test_a_retry_leaves_the_turns_alone() -> None:
+    """If it took the turn of a healthy one, the next first attempt would meet the broken one."""
+    a, b = Candidate("a"), Candidate("b")
+    pick = round_robin([a, b], random.Random(3))
+    first, then = pick(0.0, ()), pick(0.0, ())
+
+    for _ in range(3):
+        assert pick(0.0, (a,)) is b
+
+    assert [pick(0.0, ()), pick(0.0, ())] == [first, then]
+
+
+def test_p2c_of_two_takes_the_less_loaded() -> None:
+    """Both are looked at, every time."""
+    slow, fast = Candidate("slow"), Candidate("fast")
+    slow.load.observe(0.5, 0.0)
+
+    assert picks(p2c_peak_ewma, slow, fast) == {"fast": 1000}
+
+
+def test_p2c_of_three_never_takes_the_most_loaded() -> None:
+    """It loses every comparison; the two others meet it or each other."""
+    slow, a, b = Candidate("slow"), Candidate("a"), Candidate("b")
+    slow.load.observe(0.5, 0.0)
+
+    shares = picks(p2c_peak_ewma, slow, a, b)
+    assert shares["slow"] == 0
+    assert min(shares["a"], shares["b"]) > 400
+
+
+def test_p2c_counts_what_is_in_flight() -> None:
+    """Equally fast, but busy."""
+    busy, idle = Candidate("busy"), Candidate("idle")
+    busy.load.in_flight = 1
+
+    assert picks(p2c_peak_ewma, busy, idle) == {"idle": 1000}
+
+
+@pytest.mark.parametrize(("in_flight", "chosen"), [(2, "heavy"), (3, "light")])
+def test_p2c_divides_the_load_by_the_weight(in_flight: int, chosen: str) -> None:
+    """Weight 3 carries three times as much: at 3/3 it is as loaded as 1/1, at 4/3 more."""
+    heavy, light = Candidate("heavy", weight=3), Candidate("light")
+    heavy.load.in_flight = in_flight
+    light.load.in_flight = 0 if in_flight > 2 else 1
+
+    assert picks(p2c_peak_ewma, heavy, light) == {chosen: 1000}
+
+
+def test_weighted_shares_by_weight() -> None:
+    """Consul's weights: 3 gets three calls where 1 gets one."""
+    shares = picks(weighted, Candidate("heavy", weight=3), Candidate("light"), number=4000)
+
+    assert 2850 < shares["heavy"] < 3150
+
+
+def test_weight_nought_gets_nothing_while_there_is_another() -> None:
+    """An operator takes an instance out by its weight."""
+    assert picks(weighted, Candidate("out", weight=0), Candidate("in")) == {"in": 1000}
+    assert picks(weighted, Candidate("out", weight=0)) == {"out": 1000}
+
+
+def test_pick_first_keeps_to_the_first() -> None:
+    """The others stand by."""
+    assert picks(pick_first, Candidate("a"), Candidate("b")) == {"a": 1000}
+
+
+def test_a_cold_instance_counts_with_its_share() -> None:
+    """10 % of its weight at first, half after 15 s, all of it after 30 s."""
+    load = Load(0.0)
+    slow_start.begin(load, 100.0)
+    slow_start.begin(load, 120.0)
+
+    shares = [slow_start.share(load, now_s) for now_s in (100.0, 102.0, 115.0, 130.0, 500.0)]
+
+    assert shares == pytest.approx([0.1, 0.1, 0.5, 1.0, 1.0])
+
+
+def cold_and_warm() -> tuple[Candidate, Candidate]:
+    """One that begins at 100 s, and one that began long before."""
+    cold, warm = Candidate("cold"), Candidate("warm")
+    slow_start.begin(warm.load, 0.0)
+    slow_start.begin(cold.load, 100.0)
+    return cold, warm
+
+
+@pytest.mark.parametrize(("now_s", "chosen"), [(102.0, "warm"), (116.0, "cold"), (131.0, "cold")])
+def test_p2c_spares_a_cold_instance(now_s: float, chosen: str) -> None:
+    """At a tenth of its weight it is ten times as loaded; warm with 1 in flight twice."""
+    cold, warm = cold_and_warm()
+    warm.load.in_flight = 1
+    pick = p2c_peak_ewma([cold, warm], random.Random(3))
+
+    one = pick(now_s, ())
+    assert one is not None
+    assert one.name == chosen
+
+
+@pytest.mark.parametrize(("now_s", "least", "most"), [(102.0, 0, 150), (131.0, 900, 1100)])
+def test_weighted_spares_a_cold_instance(now_s: float, least: int, most: int) -> None:
+    """It passes nine turns of ten on at first, some of them to itself."""
+    cold, warm = cold_and_warm()
+    pick = weighted([cold, warm], random.Random(3))
+
+    taken = sum(pick(now_s, ()) is cold for _ in range(2000))
+    assert least <= taken <= most * 1.3
+
+
+def test_between_those_that_begin_together_nothing_is_weighed() -> None:
+    """Within a second there is no warmer one; later, until the last one is warm."""
+    loads = [Load(0.0) for _ in range(3)]
+    for load, begin_s in zip(loads, (100.0, 100.5, 103.0), strict=True):
+        slow_start.begin(load, begin_s)
+
+    assert slow_start.until_s(loads[:2]) < 0
+    assert slow_start.until_s(loads) == 133.0
+
+
+def test_those_that_begin_together_share_alike() -> None:
+    """A client that starts knows no warmer instance."""
+    candidates = [Candidate(name) for name in "ab"]
+    for number, one in enumerate(candidates):
+        slow_start.begin(one.load, 100.0 + number * 0.5)
+    candidates[0].load.in_flight = 1
+    for one in candidates:
+        one.load.observe(1.0, 102.0)
+
+    one = p2c_peak_ewma(candidates, random.Random(3))(102.0, ())
+    assert one is candidates[1]

@@ -1,0 +1,259 @@
+"""What goes over the wire to an agent, and what is made of what comes back."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from discovery.clock import SystemClock
+from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
+from discovery.registry.instance import Instance
+from discovery.registry.protocols import RegistryError
+from tests.support.clock.manual_clock import ManualClock
+
+ORDER = Instance(
+    "slot-1", "order", "::1", 50051, ("v2",), {"version": "1.4.0"}, weight=3, incarnation="x1"
+)
+
+
+@dataclass
+class StandIn:
+    """An HTTP server in an agent's place: answers as it is told, remembers what it was asked."""
+
+    address: str = ""
+    answer: Callable[[web.Request], Awaitable[web.Response]] | None = None
+    requests: list[web.Request] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    connections: list[object] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        self.requests.append(request)
+        self.connections.append(request.transport.get_extra_info("peername"))
+        self.bodies.append(await request.read())
+        if self.answer is None:
+            return web.json_response([], headers={"X-Consul-Index": str(len(self.requests))})
+        return await self.answer(request)
+
+    def registry(self, **settings: Any) -> ConsulRegistry:
+        return ConsulRegistry(self.address, clock=SystemClock(), rng=random.Random(1), **settings)
+
+
+@pytest.fixture
+async def agent() -> AsyncIterator[StandIn]:
+    """A stand-in that listens on a free port."""
+    stand_in = StandIn()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", stand_in.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    stand_in.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    yield stand_in
+    await runner.cleanup()
+
+
+async def _ok(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def test_what_is_registered(agent: StandIn) -> None:
+    """Id, address, meta, weights, and a gRPC check that passes until it is found failing."""
+    agent.answer = _ok
+    registry = agent.registry(check=CheckSettings(tls=True))
+    await registry.register(ORDER)
+    await registry.close()
+    (request,) = agent.requests
+    assert request.path == "/v1/agent/service/register"
+    assert request.query["replace-existing-checks"] == "true"
+    definition = json.loads(agent.bodies[0])
+    (check,) = definition.pop("checks")
+    assert definition == {
+        "id": "slot-1",
+        "name": "order",
+        "address": "::1",
+        "port": 50051,
+        "tags": ["v2"],
+        "meta": {"protocol": "grpc", "version": "1.4.0", "incarnation": "x1"},
+        "weights": {"Passing": 3, "Warning": 1},
+    }
+    assert check == {
+        "Name": "grpc.health.v1",
+        "GRPC": "[::1]:50051",
+        "GRPCUseTLS": True,
+        "Interval": "5s",
+        "Timeout": "2s",
+        "Status": "passing",
+        "DeregisterCriticalServiceAfter": "600s",
+    }
+
+
+async def test_a_watch_has_one_connection_of_its_own(agent: StandIn) -> None:
+    """All queries of a watch travel over one connection, and another watch has another."""
+    registry = agent.registry()
+    for watched in range(2):
+        asked = asyncio.Event()
+
+        async def block_after_one(
+            request: web.Request, asked: asyncio.Event = asked
+        ) -> web.Response:
+            if "index" in request.query:
+                asked.set()
+                await asyncio.Event().wait()
+            return web.json_response([], headers={"X-Consul-Index": "1"})
+
+        agent.answer = block_after_one
+        async with aclosing(registry.watch("order")) as lists:
+            assert await anext(lists) == ()
+            waiting = asyncio.ensure_future(anext(lists))
+            await asyncio.wait_for(asked.wait(), 10)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        of_this_watch = agent.connections[2 * watched :]
+        assert len(of_this_watch) == 2
+        assert len(set(of_this_watch)) == 1
+    assert len(set(agent.connections)) == 2
+
+
+@pytest.mark.parametrize(("incarnation", "asked"), [("x1", ["GET", "PUT"]), ("x2", ["GET"])])
+async def test_only_the_own_registration_is_withdrawn(
+    agent: StandIn, incarnation: str, asked: list[str]
+) -> None:
+    """A later incarnation may have taken the slot: what stops doesn't take it off the list."""
+
+    async def registered(_: web.Request) -> web.Response:
+        return web.json_response({"Meta": {"incarnation": incarnation}})
+
+    agent.answer = registered
+    registry = agent.registry()
+    await registry.deregister(ORDER)
+    await registry.close()
+    assert [request.method for request in agent.requests] == asked
+
+
+async def test_a_watch_says_when_answers_are_old(
+    agent: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a leader, or one heard of within 5 s: one line then, and one when that is over."""
+    answers = [("false", 0), ("true", 5_000), ("true", 5_001), ("true", 0)]
+
+    async def next_answer(_: web.Request) -> web.Response:
+        known, heard_ms = answers.pop(0)
+        headers = {
+            "X-Consul-Index": str(10 - len(answers)),
+            "X-Consul-KnownLeader": known,
+            "X-Consul-LastContact": str(heard_ms),
+        }
+        return web.json_response([], headers=headers)
+
+    agent.answer = next_answer
+    clock = ManualClock()
+    registry = ConsulRegistry(agent.address, clock=clock, rng=random.Random(1))
+    with caplog.at_level("INFO", logger="discovery.registry.consul.registry"):
+        for _ in range(4):
+            async with aclosing(registry.watch("order")) as lists:
+                await anext(lists)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"] * 2
+
+
+async def test_a_watch_waits_almost_a_minute(agent: StandIn) -> None:
+    """55 s, of which up to a tenth is left out; a change ends the wait anyway."""
+    async with aclosing(agent.registry().watch("order")) as lists:
+        await anext(lists)
+        waiting = asyncio.ensure_future(anext(lists))
+        while len(agent.requests) < 2:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    assert 49_500 <= int(agent.requests[1].query["wait"].removesuffix("ms")) <= 55_000
+
+
+async def test_a_look_up_that_confirms_is_consistent(agent: StandIn) -> None:
+    """A list is confirmed by the leader, not by whichever server is near."""
+    await agent.registry().lookup("order", tag="v2")
+    assert dict(agent.requests[0].query) == {"passing": "1", "consistent": "", "tag": "v2"}
+
+
+async def test_the_token_given_is_the_token_sent(
+    agent: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token in the environment is used where the environment was asked for, and only there."""
+    monkeypatch.setenv("CONSUL_HTTP_TOKEN", "from-environment")
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
+    await agent.registry(token="given").lookup("order")
+    await agent.registry().lookup("order")
+    registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+    await registry.lookup("order")
+    tokens = [request.headers.get("X-Consul-Token") for request in agent.requests]
+    assert tokens == ["given", None, "from-environment"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 599])
+async def test_every_refusal_is_a_registry_error(agent: StandIn, status: int) -> None:
+    """Too many connections (429), no leader (500), an old agent (404): one kind of error."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=status, text="rpc error: No cluster leader")
+
+    agent.answer = refuse
+    with pytest.raises(RegistryError):
+        await agent.registry().lookup("order")
+
+
+async def test_an_answer_that_is_no_json(agent: StandIn) -> None:
+    """A proxy's error page in the agent's place is no list of instances."""
+    agent.answer = _ok
+    with pytest.raises(RegistryError):
+        await agent.registry().lookup("order")
+
+
+async def test_a_silent_agent_is_not_waited_for(agent: StandIn) -> None:
+    """An agent that accepts and never answers is given up when its time is over."""
+
+    async def never(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    agent.answer = never
+    address = AgentAddress.parse(agent.address, token=None, ca_file=None)
+    async with agent_client(address) as client:
+        with pytest.raises(RegistryError, match="didn't answer in time"):
+            await client.get("/v1/status/leader", timeout_s=0.05)
+
+
+@pytest.mark.parametrize(
+    ("environ", "authority", "expected"),
+    [
+        ({}, "", "http://127.0.0.1:8500"),
+        ({"CONSUL_HTTP_ADDR": "10.0.0.1:8501"}, "", "http://10.0.0.1:8501"),
+        ({"CONSUL_HTTP_ADDR": "https://consul.internal:8501"}, "", "https://consul.internal:8501"),
+        ({"CONSUL_HTTP_ADDR": "consul.internal"}, "", "http://consul.internal:8500"),
+        ({"CONSUL_HTTP_ADDR": "[::1]:8500"}, "", "http://[::1]:8500"),
+        ({"CONSUL_HTTP_ADDR": "10.0.0.1:8501"}, "10.0.0.2:8502", "http://10.0.0.2:8502"),
+        ({"CONSUL_HTTP_SSL": "true"}, "10.0.0.2:8501", "https://10.0.0.2:8501"),
+    ],
+)
+def test_where_the_agent_is(environ: dict[str, str], authority: str, expected: str) -> None:
+    """The target's authority, else CONSUL_HTTP_ADDR, else the agent on this machine."""
+    assert str(AgentAddress.from_environment(environ, authority=authority)) == expected
+
+
+@pytest.mark.parametrize("text", ["unix:///var/run/consul.sock", "http://", "host:port:more"])
+def test_an_address_that_can_t_be_used(text: str) -> None:
+    """A socket in the file system, or nonsense, is refused when it is read, not when it's used."""
+    with pytest.raises(ValueError, match=r"Consul agent|[Pp]ort"):
+        AgentAddress.from_environment({"CONSUL_HTTP_ADDR": text})
+
+
+def test_a_token_stays_out_of_logs() -> None:
+    """An address can be printed without giving the token away."""
+    address = AgentAddress.parse("127.0.0.1:8500", token="s3cret", ca_file=None)
+    assert "s3cret" not in f"{address} {address!r}"

@@ -1,0 +1,262 @@
+"""The registry against a real Consul agent, and what becomes of it when that agent suffers."""
+
+import asyncio
+import random
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from discovery.clock import SystemClock
+from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
+from discovery.registry.instance import Instance, Resolution
+from discovery.registry.protocols import RegistryError
+from discovery.registry.registration import Registration
+from discovery.registry.resolver import Resolver
+from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.style.tools import consul_path
+
+_NUMBERS = count()
+_UNCHECKED = CheckSettings(interval_s=3600)
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[ConsulAgent]:
+    """One agent for all tests; each test has a service of its own."""
+    with consul_agent() as running:
+        yield running
+
+
+@pytest.fixture
+def order() -> Instance:
+    """An instance of a service that no other test uses."""
+    return Instance(
+        instance_id="slot-1",
+        service=f"order-{next(_NUMBERS)}",
+        address="127.0.0.1",
+        port=50051,
+        tags=("v2",),
+        meta={"version": "1.4.0", "protocol": "grpc"},
+        weight=3,
+        incarnation="first",
+    )
+
+
+@asynccontextmanager
+async def _registry(
+    address: str | AgentAddress, *, token: str | None = None, check: CheckSettings = _UNCHECKED
+) -> AsyncIterator[ConsulRegistry]:
+    registry = ConsulRegistry(
+        address, token=token, clock=SystemClock(), rng=random.Random(7), check=check
+    )
+    try:
+        yield registry
+    finally:
+        await registry.close()
+
+
+@asynccontextmanager
+async def _task(running: asyncio.Task[None]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _wait_until(lists: AsyncIterator[tuple[Instance, ...]], ids: list[str]) -> None:
+    async with asyncio.timeout(30):
+        async for instances in lists:
+            if [instance.instance_id for instance in instances] == ids:
+                return
+
+
+async def test_a_change_wakes_a_blocking_query(agent: ConsulAgent, order: Instance) -> None:
+    """A watch hears of a registration when it happens, not when its wait is over."""
+    async with _registry(agent.address) as registry, aclosing(registry.watch(order.service)) as w:
+        assert await anext(w) == ()
+        waiting = asyncio.ensure_future(anext(w))
+        await asyncio.sleep(0)
+        await registry.register(order)
+        assert await asyncio.wait_for(waiting, 5) == (order,)
+
+
+async def test_a_registration_has_one_check(agent: ConsulAgent, order: Instance) -> None:
+    """Registered twice there is still one check, and it passes from the start."""
+    async with _registry(agent.address) as registry:
+        await registry.register(order)
+        await registry.register(replace(order, weight=1))
+        ((_, status),) = await registry.checked(order.service)
+        assert status == "passing"
+    address = AgentAddress.parse(agent.address, token=None, ca_file=None)
+    async with agent_client(address) as client:
+        checks = (await client.get("/v1/agent/checks")).data.values()
+    assert [c["Type"] for c in checks if c["ServiceName"] == order.service] == ["grpc"]
+
+
+async def test_a_server_that_stops_serving_leaves_the_list(
+    agent: ConsulAgent, order: Instance
+) -> None:
+    """The agent's own check takes an instance off the list, and puts it back on."""
+    server = grpc.aio.server()
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    served = replace(order, port=port)
+    check = CheckSettings(interval_s=0.2, timeout_s=1.0)
+    async with (
+        _registry(agent.address, check=check) as registry,
+        aclosing(registry.watch(order.service)) as lists,
+    ):
+        await registry.register(served)
+        await _wait_until(lists, ["slot-1"])
+        await servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await _wait_until(lists, [])
+        ((instance, status),) = await registry.checked(order.service)
+        assert (instance, status) == (served, "critical")
+        await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+        await _wait_until(lists, ["slot-1"])
+        await registry.deregister(served)
+    await server.stop(None)
+
+
+async def test_an_answer_says_how_fresh_it_is(agent: ConsulAgent, order: Instance) -> None:
+    """The distance of the answering server from its leader is there to be seen."""
+    async with _registry(agent.address) as registry:
+        assert registry.freshness(order.service) is None
+        async with aclosing(registry.watch(order.service)) as lists:
+            await anext(lists)
+        freshness = registry.freshness(order.service)
+        assert freshness is not None
+        assert freshness.known_leader
+
+
+async def test_a_restarted_agent_is_told_again(order: Instance) -> None:
+    """A killed agent comes back empty; the registration is there again, and callers see it."""
+    published: asyncio.Queue[Resolution] = asyncio.Queue()
+    with consul_agent() as agent:
+        async with _registry(agent.address) as registry:
+            registration = Registration(
+                registrar=registry,
+                instance=order,
+                clock=SystemClock(),
+                rng=random.Random(1),
+                check_interval_s=0.2,
+            )
+            resolver = _resolver(registry, order, published)
+            async with (
+                _task(asyncio.create_task(registration.run())),
+                _task(asyncio.create_task(resolver.run())),
+            ):
+                await _wait_published(published, (order,), failing=False)
+                await asyncio.to_thread(agent.kill)
+                await _wait_published(published, (order,), failing=True)
+                await asyncio.to_thread(agent.start)
+                await _wait_published(published, (order,), failing=False)
+                async with aclosing(registry.watch(order.service)) as lists:
+                    await _wait_until(lists, ["slot-1"])
+
+
+async def test_an_agent_that_is_dead_at_the_start(order: Instance) -> None:
+    """Callers are told at once that the registry is down, and served when it has come up."""
+    published: asyncio.Queue[Resolution] = asyncio.Queue()
+    agent = ConsulAgent()
+    async with _registry(agent.address) as registry:
+        resolver = _resolver(registry, order, published)
+        async with _task(asyncio.create_task(resolver.run())):
+            first = await asyncio.wait_for(published.get(), 10)
+            assert first.instances == ()
+            assert "can't be reached" in (first.error or "")
+            await asyncio.to_thread(agent.start)
+            try:
+                await registry.register(order)
+                await _wait_published(published, (order,), failing=False)
+            finally:
+                agent.kill()
+
+
+async def test_acl_refusals_are_registry_errors(order: Instance) -> None:
+    """Without a token a write is refused, with a wrong one a read too; the right one works."""
+    master = "8d9a4c5e-7d0f-4b7e-9c53-2a1d4a0f8f11"
+    tokens = f'tokens {{ master = "{master}", agent = "{master}" }}'
+    acl = f'acl {{ enabled = true, default_policy = "deny", {tokens} }} primary_datacenter = "dc1"'
+    with consul_agent(hcl=acl) as agent:
+        async with _registry(agent.address) as registry:
+            with pytest.raises(RegistryError, match="Permission denied"):
+                await registry.register(order)
+        async with _registry(agent.address, token="wrong") as registry:
+            with pytest.raises(RegistryError, match="ACL not found"):
+                await registry.lookup(order.service)
+            with pytest.raises(RegistryError, match="ACL not found"):
+                await anext(registry.watch(order.service))
+        async with _registry(agent.address, token=master) as registry:
+            await registry.register(order)
+            assert await registry.lookup(order.service) == (order,)
+
+
+async def test_the_agent_s_certificate_is_verified(
+    order: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With CONSUL_CACERT an agent is spoken to over TLS; one of another CA is not believed."""
+    ca_file, settings = await asyncio.to_thread(_certificates, tmp_path)
+    with consul_agent(hcl=settings, tls=True) as agent:
+        monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
+        monkeypatch.setenv("CONSUL_CACERT", str(ca_file))
+        registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+        await registry.register(order)
+        assert await registry.lookup(order.service) == (order,)
+        await registry.close()
+        monkeypatch.delenv("CONSUL_CACERT")
+        distrusting = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+        with pytest.raises(RegistryError, match="certificate"):
+            await distrusting.lookup(order.service)
+
+
+def _certificates(directory: Path) -> tuple[Path, str]:
+    """A CA and a server's certificate by Consul's own tool, and the settings that use them."""
+    for made in (["ca", "create"], ["cert", "create", "-server"]):
+        subprocess.run(
+            [str(consul_path()), "tls", *made], cwd=directory, check=True, capture_output=True
+        )
+    settings = " ".join(
+        f'{name} = "{directory / file}"'
+        for name, file in (
+            ("ca_file", "consul-agent-ca.pem"),
+            ("cert_file", "dc1-server-consul-0.pem"),
+            ("key_file", "dc1-server-consul-0-key.pem"),
+        )
+    )
+    return directory / "consul-agent-ca.pem", settings
+
+
+def _resolver(
+    registry: ConsulRegistry, instance: Instance, published: "asyncio.Queue[Resolution]"
+) -> Resolver:
+    return Resolver(
+        service=instance.service,
+        tag=None,
+        watcher=registry,
+        clock=SystemClock(),
+        rng=random.Random(2),
+        publish=published.put_nowait,
+        is_serving=lambda _: True,
+    )
+
+
+async def _wait_published(
+    published: "asyncio.Queue[Resolution]", instances: tuple[Instance, ...], *, failing: bool
+) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            resolution = await published.get()
+            if (resolution.instances, resolution.error is not None) == (instances, failing):
+                return

@@ -1,0 +1,117 @@
+"""An instance stays registered, whatever happens to the registry."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry
+from discovery.registry.registration import Registration
+from tests.support.clock.manual_clock import ManualClock
+
+ORDER = Instance("order-1", "order", "10.0.0.1", 50051, incarnation="second")
+
+
+@asynccontextmanager
+async def _running(
+    registry: MemoryRegistry, clock: ManualClock
+) -> AsyncIterator[tuple[Registration, asyncio.Task[None]]]:
+    registration = Registration(
+        registrar=registry, instance=ORDER, clock=clock, rng=random.Random(5)
+    )
+    running = asyncio.create_task(registration.run())
+    await clock.settle()
+    try:
+        yield registration, running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_it_registers_at_once() -> None:
+    """A server that says SERVING can be found without delay."""
+    registry = MemoryRegistry()
+    async with _running(registry, ManualClock()) as (registration, _):
+        await asyncio.wait_for(registration.wait_registered(), 1)
+        assert await registry.lookup("order") == (ORDER,)
+
+
+async def test_it_replaces_an_earlier_incarnation() -> None:
+    """What an earlier process of the slot left behind is replaced, not taken for its own."""
+    registry = MemoryRegistry()
+    await registry.register(replace(ORDER, incarnation="first", port=50050))
+    async with _running(registry, ManualClock()):
+        assert await registry.lookup("order") == (ORDER,)
+
+
+async def test_it_registers_again_when_it_is_forgotten() -> None:
+    """An agent that restarted knows the instance again within 2 s."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    async with _running(registry, clock):
+        await clock.advance(7)
+        registry.forget()
+        await clock.advance(2)
+        assert await registry.lookup("order") == (ORDER,)
+
+
+async def test_it_never_gives_up() -> None:
+    """A registry that was down for a day, at the start too, has the instance 2 s after it's up."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    registry.fail("connection refused")
+    async with _running(registry, clock) as (registration, _):
+        await clock.advance(3600)
+        registry.recover()
+        await clock.advance(2)
+        await asyncio.wait_for(registration.wait_registered(), 1)
+        assert await registry.lookup("order") == (ORDER,)
+
+
+async def test_a_successor_is_left_alone() -> None:
+    """Two processes with one id don't take the registration from each other every 2 s."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    async with _running(registry, clock):
+        successor = replace(ORDER, incarnation="third")
+        await registry.register(successor)
+        await clock.advance(60)
+        assert await registry.lookup("order") == (successor,)
+
+
+async def test_withdrawn_is_withdrawn() -> None:
+    """A draining server is deregistered, and its registration doesn't come back."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    async with _running(registry, clock) as (registration, running):
+        await registration.withdraw()
+        assert await registry.lookup("order") == ()
+        await clock.advance(10)
+        assert running.done()
+        assert await registry.lookup("order") == ()
+
+
+async def test_withdrawing_from_a_registry_that_is_down_ends() -> None:
+    """A drain doesn't wait for a dead registry: after three attempts it goes on."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    async with _running(registry, clock) as (registration, _):
+        registry.fail("connection refused")
+        withdrawing = asyncio.create_task(registration.withdraw())
+        await clock.advance(1)
+        assert withdrawing.done()
+
+
+async def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An outage is two lines in the log, its end included, however long it lasts."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    with caplog.at_level("INFO", logger="discovery.registry.registration"):
+        async with _running(registry, clock):
+            registry.fail("connection refused")
+            await clock.advance(600)
+            registry.recover()
+            await clock.advance(60)
+    assert [record.message for record in caplog.records] == [
+        "order-1 is registered as order at 10.0.0.1:50051",
+        "order-1: the registry fails: connection refused",
+        "order-1: the registry answers again",
+    ]

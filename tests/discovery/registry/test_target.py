@@ -1,0 +1,66 @@
+"""What is a target, and what is not."""
+
+import pytest
+
+from discovery.registry.target import InvalidTargetError, Target, parse_target
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("consul:///order", Target("consul", "", "order", None, ())),
+        ("consul:///order?tag=v2", Target("consul", "", "order", "v2", ())),
+        ("consul://host:8500/order", Target("consul", "host:8500", "order", None, ())),
+        ("consul://[::1]:8500/order", Target("consul", "[::1]:8500", "order", None, ())),
+        ("memory:///order", Target("memory", "", "order", None, ())),
+        ("memory://north/order?tag=v2", Target("memory", "north", "order", "v2", ())),
+        (
+            "static:///10.0.0.1:50051,10.0.0.2:50051",
+            Target("static", "", "10.0.0.1:50051", None, ("10.0.0.1:50051", "10.0.0.2:50051")),
+        ),
+        ("static:///[::1]:50051", Target("static", "", "[::1]:50051", None, ("[::1]:50051",))),
+        (
+            "dns:///order.internal:50051",
+            Target("dns", "", "order.internal:50051", None, ("order.internal:50051",)),
+        ),
+    ],
+)
+def test_a_target_is_read(text: str, target: Target) -> None:
+    """Each scheme says which registry, which service, which of its instances."""
+    assert parse_target(text) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ("", 0, "must begin with"),
+        ("order", 0, "must begin with"),
+        ("etcd:///order", 0, "must begin with"),
+        ("consul:order", 6, "expected '://'"),
+        ("consul:/order", 6, "expected '://'"),
+        ("consul://order", 14, "expected '/'"),
+        ("consul:///", 10, "the name of a service"),
+        ("consul:///order/v1", 15, "'/' can't stand in"),
+        ("consul:///or der", 12, "' ' can't stand in"),
+        ("consul:///order?tga=v2", 16, "only parameter"),
+        ("consul:///order?tag=", 20, "expected a tag"),
+        ("consul:///order?tag=v2&tag=v3", 22, "'&' can't stand in"),
+        ("consul://host/order", 9, "expected host:port"),
+        ("consul://host:99999/order", 14, "from 1 to 65535"),
+        ("static:///", 10, "expected host:port"),
+        ("static:///10.0.0.1", 10, "expected host:port"),
+        ("static:///10.0.0.1:50051,", 25, "expected host:port"),
+        ("static:///10.0.0.1:50051,10.0.0.1:50051", 25, "listed twice"),
+        ("static:///10.0.0.1:0", 19, "from 1 to 65535"),
+        ("static://10.0.0.1:50051", 23, "expected '/'"),
+        ("dns://8.8.8.8/order:50051", 6, "takes no authority"),
+        ("dns:///order", 7, "expected host:port"),
+    ],
+)
+def test_an_invalid_target_is_refused_with_the_place(text: str, place: int, reason: str) -> None:
+    """Whoever mistypes a target is shown the character where it went wrong."""
+    with pytest.raises(InvalidTargetError, match="invalid target") as refused:
+        parse_target(text)
+    assert refused.value.place == place
+    assert reason in refused.value.reason
+    assert isinstance(refused.value, ValueError)

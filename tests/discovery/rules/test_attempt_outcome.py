@@ -1,0 +1,216 @@
+"""What the end of an attempt says of the instance."""
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+from discovery.balancing.instance_stats import Record
+from discovery.balancing.load import Load
+from discovery.call.method import Kind, Method
+from discovery.registry.instance import Instance
+from discovery.rules import attempt_outcome
+from discovery.rules.retry_policy import DEFAULT_RETRY
+
+BAD = (StatusCode.UNAVAILABLE, StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)
+NEITHER = (StatusCode.CANCELLED, StatusCode.RESOURCE_EXHAUSTED)
+GOOD = tuple(
+    code
+    for code in StatusCode
+    if code not in (*BAD, *NEITHER, StatusCode.OK, StatusCode.DEADLINE_EXCEEDED)
+)
+
+
+def method(*, waits: bool = False) -> Method:
+    """A unary method."""
+    return Method(
+        path="/a.B/C",
+        kind=Kind.UNARY_UNARY,
+        registered=False,
+        safe=True,
+        retry=DEFAULT_RETRY,
+        timeout_s=None,
+        default_timeout_s=None,
+        wait_for_ready=False,
+        waits=waits,
+    )
+
+
+class Suspects:
+    """What the ejector is told."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[float, float]] = []
+        self.succeeded: list[tuple[float, float]] = []
+
+    def record(self) -> Record:
+        """A new record that tells us."""
+        return Record(
+            Instance("a", "service", "127.0.0.1", 1),
+            0.0,
+            suspect=lambda _, began_s, now_s: self.failed.append((began_s, now_s)),
+            redeem=lambda _, began_s, now_s: self.succeeded.append((began_s, now_s)),
+        )
+
+
+def after(
+    code: StatusCode,
+    of: Method | None = None,
+    *,
+    pushback: str | None = None,
+    timeout_s: float | None = 1.0,
+) -> Load:
+    """The load after one attempt of 1 ms that ended so."""
+    return record_after(code, of, pushback=pushback, timeout_s=timeout_s).load
+
+
+def record_after(
+    code: StatusCode,
+    of: Method | None = None,
+    *,
+    pushback: str | None = None,
+    timeout_s: float | None = 1.0,
+) -> Record:
+    """What is known of the instance after that attempt."""
+    trailing = grpc.aio.Metadata()
+    if pushback is not None:
+        trailing.add("grpc-retry-pushback-ms", pushback)
+    error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing)
+    record = Suspects().record()
+    of = of or method()
+    attempt_outcome.failed(of, record, error, latency_s=0.001, timeout_s=timeout_s, now_s=1.0)
+    return record
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_failures_of_the_instance_count(code: StatusCode) -> None:
+    """It couldn't, or doesn't know what it did."""
+    assert after(code).failures_in_row == 1
+
+
+@pytest.mark.parametrize("code", GOOD)
+def test_every_other_answer_is_a_success_of_the_transport(code: StatusCode) -> None:
+    """NOT_FOUND is a good answer to a bad question: its latency counts like any."""
+    of = method()
+
+    load = after(code, of)
+
+    assert load.failures_in_row == 0
+    assert load.latency_s(1.0) < 0.030
+    assert of.latencies.percentile(0.5, now_s=1.0) is None
+
+
+@pytest.mark.parametrize("code", NEITHER)
+def test_cancels_and_shedding_say_nothing(code: StatusCode) -> None:
+    """A cancel is the caller's; shedding is fast, and would draw more calls if it counted."""
+    assert after(code).latency_s(1.0) == pytest.approx(Load(0.0).latency_s(1.0))
+
+
+def test_shedding_with_pushback_costs_what_it_asks() -> None:
+    """Whoever says "not for 8 s" isn't picked for 8 s, if it can be helped."""
+    assert after(StatusCode.RESOURCE_EXHAUSTED, pushback="8000").latency_s(1.0) == 8.0
+
+
+def test_a_refusal_to_be_retried_costs_5_s() -> None:
+    """A negative pushback is one too."""
+    assert after(StatusCode.UNAVAILABLE, pushback="-1").latency_s(1.0) == 5.0
+
+
+def test_a_deadline_without_a_p95_counts() -> None:
+    """With nothing to compare, it is the instance's."""
+    assert after(StatusCode.DEADLINE_EXCEEDED).failures_in_row == 1
+
+
+@pytest.mark.parametrize(("timeout_s", "failures"), [(0.4, 0), (0.5, 1), (None, 1)])
+def test_a_deadline_counts_where_the_attempt_had_a_fair_time(
+    timeout_s: float | None, failures: int
+) -> None:
+    """At least the p95: with less, most attempts would have failed."""
+    of = method()
+    for _ in range(20):
+        of.latencies.add(0.5, 1.0)
+
+    load = after(StatusCode.DEADLINE_EXCEEDED, of, timeout_s=timeout_s)
+
+    assert load.failures_in_row == failures
+
+
+def test_a_success_ends_a_row_of_failures() -> None:
+    """And is a sample of the method's latency."""
+    record, of = Suspects().record(), method()
+    record.load.failed(0.1, 0.0)
+
+    for _ in range(20):
+        attempt_outcome.succeeded(of, record, 0.2, 1.0)
+
+    assert record.load.failures_in_row == 0
+    assert of.latencies.percentile(0.5, now_s=1.0) == 0.2
+
+
+@pytest.mark.parametrize("code", [*BAD, StatusCode.DEADLINE_EXCEEDED, StatusCode.NOT_FOUND])
+def test_methods_that_wait_feed_no_load(code: StatusCode) -> None:
+    """Their answers take as long as something else."""
+    of = method(waits=True)
+
+    record = record_after(code, of)
+    for _ in range(20):
+        attempt_outcome.succeeded(of, record, 9.0, 1.0)
+    attempt_outcome.stream_failed(of, record, StatusCode.UNAVAILABLE, latency_s=9.0, now_s=1.0)
+
+    load = record.load
+    assert load.latency_s(1.0) == pytest.approx(Load(0.0).latency_s(1.0))
+    assert of.latencies.percentile(0.0, now_s=1.0) is None
+
+
+@pytest.mark.parametrize(("code", "failures"), [(code, 1) for code in BAD] + [(StatusCode.OK, 0)])
+def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -> None:
+    """Its latency was that of its first message; its length says nothing."""
+    record, of = Suspects().record(), method()
+
+    attempt_outcome.stream_failed(of, record, code, latency_s=0.5, now_s=1.0)
+
+    assert record.load.failures_in_row == failures
+    assert (len(record.outcomes.failures), len(of.outcomes.failures)) == (failures, failures)
+
+
+@pytest.mark.parametrize(
+    ("code", "waits", "ratio", "in_row"),
+    [
+        *((code, waits, 1, 1) for code in BAD for waits in (False, True)),
+        (StatusCode.DEADLINE_EXCEEDED, False, 1, 1),
+        (StatusCode.DEADLINE_EXCEEDED, True, 0, 0),
+        (StatusCode.RESOURCE_EXHAUSTED, False, 1, 0),
+        (StatusCode.CANCELLED, False, 0, 0),
+        *((code, False, 0, 0) for code in GOOD),
+    ],
+)
+def test_ejection_and_breaker_judge_by_the_same_table(
+    code: StatusCode, *, waits: bool, ratio: int, in_row: int
+) -> None:
+    """A waiting method's failures count here too, its deadlines don't; shedding in ratios only."""
+    of = method(waits=waits)
+
+    record = record_after(code, of)
+
+    assert record.load.failures_in_row == in_row
+    for outcomes in (record.outcomes, of.outcomes):
+        assert len(outcomes.failures) == ratio
+        assert len(outcomes.calls) == (1 if code in GOOD else ratio)
+
+
+def test_every_failure_is_looked_into() -> None:
+    """With the instants at which the attempt began and ended."""
+    told, of = Suspects(), method()
+    record = told.record()
+    error = grpc.aio.AioRpcError(StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+
+    attempt_outcome.failed(of, record, error, latency_s=0.5, timeout_s=1.0, now_s=2.0)
+    attempt_outcome.stream_failed(of, record, StatusCode.INTERNAL, latency_s=1.0, now_s=3.0)
+    attempt_outcome.succeeded(of, record, 0.5, 4.0)
+
+    assert told.failed == [(1.5, 2.0), (2.0, 3.0)]
+    assert told.succeeded == []
+
+
+def test_shedding_with_pushback_is_no_failure_in_a_row() -> None:
+    """The cost keeps calls away; who sheds is not broken."""
+    assert after(StatusCode.RESOURCE_EXHAUSTED, pushback="8000").failures_in_row == 0

@@ -1,0 +1,149 @@
+"""`./scripts/bench checkout` itself, with a few orders: what it counts, never how fast it is."""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from scripts.benchmarks.floor import cluster
+from scripts.benchmarks.shared.half import Half
+from scripts.benchmarks.shared.orders import read_demand
+from scripts.tools.places import ROOT
+
+ORDERS = 4
+SERVICES = {"order", "inventory", "payment", "total", "caller"}
+STEPS = ("Reserve", "Authorize", "Commit", "Capture")
+ASKED = [f"{call} {part}" for call in ("Authorize", "Capture") for part in ("intended", "seen")]
+
+
+def entries(folder: Path, store: str) -> Counter[str]:
+    """How often each kind of commit of a skeleton was made; each call has kinds of its own."""
+    return Counter(
+        kind for (kind,) in _rows(folder / "data" / f"{store}.db", "SELECT kind FROM entry")
+    )
+
+
+def server_entries(url: str) -> Counter[str]:
+    """The same of a skeleton that has a database."""
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT kind FROM entry").fetchall()
+    return Counter(kind for (kind,) in found)
+
+
+def events(folder: Path, service: str) -> Counter[str]:
+    """How often each kind of event stands in the log of a service."""
+    rows = _rows(folder / "data" / f"{service}.db", "SELECT type FROM event")
+    return Counter(kind.rpartition(".")[2] for (kind,) in rows)
+
+
+@asynccontextmanager
+async def running_floor(folder: Path) -> AsyncIterator[Half]:
+    """The floor's processes on `folder`, which are killed at the end."""
+    async with (
+        cluster.running(folder) as skeletons,
+        cluster.called(skeletons) as floor,
+    ):
+        yield floor
+
+
+async def test_the_floor_makes_the_calls_and_commits_of_a_checkout(tmp_path: Path) -> None:
+    """Five calls and 5 + 2 + 4 + 2 commits an order, on real sockets and files."""
+    requests = read_demand().requests(ORDERS, random.Random(1))
+    async with running_floor(tmp_path) as floor:
+        instances = {name: len(pids) for name, pids in floor.processes.items()}
+        await asyncio.gather(*(floor.place(request) for request in requests))
+
+    assert instances == {"order": 2, "inventory": 2, "payment": 2, "caller": 1}
+    assert entries(tmp_path, "order") == dict.fromkeys(("Create", *STEPS), ORDERS)
+    assert entries(tmp_path, "inventory") == dict.fromkeys(("Reserve", "Commit"), ORDERS)
+    assert entries(tmp_path, "payment") == dict.fromkeys(ASKED, ORDERS)
+    assert entries(tmp_path, "processor") == dict.fromkeys(("Authorize", "Capture"), ORDERS)
+
+
+async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
+    """Processes that are killed right after the answer leave every commit behind, as bytes."""
+    (request,) = read_demand().requests(1, random.Random(2))
+    async with running_floor(tmp_path) as floor:
+        await floor.place(request)
+
+    rows = _rows(tmp_path / "data" / "order.db", "SELECT payload FROM entry")
+    assert rows == [(request.SerializeToString(),)] * 5
+
+
+async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> None:
+    """On PostgreSQL each service has as many as in a file, and the processor keeps its file."""
+    requests = read_demand().requests(ORDERS, random.Random(4))
+    async with cluster.running(tmp_path, postgres=True) as skeletons:
+        async with cluster.called(skeletons) as floor:
+            assert set(floor.processes) == {"order", "inventory", "payment", "postgres", "caller"}
+            await asyncio.gather(*(floor.place(request) for request in requests))
+        kinds = {service: server_entries(url) for service, url in skeletons.urls.items()}
+
+    assert kinds["order"] == dict.fromkeys(("Create", *STEPS), ORDERS)
+    assert kinds["inventory"] == dict.fromkeys(("Reserve", "Commit"), ORDERS)
+    assert kinds["payment"] == dict.fromkeys(ASKED, ORDERS)
+    assert entries(tmp_path, "processor") == dict.fromkeys(("Authorize", "Capture"), ORDERS)
+
+
+async def test_a_small_benchmark(tmp_path: Path) -> None:
+    """Every figure is there, and the suite did what it is measured for."""
+    file = tmp_path / "figures.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripts.benchmarks", "checkout", f"--orders={ORDERS}"),
+        *("--against=floor", "--database=sqlite", "--rounds=1", "--concurrency=3"),
+        *(f"--json={file}", f"--folder={tmp_path}"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    figures = json.loads(file.read_text())
+
+    (row,) = figures
+    assert row["name"] == "of the floor on sqlite, 3 at once"
+    assert row["ok"] == (row["ratio"] >= row["target"])
+    assert row["conditions"]["ratio"]["median"] == row["ratio"]
+    assert row["conditions"]["baseline_ratio"]["median"] > 0
+    assert row["conditions"]["cores"] == len(os.sched_getaffinity(0))
+    for side in ("ours", "baseline"):
+        assert row[side] > 0
+        assert_side(row["conditions"][side], SERVICES)
+    assert "write" in row["conditions"]["ours"]["thread_ms_per_order"]["order"]
+    # A quarter of a turn warms up.
+    orders = 1 + ORDERS
+    assert sum(events(tmp_path / "suite-sqlite-0", "order").values()) == 5 * orders
+    assert sum(entries(tmp_path / "floor-sqlite", "order").values()) == 5 * (1 + 2 * ORDERS)
+
+
+def test_both_halves_get_real_orders() -> None:
+    """Real baskets in turn, each order under an id of its own, nobody runs out."""
+    demand = read_demand()
+    baskets = len(demand.baskets)
+    requests = demand.requests(2 * baskets, random.Random(3))
+
+    assert 7 <= sum(len(request.lines) for request in requests) / len(requests) <= 12
+    assert len({request.request_id for request in requests}) == len(requests)
+    assert [r.lines for r in requests[:baskets]] == [r.lines for r in requests[baskets:]]
+    assert {line.sku for request in requests for line in request.lines} == set(demand.shelves)
+
+
+def assert_side(side: dict[str, Any], services: set[str]) -> None:
+    assert side["orders_per_s"]["low"] <= side["orders_per_s"]["median"]
+    assert 0 < side["latency_ms"]["50"] <= side["latency_ms"]["95"] <= side["latency_ms"]["99"]
+    assert set(side["cpu_ms_per_order"]) == services
+    assert side["idle_cores"] >= 0
+
+
+def _rows(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()

@@ -1,0 +1,115 @@
+"""`./scripts/bench discovery` itself, with a few calls: what it counts, never how fast it is."""
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from discovery.clock import SystemClock
+from scripts.benchmarks.discovery import measuring, stacks
+from scripts.benchmarks.discovery.programs import contract, fleet
+from scripts.benchmarks.discovery.programs.server import Behavior, Bench
+from scripts.benchmarks.discovery.rows import costs, failing
+from scripts.benchmarks.discovery.rows.catalogue import MEASURES
+from scripts.tools.places import ROOT
+
+STACKS = (stacks.OURS, *stacks.NATIVE)
+TIMEOUT_S = 10.0
+
+
+def bench(folder: Path) -> measuring.Bench:
+    """As short as it gets."""
+    return measuring.Bench(folder, SystemClock(), random.Random(1), pairs=1)
+
+
+async def test_all_stacks_call_the_same_instances(tmp_path: Path) -> None:
+    """Each reaches servers in processes of their own, is told apart by them, and meets their mood.
+
+    A native service config that C-core doesn't understand would fail the first call.
+    """
+    async with fleet.running(tmp_path) as running, stacks.opened(running, STACKS) as clients:
+        for client in clients.values():
+            for _ in range(4):
+                assert await client.call(TIMEOUT_S) == client.request
+        counted = {name: await running.attempts(name) for name in STACKS}
+        await running.behave(Behavior(failing=1.0))
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await clients[stacks.BARE].call(TIMEOUT_S)
+
+    assert counted == dict.fromkeys(STACKS, 4)
+    assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+class Trailers:
+    """What a servicer sends behind its answer; C-core shows load reports to its policies alone."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, bytes] = {}
+
+    def set_trailing_metadata(self, metadata: Iterable[tuple[str, bytes]]) -> None:
+        self.sent |= dict(metadata)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+async def test_load_reports_go_to_who_asks_for_them(stack: str) -> None:
+    """The trailers of weighted_round_robin cost nobody else anything (gRFC A51)."""
+    trailers = Trailers()
+    servicer = Bench(clock=SystemClock(), rng=random.Random(1))
+
+    await servicer.answer(contract.request_of(stack), trailers)
+
+    assert ("endpoint-load-metrics-bin" in trailers.sent) is (stack == stacks.FULL)
+
+
+async def test_a_comparison_of_costs_states_its_conditions(tmp_path: Path) -> None:
+    """A row for each native stack, with the baseline by itself and how every call ended."""
+    rows = await costs.cpu(bench(tmp_path), concurrency=2, calls=4)
+
+    assert len(rows) == len(stacks.NATIVE)
+    for row in rows:
+        told = row.as_json()
+        assert told["ratio"]["median"] > 0
+        assert told["conditions"]["baseline_by_itself"]["median"] > 0
+        assert told["conditions"]["concurrency"] == 2
+        assert told["conditions"]["deadline_s"] == costs.DEADLINE_S
+        assert set(told["conditions"]["codes"]["ours"]) == {"OK"}
+    assert {str(row.target) for row in rows} == {"<= 1.05", "<= 0.97", "report"}
+
+
+async def test_a_storm_is_counted_where_it_arrives(tmp_path: Path) -> None:
+    """Three attempts a call is what a native retryPolicy makes of an outage, and we don't."""
+    (row,) = await failing.storm(bench(tmp_path), window_s=0.5)
+
+    assert row.baseline == 3.0
+    assert isinstance(row.ours, float)
+    assert row.ours < 3.0
+    assert set(row.conditions["codes"][stacks.RETRY]) == {"UNAVAILABLE"}
+
+
+async def test_a_row_can_be_measured_by_itself(tmp_path: Path) -> None:
+    """The command writes what was asked for, and says what it doesn't know."""
+    file = tmp_path / "figures.json"
+
+    async def run(row: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "scripts.benchmarks", "discovery", f"--row={row}"),
+            *("--pairs=2", f"--json={file}", f"--folder={tmp_path}"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    (status, said), (unknown, refusal) = await asyncio.gather(run("pick"), run("luck"))
+
+    assert status == 0, said
+    assert [row["target"] for row in json.loads(file.read_text())][:3] == ["<= 3"] * 3
+    assert unknown != 0
+    assert "no row luck" in refusal
+    assert "pick" in MEASURES

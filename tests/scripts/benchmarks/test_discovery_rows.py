@@ -1,0 +1,140 @@
+"""How the measurements of `./scripts/bench discovery` become rows, and rows a file."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from discovery.clock import SystemClock
+from scripts.benchmarks.discovery import interleaved
+from scripts.benchmarks.discovery.load import OK, Turn
+from scripts.benchmarks.discovery.measuring import Bench
+from scripts.benchmarks.discovery.row import REPORT, Row, Target, write
+from scripts.benchmarks.discovery.rows import overload
+from scripts.benchmarks.discovery.table import table
+from scripts.benchmarks.shared.estimates import Estimate
+
+
+def estimated(median: float) -> Estimate:
+    """A median that is sure enough."""
+    return Estimate(median, median / 2, median * 2, 0.95)
+
+
+def turn(cpu_s: float) -> Turn:
+    """One call, which took so much processor time."""
+    return Turn(cpu_s=cpu_s, elapsed_s=1.0, ended=[(0.0, 0.1, OK)])
+
+
+@pytest.mark.parametrize(
+    ("target", "figure", "met"),
+    [
+        (Target(most=1.05), 1.05, True),
+        (Target(most=1.05), estimated(1.06), False),
+        (Target(most=0), 0, True),
+        (Target(most=0), 1, False),
+        (Target(least=0.9), estimated(0.9), True),
+        (Target(least=0.9), 0.89, False),
+        (REPORT, 7.0, None),
+    ],
+)
+def test_a_target_is_for_the_median(
+    target: Target,
+    figure: Estimate | float,
+    met: bool | None,  # noqa: FBT001 - one column of the table
+) -> None:
+    """The bound itself is within it, and what is only reported is neither met nor missed."""
+    assert Row("row", ours=figure, target=target).ok is met
+
+
+def test_a_target_is_for_the_ratio_where_there_is_one() -> None:
+    """Whatever we take by ourselves, a comparison is judged by the comparison."""
+    row = Row("row", ours=9.0, target=Target(most=0.97), baseline=10.0, ratio=0.9)
+
+    assert row.ok
+
+
+def test_rows_of_other_runs_stay_in_the_file(tmp_path: Path) -> None:
+    """A table can be measured in slices: a row replaces its namesake, in its place."""
+    file = tmp_path / "figures.json"
+    write(file, [Row("first", ours=1.0), Row("second", ours=2.0)])
+    write(file, [Row("third", ours=3.0), Row("first", ours=estimated(4.0))])
+
+    rows = json.loads(file.read_text())
+    assert [row["name"] for row in rows] == ["first", "second", "third"]
+    assert rows[0]["ours"] == {"median": 4.0, "low": 2.0, "high": 8.0, "confidence": 0.95}
+    assert rows[1] == {
+        "name": "second",
+        "ours": 2.0,
+        "baseline": None,
+        "ratio": None,
+        "target": "report",
+        "ok": None,
+        "conditions": {},
+    }
+
+
+async def test_everything_takes_as_many_turns_and_baselines_one_more(tmp_path: Path) -> None:
+    """A warm-up for each, then a turn each in every round, and a second one for whom it is told."""
+    taken: list[str] = []
+
+    async def take(name: str) -> Turn:
+        taken.append(name)
+        return turn(1.0)
+
+    bench = Bench(tmp_path, SystemClock(), random.Random(1), pairs=4)
+    turns = await interleaved.turns(bench, ("ours", "native"), ("native",), take)
+
+    assert {name: len(found) for name, found in turns.items()} == {
+        "ours": 4,
+        "native": 4,
+        "native again": 4,
+    }
+    assert (taken.count("ours"), taken.count("native")) == (5, 9)
+
+
+def test_a_ratio_is_that_of_the_same_round() -> None:
+    """A machine that slows down between the rounds changes no ratio."""
+    slower = [1.0 * round_ for round_ in range(1, 8)]
+    turns = {
+        "ours": [turn(1.1 * cpu_s) for cpu_s in slower],
+        "native": [turn(cpu_s) for cpu_s in slower],
+    }
+
+    found = interleaved.ratio(turns, "ours", "native", lambda one: one.cpu_s)
+    assert (found.low, found.median, found.high) == pytest.approx((1.1, 1.1, 1.1))
+
+
+def test_goodput_is_what_was_answered_in_each_second() -> None:
+    """By when the answer came, not the call; failures, and what came while queues filled, aside."""
+    fills = overload.FILLING_S
+    ended = [
+        (0.0, 0.1, OK),
+        (fills, 0.1, OK),
+        (fills, 0.2, OK),
+        (fills, 0.3, "DEADLINE_EXCEEDED"),
+        (fills + 0.9, 0.2, OK),
+        (fills + 2.0, 0.1, OK),
+    ]
+
+    assert overload.answered_per_s(Turn(ended=ended)) == [2, 1]
+
+
+def test_a_table_tells_every_row() -> None:
+    """A name, figures with their intervals, and what they should be."""
+    rows = [
+        Row(
+            "cpu",
+            ours=estimated(200.0),
+            target=Target(most=1.05),
+            baseline=estimated(190.0),
+            ratio=estimated(1.04),
+        ),
+        Row("failed calls", ours=0, target=Target(most=0)),
+    ]
+    cells = [list(column.cells) for column in table(rows).columns]
+
+    assert cells[0] == ["cpu", "failed calls"]
+    assert "200 (100-400)" in cells[1][0]
+    assert "1.040 (0.520-2.080)" in cells[3][0]
+    assert cells[-1] == ["<= 1.05", "<= 0"]

@@ -1,0 +1,184 @@
+"""The soak finds what fails and what grows, and a short one finds neither."""
+
+import asyncio
+import json
+import random
+import sys
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts.benchmarks import __main__ as bench
+from scripts.benchmarks.shared.machine import Conditions
+from scripts.benchmarks.soak import faults, soak
+from scripts.benchmarks.soak.faults import Fault, Strike
+from scripts.benchmarks.soak.report import ALLOWED, SoakReport, growth
+from scripts.benchmarks.soak.sample import Sample
+from scripts.tools.places import ROOT
+
+PLAN = soak.Plan(minutes=10, instances=3, calls_per_s=100, seed=1)
+
+
+def samples(minutes: int = 10, *, failures: dict[str, int] | None = None) -> list[Sample]:
+    """A soak that is well, looked at every minute; the last minute's calls may fail."""
+    made = [
+        Sample(
+            at_s=60.0 * minute,
+            calls=6_000,
+            failures={},
+            latency_ms={"50": 5.0, "99": 12.0, "100": 60.0},
+            memory_kib=60_000 + 40 * (minute % 3),
+            tasks=14 - minute % 2,
+            threads=8,
+            files=17,
+            objects=50_000 + minute % 5,
+        )
+        for minute in range(minutes + 1)
+    ]
+    last = made.pop()
+    return [*made, Sample(**{**fields(last), "failures": failures or {}})]
+
+
+def fields(sample: Sample) -> dict[str, object]:
+    return {name: getattr(sample, name) for name in Sample.__slots__}
+
+
+def grown(name: str, by: float, *, after_minute: int = 0) -> list[Sample]:
+    """The same, where one figure has grown by so much in the end, evenly from some minute on."""
+    made = samples()
+    share = by / (len(made) - 1 - after_minute)
+    return [
+        Sample(
+            **{
+                **fields(one),
+                name: getattr(one, name) + int(share * max(0, minute - after_minute)),
+            }
+        )
+        for minute, one in enumerate(made)
+    ]
+
+
+def report(found: list[Sample]) -> SoakReport:
+    """What is told of these samples."""
+    conditions = Conditions(cores=2, load_before=0.1, load_after=0.2, steal_percent=0.0)
+    return SoakReport(PLAN, soak.Found(found, Counter({Fault.KILL: 9})), conditions)
+
+
+def strikes(seed: int, number: int = 40) -> list[Strike]:
+    """The first strikes of a seed on three slots."""
+    return list(islice(faults.strikes(3, random.Random(seed)), number))
+
+
+async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
+    """Real processes, signals and a real Consul: no call fails, and the figures are there."""
+    file = tmp_path / "soak.json"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scripts.benchmarks", "soak", "--minutes=0.15", "--rate=50"),
+        *(f"--json={file}", f"--folder={tmp_path}"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    figures = json.loads(file.read_text())
+
+    assert figures["failed_calls"] == {}
+    assert figures["calls"] == sum(one["calls"] for one in figures["samples"]) > 0
+    assert sum(figures["faults"].values()) > 0
+    assert set(figures["growth"]) == set(ALLOWED)
+    assert all(one[name] > 0 for one in figures["samples"] for name in ALLOWED)
+
+
+async def test_a_caller_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
+    """Else a soak would wait for its answer."""
+    (tmp_path / "logs").mkdir()
+    async with soak.calling("nowhere:///", PLAN, tmp_path) as caller:
+        with pytest.raises(soak.CallerEndedError, match="InvalidTargetError"):
+            await caller.sample()
+
+
+def test_one_failed_call_breaks_a_soak() -> None:
+    """All of them are safe to repeat."""
+    assert report(samples()).ok
+    broken = report(samples(failures={"GetStock UNAVAILABLE: gone": 1}))
+
+    assert not broken.ok
+    assert broken.as_json()["failed_calls"] == {"GetStock UNAVAILABLE: gone": 1}
+
+
+@pytest.mark.parametrize("name", list(ALLOWED))
+def test_growth_breaks_a_soak(name: str) -> None:
+    """Twice what may be noise, from the first minute to the last."""
+    broken = report(grown(name, 2.5 * ALLOWED[name]))
+
+    assert not broken.ok
+    assert [key for key, one in broken.growths.items() if not one.ok] == [name]
+
+
+def test_what_is_filled_once_is_no_growth() -> None:
+    """The first fifth warms up."""
+    warm = [
+        Sample(**{**fields(one), "memory_kib": 60_000 if minute else 20_000})
+        for minute, one in enumerate(samples())
+    ]
+
+    assert report(warm).ok
+
+
+def test_the_slope_is_that_of_the_line_through_the_samples() -> None:
+    """A MiB a minute over the eight minutes after the warm-up."""
+    leaking = [
+        Sample(**{**fields(one), "memory_kib": 60_000 + 1024 * minute})
+        for minute, one in enumerate(samples())
+    ]
+
+    found = growth(leaking, "memory_kib")
+    assert (found.per_minute, found.in_all) == pytest.approx((1024, 8 * 1024))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_fault_has_its_turn(seed: int) -> None:
+    """Once in every four strikes, on one slot at a time, and each slot in the end."""
+    planned = strikes(seed)
+
+    turns = [planned[start : start + 4] for start in range(0, len(planned), 4)]
+    assert all({one.fault for one in turn} == set(Fault) for turn in turns)
+    assert {one.slot for one in planned} == {0, 1, 2}
+    assert all((one.consul_down_s is not None) == (Fault.CONSUL in one.faults) for one in planned)
+
+
+def test_a_seed_names_its_strikes() -> None:
+    """The same seed breaks the same in the same order; another one doesn't."""
+    assert strikes(1) == strikes(1)
+    assert strikes(1) != strikes(2)
+
+
+def test_some_freezes_outlast_a_call() -> None:
+    """Who goes on waiting for the frozen one would fail."""
+    frozen_s = [one.lasts_s for one in strikes(1, 400) if one.fault is Fault.FREEZE]
+
+    assert min(frozen_s) < 5.0 < max(frozen_s)
+
+
+@pytest.mark.parametrize(
+    ("failures", "status"), [({}, 0), ({"GetStock UNAVAILABLE: gone": 1}, bench.EXIT_BROKEN)]
+)
+def test_the_command_says_whether_it_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: dict[str, int], status: int
+) -> None:
+    """By its exit code, for whoever runs it at night; the figures are written either way."""
+
+    async def run(*_: object, **__: object) -> soak.Found:
+        return soak.Found(samples(failures=failures), Counter())
+
+    monkeypatch.setattr(soak, "run", run)
+    file = tmp_path / "soak.json"
+
+    ended = CliRunner().invoke(bench.app, ["soak", f"--json={file}"])
+
+    assert ended.exit_code == status
+    assert json.loads(file.read_text())["ok"] is (status == 0)

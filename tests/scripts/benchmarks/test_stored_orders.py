@@ -1,0 +1,131 @@
+"""The orders that a benchmark finds stored: copies, and as good as their originals."""
+
+import random
+from collections import Counter
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tradepost.event.v1.event_service_pb2 import GetFeedRequest
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+from tradepost.inventory.v1.inventory_service_pb2 import ListStockRequest
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.v1.order_pb2 import Order, OrderState
+from tradepost.order.v1.order_service_pb2 import (
+    FulfillOrderRequest,
+    GetCustomerSummaryRequest,
+    GetOrderRequest,
+    ListOrdersRequest,
+)
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+from tradepost.payment.v1.payment_pb2 import PaymentState
+from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+
+import discovery
+from discovery.clock import SystemClock
+from scripts.benchmarks.shared import suite
+from scripts.benchmarks.shared.orders import Demand, read_demand
+from scripts.benchmarks.shared.suite import Kind, Suite
+
+ORIGINALS = 3
+# The next multiple of three.
+WANTED, STORED = 8, 9
+
+
+def small_demand() -> Demand:
+    """What is in three real baskets."""
+    demand = read_demand()
+    baskets = demand.baskets[:ORIGINALS]
+    skus = {sku for basket in baskets for sku, _ in basket.lines}
+    products = {sku: demand.products[sku] for sku in skus}
+    return replace(demand, baskets=baskets, products=products)
+
+
+def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[Suite]:
+    kind = Kind(postgres, WANTED)
+    return suite.opened(folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1))
+
+
+@pytest.mark.parametrize(("database", "fresh"), [("sqlite", 1), ("postgres", 0)])
+async def test_stored_orders_are_whole_orders(tmp_path: Path, database: str, fresh: int) -> None:
+    """View, stream, stock, payment, summary and feed agree on every copy, which can be fulfilled.
+
+    Whoever opens the same folder again finds them there, and what was ordered beside them.
+    """
+    for request in read_demand().requests(fresh, random.Random(3)):
+        async with opened(tmp_path, postgres=database == "postgres") as running:
+            await running.half().place(request)
+    async with (
+        opened(tmp_path, postgres=database == "postgres") as running,
+        discovery.open_channel(running.cluster.target("order")) as orders,
+        discovery.open_channel(running.cluster.target("inventory")) as inventory,
+        discovery.open_channel(running.cluster.target("payment")) as payments,
+    ):
+        stub = OrderServiceStub(orders)
+        listed = await read_both_ways(stub)
+        feed = await EventFeedServiceStub(orders).GetFeed(GetFeedRequest())
+        stock = await InventoryServiceStub(inventory).ListStock(ListStockRequest(page_size=500))
+        paid = await PaymentServiceStub(payments).ListPayments(ListPaymentsRequest(page_size=500))
+        summed_up = await summaries(stub, listed, feed.head_position)
+        fulfilled = await fulfill(stub, min(listed))
+
+    assert len(listed) == STORED + fresh
+    assert {order.state for order in listed.values()} == {OrderState.ORDER_STATE_CONFIRMED}
+    assert feed.head_position == 5 * len(listed)
+    assert committed(listed) == {
+        level.sku: level.committed_count for level in stock.stock if level.committed_count
+    }
+    assert {payment.state for payment in paid.payments} == {PaymentState.PAYMENT_STATE_CAPTURED}
+    assert {payment.order_id: payment.amount.minor_units for payment in paid.payments} == {
+        order_id: order.total.minor_units for order_id, order in listed.items()
+    }
+    assert summed_up == spent(listed)
+    assert fulfilled.state == OrderState.ORDER_STATE_FULFILLED
+
+
+async def read_both_ways(orders: OrderServiceAsyncStub) -> dict[str, Order]:
+    """Every order as the view has it, which must be what its stream says."""
+    listed = (await orders.ListOrders(ListOrdersRequest(page_size=500))).orders
+    for order in listed:
+        assert (await orders.GetOrder(GetOrderRequest(order_id=order.order_id))).order == order
+    return {order.order_id: order for order in listed}
+
+
+async def fulfill(orders: OrderServiceAsyncStub, order_id: str) -> Order:
+    """The oldest id is that of a copy."""
+    request_id = "5d0f64a4-8a3c-4a7e-9a47-5a8f4c0e6a11"
+    request = FulfillOrderRequest(request_id=request_id, order_id=order_id)
+    return (await orders.FulfillOrder(request, timeout=60)).order
+
+
+def committed(orders: dict[str, Order]) -> Counter[str]:
+    """Units of each item that confirmed orders wait for."""
+    units: Counter[str] = Counter()
+    for order in orders.values():
+        for line in order.lines:
+            units[line.sku] += line.quantity
+    return units
+
+
+async def summaries(
+    stub: OrderServiceAsyncStub, orders: dict[str, Order], position: int
+) -> dict[str, tuple[int, int]]:
+    """Confirmed orders and money taken, by customer, as the customer summary has them."""
+    found = {}
+    for customer_id in {order.customer_id for order in orders.values()}:
+        ask = GetCustomerSummaryRequest(customer_id=customer_id, min_position=position)
+        summary = (await stub.GetCustomerSummary(ask, timeout=60)).summary
+        taken = sum(one.captured_amount.minor_units for one in summary.spend)
+        found[customer_id] = (summary.confirmed_count, taken)
+    return found
+
+
+def spent(orders: dict[str, Order]) -> dict[str, tuple[int, int]]:
+    """The same from the orders themselves."""
+    counts: Counter[str] = Counter(order.customer_id for order in orders.values())
+    taken: Counter[str] = Counter()
+    for order in orders.values():
+        taken[order.customer_id] += order.total.minor_units
+    return {customer_id: (counts[customer_id], taken[customer_id]) for customer_id in counts}

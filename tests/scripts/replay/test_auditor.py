@@ -1,0 +1,190 @@
+"""What an auditor notices: each thing that must hold at every observation, broken by a liar."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from tradepost.event.v1.event_pb2 import Event
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory
+from tradepost.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
+from tradepost.inventory.v1.item_pb2 import StockLevel
+from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import SagaAdminServiceStub
+from tradepost.order.v1 import order_service_pb2 as orders
+from tradepost.order.v1 import order_service_pb2_grpc as orders_grpc
+from tradepost.order.v1.order_pb2 import Order
+from tradepost.payment.testing.v1.simulated_processor_service_pb2_grpc import (
+    SimulatedProcessorServiceStub,
+)
+from tradepost.payment.v1 import payment_pb2 as pay
+from tradepost.payment.v1 import payment_service_pb2 as payments
+from tradepost.payment.v1 import payment_service_pb2_grpc as payments_grpc
+from tradepost.type.v1.money_pb2 import Money
+
+from scripts.replay.auditor import Auditor
+from scripts.replay.follower import Follower
+from scripts.replay.tally import Tally
+from scripts.suite.stubs import Stubs
+from tests.support.clock.manual_clock import ManualClock
+
+WAIT_S = 30.0
+ORDER_ID = "ord_1"
+
+
+@dataclass
+class Liar(
+    orders_grpc.OrderServiceServicer,
+    inventory_grpc.InventoryServiceServicer,
+    payments_grpc.PaymentServiceServicer,
+):
+    """Answers for one order and one item, as it is told."""
+
+    versions: list[int] = field(default_factory=lambda: [3])
+    trail: tuple[int, ...] = (1, 2, 3)
+    level: StockLevel = field(
+        default_factory=lambda: StockLevel(sku="tea", on_hand_count=5, available_count=5)
+    )
+    payment: pay.Payment = field(default_factory=pay.Payment)
+    unknown: tuple[str, ...] = ()
+    fails: grpc.StatusCode | None = None
+
+    def next_version(self) -> int:
+        """The versions in their order; the last one again and again."""
+        return self.versions.pop(0) if len(self.versions) > 1 else self.versions[0]
+
+    async def GetOrder(
+        self, request: orders.GetOrderRequest, context: grpc.aio.ServicerContext
+    ) -> orders.GetOrderResponse:
+        if self.fails is not None:
+            await context.abort(self.fails, "as told")
+        return orders.GetOrderResponse(version=self.next_version())
+
+    async def BatchGetOrders(
+        self, request: orders.BatchGetOrdersRequest, context: grpc.aio.ServicerContext
+    ) -> orders.BatchGetOrdersResponse:
+        return orders.BatchGetOrdersResponse(unknown_order_ids=self.unknown)
+
+    async def ListOrders(
+        self, request: orders.ListOrdersRequest, context: grpc.aio.ServicerContext
+    ) -> orders.ListOrdersResponse:
+        return orders.ListOrdersResponse(orders=[Order(order_id=ORDER_ID, version=3)])
+
+    async def ListOrderEvents(
+        self, request: orders.ListOrderEventsRequest, context: grpc.aio.ServicerContext
+    ) -> orders.ListOrderEventsResponse:
+        events = [Event(aggregate_version=version) for version in self.trail]
+        return orders.ListOrderEventsResponse(events=events)
+
+    async def WatchOrder(
+        self, request: orders.WatchOrderRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[orders.WatchOrderResponse]:
+        for version in self.trail:
+            if version > request.after_version:
+                yield orders.WatchOrderResponse(version=version)
+                if self.fails is not None:
+                    await context.abort(self.fails, "as told")
+
+    async def GetStock(
+        self, request: inventory.GetStockRequest, context: grpc.aio.ServicerContext
+    ) -> inventory.GetStockResponse:
+        return inventory.GetStockResponse(stock=self.level)
+
+    async def BatchGetStock(
+        self, request: inventory.BatchGetStockRequest, context: grpc.aio.ServicerContext
+    ) -> inventory.BatchGetStockResponse:
+        return inventory.BatchGetStockResponse(stock=[self.level])
+
+    async def ListPayments(
+        self, request: payments.ListPaymentsRequest, context: grpc.aio.ServicerContext
+    ) -> payments.ListPaymentsResponse:
+        return payments.ListPaymentsResponse(payments=[self.payment])
+
+
+async def heard(liar: Liar, enough: Callable[[Tally], bool]) -> Tally:
+    """What the readers noted until it was enough."""
+    server = grpc.aio.server()
+    orders_grpc.add_OrderServiceServicer_to_server(liar, server)
+    inventory_grpc.add_InventoryServiceServicer_to_server(liar, server)
+    payments_grpc.add_PaymentServiceServicer_to_server(liar, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    tally, clock = Tally(), ManualClock()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stubs = Stubs(
+            orders=orders_grpc.OrderServiceStub(channel),
+            inventory=inventory_grpc.InventoryServiceStub(channel),
+            payments=payments_grpc.PaymentServiceStub(channel),
+            sagas=SagaAdminServiceStub(channel),
+            processor=SimulatedProcessorServiceStub(channel),
+            notifications=NotificationServiceStub(channel),
+            order_feed=EventFeedServiceStub(channel),
+            payment_feed=EventFeedServiceStub(channel),
+            consumers={},
+            letters={},
+        )
+        auditor = Auditor(stubs, skus=["tea"], tally=tally, clock=clock, rng=random.Random(1))
+        follower = Follower(stubs.orders, tally=tally, clock=clock, rng=random.Random(2))
+        running = [asyncio.create_task(reader.run()) for reader in (auditor, follower)]
+        async with asyncio.timeout(WAIT_S):
+            while not enough(tally):
+                await clock.advance(1.0)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    await server.stop(None)
+    return tally
+
+
+async def test_honest_answers_break_no_promise() -> None:
+    """Everything is read, by every method, and nothing is found."""
+    tally = await heard(Liar(), lambda tally: tally.reads.total() > 100)
+    assert (tally.broken_promises, tally.failed_calls) == ([], {})
+    assert len(tally.reads) == 8
+
+
+def captured(*states: pay.CaptureState, refunded: int = 0) -> pay.Payment:
+    return pay.Payment(
+        payment_id="pay_1",
+        captured_amount=Money(currency_code="USD", minor_units=100),
+        refunded_amount=Money(currency_code="USD", minor_units=refunded),
+        captures=[pay.Capture(state=state) for state in states],
+    )
+
+
+@pytest.mark.parametrize(
+    ("liar", "noticed"),
+    [
+        (Liar(versions=[5, 4]), "went back from version 5 to"),
+        (Liar(trail=(1, 3)), "after 1"),
+        (Liar(trail=(2, 3)), "has the versions [2, 3]"),
+        (Liar(unknown=(ORDER_ID,)), "unknown"),
+        (Liar(level=StockLevel(sku="tea", held_count=1, available_count=-1)), "oversold"),
+        (Liar(level=StockLevel(sku="tea", on_hand_count=2, available_count=1)), "oversold"),
+        (Liar(payment=captured(refunded=101)), "more refunded"),
+        (Liar(payment=captured(*[pay.CaptureState.CAPTURE_STATE_CAPTURED] * 2)), "2 times"),
+    ],
+)
+async def test_what_cannot_be_is_noticed(liar: Liar, noticed: str) -> None:
+    """Reads that go back, gaps, lost orders, oversold stock, refunds and captures too many."""
+    await heard(liar, lambda tally: any(noticed in each for each in tally.broken_promises))
+
+
+async def test_a_failed_read_is_counted() -> None:
+    """Reads are safe to repeat, so none should fail for good."""
+    tally = await heard(
+        Liar(fails=grpc.StatusCode.INTERNAL), lambda tally: len(tally.failed_calls) == 2
+    )
+    assert tally.broken_promises == []
+    assert set(tally.failed_calls) == {"GetOrder INTERNAL", "WatchOrder INTERNAL"}
+
+
+async def test_a_stream_that_was_cut_is_resumed_where_it_ended() -> None:
+    """Each version once, over three streams."""
+    liar = Liar(fails=grpc.StatusCode.UNAVAILABLE)
+    tally = await heard(liar, lambda tally: tally.resumed_watches >= 3)
+    assert tally.broken_promises == []
+    assert "WatchOrder UNAVAILABLE" not in tally.failed_calls

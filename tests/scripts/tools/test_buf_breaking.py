@@ -1,0 +1,93 @@
+"""Contract owners learn from buf what a change would break, before anybody else does."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.tools.places import ROOT
+from tests.support.style.tools import buf_path
+
+FINDINGS = 100
+"""buf's exit code for "the check ran and found something"."""
+
+MONEY = Path("protos/tradepost/type/v1/money.proto")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A scratch copy of the contracts, with an image of them as they are for a baseline."""
+    shutil.copy(ROOT / "buf.yaml", tmp_path)
+    shutil.copytree(ROOT / "protos", tmp_path / "protos")
+    built = buf(tmp_path, "build", "--output", "baseline.binpb")
+    assert built.returncode == 0, built.stderr
+    return tmp_path
+
+
+def buf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real buf, run in `folder`."""
+    command = [str(buf_path()), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def breaking(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What buf says of the copy against its own baseline."""
+    return buf(folder, "breaking", "--against", "baseline.binpb")
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    """Replace one line of the Money contract."""
+    text = (folder / MONEY).read_text()
+    assert text.count(old) == 1, f"{MONEY} has no single {old!r} to change"
+    (folder / MONEY).write_text(text.replace(old, new))
+
+
+def test_contracts_without_a_change_break_nobody(copy: Path) -> None:
+    """The contracts are compatible with themselves."""
+    assert breaking(copy).returncode == 0
+
+
+def test_removing_a_field_is_red(copy: Path) -> None:
+    """A field that callers may read can't go."""
+    edit(copy, "  int64 minor_units = 2;\n", "  reserved 2;\n")
+
+    found = breaking(copy)
+
+    assert found.returncode == FINDINGS
+    assert "minor_units" in found.stdout
+
+
+def test_changing_a_type_is_red(copy: Path) -> None:
+    """The bytes already written must keep their meaning."""
+    edit(copy, "int64 minor_units = 2;", "string minor_units = 2;")
+
+    assert breaking(copy).returncode == FINDINGS
+
+
+def test_weakening_the_safety_of_a_method_is_red(copy: Path) -> None:
+    """Clients retry by `idempotency_level`: taking it back would double effects."""
+    service = copy / "protos/tradepost/payment/v1/payment_service.proto"
+    text = service.read_text()
+    option = "option idempotency_level = IDEMPOTENT;"
+    assert option in text
+    service.write_text(text.replace(option, "", 1))
+
+    found = breaking(copy)
+
+    assert found.returncode == FINDINGS
+    assert "idempotency" in found.stdout
+
+
+def test_adding_a_field_is_green(copy: Path) -> None:
+    """A new field is how contracts grow, and passes lint and breaking alike."""
+    field = "  int64 minor_units = 2;\n"
+    edit(
+        copy,
+        field,
+        f"{field}\n  // What it was for, in the customer's words.\n  string note = 3;\n",
+    )
+
+    assert breaking(copy).returncode == 0
+    linted = buf(copy, "lint")
+    assert linted.returncode == 0, linted.stdout

@@ -1,0 +1,188 @@
+"""An operator puts a consumer back while it runs, and nothing happens a second time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1.event_pb2 import Subscription
+from tradepost.event.v1.event_service_pb2_grpc import (
+    SubscriptionServiceAsyncStub,
+    SubscriptionServiceStub,
+)
+
+from services.chassis.consumer.inbox import Place
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.work.lease import Claim, StaleLeaseError
+from tests.support.chassis.echo_service import echo_server
+from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
+from tests.support.chassis.event_source import Source, event_source
+from tests.support.chassis.rich_status import refusal
+from tests.support.store.databases import Databases
+
+Code = grpc.StatusCode
+WAIT_S = 60.0
+REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
+
+
+@pytest.fixture
+async def source(databases: Databases) -> AsyncIterator[Source]:
+    """A service whose feed is followed."""
+    async with event_source(databases) as opened:
+        await opened.append("ord_1", "Placed", "Confirmed")
+        await opened.append("ord_2", "Placed", "Smudged", "Late")
+        yield opened
+
+
+@asynccontextmanager
+async def served(one: Consumer) -> AsyncIterator[SubscriptionServiceAsyncStub]:
+    """The consumers over real gRPC."""
+    async with echo_server(name=NAME, followed=Followed(consumers=one.consumers)) as echo:
+        yield SubscriptionServiceStub(echo.channel)
+
+
+async def test_a_rewind_delivers_again_and_changes_nothing(
+    source: Source, databases: Databases
+) -> None:
+    """Whichever instance is asked: all of it is tried once more, applied and parked as before."""
+    notebook = Notebook(unwritable={"Smudged"})
+    async with (
+        consumer(databases, source.channel, notebook=notebook) as one,
+        consumer(databases, source.channel, owner="asked", started=False) as asked,
+        asyncio.timeout(WAIT_S),
+    ):
+        await one.reached(5)
+        before, tried = (await one.notes(), await one.parked()), notebook.tried
+        assert await asked.rewind() == 5
+        await source.append("ord_3", "Placed")
+        await one.reached(6)
+
+        notes = await one.notes()
+        assert notes.pop("ord_3") == ["Placed"]
+        assert (notes, await one.parked()) == before
+        # The three that were applied, and the new one; those that are parked are known.
+        assert notebook.tried == tried + 4
+
+
+async def test_a_holder_that_was_put_back_writes_nothing_of_what_it_read(
+    source: Source, databases: Databases
+) -> None:
+    """Its lease is taken in the write that moves it, so a batch on its way can't skip anything."""
+    async with (
+        consumer(databases, source.channel) as one,
+        consumer(databases, source.channel, owner="asked", started=False) as asked,
+        asyncio.timeout(WAIT_S),
+    ):
+        await one.reached(5)
+        held = await one.database.read(one.leases.get, f"subscription/{NAME}")
+        assert held is not None
+        claim = Claim(held.subject, held.token, deadline=None, attempts=0)
+        await one.crash()
+        await one.database.write(one.leases.check, claim)
+        await asked.rewind(2)
+
+        with pytest.raises(StaleLeaseError):
+            await one.database.write(one.leases.check, claim)
+        assert await asked.place() == Place((await source.feed.extent()).epoch, 2)
+
+
+async def test_another_instance_goes_on_where_the_feed_is_quiet(
+    source: Source, databases: Databases
+) -> None:
+    """The lease is free: who looks first takes it, and nobody waits for the next event."""
+    async with (
+        consumer(databases, source.channel) as one,
+        consumer(databases, source.channel, owner="second", started=False) as two,
+        asyncio.timeout(WAIT_S),
+    ):
+        await one.reached(5)
+        two.start()
+        assert await one.rewind() == 5
+        while one.notebook.tried + two.notebook.tried < 10:
+            committed = [asyncio.create_task(each.committed.wait()) for each in (one, two)]
+            await asyncio.wait(committed, return_when=asyncio.FIRST_COMPLETED)
+            for task in committed:
+                task.cancel()
+            one.committed.clear()
+            two.committed.clear()
+
+        assert await one.notes() == {
+            "ord_1": ["Placed", "Confirmed"],
+            "ord_2": ["Placed", "Smudged", "Late"],
+        }
+
+
+async def test_everybody_sees_where_a_consumer_stands(source: Source, databases: Databases) -> None:
+    """Before its first look at the feed it stands nowhere; then at what it has committed."""
+    async with (
+        consumer(databases, source.channel, started=False) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        request = pb.ListSubscriptionsRequest()
+        assert list((await stub.ListSubscriptions(request)).subscriptions) == [
+            Subscription(consumer=NAME)
+        ]
+        one.start()
+        await one.reached(5)
+        epoch = (await source.feed.extent()).epoch
+        assert list((await stub.ListSubscriptions(request)).subscriptions) == [
+            Subscription(consumer=NAME, epoch=epoch, position=5)
+        ]
+
+
+async def test_a_repeated_request_has_no_second_effect(
+    source: Source, databases: Databases
+) -> None:
+    """It tells what the first call was told, and leaves the consumer where it has come since."""
+    request = pb.RewindSubscriptionRequest(request_id=REQUEST_ID, consumer=NAME, after_position=1)
+    async with (
+        consumer(databases, source.channel) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        await one.reached(5)
+        first = await stub.RewindSubscription(request)
+        await source.append("ord_1", "Fulfilled")
+        await one.reached(6)
+        repeated = stub.RewindSubscription(request)
+        assert await repeated == first
+        assert ("tradepost-replayed", "true") in list(await repeated.trailing_metadata())
+        place = await one.place()
+        assert place is not None
+        assert (place.position, first.rewound_from.position) == (6, 5)
+        request.after_position = 2
+        reused = await refusal(stub.RewindSubscription(request))
+    assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+
+
+async def test_what_can_t_be_is_refused(source: Source, databases: Databases) -> None:
+    """Nobody is put ahead, for that would skip; nobody unknown is put anywhere."""
+    async with consumer(databases, source.channel, started=False) as one, served(one) as stub:
+
+        async def refused(**fields: object) -> tuple[grpc.StatusCode, str, dict[str, str]]:
+            answer = await refusal(
+                stub.RewindSubscription(
+                    pb.RewindSubscriptionRequest(**{"request_id": REQUEST_ID, **fields})
+                )
+            )
+            return answer.code, answer.reason, dict(answer.facts)
+
+        assert await refused(consumer="nobody") == (
+            Code.NOT_FOUND,
+            "CONSUMER_NOT_FOUND",
+            {"consumer": "nobody"},
+        )
+        assert await refused(consumer=NAME, after_position=1) == (
+            Code.OUT_OF_RANGE,
+            "POSITION_NOT_REACHED",
+            {"consumer": NAME, "after_position": "1", "position": "0"},
+        )
+        # It hasn't begun, so it is at the beginning.
+        assert await one.rewind() == 0
+        assert await one.place() is None
+        bad = pb.RewindSubscriptionRequest(request_id="7", consumer=" ", after_position=-1)
+        named = await refusal(stub.RewindSubscription(bad))
+    assert set(named.bad_fields) == {"request_id", "consumer", "after_position"}

@@ -1,0 +1,212 @@
+"""What can't be applied waits with what comes after it, and lets all others pass."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1.event_service_pb2_grpc import (
+    DeadLetterServiceAsyncStub,
+    DeadLetterServiceStub,
+)
+
+from services.chassis.consumer.inbox import BEHIND, Place
+from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.feed.errors import DeadLetterNotFoundError
+from services.chassis.request.pages import encode_token
+from tests.support.chassis.echo_service import echo_server
+from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
+from tests.support.chassis.event_source import Source, event_source, text_of
+from tests.support.chassis.rich_status import refusal
+from tests.support.store.databases import Databases
+
+Code = grpc.StatusCode
+WAIT_S = 60.0
+REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
+
+
+@pytest.fixture
+async def source(databases: Databases) -> AsyncIterator[Source]:
+    """A service whose feed is followed."""
+    async with event_source(databases) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
+    """A consumer that can't write what says Smudged, and has met one such event."""
+    notebook = Notebook(unwritable={"Smudged"})
+    async with consumer(databases, source.channel, notebook=notebook) as opened:
+        await source.append("ord_1", "Placed")
+        await source.append("ord_2", "Placed", "Smudged", "Confirmed")
+        await source.append("ord_1", "Confirmed")
+        async with asyncio.timeout(WAIT_S):
+            await opened.reached(5)
+        yield opened
+
+
+@asynccontextmanager
+async def served(one: Consumer) -> AsyncIterator[DeadLetterServiceAsyncStub]:
+    """The letters over real gRPC."""
+    async with echo_server(name=NAME, followed=Followed(dead_letters=one.letters)) as echo:
+        yield DeadLetterServiceStub(echo.channel)
+
+
+async def test_a_poisoned_event_delays_nobody_else(one: Consumer, source: Source) -> None:
+    """It is parked, what follows of its aggregate is parked behind it, the others are applied."""
+    await source.append("ord_2", "Fulfilled")
+    await source.append("ord_1", "Fulfilled")
+    async with asyncio.timeout(WAIT_S):
+        await one.reached(7)
+
+    assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"], "ord_2": ["Placed"]}
+    letters = await one.parked()
+    assert [text_of(each.event) for each in letters] == ["Smudged", "Confirmed", "Fulfilled"]
+    assert [each.attempt_count for each in letters] == [1, 0, 0]
+    assert [each.error for each in letters] == [
+        "SmudgedError: Smudged can't be written",
+        BEHIND,
+        BEHIND,
+    ]
+    assert {each.consumer for each in letters} == {NAME}
+
+
+async def test_a_failed_event_leaves_no_trace(one: Consumer) -> None:
+    """What its handler wrote before it failed is undone, and that of its neighbours is not."""
+    notes = await one.notes()
+    assert "Smudged" not in notes["ord_2"]
+    assert notes["ord_1"] == ["Placed", "Confirmed"]
+
+
+async def test_after_the_repair_a_replay_applies_them_in_order(
+    one: Consumer, source: Source
+) -> None:
+    """The aggregate is then as if nothing had been wrong, and what comes passes again."""
+    one.notebook.unwritable.clear()
+    assert await one.replay("ord_2") == 2
+    await source.append("ord_2", "Fulfilled")
+    async with asyncio.timeout(WAIT_S):
+        await one.reached(6)
+
+    assert (await one.notes())["ord_2"] == ["Placed", "Smudged", "Confirmed", "Fulfilled"]
+    assert await one.parked() == []
+    # Wake-ups follow the commit of a replay as they follow that of a batch.
+    assert one.notebook.written == 6
+
+
+async def test_a_replay_before_the_repair_changes_nothing(one: Consumer) -> None:
+    """It counts the attempt, keeps the order, and applies what can be applied before it."""
+    assert await one.replay("ord_2") == 0
+    assert [each.attempt_count for each in await one.parked()] == [2, 0]
+
+    one.notebook.unwritable = {"Confirmed"}
+    assert await one.replay("ord_2") == 1
+    assert (await one.notes())["ord_2"] == ["Placed", "Smudged"]
+    (left,) = await one.parked()
+    assert (left.attempt_count, left.error) == (1, "SmudgedError: Confirmed can't be written")
+
+
+async def test_what_is_given_up_is_skipped_for_good(one: Consumer, source: Source) -> None:
+    """Others of the aggregate stay parked until replayed; a rewind doesn't bring it back."""
+    await one.discard((await one.parked())[0])
+    assert [text_of(each.event) for each in await one.parked()] == ["Confirmed"]
+    await source.append("ord_2", "Fulfilled")
+    async with asyncio.timeout(WAIT_S):
+        await one.reached(6)
+    assert await one.replay("ord_2") == 2
+
+    place = await one.place()
+    assert place is not None
+    await one.database.write(one.subscription.inbox.move, Place(place.epoch, 0))
+    await source.append("ord_2", "Refunded")
+    async with asyncio.timeout(WAIT_S):
+        await one.reached(7)
+    assert (await one.notes())["ord_2"] == ["Placed", "Confirmed", "Fulfilled", "Refunded"]
+    assert await one.parked() == []
+
+
+async def test_the_last_letter_given_up_lets_the_aggregate_pass(
+    one: Consumer, source: Source
+) -> None:
+    """With nothing left to wait behind, what comes is applied at once."""
+    for letter in await one.parked():
+        await one.discard(letter)
+    await source.append("ord_2", "Fulfilled")
+    async with asyncio.timeout(WAIT_S):
+        await one.reached(6)
+    assert (await one.notes())["ord_2"] == ["Placed", "Fulfilled"]
+
+
+async def test_a_repeated_request_has_no_second_effect(one: Consumer) -> None:
+    """The same request_id answers the same, and says so; with another body it is refused."""
+    one.notebook.unwritable.clear()
+    request = pb.ReplayDeadLettersRequest(
+        request_id=REQUEST_ID, consumer=NAME, aggregate_id="ord_2"
+    )
+    async with served(one) as stub:
+        first = await stub.ReplayDeadLetters(request)
+        repeated = stub.ReplayDeadLetters(request)
+        assert (await repeated) == first == pb.ReplayDeadLettersResponse(applied_count=2)
+        assert ("tradepost-replayed", "true") in list(await repeated.trailing_metadata())
+        request.aggregate_id = "ord_1"
+        reused = await refusal(stub.ReplayDeadLetters(request))
+    assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+
+
+async def test_letters_are_listed_page_by_page(one: Consumer, source: Source) -> None:
+    """In the order in which they were parked, each once, though others come meanwhile."""
+    async with served(one) as stub, asyncio.timeout(WAIT_S):
+        request = pb.ListDeadLettersRequest(consumer=NAME, page_size=1)
+        first = await stub.ListDeadLetters(request)
+        await source.append("ord_3", "Smudged")
+        await one.reached(6)
+        request.page_token, request.page_size = first.next_page_token, 50
+        rest = await stub.ListDeadLetters(request)
+        others = await stub.ListDeadLetters(pb.ListDeadLettersRequest(consumer="nobody"))
+        everybody = await stub.ListDeadLetters(pb.ListDeadLettersRequest())
+        request.consumer = "nobody"
+        foreign = await refusal(stub.ListDeadLetters(request))
+
+    positions = [each.event.position for each in (*first.dead_letters, *rest.dead_letters)]
+    assert (positions, rest.next_page_token) == ([3, 4, 6], "")
+    assert (len(others.dead_letters), len(everybody.dead_letters)) == (0, 3)
+    assert set(foreign.bad_fields) == {"page_token"}
+
+
+async def test_what_is_not_parked_is_not_found(one: Consumer) -> None:
+    """Nothing is parked for another aggregate or consumer, nor under a letter that is gone."""
+    (letter, _) = await one.parked()
+    await one.discard(letter)
+    async with served(one) as stub:
+        for consumer_, aggregate in ((NAME, "ord_1"), ("nobody", "ord_2")):
+            refused = await refusal(
+                stub.ReplayDeadLetters(
+                    pb.ReplayDeadLettersRequest(
+                        request_id=REQUEST_ID, consumer=consumer_, aggregate_id=aggregate
+                    )
+                )
+            )
+            assert (refused.code, refused.reason) == (Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")
+            assert refused.facts == {"consumer": consumer_, "aggregate_id": aggregate}
+        with pytest.raises(DeadLetterNotFoundError):
+            await one.discard(letter)
+
+
+async def test_bad_requests_name_every_field(one: Consumer) -> None:
+    """Nothing half-checked reaches the letters."""
+    async with served(one) as stub:
+        replaying = await refusal(stub.ReplayDeadLetters(pb.ReplayDeadLettersRequest()))
+        discarding = await refusal(
+            stub.DiscardDeadLetter(pb.DiscardDeadLetterRequest(dead_letter_id="dlt_7"))
+        )
+        bad = pb.ListDeadLettersRequest(consumer=" ", page_token="?", page_size=-1)
+        listing = await refusal(stub.ListDeadLetters(bad))
+        forged = pb.ListDeadLettersRequest(page_token=encode_token([1, 2], b""))
+        turning = await refusal(stub.ListDeadLetters(forged))
+
+    assert set(replaying.bad_fields) == {"request_id", "consumer", "aggregate_id"}
+    assert set(discarding.bad_fields) == {"request_id", "dead_letter_id", "reason"}
+    assert set(listing.bad_fields) == {"consumer", "page_token", "page_size"}
+    assert set(turning.bad_fields) == {"page_token"}

@@ -1,0 +1,55 @@
+"""What an event brings about belongs to the story of that event, whoever came in its batch."""
+
+import random
+from functools import partial
+
+from sqlalchemy import Connection
+from tradepost.event.v1.event_pb2 import Event
+
+from discovery.clock import SystemClock
+from services.chassis.consumer.inbox import AfterCommit, Attempt, Inbox, Place
+from services.chassis.request.ids import IdFactory
+from services.chassis.telemetry import correlation
+from tests.support.store.databases import Databases, opened_database
+
+
+async def test_what_follows_the_commit_goes_on_with_its_own_story(databases: Databases) -> None:
+    """Two orders in one batch: each is driven as a part of its own trace, not of the last one's."""
+    clock = SystemClock()
+    begun: list[tuple[str, correlation.Correlation]] = []
+
+    def handle(_: Connection, event: Event) -> AfterCommit:
+        return lambda: begun.append((event.aggregate_id, correlation.current()))
+
+    def call_back(after_commit: tuple[AfterCommit, ...]) -> None:
+        for each in after_commit:
+            each()
+
+    inbox = Inbox(
+        consumer="driver",
+        handler=handle,
+        clock=clock,
+        ids=IdFactory(clock=clock, rng=random.Random(7)),
+    )
+    events = [
+        Event(
+            position=number,
+            event_id=f"evt_{number}",
+            aggregate_id=f"ord_{number}",
+            correlation_id=f"cor_{number}",
+            traceparent=f"trace {number}",
+        )
+        for number in (1, 2)
+    ]
+    place = Place("epoch", 0)
+    async with opened_database(databases) as database:
+        await database.write(inbox.move, place)
+        apply = partial(inbox.apply, place=place, events=events, poisoned={}, attempt=Attempt())
+        await database.write(apply, then=call_back)
+    assert begun == [
+        (
+            f"ord_{number}",
+            correlation.Correlation(f"cor_{number}", f"evt_{number}", f"trace {number}"),
+        )
+        for number in (1, 2)
+    ]

@@ -1,0 +1,86 @@
+"""A feed is found through discovery: instances come, go and drain, and nothing is missed."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import pytest
+
+import discovery
+from discovery.clock import Clock, SystemClock
+from discovery.registry.memory import MemoryRegistry
+from services.chassis.consumer.stream import FEED_CONFIG
+from tests.support.chassis.event_consumer import consumer, while_time_passes
+from tests.support.chassis.event_source import NAME, event_source
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.store.databases import Databases
+
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    """Where the instances of the source register."""
+    return MemoryRegistry()
+
+
+def a_channel(registry: MemoryRegistry, *, clock: Clock | None = None) -> discovery.Channel:
+    return discovery.open_channel(
+        f"memory:///{NAME}",
+        watcher=registry,
+        service_config=FEED_CONFIG,
+        clock=clock or SystemClock(),
+        rng=random.Random(7),
+    )
+
+
+async def test_a_drained_instance_hands_its_subscribers_on(
+    registry: MemoryRegistry, databases: Databases
+) -> None:
+    """Each instance of the source leaves in turn while events come: all are applied once."""
+    async with (
+        a_channel(registry) as channel,
+        AsyncExitStack() as first,
+        AsyncExitStack() as second,
+        asyncio.timeout(WAIT_S),
+    ):
+        one = await first.enter_async_context(event_source(databases, registrar=registry))
+        two = await second.enter_async_context(
+            event_source(databases, registrar=registry, owner="second")
+        )
+        follower = await second.enter_async_context(consumer(databases, channel))
+        await one.append("ord_1", "Placed")
+        await follower.reached(1)
+        await first.aclose()
+        await two.append("ord_1", "Confirmed")
+        await follower.reached(2)
+        three = await first.enter_async_context(
+            event_source(databases, registrar=registry, owner="third")
+        )
+        await two.tailer.wait_position(2)
+        two.tailer.stop_waiters()
+        await three.append("ord_1", "Fulfilled")
+        await follower.reached(3)
+
+        assert follower.notebook.tried == 3
+        assert await follower.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
+
+
+async def test_a_feed_that_is_not_there_yet_is_waited_for(
+    registry: MemoryRegistry, databases: Databases
+) -> None:
+    """A consumer may start before the service it follows; it asks again for ever, ever slower."""
+    clock = ManualClock()
+    async with (
+        a_channel(registry) as channel,
+        consumer(databases, channel, clock=clock) as follower,
+        asyncio.timeout(WAIT_S),
+    ):
+        # Some rounds in vain: each asks, gives the lease back and takes it again.
+        for _ in range(5):
+            follower.committed.clear()
+            await while_time_passes(clock, follower.committed.wait())
+        async with event_source(databases, registrar=registry) as source:
+            await source.append("ord_1", "Placed")
+            await while_time_passes(clock, follower.reached(1))
+            assert await follower.notes() == {"ord_1": ["Placed"]}

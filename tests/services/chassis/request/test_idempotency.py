@@ -1,0 +1,95 @@
+"""One request_id has one effect."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection
+from tradepost.order.v1 import order_service_pb2
+
+from services.chassis.request.idempotency import (
+    RememberedRequest,
+    RequestIdReusedError,
+    fingerprint,
+    recall,
+    remember,
+)
+from services.chassis.store.database import Database
+from tests.support.store.databases import Databases, opened_database
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def a_request(
+    *, request_id: str = "r1", customer_id: str = "c1"
+) -> order_service_pb2.CreateOrderRequest:
+    """A request as a caller sends it."""
+    return order_service_pb2.CreateOrderRequest(request_id=request_id, customer_id=customer_id)
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """A migrated database."""
+    async with opened_database(databases) as opened:
+        yield opened
+
+
+def remember_order(connection: Connection, response: bytes | None) -> None:
+    """Remember that the request made `ord_1`."""
+    remember(
+        connection,
+        method="CreateOrder",
+        request_id="r1",
+        fingerprint=b"same",
+        resource="ord_1",
+        response=response,
+        now=NOW,
+    )
+
+
+recall_order = partial(recall, method="CreateOrder", request_id="r1", fingerprint=b"same")
+
+
+async def test_a_new_request_is_unknown(database: Database) -> None:
+    """Nothing is remembered of a request_id that never changed anything."""
+    assert await database.read(recall_order) is None
+
+
+@pytest.mark.parametrize("response", [None, b"", b"the answer"])
+async def test_a_repeat_recalls_the_resource_and_the_response(
+    database: Database, response: bytes | None
+) -> None:
+    """A method of one transaction recalls its response, one that can be pending its resource."""
+    await database.write(remember_order, response)
+
+    assert await database.read(recall_order) == RememberedRequest("ord_1", response)
+
+
+async def test_another_request_under_the_same_id_is_refused(database: Database) -> None:
+    """The id belongs to the first request; another one under it is the caller's mistake."""
+    await database.write(remember_order, None)
+
+    with pytest.raises(RequestIdReusedError) as raised:
+        await database.read(
+            partial(recall, method="CreateOrder", request_id="r1", fingerprint=b"other")
+        )
+    assert raised.value.facts == {"method": "CreateOrder", "request_id": "r1"}
+
+
+async def test_methods_have_request_ids_of_their_own(database: Database) -> None:
+    """The same id in another method is another intention."""
+    await database.write(remember_order, None)
+
+    other = partial(recall, method="CancelOrder", request_id="r1", fingerprint=b"other")
+    assert await database.read(other) is None
+
+
+def test_the_fingerprint_is_of_the_request_without_its_id() -> None:
+    """Two requests that ask the same have one fingerprint, whatever their ids."""
+    request = a_request(request_id="r1")
+
+    assert fingerprint(request) == fingerprint(a_request(request_id="r2"))
+    assert fingerprint(request) != fingerprint(a_request(customer_id="c2"))
+    assert len(fingerprint(request)) == 32
+    assert request.request_id == "r1"

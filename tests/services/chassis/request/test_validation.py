@@ -1,0 +1,245 @@
+"""Bad input never reaches the domain half-checked."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+from tradepost.event.v1.event_error_pb2 import EventErrorReason
+from tradepost.type.v1.money_pb2 import Money
+
+from services.chassis.request.validation import MAX_VIOLATIONS, Check, InvalidRequestError
+
+UUID = "0195c3e2-7b1a-4c3d-9e4f-0123456789ab"
+ORDER_ID = "ord_0195c3e27b1a7c3d9e4f0123456789ab"
+MINUTE = timedelta(minutes=1)
+
+
+def bad_fields(look: Callable[[Check], object]) -> list[str]:
+    """The fields that a check finds bad."""
+    check = Check()
+    look(check)
+    try:
+        check.done()
+    except InvalidRequestError as error:
+        return [violation.field for violation in error.violations]
+    return []
+
+
+def test_every_bad_field_is_named_at_once() -> None:
+    """A caller fixes a request once, not once per field."""
+
+    def look(check: Check) -> None:
+        check.uuid("request_id", "")
+        check.text("customer_id", "alice", max_len=64)
+        check.integer("lines[0].quantity", 0, minimum=1, maximum=10)
+        check.that(bool([]), "lines", "must not be empty")
+
+    assert bad_fields(look) == ["request_id", "lines[0].quantity", "lines"]
+
+
+def test_the_error_says_what_a_good_value_would_be() -> None:
+    """The message and each violation tell how to fix the field."""
+    check = Check()
+    check.integer("quantity", 0, minimum=1, maximum=10)
+
+    with pytest.raises(InvalidRequestError, match="quantity: must be at least 1 and at most 10"):
+        check.done()
+
+
+def test_a_good_request_raises_nothing_and_gives_the_values() -> None:
+    """Each check answers the value to go on with."""
+    check = Check()
+
+    assert check.uuid("request_id", UUID.upper()) == UUID
+    assert check.identifier("order_id", ORDER_ID, "ord") == ORDER_ID
+    assert check.text("note", "", max_len=10, required=False) == ""
+    assert check.integer("quantity", 3, minimum=1, maximum=3) == 3
+    assert check.currency("currency", "EUR") == "EUR"
+    assert check.that(bool([1]), "lines", "must not be empty")
+    check.done()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "x",
+        UUID.replace("-", ""),
+        UUID + "0",
+        "0" * 36,
+        str(UUID)[:-1] + "g",
+        "{" + UUID + "}",
+        "00000000-0000-0000-0000-000000000000",
+        UUID + "\n",
+    ],
+)
+def test_a_request_id_is_a_uuid_and_not_the_nil_one(value: str) -> None:
+    """AIP-155: request ids are UUIDs in their usual text form, never zeros."""
+    assert bad_fields(lambda check: check.uuid("request_id", value)) == ["request_id"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "ord_",
+        "pay_" + ORDER_ID[4:],
+        ORDER_ID.upper(),
+        ORDER_ID[4:],
+        ORDER_ID + "0",
+        ORDER_ID + "\n",
+        "ord__" + ORDER_ID[5:],
+    ],
+)
+def test_an_identifier_has_its_prefix_and_32_hex_digits(value: str) -> None:
+    """An identifier of another kind, or in another spelling, is refused before any look-up."""
+    assert bad_fields(lambda check: check.identifier("order_id", value, "ord")) == ["order_id"]
+
+
+@pytest.mark.parametrize("value", ["", " ", "a" * 11, "a\x00b", "a\nb", "\x7f"])
+def test_a_text_is_short_visible_and_not_blank(value: str) -> None:
+    """Control characters would break logs, blanks say nothing, length has a bound."""
+    assert bad_fields(lambda check: check.text("reason", value, max_len=10)) == ["reason"]
+
+
+@given(st.integers(min_value=-(2**63), max_value=2**63 - 1))
+def test_an_integer_outside_of_its_bounds_is_bad(value: int) -> None:
+    """Both bounds belong to the good values."""
+    found = bad_fields(lambda check: check.integer("n", value, minimum=1, maximum=500))
+
+    assert found == ([] if 1 <= value <= 500 else ["n"])
+
+
+@pytest.mark.parametrize(
+    ("value", "required", "is_bad"),
+    [(0, False, False), (0, True, True), (1, True, False), (99, False, True), (-1, False, True)],
+)
+def test_an_enum_number_that_the_contract_does_not_know_is_bad(
+    value: int, *, required: bool, is_bad: bool
+) -> None:
+    """Proto3 enums are open: an unknown number arrives, and is refused here."""
+    found = bad_fields(lambda check: check.enum("e", value, EventErrorReason, required=required))
+
+    assert found == (["e"] if is_bad else [])
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [([], []), ([1], []), ([1, 0, 99], ["e[1]", "e[2]"]), ([1] * 100, []), ([1] * 101, ["e"])],
+)
+def test_a_filter_names_values_of_the_enum(values: list[int], named: list[str]) -> None:
+    """None means all; a filter of more entries than there are values is no filter."""
+    assert bad_fields(lambda check: check.enum_filter("e", values, EventErrorReason)) == named
+
+
+def test_a_rule_about_two_fields_waits_until_both_are_good() -> None:
+    """What is missing can't be compared, and is named once."""
+    check = Check()
+    check.uuid("first", "")
+
+    assert check.is_good("second")
+    assert not check.is_good("second", "first")
+
+
+@pytest.mark.parametrize("code", ["", "eur", "EURO", "ZZZ", "E R"])
+def test_a_currency_is_an_iso_4217_code(code: str) -> None:
+    """What no bank knows is refused."""
+    assert bad_fields(lambda check: check.currency("currency", code)) == ["currency"]
+
+
+@pytest.mark.parametrize(
+    ("money", "present", "bad"),
+    [
+        (Money(currency_code="EUR", minor_units=0), True, []),
+        (Money(currency_code="EUR", minor_units=-1), True, ["total.minor_units"]),
+        (
+            Money(currency_code="?", minor_units=-1),
+            True,
+            ["total.currency_code", "total.minor_units"],
+        ),
+        (Money(), False, ["total"]),
+    ],
+)
+def test_an_amount_has_a_currency_and_is_not_negative(
+    money: Money, *, present: bool, bad: list[str]
+) -> None:
+    """Both halves of an amount are checked; an absent one is one bad field."""
+    assert bad_fields(lambda check: check.money("total", money, present=present)) == bad
+
+
+def test_a_timestamp_becomes_an_instant_in_utc() -> None:
+    """To the microsecond; what is finer is cut off."""
+    value = Timestamp(seconds=1_764_000_000, nanos=123_456_789)
+
+    assert Check().timestamp("deadline", value, present=True) == datetime.fromtimestamp(
+        1_764_000_000, UTC
+    ).replace(microsecond=123_456)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Timestamp(seconds=253_402_300_800),
+        Timestamp(seconds=-62_135_596_801),
+        Timestamp(nanos=-1),
+        Timestamp(nanos=1_000_000_000),
+    ],
+)
+def test_a_timestamp_outside_of_the_calendar_is_bad(value: Timestamp) -> None:
+    """google/protobuf/timestamp.proto: the years 1 to 9999, nanos from 0 to 999,999,999."""
+    assert bad_fields(lambda check: check.timestamp("t", value, present=True)) == ["t"]
+
+
+def test_an_absent_timestamp_is_bad_only_where_it_is_required() -> None:
+    """Absence is None, not the epoch."""
+    assert Check().timestamp("t", Timestamp(), present=False) is None
+    assert bad_fields(
+        lambda check: check.timestamp("t", Timestamp(), present=False, required=True)
+    ) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_bad"),
+    [
+        (Duration(seconds=60), False),
+        (Duration(seconds=1), False),
+        (Duration(seconds=60, nanos=1_000), True),
+        (Duration(nanos=999_999_999), True),
+        (Duration(seconds=-5), True),
+        (Duration(seconds=2**62), True),
+        (Duration(seconds=5, nanos=2_000_000_000), True),
+        (Duration(seconds=5, nanos=-1), True),
+    ],
+)
+def test_a_duration_is_within_its_bounds(value: Duration, *, is_bad: bool) -> None:
+    """Both bounds belong to the good values; a huge one doesn't overflow."""
+    found = bad_fields(
+        lambda check: check.duration(
+            "ttl", value, present=True, minimum=timedelta(seconds=1), maximum=MINUTE
+        )
+    )
+
+    assert found == (["ttl"] if is_bad else [])
+
+
+def test_an_absent_duration_is_bad_only_where_it_is_required() -> None:
+    """Absence is None, not zero."""
+
+    def look(check: Check, *, required: bool) -> timedelta | None:
+        return check.duration(
+            "ttl", Duration(), present=False, minimum=MINUTE, maximum=MINUTE, required=required
+        )
+
+    assert look(Check(), required=False) is None
+    assert bad_fields(lambda check: look(check, required=True)) == ["ttl"]
+
+
+def test_what_is_collected_has_a_bound() -> None:
+    """A request that is wrong a million times doesn't become a million violations."""
+    assert len(bad_fields(lambda check: [check.violation("x", "y") for _ in range(5_000)])) == (
+        MAX_VIOLATIONS
+    )

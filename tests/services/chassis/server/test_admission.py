@@ -1,0 +1,300 @@
+"""A server takes on what it can work on, and refuses the rest at the door."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.chassis.server.layers import admission
+from services.chassis.server.layers.admission import Admission
+from tests.support.chassis.echo_service import echo_server, path
+from tests.support.chassis.rich_status import refusal
+from tests.support.clock.manual_clock import ManualClock
+
+Code = grpc.StatusCode
+
+
+class Gate:
+    """A handler that tells who came and who left, and answers when it is opened."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self._came: asyncio.Queue[None] = asyncio.Queue()
+        self._left: asyncio.Queue[None] = asyncio.Queue()
+
+    async def unary(self, request: StringValue, context: Any) -> StringValue:
+        """Work until the gate opens."""
+        await self._pass()
+        return request
+
+    async def waiting(self, request: StringValue, context: Any) -> StringValue:
+        """Wait, working on nothing, until the gate opens."""
+        with admission.waiting():
+            await self._pass()
+        return request
+
+    async def waiting_stream(
+        self, request: StringValue, context: Any
+    ) -> AsyncIterator[StringValue]:
+        """Answer once, then wait until the gate opens."""
+        yield request
+        with admission.waiting():
+            await self._pass()
+        yield request
+
+    def open(self) -> None:
+        """Let everybody out."""
+        self._opened.set()
+
+    async def came(self, number: int) -> None:
+        """Return once so many more calls are inside."""
+        for _ in range(number):
+            await self._came.get()
+
+    async def left(self, number: int) -> None:
+        """Return once so many more calls have ended."""
+        for _ in range(number):
+            await self._left.get()
+
+    async def _pass(self) -> None:
+        self._came.put_nowait(None)
+        try:
+            await self._opened.wait()
+        finally:
+            self._left.put_nowait(None)
+
+
+async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
+    """The limit is what is worked on at once; a refused caller is told when to come back."""
+    gate = Gate()
+    async with echo_server(unary=gate.unary, settings={"max_concurrent": 2}) as echo:
+        inside = [asyncio.ensure_future(echo.unary()) for _ in range(2)]
+        await gate.came(2)
+
+        refused = await refusal(echo.unary())
+        gate.open()
+        await asyncio.gather(*inside)
+
+        assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert refused.facts == {"limit": "2"}
+        assert refused.retry_delay_s == 0.1
+        assert refused.trailers["grpc-retry-pushback-ms"] == "100"
+        assert (await echo.unary("again")).value == "again"
+        assert echo.server.admission.working == 0
+
+
+async def test_pushback_follows_from_how_fast_places_become_free() -> None:
+    """Five calls answered in the last second: who is refused comes back later and later."""
+    gate, clock = Gate(), ManualClock()
+    async with echo_server(unary=gate.unary, settings={"max_concurrent": 1}, clock=clock) as echo:
+        inside = asyncio.ensure_future(echo.unary())
+        await gate.came(1)
+        first = await refusal(echo.unary())
+        for _ in range(5):
+            echo.server.admission.free()
+            echo.server.admission.working += 1
+        await clock.advance(1.0)
+
+        delays_s = [(await refusal(echo.unary())).retry_delay_s for _ in range(3)]
+        later = await refusal(echo.unary())
+        gate.open()
+        await inside
+
+    assert first.retry_delay_s == 0.1
+    assert delays_s == [0.2, 0.4, 0.6]
+    assert later.trailers["grpc-retry-pushback-ms"] == "800"
+
+
+async def test_a_place_is_given_back_however_a_call_ends() -> None:
+    """Answers, errors, cancels and abandoned streams all free their place."""
+    gate = Gate()
+
+    async def failing(request: StringValue, context: Any) -> None:
+        raise ValueError("a bug")
+
+    async with echo_server(
+        unary=gate.unary, second=failing, unary_stream=gate.waiting_stream
+    ) as echo:
+        await refusal(echo.unary(method="Second"))
+        cancelled = echo.unary()
+        streaming = echo.unary_stream("a")
+        await streaming.read()
+        await gate.came(2)
+        cancelled.cancel()
+        streaming.cancel()
+
+        await gate.left(2)
+
+        assert (echo.server.admission.working, echo.server.admission.waiting) == (0, 0)
+
+
+async def test_health_is_answered_by_a_server_that_is_full() -> None:
+    """Else an overloaded instance would look dead, and its load would fall on the others."""
+    gate = Gate()
+    async with echo_server(unary=gate.unary, settings={"max_concurrent": 1}) as echo:
+        inside = asyncio.ensure_future(echo.unary())
+        await gate.came(1)
+
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        gate.open()
+        await inside
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_compensations_are_the_last_to_go() -> None:
+    """A tenth of the places is theirs: what they give back is what others wait for."""
+    gate = Gate()
+    async with echo_server(
+        unary=gate.unary,
+        compensation_methods=frozenset({path("Second")}),
+        settings={"max_concurrent": 10},
+    ) as echo:
+        inside = [asyncio.ensure_future(echo.unary()) for _ in range(9)]
+        await gate.came(9)
+
+        ordinary = await refusal(echo.unary())
+        compensation = await echo.unary("release", method="Second")
+        gate.open()
+        await asyncio.gather(*inside)
+
+    assert ordinary.reason == "OVERLOADED"
+    assert compensation.value == "release"
+
+
+async def test_a_call_that_waits_gives_its_place_to_one_that_works() -> None:
+    """Waiting callers don't fill a server, and are not refused when they go on."""
+    gate = Gate()
+    async with echo_server(unary=gate.waiting, settings={"max_concurrent": 1}) as echo:
+        waiting = [asyncio.ensure_future(echo.unary(str(n))) for n in range(5)]
+        await gate.came(5)
+        seen = (echo.server.admission.working, echo.server.admission.waiting)
+        worked = await echo.unary("work", method="Second")
+        gate.open()
+        answers = await asyncio.gather(*waiting)
+
+    assert seen == (0, 5)
+    assert worked.value == "work"
+    assert [answer.value for answer in answers] == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_waiting_stream_gives_its_place_back_between_messages() -> None:
+    """A watcher that waits for the next event costs no place."""
+    gate = Gate()
+    async with echo_server(
+        unary_stream=gate.waiting_stream, settings={"max_concurrent": 1}
+    ) as echo:
+        stream = echo.unary_stream("a")
+        await stream.read()
+        await gate.came(1)
+        worked = await echo.unary("work")
+        gate.open()
+        last = await stream.read()
+
+    assert (worked.value, last.value) == ("work", "a")
+
+
+async def test_waiters_have_a_bound_of_their_own_checked_at_the_door() -> None:
+    """A method known to wait is refused before it writes anything."""
+    gate = Gate()
+    begun: list[str] = []
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        begun.append(request.value)
+        return await gate.waiting(request, context)
+
+    async with echo_server(
+        unary=unary,
+        waiting_methods=frozenset({path("Unary")}),
+        settings={"max_waiting": 2},
+    ) as echo:
+        inside = [asyncio.ensure_future(echo.unary("in")) for _ in range(2)]
+        await gate.came(2)
+        refused = await refusal(echo.unary("late"))
+        gate.open()
+        await asyncio.gather(*inside)
+
+    assert (refused.reason, refused.facts) == ("OVERLOADED", {"limit": "2"})
+    assert begun == ["in", "in"]
+
+
+async def test_a_method_not_known_to_wait_is_bounded_when_it_waits() -> None:
+    """Nobody gets past the bound of the waiters."""
+    gate = Gate()
+    async with echo_server(unary=gate.waiting, settings={"max_waiting": 1}) as echo:
+        inside = asyncio.ensure_future(echo.unary())
+        await gate.came(1)
+        refused = await refusal(echo.unary())
+        gate.open()
+        await inside
+        counts = (echo.server.admission.working, echo.server.admission.waiting)
+
+    assert refused.reason == "OVERLOADED"
+    assert counts == (0, 0)
+
+
+async def test_waiting_inside_waiting_is_counted_once() -> None:
+    """Two waits at once of one call are one waiter and one free place."""
+    counts: list[tuple[int, int]] = []
+    server: list[Admission] = []
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        with admission.waiting():
+            with admission.waiting():
+                counts.append((server[0].working, server[0].waiting))
+            counts.append((server[0].working, server[0].waiting))
+        counts.append((server[0].working, server[0].waiting))
+        return request
+
+    async with echo_server(unary=unary) as echo:
+        server.append(echo.server.admission)
+        await echo.unary()
+
+    assert counts == [(0, 1), (0, 1), (1, 1)]
+    assert (server[0].working, server[0].waiting) == (0, 0)
+
+
+async def test_a_wait_that_outlives_its_call_takes_no_place() -> None:
+    """A task that a handler left behind doesn't count once the call is answered."""
+    left: list[asyncio.Task[None]] = []
+    go_on = asyncio.Event()
+
+    async def waits() -> None:
+        with admission.waiting():
+            await go_on.wait()
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        left.append(asyncio.create_task(waits()))
+        await asyncio.sleep(0)
+        return request
+
+    async with echo_server(unary=unary) as echo:
+        await echo.unary()
+        go_on.set()
+        await left[0]
+
+        assert (echo.server.admission.working, echo.server.admission.waiting) == (0, 0)
+
+
+def test_waiting_outside_of_a_call_does_nothing() -> None:
+    """Use cases may be driven without a server."""
+    with admission.waiting():
+        pass
+
+
+@pytest.mark.parametrize(("limit", "ordinary"), [(1, 1), (9, 9), (10, 9), (256, 231)])
+def test_a_tenth_of_the_places_is_kept_for_compensations(limit: int, ordinary: int) -> None:
+    """Rounded down, so that a small limit still takes ordinary calls."""
+    gates = Admission(
+        clock=ManualClock(),
+        limit=limit,
+        max_waiting=1,
+        compensation_methods={"/a.B/Release"},
+    )
+
+    assert gates.ordinary_limit == ordinary

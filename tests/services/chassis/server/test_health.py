@@ -1,0 +1,179 @@
+"""Whether an instance wants calls, as balancers and Consul ask it."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
+
+from services.chassis.server.health import Health
+from tests.support.chassis.echo_service import SERVICE_NAME, echo_server
+from tests.support.chassis.rich_status import refusal
+
+Response = health_pb2.HealthCheckResponse
+Code = grpc.StatusCode
+
+
+def asked(service: str) -> health_pb2.HealthCheckRequest:
+    """A question about one service."""
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+@pytest.mark.parametrize("service", ["", SERVICE_NAME, "tradepost.event.v1.EventFeedService"])
+async def test_a_running_server_says_serving_for_itself_and_each_service(service: str) -> None:
+    """The empty name is the server as a whole; Consul and discovery ask for it."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+
+        assert (await health.Check(asked(service))).status == Response.SERVING
+
+
+async def test_a_service_that_is_not_served_is_not_found() -> None:
+    """Check of an unknown service is NOT_FOUND (grpc/health/v1/health.proto)."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        refused = await refusal(health.Check(asked("a.B")))
+
+    assert (refused.code, refused.reason) == (Code.NOT_FOUND, "SERVICE_UNKNOWN")
+    assert refused.facts == {"service": "a.B"}
+
+
+async def test_list_names_every_service() -> None:
+    """One answer for all of them."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        answer = await health.List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
+
+    assert {"", SERVICE_NAME} <= set(answer.statuses)
+    assert {each.status for each in answer.statuses.values()} == {Response.SERVING}
+
+
+async def test_a_watcher_hears_of_every_change_at_once() -> None:
+    """Watch tells the status now and after each change."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        watch = health.Watch(asked(SERVICE_NAME))
+        first = await watch.read()
+        echo.server.health.not_serving()
+        second = await watch.read()
+        echo.server.health.serving()
+        third = await watch.read()
+
+    assert [first.status, second.status, third.status] == [
+        Response.SERVING,
+        Response.NOT_SERVING,
+        Response.SERVING,
+    ]
+
+
+async def test_watching_an_unknown_service_says_so_and_stays_open() -> None:
+    """Watch of an unknown service is SERVICE_UNKNOWN, not an error (health.proto)."""
+    async with echo_server() as echo:
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+        watch = health.Watch(asked("a.B"))
+        first = await watch.read()
+        echo.server.health.not_serving()
+        await health.Check(asked(""))
+
+        assert first.status == Response.SERVICE_UNKNOWN
+        assert not watch.done()
+
+
+async def test_a_watcher_hears_not_serving_before_its_stream_ends() -> None:
+    """A stopping server says NOT_SERVING, then ends its watches with UNAVAILABLE, DRAINING."""
+    statuses: list[int] = []
+
+    async def watch_to_the_end(health: Any, watching: asyncio.Event) -> None:
+        async for response in health.Watch(asked("")):
+            statuses.append(response.status)
+            watching.set()
+
+    watching = asyncio.Event()
+    channel = None
+    async with echo_server() as echo:
+        channel = grpc.aio.insecure_channel(echo.server.endpoint)
+        ending = asyncio.ensure_future(
+            watch_to_the_end(health_pb2_grpc.HealthStub(channel), watching)
+        )
+        await watching.wait()
+    refused = await refusal(ending)
+    await channel.close()
+
+    assert statuses == [Response.SERVING, Response.NOT_SERVING]
+    assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "DRAINING")
+
+
+async def test_a_status_told_again_is_not_a_change() -> None:
+    """Watchers hear differences only."""
+    health = Health(["a.B"])
+    health.serving()
+    watch = health.Watch(asked("a.B"), None)  # type: ignore[arg-type]
+    first = await anext(watch)
+    second = asyncio.ensure_future(anext(watch))
+    health.serving()
+    await asyncio.sleep(0)
+    health.not_serving()
+
+    assert first.status == Response.SERVING
+    assert (await second).status == Response.NOT_SERVING
+    await watch.aclose()
+
+
+async def test_reflection_lists_every_service() -> None:
+    """`grpcurl list` shows the service, the feed, health and reflection, without a .proto file."""
+    async with echo_server() as echo:
+        target = echo.server.endpoint
+
+        def listed() -> set[str]:
+            with grpc.insecure_channel(target) as channel:
+                return set(ProtoReflectionDescriptorDatabase(channel).get_services())
+
+        assert await asyncio.to_thread(listed) == {
+            SERVICE_NAME,
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1alpha.ServerReflection",
+            "tradepost.event.v1.DeadLetterService",
+            "tradepost.event.v1.EventFeedService",
+            "tradepost.event.v1.SubscriptionService",
+        }
+
+
+async def test_channelz_is_served_when_asked_for() -> None:
+    """Channelz shows a process's connections; it is off unless a setting turns it on."""
+    path = "/grpc.channelz.v1.Channelz/GetServers"
+    async with echo_server() as echo:
+        refused = await refusal(echo.channel.unary_unary(path)(b""))
+    async with echo_server(settings={"channelz": True}) as echo:
+        answer = await echo.channel.unary_unary(path)(b"")
+
+    assert refused.code is Code.UNIMPLEMENTED
+    assert answer
+
+
+async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
+    """UNIMPLEMENTED with a reason, in unary methods and streams, under the service's domain."""
+    pb = event_service_pb2
+    async with echo_server() as echo:
+        feed: Any = event_service_pb2_grpc.EventFeedServiceStub(echo.channel)
+        letters: Any = event_service_pb2_grpc.DeadLetterServiceStub(echo.channel)
+        consumers: Any = event_service_pb2_grpc.SubscriptionServiceStub(echo.channel)
+        refusals = [
+            await refusal(feed.ReadEvents(pb.ReadEventsRequest())),
+            await refusal(feed.SubscribeEvents(pb.SubscribeEventsRequest()).read()),
+            await refusal(feed.GetFeed(pb.GetFeedRequest())),
+            await refusal(letters.ListDeadLetters(pb.ListDeadLettersRequest())),
+            await refusal(letters.ReplayDeadLetters(pb.ReplayDeadLettersRequest())),
+            await refusal(letters.DiscardDeadLetter(pb.DiscardDeadLetterRequest())),
+            await refusal(consumers.ListSubscriptions(pb.ListSubscriptionsRequest())),
+            await refusal(consumers.RewindSubscription(pb.RewindSubscriptionRequest())),
+        ]
+
+    assert {(each.code, each.reason, each.domain) for each in refusals} == {
+        (Code.UNIMPLEMENTED, "NOT_IMPLEMENTED", "echo.tradepost")
+    }
+    assert refusals[0].facts == {"feature": "EventFeedService.ReadEvents"}

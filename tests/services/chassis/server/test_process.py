@@ -1,0 +1,79 @@
+"""What a process that serves sets for itself, seen from the kernel."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from services.chassis.server import process
+
+# From there on, a thread may ask for slices of its own length.
+LONGER_SLICES = (6, 12)
+
+# A thread of each age, then what the kernel says of them all, as sched_getattr(2) has it.
+CHILD = """
+import ctypes, json, os, sys, threading
+from services.chassis import process
+
+os.nice(3)
+os.sched_setscheduler(0, int(sys.argv[1]), os.sched_param(0))
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+process.settle_in()
+threading.Thread(target=over.wait).start()
+
+number = process._SCHED_SETATTR[os.uname().machine] + 1
+told = []
+for thread in map(int, os.listdir("/proc/self/task")):
+    attributes = process._SchedAttr()
+    size = ctypes.sizeof(attributes)
+    assert ctypes.CDLL(None).syscall(number, thread, ctypes.byref(attributes), size, 0) == 0
+    told.append((attributes.policy, attributes.nice, attributes.runtime))
+over.set()
+print(json.dumps(told))
+"""
+
+
+def threads_of(*, started_as: int) -> list[tuple[int, int, int]]:
+    """Policy, niceness and slice in ns of each thread of a process started under a policy."""
+    command = [sys.executable, "-c", CHILD, str(started_as)]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(told)]
+
+
+def test_all_threads_are_batch_work_with_long_slices() -> None:
+    """Those that were there and those that came later; how nice they are is the operator's."""
+    threads = threads_of(started_as=os.SCHED_OTHER)
+
+    major, minor = platform.release().split(".")[:2]
+    is_long = (int(major), int(minor)) >= LONGER_SLICES
+    slice_ns = process.SLICE_MS * 1_000_000
+    assert len(threads) == 3
+    for policy, nice, runtime_ns in threads:
+        assert policy == os.SCHED_BATCH
+        assert nice == 3
+        assert runtime_ns == slice_ns or not is_long
+
+
+def test_a_policy_that_an_operator_chose_stays() -> None:
+    """Whoever wants a service to run only where nobody else does knows why."""
+    threads = threads_of(started_as=os.SCHED_IDLE)
+
+    assert [policy for policy, *_ in threads] == [os.SCHED_IDLE] * 3
+
+
+def test_a_system_that_refuses_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox may forbid it: the process serves all the same."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    before = os.sched_getscheduler(0)
+
+    process.schedule_for_throughput()
+
+    assert os.sched_getscheduler(0) == before

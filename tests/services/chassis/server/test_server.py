@@ -1,0 +1,281 @@
+"""A service's day: how it comes up, and how it leaves."""
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from discovery.clock import SystemClock
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.process import SWITCH_INTERVAL_S
+from services.chassis.server.server import CannotListenError, serve
+from services.chassis.server.settings import ServerSettings
+from tests.support.chassis.echo_service import echo_server, echo_service
+from tests.support.clock.manual_clock import ManualClock
+
+Code = grpc.StatusCode
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Diary(MemoryRegistry):
+    """A registry that notes what happens to it, and what else it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noted = asyncio.Condition()
+        self.entries: list[str] = []
+        self.registered: list[Instance] = []
+
+    async def register(self, instance: Instance) -> None:
+        await super().register(instance)
+        self.registered.append(instance)
+        await self.write("registered")
+
+    async def deregister(self, instance: Instance) -> None:
+        await super().deregister(instance)
+        await self.write("deregistered")
+
+    def note(self, entry: str) -> Any:
+        """A hook that writes an entry."""
+
+        async def hook() -> None:
+            await self.write(entry)
+
+        return hook
+
+    async def has(self, *entries: str) -> None:
+        """Return once all of these are noted."""
+        async with self._noted:
+            await self._noted.wait_for(lambda: set(entries) <= set(self.entries))
+
+    async def write(self, entry: str) -> None:
+        """Note an entry."""
+        async with self._noted:
+            self.entries.append(entry)
+            self._noted.notify_all()
+
+    async def first(self) -> Instance:
+        """The instance, once it is registered."""
+        async for instances in self.watch("echo"):
+            if instances:
+                return instances[0]
+        raise AssertionError("a watch never ends")
+
+
+async def watch_health(endpoint: str, diary: Diary, watching: asyncio.Event) -> None:
+    """Note what the server says of itself until it ends the stream."""
+    async with grpc.aio.insecure_channel(endpoint) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            async for response in stub.Watch(health_pb2.HealthCheckRequest()):
+                name = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+                await diary.write(name)
+                watching.set()
+        except grpc.aio.AioRpcError as error:
+            await diary.write(f"watch ended {error.code().name}")
+
+
+async def test_a_server_leaves_in_the_reverse_of_the_order_in_which_it_came() -> None:
+    """NOT_SERVING, deregister, serve on for two seconds, end streams, let calls finish."""
+    diary, clock, stop = Diary(), ManualClock(), asyncio.Event()
+    rng = random.Random(7)
+    serving = asyncio.create_task(
+        serve(
+            echo_service(on_drain=[diary.note("streams end")]),
+            settings=ServerSettings(drain_s=2),
+            registrar=diary,
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+            log_level="error",
+            stop=stop,
+        )
+    )
+    instance = await diary.first()
+    watching = asyncio.Event()
+    watch = asyncio.create_task(watch_health(instance.endpoint, diary, watching))
+    await watching.wait()
+    stop.set()
+    await diary.has("deregistered", "NOT_SERVING")
+    async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+        still = await channel.unary_unary("/tradepost.testing.Echo/Unary")(b"\n\x01a")
+        before = list(diary.entries)
+        await clock.advance(2)
+        await serving
+    await watch
+
+    assert still == b"\n\x01a"
+    assert sorted(before) == ["NOT_SERVING", "SERVING", "deregistered", "registered"]
+    assert diary.entries[: len(before)] == before
+    assert set(diary.entries[len(before) :]) == {"streams end", "watch ended UNAVAILABLE"}
+
+
+class Reading:
+    """A registrar that asks the server for its health at the moment it is told to forget it."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.registered = asyncio.Event()
+
+    async def register(self, instance: Instance) -> None:
+        await self._read(instance)
+        self.registered.set()
+
+    async def deregister(self, instance: Instance) -> None:
+        await self._read(instance)
+
+    async def is_registered(self, instance: Instance) -> bool:
+        return True
+
+    async def _read(self, instance: Instance) -> None:
+        async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            answer = await stub.Check(health_pb2.HealthCheckRequest())
+        self.told.append(answer.status)
+
+
+async def test_a_server_is_known_to_the_registry_only_while_it_says_serving() -> None:
+    """It says SERVING before it registers, and NOT_SERVING before it deregisters."""
+    reading = Reading()
+    async with echo_server(registrar=reading):
+        await reading.registered.wait()
+
+    assert reading.told == [SERVING, NOT_SERVING]
+
+
+@pytest.fixture
+def process_settings() -> Iterator[None]:
+    """Undo what `serve` sets for the whole process."""
+    interval, config = sys.getswitchinterval(), structlog.get_config()
+    thresholds, policy = gc.get_threshold(), os.sched_getscheduler(0)
+    yield
+    os.sched_setscheduler(0, policy, os.sched_param(0))
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+    sys.setswitchinterval(interval)
+    structlog.configure(**config)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("process_settings")
+async def test_a_signal_ends_the_day(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT both begin the drain, and are nobody's business afterwards."""
+    clock, rng = SystemClock(), random.Random(7)
+    ports: list[int] = []
+
+    def ready(port: int) -> None:
+        ports.append(port)
+        os.kill(os.getpid(), number)
+
+    await serve(
+        echo_service(),
+        settings=ServerSettings(drain_s=0),
+        registrar=None,
+        clock=clock,
+        ids=IdFactory(clock=clock, rng=rng),
+        rng=rng,
+        ready=ready,
+    )
+
+    assert ports[0] > 0
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)
+    assert not asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def test_a_port_that_is_taken_stops_the_start() -> None:
+    """Without so_reuseport off, two processes would share a port silently."""
+    async with echo_server() as echo:
+        with pytest.raises(CannotListenError):
+            async with echo_server(settings={"port": echo.server.port}):
+                pass
+
+
+async def test_an_instance_says_who_it_is() -> None:
+    """Id by slot, incarnation by start, version and protocol as meta."""
+    diary = Diary()
+    async with echo_server(
+        registrar=diary, settings={"instance_id": "echo-1", "version": "1.2.3"}
+    ) as echo:
+        instance = await diary.first()
+
+    assert (instance.instance_id, instance.service) == ("echo-1", "echo")
+    assert instance.endpoint == echo.server.endpoint
+    assert (instance.meta["version"], instance.meta["protocol"]) == ("1.2.3", "grpc")
+    assert instance.incarnation.startswith("inc_")
+
+
+async def test_an_advertised_address_is_what_callers_dial() -> None:
+    """A server behind another address listens on one and is known under the other."""
+    diary = Diary()
+    async with echo_server(
+        registrar=diary, settings={"host": "0.0.0.0", "advertise_address": "127.0.0.1"}
+    ) as echo:
+        instance = await diary.first()
+        answer = await echo.unary("hi")
+
+    assert instance.address == "127.0.0.1"
+    assert answer.value == "hi"
+
+
+async def test_a_registry_that_is_down_does_not_keep_a_server_from_serving() -> None:
+    """Registering goes on in the background; whoever knows the address is served."""
+    diary = Diary()
+    diary.fail("the agent is down")
+    async with echo_server(registrar=diary, clock=ManualClock()) as echo:
+        assert (await echo.unary("hi")).value == "hi"
+        diary.recover()
+
+
+async def test_background_work_runs_while_the_server_does() -> None:
+    """It is started before the first call and cancelled after the last."""
+    entries: list[str] = []
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        entries.append("begun")
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            entries.append("ended")
+
+    async def on_drain() -> None:
+        entries.append("drained")
+
+    async with echo_server(background=[work], on_drain=[on_drain]) as echo:
+        await begun.wait()
+        await echo.unary()
+
+    assert entries == ["begun", "drained", "ended"]
+
+
+async def test_background_work_that_fails_stops_the_server() -> None:
+    """A service without its driver would take orders that nobody finishes."""
+
+    async def work() -> None:
+        raise ValueError("a bug")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with echo_server(background=[work]):
+            await asyncio.Event().wait()
+
+    assert caught.group_contains(ValueError, match="a bug")
+
+
+async def test_an_error_beside_the_server_is_raised_as_it_is() -> None:
+    """Whoever runs a server in a block sees the block's own error, in no group."""
+    with pytest.raises(KeyError):
+        async with echo_server():
+            raise KeyError("mine")

@@ -1,0 +1,217 @@
+"""What a database refuses, what its reads see, and how it opens and closes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from discovery.clock import SystemClock
+from scripts.suite.postgres import NOT_DURABLE
+from services.chassis.store.database import (
+    Database,
+    DatabaseSettingsError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.store.databases import PATIENCE, POSTGRESQL, SQLITE, Databases, Gate
+from tests.support.store.note_table import add_note, create_notes, notes
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    opened = await Database.open(
+        databases.url("notes"), clock=ManualClock(), owner="test", queue_max=100
+    )
+    await opened.write(create_notes)
+    yield opened
+    await opened.close()
+
+
+async def test_a_full_queue_refuses_at_once(databases: Databases) -> None:
+    """More than may wait are refused before anything is done."""
+    database = await Database.open(
+        databases.url("notes"), clock=ManualClock(), owner="test", queue_max=2
+    )
+    await database.write(create_notes)
+    gate = Gate()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.write(gate))
+        await gate.entered()
+        group.create_task(database.write(add_note, "1"))
+        group.create_task(database.write(add_note, "2"))
+        await asyncio.sleep(0)
+        with pytest.raises(StoreOverloadedError):
+            await database.write(add_note, "3")
+        gate.open()
+    assert await database.read(notes) == ["1", "2"]
+    await database.close()
+
+
+async def test_too_many_reads_are_refused(databases: Databases) -> None:
+    """Reads have the same bound."""
+    database = await Database.open(
+        databases.url("notes"),
+        clock=ManualClock(),
+        owner="test",
+        readers=1,
+        queue_max=1,
+    )
+    await database.write(create_notes)
+    gate = Gate()
+    reading = asyncio.create_task(database.read(gate))
+    await gate.entered()
+    waiting = asyncio.create_task(database.read(notes))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreOverloadedError):
+        await database.read(notes)
+    gate.open()
+    await reading
+    assert await waiting == []
+    await database.close()
+    with pytest.raises(StoreUnavailableError):
+        await database.read(notes)
+
+
+@pytest.mark.parametrize(("snapshot", "seen_last"), [(True, ["milk"]), (False, ["bread", "milk"])])
+async def test_a_read_sees_one_instant(
+    database: Database, *, snapshot: bool, seen_last: list[str]
+) -> None:
+    """A write that commits during a read is not seen by it; without a snapshot, by what follows."""
+    await database.write(add_note, "milk")
+    gate = Gate()
+
+    def read_twice(connection: Connection) -> tuple[list[str], list[str]]:
+        first = notes(connection)
+        gate(connection)
+        return first, notes(connection)
+
+    reading = asyncio.create_task(database.read(read_twice, snapshot=snapshot))
+    await gate.entered()
+    await database.write(add_note, "bread")
+    gate.open()
+
+    assert await reading == (["milk"], seen_last)
+    assert await database.read(notes) == ["bread", "milk"]
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+async def test_a_read_cannot_write(database: Database, *, snapshot: bool) -> None:
+    """A read that writes is a bug and says so; the reader serves on."""
+    with pytest.raises(DBAPIError, match=r"read-?only"):
+        await database.read(add_note, "smuggled", snapshot=snapshot)
+    assert await database.read(notes) == []
+
+
+async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
+    """What a read function raises reaches the caller unchanged."""
+    failure = LookupError("nothing there")
+
+    def look(_: Connection) -> None:
+        raise failure
+
+    with pytest.raises(LookupError) as raised:
+        await database.read(look)
+    assert raised.value is failure
+
+
+async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) -> None:
+    """A bug in a statement reaches its caller as it is: repeating it wouldn't help."""
+
+    def misspell(connection: Connection) -> None:
+        connection.exec_driver_sql("SELEKT 1")
+
+    with pytest.raises(DBAPIError, match="syntax error"):
+        await database.write(misspell)
+    with pytest.raises(DBAPIError, match="syntax error"):
+        await database.read(misspell)
+
+
+async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databases) -> None:
+    """An accepted write is written before the end; one that comes later is unavailable."""
+    database = await Database.open(databases.url("notes"), clock=SystemClock(), owner="test")
+    await database.write(create_notes)
+    queued = [asyncio.create_task(database.write(add_note, str(number))) for number in range(9)]
+    await asyncio.sleep(0)
+    await database.close()
+
+    assert await asyncio.gather(*queued) == [str(number) for number in range(9)]
+    with pytest.raises(StoreUnavailableError):
+        await database.write(add_note, "late")
+    await database.close()
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) -> None:
+    """The journal is a write-ahead log synchronized at every COMMIT, and references hold."""
+
+    def settings(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names}
+
+    full = 2
+    assert await database.write(settings) == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+    }
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+async def test_what_a_savepoint_may_undo_needs_no_other_disk(database: Database) -> None:
+    """However much it changes: a temporary file could find its folder full, and costs time."""
+
+    def change_much(connection: Connection) -> list[str]:
+        pages = 100
+        connection.exec_driver_sql("CREATE TABLE pages (number INTEGER PRIMARY KEY, body BLOB)")
+        connection.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO pages SELECT i, zeroblob(3000) FROM n",
+            (pages,),
+        )
+        connection.exec_driver_sql("SAVEPOINT undoable")
+        connection.exec_driver_sql("UPDATE pages SET body = zeroblob(3001)")
+        opened = [str(each.resolve()) for each in Path("/proc/self/fd").iterdir()]
+        connection.exec_driver_sql("RELEASE undoable")
+        return [path for path in opened if "etilqs" in path]
+
+    assert await database.write(change_much) == []
+
+
+@pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
+async def test_a_session_asks_for_what_it_needs(database: Database) -> None:
+    """No acknowledging too early, no endless wait for a lock; the operator's own bounds stay."""
+
+    def settings(connection: Connection) -> dict[str, object]:
+        names = ("synchronous_commit", "lock_timeout", "idle_in_transaction_session_timeout")
+        return {name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names}
+
+    assert NOT_DURABLE["synchronous_commit"] == "off"
+    assert await database.write(settings) == {
+        "synchronous_commit": "on",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": PATIENCE,
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "no url",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////no/such/folder/file.db",
+        "postgresql://localhost",
+        "postgresql://localhost:port/order",
+        "mysql://localhost/order",
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_refused_at_start(url: str) -> None:
+    """Wrong settings stop the process before it serves."""
+    with pytest.raises(DatabaseSettingsError):
+        await Database.open(url, clock=ManualClock(), owner="test")

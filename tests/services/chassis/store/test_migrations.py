@@ -1,0 +1,140 @@
+"""Tables are brought up to date at start, once, all or nothing."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
+
+from discovery.clock import SystemClock
+from services.chassis.store.database import Database
+from services.chassis.store.migrations import CHASSIS_VERSIONS
+from tests.support.store.databases import Databases, open_database
+
+FIRST = """
+from alembic import op
+import sqlalchemy as sa
+
+revision = "{revision}"
+down_revision = {down_revision}
+branch_labels = {branch_labels}
+depends_on = None
+
+
+def upgrade():
+    op.create_table("{table}", sa.Column("id", sa.Integer, primary_key=True))
+    {more}
+"""
+
+
+def a_revision(folder: Path, number: int, *, table: str, more: str = "pass") -> None:
+    """Revision `number` of the shop's own migrations creates `table`."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{number:04}_{table}.py").write_text(
+        FIRST.format(
+            revision=f"shop_{number:04}",
+            down_revision=repr(f"shop_{number - 1:04}" if number > 1 else None),
+            branch_labels=repr(("shop",) if number == 1 else None),
+            table=table,
+            more=more,
+        )
+    )
+
+
+def tables(connection: Connection) -> set[str]:
+    """The names of all tables."""
+    return set(inspect(connection).get_table_names())
+
+
+def revisions(connection: Connection) -> set[str]:
+    """The revisions that were run."""
+    rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+    return {row.version_num for row in rows}
+
+
+async def a_database(databases: Databases) -> Database:
+    """A database without tables."""
+    return await Database.open(databases.url("new"), clock=SystemClock(), owner="test")
+
+
+async def test_a_service_has_the_tables_of_the_chassis_and_its_own(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """Both lines of revisions are run, and both are recorded."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    database = await a_database(databases)
+
+    await database.migrate(tmp_path / "shop")
+
+    made = await database.read(tables)
+    assert {"event", "event_counter", "request", "lease", "dead_letter", "shelf"} <= made
+    assert await database.read(revisions) == {"chassis_0003", "shop_0001"}
+    await database.close()
+
+
+async def test_migrating_again_changes_nothing(databases: Databases) -> None:
+    """A restart finds its tables, its data and its epoch as they were."""
+    database = await a_database(databases)
+    await database.migrate(CHASSIS_VERSIONS)
+
+    def counter(connection: Connection) -> list[tuple[int, str]]:
+        rows = connection.exec_driver_sql("SELECT position, epoch FROM event_counter")
+        return [(row.position, row.epoch) for row in rows]
+
+    await database.write(
+        lambda c: c.exec_driver_sql("UPDATE event_counter SET position = 7").close()
+    )
+    before = await database.read(counter)
+    await database.close()
+
+    again = await a_database(databases)
+    await again.migrate(CHASSIS_VERSIONS)
+    assert await again.read(counter) == before
+    await again.close()
+
+
+async def test_a_new_revision_is_run_on_the_old_tables(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """A release adds what is missing to a database of the release before."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    database = await a_database(databases)
+    await database.migrate(tmp_path / "shop")
+    a_revision(tmp_path / "shop", 2, table="basket")
+
+    await database.migrate(tmp_path / "shop")
+
+    assert {"shelf", "basket"} <= await database.read(tables)
+    assert await database.read(revisions) == {"chassis_0003", "shop_0002"}
+    await database.close()
+
+
+async def test_a_failing_revision_leaves_nothing_behind(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """An upgrade is one transaction: it is done or it never began, and can be repeated."""
+    a_revision(tmp_path / "shop", 1, table="shelf", more="op.execute('SELEKT 1')")
+    database = await a_database(databases)
+
+    with pytest.raises(DBAPIError, match="SELEKT"):
+        await database.migrate(tmp_path / "shop")
+    assert await database.read(tables) == set()
+
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    await database.migrate(tmp_path / "shop")
+    assert "shelf" in await database.read(tables)
+    await database.close()
+
+
+async def test_a_test_opens_a_migrated_database(databases: Databases, tmp_path: Path) -> None:
+    """Tests copy what was migrated once, and a second call opens the same one, as another would."""
+    a_revision(tmp_path / "shop", 1, table="shelf")
+    one = await open_database(databases, tmp_path / "shop")
+    two = await open_database(databases, tmp_path / "shop")
+
+    await one.write(lambda c: c.exec_driver_sql("INSERT INTO shelf VALUES (7)").close())
+    shelves = await two.read(lambda c: c.exec_driver_sql("SELECT id FROM shelf").scalars().all())
+
+    assert shelves == [7]
+    await one.close()
+    await two.close()

@@ -1,0 +1,200 @@
+"""One JSON object a line, and every line of a call says whose story it belongs to."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from google.protobuf.wrappers_pb2 import StringValue
+
+from services.chassis.telemetry import correlation, logs
+from tests.support.chassis.echo_service import echo_server, path
+from tests.support.chassis.rich_status import refusal
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+STORY = (("tradepost-correlation-id", "basket-7"), ("traceparent", TRACEPARENT))
+TOLD = {
+    "correlation_id": "basket-7",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "span_id": "00f067aa0ba902b7",
+}
+
+
+class Lines:
+    """What was logged."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    def all(self, event: str | None = None) -> list[dict[str, Any]]:
+        """Every line so far, or those of one event."""
+        lines = [json.loads(line) for line in self.stream.getvalue().splitlines()]
+        return [line for line in lines if event is None or line["event"] == event]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    """Capture the log of one test; what was configured before is back afterwards."""
+    root = logging.getLogger()
+    before = (structlog.get_config(), list(root.handlers), root.level)
+    yield Lines()
+    structlog.configure(**before[0])
+    root.handlers[:], level = before[1], before[2]
+    root.setLevel(level)
+
+
+async def failing(request: StringValue, context: Any) -> None:
+    """A handler with a bug."""
+    raise ValueError("the reason")
+
+
+def test_a_logger_writes_as_configured_though_it_was_made_before(lines: Lines) -> None:
+    """Services are put together before their settings say how much to tell."""
+    structlog.reset_defaults()
+    log = logs.get_logger("subscription", consumer="order/inventory")
+    logs.configure(stream=lines.stream)
+    log.info("caught_up")
+    (line,) = lines.all("caught_up")
+    assert (line["component"], line["consumer"]) == ("subscription", "order/inventory")
+
+
+def test_a_full_disk_takes_lines_and_nothing_else(
+    lines: Lines, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither ours nor a library's line fails the work that it tells of, or tells of itself."""
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - its end fails as well
+    logs.configure(stream=full)
+    logs.get_logger("subscription").warning("interrupted")
+    logging.getLogger("library").warning("interrupted")
+    with pytest.raises(OSError, match="No space"):
+        full.close()
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_an_ok_call_is_told_at_debug_only(lines: Lines) -> None:
+    """At the default level a good call writes nothing; at debug it writes one line."""
+    logs.configure(level="info", stream=lines.stream)
+    async with echo_server() as echo:
+        await echo.unary()
+    at_info = lines.all("call")
+    logs.configure(level="debug", stream=lines.stream)
+    async with echo_server() as echo:
+        await echo.unary(metadata=STORY)
+
+    assert at_info == []
+    (line,) = lines.all("call")
+    assert (line["method"], line["code"], line["level"]) == (path("Unary"), "OK", "debug")
+    assert line["duration_ms"] >= 0
+    assert TOLD.items() <= line.items()
+
+
+async def test_a_refused_call_is_one_line_with_its_code(lines: Lines) -> None:
+    """What went wrong is seen at the default level, once."""
+    logs.configure(level="info", stream=lines.stream)
+    async with echo_server() as echo:
+        await refusal(echo.raw(b"\xff", metadata=STORY))
+
+    (line,) = lines.all("call")
+    assert (line["code"], line["level"]) == ("INVALID_ARGUMENT", "info")
+    assert TOLD.items() <= line.items()
+
+
+async def test_a_bug_is_logged_once_with_the_id_its_caller_got(lines: Lines) -> None:
+    """The id leads from the caller's error to the stack trace."""
+    logs.configure(level="info", stream=lines.stream)
+    async with echo_server(unary=failing) as echo:
+        refused = await refusal(echo.unary(metadata=STORY))
+
+    (line,) = lines.all("unexpected error")
+    assert line["error_id"] == refused.facts["error_id"]
+    assert line["level"] == "error"
+    assert line["method"] == path("Unary")
+    assert "ValueError: the reason" in line["exception"]
+    assert TOLD.items() <= line.items()
+    assert lines.stream.getvalue().count("ValueError: the reason") == 1
+
+
+async def test_a_cancelled_call_is_told_as_cancelled(lines: Lines) -> None:
+    """A caller that left is no error of ours, and not OK either."""
+    logs.configure(level="info", stream=lines.stream)
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return request
+
+    async with echo_server(unary=unary) as echo:
+        call = echo.unary()
+        await begun.wait()
+        call.cancel()
+        await ended.wait()
+
+    assert [line["code"] for line in lines.all("call")] == ["CANCELLED"]
+
+
+async def test_a_line_written_by_a_handler_belongs_to_its_call(lines: Lines) -> None:
+    """Nobody passes ids to a logger by hand."""
+    logs.configure(level="info", stream=lines.stream)
+    log = logs.get_logger("shop")
+
+    async def unary(request: StringValue, context: Any) -> StringValue:
+        log.info("looked around", sku="CRUNCHY-ARMCHAIR")
+        return request
+
+    async with echo_server(unary=unary) as echo:
+        await echo.unary(metadata=STORY)
+
+    (line,) = lines.all("looked around")
+    assert (line["component"], line["sku"]) == ("shop", "CRUNCHY-ARMCHAIR")
+    assert line["method"] == path("Unary")
+    assert TOLD.items() <= line.items()
+
+
+def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
+    """What goes through the standard library's logging ends in the same stream."""
+    logs.configure(level="info", stream=lines.stream)
+
+    logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").warning("the %s failed", "agent")
+    logging.getLogger("discovery.registry.registration").info("registered")
+
+    told = [(line["logger"], line["event"]) for line in lines.all()]
+    assert told == [
+        ("some.library", "the agent failed"),
+        ("discovery.registry.registration", "registered"),
+    ]
+
+
+def test_outside_of_a_call_a_line_names_no_method(lines: Lines) -> None:
+    """A driver's line has a story only where one is bound."""
+    logs.configure(level="info", stream=lines.stream)
+    logs.get_logger("driver").info("alone")
+    token = correlation.bind(correlation.Correlation("basket-8"))
+    logs.get_logger("driver").info("in a story")
+    token.var.reset(token)
+
+    alone, told = lines.all()
+    assert "method" not in alone
+    assert "correlation_id" not in alone
+    assert told["correlation_id"] == "basket-8"
+
+
+@pytest.mark.parametrize(
+    ("level", "enabled"), [("debug", True), ("info", False), ("warning", False)]
+)
+def test_whether_debug_is_written_is_known_beforehand(
+    lines: Lines, level: str, *, enabled: bool
+) -> None:
+    """So that a call can skip making a line nobody reads."""
+    logs.configure(level=level, stream=lines.stream)
+
+    assert logs.is_enabled("debug") is enabled

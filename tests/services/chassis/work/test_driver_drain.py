@@ -1,0 +1,111 @@
+"""A driver that drains gives its work to the other instances, at once and all of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import Connection
+
+from services.chassis.store.database import Database
+from services.chassis.work.lease import Claim
+from tests.support.chassis.driven_instance import (
+    KIND,
+    LEASE_S,
+    WAIT_S,
+    Instance,
+    finish,
+    hang,
+    row_of,
+    step_until_draining,
+)
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.store.databases import Databases, Gate, opened_database
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time moves when the test says so."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
+    """A migrated database."""
+    async with opened_database(databases, clock=clock) as opened:
+        yield opened
+
+
+async def test_draining_finishes_the_step_and_gives_the_work_away(
+    database: Database, clock: ManualClock
+) -> None:
+    """After a drain another instance goes on at once: nobody waits for a lease to expire."""
+    ours = Instance("ours", database, clock, step_until_draining)
+    async with ours.running():
+        await ours.place("ord_1")
+        await ours.next_driven()
+        draining = asyncio.create_task(ours.driver.drain())
+        await clock.settle()
+        assert ours.driver.draining
+        assert not draining.done()
+        ours.proceed.set()
+        async with asyncio.timeout(WAIT_S):
+            await draining
+
+    heir = Instance("heir", database, clock, finish)
+    async with heir.running():
+        assert (await heir.next_driven()).subject == "ord_1"
+    assert clock.monotonic() < LEASE_S
+
+
+async def test_work_written_around_the_drain_is_given_away(
+    database: Database, clock: ManualClock
+) -> None:
+    """A row that was written leased but committed after the drain began is released too."""
+    ours = Instance("ours", database, clock, finish)
+    async with ours.running():
+        gate = Gate()
+
+        def place(connection: Connection) -> Claim:
+            leased = not ours.driver.draining
+            gate(connection)
+            return ours.leases.open(connection, "ord_1", KIND, leased=leased)
+
+        placing = asyncio.create_task(database.write(place, then=ours.driver.start))
+        await gate.entered()
+        draining = asyncio.create_task(ours.driver.drain())
+        await asyncio.sleep(0)
+        gate.open()
+        await placing
+        async with asyncio.timeout(WAIT_S):
+            await draining
+
+    assert ours.driven.empty()
+    assert (await row_of(ours, "ord_1")).owner == ""
+
+
+async def test_a_drive_that_outlasts_the_drain_is_cancelled(
+    database: Database, clock: ManualClock
+) -> None:
+    """A hung step doesn't keep the process; the next owner repeats it."""
+    ours = Instance("ours", database, clock, hang)
+    async with ours.running():
+        await ours.place("ord_1")
+        await ours.next_driven()
+        draining = asyncio.create_task(ours.driver.drain())
+        await clock.advance(5.0)
+        async with asyncio.timeout(WAIT_S):
+            await draining
+    assert (await row_of(ours, "ord_1")).owner == ""
+
+
+async def test_a_drained_driver_ends(database: Database, clock: ManualClock) -> None:
+    """`run` returns once everything is given back, and starts nothing any more."""
+    ours = Instance("ours", database, clock, finish)
+    task = asyncio.create_task(ours.driver.run())
+    await clock.settle()
+    await ours.driver.drain()
+    async with asyncio.timeout(WAIT_S):
+        await task
+
+    await ours.place("ord_1")
+    assert ours.driven.empty()

@@ -1,0 +1,36 @@
+"""The feed of the inventory, as a subscriber sees it."""
+
+import asyncio
+
+import grpc
+import pytest
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+from tradepost.inventory.v1 import inventory_service_pb2 as rpc
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
+
+from tests.support.inventory.inventory_in_memory import new_request_id, reserve, rsv, upsert
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_items_and_reservations_are_told(
+    grpc_stub: InventoryServiceAsyncStub, grpc_channel: grpc.aio.Channel
+) -> None:
+    """A subscriber hears of an item and of what is reserved of it, by type of aggregate."""
+    feed = EventFeedServiceStub(grpc_channel)
+    head = (await feed.GetFeed(pb.GetFeedRequest())).head_position
+    request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("told", 5)])
+    await grpc_stub.UpsertItems(request)
+    await grpc_stub.ReserveStock(reserve("4711", told=2))
+
+    call = feed.SubscribeEvents(pb.SubscribeEventsRequest(after_position=head))
+    told: list[tuple[str, str]] = []
+    async with asyncio.timeout(30):
+        while (rsv("4711"), "reservation") not in told:
+            message = await call.read()
+            assert isinstance(message, pb.SubscribeEventsResponse)
+            told += [(each.aggregate_id, each.aggregate_type) for each in message.batch.events]
+    call.cancel()
+
+    assert ("itm_told", "item") in told

@@ -1,0 +1,45 @@
+"""What the tests of the inventory share: a shop in memory, and the service over real gRPC."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service
+from services.inventory.service import MIGRATIONS, build
+from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
+from tests.support.inventory.inventory_in_memory import Shop
+from tests.support.store.databases import POSTGRESQL, Databases
+
+
+@pytest_asyncio.fixture
+async def shop(databases: Databases) -> AsyncIterator[Shop]:
+    """An empty shop at nine in the morning."""
+    url = await databases.migrated(MIGRATIONS, "shop")
+    shop = Shop(url if databases.kind == POSTGRESQL else None)
+    yield shop
+    shop.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_servicer(module_databases: Databases) -> AsyncIterator[Service]:
+    """The whole service on a database of its own."""
+    clock = SystemClock()
+    rng = random.Random(7)
+    async with build(
+        database_url=await module_databases.migrated(MIGRATIONS, "inventory"),
+        clock=clock,
+        ids=IdFactory(clock=clock, rng=rng),
+        rng=rng,
+    ) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> type[InventoryServiceStub]:
+    """Calls it as an application does."""
+    return InventoryServiceStub

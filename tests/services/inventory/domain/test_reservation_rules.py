@@ -1,0 +1,199 @@
+"""The rules of reservations as pure functions: no store, no clock, no protobuf."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.inventory.domain.errors import (
+    ReservationAlreadyExistsError,
+    ReservationNotFoundError,
+    ReservationStateConflictError,
+)
+from services.inventory.domain.pricing import Refusal, RefusalReason
+from services.inventory.domain.reservation import (
+    Command,
+    Commit,
+    Committed,
+    Event,
+    Expire,
+    Expired,
+    Fulfill,
+    Fulfilled,
+    Held,
+    Origin,
+    Rejected,
+    Release,
+    Released,
+    Reservation,
+    ReservationState,
+)
+from services.inventory.domain.reservation_rules import decide, evolve, movements
+from services.inventory.domain.stock import Money, Movement, MovementKind
+from tests.support.inventory.basket import LINE, NOON, TTL, offer, shelf, wants
+
+
+def after(*events: Event) -> Reservation:
+    """Where a reservation stands after its events."""
+    reservation: Reservation | None = None
+    for event in events:
+        reservation = evolve(reservation, event, NOON)
+    assert reservation is not None
+    return reservation
+
+
+HELD = Held("rsv_1", "ord_1", (LINE,), Money("USD", 200), NOON + TTL)
+COMMITTED = Committed("rsv_1", "ord_1")
+RELEASED = Released("rsv_1", "ord_1", "why not", tombstone=False)
+TOMBSTONE = Released("rsv_1", "ord_1", "too slow", tombstone=True)
+EXPIRED = Expired("rsv_1", "ord_1")
+FOUND_OUT = replace(EXPIRED, origin=Origin.ORCHESTRATED)
+FULFILLED = Fulfilled("rsv_1")
+REJECTED = Rejected("rsv_1", "ord_1", Refusal(RefusalReason.ZERO_TOTAL))
+
+
+def test_units_on_the_shelf_are_held_until_the_ttl_is_over() -> None:
+    """A reserve that can be met becomes one hold over all lines, at list prices."""
+    events = decide(
+        wants(apple=2, pear=1), None, now=NOON, shelf=shelf(offer("apple"), offer("pear"))
+    )
+
+    (held,) = events
+    assert isinstance(held, Held)
+    assert held.total == Money("USD", 300)
+    assert [line.sku for line in held.lines] == ["apple", "pear"]
+    assert held.expire_time == NOON + TTL
+
+
+def test_the_orders_deadline_goes_before_everything_but_the_fence() -> None:
+    """After the deadline nothing is looked at any more; at the deadline it is still in time."""
+    command = wants(unheard_of=1)
+    deadline = NOON + timedelta(seconds=30)
+
+    (late,) = decide(command, None, now=deadline + timedelta(microseconds=1), shelf={})
+    (in_time,) = decide(command, None, now=deadline, shelf={})
+
+    assert isinstance(late, Rejected)
+    assert late.refusal.reason is RefusalReason.ORDER_DEADLINE_PASSED
+    assert late.refusal.facts == {"order_deadline_time": "2026-01-01T12:00:30Z"}
+    assert isinstance(in_time, Rejected)
+    assert in_time.refusal.reason is RefusalReason.UNKNOWN_SKU
+
+
+def test_a_tombstone_fences_whatever_the_time() -> None:
+    """A reserve that comes after its release is refused for that, even after the deadline."""
+    late = NOON + timedelta(days=1)
+
+    (fenced,) = decide(wants(apple=1), after(TOMBSTONE), now=late, shelf=shelf(offer("apple")))
+
+    assert isinstance(fenced, Rejected)
+    assert fenced.refusal.reason is RefusalReason.RESERVATION_FENCED
+    assert after(TOMBSTONE, fenced).state is ReservationState.RELEASED
+    assert decide(wants(apple=1), after(TOMBSTONE, fenced), now=late, shelf={}) == ()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [(HELD,), (HELD, COMMITTED), (HELD, RELEASED), (HELD, EXPIRED), (REJECTED,)],
+    ids=lambda events: type(events[-1]).__name__,
+)
+def test_a_reservation_is_made_once(events: tuple[Event, ...]) -> None:
+    """Any other reservation of that id, finished ones too, belongs to another request."""
+    with pytest.raises(ReservationAlreadyExistsError):
+        decide(wants(apple=1), after(*events), now=NOON, shelf=shelf(offer("apple")))
+
+
+COMMIT, RELEASE, FULFILL, EXPIRE = (
+    Commit("rsv_1"),
+    Release("rsv_1", "ord_1", "why not"),
+    Fulfill("rsv_1"),
+    Expire("rsv_1"),
+)
+STANDS = {
+    "held": (HELD,),
+    "committed": (HELD, COMMITTED),
+    "fulfilled": (HELD, COMMITTED, FULFILLED),
+    "released": (HELD, RELEASED),
+    "expired": (HELD, EXPIRED),
+    "rejected": (REJECTED,),
+}
+REFUSED = "refused"
+IN_TIME, LATE = NOON + TTL - timedelta(microseconds=1), NOON + TTL
+
+
+@pytest.mark.parametrize(
+    ("command", "now", "outcomes"),
+    [
+        pytest.param(
+            COMMIT,
+            IN_TIME,
+            [(COMMITTED,), (), REFUSED, REFUSED, (), REFUSED],
+            id="commit",
+        ),
+        pytest.param(
+            COMMIT, LATE, [(FOUND_OUT,), (), REFUSED, REFUSED, (), REFUSED], id="late commit"
+        ),
+        pytest.param(
+            RELEASE, IN_TIME, [(RELEASED,), (RELEASED,), REFUSED, (), (), ()], id="release"
+        ),
+        pytest.param(
+            FULFILL,
+            IN_TIME,
+            [REFUSED, (FULFILLED,), (), REFUSED, REFUSED, REFUSED],
+            id="fulfill",
+        ),
+        pytest.param(EXPIRE, IN_TIME, [(), (), (), (), (), ()], id="early expire"),
+        pytest.param(EXPIRE, LATE, [(EXPIRED,), (), (), (), (), ()], id="expire"),
+    ],
+)
+def test_what_each_command_makes_of_each_state(
+    command: Command, now: datetime, outcomes: list[tuple[Event, ...] | str]
+) -> None:
+    """Forward moves happen, repeats do nothing, and contradictions are refused by name."""
+    for events, outcome in zip(STANDS.values(), outcomes, strict=True):
+        reservation = after(*events)
+        if outcome == REFUSED:
+            with pytest.raises(ReservationStateConflictError):
+                decide(command, reservation, now=now, shelf={})
+        else:
+            assert decide(command, reservation, now=now, shelf={}) == outcome
+
+
+def test_only_a_release_can_come_before_its_reservation() -> None:
+    """A release of the unknown becomes a tombstone; all else has nothing to act on."""
+    assert decide(RELEASE, None, now=NOON, shelf={}) == (replace(RELEASED, tombstone=True),)
+    for command in (COMMIT, FULFILL, EXPIRE):
+        with pytest.raises(ReservationNotFoundError):
+            decide(command, None, now=NOON, shelf={})
+
+
+def test_events_out_of_place_are_not_applied() -> None:
+    """A stream begins with a hold, a refusal or a tombstone, and is held only once."""
+    with pytest.raises(ReservationNotFoundError):
+        evolve(None, COMMITTED, NOON)
+    with pytest.raises(ReservationAlreadyExistsError):
+        evolve(after(HELD), HELD, NOON)
+
+
+@pytest.mark.parametrize(
+    ("stands", "event", "kind", "deltas"),
+    [
+        ((HELD,), COMMITTED, MovementKind.COMMITTED, (0, -2, 2)),
+        ((HELD,), EXPIRED, MovementKind.EXPIRED, (0, -2, 0)),
+        ((HELD,), RELEASED, MovementKind.RELEASED, (0, -2, 0)),
+        ((HELD, COMMITTED), RELEASED, MovementKind.RELEASED, (0, 0, -2)),
+        ((HELD, COMMITTED), FULFILLED, MovementKind.FULFILLED, (-2, 0, -2)),
+    ],
+)
+def test_events_move_the_stock_of_their_lines(
+    stands: tuple[Event, ...], event: Event, kind: MovementKind, deltas: tuple[int, int, int]
+) -> None:
+    """What a hold took is given back or passed on to the last unit."""
+    reason = RELEASED.reason if event is RELEASED else ""
+    assert movements(after(*stands), event) == (Movement("apple", kind, *deltas, "rsv_1", reason),)
+
+
+def test_what_sets_nothing_aside_moves_nothing() -> None:
+    """A hold takes its units; refusals and tombstones take and give nothing."""
+    assert movements(None, HELD) == (Movement("apple", MovementKind.HELD, 0, 2, 0, "rsv_1"),)
+    assert movements(None, REJECTED) == movements(None, TOMBSTONE) == ()

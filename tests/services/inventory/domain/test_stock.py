@@ -1,0 +1,168 @@
+"""The rules of items and stock levels, pure, and through the store."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tradepost.inventory.v1 import inventory_service_pb2 as rpc
+
+from services.inventory.domain.errors import (
+    EtagMismatchError,
+    ItemNotFoundError,
+    StockOverflowError,
+    StockWouldGoNegativeError,
+)
+from services.inventory.domain.stock import (
+    MAX_INT64,
+    Adjust,
+    Item,
+    ItemUpserted,
+    Money,
+    StockAdjusted,
+    StockedItem,
+    StockLevel,
+    Upsert,
+    decide,
+    evolve,
+)
+from services.inventory.store import listing
+from services.inventory.wire import requests
+from services.inventory.wire.queries import SkuPage
+from tests.support.inventory.inventory_in_memory import Shop, new_request_id, upsert
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+APPLE = Upsert("apple", "an apple", Money("USD", 100), None, 5)
+ON_SHELF = StockedItem(
+    Item("apple", "an apple", Money("USD", 100), 1, NOON), StockLevel("apple", 10, 3, 2, 4), 1
+)
+
+
+def test_only_a_new_item_comes_with_units() -> None:
+    """The initial count makes the first level and is ignored ever after."""
+    assert decide(APPLE, None) == (ItemUpserted("apple", "an apple", Money("USD", 100), 5),)
+    dearer = replace(APPLE, unit_price=Money("USD", 101))
+    assert decide(dearer, ON_SHELF) == (ItemUpserted("apple", "an apple", Money("USD", 101), 0),)
+
+
+def test_an_item_that_is_so_already_is_not_changed() -> None:
+    """Importing a catalogue twice changes nothing the second time."""
+    assert decide(APPLE, ON_SHELF) == ()
+
+
+def test_an_etag_guards_against_overwriting_a_change() -> None:
+    """The item's own etag passes, any other is refused, and the empty one demands a new item."""
+    dearer = replace(APPLE, unit_price=Money("USD", 101))
+    assert decide(replace(dearer, etag=ON_SHELF.item.etag), ON_SHELF)
+    assert decide(replace(APPLE, etag=""), None)
+    for etag, stocked in (("", ON_SHELF), ("stale", ON_SHELF), ("stale", None)):
+        with pytest.raises(EtagMismatchError):
+            decide(replace(dearer, etag=etag), stocked)
+
+
+def test_a_change_and_back_is_another_etag() -> None:
+    """The etag tells that something happened, even if it was undone."""
+    there = evolve(ON_SHELF, ItemUpserted("apple", "an apple", Money("USD", 101), 0), NOON)
+    back = evolve(there, ItemUpserted("apple", "an apple", Money("USD", 100), 0), NOON)
+
+    assert len({each.item.etag for each in (ON_SHELF, there, back)}) == 3
+
+
+@given(
+    on_hand=st.integers(0, MAX_INT64),
+    held=st.integers(0, MAX_INT64),
+    committed=st.integers(0, MAX_INT64),
+    delta=st.integers(-MAX_INT64 - 1, MAX_INT64).filter(bool),
+)
+def test_an_adjustment_never_leaves_a_bad_level(
+    on_hand: int, held: int, committed: int, delta: int
+) -> None:
+    """What is reserved stays on hand, and the count fits into 64 bits, or it is refused."""
+    held = min(held, on_hand)
+    committed = min(committed, on_hand - held)
+    stocked = replace(ON_SHELF, level=StockLevel("apple", on_hand, held, committed, 1))
+    try:
+        (event,) = decide(Adjust("apple", delta, "counted"), stocked)
+    except StockWouldGoNegativeError:
+        assert on_hand + delta < held + committed
+    except StockOverflowError:
+        assert on_hand + delta > MAX_INT64
+    else:
+        level = evolve(stocked, event, NOON).level
+        assert held + committed <= level.on_hand <= MAX_INT64
+
+
+def test_an_unknown_item_cannot_be_adjusted() -> None:
+    """Units belong to an item; an event without one is not applied either."""
+    with pytest.raises(ItemNotFoundError):
+        decide(Adjust("apple", 1, "counted"), None)
+    with pytest.raises(ItemNotFoundError):
+        evolve(None, StockAdjusted("apple", 1, "counted"), NOON)
+
+
+def test_items_are_made_or_changed_all_or_none(shop: Shop) -> None:
+    """One stale etag in a batch keeps every other item of it as it was."""
+    shop.stocks("apple", 5)
+    request = rpc.UpsertItemsRequest(
+        request_id=new_request_id(), items=[upsert("pear", 7), upsert("apple")]
+    )
+    request.items[1].etag = "stale"
+
+    with pytest.raises(EtagMismatchError):
+        shop.write(shop.items.upsert, requests.upsert_items(request))
+    with pytest.raises(ItemNotFoundError):
+        shop.level("pear")
+
+    request.items[1].ClearField("etag")
+    answer = shop.write(shop.items.upsert, requests.upsert_items(request))
+    assert [item.sku for item in answer.response.items] == ["pear", "apple"]
+    assert shop.counts("pear") == (7, 0, 0)
+
+
+def test_an_import_repeated_later_answers_the_items_of_then(shop: Shop) -> None:
+    """A replay of an upsert neither changes the item back nor tells its new price."""
+    request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("apple", 5)])
+    intention = requests.upsert_items(request)
+    first = shop.write(shop.items.upsert, intention)
+    shop.stocks("apple", 0, price_minor=999)
+
+    again = shop.write(shop.items.upsert, intention)
+
+    assert again.replayed
+    assert again.response == first.response
+    (item,) = listing.items(shop.connection, SkuPage(10, "")).rows
+    assert item.unit_price == Money("USD", 999)
+
+
+def test_reservations_do_not_disturb_the_items_own_stream(shop: Shop) -> None:
+    """An item can be adjusted and changed between reservations, and its etag follows it alone."""
+    made = shop.stocks("apple", 5)
+    shop.reserves("1", apple=2)
+    shop.adjusts("apple", 4)
+    shop.commits("1")
+    changed = shop.stocks("apple", 0, price_minor=120)
+    shop.adjusts("apple", -7)
+
+    assert made.etag != changed.etag
+    assert shop.counts("apple") == (2, 0, 2)
+    assert [event for event in shop.event_types() if not event.startswith("Res")] == [
+        "ItemUpserted",
+        "StockAdjusted",
+        "ItemUpserted",
+        "StockAdjusted",
+    ]
+
+
+def test_five_hundred_items_come_in_one_transaction(shop: Shop) -> None:
+    """A whole page of a catalogue is one request, and each item has its event and movement."""
+    request = rpc.UpsertItemsRequest(
+        request_id=new_request_id(),
+        items=[upsert(f"sku-{number:03}", number) for number in range(500)],
+    )
+
+    shop.write(shop.items.upsert, requests.upsert_items(request))
+
+    assert shop.counts("sku-499") == (499, 0, 0)
+    assert shop.event_types() == ["ItemUpserted"] * 500
+    assert len(shop.movements()) == 499

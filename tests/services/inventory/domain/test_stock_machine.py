@@ -1,0 +1,234 @@
+"""The real store against a model of a few lines: whatever callers do, in whatever order."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tradepost.inventory.v1 import reservation_pb2 as pb
+
+from services.inventory.domain.errors import (
+    InventoryError,
+    ItemNotFoundError,
+    ReservationAlreadyExistsError,
+    ReservationNotFoundError,
+    ReservationStateConflictError,
+    StockWouldGoNegativeError,
+)
+from services.inventory.domain.reservation import ReservationState
+from services.inventory.store import listing
+from services.inventory.wire import queries
+from tests.support.inventory.inventory_in_memory import TTL_S, Shop, ord_, rsv
+
+SKUS = ("apple", "fig", "pear")
+ORDERS = tuple(str(number) for number in range(1, 10))
+
+skus = st.sampled_from(SKUS)
+orders = st.sampled_from(ORDERS)
+steps = st.sampled_from(["commits", "fulfills", "releases"])
+baskets = st.dictionaries(skus, st.integers(1, 4), min_size=1, max_size=2)
+
+
+@dataclass
+class Booking:
+    """What the model knows of a reservation."""
+
+    state: str
+    units: dict[str, int] = field(default_factory=dict)
+    expires_at: float = 0.0
+
+
+class Model:
+    """Counts by going through everything, every time."""
+
+    def __init__(self) -> None:
+        self.on_hand: dict[str, int] = {}
+        self.bookings: dict[str, Booking] = {}
+        self.now = 0.0
+
+    def reserved(self, sku: str, state: str) -> int:
+        return sum(b.units.get(sku, 0) for b in self.bookings.values() if b.state == state)
+
+    def available(self, sku: str) -> int:
+        return self.on_hand[sku] - self.reserved(sku, "HELD") - self.reserved(sku, "COMMITTED")
+
+    def in_progress(self) -> list[str]:
+        return [order for order, b in self.bookings.items() if b.state in {"HELD", "COMMITTED"}]
+
+    def short(self, basket: dict[str, int]) -> list[str]:
+        return [sku for sku, units in basket.items() if units > self.available(sku)]
+
+    def expire(self, only: tuple[str, ...] = SKUS) -> int:
+        ended = [
+            booking
+            for booking in self.bookings.values()
+            if booking.state == "HELD"
+            and booking.expires_at <= self.now
+            and any(sku in booking.units for sku in only)
+        ]
+        for booking in ended:
+            booking.state = "EXPIRED"
+        return len(ended)
+
+    def reserve(self, order: str, basket: dict[str, int]) -> str:
+        booking = self.bookings.get(order)
+        if booking is not None:
+            return "RELEASED" if booking.state == "RELEASED" and not booking.units else "EXISTS"
+        if any(sku not in self.on_hand for sku in basket):
+            self.bookings[order] = Booking("REJECTED")
+        else:
+            self.expire(tuple(self.short(basket)))
+            if self.short(basket):
+                self.bookings[order] = Booking("REJECTED")
+            else:
+                self.bookings[order] = Booking("HELD", basket, self.now + TTL_S)
+        return self.bookings[order].state
+
+    def commit(self, order: str) -> str:
+        booking = self.bookings[order]
+        if booking.state == "HELD":
+            booking.state = "EXPIRED" if booking.expires_at <= self.now else "COMMITTED"
+        return booking.state if booking.state in {"COMMITTED", "EXPIRED"} else "CONFLICT"
+
+    def release(self, order: str) -> str:
+        booking = self.bookings.setdefault(order, Booking("RELEASED"))
+        if booking.state in {"HELD", "COMMITTED"}:
+            booking.state = "RELEASED"
+        return "CONFLICT" if booking.state == "FULFILLED" else booking.state
+
+    def fulfill(self, order: str) -> str:
+        booking = self.bookings[order]
+        if booking.state == "COMMITTED":
+            booking.state = "FULFILLED"
+            for sku, units in booking.units.items():
+                self.on_hand[sku] -= units
+        return booking.state if booking.state == "FULFILLED" else "CONFLICT"
+
+
+class Stock(RuleBasedStateMachine):
+    """Every step goes to both; afterwards both count the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shop = Shop()
+        self.model = Model()
+
+    def teardown(self) -> None:
+        self.shop.close()
+
+    @initialize(apples=st.integers(2, 8), pears=st.integers(2, 8))
+    def shop_opens(self, apples: int, pears: int) -> None:
+        self.item_comes("apple", apples)
+        self.item_comes("pear", pears)
+
+    @rule(sku=skus, units=st.integers(0, 12))
+    def item_comes(self, sku: str, units: int) -> None:
+        self.shop.stocks(sku, units)
+        self.model.on_hand.setdefault(sku, units)
+
+    @rule(sku=skus, delta=st.integers(-6, 6).filter(bool))
+    def units_are_counted(self, sku: str, delta: int) -> None:
+        if sku not in self.model.on_hand:
+            self.refuses(ItemNotFoundError, self.shop.adjusts, sku, delta)
+        elif self.model.available(sku) + delta < 0 and delta < 0:
+            self.refuses(StockWouldGoNegativeError, self.shop.adjusts, sku, delta)
+        else:
+            self.shop.adjusts(sku, delta)
+            self.model.on_hand[sku] += delta
+
+    @rule(order=orders, basket=baskets)
+    def order_reserves(self, order: str, basket: dict[str, int]) -> None:
+        expected = self.model.reserve(order, basket)
+        if expected == "EXISTS":
+            with pytest.raises(ReservationAlreadyExistsError):
+                self.shop.reserves(order, **basket)
+        else:
+            self.answers(expected, self.shop.reserves(order, **basket))
+
+    @rule(dawdler=orders, latecomer=orders, sku=skus, delay_s=st.sampled_from([TTL_S - 1, TTL_S]))
+    def last_units_change_hands(self, dawdler: str, latecomer: str, sku: str, delay_s: int) -> None:
+        basket = {sku: max(1, self.model.available(sku) if sku in self.model.on_hand else 1)}
+        self.order_reserves(dawdler, basket)
+        self.time_passes(delay_s)
+        self.order_reserves(latecomer, basket)
+
+    @precondition(lambda self: self.model.in_progress())
+    @rule(data=st.data(), step=steps)
+    def order_in_progress_moves_on(self, data: st.DataObject, step: str) -> None:
+        self.order_moves_on(data.draw(st.sampled_from(self.model.in_progress())), step)
+
+    @rule(order=orders, step=steps)
+    def order_moves_on(self, order: str, step: str) -> None:
+        act = getattr(self.shop, step)
+        if order not in self.model.bookings and step != "releases":
+            self.refuses(ReservationNotFoundError, act, order)
+            return
+        expected = getattr(self.model, step.removesuffix("s"))(order)
+        if expected == "CONFLICT":
+            self.refuses(ReservationStateConflictError, act, order)
+        else:
+            self.answers(expected, act(order))
+
+    @rule(delay_s=st.sampled_from([1, TTL_S // 2, TTL_S]))
+    def time_passes(self, delay_s: int) -> None:
+        self.shop.clock.passes(delay_s)
+        self.model.now += delay_s
+
+    @precondition(lambda self: self.model.bookings)
+    @rule()
+    def sweeper_sweeps(self) -> None:
+        assert self.shop.sweeps() == self.model.expire()
+
+    @invariant()
+    def levels_are_those_of_the_model(self) -> None:
+        for sku in self.model.on_hand:
+            expected = (
+                self.model.on_hand[sku],
+                self.model.reserved(sku, "HELD"),
+                self.model.reserved(sku, "COMMITTED"),
+            )
+            assert self.shop.counts(sku) == expected
+            assert self.shop.level(sku).available_count >= 0
+
+    @invariant()
+    def the_ledger_adds_up(self) -> None:
+        sums: Counter[tuple[str, int]] = Counter()
+        for sku, _, *deltas in self.shop.movements():
+            for place, delta in enumerate(deltas):
+                sums[sku, place] += delta
+        for sku in self.model.on_hand:
+            assert tuple(sums[sku, place] for place in range(3)) == self.shop.counts(sku)
+
+    @invariant()
+    def reservations_are_those_of_the_model(self) -> None:
+        page = queries.ReservationPage(1000, tuple(ReservationState), "", 0, "")
+        found = {
+            each.order_id: each for each in listing.reservations(self.shop.connection, page).rows
+        }
+        assert {order: each.state.value for order, each in found.items()} == {
+            ord_(order): booking.state for order, booking in self.model.bookings.items()
+        }
+
+    @invariant()
+    def versions_are_gapless(self) -> None:
+        seen: Counter[str] = Counter()
+        for event in self.shop.log.read_from(self.shop.connection, 0, 10_000):
+            seen[event.stream] += 1
+            assert event.version == seen[event.stream]
+        for order in self.model.bookings:
+            assert self.shop.reservation(order).version == seen[rsv(order)]
+
+    @staticmethod
+    def answers(expected: str, reservation: pb.Reservation) -> None:
+        assert reservation.state == pb.ReservationState.Value(f"RESERVATION_STATE_{expected}")
+
+    @staticmethod
+    def refuses(error: type[InventoryError], act: object, *arguments: object) -> None:
+        with pytest.raises(error):
+            act(*arguments)  # type: ignore[operator]
+
+
+TestStock = Stock.TestCase
+TestStock.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

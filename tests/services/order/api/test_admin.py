@@ -1,0 +1,115 @@
+"""What operators see of unfinished orders, and what they can do about them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
+from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as orders
+
+from services.order.service import MIGRATIONS
+from tests.support.chassis.rich_status import refusal
+from tests.support.order.order_service import (
+    Instance,
+    Shop,
+    cancel_of,
+    create,
+    new_request_id,
+    order_of,
+)
+from tests.support.store.databases import Databases
+
+CAPTURING = order_pb2.ORDER_STATE_CAPTURING
+
+
+@pytest.fixture
+async def desk(databases: Databases) -> Shop:
+    """A shop of one's own."""
+    return Shop(await databases.migrated(MIGRATIONS, "order"))
+
+
+@pytest_asyncio.fixture
+async def instance(desk: Shop) -> AsyncIterator[Instance]:
+    """Its only instance."""
+    async with desk.instance() as instance:
+        yield instance
+
+
+async def stuck(instance: Instance, desk: Shop, customer: str = "ann") -> str:
+    """An order whose capture nobody knows the outcome of."""
+    return (await desk.hang(instance.orders, "CapturePayment", order_of(customer))).order_id
+
+
+async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: Shop) -> None:
+    """Step, tries without an outcome, the newest one's end, and until when it has to be done."""
+    order_id = await stuck(instance, desk)
+    saga = (await instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order_id))).saga
+    assert (saga.state, saga.step, saga.attempt) == (CAPTURING, "capture", 1)
+    assert saga.unknown_count >= 1
+    assert saga.last_error == "capture: CAPTURE_STATE_PENDING"
+    assert not saga.needs_review
+    assert saga.fencing_token > 0
+    lasts = saga.deadline_time.ToDatetime() - saga.create_time.ToDatetime()
+    assert timedelta(seconds=29) < lasts < timedelta(seconds=31)
+
+
+async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: Shop) -> None:
+    """A confirmed order has none, and an order that was never placed has none either."""
+    order = await create(instance.orders)
+    refused = await refusal(instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order.order_id)))
+    assert refused.reason == "SAGA_NOT_FOUND"
+    assert not (await instance.admin.ListSagas(rpc.ListSagasRequest())).sagas
+
+
+async def test_sagas_are_listed_oldest_first_by_state_age_and_review(
+    instance: Instance, desk: Shop
+) -> None:
+    """Page by page."""
+    made = [await stuck(instance, desk, f"c{number}") for number in range(3)]
+
+    async def ids(request: rpc.ListSagasRequest) -> list[str]:
+        found: list[str] = []
+        while True:
+            page = await instance.admin.ListSagas(request)
+            found += [saga.order_id for saga in page.sagas]
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
+
+    assert await ids(rpc.ListSagasRequest(page_size=2)) == made
+    assert await ids(rpc.ListSagasRequest(state=CAPTURING, needs_review=False)) == made
+    assert await ids(rpc.ListSagasRequest(state=order_pb2.ORDER_STATE_RESERVING)) == []
+    assert await ids(rpc.ListSagasRequest(needs_review=True)) == []
+    assert await ids(rpc.ListSagasRequest(older_than=Duration(seconds=3_600))) == []
+    assert await ids(rpc.ListSagasRequest(older_than=Duration())) == made
+
+
+async def test_a_failed_refund_is_retried_under_a_new_attempt(
+    instance: Instance, desk: Shop
+) -> None:
+    """It needs review, an operator retries it, and a replay of that answers the same."""
+    order = await create(instance.orders, method="pm_refund_refused")
+    cancel = cancel_of(order.order_id)
+    waiting = asyncio.ensure_future(instance.orders.CancelOrder(cancel))
+    watch = orders.WatchOrderRequest(order_id=order.order_id, follow=True)
+    async for version in instance.orders.WatchOrder(watch):
+        if version.order.needs_review:
+            break
+    assert version.order.state == order_pb2.ORDER_STATE_REFUNDING
+    page = await instance.admin.ListSagas(rpc.ListSagasRequest(needs_review=True))
+    (saga,) = page.sagas
+    assert (saga.step, saga.attempt, saga.review_reason) == ("refund", 1, "REFUND_REFUSED")
+
+    request = rpc.RetrySagaRequest(request_id=new_request_id(), order_id=order.order_id)
+    retried = await instance.admin.RetrySaga(request)
+    assert (retried.saga.attempt, retried.saga.needs_review) == (2, False)
+    refunded = (await waiting).order
+    assert (refunded.state, refunded.needs_review) == (order_pb2.ORDER_STATE_REFUNDED, False)
+
+    call = instance.admin.RetrySaga(request)
+    assert await call == retried
+    assert ("tradepost-replayed", "true") in tuple(await call.trailing_metadata())

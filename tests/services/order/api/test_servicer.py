@@ -1,0 +1,229 @@
+"""Every RPC that changes orders, as an application calls it: over real gRPC, on a real file."""
+
+import asyncio
+
+import pytest
+from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.order.v1 import order_pb2 as pb
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+from tradepost.type.v1.money_pb2 import Money
+
+from services.order.api.waiting import patience_s
+from tests.support.order.order_service import (
+    Instance,
+    Shop,
+    cancel_of,
+    create,
+    fulfill_of,
+    new_request_id,
+    order_of,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_an_order_comes_back_paid_and_allocated(grpc_stub: OrderServiceAsyncStub) -> None:
+    """The server prices the lines; version and position are there for later reads."""
+    request = order_of(quantity=2)
+    request.lines.add(sku="tea", quantity=1)
+    request.lines.add(sku="milk", quantity=3)
+    response = await grpc_stub.CreateOrder(request)
+    order = response.order
+    assert order.state == pb.ORDER_STATE_CONFIRMED
+    assert [(line.sku, line.quantity, line.line_total.minor_units) for line in order.lines] == [
+        ("milk", 5, 500),
+        ("tea", 1, 100),
+    ]
+    assert order.total == Money(currency_code="USD", minor_units=600)
+    assert order.coordination == pb.COORDINATION_ORCHESTRATED
+    assert order.reservation_id == order.order_id.replace("ord_", "rsv_")
+    assert order.payment_id.startswith("pay_")
+    assert (response.version, order.version) == (5, 5)
+    assert response.position >= 5
+    deadline_s = order.deadline_time.ToNanoseconds() - order.create_time.ToNanoseconds()
+    assert deadline_s == pytest.approx(30e9, abs=1e9)
+
+
+async def test_a_refusal_is_part_of_the_order(grpc_stub: OrderServiceAsyncStub) -> None:
+    """OK, REJECTED, and every short item named."""
+    order = await create(grpc_stub, sku="gold", quantity=7)
+    assert order.state == pb.ORDER_STATE_REJECTED
+    assert order.cause == pb.ORDER_CAUSE_REFUSED
+    assert order.refusal == pb.OrderRefusal(
+        reason=pb.ORDER_REFUSAL_REASON_INSUFFICIENT_STOCK,
+        shortages=[pb.OrderShortage(sku="gold", requested_count=7, available_count=1)],
+    )
+
+
+async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncStub) -> None:
+    """PRICE_CHANGED with both amounts where it differs; confirmed where it doesn't."""
+    request = order_of(quantity=2)
+    request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=199))
+    order = (await grpc_stub.CreateOrder(request)).order
+    assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PRICE_CHANGED
+    assert dict(order.refusal.facts) == {"expected": "199", "actual": "200"}
+    request = order_of(quantity=2)
+    request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=200))
+    assert (await grpc_stub.CreateOrder(request)).order.state == pb.ORDER_STATE_CONFIRMED
+
+
+async def test_the_same_request_id_goes_on_waiting(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+) -> None:
+    """It joins whoever drives the order, on any instance."""
+    request = order_of("anton")
+    standing = await shop.hang(grpc_stub, "AuthorizePayment", request)
+    assert standing.state == pb.ORDER_STATE_AUTHORIZING
+    shop.release()
+    joined = (await second.orders.CreateOrder(request)).order
+    assert (joined.order_id, joined.state) == (standing.order_id, pb.ORDER_STATE_CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("remaining_s", "waits_s"),
+    [(None, 10.0), (100_000.0, 10.0), (10.0, 9.8), (1.0, 0.9), (0.1, 0.09), (-1.0, 0.0)],
+)
+async def test_what_is_left_of_a_deadline_for_the_answer(
+    remaining_s: float | None, waits_s: float
+) -> None:
+    """min(200 ms, 10 %); ten seconds where there is no deadline."""
+    assert patience_s(remaining_s) == pytest.approx(waits_s)
+
+
+async def test_fifty_calls_with_one_request_id_make_one_order(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+) -> None:
+    """On two instances at once: all answers are of the same order, charged once."""
+    request = order_of("bob")
+    calls = [stub.CreateOrder(request) for _ in range(25) for stub in (grpc_stub, second.orders)]
+    orders = [response.order for response in await asyncio.gather(*calls)]
+    assert len({order.order_id for order in orders}) == 1
+    assert all(order == orders[0] for order in orders)
+    assert shop.payment.captures[orders[0].order_id] == 1
+    listed = await second.orders.ListOrders(rpc.ListOrdersRequest(customer_id="bob"))
+    assert [order.order_id for order in listed.orders] == [orders[0].order_id]
+
+
+async def test_a_caller_that_leaves_leaves_nothing_undriven(
+    grpc_stub: OrderServiceAsyncStub, shop: Shop
+) -> None:
+    """The wake-up after COMMIT starts the saga, not the handler."""
+    arrived = asyncio.Event()
+
+    async def tell() -> None:
+        arrived.set()
+
+    shop.script.during["ReserveStock"] = tell
+    request = order_of("carl")
+    call = grpc_stub.CreateOrder(request)
+    waiting = asyncio.ensure_future(call)
+    await arrived.wait()
+    waiting.cancel()
+    joined = (await grpc_stub.CreateOrder(request)).order
+    assert joined.state == pb.ORDER_STATE_CONFIRMED
+
+
+async def test_a_saga_has_its_own_time(grpc_stub: OrderServiceAsyncStub, shop: Shop) -> None:
+    """The caller's deadline bounds the caller's wait, and no call that the saga makes."""
+    for participant in (shop.inventory, shop.payment):
+        participant.deadlines.clear()
+    await grpc_stub.CreateOrder(order_of(), timeout=60)
+    assert shop.inventory.deadlines + shop.payment.deadlines == [None] * 4
+    request = order_of()
+    request.validate_only = True
+    await grpc_stub.CreateOrder(request, timeout=60)
+    assert shop.inventory.deadlines[-1] is not None
+
+
+async def test_validate_only_tells_prices_and_writes_nothing(
+    grpc_stub: OrderServiceAsyncStub, shop: Shop
+) -> None:
+    """No id, no event, no hold; nothing is promised."""
+    before = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
+    stock = dict(shop.inventory.stock)
+    request = order_of("dora", quantity=4)
+    request.validate_only = True
+    request.request_id = ""
+    order = (await grpc_stub.CreateOrder(request)).order
+    assert (order.order_id, order.state) == ("", pb.ORDER_STATE_RESERVING)
+    assert (order.total.minor_units, order.lines[0].name) == (400, "Milk")
+    request.lines[0].sku = "gold"
+    short = (await grpc_stub.CreateOrder(request)).order
+    assert short.state == pb.ORDER_STATE_REJECTED
+    assert short.refusal.shortages[0].available_count == 1
+    after = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
+    assert (after.position, dict(shop.inventory.stock)) == (before.position, stock)
+
+
+async def test_a_confirmed_order_is_sent_back(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+) -> None:
+    """Cancelled on another instance, which answers when it is refunded."""
+    order = await create(grpc_stub)
+    request = cancel_of(order.order_id)
+    response = await second.orders.CancelOrder(request)
+    assert response.order.state == pb.ORDER_STATE_REFUNDED
+    assert response.order.cancel_reason == "changed my mind"
+    assert (response.version, response.order.version) == (7, 7)
+    again = await grpc_stub.CancelOrder(request)
+    assert again == response
+    reservation = shop.inventory.reservations[order.reservation_id]
+    assert reservation.state == rsv.RESERVATION_STATE_RELEASED
+
+
+async def test_an_order_on_its_way_is_cancelled(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+) -> None:
+    """The instance that drives it learns of the cancel from the stream."""
+    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("berta"))
+    response = await second.orders.CancelOrder(cancel_of(placed.order_id))
+    assert response.order.state == pb.ORDER_STATE_CANCELLED
+    assert response.order.cause == pb.ORDER_CAUSE_CANCELLED
+    payment = shop.payment.of_order(placed.order_id)
+    assert payment is not None
+    assert payment.captured_amount.minor_units == 0
+    shop.release()
+
+
+async def test_a_confirmed_order_leaves_the_building(
+    grpc_stub: OrderServiceAsyncStub, second: Instance
+) -> None:
+    """And repeating it, under any id, changes nothing."""
+    order = await create(grpc_stub)
+    request = fulfill_of(order.order_id)
+    response = await second.orders.FulfillOrder(request)
+    assert (response.order.state, response.version) == (pb.ORDER_STATE_FULFILLED, 7)
+    assert await grpc_stub.FulfillOrder(request) == response
+    assert await grpc_stub.FulfillOrder(fulfill_of(order.order_id)) == response
+
+
+async def test_the_story_of_a_call_is_told_in_every_event(
+    grpc_stub: OrderServiceAsyncStub,
+) -> None:
+    """Correlation and trace pass on through the saga; causes lead back to the request."""
+    request = order_of()
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    metadata = (("tradepost-correlation-id", "story-1"), ("traceparent", traceparent))
+    order = (await grpc_stub.CreateOrder(request, metadata=metadata)).order
+    trail = await grpc_stub.ListOrderEvents(rpc.ListOrderEventsRequest(order_id=order.order_id))
+    assert {event.correlation_id for event in trail.events} == {"story-1"}
+    assert {event.traceparent for event in trail.events} == {traceparent}
+    causes = [event.causation_id for event in trail.events]
+    assert causes == [request.request_id, *(event.event_id for event in trail.events[:-1])]
+
+
+async def test_a_request_id_is_the_same_in_any_case(grpc_stub: OrderServiceAsyncStub) -> None:
+    """A UUID is a UUID; and lines in another order say the same thing."""
+    request = order_of()
+    request.lines.add(sku="tea", quantity=1)
+    order = (await grpc_stub.CreateOrder(request)).order
+    other = rpc.CreateOrderRequest()
+    other.CopyFrom(request)
+    other.request_id = request.request_id.upper()
+    del other.lines[:]
+    other.lines.add(sku="tea", quantity=1)
+    other.lines.add(sku="milk", quantity=1)
+    other.lines.add(sku="milk", quantity=1)
+    assert (await grpc_stub.CreateOrder(other)).order == order
+    assert new_request_id() != request.request_id

@@ -1,0 +1,120 @@
+"""Following an order on one instance while another drives it, and what a drain does to it."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
+
+import grpc
+import pytest
+from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+
+from tests.support.chassis.rich_status import refusal
+from tests.support.order.order_service import (
+    Instance,
+    Shop,
+    cancel_of,
+    create,
+    no_order_id,
+    order_of,
+)
+from tests.support.order.scripted_failures import Undecided
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONFIRMED = order_pb2.ORDER_STATE_CONFIRMED
+
+
+async def test_a_watch_shows_every_version_once_across_instances(
+    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+) -> None:
+    """Watched on one instance while another one drives it; it ends when the order is settled."""
+    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("moni"))
+    watch = aiter(second.orders.WatchOrder(rpc.WatchOrderRequest(order_id=placed.order_id)))
+    seen = [await anext(watch) for _ in range(2)]
+    shop.release()
+    seen += [version async for version in watch]
+    assert [version.version for version in seen] == [1, 2, 3, 4, 5]
+    assert [version.event_type.rpartition(".")[2] for version in seen] == [
+        "OrderPlaced",
+        "StockReserved",
+        "PaymentAuthorized",
+        "CaptureRequested",
+        "OrderConfirmed",
+    ]
+    assert seen[-1].order.state == CONFIRMED
+    assert [version.position for version in seen] == sorted(version.position for version in seen)
+
+
+async def test_a_watch_resumes_behind_a_version_and_follows_to_the_end(
+    grpc_stub: OrderServiceAsyncStub, second: Instance
+) -> None:
+    """follow goes on when the order is settled, until it is final."""
+    order = await create(grpc_stub)
+    settled = second.orders.WatchOrder(
+        rpc.WatchOrderRequest(order_id=order.order_id, after_version=3)
+    )
+    assert [version.version async for version in settled] == [4, 5]
+    watch = second.orders.WatchOrder(
+        rpc.WatchOrderRequest(order_id=order.order_id, after_version=5, follow=True)
+    )
+    versions = asyncio.ensure_future(_versions(watch))
+    await grpc_stub.CancelOrder(cancel_of(order.order_id))
+    assert await versions == [6, 7]
+
+
+async def _versions(watch: AsyncIterable[rpc.WatchOrderResponse]) -> list[int]:
+    return [version.version async for version in watch]
+
+
+async def test_a_watch_of_what_is_not_there_is_refused(
+    grpc_stub: OrderServiceAsyncStub,
+) -> None:
+    """No order, or a version that it doesn't have yet."""
+    unknown = grpc_stub.WatchOrder(rpc.WatchOrderRequest(order_id=no_order_id()))
+    assert (await refusal(_versions(unknown))).reason == "ORDER_NOT_FOUND"
+    order = await create(grpc_stub)
+    ahead = grpc_stub.WatchOrder(rpc.WatchOrderRequest(order_id=order.order_id, after_version=9))
+    assert (await refusal(_versions(ahead))).reason == "VERSION_OUT_OF_RANGE"
+
+
+async def test_a_watch_ends_with_where_to_resume_when_the_instance_drains(
+    grpc_stub: OrderServiceAsyncStub, shop: Shop
+) -> None:
+    """UNAVAILABLE, DRAINING, and the version to go on from on another instance."""
+    order = await create(grpc_stub)
+    async with AsyncExitStack() as caller:
+        async with shop.served("third") as (_, endpoint):
+            channel = await caller.enter_async_context(grpc.aio.insecure_channel(endpoint))
+            request = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
+            watch = aiter(OrderServiceStub(channel).WatchOrder(request))
+            seen = [(await anext(watch)).version for _ in range(5)]
+        ended = await refusal(anext(watch))
+    assert seen == [1, 2, 3, 4, 5]
+    assert (ended.code.name, ended.reason) == ("UNAVAILABLE", "DRAINING")
+    assert ended.facts == {"order_id": order.order_id, "after_version": "5"}
+
+
+async def test_a_waiting_caller_is_answered_when_the_instance_drains(
+    grpc_stub: OrderServiceAsyncStub, shop: Shop
+) -> None:
+    """With the order as it stands; another instance takes over."""
+    shop.script.always["CapturePayment"] = Undecided.PENDING
+    request = order_of()
+    arrived = asyncio.Event()
+
+    async def tell() -> None:
+        arrived.set()
+
+    shop.script.during["CapturePayment"] = tell
+    async with AsyncExitStack() as caller:
+        async with shop.served("fourth") as (_, endpoint):
+            channel = await caller.enter_async_context(grpc.aio.insecure_channel(endpoint))
+            waiting = asyncio.ensure_future(OrderServiceStub(channel).CreateOrder(request))
+            await arrived.wait()
+        answered = (await waiting).order
+    assert answered.state == order_pb2.ORDER_STATE_CAPTURING
+    del shop.script.always["CapturePayment"]
+    settled = (await grpc_stub.CreateOrder(request)).order
+    assert (settled.order_id, settled.state) == (answered.order_id, CONFIRMED)

@@ -1,0 +1,159 @@
+"""Whatever goes wrong, in whatever order: the books balance, and nothing is left over.
+
+Each example is a script: how answers get lost, when somebody cancels, when the process dies. What
+comes of it is judged from the participants alone.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.chassis.work.lease import StaleLeaseError
+from services.order.api.order_writes import Written
+from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
+from services.order.domain.state import OrderState
+from services.order.parts import Parts
+from tests.support.order.scripted_failures import (
+    DiedError,
+    Fault,
+    Foreign,
+    Lost,
+    Refused,
+    Undecided,
+)
+from tests.support.order.stepped_sagas import Rig
+from tests.support.store.databases import POSTGRESQL, SQLITE, databases_of
+
+FORWARD = ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment")
+AFTERWARDS = ("VoidPayment", "ReleaseReservation", "RefundPayment", "FulfillReservation")
+PAYMENT_METHODS = ("pm_visa", "pm_declined", "pm_not_captured")
+
+faults = st.sampled_from(
+    [
+        Lost.BEFORE,
+        Lost.AFTER,
+        Undecided.PENDING,
+        Foreign(grpc.StatusCode.FAILED_PRECONDITION),
+        Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Mishaps:
+    """What goes wrong with one order."""
+
+    payment_method: str
+    faults: dict[str, list[Fault]]
+    broken: str | None
+    wish_during: tuple[str, str] | None
+    wish_afterwards: str | None
+    dies_at: int | None
+    time_flies_s: int
+
+
+mishaps = st.builds(
+    Mishaps,
+    payment_method=st.sampled_from(PAYMENT_METHODS),
+    faults=st.dictionaries(
+        st.sampled_from(FORWARD + AFTERWARDS), st.lists(faults, max_size=4), max_size=4
+    ),
+    broken=st.one_of(st.none(), st.sampled_from(FORWARD[:3])),
+    wish_during=st.one_of(
+        st.none(), st.tuples(st.sampled_from(FORWARD), st.sampled_from(["cancel", "sleep"]))
+    ),
+    wish_afterwards=st.sampled_from([None, "cancel", "fulfill"]),
+    dies_at=st.one_of(st.none(), st.integers(min_value=3, max_value=40)),
+    time_flies_s=st.integers(min_value=0, max_value=40),
+)
+
+
+@pytest.mark.parametrize(("kind", "examples"), [(SQLITE, 60), (POSTGRESQL, 20)])
+def test_the_books_balance_whatever_happens(
+    kind: str, examples: int, request: pytest.FixtureRequest
+) -> None:
+    """Every order ends, or is CONFIRMED; nothing is charged twice, held for ever or lost."""
+
+    @given(happens=mishaps)
+    @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    def try_out(happens: Mishaps) -> None:
+        with databases_of(kind, lambda: request.getfixturevalue("postgres_stock")) as databases:
+            asyncio.run(_play(Rig(databases), happens))
+
+    try_out()
+
+
+async def _play(rig: Rig, happens: Mishaps) -> None:
+    try:
+        await _place_and_judge(rig, happens)
+    finally:
+        await rig.close()
+
+
+async def _place_and_judge(rig: Rig, happens: Mishaps) -> None:
+    parts = await rig.start("first")
+    placed = await rig.place(parts, method=happens.payment_method)
+    _line_up(rig, parts, placed, happens)
+    await _drive(rig, parts, placed)
+    survivor = await rig.start("second")
+    rig.script.dies_at = None
+    await rig.rest(survivor)
+    await _wish(rig, survivor, placed.order_id, happens.wish_afterwards)
+    await rig.rest(survivor)
+    order = await rig.load(survivor, placed.order_id)
+    assert order.is_settled
+    rig.check_books(order)
+    _check_story(await rig.history(survivor, placed.order_id), order.state)
+
+
+def _line_up(rig: Rig, parts: Parts, placed: Written, happens: Mishaps) -> None:
+    for method, lined_up in happens.faults.items():
+        rig.script.fail(method, *lined_up)
+    if happens.broken is not None:
+        rig.script.fail(happens.broken, Refused(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN"))
+    rig.script.dies_at = happens.dies_at
+    if happens.wish_during is None:
+        return
+    method, wish = happens.wish_during
+
+    async def comes_about() -> None:
+        if wish == "cancel":
+            await rig.cancel(parts, placed.order_id)
+        await rig.clock.advance(happens.time_flies_s)
+
+    rig.script.during[method] = comes_about
+
+
+async def _drive(rig: Rig, parts: Parts, placed: Written) -> None:
+    try:
+        await rig.drive(parts, placed)
+        await rig.rest(parts, at_most_s=5)
+    except* (DiedError, StaleLeaseError):
+        # The process is gone, or slept through its lease: either way another goes on.
+        pass
+
+
+async def _wish(rig: Rig, parts: Parts, order_id: str, wish: str | None) -> None:
+    try:
+        match wish:
+            case "cancel":
+                await rig.cancel(parts, order_id)
+            case "fulfill":
+                await rig.fulfill(parts, order_id)
+    except (OrderNotCancellableError, OrderNotFulfillableError):
+        return
+
+
+def _check_story(events: Sequence[str], state: OrderState) -> None:
+    """Captured at most once, and only behind the pivot; nothing follows a final event."""
+    assert events.count("CaptureRequested") <= 1
+    assert events.count("OrderConfirmed") <= events.count("CaptureRequested")
+    finals = {"OrderRejected", "OrderCancelled", "OrderFulfilled", "OrderRefunded"}
+    ended = [index for index, name in enumerate(events) if name in finals]
+    assert ended in ([], [len(events) - 1])
+    assert bool(ended) == (state is not OrderState.CONFIRMED)

@@ -1,0 +1,48 @@
+"""What the tests of orders share: a shop in memory, and one over real gRPC."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+
+from services.chassis.server.server import Service
+from services.order.service import MIGRATIONS
+from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
+from tests.support.order.order_service import Instance, Shop
+from tests.support.order.stepped_sagas import Rig
+from tests.support.store.databases import Databases
+
+
+@pytest_asyncio.fixture
+async def rig(databases: Databases) -> AsyncIterator[Rig]:
+    """Instances that are driven step by step."""
+    rig = Rig(databases)
+    yield rig
+    await rig.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(module_databases: Databases) -> Shop:
+    """What the instances of a module share."""
+    return Shop(await module_databases.migrated(MIGRATIONS, "order"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_servicer(shop: Shop) -> AsyncIterator[Service]:
+    """The first instance."""
+    async with shop.service() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> type[OrderServiceStub]:
+    """Calls it as an application does."""
+    return OrderServiceStub
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def second(shop: Shop, grpc_stub: OrderServiceAsyncStub) -> AsyncIterator[Instance]:
+    """Another instance on the same database."""
+    async with shop.instance("second") as second:
+        yield second

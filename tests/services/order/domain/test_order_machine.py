@@ -1,0 +1,217 @@
+"""Orders against a simple model: whatever comes, in whatever order, only legal moves happen."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.chassis.log.event_log import StoredEvent
+from services.order.domain import commands, events
+from services.order.domain.commands import Command, Terms
+from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
+from services.order.domain.events import (
+    Coordination,
+    Event,
+    Line,
+    Money,
+    Refusal,
+    RefusalReason,
+    Shortage,
+)
+from services.order.domain.rules import decide, evolve
+from services.order.domain.state import Order
+from services.order.wire.events import from_stored, to_new
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DEADLINE_S = 30
+BUDGET_S = 30
+TERMS = Terms(
+    deadline=timedelta(seconds=DEADLINE_S),
+    hold_ttl=timedelta(seconds=120),
+    authorization_ttl=timedelta(days=7),
+    capture_budget=timedelta(seconds=BUDGET_S),
+)
+TOTAL = Money("EUR", 700)
+ASKED = (Line("tea", 7),)
+LINES = (Line("tea", 7, "Tea", Money("EUR", 100), TOTAL),)
+STEPS = ("reserve", "authorize", "commit", "capture", "void", "release", "fulfill", "refund")
+REFUSALS = (
+    Refusal(RefusalReason.INSUFFICIENT_STOCK, {"a": "b"}, (Shortage("tea", 7, 3),)),
+    Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "DO_NOT_HONOR"}),
+)
+
+refusals = st.sampled_from(REFUSALS)
+answers = st.one_of(
+    st.just(commands.Reserved(LINES, TOTAL, NOON)),
+    st.builds(commands.ReserveRefused, refusals),
+    st.integers(min_value=0, max_value=90).map(
+        lambda left_s: commands.Authorized("pay_1", NOON + timedelta(seconds=left_s))
+    ),
+    st.builds(commands.AuthorizeRefused, refusals),
+    st.just(commands.Committed()),
+    st.builds(commands.CommitRefused, refusals),
+    st.just(commands.Captured(TOTAL)),
+    st.builds(commands.NotCaptured, refusals),
+    st.just(commands.LetGo()),
+    st.just(commands.Fulfilled()),
+    st.just(commands.Refunded(TOTAL)),
+    st.just(commands.RefundFailed()),
+    st.just(commands.RetryStep()),
+    st.just(commands.DeadlinePassed()),
+    st.builds(commands.StepFailed, st.sampled_from(STEPS), st.just("BROKEN")),
+    st.builds(commands.StepOverdue, st.sampled_from(STEPS)),
+)
+
+# Where an answer leads, from each state that waits for it; everywhere else it is late.
+MOVES = {
+    ("RESERVING", "Reserved"): "AUTHORIZING",
+    ("RESERVING", "ReserveRefused"): "REJECTED",
+    ("AUTHORIZING", "Authorized"): "COMMITTING",
+    ("AUTHORIZING", "AuthorizeRefused"): "CANCELLING",
+    ("COMMITTING", "CommitRefused"): "CANCELLING",
+    ("CAPTURING", "NotCaptured"): "CANCELLING",
+    ("FULFILLING", "Fulfilled"): "FULFILLED",
+    ("REFUNDING", "Refunded"): "REFUNDED",
+    ("RESERVING", "DeadlinePassed"): "CANCELLING",
+    ("AUTHORIZING", "DeadlinePassed"): "CANCELLING",
+    ("COMMITTING", "DeadlinePassed"): "CANCELLING",
+    ("RESERVING", "Cancel"): "CANCELLING",
+    ("AUTHORIZING", "Cancel"): "CANCELLING",
+    ("COMMITTING", "Cancel"): "CANCELLING",
+    ("CONFIRMED", "Cancel"): "REFUNDING",
+    ("CONFIRMED", "Fulfill"): "FULFILLING",
+    ("RESERVING", "StepFailed(reserve)"): "CANCELLING",
+    ("AUTHORIZING", "StepFailed(authorize)"): "CANCELLING",
+    ("COMMITTING", "StepFailed(commit)"): "CANCELLING",
+}
+FINAL = {"REJECTED", "CANCELLED", "FULFILLED", "REFUNDED"}
+
+
+class OrderMachine(RuleBasedStateMachine):
+    """The model knows a state's name, whether a cancel waits, and who was first to end it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order = Order("ord_1")
+        self.log: list[tuple[Event, datetime]] = []
+        self.now = NOON
+        self.state = "UNPLACED"
+        self.cancel_waits = False
+        self.ended_by = ""
+        self.authorized_until = NOON
+
+    def ask(self, command: Command) -> tuple[Event, ...]:
+        """Decide and evolve, as the store does."""
+        made = decide(self.order, command, now=self.now, terms=TERMS)
+        for event in made:
+            self.order = evolve(self.order, event, self.now)
+            self.log.append((event, self.now))
+        return made
+
+    @precondition(lambda self: self.state == "UNPLACED")
+    @rule()
+    def place(self) -> None:
+        """An order begins by reserving."""
+        self.ask(commands.Place("ann", ASKED, "pm_visa", TOTAL, Coordination.ORCHESTRATED))
+        self.state = "RESERVING"
+
+    @rule(seconds=st.integers(min_value=1, max_value=20))
+    def time_passes(self, seconds: int) -> None:
+        """Time alone moves nothing."""
+        self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.state != "UNPLACED")
+    @rule()
+    def cancel(self) -> None:
+        """A customer may cancel at any point."""
+        if self.state in ("FULFILLING", "FULFILLED"):
+            try:
+                self.ask(commands.Cancel("why"))
+            except OrderNotCancellableError:
+                return
+            raise AssertionError("stock that leaves was called back")
+        self.ask(commands.Cancel("why"))
+        self.cancel_waits |= self.state == "CAPTURING"
+        self.moves("Cancel")
+
+    @precondition(lambda self: self.state != "UNPLACED")
+    @rule()
+    def fulfill(self) -> None:
+        """A shop may ask to fulfill at any point."""
+        try:
+            self.ask(commands.Fulfill())
+        except OrderNotFulfillableError:
+            assert self.state not in ("CONFIRMED", "FULFILLING", "FULFILLED")
+            return
+        self.moves("Fulfill")
+
+    @precondition(lambda self: self.state != "UNPLACED")
+    @rule(answer=answers)
+    def hear(self, answer: Command) -> None:
+        """Answers come when they come: in time, late, or twice."""
+        made = self.ask(answer)
+        name = type(answer).__name__
+        match answer:
+            case commands.StepFailed(step):
+                self.moves(f"{name}({step})")
+            case commands.Authorized(_, expire_time) if self.state == "AUTHORIZING":
+                self.authorized_until = expire_time
+                self.moves(name)
+            case commands.Committed() if self.state == "COMMITTING":
+                self.state = "CAPTURING" if self.may_pass_the_pivot() else "CANCELLING"
+                self.ended_by = "" if self.state == "CAPTURING" else "deadline"
+            case commands.Captured() if self.state == "CAPTURING":
+                self.state = "REFUNDING" if self.cancel_waits else "CONFIRMED"
+                assert isinstance(made[0], events.OrderConfirmed)
+            case commands.LetGo() if self.state == "CANCELLING":
+                self.state = "REJECTED" if self.ended_by == "refused" else "CANCELLED"
+            case _:
+                self.moves(name)
+
+    def may_pass_the_pivot(self) -> bool:
+        """In time for the order, and for a capture."""
+        age_s = (self.now - self.order.create_time).total_seconds()
+        left_s = (self.authorized_until - self.now).total_seconds()
+        return age_s < DEADLINE_S and left_s > BUDGET_S
+
+    def moves(self, what: str) -> None:
+        """Move the model where the table says so."""
+        before, self.state = self.state, MOVES.get((self.state, what), self.state)
+        if self.state in ("CANCELLING", "REJECTED") and before not in ("CANCELLING", "REJECTED"):
+            cancelled = what == "Cancel" or (before == "CAPTURING" and self.cancel_waits)
+            late = what == "DeadlinePassed"
+            self.ended_by = "cancelled" if cancelled else "deadline" if late else "refused"
+
+    @invariant()
+    def stands_where_the_model_does(self) -> None:
+        """State, versions and finality agree."""
+        assert self.order.state.name == self.state
+        assert self.order.version == len(self.log)
+        assert self.order.is_final == (self.state in FINAL)
+
+    @invariant()
+    def money_and_stock_are_let_go_only_where_they_may_have_been_asked(self) -> None:
+        """An order that lets go after an authorize was sent voids it, unless payment refused."""
+        names = [type(event).__name__ for event, _ in self.log]
+        if self.state == "CANCELLING" and "PaymentAuthorized" in names:
+            assert self.order.payment_asked
+            assert self.order.stock_asked
+        assert names.count("CaptureRequested") <= 1
+        assert names.count("OrderConfirmed") <= names.count("CaptureRequested")
+
+    @invariant()
+    def is_rebuilt_from_its_stored_bytes(self) -> None:
+        """The stream alone makes the order."""
+        rebuilt = Order("ord_1")
+        for version, (event, at) in enumerate(self.log, start=1):
+            new = to_new(event)
+            stored = StoredEvent(
+                version, "evt_1", "ord_1", version, new.type, new.payload, at, "", "", ""
+            )
+            rebuilt = evolve(rebuilt, from_stored(stored), at)
+        assert rebuilt == self.order
+
+
+TestOrderMachine = OrderMachine.TestCase
+TestOrderMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)

@@ -1,0 +1,308 @@
+"""The rules of orders as pure functions: no store, no clock, no protobuf."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.order.domain import commands, events
+from services.order.domain.commands import Command, Terms
+from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
+from services.order.domain.events import (
+    Cause,
+    Coordination,
+    Event,
+    Line,
+    Money,
+    Refusal,
+    RefusalReason,
+)
+from services.order.domain.rules import REFUND_REFUSED, STEP_OVERDUE, decide, evolve
+from services.order.domain.state import Order, OrderState, Review
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TERMS = Terms(
+    deadline=timedelta(seconds=30),
+    hold_ttl=timedelta(seconds=120),
+    authorization_ttl=timedelta(days=7),
+    capture_budget=timedelta(seconds=30),
+)
+TEN_DOLLARS = Money("USD", 1_000)
+PRICED = (Line("milk", 2, "Milk", Money("USD", 500), TEN_DOLLARS),)
+NEXT_WEEK = NOON + timedelta(days=7)
+
+PLACE = commands.Place("ann", (Line("milk", 2),), "pm_visa", None, Coordination.ORCHESTRATED)
+RESERVED = commands.Reserved(PRICED, TEN_DOLLARS, NOON + timedelta(seconds=120))
+AUTHORIZED = commands.Authorized("pay_1", NEXT_WEEK)
+CAPTURED = commands.Captured(TEN_DOLLARS)
+NOT_CAPTURED = commands.NotCaptured(Refusal(RefusalReason.PAYMENT_NOT_CAPTURED, {"why": "no"}))
+SHORT = Refusal(RefusalReason.INSUFFICIENT_STOCK)
+DECLINED = Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"})
+CANCEL = commands.Cancel("changed my mind")
+
+WAY_TO_CAPTURING = (PLACE, RESERVED, AUTHORIZED, commands.Committed())
+WAY_TO_CONFIRMED = (*WAY_TO_CAPTURING, CAPTURED)
+
+
+def after(*asked: Command, now: datetime = NOON) -> Order:
+    """The order that these commands made, one after the other."""
+    order = Order("ord_1")
+    for command in asked:
+        for event in decide(order, command, now=now, terms=TERMS):
+            order = evolve(order, event, now)
+    return order
+
+
+def made(order: Order, command: Command, now: datetime = NOON) -> tuple[Event, ...]:
+    """What a command makes happen."""
+    return decide(order, command, now=now, terms=TERMS)
+
+
+def test_the_happy_path_takes_five_events() -> None:
+    """Placed, reserved, authorized, capture requested, confirmed: one fact a move, no more."""
+    order = after(*WAY_TO_CONFIRMED)
+    assert (order.state, order.version) == (OrderState.CONFIRMED, 5)
+    assert (order.lines, order.total, order.payment_id) == (PRICED, TEN_DOLLARS, "pay_1")
+
+
+def test_an_order_records_every_constant_of_its_steps() -> None:
+    """A step that is repeated tomorrow under other settings must be the same to the byte."""
+    (placed,) = made(Order("ord_1"), PLACE)
+    assert isinstance(placed, events.OrderPlaced)
+    assert placed.deadline == NOON + TERMS.deadline
+    assert (placed.hold_ttl, placed.authorization_ttl) == (TERMS.hold_ttl, TERMS.authorization_ttl)
+
+
+def test_a_refused_reserve_ends_the_order_in_one_write() -> None:
+    """Nothing is held and payment was never asked, so there is nothing to let go."""
+    order = after(PLACE, commands.ReserveRefused(SHORT))
+    assert (order.state, order.refusal, order.version) == (OrderState.REJECTED, SHORT, 3)
+    assert (order.stock_asked, order.payment_asked) == (False, False)
+
+
+def test_a_decline_releases_the_stock_and_spares_the_void() -> None:
+    """Only a stored refusal spares its own step the compensation."""
+    order = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED))
+    assert order.state is OrderState.CANCELLING
+    assert (order.stock_asked, order.payment_asked) == (True, False)
+    ended = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED), commands.LetGo())
+    assert (ended.state, ended.refusal) == (OrderState.REJECTED, DECLINED)
+
+
+def test_a_hold_that_ran_out_voids_the_payment() -> None:
+    """The commit was refused, but the money is set aside."""
+    expired = Refusal(RefusalReason.RESERVATION_EXPIRED)
+    order = after(PLACE, RESERVED, AUTHORIZED, commands.CommitRefused(expired))
+    assert (order.state, order.payment_asked) == (OrderState.CANCELLING, True)
+
+
+@pytest.mark.parametrize(
+    ("way", "step", "payment_asked"),
+    [
+        ((PLACE,), "reserve", False),
+        ((PLACE, RESERVED), "authorize", True),
+        ((PLACE, RESERVED, AUTHORIZED), "commit", True),
+    ],
+)
+def test_an_error_compensates_its_own_step_as_well(
+    way: tuple[Command, ...], step: str, *, payment_asked: bool
+) -> None:
+    """An error stored nothing, so whether it had an effect is not certain: an operator looks."""
+    order = after(*way, commands.StepFailed(step, "BROKEN"))
+    assert order.state is OrderState.CANCELLING
+    assert (order.stock_asked, order.payment_asked) == (True, payment_asked)
+    assert order.refusal == Refusal(RefusalReason.STEP_FAILED, {"step": step, "reason": "BROKEN"})
+    assert order.review == Review(step, "BROKEN")
+    ended = after(*way, commands.StepFailed(step, "BROKEN"), commands.LetGo())
+    assert (ended.state, ended.review, ended.needs_review) == (OrderState.REJECTED, None, True)
+
+
+def test_past_the_pivot_an_error_is_no_evidence() -> None:
+    """The money may have been taken: the order stays where it is and asks for an operator, once."""
+    order = after(*WAY_TO_CAPTURING, commands.StepFailed("capture", "BROKEN"))
+    assert (order.state, order.review) == (OrderState.CAPTURING, Review("capture", "BROKEN"))
+    assert made(order, commands.StepFailed("capture", "BROKEN")) == ()
+    confirmed = after(*WAY_TO_CAPTURING, commands.StepFailed("capture", "BROKEN"), CAPTURED)
+    assert (confirmed.state, confirmed.needs_review) == (OrderState.CONFIRMED, False)
+
+
+def test_the_pivot_is_not_passed_after_the_deadline() -> None:
+    """CaptureRequested is appended only while now < deadline."""
+    ready = after(PLACE, RESERVED, AUTHORIZED)
+    just_before = ready.deadline - timedelta(microseconds=1)
+    assert made(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
+    (too_late,) = made(ready, commands.Committed(), ready.deadline)
+    assert too_late == events.CancellationStarted(
+        Cause.DEADLINE_PASSED, stock_asked=True, payment_asked=True
+    )
+
+
+def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
+    """now + capture budget < the expiry that the processor itself reported."""
+    expires = NOON + TERMS.capture_budget
+    ready = after(PLACE, RESERVED, commands.Authorized("pay_1", expires))
+    (too_late,) = made(ready, commands.Committed(), NOON)
+    assert isinstance(too_late, events.CancellationStarted)
+    ready = after(PLACE, RESERVED, commands.Authorized("pay_1", expires + timedelta(seconds=1)))
+    assert made(ready, commands.Committed(), NOON) == (events.CaptureRequested("pay_1"),)
+
+
+@pytest.mark.parametrize("command", [CANCEL, commands.DeadlinePassed()])
+def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
+    """A choreographed order that has heard of nothing lets money go, too."""
+    followed = replace(PLACE, coordination=Coordination.CHOREOGRAPHED)
+    assert after(followed, command).payment_asked is True
+    assert after(followed, commands.ReserveRefused(SHORT)).payment_asked is False
+
+
+@pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
+def test_the_deadline_ends_an_order_before_the_pivot(way: tuple[Command, ...]) -> None:
+    """It ends CANCELLED, with whatever may have been asked for let go."""
+    order = after(*way, commands.DeadlinePassed(), commands.LetGo())
+    assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
+    assert order.payment_asked is (len(way) > 1)
+
+
+def test_the_deadline_means_nothing_after_the_pivot() -> None:
+    """In CAPTURING only evidence moves the order."""
+    assert made(after(*WAY_TO_CAPTURING), commands.DeadlinePassed()) == ()
+
+
+@pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
+def test_a_cancel_before_the_pivot_lets_go_at_once(way: tuple[Command, ...]) -> None:
+    """What the state says may have been sent is let go, and the order ends CANCELLED."""
+    order = after(*way, CANCEL, commands.LetGo())
+    assert (order.state, order.cause, order.cancel_reason) == (
+        OrderState.CANCELLED,
+        Cause.CANCELLED,
+        "changed my mind",
+    )
+
+
+def test_a_cancel_while_capturing_waits_for_the_evidence() -> None:
+    """It is recorded once; a captured answer then confirms and refunds in one write."""
+    waiting = after(*WAY_TO_CAPTURING, CANCEL)
+    assert (waiting.state, waiting.cancel_requested) == (OrderState.CAPTURING, True)
+    assert made(waiting, commands.Cancel("again")) == ()
+    assert made(waiting, CAPTURED) == (
+        events.OrderConfirmed(TEN_DOLLARS),
+        events.RefundStarted("changed my mind"),
+    )
+
+
+def test_the_first_recorded_cause_decides() -> None:
+    """A cancel that waited for a capture that failed makes the order CANCELLED, not REJECTED."""
+    cancelled = after(*WAY_TO_CAPTURING, CANCEL, NOT_CAPTURED, commands.LetGo())
+    assert (cancelled.state, cancelled.refusal) == (OrderState.CANCELLED, None)
+    rejected = after(*WAY_TO_CAPTURING, NOT_CAPTURED, CANCEL, commands.LetGo())
+    assert rejected.state is OrderState.REJECTED
+    assert rejected.refusal is not None
+    assert rejected.refusal.reason is RefusalReason.PAYMENT_NOT_CAPTURED
+
+
+def test_a_confirmed_order_is_refunded_when_it_is_cancelled() -> None:
+    """It goes through REFUNDING; a second cancel changes nothing."""
+    order = after(*WAY_TO_CONFIRMED, CANCEL)
+    assert (order.state, order.cause) == (OrderState.REFUNDING, Cause.CANCELLED)
+    assert made(order, CANCEL) == ()
+    refunded = after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS))
+    assert refunded.state is OrderState.REFUNDED
+    assert made(refunded, CANCEL) == ()
+
+
+def test_stock_that_leaves_cannot_be_called_back() -> None:
+    """FULFILLING and FULFILLED refuse a cancel, by name."""
+    leaving = after(*WAY_TO_CONFIRMED, commands.Fulfill())
+    left = after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled())
+    assert (leaving.state, left.state) == (OrderState.FULFILLING, OrderState.FULFILLED)
+    for order in (leaving, left):
+        with pytest.raises(OrderNotCancellableError) as refused:
+            made(order, CANCEL)
+        assert refused.value.facts["state"] == order.state.name
+        assert made(order, commands.Fulfill()) == ()
+
+
+@pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3, 4)])
+def test_only_a_confirmed_order_is_fulfilled(way: tuple[Command, ...]) -> None:
+    """Before that, and after a cancel, it is refused."""
+    for order in (after(*way), after(*WAY_TO_CONFIRMED, CANCEL)):
+        with pytest.raises(OrderNotFulfillableError):
+            made(order, commands.Fulfill())
+
+
+def test_a_failed_refund_needs_an_operator_and_a_new_attempt() -> None:
+    """attempt grows only by a retry after a recorded final failure."""
+    refunding = after(*WAY_TO_CONFIRMED, CANCEL)
+    assert made(refunding, commands.RetryStep()) == ()
+    failed = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed())
+    assert failed.review == Review("refund", REFUND_REFUSED)
+    assert made(failed, commands.RefundFailed()) == ()
+    assert made(failed, commands.RetryStep()) == (events.StepRetried("refund", 2),)
+    retried = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed(), commands.RetryStep())
+    assert (retried.attempt_of("refund"), retried.attempt_of("release")) == (2, 1)
+    assert (retried.state, retried.review) == (OrderState.REFUNDING, None)
+    assert made(retried, commands.RetryStep()) == ()
+
+
+def test_a_step_that_takes_too_long_is_reviewed_once_and_progress_clears_it() -> None:
+    """A reason that a participant gave says more than that it takes long."""
+    slow = after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"))
+    assert slow.review == Review("capture", STEP_OVERDUE)
+    assert made(slow, commands.StepOverdue("capture")) == ()
+    assert made(slow, commands.StepFailed("capture", "BROKEN")) == (
+        events.ReviewRequested("capture", "BROKEN"),
+    )
+    assert after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"), CAPTURED).review is None
+
+
+LATE_ANSWERS: tuple[Command, ...] = (
+    RESERVED,
+    commands.ReserveRefused(SHORT),
+    AUTHORIZED,
+    commands.AuthorizeRefused(DECLINED),
+    commands.Committed(),
+    commands.CommitRefused(SHORT),
+    CAPTURED,
+    NOT_CAPTURED,
+    commands.LetGo(),
+    commands.Fulfilled(),
+    commands.Refunded(TEN_DOLLARS),
+    commands.RefundFailed(),
+    commands.DeadlinePassed(),
+    commands.StepFailed("reserve", "BROKEN"),
+    commands.StepFailed("capture", "BROKEN"),
+    commands.StepOverdue("refund"),
+    commands.RetryStep(),
+)
+
+
+@pytest.mark.parametrize("late", LATE_ANSWERS, ids=lambda late: type(late).__name__)
+def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
+    """FULFILLED, REJECTED, CANCELLED and REFUNDED are the end."""
+    ends = (
+        after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled()),
+        after(PLACE, commands.ReserveRefused(SHORT)),
+        after(PLACE, CANCEL, commands.LetGo()),
+        after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS)),
+    )
+    for order in ends:
+        assert order.is_final
+        assert made(order, late) == ()
+
+
+def test_an_answer_to_a_step_that_was_cancelled_changes_nothing() -> None:
+    """The compensation is under way and fences the late original."""
+    cancelling = after(PLACE, RESERVED, CANCEL)
+    for late in (AUTHORIZED, commands.AuthorizeRefused(DECLINED)):
+        assert made(cancelling, late) == ()
+    assert made(cancelling, commands.StepFailed("authorize", "BROKEN")) == ()
+
+
+def test_evolve_counts_versions_and_keeps_time() -> None:
+    """Every fact is a version; a note leaves the step's own age alone."""
+    later = NOON + timedelta(seconds=5)
+    order = evolve(after(*WAY_TO_CAPTURING), events.CancelRequested("why"), later)
+    assert (order.version, order.update_time, order.step_since) == (5, later, NOON)
+    moved = evolve(order, events.OrderConfirmed(TEN_DOLLARS), later)
+    assert (moved.version, moved.step_since, moved.create_time) == (6, later, NOON)
+    assert replace(order, version=0).reservation_id == "rsv_1"

@@ -1,0 +1,162 @@
+"""Rebuilding the read models while orders flow: beside the live ones, compared, swapped."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import Connection, inspect, select
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from discovery.clock import SystemClock
+from services.chassis.store.database import Database
+from services.order.rebuild import shadow_tables
+from services.order.rebuild.command import rebuild_of, to_text
+from services.order.rebuild.rebuild import Rebuild, RebuildError
+from services.order.store.tables import ORDER_VIEW
+from services.order.summary.tables import summary_tables
+from tests.support.order import summary_events
+from tests.support.order.order_service import Instance, cancel_of, order_of
+from tests.support.order.self_following_orders import Market, open_market, summary_of
+from tests.support.store.databases import Databases
+
+WAIT_S = 120.0
+
+
+def a_rebuild(database: Database, market: Market) -> Rebuild:
+    return rebuild_of(database, market.payments.channel, clock=SystemClock(), rng=market.shop.rng)
+
+
+async def sell(market: Market, instance: Instance, customer: str, *, number: int) -> int:
+    """Some orders, paid, one in three of them sent back; the position of the last."""
+    position = 0
+    for each in range(number):
+        created = await instance.orders.CreateOrder(order_of(customer))
+        order_id, position = created.order.order_id, created.position
+        await market.pay(summary_events.captured(order_id, 100))
+        if each % 3 == 0:
+            cancelled = await instance.orders.CancelOrder(cancel_of(order_id))
+            position = cancelled.position
+            await market.pay(summary_events.refunded(order_id, 100))
+    return position
+
+
+def schema(connection: Connection) -> dict[str, object]:
+    """Columns, keys and indexes of the read models."""
+    seen = inspect(connection)
+    return {
+        table.name: (
+            [
+                (column["name"], str(column["type"]), column["nullable"])
+                for column in seen.get_columns(table.name)
+            ],
+            seen.get_pk_constraint(table.name)["constrained_columns"],
+            sorted(str(index["column_names"]) for index in seen.get_indexes(table.name)),
+        )
+        for table in (ORDER_VIEW, *summary_tables().all)
+    }
+
+
+def contents(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the read models."""
+    return {
+        table.name: sorted(map(tuple, connection.execute(select(table))))
+        for table in (ORDER_VIEW, *summary_tables().all)
+    }
+
+
+async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
+    databases: Databases,
+) -> None:
+    """Orders come from two instances all the while; nothing is lost, and both go on afterwards."""
+    async with (
+        open_market(databases) as market,
+        market.shop.instance() as first,
+        market.shop.instance("second") as second,
+        market.operator() as database,
+        asyncio.timeout(WAIT_S),
+    ):
+        await sell(market, first, "ann", number=10)
+        before = await database.read(schema)
+        for _ in range(3):
+            selling = asyncio.gather(
+                sell(market, first, "ann", number=6), sell(market, second, "bob", number=6)
+            )
+            report = await a_rebuild(database, market).run()
+            assert [each.equal for each in report.compared] == [True, True]
+            assert report.swapped
+            assert "swapped" in to_text(report)
+            await selling
+            assert await database.read(schema) == before
+            assert not await database.read(shadow_tables.leftovers)
+
+        at = await market.pay(summary_events.captured("ord_nobody", 1))
+        position = await sell(market, second, "bob", number=1)
+        ann = await summary_of(first.orders, "ann", position=position, payment_position=at + 2)
+        bob = await summary_of(second.orders, "bob", position=position, payment_position=at + 2)
+        listed = await first.orders.ListOrders(
+            rpc.ListOrdersRequest(page_size=1_000, min_position=position)
+        )
+    assert (ann.order_count, bob.order_count, len(listed.orders)) == (28, 19, 47)
+    assert ann.spend[0].captured_amount.minor_units == 2_800
+
+
+async def test_a_rebuild_changes_nothing(databases: Databases) -> None:
+    """At rest the new tables hold row for row what the old ones held."""
+    async with (
+        open_market(databases) as market,
+        market.shop.instance() as instance,
+        market.operator() as database,
+        asyncio.timeout(WAIT_S),
+    ):
+        position = await sell(market, instance, "ann", number=4)
+        await summary_of(instance.orders, "ann", position=position, payment_position=6)
+        before = await database.read(contents)
+        assert (await a_rebuild(database, market).run()).swapped
+        assert await database.read(contents) == before
+        assert all(before.values())
+
+
+async def test_a_view_that_says_something_else_is_replaced_only_when_asked(
+    databases: Databases,
+) -> None:
+    """The facts are right; but an operator shall know before anything is swapped."""
+    async with (
+        open_market(databases) as market,
+        market.shop.instance() as instance,
+        market.operator() as database,
+        asyncio.timeout(WAIT_S),
+    ):
+        position = await sell(market, instance, "ann", number=2)
+        seen = await summary_of(instance.orders, "ann", position=position, payment_position=3)
+        await database.write(_tamper)
+        report = await a_rebuild(database, market).run()
+        assert ([each.equal for each in report.compared], report.swapped) == ([True, False], False)
+        assert "DIFFERENT" in to_text(report)
+        spoilt = await summary_of(instance.orders, "ann")
+        assert spoilt.order_count == 77
+        assert (await a_rebuild(database, market).run(replace=True)).swapped
+        assert await summary_of(instance.orders, "ann") == seen
+
+
+def _tamper(connection: Connection) -> None:
+    totals = summary_tables().totals
+    connection.execute(totals.update().values(order_count=77))
+
+
+async def test_a_rebuild_that_died_is_begun_anew(databases: Databases) -> None:
+    """What it left is removed; while its lease holds nobody else can begin."""
+    async with (
+        open_market(databases) as market,
+        market.shop.instance() as instance,
+        market.operator() as database,
+        asyncio.timeout(WAIT_S),
+    ):
+        await sell(market, instance, "ann", number=4)
+        await database.write(shadow_tables.create)
+        died = a_rebuild(database, market)
+        claim = await database.write(died._take)
+        assert claim is not None
+        with pytest.raises(RebuildError, match="another rebuild"):
+            await a_rebuild(database, market).run()
+        await database.write(died._leases.release, claim)
+        assert (await a_rebuild(database, market).run()).swapped
+        assert not await database.read(shadow_tables.leftovers)

@@ -1,0 +1,194 @@
+"""The list of orders: what it holds, what it leaves out, and that it never reads all of itself."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Connection, Executable, insert, text
+from sqlalchemy.sql import ClauseElement
+from tradepost.order.v1 import order_pb2
+
+from services.chassis.log.event_log import EventLog
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.database import Database
+from services.chassis.store.micros import to_micros
+from services.order.domain.state import OrderState
+from services.order.service import MIGRATIONS
+from services.order.store import order_view, sagas
+from services.order.store.order_view import OrderFilter
+from services.order.store.sagas import SagaFilter
+from services.order.store.tables import ORDER_VIEW
+from services.order.wire.replies import to_order
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.order.order_service import no_order_id
+from tests.support.order.stepped_sagas import Rig
+from tests.support.store.databases import SQLITE, Databases, open_database
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+KEY = (to_micros(NOON + timedelta(seconds=30)), "ord_" + "8" * 32)
+SOME = (OrderState.CAPTURING, OrderState.CONFIRMED, OrderState.CANCELLING)
+
+FILTERS = {
+    "all": OrderFilter(limit=20),
+    "next page": OrderFilter(limit=20, after=KEY),
+    "customer": OrderFilter(limit=20, customer_id="ann", after=KEY),
+    "customer and states": OrderFilter(limit=20, customer_id="ann", states=SOME, after=KEY),
+    "one state": OrderFilter(limit=20, states=SOME[:1], after=KEY),
+    "states": OrderFilter(limit=20, states=SOME, after=KEY),
+    "time": OrderFilter(
+        limit=20,
+        created_after=NOON + timedelta(seconds=10),
+        created_before=NOON + timedelta(seconds=20),
+    ),
+    "everything": OrderFilter(
+        limit=20,
+        customer_id="ann",
+        states=SOME,
+        created_after=NOON + timedelta(seconds=10),
+        created_before=NOON + timedelta(seconds=50),
+        after=KEY,
+    ),
+}
+
+Row = dict[str, object]
+
+
+@pytest_asyncio.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """An empty list, with the indexes of the migrations."""
+    database = await open_database(databases, MIGRATIONS)
+    yield database
+    await database.close()
+
+
+def some_rows(number: int) -> list[Row]:
+    """Orders within a minute, several of them in the same instant."""
+    rng = random.Random(5)
+    rows: list[Row] = []
+    for _ in range(number):
+        order_id = f"ord_{rng.getrandbits(128):032x}"
+        rows.append(
+            {
+                "order_id": order_id,
+                "customer_id": rng.choice(["ann", "bob", "carl"]),
+                "state": rng.randint(1, 12),
+                "needs_review": False,
+                "create_time": to_micros(NOON + timedelta(seconds=rng.randint(0, 60))),
+                "position": 1,
+                "message": order_pb2.Order(order_id=order_id).SerializeToString(),
+            }
+        )
+    return rows
+
+
+def fill(connection: Connection, rows: list[Row]) -> None:
+    """Put rows into the list."""
+    connection.execute(insert(ORDER_VIEW), rows)
+
+
+def matching(rows: list[Row], wanted: OrderFilter) -> list[object]:
+    """The same list, by hand."""
+    since = to_micros(wanted.created_after) if wanted.created_after else 0
+    until = to_micros(wanted.created_before) if wanted.created_before else 2**63
+    keyed = [
+        ((row["create_time"], row["order_id"]), row)
+        for row in rows
+        if (not wanted.customer_id or row["customer_id"] == wanted.customer_id)
+        and (not wanted.states or row["state"] in wanted.states)
+        and since <= int(str(row["create_time"])) < until
+    ]
+    keys = sorted((key for key, _ in keyed), reverse=True)
+    return [key[1] for key in keys if wanted.after is None or key < wanted.after][: wanted.limit]
+
+
+@pytest.mark.parametrize("name", FILTERS)
+async def test_every_filter_lists_what_it_says(database: Database, name: str) -> None:
+    """Newest first, by time and then by id, whatever is asked for together."""
+    rows, wanted = some_rows(400), FILTERS[name]
+    clock = ManualClock()
+    log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
+    await database.write(fill, rows)
+    page = await database.read(order_view.page, log, wanted)
+    expected = matching(rows, wanted)
+    assert [shown.order.order_id for shown in page.rows] == expected
+    assert expected
+
+
+def plan_of(connection: Connection, statement: Executable) -> list[str]:
+    """How the database would go about it."""
+    assert isinstance(statement, ClauseElement)
+    compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    explained = connection.execute(text("EXPLAIN QUERY PLAN " + str(compiled).replace(":", "\\:")))
+    return [str(row[3]) for row in explained]
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+@pytest.mark.parametrize("name", FILTERS)
+async def test_no_list_reads_or_sorts_all_orders(database: Database, name: str) -> None:
+    """Each walks down an index that ends in the sort key, so a million orders cost no more."""
+    plan = await database.read(plan_of, order_view._page(FILTERS[name]))
+    touched = [step for step in plan if "order_view" in step]
+    assert touched
+    assert all("USING INDEX order_view_" in step for step in touched), plan
+    if name not in ("one state", "states"):
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
+    """A caller refuses messages of more than 4 MiB: the rest is on the next page, and the next."""
+    rows = some_rows(10)
+    for row in rows:
+        large = order_pb2.Order(order_id=str(row["order_id"]), cancel_reason="x" * 1_000_000)
+        row["message"] = large.SerializeToString()
+    clock = ManualClock()
+    log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
+    await database.write(fill, rows)
+    created = {row["order_id"]: int(str(row["create_time"])) for row in rows}
+    sizes, seen, wanted = [], [], OrderFilter(limit=1_000)
+    while True:
+        page = await database.read(order_view.page, log, wanted)
+        sizes.append(len(page.rows))
+        seen += [shown.order.order_id for shown in page.rows]
+        if not page.has_more:
+            break
+        wanted = replace(wanted, after=(created[seen[-1]], seen[-1]))
+    assert sizes == [3, 3, 3, 1]
+    assert seen == matching(rows, OrderFilter(limit=1_000))
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+async def test_sagas_are_found_from_their_leases(database: Database) -> None:
+    """However many orders are settled, only those with work to do are looked at."""
+    for wanted in (
+        SagaFilter(limit=50),
+        SagaFilter(limit=50, placed_before=NOON, after=KEY),
+        SagaFilter(limit=50, state=OrderState.CAPTURING, needs_review=False, after=KEY),
+    ):
+        first, then, *_ = await database.read(plan_of, sagas._page(wanted))
+        assert first.startswith("SEARCH lease USING")
+        assert then == "SEARCH order_view USING INDEX sqlite_autoindex_order_view_1 (order_id=?)"
+
+
+async def test_the_list_shows_what_the_streams_say(rig: Rig) -> None:
+    """Written in the append's own transaction, for every kind of move."""
+    parts = await rig.start()
+    for method in ("pm_visa", "pm_declined", "pm_not_captured", "pm_refund_refused"):
+        placed = await rig.place(parts, method=method)
+        await rig.drive(parts, placed)
+        if method == "pm_refund_refused":
+            await rig.drive(parts, await rig.cancel(parts, placed.order_id))
+    page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=10))
+    assert len(page.rows) == 4
+    for shown in page.rows:
+        standing = await parts.database.read(parts.store.load, shown.order.order_id)
+        assert shown.order == to_order(standing.order)
+        assert shown.position == standing.position
+        assert await parts.database.read(order_view.get, shown.order.order_id) == shown
+    many = await parts.database.read(
+        order_view.batch, [no_order_id(), *(shown.order.order_id for shown in page.rows)]
+    )
+    assert len(many) == 4
+    assert page.position == max(shown.position for shown in page.rows)

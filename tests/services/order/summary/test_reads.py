@@ -1,0 +1,169 @@
+"""GetCustomerSummary over real gRPC: fed by our own feed and by payment's, on any instance."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Connection
+from tradepost.event.v1 import event_service_pb2 as feed_rpc
+from tradepost.event.v1.event_service_pb2_grpc import DeadLetterServiceStub
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from discovery.clock import SystemClock
+from services.chassis.consumer.inbox import Inbox, Place
+from services.chassis.request.ids import IdFactory
+from services.order.domain.errors import ViewLaggingError
+from services.order.summary.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts
+from services.order.summary.reads import Summaries
+from services.order.wire.queries import WantedSummary
+from tests.support.chassis.event_consumer import while_time_passes
+from tests.support.chassis.rich_status import refusal
+from tests.support.order import summary_events
+from tests.support.order.order_service import cancel_of, order_of
+from tests.support.order.self_following_orders import Market, open_market, summary_of
+from tests.support.order.stepped_sagas import Rig
+from tests.support.store.databases import Databases
+
+WAIT_S = 60.0
+
+
+@pytest_asyncio.fixture
+async def market(databases: Databases) -> AsyncIterator[Market]:
+    """A shop, and a payment service that only tells."""
+    async with open_market(databases) as market:
+        yield market
+
+
+async def test_a_summary_holds_what_was_answered_before(market: Market) -> None:
+    """With the position of an answer a caller sees that order, on either instance."""
+    async with market.shop.instance() as first, market.shop.instance("second") as second:
+        created = await first.orders.CreateOrder(order_of("ann"))
+        for instance in (first, second):
+            seen = await summary_of(instance.orders, "ann", position=created.position)
+            assert (seen.customer_id, seen.order_count, seen.confirmed_count) == ("ann", 1, 1)
+            assert seen.last_order_id == created.order.order_id
+            assert seen.last_order_time == created.order.create_time
+        rejected = await second.orders.CreateOrder(order_of("ann", sku="gold", quantity=9))
+        seen = await summary_of(first.orders, "ann", position=rejected.position)
+        assert (seen.order_count, seen.confirmed_count) == (2, 1)
+
+
+async def test_money_is_what_payment_says(market: Market) -> None:
+    """Taken when it was taken, back when it went back, in the currency of each."""
+    async with market.shop.instance() as instance:
+        created = await instance.orders.CreateOrder(order_of("ann"))
+        order_id = created.order.order_id
+        await market.pay(summary_events.captured(order_id, 500))
+        at = await market.pay(summary_events.refunded(order_id, 200))
+        back = await instance.orders.CancelOrder(cancel_of(order_id))
+        seen = await summary_of(instance.orders, "ann", position=back.position, payment_position=at)
+        assert (seen.order_count, seen.confirmed_count) == (1, 0)
+        assert list(seen.spend) == [
+            rpc.CustomerSpend(
+                captured_amount=summary_events.money(500), refunded_amount=summary_events.money(200)
+            )
+        ]
+
+
+async def test_a_rewind_to_the_beginning_changes_nothing(market: Market) -> None:
+    """Every fact comes again, and is known."""
+    async with market.shop.instance() as instance:
+        position = 0
+        for _ in range(5):
+            created = await instance.orders.CreateOrder(order_of("ann"))
+            position = created.position
+            at = await market.pay(summary_events.captured(created.order.order_id, 100))
+        before = await summary_of(instance.orders, "ann", position=position, payment_position=at)
+        await rewind(market)
+        after = await summary_of(instance.orders, "ann", position=position, payment_position=at)
+        assert after == before
+        assert before.spend[0].captured_amount == summary_events.money(500)
+
+
+async def rewind(market: Market) -> None:
+    """Set both consumers back to the beginning of their feeds, as an operator would."""
+    async with market.operator() as database:
+        for consumer in (ORDER_CONSUMER, PAYMENT_CONSUMER):
+            await database.write(_to_the_beginning, an_inbox(consumer))
+
+
+def _to_the_beginning(connection: Connection, inbox: Inbox) -> None:
+    place = inbox.place(connection)
+    assert place is not None
+    assert place.position > 0
+    inbox.move(connection, Place(place.epoch, 0))
+
+
+def an_inbox(consumer: str) -> Inbox:
+    """What is stored of a consumer."""
+    clock = SystemClock()
+    ids = IdFactory(clock=clock, rng=random.Random(3))
+    return Inbox(consumer=consumer, handler=OrderFacts(), clock=clock, ids=ids)
+
+
+async def test_a_fact_that_says_nothing_is_set_aside(market: Market) -> None:
+    """What payment told wrongly of one order hides no other, and an operator sees it."""
+    async with market.shop.instance() as instance:
+        first, second = [await instance.orders.CreateOrder(order_of("ann")) for _ in range(2)]
+        nonsense = summary_events.captured(first.order.order_id, 100)
+        nonsense.payload.value = b"\xff\xff"
+        await market.pay(nonsense)
+        at = await market.pay(summary_events.captured(second.order.order_id, 70))
+        seen = await summary_of(
+            instance.orders, "ann", position=second.position, payment_position=at
+        )
+        assert [each.captured_amount for each in seen.spend] == [summary_events.money(70)]
+        letters = await DeadLetterServiceStub(instance.channel).ListDeadLetters(
+            feed_rpc.ListDeadLettersRequest(consumer=PAYMENT_CONSUMER)
+        )
+        assert [each.event.aggregate_id for each in letters.dead_letters] == [nonsense.aggregate_id]
+
+
+async def test_a_summary_that_lags_for_too_long_says_so(rig: Rig) -> None:
+    """It waits as long as the caller has patience, and answers the moment it has come so far."""
+    parts = await rig.start()
+    orders, payments = (an_inbox(name) for name in (ORDER_CONSUMER, PAYMENT_CONSUMER))
+    summaries = Summaries(
+        database=parts.database,
+        orders=orders,
+        payments=payments,
+        tailer=parts.tailer,
+        clock=rig.clock,
+    )
+    wanted = WantedSummary("ann", min_position=7)
+    waiting = asyncio.ensure_future(summaries.get(wanted, 5))
+    began_s = rig.clock.monotonic()
+    await while_time_passes(rig.clock, asyncio.wait({waiting}))
+    with pytest.raises(ViewLaggingError, match="position 0, not 7"):
+        await waiting
+    assert rig.clock.monotonic() - began_s >= 5
+
+    waiting = asyncio.ensure_future(summaries.get(wanted, 3_600))
+    await parts.database.write(orders.move, Place("epoch", 7))
+    await while_time_passes(rig.clock, asyncio.wait({waiting}))
+    assert (await waiting).position == 7
+
+
+async def test_a_draining_instance_does_not_wait(rig: Rig) -> None:
+    """Another one has the same view: the caller is told to ask there, at once."""
+    parts = await rig.start()
+    summaries = Summaries(
+        database=parts.database,
+        orders=an_inbox(ORDER_CONSUMER),
+        payments=an_inbox(PAYMENT_CONSUMER),
+        tailer=parts.tailer,
+        clock=rig.clock,
+    )
+    parts.tailer.stop_waiters()
+    with pytest.raises(ViewLaggingError):
+        await summaries.get(WantedSummary("ann", min_position=7), 3_600)
+
+
+async def test_a_bad_request_names_its_fields(market: Market) -> None:
+    """Nobody is no customer, and no feed has a negative position."""
+    async with market.shop.instance() as instance:
+        request = rpc.GetCustomerSummaryRequest(customer_id="", min_position=-1)
+        refused = await refusal(instance.orders.GetCustomerSummary(request))
+        assert set(refused.bad_fields) == {"customer_id", "min_position"}

@@ -1,0 +1,194 @@
+"""The customer summary: whatever is delivered again, and in whatever order, it adds up the same."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, create_engine, delete
+from tradepost.event.v1.event_pb2 import Event
+
+from services.chassis.consumer.inbox import Handler
+from services.chassis.store.micros import to_micros
+from services.order.summary.consumer import ORDER_TYPES, PAYMENT_TYPES, OrderFacts, PaymentFacts
+from services.order.summary.rules import Spend, Totals
+from services.order.summary.store import SUMMARY
+from services.order.summary.tables import summary_tables
+from tests.support.order.summary_events import (
+    NOON,
+    captured,
+    confirmed,
+    placed,
+    refunded,
+    sent_back,
+)
+
+CUSTOMERS = ("ann", "bob")
+Seen = dict[str, tuple[Totals, tuple[Spend, ...]]]
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Connection]:
+    """The tables, in a database in memory."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        summary_tables().orders.metadata.create_all(connection)
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(database: Connection) -> Connection:
+    """A summary of nothing."""
+    clear(database)
+    return database
+
+
+def clear(connection: Connection) -> None:
+    """Forget everything."""
+    for table in summary_tables().all:
+        connection.execute(delete(table))
+
+
+def deliver(connection: Connection, *events: Event) -> None:
+    """Apply events as the two subscriptions do."""
+    handlers: dict[str, Handler] = dict.fromkeys(ORDER_TYPES, OrderFacts())
+    handlers.update(dict.fromkeys(PAYMENT_TYPES, PaymentFacts()))
+    for event in events:
+        handlers[event.type](connection, event)
+
+
+def summary(connection: Connection) -> Seen:
+    """What is known of every customer."""
+    return {
+        customer: (SUMMARY.totals(connection, customer), SUMMARY.spend(connection, customer))
+        for customer in CUSTOMERS
+    }
+
+
+def test_a_summary_counts_orders_and_money(connection: Connection) -> None:
+    """Placed, kept and sent back; taken and given back, each by currency; the newest order."""
+    deliver(
+        connection,
+        placed("ord_1", after_s=1),
+        confirmed("ord_1"),
+        captured("ord_1", 500),
+        placed("ord_2", after_s=3),
+        placed("ord_3", after_s=2),
+        confirmed("ord_3"),
+        captured("ord_3", 70, "EUR"),
+        sent_back("ord_3"),
+        refunded("ord_3", 30, "EUR", number=1),
+        refunded("ord_3", 40, "EUR", number=2),
+    )
+    totals, spend = summary(connection)["ann"]
+    assert (totals.order_count, totals.confirmed_count, totals.last_order_id) == (3, 1, "ord_2")
+    assert spend == (Spend("EUR", 70, 70), Spend("USD", 500, 0))
+
+
+def test_a_customer_whom_nobody_knows_did_nothing(connection: Connection) -> None:
+    """There is nothing to find, so it is a summary of zero."""
+    assert summary(connection)["ann"] == (Totals("ann"), ())
+
+
+def test_money_may_be_heard_of_before_its_order(connection: Connection) -> None:
+    """The feeds have no order between them: money waits until somebody is known to have paid."""
+    deliver(connection, captured("ord_1", 500), refunded("ord_1", 200))
+    assert summary(connection)["ann"] == (Totals("ann"), ())
+    deliver(connection, placed("ord_1", after_s=1))
+    totals, spend = summary(connection)["ann"]
+    assert totals.order_count == 1
+    assert spend == (Spend("USD", 500, 200),)
+
+
+def test_an_order_sent_back_as_it_was_confirmed_is_not_kept(connection: Connection) -> None:
+    """A cancel that waited for the capture: both facts come at once, in either order."""
+    deliver(connection, placed("ord_1"), sent_back("ord_1"), confirmed("ord_1"))
+    assert summary(connection)["ann"][0].confirmed_count == 0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An order, and what becomes of it."""
+
+    customer: str
+    at_s: int
+    ends: str
+    currency: str
+    taken: int
+    returned: list[int]
+
+
+orders = st.builds(
+    Drawn,
+    customer=st.sampled_from(CUSTOMERS),
+    at_s=st.integers(0, 5),
+    ends=st.sampled_from(["open", "confirmed", "sent back"]),
+    currency=st.sampled_from(["USD", "EUR"]),
+    taken=st.integers(1, 100),
+    returned=st.lists(st.integers(1, 50), max_size=2),
+)
+# A consumer reads on, or is set back: which of the two, and by how many events.
+moves = st.lists(
+    st.tuples(st.sampled_from(["orders", "payments"]), st.integers(-6, 6)), max_size=12
+)
+
+
+def feeds_of(drawn: list[Drawn]) -> dict[str, list[Event]]:
+    """The two feeds that tell of these orders."""
+    feeds: dict[str, list[Event]] = {"orders": [], "payments": []}
+    for number, order in enumerate(drawn):
+        order_id = f"ord_{number}"
+        feeds["orders"].append(placed(order_id, order.customer, after_s=order.at_s))
+        if order.ends == "open":
+            continue
+        feeds["orders"].append(confirmed(order_id))
+        feeds["payments"].append(captured(order_id, order.taken, order.currency))
+        if order.ends == "sent back":
+            feeds["orders"].append(sent_back(order_id))
+            feeds["payments"] += [
+                refunded(order_id, returned, order.currency, number=place)
+                for place, returned in enumerate(order.returned)
+            ]
+    return feeds
+
+
+def from_scratch(drawn: list[Drawn], customer: str) -> tuple[Totals, tuple[Spend, ...]]:
+    """What a customer did, added up by hand."""
+    own = {f"ord_{number}": each for number, each in enumerate(drawn) if each.customer == customer}
+    taken: Counter[str] = Counter()
+    returned: Counter[str] = Counter()
+    for order in own.values():
+        taken[order.currency] += order.taken if order.ends != "open" else 0
+        returned[order.currency] += sum(order.returned) if order.ends == "sent back" else 0
+    spend = tuple(Spend(code, taken[code], returned[code]) for code in sorted(+taken))
+    if not own:
+        return Totals(customer), spend
+    at_s, newest = max((order.at_s, order_id) for order_id, order in own.items())
+    totals = Totals(
+        customer,
+        order_count=len(own),
+        confirmed_count=sum(order.ends == "confirmed" for order in own.values()),
+        last_order_id=newest,
+        last_order_micros=to_micros(NOON + timedelta(seconds=at_s)),
+    )
+    return totals, spend
+
+
+@settings(max_examples=150, deadline=None)
+@given(drawn=st.lists(orders, max_size=6), moved=moves)
+def test_whatever_is_delivered_again_a_summary_is_the_one_from_scratch(
+    database: Connection, drawn: list[Drawn], moved: list[tuple[str, int]]
+) -> None:
+    """Any interleaving of the feeds, any rewind of either, any number of times."""
+    clear(database)
+    feeds = feeds_of(drawn)
+    position = dict.fromkeys(feeds, 0)
+    for name, step in [*moved, ("payments", 100), ("orders", 100)]:
+        stands = position[name]
+        position[name] = min(max(0, stands + step), len(feeds[name]))
+        deliver(database, *feeds[name][stands : position[name]])
+    assert summary(database) == {customer: from_scratch(drawn, customer) for customer in CUSTOMERS}

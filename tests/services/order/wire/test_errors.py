@@ -1,0 +1,263 @@
+"""Every reason of OrderErrorReason is reached, over real gRPC, with its code and facts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+import pytest_asyncio
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
+from tradepost.order.v1 import order_error_pb2, order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from services.chassis.store.database import LOCK_WAIT_S
+from services.order.service import MIGRATIONS
+from tests.support.chassis.rich_status import Refusal, refusal
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.order.order_service import (
+    Instance,
+    Shop,
+    cancel_of,
+    create,
+    fulfill_of,
+    new_request_id,
+    no_order_id,
+    order_of,
+)
+from tests.support.order.scripted_failures import Lost, Undecided
+from tests.support.store.databases import Databases, tamper, writing
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Code = grpc.StatusCode
+
+
+@dataclass
+class Place:
+    """One instance with one free place for a call; time stands still unless the test moves it."""
+
+    shop: Shop
+    instance: Instance
+    clock: ManualClock
+
+    def tamper(self, statement: str) -> None:
+        """Do to the tables what no caller can."""
+        tamper(self.shop.url, statement)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(databases: Databases) -> AsyncIterator[Place]:
+    """A shop for one test alone."""
+    clock = ManualClock()
+    shop = Shop(await databases.migrated(MIGRATIONS, "order"), clock=clock)
+    async with shop.instance(max_concurrent=1) as instance:
+        yield Place(shop, instance, clock)
+
+
+async def _invalid_request(place: Place) -> Refusal:
+    return await refusal(place.instance.orders.GetOrder(rpc.GetOrderRequest(order_id="ord_7")))
+
+
+async def _malformed_message(place: Place) -> Refusal:
+    path = "/tradepost.order.v1.OrderService/GetOrder"
+    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = place.instance.channel.unary_unary(
+        path
+    )
+    return await refusal(method(b"\xff\xff"))
+
+
+async def _request_id_reused(place: Place) -> Refusal:
+    request = order_of()
+    await place.instance.orders.CreateOrder(request)
+    request.lines[0].quantity = 3
+    return await refusal(place.instance.orders.CreateOrder(request))
+
+
+async def _not_implemented(place: Place) -> Refusal:
+    request = rpc.GetCustomerSummaryRequest(customer_id="ann")
+    return await refusal(place.instance.orders.GetCustomerSummary(request))
+
+
+async def _overloaded(place: Place) -> Refusal:
+    refused, _ = await _while_the_store_is_locked(place)
+    return refused
+
+
+async def _store_unavailable(place: Place) -> Refusal:
+    _, waited = await _while_the_store_is_locked(place)
+    return waited
+
+
+async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
+    """What the second of two calls is told, and then the one that waits in vain for the store."""
+    with writing(place.shop.url):
+        orders = place.instance.orders
+        calls = [asyncio.create_task(refusal(orders.CreateOrder(order_of()))) for _ in range(2)]
+        (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        while not waiting.done():
+            await place.clock.advance(LOCK_WAIT_S)
+        return refused.result(), waiting.result()
+
+
+async def _draining(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    request = rpc.WatchOrderRequest(order_id=order.order_id, after_version=5, follow=True)
+    watch = aiter(place.instance.orders.WatchOrder(request))
+    ending = asyncio.ensure_future(refusal(anext(watch)))
+    for hook in place.instance.service.on_drain:
+        waiting = hook()
+        if waiting is not None:
+            await waiting
+    return await ending
+
+
+async def _conflict(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    place.tamper("UPDATE event SET version = 7 WHERE version = 5")
+    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+
+
+async def _internal(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    place.tamper("ALTER TABLE order_view RENAME TO mislaid")
+    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+
+
+async def _order_not_found(place: Place) -> Refusal:
+    return await refusal(place.instance.orders.CancelOrder(cancel_of(no_order_id())))
+
+
+async def _order_not_cancellable(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    await place.instance.orders.FulfillOrder(fulfill_of(order.order_id))
+    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+
+
+async def _order_not_fulfillable(place: Place) -> Refusal:
+    order = await create(place.instance.orders, sku="gold", quantity=5)
+    return await refusal(place.instance.orders.FulfillOrder(fulfill_of(order.order_id)))
+
+
+async def _version_out_of_range(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    request = rpc.GetOrderRequest(order_id=order.order_id, as_of_version=99)
+    return await refusal(place.instance.orders.GetOrder(request))
+
+
+async def _view_lagging(place: Place) -> Refusal:
+    request = rpc.ListOrdersRequest(min_position=1_000)
+    waiting = asyncio.ensure_future(refusal(place.instance.orders.ListOrders(request)))
+    while not waiting.done():
+        await place.clock.advance(1)
+    return await waiting
+
+
+async def _participant_unavailable(place: Place) -> Refusal:
+    place.shop.script.fail("ReserveStock", Lost.BEFORE)
+    request = order_of()
+    request.validate_only = True
+    return await refusal(place.instance.orders.CreateOrder(request))
+
+
+async def _saga_not_found(place: Place) -> Refusal:
+    order = await create(place.instance.orders)
+    request = admin.GetSagaRequest(order_id=order.order_id)
+    return await refusal(place.instance.admin.GetSaga(request))
+
+
+async def _saga_not_retryable(place: Place) -> Refusal:
+    """While the capture is on its way, the saga waits for nothing that could be repeated."""
+    asked: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
+
+    async def retry_meanwhile() -> None:
+        (payment,) = place.shop.payment.payments.values()
+        request = admin.RetrySagaRequest(request_id=new_request_id(), order_id=payment.order_id)
+        asked.set_result(await refusal(place.instance.admin.RetrySaga(request)))
+
+    place.shop.script.during["CapturePayment"] = retry_meanwhile
+    await create(place.instance.orders)
+    return await asked
+
+
+CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] = {
+    "INVALID_REQUEST": (_invalid_request, Code.INVALID_ARGUMENT, set()),
+    "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
+    "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
+    "NOT_IMPLEMENTED": (_not_implemented, Code.UNIMPLEMENTED, {"feature"}),
+    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit"}),
+    "DRAINING": (_draining, Code.UNAVAILABLE, {"order_id", "after_version"}),
+    "STORE_UNAVAILABLE": (_store_unavailable, Code.UNAVAILABLE, set()),
+    "CONFLICT": (_conflict, Code.ABORTED, {"stream", "expected_version"}),
+    "INTERNAL": (_internal, Code.INTERNAL, {"error_id"}),
+    "ORDER_NOT_FOUND": (_order_not_found, Code.NOT_FOUND, {"order_id"}),
+    "ORDER_NOT_CANCELLABLE": (
+        _order_not_cancellable,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "state"},
+    ),
+    "ORDER_NOT_FULFILLABLE": (
+        _order_not_fulfillable,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "state"},
+    ),
+    "VERSION_OUT_OF_RANGE": (
+        _version_out_of_range,
+        Code.OUT_OF_RANGE,
+        {"order_id", "version", "newest_version"},
+    ),
+    "VIEW_LAGGING": (_view_lagging, Code.UNAVAILABLE, {"position", "min_position"}),
+    "PARTICIPANT_UNAVAILABLE": (_participant_unavailable, Code.UNAVAILABLE, {"participant"}),
+    "SAGA_NOT_FOUND": (_saga_not_found, Code.NOT_FOUND, {"order_id"}),
+    "SAGA_NOT_RETRYABLE": (
+        _saga_not_retryable,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "step", "owner"},
+    ),
+}
+# The server raises it before a servicer is asked; the tests of the chassis reach it.
+BEFORE_THE_SERVICER = {"DEADLINE_PASSED"}
+RETRY_LATER = {
+    "OVERLOADED",
+    "STORE_UNAVAILABLE",
+    "VIEW_LAGGING",
+    "PARTICIPANT_UNAVAILABLE",
+}
+
+
+@pytest.mark.parametrize("reason", CASES)
+async def test_a_refusal_says_why(place: Place, reason: str) -> None:
+    """One ErrorInfo with our domain, the contract's code, and the facts by name."""
+    provoke, code, facts = CASES[reason]
+    refused = await provoke(place)
+    assert (refused.code, refused.reason, refused.domain) == (code, reason, "order.tradepost")
+    assert refused.infos == 1
+    assert set(refused.facts) == facts
+    assert (refused.retry_delay_s is not None) == (reason in RETRY_LATER)
+    assert bool(refused.preconditions) == (code is Code.FAILED_PRECONDITION)
+
+
+async def test_every_reason_of_the_contract_has_a_case() -> None:
+    """A new reason needs a way to reach it."""
+    prefix = "ORDER_ERROR_REASON_"
+    names = {
+        name.removeprefix(prefix)
+        for name in order_error_pb2.OrderErrorReason.DESCRIPTOR.values_by_name
+    }
+    assert names - {"UNSPECIFIED"} == set(CASES) | BEFORE_THE_SERVICER
+
+
+async def test_a_caller_out_of_patience_is_answered(place: Place) -> None:
+    """A caller out of patience gets the order as it stands."""
+    asked = asyncio.Event()
+
+    async def note() -> None:
+        asked.set()
+
+    place.shop.script.during["CapturePayment"] = note
+    place.shop.script.always["CapturePayment"] = Undecided.PENDING
+    waiting = asyncio.ensure_future(create(place.instance.orders))
+    await asked.wait()
+    while not waiting.done():
+        await place.clock.advance(1)
+    assert (await waiting).state == order_pb2.ORDER_STATE_CAPTURING

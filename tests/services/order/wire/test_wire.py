@@ -1,0 +1,249 @@
+"""Requests become commands, orders become messages, and stored bytes are read for ever."""
+
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tradepost.order.v1 import order_event_pb2, order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.request.validation import InvalidRequestError
+from services.order.domain import events
+from services.order.domain.events import (
+    Cause,
+    Coordination,
+    Event,
+    Line,
+    Money,
+    Refusal,
+    RefusalReason,
+    Shortage,
+)
+from services.order.domain.rules import evolve
+from services.order.domain.state import Order, OrderState
+from services.order.wire import requests
+from services.order.wire.events import from_stored, to_new, type_of
+from services.order.wire.replies import to_order
+from services.order.wire.values import from_duration, from_timestamp, to_duration, to_timestamp
+from tests.support.order.order_service import new_request_id
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+# Events as version 0.1.0 wrote them. They may gain fields; these bytes must mean the same for ever.
+GOLDEN: tuple[tuple[Event, str], ...] = (
+    (
+        events.OrderPlaced(
+            "ann",
+            (Line("milk", 2), Line("tea", 1)),
+            "pm_visa",
+            Money("USD", 300),
+            Coordination.ORCHESTRATED,
+            NOON + timedelta(seconds=30),
+            timedelta(seconds=120),
+            timedelta(days=7),
+        ),
+        (
+            "0a03616e6e12080a046d696c6b100212070a0374656110011a07706d5f7669736122080a"
+            "0355534410ac022801320608dec3d9ca063a02087842040880f524"
+        ),
+    ),
+    (
+        events.StockReserved(
+            "rsv_1",
+            (Line("milk", 2, "Milk", Money("USD", 100), Money("USD", 200)),),
+            Money("USD", 200),
+            NOON + timedelta(seconds=120),
+        ),
+        (
+            "0a057273765f3112210a046d696c6b10021a044d696c6b22070a0355534410642a080a03"
+            "55534410c8011a080a0355534410c801220608b8c4d9ca06"
+        ),
+    ),
+    (
+        events.PaymentAuthorized("pay_1", NOON + timedelta(days=7)),
+        "0a057061795f31120608c0b8feca06",
+    ),
+    (
+        events.CaptureRequested("pay_1", Coordination.CHOREOGRAPHED),
+        "0a057061795f311002",
+    ),
+    (
+        events.OrderConfirmed(Money("USD", 200)),
+        "0a080a0355534410c801",
+    ),
+    (
+        events.CancelRequested("changed my mind"),
+        "0a0f6368616e676564206d79206d696e64",
+    ),
+    (
+        events.CancellationStarted(
+            Cause.REFUSED,
+            stock_asked=True,
+            payment_asked=False,
+            refusal=Refusal(
+                RefusalReason.INSUFFICIENT_STOCK, {"a": "1", "b": "2"}, (Shortage("milk", 2, 1),)
+            ),
+            reason="",
+        ),
+        "0801121e080612060a016112013112060a01621201321a0a0a046d696c6b100218012801",
+    ),
+    (
+        events.OrderRejected(),
+        "",
+    ),
+    (
+        events.OrderCancelled(),
+        "",
+    ),
+    (
+        events.FulfillmentStarted(),
+        "",
+    ),
+    (
+        events.OrderFulfilled(),
+        "",
+    ),
+    (
+        events.RefundStarted("too late"),
+        "0a08746f6f206c617465",
+    ),
+    (
+        events.OrderRefunded(Money("USD", 200)),
+        "0a080a0355534410c801",
+    ),
+    (
+        events.ReviewRequested("refund", "REFUND_REFUSED"),
+        "0a06726566756e64120e524546554e445f52454655534544",
+    ),
+    (
+        events.StepRetried("refund", 2),
+        "0a06726566756e641002",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix", "other_names"),
+    [
+        (OrderState, order_pb2.OrderState, "ORDER_STATE_", {"UNPLACED": "UNSPECIFIED"}),
+        (Coordination, order_pb2.Coordination, "COORDINATION_", {}),
+        (Cause, order_pb2.OrderCause, "ORDER_CAUSE_", {"NONE": "UNSPECIFIED"}),
+        (RefusalReason, order_pb2.OrderRefusalReason, "ORDER_REFUSAL_REASON_", {}),
+    ],
+)
+def test_the_enums_are_those_of_the_contract(
+    ours: type[OrderState], theirs: object, prefix: str, other_names: dict[str, str]
+) -> None:
+    """Same names, same numbers, none missing."""
+    named = {f"{prefix}{other_names.get(each.name, each.name)}": int(each) for each in ours}
+    contract = dict(theirs.items())  # type: ignore[attr-defined]
+    if 0 not in named.values():
+        contract = {name: number for name, number in contract.items() if number}
+    assert named == contract
+
+
+def test_every_event_has_a_message_of_its_name() -> None:
+    """And every message of the contract that is an event has an event."""
+    names = {type_of(kind) for kind in get_args(Event)}
+    messages = order_event_pb2.DESCRIPTOR.message_types_by_name.values()
+    assert names == {each.full_name for each in messages} - {"tradepost.order.v1.PlacedLine"}
+
+
+@given(micros=st.integers(min_value=-(10**15), max_value=10**16))
+def test_instants_and_spans_keep_their_microseconds(micros: int) -> None:
+    """No float on the way."""
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    assert from_timestamp(to_timestamp(instant)) == instant
+    span = timedelta(microseconds=abs(micros))
+    assert from_duration(to_duration(span)) == span
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(min_value=1, max_value=1_000_000)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_lines_of_one_sku_are_summed(lines: list[tuple[str, int]]) -> None:
+    """One line an item, sorted; two ways to say the same thing have one fingerprint."""
+    request = rpc.CreateOrderRequest(
+        request_id=new_request_id(),
+        customer_id="ann",
+        payment_method="pm_visa",
+        lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity) for sku, quantity in lines],
+    )
+    intention = requests.create_order(request)
+    ordered = intention.command.lines
+    assert [line.sku for line in ordered] == sorted({sku for sku, _ in lines})
+    assert sum(line.quantity for line in ordered) == sum(quantity for _, quantity in lines)
+    del request.lines[:]
+    request.lines.extend(
+        rpc.CreateOrderLine(sku=sku, quantity=quantity) for sku, quantity in reversed(lines)
+    )
+    request.request_id = new_request_id()
+    again = requests.create_order(request)
+    assert again.fingerprint == intention.fingerprint
+
+
+@given(
+    st.text(max_size=70).filter(
+        lambda sku: not (0 < len(sku) <= 64 and all("!" <= each <= "~" for each in sku))
+    )
+)
+def test_a_sku_is_1_to_64_visible_characters(sku: str) -> None:
+    """Spaces, control characters and whatever else can't be seen are refused."""
+    request = rpc.CreateOrderRequest(
+        request_id=new_request_id(),
+        customer_id="ann",
+        payment_method="pm_visa",
+        lines=[rpc.CreateOrderLine(sku=sku, quantity=1)],
+    )
+    with pytest.raises(InvalidRequestError) as refused:
+        requests.create_order(request)
+    assert [each.field for each in refused.value.violations] == ["lines[0].sku"]
+
+
+def test_an_order_that_is_not_priced_yet_shows_no_price() -> None:
+    """Unset until reserved, not zero."""
+    placed = events.OrderPlaced(
+        "ann",
+        (Line("milk", 2),),
+        "pm_visa",
+        None,
+        Coordination.ORCHESTRATED,
+        NOON + timedelta(seconds=30),
+        timedelta(seconds=120),
+        timedelta(days=7),
+    )
+    message = to_order(evolve(Order("ord_1"), placed, NOON))
+    assert not message.HasField("total")
+    assert not message.lines[0].HasField("unit_price")
+    assert not message.HasField("refusal")
+    assert (message.reservation_id, message.payment_id) == ("rsv_1", "")
+
+
+def stored(type_name: str, payload: bytes) -> StoredEvent:
+    """An event as the log answers it."""
+    return StoredEvent(1, "evt_1", "ord_1", 1, type_name, payload, NOON, "", "", "")
+
+
+@pytest.mark.parametrize(("event", "golden"), GOLDEN, ids=lambda each: type(each).__name__)
+def test_golden_bytes_mean_the_same_for_ever(event: Event, golden: str) -> None:
+    """Written by the first version, read by this one; and written by this one alike."""
+    assert from_stored(stored(type_of(type(event)), bytes.fromhex(golden))) == event
+    assert to_new(event).payload.hex() == golden
+
+
+def test_a_capture_that_was_requested_before_there_was_a_choice_is_orchestrated() -> None:
+    """The first version stored nothing of it."""
+    first = from_stored(stored(type_of(events.CaptureRequested), b""))
+    assert first == events.CaptureRequested("", Coordination.ORCHESTRATED)
+
+
+def test_every_event_has_golden_bytes() -> None:
+    """An event that is added is pinned down when it is added."""
+    assert {type(event) for event, _ in GOLDEN} == set(get_args(Event))

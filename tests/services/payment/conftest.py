@@ -1,0 +1,47 @@
+"""What the tests of payments share: the whole service over real gRPC, its processor simulated."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service
+from services.payment.parts import MIGRATIONS, Timing
+from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.service import build
+from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
+from tests.support.store.databases import Databases
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_servicer(
+    module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """The whole service on a database of its own."""
+    clock, rng = SystemClock(), random.Random(7)
+    folder = tmp_path_factory.mktemp("payment")
+    async with (
+        open_simulated_processor(
+            f"sqlite:///{folder / 'processor.db'}", clock=clock, owner="test"
+        ) as processor,
+        build(
+            database_url=await module_databases.migrated(MIGRATIONS, "payment"),
+            processor=processor,
+            testing=processor,
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+            timing=Timing(poll_s=0.02),
+        ) as service,
+    ):
+        yield service
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> type[PaymentServiceStub]:
+    """Calls it as an application does."""
+    return PaymentServiceStub

@@ -1,0 +1,207 @@
+"""One payment against a simple model, with a processor that loses answers."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from services.payment.domain import commands
+from services.payment.domain.errors import AmountExceedsRefundableError, PaymentStateConflictError
+from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, next_intent
+from services.payment.domain.ledger import Account
+from services.payment.domain.state import CaptureState, DeclineCode, RefundState
+from tests.support.payment import payment_in_memory as shop
+from tests.support.payment.scripted_processor import Book
+
+PRICE = shop.PRICE.minor_units
+REQUESTS = st.sampled_from(["1", "2", "3"])
+
+
+class PaymentMachine(RuleBasedStateMachine):
+    """The model says where the payment stands in a handful of words, as contracts.md does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawer = shop.Drawer()
+        self.state = "NONE"
+        self.void_noted = False
+        self.capturing = ""
+        self.captures: dict[str, bool | None] = {}
+        self.refunds: dict[str, tuple[int, str]] = {}
+
+    @initialize(declines=st.booleans(), refuses_capture=st.booleans(), refuses_refund=st.booleans())
+    def open_the_processor(
+        self, *, declines: bool, refuses_capture: bool, refuses_refund: bool
+    ) -> None:
+        self.book = Book()
+        if declines:
+            self.book.script[AskAuthorize] = commands.Declined(DeclineCode.DO_NOT_HONOR)
+        if refuses_capture:
+            self.book.script[AskCapture] = commands.NotCaptured("no")
+        self.refuses_refund = refuses_refund
+
+    @precondition(lambda self: self.state in ("NONE", "VOIDED"))
+    @rule()
+    def authorize(self) -> None:
+        if self.state == "VOIDED" and not self.is_tombstone:
+            return
+        happened = self.drawer.tell(shop.authorize())
+        assert bool(happened) == (self.state == "NONE")
+        if self.state == "NONE":
+            self.state = "AUTHORIZING"
+
+    @rule(request=REQUESTS)
+    def void(self, request: str) -> None:
+        command = shop.void_unseen(f"void_{request}")
+        if self.state == "CAPTURED":
+            self.refuses(command, PaymentStateConflictError)
+            return
+        self.drawer.tell(command)
+        if self.state == "NONE":
+            self.state = "VOIDED"
+        elif self.state == "AUTHORIZED":
+            self.state = "VOIDING"
+        elif self.state in ("AUTHORIZING", "CAPTURING"):
+            self.void_noted = True
+
+    @precondition(lambda self: self.state != "NONE")
+    @rule(request=REQUESTS)
+    def capture(self, request: str) -> None:
+        command = shop.capture(f"capture_{request}")
+        if command.request_id in self.captures:
+            assert self.drawer.tell(command) == ()
+        elif self.state == "AUTHORIZED":
+            self.drawer.tell(command)
+            self.state, self.capturing = "CAPTURING", command.request_id
+            self.captures[command.request_id] = None
+        elif self.state in ("DECLINED", "VOIDING", "VOIDED", "EXPIRED"):
+            self.drawer.tell(command)
+            self.captures[command.request_id] = False
+        else:
+            self.refuses(command, PaymentStateConflictError)
+
+    @precondition(lambda self: self.state != "NONE")
+    @rule(request=REQUESTS, minor_units=st.integers(1, PRICE))
+    def refund(self, request: str, minor_units: int) -> None:
+        command = shop.refund(minor_units, f"refund_{request}")
+        gone = sum(amount for amount, state in self.refunds.values() if state != "FAILED")
+        if command.request_id in self.refunds:
+            assert self.drawer.tell(command) == ()
+        elif self.state != "CAPTURED":
+            self.refuses(command, PaymentStateConflictError)
+        elif minor_units > PRICE - gone:
+            self.refuses(command, AmountExceedsRefundableError)
+        else:
+            self.drawer.tell(command)
+            self.refunds[command.request_id] = (minor_units, "PENDING")
+
+    @precondition(lambda self: self.drawer.found is not None)
+    @rule(is_lost=st.booleans())
+    def drive(self, *, is_lost: bool) -> None:
+        """Ask what is pending; the answer may get lost, the effect may not."""
+        intent = next_intent(self.drawer.payment)
+        if intent is None:
+            assert not self.drawer.payment.is_pending
+            return
+        if isinstance(intent, AskRefund) and self.refuses_refund:
+            self.book.script[AskRefund] = commands.RefundRefused(intent.key, "no")
+        evidence = self.book.answer(intent)
+        if is_lost or (self.state == "VOIDED" and not self.is_tombstone):
+            return
+        self.drawer.tell(evidence)
+        self.hear(intent.key, evidence)
+
+    @precondition(lambda self: self.state in ("AUTHORIZED", "CAPTURING", "VOIDING"))
+    @rule()
+    def let_the_authorization_run_out(self) -> None:
+        """The processor lets it run out; nobody tells us before we ask."""
+        self.book.is_expired = True
+
+    def hear(self, key: str, evidence: commands.Evidence) -> None:
+        match self.state, evidence:
+            case "AUTHORIZING", commands.Declined():
+                self.state = "DECLINED"
+            case "AUTHORIZING", commands.Authorized():
+                self.state = "VOIDING" if self.void_noted else "AUTHORIZED"
+            case "CAPTURING", commands.Captured():
+                self.state, self.captures[key] = "CAPTURED", True
+            case "CAPTURING", commands.NotCaptured():
+                self.state = "VOIDING" if self.void_noted else "AUTHORIZED"
+                self.captures[key] = False
+            case "CAPTURING", commands.Expired():
+                self.state, self.captures[key] = "EXPIRED", False
+            case "VOIDING", commands.Voided():
+                self.state = "VOIDED"
+            case "VOIDING", commands.Expired():
+                self.state = "EXPIRED"
+            case "CAPTURED", commands.Refunded():
+                self.refunds[key] = (self.refunds[key][0], "SUCCEEDED")
+            case "CAPTURED", commands.RefundRefused():
+                self.refunds[key] = (self.refunds[key][0], "FAILED")
+        self.void_noted = self.void_noted and self.state in ("AUTHORIZING", "CAPTURING")
+
+    def refuses(self, command: commands.Command, error: type[Exception]) -> None:
+        before = self.drawer.payment
+        try:
+            self.drawer.tell(command)
+        except error:
+            assert self.drawer.payment is before
+            return
+        raise AssertionError(f"{command} was not refused")
+
+    @property
+    def is_tombstone(self) -> bool:
+        return self.drawer.found is not None and not self.drawer.payment.customer_id
+
+    @invariant()
+    def the_model_agrees(self) -> None:
+        if self.drawer.found is None:
+            assert self.state == "NONE"
+            return
+        payment = self.drawer.payment
+        assert payment.state == self.state
+        assert payment.void_requested == self.void_noted
+        assert payment.version == len(self.drawer.events)
+        final = {True: CaptureState.CAPTURED, False: CaptureState.NOT_CAPTURED, None: "PENDING"}
+        assert {each.request_id: each.state for each in payment.captures} == {
+            request_id: final[answer] for request_id, answer in self.captures.items()
+        }
+        assert {
+            each.request_id: (each.amount.minor_units, each.state) for each in payment.refunds
+        } == {
+            request_id: (amount, RefundState(state))
+            for request_id, (amount, state) in self.refunds.items()
+        }
+
+    @invariant()
+    def money_is_never_moved_twice(self) -> None:
+        if self.drawer.found is None:
+            return
+        assert self.book.captured <= PRICE
+        assert self.book.refunded <= self.book.captured
+        assert self.book.effects[AskAuthorize] <= 1
+        assert sum(answer is True for answer in self.captures.values()) <= 1
+        assert self.drawer.payment.refunded_minor <= self.drawer.payment.captured_minor
+
+    @invariant()
+    def each_posting_is_made_once(self) -> None:
+        posted = [(posting.kind, posting.request_id) for posting in self.drawer.posted]
+        assert len(posted) == len(set(posted))
+        assert sum(self.drawer.balance(account) for account in Account) == 0
+
+    @invariant()
+    def at_rest_the_ledger_is_the_processors_book(self) -> None:
+        if self.drawer.found is None or self.drawer.payment.is_pending:
+            return
+        assert self.drawer.balance(Account.AUTHORIZED) == self.book.set_aside
+        taken = self.drawer.balance(Account.PROCESSOR_CLEARING)
+        assert taken == self.book.captured - self.book.refunded
+
+
+PaymentMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestPayment = PaymentMachine.TestCase

@@ -1,0 +1,129 @@
+"""A processor that is down for a minute: asked with patience, and paid once when it is back."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import pytest_asyncio
+from sqlalchemy import Connection
+
+from services.chassis.request.ids import IdFactory
+from services.chassis.work.latest_states import Notices
+from services.chassis.work.lease import LeaseRow
+from services.payment.domain.intents import AskAuthorize, AskCapture, AskVoid
+from services.payment.domain.state import Payment, PaymentState
+from services.payment.parts import MIGRATIONS, Parts, open_parts
+from services.payment.processor.driver import PaymentDrive
+from services.payment.store.payments import LEASE_KIND, load
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.payment import requests
+from tests.support.payment.instances import to_intention
+from tests.support.payment.requests import Request
+from tests.support.payment.scripted_processor import MemoryProcessor
+from tests.support.store.databases import Databases
+
+MINUTE_S = 60.0
+# 0.1 s doubled up to 10 s, each give or take a fifth: so often it can be asked within a minute.
+ASKED_MOST = 7 + 7
+BACKOFF_MOST_S = 12.0
+
+
+@dataclass(frozen=True)
+class Office:
+    """An instance whose pending work is driven by the test, under a clock of the test."""
+
+    parts: Parts
+    processor: MemoryProcessor
+    clock: ManualClock
+    drive: PaymentDrive
+
+    async def write(self, request: Request) -> str:
+        """Write an intent, leave it to whoever drives next; answers the payment's id."""
+        carry_out = partial(self.parts.store.carry_out, leased=False)
+        outcome = await self.parts.database.write(carry_out, to_intention(request))
+        return outcome.payment.payment_id
+
+    async def work(self, *, until_s: float) -> None:
+        """Drive whatever is due, and time with it, until that instant or nothing is left."""
+        while self.clock.monotonic() <= until_s:
+            database, leases = self.parts.database, self.parts.leases
+            for claim in await database.write(leases.claim_due, LEASE_KIND, 10):
+                await self.drive(claim)
+            rows = await database.read(self._pending)
+            if not rows:
+                return
+            due = min(row.next_attempt_time for row in rows) + timedelta(milliseconds=1)
+            wait_s = max(0.001, (due - self.clock.now()).total_seconds())
+            await self.clock.advance(min(wait_s, until_s + 0.001 - self.clock.monotonic()))
+
+    async def payment(self, payment_id: str) -> Payment:
+        return await self.parts.database.read(load, payment_id)
+
+    def _pending(self, connection: Connection) -> tuple[LeaseRow, ...]:
+        return self.parts.leases.list(connection, kind=LEASE_KIND, limit=10)
+
+
+@pytest_asyncio.fixture
+async def office(databases: Databases) -> AsyncIterator[Office]:
+    """A payment service with nothing to do."""
+    clock, processor = ManualClock(), MemoryProcessor()
+    rng = random.Random(3)
+    async with open_parts(
+        database_url=await databases.migrated(MIGRATIONS, "payment"),
+        processor=processor,
+        clock=clock,
+        ids=IdFactory(clock=clock, rng=rng),
+        rng=rng,
+    ) as parts:
+        drive = PaymentDrive(
+            database=parts.database,
+            store=parts.store,
+            leases=parts.leases,
+            processor=processor,
+            notices=Notices(),
+            is_draining=lambda: False,
+        )
+        yield Office(parts, processor, clock, drive)
+
+
+async def test_a_capture_outlasts_a_minute_without_the_processor(office: Office) -> None:
+    """It stays CAPTURING, is asked ever more rarely, and is taken once when there is an answer."""
+    payment_id = await office.write(requests.authorize())
+    await office.work(until_s=0.0)
+    await office.write(requests.capture(payment_id))
+    asked_before = len(office.processor.calls)
+
+    office.processor.fail_next = 1_000
+    await office.work(until_s=MINUTE_S)
+    during = await office.payment(payment_id)
+    asked = len(office.processor.calls) - asked_before
+    office.processor.fail_next = 0
+    await office.work(until_s=MINUTE_S + BACKOFF_MOST_S)
+
+    assert during.state is PaymentState.CAPTURING
+    assert 7 <= asked <= ASKED_MOST
+    assert (await office.payment(payment_id)).state is PaymentState.CAPTURED
+    assert office.processor.book.effects[AskCapture] == 1
+
+
+async def test_what_was_given_up_during_the_outage_is_let_go_after_it(office: Office) -> None:
+    """The authorize may have arrived, so it is asked for again, and voided: nothing stays aside."""
+    authorize = requests.authorize()
+    office.processor.lose_next = 1
+    payment_id = await office.write(authorize)
+    await office.work(until_s=0.0)
+    office.processor.fail_next = 1_000
+    await office.work(until_s=MINUTE_S / 2)
+    await office.write(requests.void(payment_id))
+    await office.work(until_s=MINUTE_S)
+    during = await office.payment(payment_id)
+    office.processor.fail_next = 0
+    await office.work(until_s=MINUTE_S + BACKOFF_MOST_S)
+
+    assert during.state is PaymentState.AUTHORIZING
+    assert (await office.payment(payment_id)).state is PaymentState.VOIDED
+    assert office.processor.book.set_aside == 0
+    assert office.processor.book.effects[AskAuthorize] == 1
+    assert office.processor.book.effects[AskVoid] == 1

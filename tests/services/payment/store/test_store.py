@@ -1,0 +1,257 @@
+"""What the database keeps: rows as they were written, and the rules it keeps by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import Connection, text
+
+from services.chassis.request.idempotency import RequestIdReusedError
+from services.chassis.store.database import Database
+from services.chassis.store.prepared import Prepared
+from services.chassis.work.lease import StaleLeaseError
+from services.payment.domain import commands
+from services.payment.domain.errors import PaymentAlreadyExistsError
+from services.payment.domain.intents import next_intent
+from services.payment.domain.ledger import postings
+from services.payment.domain.state import DeclineCode, Payment, PaymentState
+from services.payment.parts import MIGRATIONS, Parts
+from services.payment.store import rows
+from services.payment.store.listing import list_entries, list_payments
+from services.payment.store.payments import load
+from services.payment.wire.requests import Page
+from tests.support.payment import requests
+from tests.support.payment.instances import ask, instance, to_intention
+from tests.support.payment.payment_in_memory import (
+    AUTHORIZED,
+    Drawer,
+    authorize,
+    capture,
+    refund,
+    void,
+    void_unseen,
+)
+from tests.support.payment.scripted_processor import MemoryProcessor
+from tests.support.store.databases import BROKEN_CONSTRAINT, Databases, opened_database
+
+CAPTURED = (authorize(), AUTHORIZED, capture(), commands.Captured())
+WHOLE = Page(1000, None, b"")
+AGAIN = (
+    "INSERT INTO ledger_entry SELECT sequence + 100, posting_id, payment_id, order_id, kind,"
+    " {request_id}, account, side, currency_code, amount_minor, occur_time FROM ledger_entry"
+)
+
+
+@pytest_asyncio.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """An empty one."""
+    async with opened_database(databases, MIGRATIONS) as database:
+        yield database
+
+
+@pytest_asyncio.fixture
+async def shop(databases: Databases) -> AsyncIterator[Parts]:
+    """A running instance whose processor does as it is told."""
+    async with instance(databases, MemoryProcessor()) as parts:
+        yield parts
+
+
+def _save(connection: Connection, payment: Payment) -> None:
+    rows.save(connection, payment, is_new=True)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (authorize(),),
+        (authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)),
+        (authorize(), AUTHORIZED, capture(), void()),
+        (authorize(), AUTHORIZED, capture(), commands.NotCaptured("no"), capture("capture_2")),
+        (*CAPTURED, refund(100), refund(200, "refund_2"), commands.RefundRefused("refund_1", "no")),
+        (void_unseen(),),
+    ],
+)
+async def test_a_payment_is_read_as_it_was_written(
+    database: Database, told: Sequence[commands.Command]
+) -> None:
+    """Every field of it, captures and refunds and their refusals included."""
+    payment = Drawer(*told).payment
+    await database.write(_save, payment)
+
+    assert await database.read(load, payment.payment_id) == payment
+
+
+async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database: Database) -> None:
+    """Even if our code forgot to; a dead one is no obstacle."""
+    dead = Drawer(authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)).payment
+    live = [
+        Drawer(replace(authorize(name), payment_id=name)).payment
+        for name in ("authorize_2", "authorize_3")
+    ]
+    await database.write(_save, dead)
+    await database.write(_save, live[0])
+
+    with pytest.raises(BROKEN_CONSTRAINT):
+        await database.write(_save, live[1])
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE payment SET refunded_minor = captured_minor + 1",
+        "UPDATE payment SET captured_minor = amount_minor - 1",
+        "UPDATE payment SET refund_pending_minor = -1",
+        "UPDATE ledger_entry SET amount_minor = 0",
+        AGAIN.format(request_id="request_id"),
+        AGAIN.format(request_id="'another'") + " WHERE kind = 'CAPTURED'",
+    ],
+)
+async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
+    """No refund above the capture, no partial capture, no posting and no capture twice."""
+    payment = (await ask(shop, requests.authorize())).payment
+    await ask(shop, requests.capture(payment.payment_id))
+
+    def do_harm(connection: Connection) -> None:
+        Prepared(text(harm)).change(connection)
+
+    with pytest.raises(BROKEN_CONSTRAINT):
+        await shop.database.write(do_harm)
+
+
+async def test_the_stream_tells_what_the_row_tells(shop: Parts) -> None:
+    """As many facts as versions, in order, and the ledger is what they post."""
+    payment = (await ask(shop, requests.authorize())).payment
+    await ask(shop, requests.capture(payment.payment_id))
+    refunded = (await ask(shop, requests.refund(payment.payment_id, 500))).payment
+    types = await shop.database.read(_types, payment.payment_id)
+    entries = await shop.database.read(list_entries, payment.payment_id, WHOLE)
+
+    assert types == [
+        "AuthorizationRequested",
+        "PaymentAuthorized",
+        "CaptureStarted",
+        "PaymentCaptured",
+        "RefundRequested",
+        "RefundSucceeded",
+    ]
+    assert refunded.version == len(types)
+    assert [entry.kind for entry in entries.items[::2]] == [
+        "AUTHORIZED",
+        "AUTHORIZATION_REVERSED",
+        "CAPTURED",
+        "REFUNDED",
+    ]
+    assert len({entry.posting_id for entry in entries.items}) == 4
+
+
+def _types(connection: Connection, stream: str) -> list[str]:
+    statement = text("SELECT type FROM event WHERE stream = :stream ORDER BY version")
+    return [
+        row.type.rpartition(".")[2] for row in connection.execute(statement, {"stream": stream})
+    ]
+
+
+async def test_the_payment_method_stays_out_of_the_log(shop: Parts) -> None:
+    """Facts travel far; a token of a card does not."""
+    request = requests.authorize("pm_canary")
+    await ask(shop, request)
+
+    def payloads(connection: Connection) -> bytes:
+        return b"".join(row.payload for row in connection.execute(text("SELECT * FROM event")))
+
+    stored = await shop.database.read(payloads)
+    assert request.order_id.encode() in stored
+    assert b"pm_canary" not in stored
+
+
+async def test_an_error_stores_nothing(shop: Parts) -> None:
+    """Not even the request_id: the order may have its payment under it later."""
+    first = (await ask(shop, requests.authorize())).payment
+    second = requests.authorize(order_id=first.order_id)
+    with pytest.raises(PaymentAlreadyExistsError):
+        await ask(shop, second)
+    await ask(shop, requests.void(first.payment_id))
+
+    assert (await ask(shop, second)).payment.state is PaymentState.AUTHORIZED
+
+
+async def test_a_request_id_belongs_to_its_method(shop: Parts) -> None:
+    """Two methods may be given the same UUID, and each keeps it to one request."""
+    request_id = requests.new_request_id()
+    payment = (await ask(shop, requests.authorize(request_id=request_id))).payment
+    captured = await ask(shop, requests.capture(payment.payment_id, request_id=request_id))
+
+    assert captured.payment.state is PaymentState.CAPTURED
+    with pytest.raises(RequestIdReusedError):
+        await ask(shop, requests.capture(requests.new_payment_id(), request_id=request_id))
+
+
+async def test_an_answer_without_the_lease_is_not_written(shop: Parts) -> None:
+    """Whoever lost it learns so, and everything it wanted to write is undone."""
+    await shop.driver.drain()
+    carry_out = partial(shop.store.carry_out, leased=True)
+    outcome = await shop.database.write(carry_out, to_intention(requests.authorize()))
+    payment, claim = outcome.payment, outcome.claim
+    assert claim is not None
+    intent = next_intent(payment)
+    assert intent is not None
+    await shop.database.write(shop.leases.open, payment.payment_id, "payment")
+
+    with pytest.raises(StaleLeaseError):
+        await shop.database.write(shop.store.record, claim, payment, intent, AUTHORIZED)
+    assert await shop.database.read(load, payment.payment_id) == payment
+
+
+async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> None:
+    """The authorize was answered already; what it says now is about nothing that is pending."""
+    await shop.driver.drain()
+    carry_out = partial(shop.store.carry_out, leased=True)
+    outcome = await shop.database.write(carry_out, to_intention(requests.authorize()))
+    assert outcome.claim is not None
+    authorizing = next_intent(outcome.payment)
+    assert authorizing is not None
+    known = outcome.payment
+    record = shop.store.record
+    await shop.database.write(record, outcome.claim, known, authorizing, AUTHORIZED)
+    capturing = await shop.database.write(
+        carry_out, to_intention(requests.capture(outcome.payment.payment_id))
+    )
+    assert capturing.claim is not None
+    after = await shop.database.write(record, capturing.claim, known, authorizing, AUTHORIZED)
+
+    assert after.state is PaymentState.CAPTURING
+
+
+async def test_pages_hold_every_payment_once(shop: Parts) -> None:
+    """Though others come while somebody turns the pages."""
+    before = await asyncio.gather(*(ask(shop, requests.authorize()) for _ in range(5)))
+    page = await shop.database.read(list_payments, "", frozenset(), Page(2, None, b""))
+    seen = list(page.items)
+    while page.next_page_token:
+        await ask(shop, requests.authorize())
+        last = seen[-1]
+        micros = int(last.create_time.timestamp() * 1_000_000)
+        after = (micros, last.payment_id)
+        page = await shop.database.read(list_payments, "", frozenset(), Page(2, after, b""))
+        seen += page.items
+        if len(seen) > 12:
+            break
+
+    ids = [payment.payment_id for payment in seen]
+    assert len(ids) == len(set(ids))
+    assert {answer.payment.payment_id for answer in before} <= set(ids)
+    assert [payment.create_time for payment in seen] == sorted(p.create_time for p in seen)
+
+
+def test_a_fact_that_moves_no_money_posts_nothing() -> None:
+    """Postings come with evidence only, never with an intent."""
+    drawer = Drawer(authorize())
+    before = drawer.payment
+    for command in (AUTHORIZED, capture(), void()):
+        happened = drawer.tell(command)
+        posted = [posting for event in happened for posting in postings(before, event)]
+        assert bool(posted) == (command is AUTHORIZED)
+        before = drawer.payment

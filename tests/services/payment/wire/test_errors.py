@@ -1,0 +1,225 @@
+"""Every reason that payments raise, over real gRPC: its code, its domain, its facts."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import grpc
+import pytest
+import pytest_asyncio
+from tradepost.event.v1 import event_service_pb2
+from tradepost.event.v1.event_service_pb2_grpc import DeadLetterServiceStub
+from tradepost.payment.v1 import payment_error_pb2
+from tradepost.payment.v1 import payment_pb2 as pb
+from tradepost.payment.v1 import payment_service_pb2 as rpc
+from tradepost.payment.v1.payment_service_pb2_grpc import (
+    PaymentServiceAsyncStub,
+    PaymentServiceStub,
+)
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import running
+from services.chassis.server.settings import ServerSettings
+from services.chassis.store.database import LOCK_WAIT_S
+from services.payment.parts import MIGRATIONS
+from services.payment.service import build
+from tests.support.chassis.rich_status import Refusal, refusal
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.payment import requests
+from tests.support.payment.scripted_processor import MemoryProcessor
+from tests.support.store.databases import Databases, tamper, writing
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Code = grpc.StatusCode
+
+
+@dataclass
+class Place:
+    """A service with one free place for a call, its database, and its time."""
+
+    channel: grpc.aio.Channel
+    stub: PaymentServiceAsyncStub
+    url: str
+    clock: ManualClock
+
+    async def authorized(self) -> pb.Payment:
+        """A payment of 19.99 USD that is set aside."""
+        return (await self.stub.AuthorizePayment(requests.authorize())).payment
+
+    async def captured(self) -> pb.Payment:
+        """A payment of 19.99 USD that was taken."""
+        request = requests.capture((await self.authorized()).payment_id)
+        return (await self.stub.CapturePayment(request)).payment
+
+    def tampers(self, statement: str) -> None:
+        """Do to the tables what no caller can."""
+        tamper(self.url, statement)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(databases: Databases) -> AsyncIterator[Place]:
+    """A service for one test alone."""
+    clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
+    ids = IdFactory(clock=system, rng=rng)
+    url = await databases.migrated(MIGRATIONS, "payment")
+    async with (
+        build(
+            database_url=url,
+            processor=MemoryProcessor(),
+            clock=clock,
+            ids=ids,
+            rng=rng,
+        ) as service,
+        running(
+            service,
+            settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1, max_concurrent=1),
+            clock=system,
+            ids=ids,
+            rng=rng,
+        ) as server,
+        grpc.aio.insecure_channel(server.endpoint) as channel,
+    ):
+        yield Place(channel, PaymentServiceStub(channel), url, clock)
+
+
+async def _invalid_request(place: Place) -> Refusal:
+    return await refusal(place.stub.GetPayment(rpc.GetPaymentRequest()))
+
+
+async def _malformed_message(place: Place) -> Refusal:
+    path = "/tradepost.payment.v1.PaymentService/GetPayment"
+    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = place.channel.unary_unary(path)
+    return await refusal(method(b"\xff\xff"))
+
+
+async def _request_id_reused(place: Place) -> Refusal:
+    request = requests.authorize()
+    await place.stub.AuthorizePayment(request)
+    request.amount.minor_units += 1
+    return await refusal(place.stub.AuthorizePayment(request))
+
+
+async def _not_implemented(place: Place) -> Refusal:
+    stub = DeadLetterServiceStub(place.channel)
+    return await refusal(stub.ListDeadLetters(event_service_pb2.ListDeadLettersRequest()))
+
+
+async def _overloaded(place: Place) -> Refusal:
+    answer, _ = await _while_the_store_is_locked(place)
+    return answer
+
+
+async def _store_unavailable(place: Place) -> Refusal:
+    _, answer = await _while_the_store_is_locked(place)
+    return answer
+
+
+async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
+    """What the second of two calls is told, and then the one that waits in vain for the store."""
+    with writing(place.url):
+        calls = [
+            asyncio.create_task(refusal(place.stub.AuthorizePayment(requests.authorize())))
+            for _ in range(2)
+        ]
+        (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        while not waiting.done():
+            await place.clock.advance(LOCK_WAIT_S)
+        return refused.result(), waiting.result()
+
+
+async def _conflict(place: Place) -> Refusal:
+    payment = await place.authorized()
+    place.tampers("UPDATE payment SET version = 7")
+    return await refusal(place.stub.CapturePayment(requests.capture(payment.payment_id)))
+
+
+async def _internal(place: Place) -> Refusal:
+    place.tampers("ALTER TABLE request RENAME TO mislaid")
+    return await refusal(place.stub.AuthorizePayment(requests.authorize()))
+
+
+async def _payment_not_found(place: Place) -> Refusal:
+    request = rpc.GetPaymentRequest(payment_id=requests.new_payment_id())
+    return await refusal(place.stub.GetPayment(request))
+
+
+async def _payment_state_conflict(place: Place) -> Refusal:
+    request = requests.refund((await place.authorized()).payment_id)
+    return await refusal(place.stub.RefundPayment(request))
+
+
+async def _payment_already_exists(place: Place) -> Refusal:
+    request = requests.authorize(order_id=(await place.authorized()).order_id)
+    return await refusal(place.stub.AuthorizePayment(request))
+
+
+async def _amount_exceeds_refundable(place: Place) -> Refusal:
+    request = requests.refund((await place.captured()).payment_id, 2000)
+    return await refusal(place.stub.RefundPayment(request))
+
+
+async def _currency_mismatch(place: Place) -> Refusal:
+    request = requests.refund((await place.captured()).payment_id, 1, currency="EUR")
+    return await refusal(place.stub.RefundPayment(request))
+
+
+CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] = {
+    "INVALID_REQUEST": (_invalid_request, Code.INVALID_ARGUMENT, set()),
+    "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
+    "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
+    "NOT_IMPLEMENTED": (_not_implemented, Code.UNIMPLEMENTED, {"feature"}),
+    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit"}),
+    "STORE_UNAVAILABLE": (_store_unavailable, Code.UNAVAILABLE, set()),
+    "CONFLICT": (_conflict, Code.ABORTED, {"stream", "expected_version"}),
+    "INTERNAL": (_internal, Code.INTERNAL, {"error_id"}),
+    "PAYMENT_NOT_FOUND": (_payment_not_found, Code.NOT_FOUND, {"payment_id"}),
+    "PAYMENT_STATE_CONFLICT": (
+        _payment_state_conflict,
+        Code.FAILED_PRECONDITION,
+        {"payment_id", "state"},
+    ),
+    "PAYMENT_ALREADY_EXISTS": (
+        _payment_already_exists,
+        Code.ALREADY_EXISTS,
+        {"order_id", "payment_id"},
+    ),
+    "AMOUNT_EXCEEDS_REFUNDABLE": (
+        _amount_exceeds_refundable,
+        Code.FAILED_PRECONDITION,
+        {"payment_id", "requested", "refundable"},
+    ),
+    "CURRENCY_MISMATCH": (
+        _currency_mismatch,
+        Code.INVALID_ARGUMENT,
+        {"payment_id", "payment_currency", "requested_currency"},
+    ),
+}
+# The server raises them before a servicer is asked; the tests of the chassis reach them.
+BEFORE_THE_SERVICER = {"DEADLINE_PASSED", "DRAINING"}
+
+
+@pytest.mark.parametrize("reason", CASES)
+async def test_a_refusal_says_why(place: Place, reason: str) -> None:
+    """One ErrorInfo with our domain, the contract's code, and the facts by name."""
+    provoke, code, facts = CASES[reason]
+
+    refused = await provoke(place)
+
+    assert (refused.code, refused.reason, refused.domain) == (code, reason, "payment.tradepost")
+    assert refused.infos == 1
+    assert set(refused.facts) == facts
+    assert (refused.retry_delay_s is not None) == (reason in {"OVERLOADED", "STORE_UNAVAILABLE"})
+    assert bool(refused.preconditions) == (code is Code.FAILED_PRECONDITION)
+
+
+async def test_every_reason_of_the_contract_has_a_case() -> None:
+    """A new reason needs a way to reach it."""
+    prefix = "PAYMENT_ERROR_REASON_"
+    names = {
+        name.removeprefix(prefix)
+        for name in payment_error_pb2.PaymentErrorReason.DESCRIPTOR.values_by_name
+    }
+    assert names - {"UNSPECIFIED"} == set(CASES) | BEFORE_THE_SERVICER

@@ -1,0 +1,155 @@
+"""A service for tests of the server: one method of each kind, doing what the test says.
+
+    async def unary(request, context): ...
+
+    async with echo_server(unary=unary) as echo:
+        assert await echo.unary("hi") == "hi"
+
+Texts travel as google.protobuf.StringValue, so no contract of its own is needed.
+"""
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import grpc
+from google.protobuf.wrappers_pb2 import StringValue
+
+from discovery.clock import Clock, SystemClock
+from discovery.registry.protocols import Registrar
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import RunningServer, Service, running
+from services.chassis.server.settings import ServerSettings
+from services.chassis.telemetry.otlp import Spans
+
+SERVICE_NAME = "tradepost.testing.Echo"
+_FACTORIES: Mapping[str, Callable[..., Any]] = {
+    "Unary": grpc.unary_unary_rpc_method_handler,
+    # A twin of Unary, for what differs by method.
+    "Second": grpc.unary_unary_rpc_method_handler,
+    "UnaryStream": grpc.unary_stream_rpc_method_handler,
+    "StreamUnary": grpc.stream_unary_rpc_method_handler,
+    "StreamStream": grpc.stream_stream_rpc_method_handler,
+}
+
+
+def path(method: str) -> str:
+    """The full path of a method of this service."""
+    return f"/{SERVICE_NAME}/{method}"
+
+
+async def repeat(request: StringValue, context: object) -> StringValue:
+    """Answer the request itself."""
+    return request
+
+
+async def repeat_stream(request: StringValue, context: object) -> AsyncIterator[StringValue]:
+    """Answer each character."""
+    for character in request.value:
+        yield StringValue(value=character)
+
+
+async def join(requests: AsyncIterator[StringValue], context: object) -> StringValue:
+    """Answer all requests in one."""
+    return StringValue(value="".join([request.value async for request in requests]))
+
+
+async def repeat_each(
+    requests: AsyncIterator[StringValue], context: object
+) -> AsyncIterator[StringValue]:
+    """Answer each request with itself."""
+    async for request in requests:
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A caller of the running service, on a plain channel."""
+
+    server: RunningServer
+    channel: grpc.aio.Channel
+
+    def unary(self, text: str = "", *, method: str = "Unary", **options: Any) -> Any:
+        """A unary call; awaiting it answers the message."""
+        return self._call("unary_unary", method)(StringValue(value=text), **options)
+
+    def unary_stream(self, text: str = "", **options: Any) -> Any:
+        """A call whose response streams."""
+        return self._call("unary_stream", "UnaryStream")(StringValue(value=text), **options)
+
+    def stream_unary(self, *texts: str, **options: Any) -> Any:
+        """A call whose request streams."""
+        requests = [StringValue(value=text) for text in texts]
+        return self._call("stream_unary", "StreamUnary")(requests, **options)
+
+    def stream_stream(self, *texts: str, **options: Any) -> Any:
+        """A call that streams both ways."""
+        requests = [StringValue(value=text) for text in texts]
+        return self._call("stream_stream", "StreamStream")(requests, **options)
+
+    def raw(self, request: bytes, **options: Any) -> Any:
+        """A unary call with whatever bytes."""
+        return self.channel.unary_unary(path("Unary"))(request, **options)
+
+    def _call(self, kind: str, method: str) -> Any:
+        return getattr(self.channel, kind)(
+            path(method), StringValue.SerializeToString, StringValue.FromString
+        )
+
+
+def echo_service(
+    *,
+    name: str = "echo",
+    unary: Callable[..., Any] = repeat,
+    second: Callable[..., Any] = repeat,
+    unary_stream: Callable[..., Any] = repeat_stream,
+    stream_unary: Callable[..., Any] = join,
+    stream_stream: Callable[..., Any] = repeat_each,
+    **fields: Any,
+) -> Service:
+    """The service with these behaviors; `fields` are those of Service."""
+    behaviors = (unary, second, unary_stream, stream_unary, stream_stream)
+    handlers = {
+        name: factory(behavior, StringValue.FromString, StringValue.SerializeToString)
+        for (name, factory), behavior in zip(_FACTORIES.items(), behaviors, strict=True)
+    }
+    return Service(
+        name=name,
+        servicers=[partial(_add, handlers)],
+        service_names=[SERVICE_NAME],
+        **fields,
+    )
+
+
+@asynccontextmanager
+async def echo_server(
+    *,
+    clock: Clock | None = None,
+    registrar: Registrar | None = None,
+    spans: Spans | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **service: Any,
+) -> AsyncIterator[Echo]:
+    """Serve `echo_service(**service)` on a free port, without a drain, and connect to it."""
+    clock = clock or SystemClock()
+    rng = random.Random(7)
+    async with (
+        running(
+            echo_service(**service),
+            settings=ServerSettings(**{"drain_s": 0, "stop_grace_s": 2, **(settings or {})}),
+            clock=clock,
+            ids=IdFactory(clock=clock, rng=rng),
+            rng=rng,
+            registrar=registrar,
+            spans=spans,
+        ) as server,
+        grpc.aio.insecure_channel(server.endpoint) as channel,
+    ):
+        yield Echo(server, channel)
+
+
+def _add(handlers: Mapping[str, Any], server: grpc.aio.Server) -> None:
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))

@@ -1,0 +1,201 @@
+"""Errands that know no business: sagas for the runner's tests, on one real database."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import grpc
+from sqlalchemy import Connection
+
+from services.chassis.saga.model import Contradiction, Done, Pending, Plan, Step, StepCall
+from services.chassis.saga.pace import Pace
+from services.chassis.saga.runner import SagaRunner
+from services.chassis.saga.step_spans import StepSpans
+from services.chassis.server.errors import ErrorRule, to_status, to_trailers
+from services.chassis.store.database import Database
+from services.chassis.telemetry import correlation
+from services.chassis.telemetry.correlation import Correlation
+from services.chassis.work.lease import Claim, LeaseRow, Leases
+from tests.support.clock.manual_clock import ManualClock
+
+KIND = "errand"
+Answer = str | Done | Pending | Contradiction
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Where an errand stands, and what was answered so far."""
+
+    subject: str
+    since: datetime
+    state: str = "first"
+    heard: tuple[str, ...] = ()
+    reviewed: bool = False
+    attempts: int = 1
+
+
+@dataclass
+class Errands:
+    """A saga in memory: what is stored is `stored`; shops answer what the test lined up."""
+
+    clock: ManualClock
+    stored: dict[str, Errand] = field(default_factory=dict)
+    answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
+    calls: list[tuple[str, StepCall]] = field(default_factory=list)
+    stories: list[Correlation] = field(default_factory=list)
+    recorded: list[Correlation] = field(default_factory=list)
+    traceparent: str = ""
+    asked: Callable[[], None] = lambda: None
+    deadline: datetime | None = None
+    not_before: datetime | None = None
+    loads: int = 0
+
+    def __post_init__(self) -> None:
+        undo = self._step("undo")
+        self.steps = {
+            "first": self._step("first", compensation=undo),
+            "second": self._step("second", is_pivot=True),
+            "undo": undo,
+            "check": self._step("check"),
+        }
+
+    def _step(
+        self,
+        name: str,
+        *,
+        compensation: Step[Errand, str] | None = None,
+        is_pivot: bool = False,
+    ) -> Step[Errand, str]:
+        async def action(errand: Errand, call: StepCall) -> Answer:
+            self.calls.append((name, call))
+            self.stories.append(correlation.current())
+            self.asked()
+            answer = self.answers[name].pop(0) if self.answers.get(name) else f"{name} done"
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return Step(name, f"{name} shop", action, compensation=compensation, is_pivot=is_pivot)
+
+    def load(self, connection: Connection, subject: str) -> Errand:
+        self.loads += 1
+        return self.stored[subject]
+
+    def refresh(self, connection: Connection, state: Errand) -> Errand:
+        return self.stored[state.subject]
+
+    def record(self, connection: Connection, state: Errand, answer: str) -> Errand:
+        self.recorded.append(correlation.current())
+        now = self.stored[state.subject]
+        moves = {
+            ("first", "first done"): "second",
+            ("second", "second done"): "over",
+            ("first", "too late"): "undoing",
+            ("undoing", "undone"): "over",
+        }
+        if answer.startswith("failed"):
+            moved = replace(now, state="undoing") if now.state == "first" else now
+            moved = replace(moved, reviewed=True)
+        elif answer.startswith("overdue"):
+            moved = replace(now, reviewed=True)
+        else:
+            state_after = moves.get((now.state, answer), now.state)
+            moved = replace(now, state=state_after, since=self.clock.now())
+        self.stored[state.subject] = replace(moved, heard=(*moved.heard, answer))
+        return self.stored[state.subject]
+
+    def plan(self, state: Errand) -> Plan[Errand, str] | None:
+        match state.state:
+            case "over":
+                return None
+            case "undoing":
+                together = (self.steps["undo"], self.steps["check"])
+                return Plan((together,), conclusion="undone")
+            case name:
+                step = self.steps[name]
+                deadline = None if step.is_pivot else self.deadline
+                return Plan(((step,),), deadline=deadline, not_before=self.not_before)
+
+    def origin(self, state: Errand) -> Correlation:
+        return Correlation("story of " + state.subject, traceparent=self.traceparent)
+
+    def since(self, state: Errand) -> datetime:
+        return state.since
+
+    def attempt(self, state: Errand, step: str) -> int:
+        return state.attempts
+
+    def needs_review(self, state: Errand) -> bool:
+        return state.reviewed
+
+    def deadline_passed(self) -> str:
+        return "too late"
+
+    def step_failed(self, step: str, reason: str) -> str:
+        return f"failed {step} {reason}"
+
+    def step_overdue(self, step: str) -> str:
+        return f"overdue {step}"
+
+
+class Town:
+    """One runner on one database."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: ManualClock,
+        *,
+        spans: StepSpans | None = None,
+        traceparent: str = "",
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.errands = Errands(clock, traceparent=traceparent)
+        self.leases = Leases(owner="runner", clock=clock, rng=random.Random(1))
+        self.stop = False
+        self.runner = SagaRunner(
+            saga=self.errands,
+            database=database,
+            leases=self.leases,
+            clock=clock,
+            pace=Pace(),
+            draining=lambda: self.stop,
+            spans=spans,
+        )
+
+    async def begin(self, subject: str = "one") -> Claim:
+        """Open an errand, leased to this runner."""
+        self.errands.stored[subject] = Errand(subject, self.clock.now())
+        return await self.database.write(self.leases.open, subject, KIND)
+
+    async def claim(self) -> Claim:
+        """Claim the one errand that is due."""
+        (claim,) = await self.database.write(self.leases.claim_due, KIND, 10)
+        return claim
+
+    async def row(self, subject: str = "one") -> LeaseRow | None:
+        """Its lease."""
+        return await self.database.read(self.leases.get, subject)
+
+    def state(self, subject: str = "one") -> str:
+        """Where the errand stands."""
+        return self.errands.stored[subject].state
+
+
+class _RefusedError(Exception):
+    """Whatever a server of ours raised."""
+
+
+def refused(code: grpc.StatusCode, domain: str = "shop.tradepost") -> grpc.aio.AioRpcError:
+    """An error with an ErrorInfo."""
+    rule = ErrorRule(code, "SOLD_OUT")
+    status = to_status(_RefusedError("no"), {_RefusedError: rule}, domain)
+    trailers = grpc.aio.Metadata(*to_trailers(status, rule))
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailers)
+
+
+def bare(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
+    """An error without one."""
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())

@@ -1,0 +1,238 @@
+"""A service that consumes the feed of `event_source`, for tests of subscriptions.
+
+It writes into a notebook what each aggregate's events say, in the order in which they came:
+
+    async with consumer(databases, channel) as one:
+        await one.reached(3)
+        assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1.event_pb2 import DeadLetter, Event
+
+from discovery.clock import Clock, SystemClock
+from services.chassis.consumer.admin import Consumers
+from services.chassis.consumer.dead_letters import DeadLetters
+from services.chassis.consumer.inbox import AfterCommit, Place
+from services.chassis.consumer.subscription import Subscription
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.database import Database
+from services.chassis.work.lease import Leases
+from tests.support.chassis.event_source import text_of
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.store.databases import Databases, opened_database
+
+NAME = "notebook"
+_REAL_STEP_S = 0.01
+METADATA = MetaData()
+NOTE = Table(
+    "note",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("aggregate_id", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("text", String, nullable=False),
+)
+
+
+class SmudgedError(Exception):
+    """The page can't be written on."""
+
+
+@dataclass
+class Notebook:
+    """The handler: notes every event once, but none that says what is in `unwritable`.
+
+    `failures` are raised first, one for each event that is tried; `written` counts commits.
+    """
+
+    unwritable: set[str] = field(default_factory=set)
+    failures: list[Exception] = field(default_factory=list)
+    tried: int = 0
+    before: Callable[[Connection, Event], None] = lambda _, __: None
+    written: int = 0
+
+    def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
+        self.tried += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.before(connection, event)
+        known = select(NOTE).where(NOTE.c.event_id == event.event_id)
+        if connection.execute(known).first() is not None:
+            return None
+        values = {"event_id": event.event_id, "aggregate_id": event.aggregate_id}
+        connection.execute(insert(NOTE).values(text=text_of(event), **values))
+        # After the effect, which must not outlive the failure.
+        if text_of(event) in self.unwritable:
+            raise SmudgedError(f"{text_of(event)} can't be written\nand here is a secret")
+        return self._count
+
+    def _count(self) -> None:
+        self.written += 1
+
+
+@dataclass
+class Consumer:
+    """One instance of the consuming service."""
+
+    database: Database
+    leases: Leases
+    notebook: Notebook
+    subscription: Subscription
+    letters: DeadLetters
+    consumers: Consumers
+    committed: asyncio.Event
+    ids: random.Random
+    task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow the feed."""
+        self.task = asyncio.create_task(self.subscription.run())
+
+    async def crash(self) -> None:
+        """Stop where it stands."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+    async def drain(self) -> None:
+        """Leave in order."""
+        await self.subscription.drain()
+        if self.task is not None:
+            await self.task
+
+    async def place(self) -> Place | None:
+        """Where it stands."""
+        return await self.database.read(self.subscription.inbox.place)
+
+    async def reached(self, position: int) -> None:
+        """Return once this very instance has committed up to there."""
+        while True:
+            self.committed.clear()
+            place = await self.place()
+            if place is not None and place.position >= position:
+                return
+            await self.committed.wait()
+
+    async def notes(self) -> dict[str, list[str]]:
+        """What it noted for each aggregate, in order."""
+        return await self.database.read(_notes)
+
+    async def parked(self, consumer: str = NAME) -> list[DeadLetter]:
+        """Its dead letters."""
+        listed = await self.letters.list(pb.ListDeadLettersRequest(consumer=consumer))
+        return list(listed.dead_letters)
+
+    async def replay(self, aggregate_id: str, *, request_id: str = "") -> int:
+        """Replay an aggregate's letters; how many were applied."""
+        request = pb.ReplayDeadLettersRequest(
+            request_id=request_id or self.new_request_id(), consumer=NAME, aggregate_id=aggregate_id
+        )
+        done = await self.letters.replay(request)
+        return pb.ReplayDeadLettersResponse.FromString(done.response).applied_count
+
+    async def discard(self, letter: DeadLetter) -> None:
+        """Give a letter up."""
+        await self.letters.discard(
+            pb.DiscardDeadLetterRequest(
+                request_id=self.new_request_id(),
+                dead_letter_id=letter.dead_letter_id,
+                reason="nobody needs it",
+            )
+        )
+
+    async def rewind(self, after_position: int = 0, *, request_id: str = "") -> int:
+        """Put it back; where it stood."""
+        request = pb.RewindSubscriptionRequest(
+            request_id=request_id or self.new_request_id(),
+            consumer=NAME,
+            after_position=after_position,
+        )
+        done = await self.consumers.rewind(request)
+        return pb.RewindSubscriptionResponse.FromString(done.response).rewound_from.position
+
+    def new_request_id(self) -> str:
+        """A UUID that nobody used."""
+        digits = f"{self.ids.getrandbits(128):032x}"
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+@asynccontextmanager
+async def consumer(
+    databases: Databases,
+    channel: grpc.aio.Channel,
+    *,
+    owner: str = "first",
+    clock: Clock | None = None,
+    notebook: Notebook | None = None,
+    types: tuple[str, ...] = (),
+    max_batch: int = 100,
+    started: bool = True,
+) -> AsyncIterator[Consumer]:
+    """An instance on the database `notebook` that follows the feed behind `channel`."""
+    clock = clock or SystemClock()
+    notebook = notebook or Notebook()
+    rng = random.Random(owner)
+    async with opened_database(databases, clock=clock, owner=owner, name="notebook") as database:
+        await database.write(_create)
+        ids = IdFactory(clock=clock, rng=rng)
+        leases = Leases(owner=owner, clock=clock, rng=rng)
+        subscription = Subscription(
+            channel,
+            NAME,
+            notebook,
+            database=database,
+            leases=leases,
+            clock=clock,
+            ids=ids,
+            rng=rng,
+            types=types,
+            max_batch=max_batch,
+            poll_s=0.02,
+        )
+        letters = DeadLetters(database=database, inboxes=[subscription.inbox], clock=clock)
+        consumers = Consumers(database=database, subscriptions=[subscription], clock=clock)
+        committed = asyncio.Event()
+        database.on_commit(committed.set)
+        ours = (database, leases, notebook, subscription, letters, consumers)
+        one = Consumer(*ours, committed, random.Random(owner))
+        if started:
+            one.start()
+        try:
+            yield one
+        finally:
+            await one.crash()
+
+
+async def while_time_passes(
+    clock: ManualClock, awaited: Awaitable[object], *, step_s: float = 0.1
+) -> None:
+    """Await something while time moves on step by step; sockets and threads get their turn too.
+
+    Without that, virtual seconds would pass faster than any answer can arrive.
+    """
+    waiting = asyncio.ensure_future(awaited)
+    while not waiting.done():
+        await clock.advance(step_s)
+        await asyncio.wait({waiting}, timeout=_REAL_STEP_S)
+    await waiting
+
+
+def _create(connection: Connection) -> None:
+    METADATA.create_all(connection)
+
+
+def _notes(connection: Connection) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(select(NOTE).order_by(NOTE.c.number)):
+        found[row.aggregate_id].append(row.text)
+    return dict(found)

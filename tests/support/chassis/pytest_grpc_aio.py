@@ -1,0 +1,47 @@
+"""pytest-grpc's fixtures over grpc.aio: the whole server stack on a free port, for one module.
+
+The plugin starts a synchronous server of its own; these two fixtures take the place of its
+`grpc_server` and `grpc_channel`, and its `grpc_stub` then works as it stands. A conftest writes
+
+    from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
+
+and supplies two fixtures of module scope: `grpc_servicer`, the `Service` to serve, and
+`grpc_stub_cls`. Tests that use them run on the loop of their module:
+
+    pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Everything of one module shares one server, so give each test its own ids and SKUs.
+"""
+
+import random
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest_asyncio
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import RunningServer, Service, running
+from services.chassis.server.settings import ServerSettings
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_server(grpc_servicer: Service) -> AsyncIterator[RunningServer]:
+    """The service behind the server stack, until the last test of the module is over."""
+    clock = SystemClock()
+    rng = random.Random(0)
+    async with running(
+        grpc_servicer,
+        settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1),
+        clock=clock,
+        ids=IdFactory(clock=clock, rng=rng),
+        rng=rng,
+    ) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grpc_channel(grpc_server: RunningServer) -> AsyncIterator[grpc.aio.Channel]:
+    """A plain channel, without any of our client's rules, so tests see what the server says."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel:
+        yield channel

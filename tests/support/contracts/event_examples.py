@@ -1,0 +1,133 @@
+"""One example of every event that payment and inventory record, in the order of a story.
+
+Their bytes, as each version wrote them, are in `golden_events.json`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
+from tradepost.inventory.v1 import inventory_event_pb2
+from tradepost.order.v1 import order_event_pb2
+from tradepost.payment.v1 import payment_event_pb2
+
+from services.chassis.log.event_log import NewEvent
+from services.inventory.domain import reservation as rsv
+from services.inventory.domain import stock
+from services.inventory.domain.pricing import Line, Shortage
+from services.inventory.domain.pricing import Refusal as ShelfRefusal
+from services.inventory.domain.pricing import RefusalReason as ShelfRefusalReason
+from services.inventory.wire.events import to_new_event as of_inventory
+from services.payment.domain import events as pay
+from services.payment.domain.state import DeclineCode, Money, Origin, Refusal, RefusalReason
+from services.payment.wire.events import to_new_event as of_payment
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_BY_CALL, _BY_EVENT = Origin.ORCHESTRATED, Origin.CHOREOGRAPHED
+_USD_500 = Money("USD", 500)
+_MILK = stock.Money("USD", 250)
+
+_HELD_FOR_A_PAYER = rsv.Held(
+    "rsv_6",
+    "ord_6",
+    (Line("milk", 2, "Milk", _MILK),),
+    stock.Money("USD", 500),
+    NOON + timedelta(seconds=120),
+    rsv.Origin.CHOREOGRAPHED,
+    rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7)),
+)
+# What a choreographed checkout passes on, up to the authorization.
+_HISTORY = inventory_event_pb2.CheckoutHistory(
+    held=inventory_event_pb2.ReservationHeld.FromString(of_inventory(_HELD_FOR_A_PAYER).payload),
+    payment_id="pay_6",
+    authorize_expire_time=NOON + timedelta(days=7),
+).SerializeToString()
+
+_PAYMENT: tuple[pay.Event, ...] = (
+    pay.AuthorizationRequested(
+        "pay_1", "ord_1", "ann", _USD_500, "pm_visa", timedelta(days=7), "req_1", _BY_CALL
+    ),
+    pay.PaymentAuthorized("pay_1", "ord_1", _USD_500, "ref_1", NOON + timedelta(days=7), _BY_CALL),
+    pay.PaymentDeclined(
+        "pay_2",
+        "ord_2",
+        Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"}),
+        DeclineCode.EXPIRED_CARD,
+        _BY_CALL,
+    ),
+    pay.CaptureStarted("pay_1", "req_2", _BY_CALL),
+    pay.PaymentCaptured("pay_1", "ord_1", _USD_500, "req_2", _BY_CALL),
+    pay.CaptureRefused(
+        "pay_3",
+        "ord_3",
+        "req_3",
+        Refusal(RefusalReason.NOT_CAPTURED, {"why": "DO_NOT_HONOR"}),
+        _BY_CALL,
+    ),
+    pay.VoidRequested("pay_3", "req_4", "too late"),
+    pay.PaymentVoided("pay_3", "ord_3", "req_5"),
+    pay.AuthorizationFenced("pay_4", "ord_4", "req_6", "req_7"),
+    pay.AuthorizationExpired("pay_5"),
+    pay.RefundRequested("pay_1", "rfd_1", "req_8", Money("USD", 200)),
+    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200)),
+    pay.RefundFailed("pay_1", "rfd_2", Refusal(RefusalReason.REFUND_REFUSED)),
+    pay.PaymentAuthorized(
+        "pay_6", "ord_6", _USD_500, "ref_6", NOON + timedelta(days=7), _BY_EVENT, _HISTORY
+    ),
+    pay.PaymentDeclined(
+        "pay_7",
+        "ord_6",
+        Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"}),
+        DeclineCode.EXPIRED_CARD,
+        _BY_EVENT,
+        _HISTORY,
+    ),
+)
+_INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
+    stock.ItemUpserted("milk", "Milk", _MILK, 100),
+    stock.StockAdjusted("milk", -3, "spilt"),
+    rsv.Held(
+        "rsv_1",
+        "ord_1",
+        (Line("milk", 2, "Milk", _MILK),),
+        stock.Money("USD", 500),
+        NOON + timedelta(seconds=120),
+    ),
+    rsv.Rejected(
+        "rsv_2",
+        "ord_2",
+        ShelfRefusal(ShelfRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
+    ),
+    rsv.Committed("rsv_1", "ord_1"),
+    rsv.Released("rsv_3", "ord_3", "cancelled", tombstone=True),
+    rsv.Expired("rsv_4", "ord_4"),
+    rsv.Fulfilled("rsv_1"),
+    _HELD_FOR_A_PAYER,
+    rsv.Committed("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
+    rsv.Expired("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
+)
+
+
+# They are in the event files because only events are made of them.
+_NO_EVENTS = (
+    order_event_pb2.PlacedLine.DESCRIPTOR,
+    inventory_event_pb2.CheckoutHistory.DESCRIPTOR,
+)
+
+
+def as_encoded_today() -> dict[str, list[NewEvent]]:
+    """The examples as today's code stores them, by service."""
+    return {
+        "payment": [of_payment(event) for event in _PAYMENT],
+        "inventory": [of_inventory(event) for event in _INVENTORY],
+    }
+
+
+def events_of_the_contract() -> dict[str, type[Message]]:
+    """Every event by its full name: the messages of the event files that are in no other."""
+    files = (payment_event_pb2, inventory_event_pb2, order_event_pb2)
+    return {
+        descriptor.full_name: getattr(file, name)
+        for file in files
+        for name, descriptor in file.DESCRIPTOR.message_types_by_name.items()
+        if descriptor not in _NO_EVENTS
+    }

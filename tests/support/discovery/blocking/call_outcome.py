@@ -1,0 +1,57 @@
+"""What a synchronous program can see of a call, and the programs that are compared."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from tests.support.discovery.dropin.scripted_server import ScriptedServer, path
+
+# Takes a channel and a server; what it returns is what it saw.
+Program = Callable[[Any, ScriptedServer], Any]
+Alike = Callable[[Program], None]
+METADATA = (("initial-a", "1"), ("trailing-a", "2"), ("trailing-bin", b"\0"))
+_VARIES = re.compile(r"127\.0\.0\.1:\d+")
+
+
+def outcome(function: Callable[[], Any]) -> Any:
+    """What calling it comes to: its value, or everything an exception tells."""
+    try:
+        return function()
+    except grpc.RpcError as error:
+        return status(error)
+    except StopIteration:
+        return "StopIteration"
+    except (grpc.FutureCancelledError, grpc.FutureTimeoutError, ValueError) as error:
+        return type(error).__name__, str(error)
+
+
+def status(call: Any) -> tuple[Any, ...]:
+    """Everything that a call, or the error that is one, says of its end."""
+    # Of a call cancelled here grpc never says it.
+    debug = "" if call.code() is grpc.StatusCode.CANCELLED else call.debug_error_string()
+    return (
+        isinstance(call, grpc.RpcError),
+        call.code(),
+        call.details(),
+        pairs(call.initial_metadata()),
+        pairs(call.trailing_metadata()),
+        _VARIES.sub("~", debug or ""),
+        call.is_active() if not isinstance(call, grpc.RpcError) else None,
+    )
+
+
+def pairs(metadata: Any) -> list[tuple[str, Any]]:
+    """Metadata as pairs, in their order."""
+    return [tuple(pair) for pair in metadata or ()]
+
+
+def all_of(channel: Any, kind: str, method: str, request: Any, **options: Any) -> Any:
+    """The response, or all of them, and how the call ended."""
+    multicallable = getattr(channel, kind)(path(method))
+    if kind.endswith("unary"):
+        response, call = multicallable.with_call(request, **options)
+        return response, status(call)[1:]
+    call = multicallable(request, **options)
+    return list(call), status(call)[1:]

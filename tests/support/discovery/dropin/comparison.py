@@ -1,0 +1,120 @@
+"""Runs one program against a channel of grpc.aio and against ours, and compares what it saw."""
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import grpc
+
+import discovery
+from tests.support.discovery.dropin.differences import Difference
+from tests.support.discovery.dropin.scripted_server import ScriptedServer
+
+# Takes a channel and a server; what it returns is what it saw.
+Program = Callable[[Any, ScriptedServer], Awaitable[Any]]
+
+_BOUND_S = 60.0
+_VARIES = re.compile(r"127\.0\.0\.1:\d+|ipv4:127\.0\.0\.1:\d+|0x[0-9a-f]+|created_time:\"[^\"]*\"")
+
+
+class Both:
+    """The two channels to one server."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self._server = server
+
+    async def __call__(self, program: Program, **arguments: Any) -> None:
+        """Both must let the program see the same; `arguments` go to both channels."""
+        native, ours = await self._run(program, arguments)
+        assert ours == native, f"\nours:   {ours!r}\nnative: {native!r}"
+        assert native is not None, "the program saw nothing"
+
+    async def differ(
+        self, difference: Difference, program: Program, **arguments: Any
+    ) -> tuple[Any, Any]:
+        """What the program sees of grpc.aio and of ours, where the difference is on the list."""
+        native, ours = await self._run(program, arguments)
+        assert ours != native, f"no longer a difference: {difference}: {ours!r}"
+        return native, ours
+
+    async def _run(self, program: Program, arguments: dict[str, Any]) -> tuple[Any, Any]:
+        address = arguments.pop("address", self._server.address)
+        native = grpc.aio.insecure_channel(address, **arguments)
+        saw = await self._observe(program, native)
+        ours = discovery.open_channel(f"static:///{address}", rng=random.Random(7), **arguments)
+        return saw, await self._observe(program, ours)
+
+    async def _observe(self, program: Program, channel: Any) -> Any:
+        self._server.begin()
+        try:
+            return await asyncio.wait_for(program(channel, self._server), _BOUND_S)
+        finally:
+            await channel.close()
+
+
+async def outcome(awaitable: Awaitable[Any]) -> Any:
+    """What awaiting it comes to: its value, or everything an exception tells."""
+    try:
+        return await awaitable
+    except asyncio.CancelledError:
+        return "CancelledError"
+    except Exception as error:  # noqa: BLE001 - seen, whatever it is
+        return told(error)
+
+
+def attempted(function: Callable[[], Any]) -> Any:
+    """What calling it comes to."""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - seen, whatever it is
+        return told(error)
+
+
+async def all_of(call: Any) -> Any:
+    """The response of a call, or all of them."""
+    if hasattr(call, "__aiter__"):
+        return [message async for message in call]
+    return await call
+
+
+def told(error: BaseException) -> tuple[Any, ...]:
+    """Everything an exception tells, save addresses and times."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return (
+            "AioRpcError",
+            error.code(),
+            error.details(),
+            pairs(error.initial_metadata()),
+            pairs(error.trailing_metadata()),
+            lasting(error.debug_error_string()),
+            lasting(str(error)),
+        )
+    return (type(error).__name__, lasting(str(error)))
+
+
+def pairs(
+    metadata: Iterable[tuple[str, str | bytes]] | None,
+) -> list[tuple[str, str | bytes]] | None:
+    """Metadata as a program may look at it: pairs in their order."""
+    return None if metadata is None else [tuple(pair) for pair in metadata]  # type: ignore[misc]
+
+
+def lasting(text: str | None) -> str | None:
+    """A text without what is different each time."""
+    return None if text is None else _VARIES.sub("~", text)
+
+
+async def ending(call: Any) -> tuple[Any, ...]:
+    """Everything that a call says of its end."""
+    return (
+        await outcome(call.code()),
+        await outcome(call.details()),
+        lasting(await outcome(call.debug_error_string())),
+        pairs(await call.initial_metadata()),
+        pairs(await call.trailing_metadata()),
+        call.done(),
+        call.cancelled(),
+        call.cancel(),
+    )

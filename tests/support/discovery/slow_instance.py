@@ -1,0 +1,97 @@
+"""Instances, the first of which is slow, for the tests of hedging."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import discovery
+from discovery.call.method import Kind
+from discovery.rules.method_latency import Latencies
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.probe_service import Open, Probe, Start, in_flight, path, ready
+
+CONFIG = {
+    # So that it is known who is asked first.
+    "loadBalancingConfig": [{"pick_first": {}}],
+    "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
+}
+
+
+@dataclass
+class World:
+    """Instances in their order, a clock, and a channel whose calls take 10 ms as a rule.
+
+    One in ten takes 100 ms, which is the p95.
+    """
+
+    slow: Probe
+    other: Probe
+    others: Sequence[Probe]
+    clock: ManualClock
+    channel: discovery.Channel
+
+    def call(self, method: str = "Get", **options: Any) -> "asyncio.Task[bytes]":
+        """A call whose first attempt doesn't end before the gate opens."""
+
+        async def answer() -> bytes:
+            return await self.channel.unary_unary(path(method))(b"x", **options)
+
+        return asyncio.get_running_loop().create_task(answer())
+
+    async def first_sent(self, sleepers: int = 1) -> None:
+        """Return once the first instance has the call, and the hedge is due."""
+        await self.slow.wait_for_calls(1)
+        await self.clock.wait_for_sleepers(sleepers)
+        await self.clock.advance(0.11)
+
+    def assert_alone(self) -> None:
+        """The first attempt has no company, and nothing was paid for any."""
+        assert in_flight(self.channel) == 1
+        assert self.channel._budget.spent == 0
+
+    async def ends_alone(self, call: "asyncio.Task[bytes]") -> None:
+        """The first attempt goes on without company, and its answer is the call's."""
+        self.assert_alone()
+        self.slow.gate.set()
+        assert await call == f"{self.slow.name}:x".encode()
+        assert self.other.seen == []
+
+    async def until_in_flight(self, number: int) -> None:
+        """Return once so many attempts are left."""
+        while in_flight(self.channel) != number:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0)
+
+    def forget_latencies(self, method: str = "Get") -> Latencies:
+        """What is known of the method's latencies, emptied."""
+        latencies = self.channel._methods[path(method), Kind.UNARY_UNARY].latencies
+        latencies._samples.clear()
+        return latencies
+
+
+async def world(
+    start: Start,
+    open_to: Open,
+    *,
+    config: Mapping[str, Any] = CONFIG,
+    method: str = "Get",
+    calls: int = 20,
+    names: str = "ab",
+    **options: Any,
+) -> World:
+    """Made ready, with `calls` calls in the budget; the first instance is stuck."""
+    servers = sorted([await start(name) for name in names], key=lambda probe: probe.address)
+    clock = ManualClock()
+    channel = open_to(*servers, clock=clock, service_config=config, **options)
+    await ready(channel, len(servers))
+    get: Any = channel.unary_unary(path(method))
+    await get(b"warm up")
+    for _ in range(calls - 1):
+        await get(b"pay")
+    known = channel._methods[path(method), Kind.UNARY_UNARY]
+    for number in range(1000):
+        known.latencies.add(0.01 if number % 10 else 0.1, clock.monotonic())
+    for server in servers:
+        server.seen.clear()
+    servers[0].gate.clear()
+    return World(servers[0], servers[1], servers[2:], clock, channel)

@@ -1,0 +1,259 @@
+"""A small shop to try the inventory in: a real, migrated database, time at hand.
+
+shop = Shop()
+shop.stocks("apple", 5)
+shop.reserves("1", apple=2)
+"""
+
+import random
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import StaticPool
+from tradepost.inventory.v1 import inventory_service_pb2 as rpc
+from tradepost.inventory.v1 import item_pb2, reservation_pb2
+from tradepost.type.v1.money_pb2 import Money
+
+from services.chassis.log.event_log import EventLog
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.dialect import Dialect
+from services.chassis.store.migrations import upgrade
+from services.chassis.store.sqlite import SqliteDialect
+from services.chassis.store.urls import dialect_of
+from services.inventory.api.items import Items
+from services.inventory.api.reservation_writes import Reservations
+from services.inventory.service import MIGRATIONS
+from services.inventory.store import listing
+from services.inventory.wire import queries, requests
+from services.inventory.wire.replies import to_reservation, to_stock
+
+OPENING = datetime(2026, 1, 1, 9, tzinfo=UTC)
+TTL_S = 120
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ShopClock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self._now = OPENING
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - OPENING).total_seconds()
+
+    async def sleep(self, delay_s: float) -> None:
+        self.passes(delay_s)
+
+    def passes(self, delay_s: float) -> None:
+        """Move on."""
+        self._now += timedelta(seconds=delay_s)
+
+
+class Shop:
+    """The use cases of the inventory in the words of a test; every request gets a new id.
+
+    Its database is the migrated one at `url`, or a new one of SQLite, in memory.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.clock = ShopClock()
+        rng = random.Random(1)
+        self.log = EventLog(clock=self.clock, ids=IdFactory(clock=self.clock, rng=rng))
+        self.items = Items(log=self.log, clock=self.clock)
+        self.reservations = Reservations(log=self.log, clock=self.clock)
+        self._dialect: Dialect = SqliteDialect(Path("memory")) if url is None else dialect_of(url)
+        self.connection = _migrated_copy() if url is None else self._dialect.open_writer()
+
+    def close(self) -> None:
+        """Let go of the memory, or the connection."""
+        self.connection.close()
+        self.connection.engine.dispose()
+
+    def write(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """One transaction; what it raises undoes it."""
+        with self._transaction():
+            return function(self.connection, *args, **kwargs)
+
+    def stocks(
+        self, sku: str, units: int, *, price_minor: int = 100, currency: str = "USD"
+    ) -> item_pb2.Item:
+        """Put an item on the shelf, or change its price."""
+        request = rpc.UpsertItemsRequest(
+            request_id=new_request_id(),
+            items=[upsert(sku, units, price_minor=price_minor, currency=currency)],
+        )
+        answer = self.write(self.items.upsert, requests.upsert_items(request))
+        return answer.response.items[0]
+
+    def adjusts(self, sku: str, delta: int) -> item_pb2.StockLevel:
+        """Count units."""
+        request = rpc.AdjustStockRequest(
+            request_id=new_request_id(), sku=sku, delta=delta, reason="counted"
+        )
+        return self.write(self.items.adjust, requests.adjust_stock(request)).response.stock
+
+    def reserves(self, order: str, **units: int) -> reservation_pb2.Reservation:
+        """Reserve `units` of each SKU for the order."""
+        return self.sends(reserve(order, **units))
+
+    def sends(self, request: rpc.ReserveStockRequest) -> reservation_pb2.Reservation:
+        """Reserve as the request says."""
+        answer = self.write(self.reservations.reserve, requests.reserve_stock(request))
+        return answer.response.reservation
+
+    def commits(self, order: str) -> reservation_pb2.Reservation:
+        """Make the order's hold final."""
+        request = rpc.CommitReservationRequest(
+            request_id=new_request_id(), reservation_id=rsv(order)
+        )
+        answer = self.write(self.reservations.commit, requests.commit_reservation(request))
+        return answer.response.reservation
+
+    def releases(self, order: str) -> reservation_pb2.Reservation:
+        """Give the order's units back."""
+        request = rpc.ReleaseReservationRequest(
+            request_id=new_request_id(),
+            reservation_id=rsv(order),
+            order_id=ord_(order),
+            reason="changed their mind",
+        )
+        answer = self.write(self.reservations.release, requests.release_reservation(request))
+        return answer.response.reservation
+
+    def fulfills(self, order: str) -> reservation_pb2.Reservation:
+        """Send the order's units off."""
+        request = rpc.FulfillReservationRequest(
+            request_id=new_request_id(), reservation_id=rsv(order)
+        )
+        answer = self.write(self.reservations.fulfill, requests.fulfill_reservation(request))
+        return answer.response.reservation
+
+    def sweeps(self, limit: int = 100) -> int:
+        """Expire holds whose time is over."""
+        return self.write(self.reservations.expire, limit)
+
+    def level(self, sku: str) -> item_pb2.StockLevel:
+        """How much there is."""
+        return to_stock(listing.level(self.connection, sku))
+
+    def counts(self, sku: str) -> tuple[int, int, int]:
+        """On hand, held, committed."""
+        level = self.level(sku)
+        return level.on_hand_count, level.held_count, level.committed_count
+
+    def reservation(self, order: str) -> reservation_pb2.Reservation:
+        """Where the order's reservation stands."""
+        return to_reservation(listing.reservation(self.connection, rsv(order)))
+
+    def movements(self, **filters: str) -> list[tuple[str, str, int, int, int]]:
+        """The ledger: SKU, kind, and the three deltas."""
+        page = queries.movement_page(rpc.ListStockMovementsRequest(page_size=1000, **filters))
+        return [
+            (row.sku, row.kind.value, row.on_hand_delta, row.held_delta, row.committed_delta)
+            for _, row, _ in listing.movements(self.connection, page).rows
+        ]
+
+    def event_types(self) -> list[str]:
+        """Short names of everything that was recorded, in order."""
+        events = self.log.read_from(self.connection, 0, 10_000)
+        return [event.type.rpartition(".")[2] for event in events]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._dialect.begin(self.connection)
+        try:
+            yield
+        except BaseException:
+            self._dialect.rollback(self.connection)
+            raise
+        self._dialect.commit(self.connection)
+
+
+def new_request_id() -> str:
+    """A request_id that nobody used before."""
+    return str(uuid.UUID(int=next(_REQUEST_NUMBERS)))
+
+
+def ord_(order: str) -> str:
+    """The id of the order that a test calls "1"."""
+    return f"ord_{int(order):032x}"
+
+
+def rsv(order: str) -> str:
+    """The id of that order's reservation."""
+    return f"rsv_{int(order):032x}"
+
+
+def upsert(
+    sku: str, units: int = 0, *, price_minor: int = 100, currency: str = "USD"
+) -> rpc.ItemUpsert:
+    """An item as it shall be."""
+    return rpc.ItemUpsert(
+        sku=sku,
+        name=f"a fine {sku}",
+        unit_price=Money(currency_code=currency, minor_units=price_minor),
+        initial_on_hand_count=units,
+    )
+
+
+def reserve(order: str, **units: int) -> rpc.ReserveStockRequest:
+    """A request for `units` of each SKU."""
+    request = rpc.ReserveStockRequest(
+        request_id=new_request_id(),
+        reservation_id=rsv(order),
+        order_id=ord_(order),
+        lines=[rpc.ReserveLine(sku=sku, quantity=quantity) for sku, quantity in units.items()],
+    )
+    request.ttl.seconds = TTL_S
+    return request
+
+
+def _counting() -> Iterator[int]:
+    number = 1
+    while True:
+        yield number
+        number += 1
+
+
+_REQUEST_NUMBERS = _counting()
+
+
+@cache
+def _template() -> sqlite3.Connection:
+    connection = _connect()
+    upgrade(connection, MIGRATIONS)
+    return _driver(connection)
+
+
+def _migrated_copy() -> Connection:
+    connection = _connect()
+    _template().backup(_driver(connection))
+    return connection
+
+
+def _connect() -> Connection:
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"isolation_level": None}
+    )
+    connection = engine.connect()
+    connection.begin()
+    _driver(connection).execute("PRAGMA foreign_keys=ON")
+    return connection
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, cast(Any, connection.connection).dbapi_connection)

@@ -1,0 +1,288 @@
+"""Inventory and payment in memory: the semantics of their contracts, and a script of what fails.
+
+They are used as they are, behind a channel without a network, or behind a real server. A repeat
+must be the same to the byte, or the test fails.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
+from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.payment.v1 import payment_pb2 as pay
+from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
+from tradepost.type.v1.money_pb2 import Money
+
+from discovery.clock import Clock
+from discovery.rules import deadline
+from services.order.wire.values import to_timestamp
+from tests.support.order.scripted_failures import (
+    Foreign,
+    Lost,
+    Refused,
+    Script,
+    Undecided,
+    rpc_error,
+)
+
+M = TypeVar("M", bound=Message)
+
+UNIT_PRICE = 100
+
+
+class Participant:
+    """What both have in common: a domain, a script, and a memory of what was asked."""
+
+    def __init__(self, domain: str, *, clock: Clock, script: Script) -> None:
+        self.domain = domain
+        self.clock = clock
+        self.script = script
+        self.requests: dict[tuple[str, str], bytes] = {}
+        self.calls: list[str] = []
+        self.deadlines: list[float | None] = []
+
+    async def answer(self, method: str, request: Any, effect: Callable[[], M]) -> M:
+        """Have the effect and answer, unless the script says otherwise."""
+        self.remember(method, request)
+        self.script.reach(f"before {method}")
+        fault = self.script.next_fault(method)
+        if fault is Lost.BEFORE:
+            raise rpc_error(grpc.StatusCode.UNAVAILABLE)
+        if isinstance(fault, Foreign):
+            raise rpc_error(fault.code)
+        if isinstance(fault, Refused):
+            raise rpc_error(fault.code, reason=fault.reason, domain=self.domain)
+        response = effect()
+        self.script.reach(f"after {method}")
+        await self.script.meanwhile(method)
+        if fault is Lost.AFTER:
+            raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
+        return undecided(response) if fault is Undecided.PENDING else response
+
+    def remember(self, method: str, request: Any) -> None:
+        """A repeated request must be the same request."""
+        self.calls.append(method)
+        self.deadlines.append(deadline.current())
+        asked = request.SerializeToString(deterministic=True)
+        if request.request_id:
+            known = self.requests.setdefault((method, request.request_id), asked)
+            assert known == asked, f"{method} was repeated with another request"
+
+    def refusal(self, code: grpc.StatusCode, reason: str) -> grpc.aio.AioRpcError:
+        """An error of the participant's own."""
+        return rpc_error(code, reason=reason, domain=self.domain)
+
+
+class FakeInventory(Participant):
+    """Stock of a few SKUs, each unit at the same price; `stock` is what is available."""
+
+    def __init__(self, *, clock: Clock, script: Script) -> None:
+        super().__init__("inventory.tradepost", clock=clock, script=script)
+        self.stock = Counter({"milk": 100, "tea": 100})
+        self.reservations: dict[str, rsv.Reservation] = {}
+
+    async def ReserveStock(
+        self, request: inventory_rpc.ReserveStockRequest, *, timeout: float | None = None, **_: Any
+    ) -> inventory_rpc.ReserveStockResponse:
+        """Hold all lines or none."""
+
+        def effect() -> inventory_rpc.ReserveStockResponse:
+            if request.validate_only:
+                return inventory_rpc.ReserveStockResponse(reservation=self._made(request))
+            known = self.reservations.get(request.reservation_id)
+            if known is None:
+                known = self.reservations[request.reservation_id] = self._made(request)
+                if known.state == rsv.RESERVATION_STATE_HELD:
+                    self.stock.subtract({line.sku: line.quantity for line in known.lines})
+            elif known.state == rsv.RESERVATION_STATE_RELEASED and not known.lines:
+                known.refusal.reason = rsv.RESERVATION_REFUSAL_REASON_RESERVATION_FENCED
+            return inventory_rpc.ReserveStockResponse(reservation=known)
+
+        return await self.answer("ReserveStock", request, effect)
+
+    async def CommitReservation(
+        self,
+        request: inventory_rpc.CommitReservationRequest,
+        *,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> inventory_rpc.CommitReservationResponse:
+        """Make a hold final."""
+
+        def effect() -> inventory_rpc.CommitReservationResponse:
+            known = self._existing(request.reservation_id)
+            if known.state == rsv.RESERVATION_STATE_HELD:
+                known.state = rsv.RESERVATION_STATE_COMMITTED
+            self._must_be(known, rsv.RESERVATION_STATE_COMMITTED, rsv.RESERVATION_STATE_EXPIRED)
+            return inventory_rpc.CommitReservationResponse(reservation=known)
+
+        return await self.answer("CommitReservation", request, effect)
+
+    async def ReleaseReservation(
+        self,
+        request: inventory_rpc.ReleaseReservationRequest,
+        *,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> inventory_rpc.ReleaseReservationResponse:
+        """Give units back, or leave a tombstone."""
+
+        def effect() -> inventory_rpc.ReleaseReservationResponse:
+            known = self.reservations.setdefault(
+                request.reservation_id,
+                rsv.Reservation(
+                    reservation_id=request.reservation_id,
+                    order_id=request.order_id,
+                    state=rsv.RESERVATION_STATE_RELEASED,
+                ),
+            )
+            if known.state in (rsv.RESERVATION_STATE_HELD, rsv.RESERVATION_STATE_COMMITTED):
+                self._give_back(known, rsv.RESERVATION_STATE_RELEASED)
+            self._must_be(
+                known,
+                rsv.RESERVATION_STATE_RELEASED,
+                rsv.RESERVATION_STATE_EXPIRED,
+                rsv.RESERVATION_STATE_REJECTED,
+            )
+            return inventory_rpc.ReleaseReservationResponse(reservation=known)
+
+        return await self.answer("ReleaseReservation", request, effect)
+
+    async def FulfillReservation(
+        self,
+        request: inventory_rpc.FulfillReservationRequest,
+        *,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> inventory_rpc.FulfillReservationResponse:
+        """Take units out of the building."""
+
+        def effect() -> inventory_rpc.FulfillReservationResponse:
+            known = self._existing(request.reservation_id)
+            if known.state == rsv.RESERVATION_STATE_COMMITTED:
+                known.state = rsv.RESERVATION_STATE_FULFILLED
+            self._must_be(known, rsv.RESERVATION_STATE_FULFILLED)
+            return inventory_rpc.FulfillReservationResponse(reservation=known)
+
+        return await self.answer("FulfillReservation", request, effect)
+
+    def expire_holds(self) -> None:
+        """The sweeper came by, and every hold had run out."""
+        for known in self.reservations.values():
+            if known.state == rsv.RESERVATION_STATE_HELD:
+                self._give_back(known, rsv.RESERVATION_STATE_EXPIRED)
+                known.refusal.reason = rsv.RESERVATION_REFUSAL_REASON_RESERVATION_EXPIRED
+
+    def _made(self, request: inventory_rpc.ReserveStockRequest) -> rsv.Reservation:
+        wanted: Counter[str] = Counter()
+        for line in request.lines:
+            wanted[line.sku] += line.quantity
+        made = rsv.Reservation(reservation_id=request.reservation_id, order_id=request.order_id)
+        refusal = self._why_not(request, wanted)
+        if refusal is not None:
+            made.state = rsv.RESERVATION_STATE_REJECTED
+            made.refusal.CopyFrom(refusal)
+            return made
+        made.state = rsv.RESERVATION_STATE_HELD
+        for sku, quantity in sorted(wanted.items()):
+            made.lines.add(
+                sku=sku,
+                quantity=quantity,
+                name=sku.title(),
+                unit_price=usd(UNIT_PRICE),
+                line_total=usd(UNIT_PRICE * quantity),
+            )
+        made.total.CopyFrom(usd(UNIT_PRICE * wanted.total()))
+        made.expire_time.CopyFrom(to_timestamp(self.clock.now() + timedelta(seconds=120)))
+        return made
+
+    def _why_not(
+        self, request: inventory_rpc.ReserveStockRequest, wanted: Counter[str]
+    ) -> rsv.ReservationRefusal | None:
+        unknown = sorted(set(wanted) - set(self.stock))
+        if unknown:
+            return rsv.ReservationRefusal(
+                reason=rsv.RESERVATION_REFUSAL_REASON_UNKNOWN_SKU, facts={"skus": ",".join(unknown)}
+            )
+        total = UNIT_PRICE * wanted.total()
+        if request.HasField("expected_total") and request.expected_total.minor_units != total:
+            facts = {"expected": str(request.expected_total.minor_units), "actual": str(total)}
+            return rsv.ReservationRefusal(
+                reason=rsv.RESERVATION_REFUSAL_REASON_PRICE_CHANGED, facts=facts
+            )
+        short = {sku: number for sku, number in wanted.items() if number > self.stock[sku]}
+        if not short:
+            return None
+        return rsv.ReservationRefusal(
+            reason=rsv.RESERVATION_REFUSAL_REASON_INSUFFICIENT_STOCK,
+            shortages=[
+                rsv.Shortage(sku=sku, requested_count=number, available_count=self.stock[sku])
+                for sku, number in sorted(short.items())
+            ],
+        )
+
+    def _give_back(self, known: rsv.Reservation, state: rsv.ReservationState) -> None:
+        known.state = state
+        self.stock.update({line.sku: line.quantity for line in known.lines})
+
+    def _existing(self, reservation_id: str) -> rsv.Reservation:
+        known = self.reservations.get(reservation_id)
+        if known is None:
+            raise self.refusal(grpc.StatusCode.NOT_FOUND, "RESERVATION_NOT_FOUND")
+        return known
+
+    def _must_be(self, known: rsv.Reservation, *states: int) -> None:
+        if known.state not in states:
+            raise self.refusal(grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_STATE_CONFLICT")
+
+
+def usd(minor_units: int) -> Money:
+    """An amount in cents."""
+    return Money(currency_code="USD", minor_units=minor_units)
+
+
+def undecided(response: M) -> M:
+    """The same answer from a participant that doesn't know yet."""
+    answer = type(response)()
+    answer.CopyFrom(response)
+    match answer:
+        case payment_rpc.AuthorizePaymentResponse():
+            answer.payment.state = pay.PAYMENT_STATE_AUTHORIZING
+        case payment_rpc.CapturePaymentResponse():
+            answer.payment.state = pay.PAYMENT_STATE_CAPTURING
+            answer.capture.state = pay.CAPTURE_STATE_PENDING
+        case payment_rpc.VoidPaymentResponse():
+            answer.payment.state = pay.PAYMENT_STATE_VOIDING
+        case payment_rpc.RefundPaymentResponse():
+            answer.refund.state = pay.REFUND_STATE_PENDING
+    return answer
+
+
+class LocalChannel:
+    """A channel without a network: the stub's methods are the participant's own."""
+
+    def __init__(self, participant: Participant) -> None:
+        self._participant = participant
+
+    def unary_unary(self, path: str, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
+        """The method at the end of the path, where the participant has it."""
+        method = path.rpartition("/")[2]
+        return cast(
+            Callable[..., Awaitable[Any]], getattr(self._participant, method, _not_here(method))
+        )
+
+
+def _not_here(method: str) -> Callable[..., Awaitable[Any]]:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError(f"nobody should call {method}")
+
+    return refuse
+
+
+def local_channel(participant: Participant) -> grpc.aio.Channel:
+    """A channel to a participant in the same process."""
+    return cast(grpc.aio.Channel, LocalChannel(participant))

@@ -1,0 +1,202 @@
+"""Orders over real gRPC: instances of the service on one database, participants in memory."""
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import grpc
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
+    SagaAdminServiceAsyncStub,
+    SagaAdminServiceStub,
+)
+from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+
+import discovery
+from discovery.clock import Clock, SystemClock
+from discovery.registry.memory import MemoryRegistry
+from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service, running
+from services.chassis.server.settings import ServerSettings
+from services.order.parts import Feeds, Means, Participants
+from services.order.service import build
+from services.order.settings import SagaSettings
+from tests.support.order.fake_participants import FakeInventory, local_channel
+from tests.support.order.fake_payment import FakePayment
+from tests.support.order.scripted_failures import Script, Undecided
+
+# Names for requests and orders, each used once.
+_NUMBERS = count(1)
+
+
+class Shop:
+    """What the instances of one shop share."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self.url = url
+        self.clock = clock or SystemClock()
+        self.rng = random.Random(11)
+        self.ids = IdFactory(clock=SystemClock(), rng=self.rng)
+        self.script = Script()
+        self.inventory = FakeInventory(clock=self.clock, script=self.script)
+        self.inventory.stock = Counter({"milk": 1_000_000, "tea": 1_000_000, "gold": 1})
+        self.payment = FakePayment(clock=self.clock, script=self.script)
+        # Where the instances are found, and what they follow; unset, they make no summary.
+        self.registry = MemoryRegistry()
+        self.feeds: Feeds | None = None
+
+    @asynccontextmanager
+    async def service(self, owner: str = "first") -> AsyncIterator[Service]:
+        """An instance, yet to be served."""
+        means = Means(
+            clock=self.clock,
+            ids=self.ids,
+            rng=self.rng,
+            participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
+            settings=SagaSettings(),
+            feeds=self.feeds,
+            owner=owner,
+            poll_s=0.02,
+        )
+        async with build(database_url=self.url, means=means) as service:
+            yield service
+
+    @asynccontextmanager
+    async def served(
+        self, owner: str, *, max_concurrent: int = 256
+    ) -> AsyncIterator[tuple[Service, str]]:
+        """An instance that is served, and its endpoint; it drains when the block ends."""
+        system = SystemClock()
+        async with (
+            self.service(owner) as service,
+            running(
+                service,
+                settings=ServerSettings(
+                    port=0,
+                    drain_s=0,
+                    stop_grace_s=2,
+                    max_concurrent=max_concurrent,
+                    instance_id=f"order-{owner}",
+                ),
+                clock=system,
+                ids=self.ids,
+                rng=self.rng,
+                registrar=self.registry,
+            ) as server,
+        ):
+            yield service, server.endpoint
+
+    @asynccontextmanager
+    async def instance(
+        self, owner: str = "first", *, max_concurrent: int = 256
+    ) -> AsyncIterator["Instance"]:
+        """An instance, and stubs to it."""
+        async with (
+            self.served(owner, max_concurrent=max_concurrent) as (service, endpoint),
+            grpc.aio.insecure_channel(endpoint) as channel,
+        ):
+            yield Instance(
+                channel, OrderServiceStub(channel), SagaAdminServiceStub(channel), service
+            )
+
+    async def hang(
+        self, stub: OrderServiceAsyncStub, method: str, request: rpc.CreateOrderRequest
+    ) -> order_pb2.Order:
+        """Place an order of which nobody knows the outcome of a step, and leave it there.
+
+        The step was tried before and is being tried again; `release` lets it answer.
+        """
+        self.script.always[method] = Undecided.PENDING
+        tried_again = asyncio.Event()
+
+        async def again() -> None:
+            tried_again.set()
+
+        async def first() -> None:
+            self.script.during[method] = again
+
+        self.script.during[method] = first
+        call = asyncio.ensure_future(stub.CreateOrder(request))
+        await tried_again.wait()
+        call.cancel()
+        wanted = rpc.ListOrdersRequest(customer_id=request.customer_id, page_size=1)
+        return (await stub.ListOrders(wanted)).orders[0]
+
+    def release(self) -> None:
+        """Let every step answer from now on."""
+        self.script.always.clear()
+
+
+@dataclass
+class Instance:
+    """One instance as its callers see it."""
+
+    channel: grpc.aio.Channel
+    orders: OrderServiceAsyncStub
+    admin: SagaAdminServiceAsyncStub
+    service: Service
+
+
+def feed_of(service: str, registry: MemoryRegistry) -> discovery.Channel:
+    """A channel to the instances that are registered as a service."""
+    return discovery.open_channel(
+        f"memory:///{service}",
+        watcher=registry,
+        service_config=FEED_CONFIG,
+        clock=SystemClock(),
+        rng=random.Random(7),
+    )
+
+
+def new_request_id() -> str:
+    """A UUID that nobody used."""
+    return str(uuid.UUID(int=next(_NUMBERS)))
+
+
+def no_order_id() -> str:
+    """The id of no order."""
+    return f"ord_{uuid.UUID(int=next(_NUMBERS)).hex}"
+
+
+def order_of(
+    customer: str = "ann",
+    *,
+    method: str = "pm_visa",
+    sku: str = "milk",
+    quantity: int = 2,
+    coordination: order_pb2.Coordination = order_pb2.COORDINATION_UNSPECIFIED,
+) -> rpc.CreateOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.CreateOrderRequest(
+        request_id=new_request_id(),
+        customer_id=customer,
+        payment_method=method,
+        lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
+        coordination=coordination,
+    )
+
+
+async def create(
+    stub: OrderServiceAsyncStub, customer: str = "ann", **of: str | int
+) -> order_pb2.Order:
+    """Place an order and wait for what becomes of it."""
+    return (await stub.CreateOrder(order_of(customer, **of))).order  # type: ignore[arg-type]
+
+
+def cancel_of(order_id: str) -> rpc.CancelOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.CancelOrderRequest(
+        request_id=new_request_id(), order_id=order_id, reason="changed my mind"
+    )
+
+
+def fulfill_of(order_id: str) -> rpc.FulfillOrderRequest:
+    """A good request, with a request_id of its own."""
+    return rpc.FulfillOrderRequest(request_id=new_request_id(), order_id=order_id)

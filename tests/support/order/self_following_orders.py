@@ -1,0 +1,64 @@
+"""A shop whose instances follow themselves, through discovery, and a payment that only tells."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tradepost.event.v1 import event_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+
+from services.chassis.log.event_log import NewEvent
+from services.chassis.store.database import Database
+from services.order.parts import Feeds
+from services.order.service import MIGRATIONS
+from tests.support.chassis.event_source import Source, event_source
+from tests.support.order.order_service import Shop, feed_of
+from tests.support.store.databases import Databases, opened_database
+
+WAIT_S = 60.0
+
+
+@dataclass
+class Market:
+    """A shop, and a payment service that only tells."""
+
+    shop: Shop
+    payments: Source
+    databases: Databases
+
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[Database]:
+        """The orders' database as a process of its own sees it that serves nobody."""
+        async with opened_database(
+            self.databases, MIGRATIONS, owner="operator", name="order"
+        ) as database:
+            yield database
+
+    async def pay(self, event: event_pb2.Event) -> int:
+        """Payment tells a fact; its position."""
+        told = NewEvent(event.type, event.payload.value)
+        return (await self.payments.append_all(event.aggregate_id, [told]))[-1].position
+
+
+@asynccontextmanager
+async def open_market(databases: Databases) -> AsyncIterator[Market]:
+    """A market without an instance."""
+    shop = Shop(await databases.migrated(MIGRATIONS, "order"))
+    async with feed_of("order", shop.registry) as orders, event_source(databases) as payments:
+        shop.feeds = Feeds(orders, payments.channel)
+        yield Market(shop, payments, databases)
+
+
+async def summary_of(
+    stub: OrderServiceAsyncStub, customer: str, *, position: int = 0, payment_position: int = 0
+) -> rpc.CustomerSummary:
+    """What is said of a customer, as soon as both feeds were followed so far."""
+    request = rpc.GetCustomerSummaryRequest(customer_id=customer, min_position=position)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            said = await stub.GetCustomerSummary(request, timeout=WAIT_S)
+            assert said.position >= position
+            if said.payment_position >= payment_position:
+                return said.summary

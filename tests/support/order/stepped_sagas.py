@@ -1,0 +1,238 @@
+"""Order instances on one database, their sagas driven step by step under a clock of the test.
+
+There is no polling: `rest` claims what is due, drives it, and moves time on to whatever is due
+next, until nothing is left to do.
+"""
+
+import random
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.payment.v1 import payment_pb2 as pay
+
+from services.chassis.log.event_log import StoredEvent
+from services.chassis.request.ids import IdFactory
+from services.chassis.store.database import Database
+from services.chassis.work.lease import Claim, LeaseRow, StaleLeaseError
+from services.order.api.order_writes import Retried, Written
+from services.order.checkout.saga import CHECKOUT
+from services.order.domain.events import Coordination
+from services.order.domain.state import Order, OrderState
+from services.order.parts import Means, Participants, Parts, assemble
+from services.order.service import MIGRATIONS
+from services.order.settings import SagaSettings
+from services.order.store import order_view
+from services.order.store.order_streams import Standing
+from services.order.store.order_view import OrderFilter
+from services.order.wire import requests
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.order.fake_participants import UNIT_PRICE, FakeInventory, local_channel
+from tests.support.order.fake_payment import FakePayment
+from tests.support.order.scripted_failures import Script, mortal
+from tests.support.store.databases import Databases, open_database
+
+_MOMENT = timedelta(milliseconds=1)
+_ROUNDS_MAX = 1_000
+
+STOCK = 100
+
+
+@dataclass
+class Rig:
+    """A shop: two participants in memory, a database, and as many instances as are started."""
+
+    databases: Databases
+    clock: ManualClock = field(default_factory=ManualClock)
+    script: Script = field(default_factory=Script)
+    settings: SagaSettings = field(default_factory=SagaSettings)
+    opened: list[Database] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(7)
+        self.ids = IdFactory(clock=self.clock, rng=self.rng)
+        self.inventory = FakeInventory(clock=self.clock, script=self.script)
+        self.payment = FakePayment(clock=self.clock, script=self.script)
+
+    async def start(self, owner: str = "first") -> Parts:
+        """Start an instance, as a process of its own would."""
+        database = await open_database(
+            self.databases, MIGRATIONS, clock=self.clock, owner=owner, name="order"
+        )
+        self.opened.append(database)
+        means = Means(
+            clock=self.clock,
+            ids=self.ids,
+            rng=self.rng,
+            participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
+            settings=self.settings,
+            owner=owner,
+        )
+        return assemble(mortal(database, self.script), means)
+
+    async def close(self) -> None:
+        """Close every database."""
+        for database in self.opened:
+            await database.close()
+
+    async def place(
+        self,
+        parts: Parts,
+        *,
+        quantity: int = 2,
+        sku: str = "milk",
+        method: str = "pm_visa",
+        coordination: Coordination = Coordination.ORCHESTRATED,
+    ) -> Written:
+        """Place an order; nobody drives it yet."""
+        request = rpc.CreateOrderRequest(
+            request_id=self._request_id(),
+            customer_id="ann",
+            payment_method=method,
+            lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
+        )
+        intention = requests.create_order(request, (coordination,))
+        return await parts.database.write(parts.orders.place, intention, self.ids.new("ord"))
+
+    async def cancel(self, parts: Parts, order_id: str) -> Written:
+        """Cancel an order; nobody drives what that brings about yet."""
+        request = rpc.CancelOrderRequest(
+            request_id=self._request_id(), order_id=order_id, reason="changed my mind"
+        )
+        return await parts.database.write(parts.orders.change, requests.cancel_order(request))
+
+    async def fulfill(self, parts: Parts, order_id: str) -> Written:
+        """Ask to fulfill an order; nobody drives it yet."""
+        request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
+        return await parts.database.write(parts.orders.change, requests.fulfill_order(request))
+
+    async def retry(self, parts: Parts, order_id: str) -> Retried:
+        """Have an operator retry a saga; nobody drives it yet."""
+        request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
+        return await parts.database.write(parts.orders.retry, requests.retry_saga(request))
+
+    def _request_id(self) -> str:
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+
+    async def drive(self, parts: Parts, change: Written) -> None:
+        """Drive the work that a write opened, as the driver does after its COMMIT."""
+        assert change.claim is not None
+        assert change.standing is not None
+        parts.runner.begin(change.claim, change.standing)
+        await parts.runner.drive(change.claim)
+
+    async def rest(self, parts: Parts, *, at_most_s: float = 3_600) -> None:
+        """Drive whatever is due, and time with it, until nothing is left or time is up."""
+        until = self.clock.now() + timedelta(seconds=at_most_s)
+        for _ in range(_ROUNDS_MAX):
+            claims = await parts.database.write(parts.leases.claim_due, CHECKOUT, 10)
+            for claim in claims:
+                await self._drive(parts, claim)
+            if claims:
+                continue
+            due = await self.next_due(parts)
+            if due is None:
+                return
+            if due > until:
+                await self.pass_time(until)
+                return
+            await self.pass_time(due + _MOMENT)
+        raise AssertionError("the saga does not come to rest")
+
+    async def _drive(self, parts: Parts, claim: Claim) -> None:
+        try:
+            await parts.runner.drive(claim)
+        except StaleLeaseError:
+            return
+
+    async def next_due(self, parts: Parts) -> datetime | None:
+        """When somebody may claim something; None when nothing is left to do."""
+        rows = await parts.database.read(_rows, parts)
+        return min(map(_free_at, rows), default=None)
+
+    async def pass_time(self, until: datetime) -> None:
+        """Move the clock to an instant."""
+        await self.clock.advance(max(0.0, (until - self.clock.now()).total_seconds()))
+
+    async def load(self, parts: Parts, order_id: str) -> Order:
+        """The order as its stream tells it."""
+        standing: Standing = await parts.database.read(parts.store.load, order_id)
+        return standing.order
+
+    async def order_ids(self, parts: Parts) -> list[str]:
+        """Every order there is."""
+        page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=1_000))
+        return [shown.order.order_id for shown in page.rows]
+
+    async def history(self, parts: Parts, order_id: str) -> list[str]:
+        """The names of its events."""
+        stored = await parts.database.read(_stream, parts, order_id)
+        return [event.type.rpartition(".")[2] for event in stored]
+
+    def check_books(self, order: Order) -> None:
+        """What must hold of one order at rest, seen from the participants."""
+        payment = self.payment.of_order(order.order_id)
+        reservation = self.inventory.reservations.get(order.reservation_id)
+        money = pay.PAYMENT_STATE_UNSPECIFIED if payment is None else payment.state
+        stock = rsv.RESERVATION_STATE_UNSPECIFIED if reservation is None else reservation.state
+        assert self.payment.captures.get(order.order_id, 0) <= 1
+        taken = 0 if payment is None else payment.captured_amount.minor_units
+        returned = 0 if payment is None else payment.refunded_amount.minor_units
+        match order.state:
+            case OrderState.CONFIRMED:
+                assert (money, stock) == (
+                    pay.PAYMENT_STATE_CAPTURED,
+                    rsv.RESERVATION_STATE_COMMITTED,
+                )
+            case OrderState.FULFILLED:
+                assert (money, stock) == (
+                    pay.PAYMENT_STATE_CAPTURED,
+                    rsv.RESERVATION_STATE_FULFILLED,
+                )
+            case OrderState.REFUNDED:
+                assert taken == returned > 0
+                assert stock == rsv.RESERVATION_STATE_RELEASED
+            case OrderState.REJECTED | OrderState.CANCELLED:
+                assert money not in (
+                    pay.PAYMENT_STATE_AUTHORIZED,
+                    pay.PAYMENT_STATE_CAPTURED,
+                )
+                assert stock not in (
+                    rsv.RESERVATION_STATE_HELD,
+                    rsv.RESERVATION_STATE_COMMITTED,
+                )
+            case _:
+                raise AssertionError(f"{order.state.name} is not at rest")
+        if order.state in (OrderState.CONFIRMED, OrderState.FULFILLED):
+            assert order.total is not None
+            assert taken == order.total.minor_units == UNIT_PRICE * order.lines[0].quantity
+            assert returned == 0
+        self._check_stock()
+
+    def _check_stock(self) -> None:
+        away = dict.fromkeys(self.inventory.stock, 0)
+        for reservation in self.inventory.reservations.values():
+            if reservation.state in (
+                rsv.RESERVATION_STATE_HELD,
+                rsv.RESERVATION_STATE_COMMITTED,
+                rsv.RESERVATION_STATE_FULFILLED,
+            ):
+                for line in reservation.lines:
+                    away[line.sku] += line.quantity
+        assert all(STOCK - number == self.inventory.stock[sku] for sku, number in away.items())
+
+
+def _rows(connection: Connection, parts: Parts) -> tuple[LeaseRow, ...]:
+    return parts.leases.list(connection, kind=CHECKOUT, limit=100)
+
+
+def _free_at(row: LeaseRow) -> datetime:
+    return max(row.next_attempt_time, row.lease_expire_time) if row.owner else row.next_attempt_time
+
+
+def _stream(connection: Connection, parts: Parts, order_id: str) -> tuple[StoredEvent, ...]:
+    return parts.log.read_stream(connection, order_id)

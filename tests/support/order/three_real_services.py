@@ -1,0 +1,125 @@
+"""Three real services that follow each other, each on a port and a database of its own."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import grpc
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
+from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.inventory.v1.inventory_service_pb2_grpc import (
+    InventoryServiceAsyncStub,
+    InventoryServiceStub,
+)
+from tradepost.inventory.v1.item_pb2 import StockLevel
+from tradepost.order.v1 import order_pb2 as pb
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
+from tradepost.payment.v1 import payment_pb2 as pay
+from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
+from tradepost.payment.v1.payment_service_pb2_grpc import (
+    PaymentServiceAsyncStub,
+    PaymentServiceStub,
+)
+from tradepost.type.v1.money_pb2 import Money
+
+from discovery.clock import SystemClock
+from discovery.registry.memory import MemoryRegistry
+from services.chassis.request.ids import IdFactory
+from services.chassis.server.server import Service, running
+from services.chassis.server.settings import ServerSettings
+from services.inventory.service import build as build_inventory
+from services.inventory.subscriptions import Feeds as InventoryFeeds
+from services.order.parts import Feeds, Means, Participants
+from services.order.service import build as build_order
+from services.order.settings import SagaSettings
+from services.payment.processor.simulated.processor import SimulatedProcessor
+from services.payment.service import build as build_payment
+from services.payment.subscriptions import Feeds as PaymentFeeds
+from tests.support.order.order_service import create, feed_of, new_request_id
+from tests.support.store.databases import Databases
+
+UNITS = 1_000
+PRICE = Money(currency_code="USD", minor_units=250)
+
+
+@dataclass(frozen=True)
+class HighStreet:
+    """Stubs to one instance of each service, and who coordinates the orders of a test."""
+
+    orders: OrderServiceAsyncStub
+    inventory: InventoryServiceAsyncStub
+    payments: PaymentServiceAsyncStub
+    coordination: pb.Coordination = pb.COORDINATION_UNSPECIFIED
+
+    async def create(self, customer: str = "ann", **of: Any) -> pb.Order:
+        """Place an order, and wait for what becomes of it."""
+        return await create(self.orders, customer, coordination=self.coordination, **of)
+
+    async def tea(self) -> StockLevel:
+        """How much tea there is."""
+        request = inventory_rpc.GetStockRequest(sku="tea")
+        return (await self.inventory.GetStock(request)).stock
+
+    async def reservation(self, order: pb.Order) -> rsv.Reservation:
+        """What inventory says of an order."""
+        request = inventory_rpc.GetReservationRequest(reservation_id=order.reservation_id)
+        return (await self.inventory.GetReservation(request)).reservation
+
+    async def payment(self, order: pb.Order) -> pay.Payment | None:
+        """What payment says of an order."""
+        request = payment_rpc.ListPaymentsRequest(order_id=order.order_id)
+        payments = (await self.payments.ListPayments(request)).payments
+        return payments[0] if payments else None
+
+    async def fill(self) -> None:
+        """Put plenty of milk and tea on the shelves."""
+        items = [
+            inventory_rpc.ItemUpsert(
+                sku=sku, name=sku.title(), unit_price=PRICE, initial_on_hand_count=UNITS
+            )
+            for sku in ("milk", "tea")
+        ]
+        request = inventory_rpc.UpsertItemsRequest(request_id=new_request_id(), items=items)
+        await self.inventory.UpsertItems(request)
+
+
+@asynccontextmanager
+async def high_street(
+    databases: Databases, processor: SimulatedProcessor
+) -> AsyncIterator[HighStreet]:
+    """Services with full shelves; they drain when the block ends."""
+    url, clock, rng = databases.url, SystemClock(), random.Random(5)
+    ids, registry = IdFactory(clock=clock, rng=rng), MemoryRegistry()
+    settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)
+    serve = partial(running, settings=settings, clock=clock, ids=ids, rng=rng, registrar=registry)
+    async with AsyncExitStack() as open_now:
+        enter = open_now.enter_async_context
+
+        async def channel_to(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
+            server = await enter(serve(await enter(built)))
+            return await enter(grpc.aio.insecure_channel(server.endpoint))
+
+        orders, stock, money = [
+            await enter(feed_of(name, registry)) for name in ("order", "inventory", "payment")
+        ]
+        feeds = InventoryFeeds(orders, money)
+        inventory = await channel_to(
+            build_inventory(
+                database_url=url("inventory"), clock=clock, ids=ids, rng=rng, feeds=feeds
+            )
+        )
+        at_payment = partial(build_payment, processor=processor, clock=clock, ids=ids, rng=rng)
+        payment = await channel_to(
+            at_payment(database_url=url("payment"), feeds=PaymentFeeds(stock, orders))
+        )
+        called = Participants(inventory, payment)
+        means = Means(clock, ids, rng, called, SagaSettings(), Feeds(orders, money, stock))
+        order = await channel_to(build_order(database_url=url("order"), means=means))
+        street = HighStreet(
+            OrderServiceStub(order), InventoryServiceStub(inventory), PaymentServiceStub(payment)
+        )
+        await street.fill()
+        yield street

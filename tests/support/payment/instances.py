@@ -1,0 +1,82 @@
+"""Instances of the payment service without their servers, as many as wanted on one database."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tradepost.payment.v1 import payment_service_pb2 as pb
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.payment.api.asking import Answer
+from services.payment.domain import commands
+from services.payment.domain.state import Payment
+from services.payment.parts import MIGRATIONS, Parts, Timing, open_parts
+from services.payment.processor.port import Processor
+from services.payment.store.payments import load
+from services.payment.wire import requests
+from services.payment.wire.requests import Intention
+from tests.support.payment.requests import Request
+from tests.support.store.databases import Databases
+
+PATIENCE_S = 20.0
+CLOCK = SystemClock()
+IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
+
+
+@asynccontextmanager
+async def instance(
+    databases: Databases,
+    processor: Processor,
+    *,
+    name: str = "one",
+    lease_s: float = 10.0,
+    call_timeout_s: float = 10.0,
+) -> AsyncIterator[Parts]:
+    """A running instance; leaving the block is a crash: leases stay."""
+    async with open_parts(
+        database_url=await databases.migrated(MIGRATIONS, "payment"),
+        processor=processor,
+        clock=CLOCK,
+        ids=IDS,
+        rng=random.Random(name),
+        owner=name,
+        timing=Timing(lease_s=lease_s, poll_s=0.02, call_timeout_s=call_timeout_s),
+    ) as parts:
+        running = [asyncio.create_task(work()) for work in (parts.tailer.run, parts.driver.run)]
+        try:
+            yield parts
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+def to_intention(request: Request) -> Intention[commands.Request]:
+    """The request in the words of the domain."""
+    match request:
+        case pb.AuthorizePaymentRequest():
+            return requests.to_authorize(request, IDS.new)
+        case pb.CapturePaymentRequest():
+            return requests.to_capture(request)
+        case pb.VoidPaymentRequest():
+            return requests.to_void(request, IDS.new)
+        case pb.RefundPaymentRequest():
+            return requests.to_refund(request, IDS.new)
+
+
+async def ask(parts: Parts, request: Request, *, within_s: float = PATIENCE_S) -> Answer:
+    """What the RPC would answer."""
+    return await parts.payments.carry_out(to_intention(request), time_remaining_s=within_s)
+
+
+async def until(parts: Parts, payment_id: str, is_so: Callable[[Payment], bool]) -> Payment:
+    """Wait until the payment is so, whoever makes it so."""
+    with parts.tailer.follow(payment_id) as follower:
+        payment = await parts.database.read(load, payment_id)
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_so(payment):
+                await follower.wait(after_version=payment.version)
+                payment = await parts.database.read(load, payment_id)
+        return payment

@@ -1,0 +1,183 @@
+"""The style as functions: each takes a file and yields what is wrong in it, a sentence each.
+
+`tests/scripts/tools/test_tidy.py` runs them over the project, and holds the exceptions.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+
+from tests.support.style.source_tree import SourceFile, Use, functions, uses
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 45
+
+EMPTY_NAMES = frozenset(
+    [
+        "utils",
+        "util",
+        "helpers",
+        "helper",
+        "common",
+        "base",
+        "misc",
+        "manager",
+        "managers",
+        "core",
+        "lib",
+    ]
+)
+
+TIME = (
+    "time.time",
+    "time.time_ns",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.sleep",
+    "asyncio.sleep",
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+)
+CHANCE = ("random.SystemRandom", "uuid.uuid1", "uuid.uuid4", "os.urandom", "secrets")
+ENVIRONMENT = ("os.environ", "os.getenv", "os.putenv")
+UNPROVEN = (
+    "unittest.mock",
+    "pytest.skip",
+    "pytest.importorskip",
+    "pytest.xfail",
+    "pytest.mark.skip",
+    "pytest.mark.skipif",
+    "pytest.mark.xfail",
+)
+
+DURATIONS = frozenset(
+    [
+        "timeout",
+        "delay",
+        "interval",
+        "backoff",
+        "latency",
+        "ttl",
+        "elapsed",
+        "duration",
+        "lifetime",
+        "jitter",
+        "age",
+    ]
+)
+NUMBERS = re.compile(r"\b(float|int)\b")
+# Spelt apart, so that this file doesn't find itself.
+LEFT_FOR_LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+
+
+def file_length(file: SourceFile) -> Iterator[str]:
+    """One idea for a file, the whole idea in the file."""
+    lines = len(file.text.splitlines())
+    if lines > MAX_FILE_LINES:
+        yield f"{file.path}: {lines} lines, {MAX_FILE_LINES} at most"
+
+
+def function_length(file: SourceFile) -> Iterator[str]:
+    """A function fits a screen, its docstring not counted."""
+    for function in functions(file.tree):
+        lines = (function.end_lineno or function.lineno) - function.lineno + 1
+        if ast.get_docstring(function) is not None:
+            docstring = function.body[0]
+            lines -= (docstring.end_lineno or docstring.lineno) - docstring.lineno + 1
+        if lines > MAX_FUNCTION_LINES:
+            yield f"{file.path}:{function.lineno}: {function.name} has {lines} lines"
+
+
+def module_docstring(file: SourceFile) -> Iterator[str]:
+    """A file says what it is."""
+    if file.tree.body and not ast.get_docstring(file.tree):
+        yield f"{file.path}: no module docstring"
+
+
+def rule_of_test(file: SourceFile) -> Iterator[str]:
+    """A test's docstring is a rule of the shop."""
+    for function in functions(file.tree):
+        if function.name.startswith("test_") and not ast.get_docstring(function):
+            yield f"{file.path}:{function.lineno}: {function.name} states no rule"
+
+
+def module_name(file: SourceFile) -> Iterator[str]:
+    """A module is named after the thing in it."""
+    for part in file.path.removesuffix(".py").split("/"):
+        if part in EMPTY_NAMES:
+            yield f"{file.path}: `{part}` says nothing"
+
+
+def left_for_later(file: SourceFile) -> Iterator[str]:
+    """What isn't done stands in the tracker, not in the code."""
+    for number, line in enumerate(file.text.splitlines(), start=1):
+        if LEFT_FOR_LATER.search(line):
+            yield f"{file.path}:{number}: left for later: {line.strip()}"
+
+
+def time_from_nowhere(file: SourceFile) -> Iterator[str]:
+    """Time is an argument: a `Clock`. `asyncio.sleep(0)` gives up a turn and waits for nothing."""
+    return _mentions(file, TIME, "take a discovery.clock.Clock", unless=_is_turn)
+
+
+def chance_from_nowhere(file: SourceFile) -> Iterator[str]:
+    """Ids and randomness are arguments: `new_id`, and an `rng` made from a seed."""
+    yield from _mentions(file, CHANCE, "take `new_id` or `rng`")
+    for use in uses(file):
+        if use.name == "random.Random":
+            if use.call is not None and not use.call.args:
+                yield f"{file.path}:{use.line}: random.Random() without a seed: take `rng`"
+        elif use.name.startswith("random."):
+            yield f"{file.path}:{use.line}: {use.name}: take `rng`"
+
+
+def environment_from_nowhere(file: SourceFile) -> Iterator[str]:
+    """Settings are read once, where a program is put together."""
+    return _mentions(file, ENVIRONMENT, "take the value as an argument")
+
+
+def unproven(file: SourceFile) -> Iterator[str]:
+    """A mock agrees with anything, and a skipped test proves nothing."""
+    return _mentions(file, UNPROVEN, "use the real thing, or a fake that ships and is tested")
+
+
+def unit_missing(file: SourceFile) -> Iterator[str]:
+    """Units come last in names: `timeout_s`, `interval_ms`."""
+    for name, annotation, line in _annotated(file.tree):
+        word = name.rpartition("_")[2]
+        if word in DURATIONS and annotation and NUMBERS.search(ast.unparse(annotation)):
+            yield f"{file.path}:{line}: `{name}` doesn't say its unit"
+
+
+def _is_turn(use: Use) -> bool:
+    return (
+        use.name == "asyncio.sleep"
+        and use.call is not None
+        and [ast.unparse(argument) for argument in use.call.args] == ["0"]
+    )
+
+
+def _mentions(
+    file: SourceFile,
+    banned: tuple[str, ...],
+    instead: str,
+    *,
+    unless: Callable[[Use], bool] = lambda _: False,
+) -> Iterator[str]:
+    for use in uses(file):
+        if unless(use):
+            continue
+        if any(use.name == name or use.name.startswith(f"{name}.") for name in banned):
+            yield f"{file.path}:{use.line}: {use.name}: {instead}"
+
+
+def _annotated(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None, int]]:
+    """Name, annotation and line of every parameter and annotated variable."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.arg, node.annotation, node.lineno
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node.annotation, node.lineno

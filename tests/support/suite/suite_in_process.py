@@ -1,0 +1,184 @@
+"""One instance of each service in this process, and what a test asks of any of their methods.
+
+Methods are found by descriptor, so that a test can go through all that is served.
+"""
+
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from discovery.clock import SystemClock
+from services.chassis.request.ids import IdFactory
+from services.chassis.server import assembly
+from services.chassis.server.server import RunningServer, Service, running
+from services.chassis.server.settings import ServerSettings
+from services.inventory.service import build as build_inventory
+from services.order.parts import Means, Participants
+from services.order.service import build as build_order
+from services.order.settings import SagaSettings
+from services.payment.parts import Timing
+from services.payment.processor.port import Processor
+from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.service import build as build_payment
+
+CLOCK = SystemClock()
+TIMEOUT_S = 30.0
+# Nothing but calls changes anything.
+NEVER_S = 86_400.0
+# Served from bytes to bytes by gRPC's own handler; it has no table of requests.
+NOT_OURS = frozenset({"grpc.reflection.v1alpha.ServerReflection"})
+
+Position: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One method on one service's server."""
+
+    service: str
+    method: MethodDescriptor
+
+    @property
+    def name(self) -> str:
+        """`tradepost.order.v1.OrderService/GetOrder`."""
+        return f"{self.method.containing_service.full_name}/{self.method.name}"
+
+    def request(self, fields: Mapping[str, Any]) -> Message:
+        """The request with these fields, nested ones as mappings."""
+        return message_factory.GetMessageClass(self.method.input_type)(**fields)
+
+
+def served_rpcs(names_of: Mapping[str, tuple[str, ...]]) -> tuple[Rpc, ...]:
+    """Every method of the named services, which are given by the server that serves them."""
+    pool = descriptor_pool.Default()
+    return tuple(
+        Rpc(service, method)
+        for service, names in names_of.items()
+        for name in names
+        if name not in NOT_OURS
+        for method in pool.FindServiceByName(name).methods
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The servers, channels to them, the files below them, and what they serve."""
+
+    servers: Mapping[str, RunningServer]
+    channels: Mapping[str, grpc.aio.Channel]
+    files: Mapping[str, sqlite3.Connection]
+    rpcs: tuple[Rpc, ...]
+
+    def rpc(self, name: str) -> Rpc:
+        """The method whose name ends like this; the first service that serves it."""
+        return next(each for each in self.rpcs if each.name.endswith(name))
+
+    async def call(self, rpc: Rpc, request: Message) -> Message:
+        """The answer; the first one of a stream. Raises AioRpcError."""
+        data = await self.send(rpc, request.SerializeToString())
+        return message_factory.GetMessageClass(rpc.method.output_type).FromString(data)
+
+    async def send(
+        self, rpc: Rpc, request: bytes, metadata: tuple[tuple[str, str], ...] = ()
+    ) -> bytes:
+        """The same in bytes, whatever they are."""
+        channel, path = self.channels[rpc.service], f"/{rpc.name}"
+        if not rpc.method.server_streaming:
+            unary = channel.unary_unary(path)
+            answer: bytes = await unary(request, timeout=TIMEOUT_S, metadata=metadata)
+            return answer
+        stream = channel.unary_stream(path)(request, timeout=TIMEOUT_S, metadata=metadata)
+        try:
+            first: bytes = await stream.read()
+            return first
+        finally:
+            stream.cancel()
+
+    def positions(self) -> Mapping[str, Position]:
+        """How far each service's event log is, and how many request_ids it remembers."""
+        query = "SELECT (SELECT position FROM event_counter), (SELECT count(*) FROM request)"
+        return {service: file.execute(query).fetchone() for service, file in self.files.items()}
+
+
+@asynccontextmanager
+async def running_suite(
+    folder: Path,
+    *,
+    seed: int = 5,
+    processor: Processor | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> AsyncIterator[Suite]:
+    """Three services, each on a port and on the folder's file of its name.
+
+    A second suite on the folder is a second instance of each; give it a seed of its own. Without
+    a `processor` it is the simulated one, whose book is served. The order service calls the others
+    through `interceptors`.
+    """
+    rng, settings = random.Random(seed), ServerSettings(port=0, drain_s=0, stop_grace_s=1)
+    ids = IdFactory(clock=CLOCK, rng=rng)
+    servers: dict[str, RunningServer] = {}
+    names: dict[str, tuple[str, ...]] = {}
+
+    def url(name: str) -> str:
+        return f"sqlite:///{folder / name}.db"
+
+    async with AsyncExitStack() as open_now:
+        enter = open_now.enter_async_context
+
+        async def serve(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
+            """Serve it; the channel that the order service calls it through."""
+            service = await enter(built)
+            server = await enter(running(service, settings=settings, clock=CLOCK, ids=ids, rng=rng))
+            servers[service.name] = server
+            names[service.name] = assembly.service_names(service, settings)
+            return await enter(
+                grpc.aio.insecure_channel(server.endpoint, interceptors=interceptors)
+            )
+
+        stock = build_inventory(
+            database_url=url("inventory"), clock=CLOCK, ids=ids, rng=rng, sweep_every_s=NEVER_S
+        )
+        book = await enter(open_simulated_processor(url("processor"), clock=CLOCK, owner="test"))
+        payment = build_payment(
+            database_url=url("payment"),
+            processor=processor or book,
+            testing=None if processor else book,
+            clock=CLOCK,
+            ids=ids,
+            rng=rng,
+            timing=Timing(poll_s=0.02),
+        )
+        participants = Participants(await serve(stock), await serve(payment))
+        means = Means(CLOCK, ids, rng, participants, SagaSettings())
+        await serve(build_order(database_url=url("order"), means=means))
+        yield await _suite(enter, servers, served_rpcs(names), folder)
+
+
+async def _suite(
+    enter: Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]],
+    servers: Mapping[str, RunningServer],
+    rpcs: tuple[Rpc, ...],
+    folder: Path,
+) -> Suite:
+    """What tests have of it: channels without interceptors, and the files."""
+    channels = {
+        service: await enter(grpc.aio.insecure_channel(server.endpoint))
+        for service, server in servers.items()
+    }
+    files = {service: await enter(_opened(folder / f"{service}.db")) for service in servers}
+    return Suite(servers, channels, files, rpcs)
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as file:
+        yield file
