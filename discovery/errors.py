@@ -14,16 +14,15 @@ from enum import StrEnum
 
 import grpc
 
-from discovery.registry.target import InvalidTargetError
 
-__all__ = [
-    "InvalidMetadataError",
-    "InvalidServiceConfigError",
-    "InvalidTargetError",
-    "LocalRefusalError",
-    "NoInstanceError",
-    "RefusalReason",
-]
+class InvalidTargetError(ValueError):
+    """The target's text can't be used; `place` is the character at fault, counted from 0."""
+
+    def __init__(self, text: str, place: int, reason: str) -> None:
+        super().__init__(f"invalid target {text!r}: {reason} (at character {place})")
+        self.text = text
+        self.place = place
+        self.reason = reason
 
 
 class InvalidServiceConfigError(ValueError):

@@ -27,7 +27,6 @@ from discovery.aio.stream_multicallables import (
 from discovery.aio.unary_multicallable import UnaryUnary
 from discovery.balancing.explanation import Explanation, explain
 from discovery.call.call_state import Layer, Send
-from discovery.call.method import Kind, Method
 from discovery.call.serialization import Deserializer, Serializer, deserializer_of, serializer_of
 from discovery.clock import Clock
 from discovery.config.method_config import method_of
@@ -37,6 +36,7 @@ from discovery.registry.resolver import Resolver
 from discovery.registry.target import Target
 from discovery.rules.breaker import Breakers
 from discovery.rules.bulkhead import Bulkhead
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget
 
 if TYPE_CHECKING:

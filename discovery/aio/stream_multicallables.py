@@ -13,8 +13,8 @@ from discovery.aio.stream_attempts import Later
 from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
 from discovery.call.call_state import Outgoing, Send
 from discovery.call.metadata import MetadataLike, validated
-from discovery.call.method import Method
 from discovery.call.serialization import Deserializer, Serializer
+from discovery.rules.method import Method
 from discovery.telemetry import recorder
 
 if TYPE_CHECKING:

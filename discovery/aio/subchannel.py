@@ -10,10 +10,10 @@ import grpc
 from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import Record
-from discovery.call.method import Method
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
+from discovery.rules.method import Method
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING

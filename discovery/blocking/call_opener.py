@@ -9,7 +9,7 @@ import grpc
 from discovery.blocking.errors import EndedCallError, as_call
 from discovery.call.call_state import Outgoing, Send
 from discovery.call.metadata import MetadataLike, validated
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 
 
 class HasStacks(Protocol):

@@ -17,7 +17,7 @@ from discovery.blocking.connectivity import Callback, Subscriptions
 from discovery.blocking.errors import ForkUnsupportedError
 from discovery.blocking.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.blocking.process_state import Connected
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 
 
 class BlockingChannel(grpc.Channel):

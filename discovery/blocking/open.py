@@ -12,9 +12,10 @@ from discovery.blocking.native import dialer
 from discovery.blocking.process_state import Connected
 from discovery.clock import Clock, SystemClock
 from discovery.config.service_config import parse_service_config
+from discovery.errors import InvalidTargetError
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
-from discovery.registry.target import InvalidTargetError, parse_target
+from discovery.registry.target import parse_target
 from discovery.telemetry.recorder import recorder_for
 
 if TYPE_CHECKING:

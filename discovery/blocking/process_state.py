@@ -13,7 +13,6 @@ from discovery.blocking.balancer import Balancer
 from discovery.blocking.layers.stack import blocking_stack
 from discovery.blocking.native import Dial
 from discovery.call.call_state import Send
-from discovery.call.method import Kind
 from discovery.clock import Clock
 from discovery.config.method_config import method_of
 from discovery.config.service_config import ServiceConfig
@@ -22,6 +21,7 @@ from discovery.registry.resolver import Resolver
 from discovery.registry.target import Target
 from discovery.rules.breaker import Breakers
 from discovery.rules.bulkhead import Bulkhead
+from discovery.rules.method import Kind
 from discovery.rules.retry_budget import RetryBudget
 
 if TYPE_CHECKING:

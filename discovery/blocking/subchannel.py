@@ -11,9 +11,9 @@ from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import Record
 from discovery.blocking.native import is_ready
-from discovery.call.method import Method
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
+from discovery.rules.method import Method
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING

@@ -11,8 +11,8 @@ import grpc
 from discovery.blocking.errors import as_call
 from discovery.call.call_state import Layer, Outgoing, Send
 from discovery.call.call_status import CANCELLED_DETAILS
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
+from discovery.rules.method import Kind, Method
 
 
 def layer(*, clock: Clock) -> Layer:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from discovery.aio.stream_attempts import Opening
     from discovery.balancing.picker_factory import Connection
     from discovery.call.metadata import Metadatum
-    from discovery.call.method import Method
+    from discovery.rules.method import Method
     from discovery.telemetry.spans import CallRecord
 
 

@@ -1,9 +1,9 @@
 """What a channel knows of a method: its contract under a service config, over the defaults."""
 
-from discovery.call.method import Kind, Method
 from discovery.config.service_config import ServiceConfig
 from discovery.rules import deadline
 from discovery.rules.idempotency import is_safe
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
 

@@ -26,9 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
-from discovery.balancing.policies.pick_first import pick_first
-from discovery.balancing.policies.round_robin import round_robin
-from discovery.balancing.policies.weighted import weighted
+from discovery.balancing.policies.table import POLICIES
 from discovery.balancing.policy import Policy
 from discovery.config.json_values import (
     above_zero,
@@ -44,15 +42,6 @@ from discovery.rules.bulkhead import BulkheadConfig
 from discovery.rules.hedging_policy import HedgingPolicy
 from discovery.rules.retry_budget import Throttle
 from discovery.rules.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
-
-POLICIES: Mapping[str, Policy] = MappingProxyType(
-    {
-        "p2c_peak_ewma": p2c_peak_ewma,
-        "round_robin": round_robin,
-        "weighted": weighted,
-        "pick_first": pick_first,
-    }
-)
 
 _MIN_ATTEMPTS = 2
 _MAX_TOKENS = 1000

@@ -69,3 +69,9 @@ class SnapshotWatcher:
             return ()
         logger.warning("starting with %d instances out of %s", len(instances), self._path)
         return instances
+
+
+def snapshot_directory() -> Path | None:
+    """The folder that DISCOVERY_SNAPSHOT_DIR names, where callers keep their last good lists."""
+    named = os.environ.get("DISCOVERY_SNAPSHOT_DIR")
+    return Path(named) if named else None

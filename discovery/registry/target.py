@@ -12,22 +12,14 @@ memory:///order              the process's own registry (tests, simulation);
 import re
 from dataclasses import dataclass
 
+from discovery.errors import InvalidTargetError
+
 SCHEMES = ("consul", "static", "dns", "memory")
 
 _LAST_PORT = 65_535
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]*")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-
-
-class InvalidTargetError(ValueError):
-    """The text is no target; says what is wrong and at which character (counted from 0)."""
-
-    def __init__(self, text: str, place: int, reason: str) -> None:
-        super().__init__(f"invalid target {text!r}: {reason} (at character {place})")
-        self.text = text
-        self.place = place
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
+from discovery.rules.method import Method
 
 # How many attempts came before this one, here and in the layers above; absent where none did.
 ATTEMPT_KEY = "x-discovery-attempt"

@@ -19,8 +19,8 @@ from typing import Any
 import grpc
 
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
 from discovery.errors import LocalRefusalError, RefusalReason
+from discovery.rules.method import Method
 from discovery.rules.outcome_window import Outcomes
 
 logger = logging.getLogger(__name__)

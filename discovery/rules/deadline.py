@@ -20,9 +20,9 @@ from typing import Any
 import grpc
 
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
 from discovery.clock import Clock
 from discovery.errors import LocalRefusalError, RefusalReason
+from discovery.rules.method import Method
 
 DEFAULT_TIMEOUT_S = 10.0
 # Left to the handler for turning the answer of its last call into its own.

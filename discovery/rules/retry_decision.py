@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import grpc
 
-from discovery.call.method import Method
 from discovery.rules import attempt_number
 from discovery.rules.backoff import retry_delays
+from discovery.rules.method import Method
 from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_policy import STOP_S, RetryPolicy, is_retriable, pushback_s

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import grpc
 from opentelemetry.metrics import Counter, Histogram, Meter
 
-from discovery.call.method import Method
+from discovery.rules.method import Method
 
 # A method outside of a generated stub could be any text: it must not become a time series.
 _UNREGISTERED = "other"

@@ -15,7 +15,7 @@ import grpc
 
 from discovery.call.call_state import Layer, Outgoing, Send
 from discovery.call.call_status import at_once
-from discovery.call.method import Kind, Method
+from discovery.rules.method import Kind, Method
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider

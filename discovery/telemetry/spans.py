@@ -17,8 +17,8 @@ from opentelemetry.metrics import Meter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from discovery.call.metadata import Metadatum
-from discovery.call.method import Method
 from discovery.registry.instance import Instance
+from discovery.rules.method import Method
 from discovery.telemetry import propagation
 from discovery.telemetry.metrics import Instruments, MethodMetrics
 

@@ -10,8 +10,8 @@ from discovery.aio.stream_attempts import Opened
 from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
 from discovery.aio.unary_call import Call
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Kind
 from discovery.call.serialization import unchanged
+from discovery.rules.method import Kind
 
 
 def as_call(result: Any, kind: Kind, made: list[Any]) -> Any:

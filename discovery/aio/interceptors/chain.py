@@ -14,7 +14,7 @@ import grpc
 
 from discovery.aio.interceptors.answered_calls import as_call
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 
 _INTERFACES: dict[Kind, type[Any]] = {
     Kind.UNARY_UNARY: grpc.aio.UnaryUnaryClientInterceptor,

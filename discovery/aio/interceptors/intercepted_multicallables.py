@@ -15,9 +15,9 @@ from discovery.aio.unary_call import Call
 from discovery.call import call_status
 from discovery.call.call_state import Outgoing
 from discovery.call.metadata import MetadataLike, validated
-from discovery.call.method import Method
 from discovery.call.serialization import unchanged
 from discovery.rules import deadline
+from discovery.rules.method import Method
 
 if TYPE_CHECKING:
     from discovery.aio.channel import Channel

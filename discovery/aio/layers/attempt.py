@@ -6,13 +6,13 @@ from typing import Any
 
 import grpc
 
+from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import Record
 from discovery.balancing.load import Load
 from discovery.call.call_state import Layer, Outgoing, Send
 from discovery.call.call_status import at_once, cancel_collected
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
-from discovery.rules import attempt_outcome
+from discovery.rules.method import Kind, Method
 
 
 def layer(*, clock: Clock) -> Layer:

@@ -9,10 +9,10 @@ from typing import Any
 
 from discovery.aio.stream_attempts import Later
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
 from discovery.rules import deadline
 from discovery.rules.bulkhead import Bulkhead, Place
+from discovery.rules.method import Kind, Method
 
 
 def layer(bulkhead: Bulkhead | None, *, clock: Clock) -> Layer:

@@ -1,6 +1,6 @@
 """Sends a second attempt beside a slow first one, to another instance; the first OK wins.
 
-The rules are those of `discovery.rules.hedge_race`, followed with asyncio tasks. A unary call
+The rules are those of `discovery.call.hedge_race`, followed with asyncio tasks. A unary call
 is won by the first OK, a stream of responses by the first message (or a good end without any), or
 by the first metadata, where the caller asked for it: what its caller sees commits a call (gRFC A6).
 """
@@ -13,10 +13,10 @@ from typing import Any
 
 from discovery.aio.stream_attempts import Later
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
+from discovery.call.hedge_race import Delay, Hedges, Race
 from discovery.clock import Clock
-from discovery.rules.hedge_race import Delay, Hedges, Race
 from discovery.rules.hedging_policy import HedgingPolicy
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
 

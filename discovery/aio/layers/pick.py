@@ -9,10 +9,10 @@ import grpc
 from discovery.aio.balancer import Balancer
 from discovery.aio.stream_attempts import Later
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import CLIENT_STREAMS, Kind, Method
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
 from discovery.rules import deadline
+from discovery.rules.method import CLIENT_STREAMS, Kind, Method
 
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 

@@ -12,8 +12,8 @@ import grpc
 from discovery.aio.layers.attempt import first_message
 from discovery.aio.stream_attempts import Later, Opened, Opening
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_decision import Retries, Retrying
 

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from discovery.aio.balancer import Balancer
 from discovery.aio.layers import attempt, bulkhead, hedging, pick, retry
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
 from discovery.clock import Clock
 from discovery.rules import attempt_number, breaker, deadline
 from discovery.rules.breaker import Breakers
 from discovery.rules.bulkhead import Bulkhead
+from discovery.rules.method import Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.telemetry import recorder as telemetry
 

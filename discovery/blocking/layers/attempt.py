@@ -7,12 +7,12 @@ from typing import Any
 
 import grpc
 
+from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import Record
 from discovery.blocking.call_end import when_ended
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
-from discovery.rules import attempt_outcome
+from discovery.rules.method import Kind, Method
 
 _OK = grpc.StatusCode.OK
 _RESPONSES = frozenset({Kind.UNARY_STREAM, Kind.STREAM_STREAM})
@@ -82,7 +82,7 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for an atte
     code: grpc.StatusCode,
     error: Any,
 ) -> None:
-    """Tell load, ejection and breaker, by `discovery.rules.attempt_outcome`."""
+    """Tell load, ejection and breaker, by `discovery.balancing.attempt_outcome`."""
     now_s = clock.monotonic()
     took_s = now_s - began_s
     with lock:

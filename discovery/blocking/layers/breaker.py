@@ -4,8 +4,8 @@ import threading
 from typing import Any
 
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
 from discovery.rules.breaker import Breakers
+from discovery.rules.method import Method
 
 
 def layer(breakers: Breakers, *, lock: threading.Condition) -> Layer:

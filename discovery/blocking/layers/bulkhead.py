@@ -7,10 +7,10 @@ from typing import Any
 from discovery.blocking.balancer import CLOSED
 from discovery.blocking.call_end import when_over
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
 from discovery.clock import Clock
 from discovery.rules import deadline
 from discovery.rules.bulkhead import Bulkhead, Place
+from discovery.rules.method import Method
 
 
 def layer(

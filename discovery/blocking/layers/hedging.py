@@ -1,6 +1,6 @@
 """Hedges unary calls: two of grpc's futures, and the calling thread waits for both.
 
-The rules are those of `discovery.rules.hedge_race`.
+The rules are those of `discovery.call.hedge_race`.
 
 A stream of responses isn't hedged here: grpc tells nobody of its first message but the thread that
 reads, and a thread more for each attempt costs about what a hedge saves.
@@ -14,10 +14,10 @@ from typing import Any
 import grpc
 
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
+from discovery.call.hedge_race import Delay, Hedges, Race
 from discovery.clock import Clock
-from discovery.rules.hedge_race import Delay, Hedges, Race
 from discovery.rules.hedging_policy import HedgingPolicy
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
 

@@ -9,10 +9,10 @@ from discovery.blocking.balancer import Balancer
 from discovery.blocking.call_end import when_ended
 from discovery.blocking.subchannel import Subchannel
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import CLIENT_STREAMS, Method
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
 from discovery.rules import deadline
+from discovery.rules.method import CLIENT_STREAMS, Method
 
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 

@@ -9,8 +9,8 @@ import grpc
 from discovery.blocking.layers.retry_loop import Repeater
 from discovery.blocking.response_stream import Responses
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Kind, Method
 from discovery.clock import Clock
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_decision import Retrying
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import grpc
 
+from discovery.balancing import attempt_outcome
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Method
 from discovery.clock import Clock
-from discovery.rules import attempt_outcome
+from discovery.rules.method import Method
 from discovery.rules.retry_decision import Retries, Retrying
 
 

@@ -7,7 +7,7 @@ import grpc
 
 from discovery.blocking.call_end import when_over
 from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.method import Method
+from discovery.rules.method import Method
 from discovery.telemetry.recorder import begin_attempt, code_of
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from discovery.clock import Clock
 from discovery.registry.consul.client import AgentAddress, AgentClient, agent_client
-from discovery.registry.consul.health import Freshness, HealthEndpoint
+from discovery.registry.consul.health_endpoint import Freshness, HealthEndpoint
 from discovery.registry.consul.watch import watch_passing
 from discovery.registry.instance import Instance
 
@@ -188,12 +187,6 @@ class ConsulRegistry:
             )
         elif _is_stale(before) and not _is_stale(freshness):
             logger.info("%s: Consul's answers are fresh again", service)
-
-
-def snapshot_directory() -> Path | None:
-    """The folder that DISCOVERY_SNAPSHOT_DIR names, where callers keep their last good lists."""
-    named = os.environ.get("DISCOVERY_SNAPSHOT_DIR")
-    return Path(named) if named else None
 
 
 def _is_stale(freshness: Freshness) -> bool:

@@ -9,7 +9,12 @@ import random
 from collections.abc import AsyncGenerator, Callable
 
 from discovery.clock import Clock
-from discovery.registry.consul.health import ANSWER_WITHIN_S, Freshness, HealthEndpoint, Params
+from discovery.registry.consul.health_endpoint import (
+    ANSWER_WITHIN_S,
+    Freshness,
+    HealthEndpoint,
+    Params,
+)
 from discovery.registry.consul.rate_limit import TokenBucket
 from discovery.registry.instance import Instance
 

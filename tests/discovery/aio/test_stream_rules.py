@@ -7,7 +7,7 @@ import pytest
 
 from discovery.aio.layers import pick
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
     Open,

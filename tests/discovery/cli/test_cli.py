@@ -17,7 +17,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from discovery.__main__ import main
+from discovery.cli.main import main
 from discovery.registry.consul.client import AgentAddress, agent_client
 from scripts.tools.places import ROOT
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent

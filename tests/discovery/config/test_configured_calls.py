@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
     SERVICE,

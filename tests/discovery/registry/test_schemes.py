@@ -7,9 +7,11 @@ from contextlib import aclosing
 import pytest
 
 from discovery.registry.consul.registry import ConsulRegistry
+from discovery.registry.dns import DnsWatcher
 from discovery.registry.memory import memory_registry
 from discovery.registry.protocols import RegistryError
-from discovery.registry.schemes import DnsWatcher, StaticWatcher, watcher_for
+from discovery.registry.schemes import watcher_for
+from discovery.registry.static import StaticWatcher
 from discovery.registry.target import parse_target
 from tests.support.clock.manual_clock import ManualClock
 

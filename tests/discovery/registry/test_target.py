@@ -2,7 +2,8 @@
 
 import pytest
 
-from discovery.registry.target import InvalidTargetError, Target, parse_target
+from discovery.errors import InvalidTargetError
+from discovery.registry.target import Target, parse_target
 
 
 @pytest.mark.parametrize(

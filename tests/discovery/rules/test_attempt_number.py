@@ -4,10 +4,10 @@ import pytest
 from grpc import StatusCode
 
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Kind
 from discovery.config.method_config import method_of
 from discovery.config.service_config import ServiceConfig
 from discovery.rules import attempt_number
+from discovery.rules.method import Kind
 from tests.support.discovery.probe_service import Open, Refusal, Start, path
 
 KEY = "x-discovery-attempt"

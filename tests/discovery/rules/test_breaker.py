@@ -9,9 +9,9 @@ import pytest
 from grpc import StatusCode
 
 import discovery
-from discovery.call.method import Kind
 from discovery.errors import RefusalReason
 from discovery.rules.breaker import Breaker
+from discovery.rules.method import Kind
 from discovery.rules.outcome_window import Outcomes
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, ready, subchannels

@@ -9,8 +9,8 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from discovery.call.method import Kind, Method
 from discovery.registry.instance import Instance
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 from discovery.telemetry import recorder as telemetry
 from scripts.tools.places import ROOT

@@ -29,12 +29,14 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     rules.chance_from_nowhere: {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
         "discovery/aio/open.py": "the composition root of a caller's side",
+        "discovery/cli/main.py": "the composition root of the command line",
         "tests/clients/python/order.py": "an application like any other, with ids of its own",
         "discovery/blocking/open.py": "the composition root of a synchronous caller's side",
     },
     rules.environment_from_nowhere: {
         "*/__main__.py": "a composition root reads the settings",
         "discovery/registry/consul/registry.py": "CONSUL_HTTP_ADDR is Consul's own name",
+        "discovery/registry/snapshot.py": "DISCOVERY_SNAPSHOT_DIR is set for every caller",
         "tests/services/chassis/store/test_database_processes.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import discovery
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 from discovery.rules.method_latency import Latencies
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Open, Probe, Start, in_flight, path, ready

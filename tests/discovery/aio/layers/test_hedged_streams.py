@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 
 import discovery
-from discovery.call.method import Kind
+from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
     Open,

@@ -10,10 +10,10 @@ import pytest
 
 from discovery.aio.layers import hedging
 from discovery.call.call_state import Outgoing
-from discovery.call.method import CLIENT_STREAMS, Kind, Method
+from discovery.call.hedge_race import Hedges
 from discovery.rules import attempt_number
-from discovery.rules.hedge_race import Hedges
 from discovery.rules.hedging_policy import HedgingPolicy
+from discovery.rules.method import CLIENT_STREAMS, Kind, Method
 from discovery.rules.retry_budget import RetryBudget
 from discovery.rules.retry_policy import NO_RETRY
 from tests.support.clock.manual_clock import ManualClock

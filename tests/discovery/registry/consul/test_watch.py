@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from discovery.registry.consul.client import Answer
-from discovery.registry.consul.health import Freshness, HealthEndpoint
+from discovery.registry.consul.health_endpoint import Freshness, HealthEndpoint
 from discovery.registry.consul.watch import watch_passing
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError

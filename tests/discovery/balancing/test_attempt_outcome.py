@@ -4,11 +4,11 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import Record
 from discovery.balancing.load import Load
-from discovery.call.method import Kind, Method
 from discovery.registry.instance import Instance
-from discovery.rules import attempt_outcome
+from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
 BAD = (StatusCode.UNAVAILABLE, StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)

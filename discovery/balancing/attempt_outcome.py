@@ -18,8 +18,8 @@ nothing. A stream succeeds with its first message, and fails when it breaks, bef
 import grpc
 
 from discovery.balancing.instance_stats import Record
-from discovery.call.method import Method
 from discovery.rules.failure_codes import FAILURES
+from discovery.rules.method import Method
 from discovery.rules.retry_policy import pushback_s
 
 _FAIR_TIME = 0.95

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import grpc
 
 from discovery.call.call_state import Outgoing
-from discovery.call.method import Method
 from discovery.rules import attempt_number
 from discovery.rules.hedging_policy import DELAY_PERCENTILE, HedgingPolicy
+from discovery.rules.method import Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_policy import STOP_S, pushback_s
 

@@ -1,0 +1,172 @@
+"""`python -m discovery`: what callers of a target see, for a person at a terminal.
+
+    python -m discovery resolve consul:///order
+    python -m discovery watch consul:///order
+    python -m discovery explain consul:///order
+    python -m discovery resolve --ca-file ca.pem consul:///order
+
+Exit codes: 0, 1 where there is no usable instance, 2 where the registry can't be asked.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+
+from discovery.aio.native import dialer
+from discovery.aio.open import open_channel
+from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
+from discovery.cli.inspection import Finding, inspect
+from discovery.cli.instances_view import (
+    change_as_json,
+    change_as_lines,
+    findings_as_json,
+    findings_as_table,
+)
+from discovery.clock import Clock, SystemClock
+from discovery.registry.instance import Resolution
+from discovery.registry.protocols import RegistryError, Watcher
+from discovery.registry.resolver import Resolver
+from discovery.registry.schemes import registry_of
+from discovery.registry.target import Target, parse_target
+
+# Instances are dialled by their addresses, which no proxy is meant to stand before.
+_NO_PROXY = (("grpc.enable_http_proxy", 0),)
+
+EXIT_USABLE = 0
+EXIT_NO_INSTANCES = 1
+EXIT_REGISTRY_DOWN = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    # What discovery would log, these commands print.
+    logging.getLogger("discovery").addHandler(logging.NullHandler())
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    clock, rng = SystemClock(), random.Random()
+    try:
+        target = parse_target(options.target)
+        watcher = registry_of(target, clock=clock, rng=rng)
+        credentials = _credentials(options)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
+        if options.command == "resolve":
+            dial = dialer(credentials, options.authority or target.service, _NO_PROXY)
+            findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
+            return _print_findings(options.target, findings, as_json=options.json)
+        if options.command == "explain":
+            return asyncio.run(_explain(options, credentials))
+        asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
+    except RegistryError as error:
+        sys.stderr.write(f"{options.target} can't be resolved: {error}\n")
+        return EXIT_REGISTRY_DOWN
+    except KeyboardInterrupt:
+        pass
+    return EXIT_USABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m discovery",
+        description="What callers of a target see.",
+        epilog="A Consul agent is found by CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    resolve = commands.add_parser("resolve", help="list the instances of a target")
+    resolve.add_argument(
+        "--timeout",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long each instance has to say how it is (default: 1)",
+    )
+    watch = commands.add_parser("watch", help="follow the instances of a target until Ctrl-C")
+    explain = commands.add_parser("explain", help="how a new caller sees and would pick them")
+    explain.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
+    explain.add_argument("--picks", type=int, default=10, help="how many to try (default: 10)")
+    for command in (resolve, explain):
+        command.add_argument("--tls", action="store_true", help="ask the instances over TLS")
+        command.add_argument(
+            "--ca-file", metavar="FILE", help="over TLS, trusting these PEM certificates"
+        )
+        command.add_argument(
+            "--authority", metavar="NAME", help="what TLS checks (default: the service's name)"
+        )
+    for command in (resolve, watch, explain):
+        command.add_argument("target", help="consul:///order, consul:///order?tag=v2, dns:///...")
+        command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _credentials(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
+    """How instances are spoken to; None: in plaintext. Raises OSError."""
+    if options.command == "watch" or not (options.tls or options.ca_file):
+        return None
+    trusted = Path(options.ca_file).read_bytes() if options.ca_file else None
+    return grpc.ssl_channel_credentials(trusted)
+
+
+def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(findings_as_json(target, findings) + "\n")
+    elif findings:
+        sys.stdout.write(findings_as_table(findings) + "\n")
+    if any(finding.usable for finding in findings):
+        return EXIT_USABLE
+    problem = "has no instance that passes its check" if findings else "has no instances"
+    sys.stderr.write(f"{target} {problem}.\n")
+    return EXIT_NO_INSTANCES
+
+
+async def _explain(options: argparse.Namespace, credentials: grpc.ChannelCredentials | None) -> int:
+    """Open a channel as any caller does, and print what it makes of the target."""
+    async with open_channel(
+        options.target, credentials=credentials, authority=options.authority
+    ) as channel:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(channel.settled(), options.timeout)
+        explanation = channel.explain(try_picks=options.picks)
+    describe = explanation_as_json if options.json else explanation_as_tables
+    sys.stdout.write(describe(explanation) + "\n")
+    if explanation.state == "READY":
+        return EXIT_USABLE
+    return EXIT_REGISTRY_DOWN if explanation.error else EXIT_NO_INSTANCES
+
+
+async def _watch(
+    target: Target, watcher: Watcher, *, clock: Clock, rng: random.Random, as_json: bool
+) -> None:
+    """Print every change for ever, as the registry tells it: nothing vanished is kept."""
+    seen = Resolution(version=0, instances=())
+    describe = change_as_json if as_json else change_as_lines
+
+    def publish(resolution: Resolution) -> None:
+        nonlocal seen
+        moment = clock.now().isoformat(timespec="milliseconds")
+        sys.stdout.writelines(f"{line}\n" for line in describe(moment, seen, resolution))
+        sys.stdout.flush()
+        seen = resolution
+
+    resolver = Resolver(
+        service=target.service,
+        tag=target.tag,
+        watcher=watcher,
+        clock=clock,
+        rng=rng,
+        publish=publish,
+        is_serving=lambda _: False,
+    )
+    try:
+        await resolver.run()
+    except* BrokenPipeError:
+        # `| head` has seen enough; the interpreter's own last flush shall not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

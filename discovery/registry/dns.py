@@ -1,0 +1,62 @@
+"""Watches all addresses of a DNS name: targets of the form `dns:///name:port`."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from discovery.clock import Clock
+from discovery.registry.addresses import instances_at, split_address
+from discovery.registry.instance import Instance
+from discovery.registry.protocols import RegistryError
+
+# Rare enough to spare name servers; records usually live for minutes.
+DNS_INTERVAL_S = 25.0
+
+
+async def system_addresses(host: str, port: int) -> list[str]:
+    """Every address of a name, from the system's resolver. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(socket_address[0]) for *_, socket_address in answers]
+
+
+class DnsWatcher:
+    """Implements Watcher for one `name:port`, looked up every interval_s x U(0.8, 1.2).
+
+    The jitter keeps callers that started together from asking together.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        interval_s: float = DNS_INTERVAL_S,
+        ask: Callable[[str, int], Awaitable[list[str]]] = system_addresses,
+    ) -> None:
+        self._host, self._port = split_address(address)
+        self._clock = clock
+        self._rng = rng
+        self._interval_s = interval_s
+        self._ask = ask
+
+    async def watch(
+        self, service: str, *, tag: str | None = None
+    ) -> AsyncGenerator[tuple[Instance, ...], None]:
+        seen: tuple[Instance, ...] | None = None
+        while True:
+            listed = await self.lookup(service, tag=tag)
+            if listed != seen:
+                seen = listed
+                yield listed
+            await self._clock.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
+
+    async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
+        del tag
+        try:
+            addresses = set(await self._ask(self._host, self._port))
+        except OSError as error:
+            raise RegistryError(f"{self._host} can't be resolved: {error}") from error
+        return instances_at(service, ((address, self._port) for address in addresses))
