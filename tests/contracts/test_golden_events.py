@@ -17,6 +17,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from sqlalchemy import create_engine
 from tradepost.event.v1.event_pb2 import Event
 
+from services.chassis.domain.money import Money
 from services.order.domain import events
 from services.order.domain.rules import evolve as evolve_order
 from services.order.domain.state import Order, OrderState
@@ -105,4 +106,4 @@ def test_an_order_is_rebuilt_from_its_golden_bytes() -> None:
     ):
         order = evolve_order(order, from_stored(as_stored(type_of(kind), golden[kind])), NOON)
     assert (order.state, order.customer_id, order.version) == (OrderState.REFUNDED, "ann", 7)
-    assert order.total == events.Money("USD", 200)
+    assert order.total == Money("USD", 200)

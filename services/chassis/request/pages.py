@@ -9,7 +9,11 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
 
 from services.chassis.request.validation import MAX_INT64, Check
 
@@ -17,6 +21,20 @@ DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 
 _ARGUMENTS_HASH_BYTES = 8
+
+# Fields that may differ from one page of a list to the next.
+_NOT_ARGUMENTS = frozenset({"page_size", "page_token", "min_position"})
+
+T = TypeVar("T")
+Key: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """The rows of one page, and the token of the next; the token is empty on the last page."""
+
+    rows: Sequence[T]
+    next_page_token: str
 
 
 class InvalidPageTokenError(Exception):
@@ -84,6 +102,26 @@ def check_page_token(check: Check, token: str, arguments: bytes) -> list[str | i
     except InvalidPageTokenError:
         refuse_page_token(check)
         return None
+
+
+def arguments_of(request: Message) -> bytes:
+    """What selects and orders the rows of a list: its method's request without paging fields."""
+    arguments = type(request)()
+    arguments.CopyFrom(request)
+    for field in _NOT_ARGUMENTS.intersection(arguments.DESCRIPTOR.fields_by_name):
+        arguments.ClearField(field)
+    return arguments.DESCRIPTOR.full_name.encode() + arguments.SerializeToString(deterministic=True)
+
+
+def page_of(request: Message, rows: Sequence[T], size: int, key_of: Callable[[T], Key]) -> Page[T]:
+    """The page of a list whose store read `size + 1` rows, to know whether another page follows.
+
+    `key_of` gives the sort key of a row, for the token.
+    """
+    if len(rows) <= size:
+        return Page(rows, "")
+    kept = rows[:size]
+    return Page(kept, encode_token(key_of(kept[-1]), arguments_of(request)))
 
 
 def refuse_page_token(check: Check) -> None:

@@ -19,7 +19,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.type.v1.money_pb2 import Money
 
-from services.chassis.request.currencies import ISO_4217
+from services.chassis.domain.currencies import ISO_4217
 
 MAX_INT64 = 2**63 - 1
 # An enum has fewer values than this; a filter that names more of them repeats itself.
@@ -110,6 +110,12 @@ class Check:
             self.violation(field, "must not contain control characters")
         elif value.isspace():
             self.violation(field, "must not be blank")
+        return value
+
+    def visible_text(self, field: str, value: str, *, max_len: int = 64) -> str:
+        """1 to `max_len` visible ASCII characters: no spaces, no control characters."""
+        fits = 0 < len(value) <= max_len and all("!" <= character <= "~" for character in value)
+        self.that(fits, field, f"must be 1 to {max_len} visible ASCII characters")
         return value
 
     def integer(self, field: str, value: int, *, minimum: int, maximum: int) -> int:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.chassis.request.idempotency import recall, remember
-from services.inventory.wire.requests import Intention
+from services.chassis.request.intention import Intention
 
 M = TypeVar("M", bound=Message)
 

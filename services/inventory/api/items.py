@@ -8,6 +8,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamAppend
+from services.chassis.request.intention import Intention
 from services.inventory.api.answers import Answer, answer_once
 from services.inventory.domain.stock import (
     Adjust,
@@ -23,7 +24,6 @@ from services.inventory.domain.stock import (
 from services.inventory.store import shelves
 from services.inventory.wire.events import item_stream, to_new_event
 from services.inventory.wire.replies import to_item, to_stock
-from services.inventory.wire.requests import Intention
 
 
 class Items:

@@ -14,6 +14,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamAppend
+from services.chassis.request.intention import Intention
 from services.inventory.api.answers import Answer, answer_once
 from services.inventory.domain.pricing import Quote, Refusal, Refused, Shelf
 from services.inventory.domain.reservation import (
@@ -33,7 +34,6 @@ from services.inventory.domain.stock import Movement
 from services.inventory.store import reservations, shelves
 from services.inventory.wire.events import to_new_event
 from services.inventory.wire.replies import to_priced, to_reservation
-from services.inventory.wire.requests import Intention
 
 # Holds that one reserve expires at most; the sweeper ends what is left.
 MAX_EXPIRED_BY_RESERVE = 500

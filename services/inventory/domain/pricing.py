@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from services.inventory.domain.stock import MAX_INT64, Money
+from services.chassis.domain.money import Money
+from services.inventory.domain.stock import MAX_INT64
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.pricing import Demand, Line, Refusal
-from services.inventory.domain.stock import Money
 
 
 class ReservationState(StrEnum):

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.errors import (
     EtagMismatchError,
     ItemNotFoundError,
@@ -19,14 +20,6 @@ from services.inventory.domain.errors import (
 )
 
 MAX_INT64 = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """An amount of one ISO 4217 currency, in its smallest unit."""
-
-    currency_code: str
-    minor_units: int
 
 
 @dataclass(frozen=True, slots=True)

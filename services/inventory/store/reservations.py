@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, literal_column, select, tuple_, update
 from tradepost.inventory.v1.reservation_pb2 import ReservationRefusal
 
+from services.chassis.domain.money import Money
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
 from services.inventory.domain.pricing import Line
 from services.inventory.domain.reservation import Reservation, ReservationState
-from services.inventory.domain.stock import Money
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE
 from services.inventory.wire.replies import from_refusal, to_refusal
 

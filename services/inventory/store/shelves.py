@@ -6,18 +6,12 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
+from services.chassis.domain.money import Money
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
 from services.inventory.domain.pricing import Offer
-from services.inventory.domain.stock import (
-    Item,
-    Money,
-    Movement,
-    MovementKind,
-    StockedItem,
-    StockLevel,
-)
+from services.inventory.domain.stock import Item, Movement, MovementKind, StockedItem, StockLevel
 from services.inventory.store.tables import ITEM, STOCK, STOCK_MOVEMENT
 
 _STOCK = (STOCK.c.sku, STOCK.c.on_hand, STOCK.c.held, STOCK.c.committed, STOCK.c.version)

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from tradepost.inventory.v1 import inventory_event_pb2 as pb
 
 from services.chassis.log.event_log import NewEvent
+from services.chassis.request.wire_values import to_duration, to_money, to_timestamp
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.inventory.domain import stock
 from services.inventory.domain.reservation import (
@@ -20,13 +21,7 @@ from services.inventory.domain.reservation import (
     Rejected,
     Released,
 )
-from services.inventory.wire.replies import (
-    add_lines,
-    to_duration,
-    to_money,
-    to_refusal,
-    to_timestamp,
-)
+from services.inventory.wire.replies import add_lines, to_refusal
 
 _BY_CALL = pb.RESERVATION_ORIGIN_ORCHESTRATED
 _ORIGINS = {

@@ -4,19 +4,17 @@ Instants are whole microseconds in the domain's tables and on the wire alike.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
-from tradepost.type.v1 import money_pb2
 
+from services.chassis.domain.money import Money
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.server.errors import ErrorRule, Errors
-from services.chassis.store.micros import to_micros
 from services.inventory.domain.errors import (
     EtagMismatchError,
     ItemNotFoundError,
@@ -28,7 +26,7 @@ from services.inventory.domain.errors import (
 )
 from services.inventory.domain.pricing import Line, Refusal, RefusalReason, Shortage
 from services.inventory.domain.reservation import Reservation, ReservationState
-from services.inventory.domain.stock import Item, Money, Movement, StockLevel
+from services.inventory.domain.stock import Item, Movement, StockLevel
 
 ERRORS: Errors = MappingProxyType(
     {
@@ -54,27 +52,6 @@ LineMessages: TypeAlias = RepeatedCompositeFieldContainer[reservation_pb2.Reserv
 _STATE = "RESERVATION_STATE_"
 _REASON = "RESERVATION_REFUSAL_REASON_"
 _KIND = "STOCK_MOVEMENT_KIND_"
-
-_MICROS_PER_S = 1_000_000
-_NANOS_PER_MICRO = 1_000
-
-
-def to_timestamp(instant: datetime) -> Timestamp:
-    """An instant in UTC, exactly."""
-    seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
-
-
-def to_duration(span: timedelta) -> Duration:
-    """A span of time, exactly; spans here are never negative."""
-    duration = Duration()
-    duration.FromTimedelta(span)
-    return duration
-
-
-def to_money(money: Money) -> money_pb2.Money:
-    """Raises ValueError for what does not fit into 64 bits."""
-    return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
 
 
 def to_item(item: Item) -> item_pb2.Item:

@@ -7,19 +7,20 @@ Every bad field of a request is named at once. A request that changes something 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.type.v1 import money_pb2
 
+from services.chassis.domain.money import Money
 from services.chassis.request.idempotency import fingerprint
 from services.chassis.request.ids import with_prefix
+from services.chassis.request.intention import Intention
 from services.chassis.request.validation import Check
 from services.inventory.domain.pricing import Demand
 from services.inventory.domain.reservation import Commit, Fulfill, Release, Reserve
-from services.inventory.domain.stock import MAX_INT64, Adjust, Money, Upsert
+from services.inventory.domain.stock import MAX_INT64, Adjust, Upsert
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
@@ -32,16 +33,6 @@ MAX_TTL = timedelta(hours=1)
 SKU = re.compile(r"[!-~]{1,64}")
 
 C = TypeVar("C")
-
-
-@dataclass(frozen=True, slots=True)
-class Intention(Generic[C]):
-    """A command under the name its caller gave it; repeating it has no second effect (AIP-155)."""
-
-    method: str
-    request_id: str
-    fingerprint: bytes
-    command: C
 
 
 def upsert_items(request: rpc.UpsertItemsRequest) -> Intention[tuple[Upsert, ...]]:

@@ -10,6 +10,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from services.chassis.domain.money import Money
+
 
 class UnknownOrderError(Exception):
     """An order is over that nobody saw being placed: there is nobody to tell."""
@@ -42,14 +44,6 @@ class Cause(IntEnum):
     REFUSED = 1
     CANCELLED = 2
     DEADLINE_PASSED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """An amount of one currency in its smallest unit."""
-
-    currency_code: str
-    minor_units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
+from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
-from services.notification.domain.rules import Brief, Money, Notice, Notification, State, Template
+from services.notification.domain.rules import Brief, Notice, Notification, State, Template
 from services.notification.store.tables import BRIEF, NOTIFICATION
 
 _N = NOTIFICATION.c

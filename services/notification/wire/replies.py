@@ -8,11 +8,11 @@ from google.protobuf.message import Message
 from tradepost.event.v1.event_pb2 import Event
 from tradepost.notification.v1 import notification_pb2 as pb
 from tradepost.order.v1 import order_event_pb2, order_pb2
-from tradepost.type.v1 import money_pb2
 
+from services.chassis.request.wire_values import from_money
 from services.chassis.server.errors import Errors
 from services.notification.domain import rules
-from services.notification.domain.rules import Fact, Money, Notification
+from services.notification.domain.rules import Fact, Notification
 
 ERRORS: Errors = MappingProxyType({})
 
@@ -59,10 +59,6 @@ def _ending(message: order_event_pb2.CancellationStarted) -> rules.Ending:
     )
 
 
-def _money(message: money_pb2.Money) -> Money:
-    return Money(message.currency_code, message.minor_units)
-
-
 def _reader(
     message_type: type[Message], read: Callable[[Any], Fact]
 ) -> tuple[str, Callable[[bytes], Fact]]:
@@ -76,14 +72,14 @@ _READERS: dict[str, Callable[[bytes], Fact]] = dict(
         _reader(order_event_pb2.CancellationStarted, _ending),
         _reader(
             order_event_pb2.OrderConfirmed,
-            lambda said: rules.Confirmed(_money(said.captured_amount)),
+            lambda said: rules.Confirmed(from_money(said.captured_amount)),
         ),
         _reader(order_event_pb2.OrderRejected, lambda _: rules.Rejected()),
         _reader(order_event_pb2.OrderCancelled, lambda _: rules.Cancelled()),
         _reader(order_event_pb2.OrderFulfilled, lambda _: rules.Fulfilled()),
         _reader(
             order_event_pb2.OrderRefunded,
-            lambda said: rules.Refunded(_money(said.refunded_amount)),
+            lambda said: rules.Refunded(from_money(said.refunded_amount)),
         ),
     )
 )

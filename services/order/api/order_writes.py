@@ -14,6 +14,7 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 
 from discovery.clock import Clock
 from services.chassis.request.idempotency import RememberedRequest, recall, remember
+from services.chassis.request.intention import Intention
 from services.chassis.work.lease import Claim, LeaseRow, Leases
 from services.order.checkout.saga import CHECKOUT
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
@@ -22,7 +23,6 @@ from services.order.domain.state import BEFORE_PIVOT, FORWARD, Order
 from services.order.store.order_streams import OrderStore, Standing
 from services.order.store.recorder import Recorder
 from services.order.store.sagas import current_step, to_saga
-from services.order.wire.requests import Intention
 
 Wish: TypeAlias = Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
 
@@ -87,14 +87,14 @@ class Orders:
         known = _recall(connection, intention)
         if known is not None:
             return Written(known.resource)
-        before = self._store.load(connection, intention.order_id)
+        before = self._store.load(connection, intention.subject)
         after = self._record(connection, before, intention)
-        self._remember(connection, intention, intention.order_id)
+        self._remember(connection, intention, intention.subject)
         if after is before:
-            return Written(intention.order_id, after)
+            return Written(intention.subject, after)
         if before.order.is_settled:
-            return Written(intention.order_id, after, self._open(connection, after))
-        return Written(intention.order_id, after, self._claim(connection, after))
+            return Written(intention.subject, after, self._open(connection, after))
+        return Written(intention.subject, after, self._claim(connection, after))
 
     def retry(self, connection: Connection, intention: Intention[RetryStep]) -> Retried:
         """Have the current step tried at once; one that finally failed under a new attempt.
@@ -104,7 +104,7 @@ class Orders:
         known = _recall(connection, intention)
         if known is not None:
             return Retried(known.response or b"", replayed=True)
-        order_id = intention.order_id
+        order_id = intention.subject
         lease = self._lease(connection, order_id)
         before = self._store.load(connection, order_id)
         claim = self._leases.claim(connection, order_id)

@@ -10,6 +10,7 @@ import grpc
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.request.ids import IdFactory
+from services.chassis.request.intention import Intention
 from services.chassis.saga.model import Contradiction
 from services.chassis.store.database import Database
 from services.order.api.order_writes import Orders, Retried, Written
@@ -20,7 +21,6 @@ from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import ParticipantUnavailableError
 from services.order.store.order_view import Shown
 from services.order.wire import replies
-from services.order.wire.requests import Intention
 
 Begin = Callable[[Written], None]
 

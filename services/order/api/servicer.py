@@ -8,11 +8,12 @@ from tradepost.order.v1 import order_service_pb2_grpc
 
 from services.chassis.log.event_log import EventLog
 from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.request.patience import patience_s
 from services.chassis.server.errors import NotImplementedYetError
 from services.chassis.server.layers.layer import Context
 from services.chassis.store.database import Database
 from services.order.api.placing import Ordering
-from services.order.api.waiting import Waiting, patience_s
+from services.order.api.waiting import Waiting
 from services.order.store import order_view
 from services.order.store.order_streams import OrderStore
 from services.order.store.order_view import Shown

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from discovery.rules.deadline import UNSET_S
 from services.chassis.log.tailer import Follower, Tailer
 from services.chassis.server.errors import DrainingError
 from services.chassis.server.layers import admission
@@ -29,12 +28,6 @@ from services.order.store.order_view import Shown
 from services.order.wire.events import type_of
 from services.order.wire.queries import Watched
 
-# How long a caller without a deadline waits.
-PATIENCE_S = 10.0
-# What is left of a deadline for the answer to travel: the lesser of the two.
-RESERVE_S = 0.2
-RESERVE_SHARE = 0.1
-
 _SETTLING = frozenset(
     type_of(kind)
     for kind in (
@@ -45,13 +38,6 @@ _SETTLING = frozenset(
         events.OrderRefunded,
     )
 )
-
-
-def patience_s(time_remaining_s: float | None) -> float:
-    """How long to wait for a caller whose context has this much time remaining (None: unset)."""
-    if time_remaining_s is None or time_remaining_s > UNSET_S:
-        return PATIENCE_S
-    return max(0.0, time_remaining_s - min(RESERVE_S, RESERVE_SHARE * time_remaining_s))
 
 
 class Waiting:

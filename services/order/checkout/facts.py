@@ -14,12 +14,12 @@ from tradepost.event.v1.event_pb2 import Event
 from tradepost.inventory.v1 import inventory_event_pb2 as inventory
 from tradepost.payment.v1 import payment_event_pb2 as payment
 
+from services.chassis.request.wire_values import from_money, from_timestamp
 from services.order.checkout.inventory_calls import from_reservation_line, from_reservation_refusal
 from services.order.checkout.payment_calls import from_authorize_refusal, from_capture_refusal
 from services.order.domain import commands
 from services.order.domain.commands import Command
 from services.order.domain.events import Refusal, RefusalReason
-from services.order.wire.values import from_money, from_timestamp
 
 _BY_STOCK = inventory.RESERVATION_ORIGIN_CHOREOGRAPHED
 _BY_MONEY = payment.PAYMENT_ORIGIN_CHOREOGRAPHED

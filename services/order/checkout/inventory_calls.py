@@ -16,17 +16,17 @@ from tradepost.inventory.v1.reservation_pb2 import (
     ReservationState,
 )
 
-from services.chassis.saga.model import Contradiction, Done, StepCall
-from services.order.domain import commands
-from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
-from services.order.domain.state import COMMIT, FULFILL, RELEASE, RESERVE, Order
-from services.order.wire.values import (
+from services.chassis.request.wire_values import (
     from_money,
     from_timestamp,
     to_duration,
     to_money,
     to_timestamp,
 )
+from services.chassis.saga.model import Contradiction, Done, StepCall
+from services.order.domain import commands
+from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
+from services.order.domain.state import COMMIT, FULFILL, RELEASE, RESERVE, Order
 
 INVENTORY = "inventory"
 

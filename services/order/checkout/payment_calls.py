@@ -16,17 +16,17 @@ from tradepost.payment.v1.payment_pb2 import (
 )
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
-from services.chassis.saga.model import Contradiction, Done, Pending, StepCall, step_id
-from services.order.domain import commands
-from services.order.domain.events import Refusal, RefusalReason
-from services.order.domain.state import AUTHORIZE, VOID, Order
-from services.order.wire.values import (
+from services.chassis.request.wire_values import (
     from_money,
     from_timestamp,
     to_duration,
     to_money,
     to_timestamp,
 )
+from services.chassis.saga.model import Contradiction, Done, Pending, StepCall, step_id
+from services.order.domain import commands
+from services.order.domain.events import Refusal, RefusalReason
+from services.order.domain.state import AUTHORIZE, VOID, Order
 
 PAYMENT = "payment"
 

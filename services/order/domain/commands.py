@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from services.order.domain.events import Coordination, Line, Money, Refusal
+from services.chassis.domain.money import Money
+from services.order.domain.events import Coordination, Line, Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,8 @@ Refusals that are remembered (a shortage, a decline) are part of the order: see 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Precondition(NamedTuple):
-    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
-
-    type: str
-    subject: str
-    description: str
+from services.chassis.domain.precondition import Precondition
 
 
 class OrderError(Exception):

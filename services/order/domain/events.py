@@ -10,6 +10,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from services.chassis.domain.money import Money
+
 
 class Coordination(IntEnum):
     """Who coordinates a checkout; the numbers are the contract's."""
@@ -42,14 +44,6 @@ class RefusalReason(IntEnum):
     FENCED = 10
     ORDER_DEADLINE_PASSED = 11
     STEP_FAILED = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """An amount of one currency in its smallest unit."""
-
-    currency_code: str
-    minor_units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from types import MappingProxyType
 
-from services.order.domain.events import Cause, Coordination, Line, Money, Refusal, RefusalReason
+from services.chassis.domain.money import Money
+from services.order.domain.events import Cause, Coordination, Line, Refusal, RefusalReason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME = timedelta()

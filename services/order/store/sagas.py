@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, select, tuple_
 from tradepost.order.admin.v1 import saga_pb2
 from tradepost.order.v1 import order_pb2
 
+from services.chassis.request.wire_values import to_timestamp
 from services.chassis.store.micros import to_micros
 from services.chassis.work.lease import LEASE, LeaseRow, Leases
 from services.order.checkout.saga import CHECKOUT
@@ -15,7 +16,6 @@ from services.order.domain.errors import SagaNotFoundError
 from services.order.domain.state import STEPS, VOID, Order, OrderState
 from services.order.store.order_streams import OrderStore
 from services.order.store.tables import ORDER_VIEW
-from services.order.wire.values import to_timestamp
 
 # The sums keep a planner from the indexes of the list of orders: the few leases come first, and
 # the orders they name are looked up, however many others there are.

@@ -5,16 +5,16 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 
 from discovery.clock import Clock
 from services.chassis.consumer.inbox import Inbox
+from services.chassis.domain.money import Money
 from services.chassis.log.tailer import Tailer
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.server.layers import admission
 from services.chassis.store.database import Database
 from services.chassis.store.micros import from_micros
 from services.order.domain.errors import ViewLaggingError
-from services.order.domain.events import Money
 from services.order.summary.rules import Spend, Totals
 from services.order.summary.store import SUMMARY
 from services.order.wire.queries import WantedSummary
-from services.order.wire.values import to_money, to_timestamp
 
 # Whichever instance applies the facts: so often a caller who waits for them looks.
 POLL_S = 0.05

@@ -12,21 +12,18 @@ from tradepost.order.v1 import order_event_pb2 as pb
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.log.event_log import NewEvent, StoredEvent
-from services.chassis.saga.model import CHOREOGRAPHY
-from services.order.domain import events
-from services.order.domain.events import Coordination
-from services.order.wire.values import (
-    add_lines,
+from services.chassis.request.wire_values import (
     from_duration,
-    from_line,
     from_money,
-    from_refusal,
     from_timestamp,
     to_duration,
     to_money,
-    to_refusal,
     to_timestamp,
 )
+from services.chassis.saga.model import CHOREOGRAPHY
+from services.order.domain import events
+from services.order.domain.events import Coordination
+from services.order.wire.values import add_lines, from_line, from_refusal, to_refusal
 
 
 def type_of(kind: type[events.Event]) -> str:

@@ -24,12 +24,12 @@ from services.chassis.request.pages import (
     refuse_page_token,
 )
 from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.request.wire_values import from_timestamp
 from services.chassis.store.micros import to_micros
 from services.order.domain.state import OrderState
 from services.order.store.order_streams import OrderQuery, Trail, TrailQuery
 from services.order.store.order_view import OrderFilter, OrderPage
 from services.order.store.sagas import SagaFilter
-from services.order.wire.values import from_timestamp
 
 MAX_BATCH = 500
 MAX_AGE = timedelta(days=36_500)

@@ -7,8 +7,10 @@ import grpc
 from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_pb2
 
+from services.chassis.domain.money import Money
 from services.chassis.feed import wire
 from services.chassis.log.event_log import StoredEvent
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.server.errors import ErrorRule, Errors
 from services.order.domain.commands import Place
 from services.order.domain.errors import (
@@ -21,9 +23,9 @@ from services.order.domain.errors import (
     VersionOutOfRangeError,
     ViewLaggingError,
 )
-from services.order.domain.events import Line, Money, Refusal
+from services.order.domain.events import Line, Refusal
 from services.order.domain.state import Order
-from services.order.wire.values import add_lines, to_money, to_refusal, to_timestamp
+from services.order.wire.values import add_lines, to_refusal
 
 FEED = "order"
 AGGREGATE_TYPE = "order"

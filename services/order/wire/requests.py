@@ -7,19 +7,19 @@ Every bad field of a request is named at once. A request that changes something 
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.request.idempotency import fingerprint
+from services.chassis.request.intention import Intention
 from services.chassis.request.validation import Check
+from services.chassis.request.wire_values import from_money
 from services.chassis.server.errors import NotImplementedYetError
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.events import Coordination, Line
-from services.order.wire.values import from_money
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
@@ -32,20 +32,6 @@ Served: TypeAlias = tuple[Coordination, ...]
 ORCHESTRATED_ALONE: Served = (Coordination.ORCHESTRATED,)
 
 C = TypeVar("C")
-
-
-@dataclass(frozen=True, slots=True)
-class Intention(Generic[C]):
-    """A command under the name its caller gave it; repeating it has no second effect (AIP-155).
-
-    `order_id` is empty for an order that is yet to be placed.
-    """
-
-    method: str
-    request_id: str
-    fingerprint: bytes
-    order_id: str
-    command: C
 
 
 def create_order(
@@ -64,7 +50,7 @@ def create_order(
     normal.lines.extend(
         rpc.CreateOrderLine(sku=line.sku, quantity=line.quantity) for line in command.lines
     )
-    return Intention("CreateOrder", request_id, fingerprint(normal), "", command)
+    return Intention("CreateOrder", request_id, fingerprint(normal), command)
 
 
 def validate_only(request: rpc.CreateOrderRequest, served: Served = ORCHESTRATED_ALONE) -> Place:
@@ -82,7 +68,7 @@ def cancel_order(request: rpc.CancelOrderRequest) -> Intention[Cancel]:
     order_id = check.identifier("order_id", request.order_id, "ord")
     reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
     check.done()
-    return Intention("CancelOrder", request_id, fingerprint(request), order_id, Cancel(reason))
+    return Intention("CancelOrder", request_id, fingerprint(request), Cancel(reason), order_id)
 
 
 def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
@@ -91,7 +77,7 @@ def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
     check.done()
-    return Intention("FulfillOrder", request_id, fingerprint(request), order_id, Fulfill())
+    return Intention("FulfillOrder", request_id, fingerprint(request), Fulfill(), order_id)
 
 
 def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
@@ -100,7 +86,7 @@ def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
     check.done()
-    return Intention("RetrySaga", request_id, fingerprint(request), order_id, RetryStep())
+    return Intention("RetrySaga", request_id, fingerprint(request), RetryStep(), order_id)
 
 
 def _place(check: Check, request: rpc.CreateOrderRequest, served: Served) -> Place:

@@ -4,53 +4,13 @@ Instants are whole microseconds on both sides. The domain's enums have the contr
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import cast
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.order.v1 import order_pb2
-from tradepost.type.v1 import money_pb2
 
-from services.chassis.store.micros import from_micros, to_micros
-from services.order.domain.events import Line, Money, Refusal, RefusalReason, Shortage
-
-_MICROS_PER_S = 1_000_000
-_NANOS_PER_MICRO = 1_000
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_timestamp(instant: datetime) -> Timestamp:
-    """An instant in UTC, exactly."""
-    seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
-
-
-def from_timestamp(message: Timestamp) -> datetime:
-    """An instant in UTC, to the microsecond; the epoch where the message is empty."""
-    return from_micros(message.seconds * _MICROS_PER_S + message.nanos // _NANOS_PER_MICRO)
-
-
-def to_duration(span: timedelta) -> Duration:
-    """A span of time, exactly; spans here are never negative."""
-    seconds, micros = divmod(span // _MICROSECOND, _MICROS_PER_S)
-    return Duration(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
-
-
-def from_duration(message: Duration) -> timedelta:
-    """A span of time, to the microsecond."""
-    return timedelta(seconds=message.seconds, microseconds=message.nanos // _NANOS_PER_MICRO)
-
-
-def to_money(money: Money) -> money_pb2.Money:
-    """Raises ValueError for what does not fit into 64 bits."""
-    return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
-
-
-def from_money(message: money_pb2.Money) -> Money:
-    """The amount that `to_money` was given."""
-    return Money(message.currency_code, message.minor_units)
+from services.chassis.request.wire_values import from_money
+from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
 
 
 def add_lines(

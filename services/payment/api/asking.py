@@ -7,6 +7,8 @@ from functools import partial
 
 from discovery.clock import Clock
 from services.chassis.log.tailer import Follower, Tailer
+from services.chassis.request.intention import Intention
+from services.chassis.request.patience import patience_s
 from services.chassis.server.layers import admission
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
@@ -14,13 +16,6 @@ from services.chassis.work.latest_states import Notices
 from services.payment.domain import commands
 from services.payment.domain.state import UNDECIDED, Payment, RefundState
 from services.payment.store.payments import Outcome, PaymentStore, load
-from services.payment.wire.requests import Intention
-
-# Where the caller named no deadline.
-DEFAULT_PATIENCE_S = 10.0
-# What is left of the caller's deadline for the answer to travel.
-ANSWER_S = 0.2
-ANSWER_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +24,6 @@ class Answer:
 
     payment: Payment
     replayed: bool
-
-
-def patience_s(time_remaining_s: float | None) -> float:
-    """How long to wait: until min(200 ms, 10 %) before the caller's deadline, in seconds."""
-    if time_remaining_s is None:
-        return DEFAULT_PATIENCE_S
-    return max(0.0, time_remaining_s - min(ANSWER_S, ANSWER_SHARE * time_remaining_s))
 
 
 class Payments:

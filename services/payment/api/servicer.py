@@ -5,6 +5,7 @@ from tradepost.payment.v1 import payment_service_pb2_grpc
 
 from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.ids import IdFactory
+from services.chassis.request.intention import Intention
 from services.chassis.server.layers.layer import Context
 from services.chassis.store.database import Database
 from services.payment.api.asking import Answer, Payments
@@ -80,9 +81,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         found = await self._database.read(listing.list_entries, *selection)
         return replies.to_entry_page(found.items, found.next_page_token)
 
-    async def _carry_out(
-        self, intention: requests.Intention[requests.C_co], context: Context
-    ) -> Answer:
+    async def _carry_out(self, intention: Intention[requests.C_co], context: Context) -> Answer:
         answer = await self._payments.carry_out(
             intention, time_remaining_s=context.time_remaining()
         )

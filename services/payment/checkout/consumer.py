@@ -21,12 +21,13 @@ from tradepost.order.v1.order_pb2 import COORDINATION_CHOREOGRAPHED
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 
 from services.chassis.consumer.inbox import AfterCommit
+from services.chassis.request.intention import Intention
 from services.chassis.saga.model import step_id
 from services.payment.domain import commands
 from services.payment.domain.state import Origin
 from services.payment.store.payments import Outcome, PaymentStore
 from services.payment.wire import requests
-from services.payment.wire.requests import Intention, NewId
+from services.payment.wire.requests import NewId
 
 # The names of the consumers: another would begin anew.
 RESERVATION_CONSUMER = "payment-checkout-of-reservations"

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from services.payment.domain.state import DeclineCode, Money, Origin
+from services.chassis.domain.money import Money
+from services.payment.domain.state import DeclineCode, Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,9 @@
 Refusals to be remembered are no errors: see `Refusal`.
 """
 
-from typing import NamedTuple
-
-from services.payment.domain.state import Money, Payment
-
-
-class Precondition(NamedTuple):
-    """What would have to be otherwise; one entry of google.rpc.PreconditionFailure."""
-
-    type: str
-    subject: str
-    description: str
+from services.chassis.domain.money import Money
+from services.chassis.domain.precondition import Precondition
+from services.payment.domain.state import Payment
 
 
 class PaymentNotFoundError(Exception):

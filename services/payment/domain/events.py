@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from services.payment.domain.state import DeclineCode, Money, Origin, Refusal
+from services.chassis.domain.money import Money
+from services.payment.domain.state import DeclineCode, Origin, Refusal
 
 
 @dataclass(frozen=True, slots=True)

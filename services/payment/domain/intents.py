@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from services.payment.domain.state import Money, Payment, PaymentState
+from services.chassis.domain.money import Money
+from services.payment.domain.state import Payment, PaymentState
 
 
 @dataclass(frozen=True, slots=True)

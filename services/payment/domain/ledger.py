@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from services.chassis.domain.money import Money
 from services.payment.domain import events
 from services.payment.domain.events import Event
-from services.payment.domain.state import Money, Payment, PaymentState
+from services.payment.domain.state import Payment, PaymentState
 
 
 class Account(StrEnum):

@@ -13,6 +13,7 @@ an intent: neither a clock nor "not found" is evidence.
 from datetime import datetime
 from types import MappingProxyType
 
+from services.chassis.domain.money import Money
 from services.payment.domain import commands, events
 from services.payment.domain.errors import (
     AmountExceedsRefundableError,
@@ -23,7 +24,6 @@ from services.payment.domain.errors import (
 )
 from services.payment.domain.events import Event
 from services.payment.domain.state import (
-    Money,
     Payment,
     PaymentState,
     Refund,

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from services.chassis.domain.money import Money
+
 
 class PaymentState(StrEnum):
     """Where a payment stands; the -ING states are intents whose outcome is not known yet."""
@@ -71,14 +73,6 @@ class Origin(StrEnum):
 
     ORCHESTRATED = "ORCHESTRATED"
     CHOREOGRAPHED = "CHOREOGRAPHED"
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """An amount of one currency (ISO 4217) in its smallest unit."""
-
-    currency_code: str
-    minor_units: int
 
 
 # The amount of a tombstone: the authorize that would have told it never came.

@@ -13,9 +13,9 @@ answered, also when that answer got lost. An answer is evidence. An exception is
 from datetime import timedelta
 from typing import Protocol
 
+from services.chassis.domain.money import Money
 from services.payment.domain.commands import Evidence
 from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, AskVoid, Intent
-from services.payment.domain.state import Money
 
 
 class ProcessorUnavailableError(Exception):

@@ -6,9 +6,10 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
+from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.payment.domain.ledger import Account, Entry, PostingKind, Side
-from services.payment.domain.state import Money, Payment, PaymentState
+from services.payment.domain.state import Payment, PaymentState
 from services.payment.store.rows import to_payment
 from services.payment.store.tables import LEDGER_ENTRY, PAYMENT
 from services.payment.wire.requests import Page

@@ -9,6 +9,7 @@ from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamConflictError
 from services.chassis.request.idempotency import RequestIdReusedError, recall, remember
 from services.chassis.request.ids import IdFactory
+from services.chassis.request.intention import Intention
 from services.chassis.telemetry.correlation import Correlation
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain import commands
@@ -21,7 +22,6 @@ from services.payment.domain.rules import decide
 from services.payment.domain.state import Payment
 from services.payment.store import rows
 from services.payment.wire.events import to_new_event
-from services.payment.wire.requests import Intention
 
 # The kind of this service's leases: a payment that somebody has to drive.
 LEASE_KIND = "payment"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
+from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
 from services.payment.domain.ledger import Posting, Side
@@ -14,7 +15,6 @@ from services.payment.domain.state import (
     Capture,
     CaptureState,
     DeclineCode,
-    Money,
     Origin,
     Payment,
     PaymentState,

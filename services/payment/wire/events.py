@@ -10,16 +10,11 @@ from tradepost.inventory.v1.inventory_event_pb2 import CheckoutHistory
 from tradepost.payment.v1 import payment_event_pb2 as pb
 
 from services.chassis.log.event_log import NewEvent
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.payment.domain import events
 from services.payment.domain.state import Origin
-from services.payment.wire.replies import (
-    enum_numbers,
-    to_decline_code,
-    to_money,
-    to_refusal,
-    to_timestamp,
-)
+from services.payment.wire.replies import enum_numbers, to_decline_code, to_refusal
 
 _ORIGINS = enum_numbers(Origin, pb.PaymentOrigin, "PAYMENT_ORIGIN")
 

@@ -1,20 +1,18 @@
 """Domain values as messages, and every exception as a status."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.payment.v1 import ledger_pb2, payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
-from tradepost.type.v1 import money_pb2
 
+from services.chassis.domain.money import Money
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.server.errors import ErrorRule, Errors
-from services.chassis.store.micros import to_micros
 from services.payment.domain.errors import (
     AmountExceedsRefundableError,
     CurrencyMismatchError,
@@ -27,7 +25,6 @@ from services.payment.domain.state import (
     Capture,
     CaptureState,
     DeclineCode,
-    Money,
     Payment,
     PaymentState,
     Refund,
@@ -75,25 +72,6 @@ _REFUND_STATES = enum_numbers(RefundState, payment_pb2.RefundState, "REFUND_STAT
 _KINDS = enum_numbers(PostingKind, ledger_pb2.LedgerPostingKind, "LEDGER_POSTING_KIND")
 _ACCOUNTS = enum_numbers(Account, ledger_pb2.LedgerAccount, "LEDGER_ACCOUNT")
 _SIDES = enum_numbers(Side, ledger_pb2.LedgerSide, "LEDGER_SIDE")
-
-_MICROS_PER_S = 1_000_000
-_NANOS_PER_MICRO = 1_000
-
-
-def to_timestamp(instant: datetime) -> Timestamp:
-    """An instant in UTC, exactly."""
-    seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
-
-
-def to_money(money: Money) -> money_pb2.Money:
-    """Raises ValueError for what does not fit into 64 bits."""
-    return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
-
-
-def from_money(message: money_pb2.Money) -> Money:
-    """The amount that `to_money` was given."""
-    return Money(message.currency_code, message.minor_units)
 
 
 def to_payment(payment: Payment) -> payment_pb2.Payment:

@@ -7,17 +7,19 @@ Every bad field of a request is named at once. A request that changes something 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from tradepost.payment.v1 import payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.request import pages
 from services.chassis.request.idempotency import fingerprint
+from services.chassis.request.intention import Intention
 from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.request.wire_values import from_money
 from services.payment.domain import commands
 from services.payment.domain.state import PaymentState
-from services.payment.wire.replies import from_money, from_state
+from services.payment.wire.replies import from_state
 
 MAX_TEXT = 64
 MAX_REASON = 200
@@ -28,16 +30,6 @@ NewId = Callable[[str], str]
 
 
 C_co = TypeVar("C_co", bound=commands.Request, covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Intention(Generic[C_co]):
-    """A command under the name its caller gave it; repeating it has no second effect (AIP-155)."""
-
-    method: str
-    request_id: str
-    fingerprint: bytes
-    command: C_co
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tradepost.inventory.v1 import inventory_event_pb2
 from tradepost.order.v1 import order_event_pb2
 from tradepost.payment.v1 import payment_event_pb2
 
+from services.chassis.domain.money import Money
 from services.chassis.log.event_log import NewEvent
 from services.inventory.domain import reservation as rsv
 from services.inventory.domain import stock
@@ -18,19 +19,19 @@ from services.inventory.domain.pricing import Refusal as ShelfRefusal
 from services.inventory.domain.pricing import RefusalReason as ShelfRefusalReason
 from services.inventory.wire.events import to_new_event as of_inventory
 from services.payment.domain import events as pay
-from services.payment.domain.state import DeclineCode, Money, Origin, Refusal, RefusalReason
+from services.payment.domain.state import DeclineCode, Origin, Refusal, RefusalReason
 from services.payment.wire.events import to_new_event as of_payment
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _BY_CALL, _BY_EVENT = Origin.ORCHESTRATED, Origin.CHOREOGRAPHED
 _USD_500 = Money("USD", 500)
-_MILK = stock.Money("USD", 250)
+_MILK = Money("USD", 250)
 
 _HELD_FOR_A_PAYER = rsv.Held(
     "rsv_6",
     "ord_6",
     (Line("milk", 2, "Milk", _MILK),),
-    stock.Money("USD", 500),
+    Money("USD", 500),
     NOON + timedelta(seconds=120),
     rsv.Origin.CHOREOGRAPHED,
     rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7)),
@@ -89,7 +90,7 @@ _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
         "rsv_1",
         "ord_1",
         (Line("milk", 2, "Milk", _MILK),),
-        stock.Money("USD", 500),
+        Money("USD", 500),
         NOON + timedelta(seconds=120),
     ),
     rsv.Rejected(

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.pricing import Demand, Line, Offer
 from services.inventory.domain.reservation import Reserve
-from services.inventory.domain.stock import Money
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TTL = timedelta(seconds=120)

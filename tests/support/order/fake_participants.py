@@ -19,7 +19,7 @@ from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock
 from discovery.rules import deadline
-from services.order.wire.values import to_timestamp
+from services.chassis.request.wire_values import to_timestamp
 from tests.support.order.scripted_failures import (
     Foreign,
     Lost,

@@ -12,7 +12,7 @@ from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 
 from discovery.clock import Clock
-from services.order.wire.values import to_timestamp
+from services.chassis.request.wire_values import to_timestamp
 from tests.support.order.fake_participants import Participant, usd
 from tests.support.order.scripted_failures import Script
 

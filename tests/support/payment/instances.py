@@ -9,6 +9,7 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from discovery.clock import SystemClock
 from services.chassis.request.ids import IdFactory
+from services.chassis.request.intention import Intention
 from services.payment.api.asking import Answer
 from services.payment.domain import commands
 from services.payment.domain.state import Payment
@@ -16,7 +17,6 @@ from services.payment.parts import MIGRATIONS, Parts, Timing, open_parts
 from services.payment.processor.port import Processor
 from services.payment.store.payments import load
 from services.payment.wire import requests
-from services.payment.wire.requests import Intention
 from tests.support.payment.requests import Request
 from tests.support.store.databases import Databases
 

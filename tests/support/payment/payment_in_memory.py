@@ -3,12 +3,13 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from services.chassis.domain.money import Money
 from services.payment.domain import commands
 from services.payment.domain.events import Event
 from services.payment.domain.evolution import evolve
 from services.payment.domain.ledger import Account, Posting, postings
 from services.payment.domain.rules import decide
-from services.payment.domain.state import Money, Origin, Payment
+from services.payment.domain.state import Origin, Payment
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from services.chassis.domain.money import Money
 from services.payment.domain.commands import (
     Authorized,
     Captured,
@@ -15,7 +16,6 @@ from services.payment.domain.commands import (
     Voided,
 )
 from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, AskVoid, Intent
-from services.payment.domain.state import Money
 from services.payment.processor.port import ProcessorUnavailableError
 
 EXPIRE_TIME = datetime(2030, 1, 1, tzinfo=UTC)

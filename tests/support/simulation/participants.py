@@ -21,6 +21,7 @@ from discovery.clock import Clock
 from services.chassis.consumer.inbox import Handler
 from services.chassis.log.event_log import EventLog
 from services.chassis.request.ids import IdFactory
+from services.chassis.request.intention import Intention
 from services.chassis.server.errors import Errors
 from services.chassis.store.database import Database
 from services.chassis.work.latest_states import Notices
@@ -176,7 +177,7 @@ class Money:
         self.begun += await self.database.write(self.leases.claim_due, LEASE_KIND, 10)
 
 
-def _intention(method: str, request: Any, ids: IdFactory) -> requests.Intention[Any]:
+def _intention(method: str, request: Any, ids: IdFactory) -> Intention[Any]:
     match method:
         case "AuthorizePayment":
             return requests.to_authorize(request, ids.new)

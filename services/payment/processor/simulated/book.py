@@ -22,9 +22,9 @@ from sqlalchemy import (
     text,
 )
 
+from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
-from services.payment.domain.state import Money
 
 _METADATA = MetaData()
 

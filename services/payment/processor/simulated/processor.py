@@ -30,9 +30,10 @@ from typing import TypeVarTuple
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.domain.money import Money
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.payment.domain.commands import Evidence
-from services.payment.domain.state import NO_MONEY, Money
+from services.payment.domain.state import NO_MONEY
 from services.payment.processor.port import ProcessorUnavailableError
 from services.payment.processor.simulated.book import BookEntry, create_tables, list_entries
 from services.payment.processor.simulated.rules import (

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection
 
+from services.chassis.domain.money import Money
 from services.payment.domain.commands import (
     Authorized,
     Captured,
@@ -21,7 +22,7 @@ from services.payment.domain.commands import (
     RefundRefused,
     Voided,
 )
-from services.payment.domain.state import NO_MONEY, DeclineCode, Money
+from services.payment.domain.state import NO_MONEY, DeclineCode
 from services.payment.processor.port import ProcessorContradictionError
 from services.payment.processor.simulated import book
 from services.payment.processor.simulated.book import BookEntry, Kind

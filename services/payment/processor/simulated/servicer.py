@@ -6,10 +6,11 @@ from tradepost.payment.testing.v1 import simulated_processor_service_pb2_grpc
 
 from services.chassis.request import pages
 from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.server.layers.layer import Context
 from services.payment.processor.simulated.book import BookEntry, Kind
 from services.payment.processor.simulated.processor import SimulatedProcessor
-from services.payment.wire.replies import enum_numbers, to_money, to_timestamp
+from services.payment.wire.replies import enum_numbers
 
 _KINDS = enum_numbers(
     Kind, book_pb.ProcessorEntryKind, "PROCESSOR_ENTRY_KIND", leave_out={Kind.FENCED}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.pricing import (
     Offer,
     Quote,
@@ -12,7 +13,7 @@ from services.inventory.domain.pricing import (
 )
 from services.inventory.domain.reservation import Rejected, Reserve
 from services.inventory.domain.reservation_rules import decide, price
-from services.inventory.domain.stock import MAX_INT64, Money
+from services.inventory.domain.stock import MAX_INT64
 from tests.support.inventory.basket import LINE, NOON, offer, shelf, wants
 
 SHORT = Refusal(

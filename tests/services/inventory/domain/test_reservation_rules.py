@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
@@ -29,7 +30,7 @@ from services.inventory.domain.reservation import (
     ReservationState,
 )
 from services.inventory.domain.reservation_rules import decide, evolve, movements
-from services.inventory.domain.stock import Money, Movement, MovementKind
+from services.inventory.domain.stock import Movement, MovementKind
 from tests.support.inventory.basket import LINE, NOON, TTL, offer, shelf, wants
 
 

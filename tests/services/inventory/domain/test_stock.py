@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
+from services.chassis.domain.money import Money
 from services.inventory.domain.errors import (
     EtagMismatchError,
     ItemNotFoundError,
@@ -19,7 +20,6 @@ from services.inventory.domain.stock import (
     Adjust,
     Item,
     ItemUpserted,
-    Money,
     StockAdjusted,
     StockedItem,
     StockLevel,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.chassis.domain.money import Money
 from services.notification.domain.rules import (
     Brief,
     Cancelled,
@@ -10,7 +11,6 @@ from services.notification.domain.rules import (
     Ending,
     Fact,
     Fulfilled,
-    Money,
     Notice,
     Placed,
     Refunded,

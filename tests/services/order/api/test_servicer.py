@@ -9,7 +9,7 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.type.v1.money_pb2 import Money
 
-from services.order.api.waiting import patience_s
+from services.chassis.request.patience import patience_s
 from tests.support.order.order_service import (
     Instance,
     Shop,

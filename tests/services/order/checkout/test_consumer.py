@@ -9,10 +9,10 @@ from tradepost.inventory.v1 import reservation_pb2 as rsv
 from tradepost.payment.v1 import payment_event_pb2 as money
 from tradepost.payment.v1 import payment_pb2 as pay
 
+from services.chassis.request.wire_values import to_timestamp
 from services.order.domain.events import Coordination
 from services.order.domain.state import Order, OrderState
 from services.order.parts import Parts
-from services.order.wire.values import to_timestamp
 from tests.support.order.fake_participants import usd
 from tests.support.order.stepped_sagas import Rig
 from tests.support.order.summary_events import told

@@ -6,19 +6,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from services.chassis.domain.money import Money
 from services.chassis.log.event_log import StoredEvent
 from services.order.domain import commands, events
 from services.order.domain.commands import Command, Terms
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
-from services.order.domain.events import (
-    Coordination,
-    Event,
-    Line,
-    Money,
-    Refusal,
-    RefusalReason,
-    Shortage,
-)
+from services.order.domain.events import Coordination, Event, Line, Refusal, RefusalReason, Shortage
 from services.order.domain.rules import decide, evolve
 from services.order.domain.state import Order
 from services.order.wire.events import from_stored, to_new

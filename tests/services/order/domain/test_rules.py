@@ -5,18 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.chassis.domain.money import Money
 from services.order.domain import commands, events
 from services.order.domain.commands import Command, Terms
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
-from services.order.domain.events import (
-    Cause,
-    Coordination,
-    Event,
-    Line,
-    Money,
-    Refusal,
-    RefusalReason,
-)
+from services.order.domain.events import Cause, Coordination, Event, Line, Refusal, RefusalReason
 from services.order.domain.rules import REFUND_REFUSED, STEP_OVERDUE, decide, evolve
 from services.order.domain.state import Order, OrderState, Review
 

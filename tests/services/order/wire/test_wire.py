@@ -9,15 +9,21 @@ from hypothesis import strategies as st
 from tradepost.order.v1 import order_event_pb2, order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
+from services.chassis.domain.money import Money
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.validation import InvalidRequestError
+from services.chassis.request.wire_values import (
+    from_duration,
+    from_timestamp,
+    to_duration,
+    to_timestamp,
+)
 from services.order.domain import events
 from services.order.domain.events import (
     Cause,
     Coordination,
     Event,
     Line,
-    Money,
     Refusal,
     RefusalReason,
     Shortage,
@@ -27,7 +33,6 @@ from services.order.domain.state import Order, OrderState
 from services.order.wire import requests
 from services.order.wire.events import from_stored, to_new, type_of
 from services.order.wire.replies import to_order
-from services.order.wire.values import from_duration, from_timestamp, to_duration, to_timestamp
 from tests.support.order.order_service import new_request_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.payment.api.asking import DEFAULT_PATIENCE_S, patience_s
+from services.chassis.request.patience import DEFAULT_PATIENCE_S, patience_s
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from services.chassis.domain.money import Money
 from services.payment.domain.commands import (
     Authorized,
     Captured,
@@ -20,7 +21,7 @@ from services.payment.domain.commands import (
     RefundRefused,
     Voided,
 )
-from services.payment.domain.state import DeclineCode, Money
+from services.payment.domain.state import DeclineCode
 from services.payment.processor.port import (
     Processor,
     ProcessorContradictionError,

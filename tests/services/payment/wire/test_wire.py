@@ -4,6 +4,7 @@ import pytest
 from google.protobuf.message import Message
 from tradepost.payment.v1 import payment_event_pb2, payment_pb2
 
+from services.chassis.request.wire_values import to_timestamp
 from services.payment.domain import commands
 from services.payment.domain.state import DeclineCode, PaymentState, RefusalReason
 from services.payment.wire import replies
@@ -112,8 +113,8 @@ def test_instants_are_told_to_the_microsecond() -> None:
     """As they were recorded."""
     instant = NOON.replace(microsecond=123456)
 
-    assert replies.to_timestamp(instant).ToNanoseconds() % 1_000_000_000 == 123_456_000
-    assert replies.to_timestamp(instant).seconds == int(NOON.timestamp())
+    assert to_timestamp(instant).ToNanoseconds() % 1_000_000_000 == 123_456_000
+    assert to_timestamp(instant).seconds == int(NOON.timestamp())
 
 
 @pytest.mark.parametrize("state", PaymentState)
