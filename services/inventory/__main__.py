@@ -5,7 +5,7 @@ import random
 import uvloop
 
 from discovery.clock import SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (

@@ -15,9 +15,9 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.feed.feed import Feed
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.server.server import Service
 from services.chassis.store.database import Database
 from services.chassis.telemetry.otlp import Spans

@@ -13,7 +13,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.consumer.stream import FEED_CONFIG
 from services.chassis.consumer.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.chassis.consumer.subscriptions_of_a_service import Followed
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases

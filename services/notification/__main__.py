@@ -9,7 +9,7 @@ import uvloop
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.stream import FEED_CONFIG
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (

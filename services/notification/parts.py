@@ -9,9 +9,9 @@ import grpc
 from discovery.clock import Clock
 from services.chassis.consumer.subscription import POLL_S as SUBSCRIPTION_POLL_S
 from services.chassis.consumer.subscription import Subscription
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.telemetry.otlp import Spans
 from services.chassis.work.driver import Driver

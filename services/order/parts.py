@@ -10,9 +10,9 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.saga.runner import SagaRunner
 from services.chassis.store.database import Database
 from services.chassis.telemetry.otlp import Spans

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discovery.clock import Clock
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.telemetry.otlp import Spans
 from services.chassis.work.driver import Driver

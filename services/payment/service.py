@@ -17,7 +17,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServ
 from discovery.clock import Clock
 from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.feed.feed import Feed
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.server import Service
 from services.chassis.telemetry.otlp import Spans
 from services.payment.api.servicer import PaymentServicer

@@ -17,8 +17,8 @@ from tradepost.order.v1.order_pb2 import OrderState
 from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
+from discovery.error_info import error_info
 from scripts.suite.cluster import Slot
-from services.chassis.server.errors import error_reason
 from tests.support.store.databases import KINDS
 from tests.support.suite.frozen_processes import freeze_owner, frozen, resume
 from tests.support.suite.full_disk import no_room
@@ -110,9 +110,10 @@ async def adjust_until_refused(
         try:
             await stub.AdjustStock(adjust)
         except grpc.aio.AioRpcError as error:
-            reason = error_reason(error)
+            reason = error_info(error)
             assert reason is not None
-            assert reason.code is grpc.StatusCode.UNAVAILABLE
+            code = error.code()
+            assert code is grpc.StatusCode.UNAVAILABLE
             assert reason.reason == "STORE_UNAVAILABLE"
             refused.append(adjust)
             in_a_row += 1

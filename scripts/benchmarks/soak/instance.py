@@ -22,7 +22,7 @@ from tradepost.inventory.v1.inventory_service_pb2 import (
 from tradepost.inventory.v1.item_pb2 import StockLevel
 
 from discovery.clock import Clock, SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import Service, serve
 from services.chassis.server.settings import RegistrySettings, ServerSettings

@@ -12,7 +12,7 @@ from services.chassis.consumer.inbox import Place
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.feed.errors import ConsumerNotFoundError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
-from services.chassis.request.replay import Done, Once
+from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.store.database import Database
 from services.chassis.telemetry import logs
@@ -30,14 +30,14 @@ class Consumers:
     ) -> None:
         self._database = database
         self._by_name = {each.inbox.consumer: each for each in subscriptions}
-        self._once = Once(database, clock)
+        self._once = IdempotentWrites(database, clock)
         self._log = logs.get_logger("consumers")
 
     async def list(self) -> pb.ListSubscriptionsResponse:
         """All of them, as of one moment."""
         return await self._database.read(self._list)
 
-    async def rewind(self, request: pb.RewindSubscriptionRequest) -> Done:
+    async def rewind(self, request: pb.RewindSubscriptionRequest) -> StoredResponse:
         """Put a consumer back.
 
         Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError and
@@ -63,13 +63,15 @@ class Consumers:
             ]
         )
 
-    def _rewind(self, connection: Connection, *, request: pb.RewindSubscriptionRequest) -> Done:
+    def _rewind(
+        self, connection: Connection, *, request: pb.RewindSubscriptionRequest
+    ) -> StoredResponse:
         subscription = self._by_name.get(request.consumer)
         if subscription is None:
             raise ConsumerNotFoundError(request.consumer)
         stood = subscription.rewind(connection, request.after_position)
         response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, stood))
-        return Done(response.SerializeToString())
+        return StoredResponse(response.SerializeToString())
 
 
 def _to_message(consumer: str, place: Place | None) -> event_pb2.Subscription:

@@ -12,13 +12,13 @@ from services.chassis.consumer import dead_letter_table as letters
 from services.chassis.consumer.dead_letter_table import Letter
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed, describe
 from services.chassis.feed.errors import DeadLetterNotFoundError
+from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
     encode_token,
     refuse_page_token,
 )
-from services.chassis.request.replay import Done, Once
 from services.chassis.request.validation import Check
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
@@ -41,7 +41,7 @@ class DeadLetters:
         self._database = database
         self._inboxes = {inbox.consumer: inbox for inbox in inboxes}
         self._clock = clock
-        self._once = Once(database, clock)
+        self._once = IdempotentWrites(database, clock)
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
@@ -69,7 +69,7 @@ class DeadLetters:
             response.next_page_token = encode_token([shown[-1].sequence], arguments)
         return response
 
-    async def replay(self, request: pb.ReplayDeadLettersRequest) -> Done:
+    async def replay(self, request: pb.ReplayDeadLettersRequest) -> StoredResponse:
         """Apply the parked events of an aggregate in order, until one fails again.
 
         Raises InvalidRequestError, RequestIdReusedError and DeadLetterNotFoundError.
@@ -96,7 +96,7 @@ class DeadLetters:
                     "replay failed", consumer=request.consumer, aggregate=request.aggregate_id
                 )
 
-    async def discard(self, request: pb.DiscardDeadLetterRequest) -> Done:
+    async def discard(self, request: pb.DiscardDeadLetterRequest) -> StoredResponse:
         """Give one letter up. Raises as `replay` does."""
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
@@ -113,7 +113,7 @@ class DeadLetters:
         request: pb.ReplayDeadLettersRequest,
         poisoned: dict[int, str],
         attempt: Attempt,
-    ) -> Done:
+    ) -> StoredResponse:
         consumer, aggregate_id = request.consumer, request.aggregate_id
         inbox = self._inboxes.get(consumer)
         found: tuple[Letter, ...] = ()
@@ -123,15 +123,17 @@ class DeadLetters:
             raise DeadLetterNotFoundError(consumer=consumer, aggregate_id=aggregate_id)
         replayed: Replayed = inbox.replay(connection, found, poisoned=poisoned, attempt=attempt)
         response = pb.ReplayDeadLettersResponse(applied_count=replayed.applied_count)
-        return Done(response.SerializeToString(), replayed.after_commit)
+        return StoredResponse(response.SerializeToString(), replayed.after_commit)
 
-    def _discard(self, connection: Connection, *, request: pb.DiscardDeadLetterRequest) -> Done:
+    def _discard(
+        self, connection: Connection, *, request: pb.DiscardDeadLetterRequest
+    ) -> StoredResponse:
         found = letters.find(connection, request.dead_letter_id)
         if found is None:
             raise DeadLetterNotFoundError(dead_letter_id=request.dead_letter_id)
         letters.discard(connection, found, reason=request.reason, now=self._clock.now())
         response = pb.DiscardDeadLetterResponse(dead_letter=_to_message(found))
-        return Done(response.SerializeToString())
+        return StoredResponse(response.SerializeToString())
 
 
 def _consumer(check: Check, consumer: str, *, required: bool = True) -> str:

@@ -27,7 +27,7 @@ from tradepost.event.v1.event_pb2 import Event
 from discovery.clock import Clock
 from services.chassis.consumer import dead_letter_table as letters
 from services.chassis.consumer.dead_letter_table import Letter
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.store.prepared import Prepared
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation

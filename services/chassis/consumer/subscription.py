@@ -19,6 +19,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
+from discovery.error_info import error_info
 from discovery.rules.backoff import jittered
 from services.chassis.consumer.inbox import (
     AfterCommit,
@@ -32,8 +33,7 @@ from services.chassis.consumer.inbox import (
 from services.chassis.consumer.stream import FeedSilentError, FeedStream
 from services.chassis.feed.errors import PositionNotReachedError
 from services.chassis.feed.wire import DEFAULT_BATCH
-from services.chassis.request.ids import IdFactory
-from services.chassis.server.errors import error_reason
+from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
@@ -166,7 +166,7 @@ class Subscription:
         try:
             await self._follow(claim)
         except grpc.aio.AioRpcError as error:
-            reason = error_reason(error)
+            reason = error_info(error)
             if reason is None or reason.reason != "EPOCH_CHANGED":
                 raise
             if (await self._begin_epoch(claim)) is None:
@@ -276,7 +276,7 @@ class Subscription:
         if not isinstance(error, expected):
             self._log.error("subscription_failed", exc_info=error)
         elif isinstance(error, grpc.aio.AioRpcError):
-            reason = error_reason(error)
+            reason = error_info(error)
             self._log.warning(
                 "feed_unavailable",
                 code=error.code().name,

@@ -18,8 +18,8 @@ from services.chassis.feed.wire import to_event, to_heartbeat
 from services.chassis.log.event_log import EventLog, StoredEvent
 from services.chassis.log.tailer import Tailer
 from services.chassis.log.watch import Wants, Watch
-from services.chassis.server.errors import DrainingError
-from services.chassis.server.layers import admission
+from services.chassis.request.errors import DrainingError
+from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
 
 # A subscriber that hears nothing for long takes the stream for dead.
@@ -72,7 +72,7 @@ class Feed:
             page = await self.read(query)
             query = replace(query, after_position=page.next_position, epoch=page.epoch)
             # A subscriber that doesn't read, or has nothing to read, costs no place at work.
-            with admission.waiting():
+            with slot_released():
                 if page.events:
                     yield self._to_batch(page)
                     heard_s = self.clock.monotonic()

@@ -15,10 +15,10 @@ from services.chassis.consumer.admin import Consumers
 from services.chassis.consumer.dead_letters import DeadLetters
 from services.chassis.feed.feed import Feed
 from services.chassis.feed.wire import to_feed, to_page_query, to_subscription_query
+from services.chassis.request.context import Context
+from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.idempotency import REPLAYED_KEY
-from services.chassis.request.replay import Done
-from services.chassis.server.errors import NotImplementedYetError
-from services.chassis.server.layers.layer import Context
+from services.chassis.request.idempotent_writes import StoredResponse
 
 _FEED, _LETTERS, _SUBSCRIPTIONS = (
     pb.DESCRIPTOR.services_by_name[name].full_name
@@ -143,6 +143,6 @@ def add_to_server(
     )
 
 
-def _tell_replayed(done: Done, context: Context) -> None:
+def _tell_replayed(done: StoredResponse, context: Context) -> None:
     if done.replayed:
         context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

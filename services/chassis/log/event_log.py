@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from discovery.clock import Clock
+from services.chassis.ids import IdFactory
 from services.chassis.log.table import EVENT, EVENT_COUNTER
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.change import Change, announce
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros

@@ -21,7 +21,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import grpc
 from sqlalchemy import Connection
 
-from services.chassis.server.errors import error_reason
+from discovery.error_info import error_info
 from services.chassis.telemetry.correlation import Correlation
 
 S = TypeVar("S")
@@ -173,7 +173,7 @@ def failure_reason(error: grpc.aio.AioRpcError) -> str | None:
     Only an error that one of our own services raised is definite: anything between it and us may
     answer with any code after the call had its effect.
     """
-    ours = error_reason(error)
+    ours = error_info(error)
     if ours is None or not ours.domain.endswith(_OUR_DOMAINS) or error.code() in UNKNOWN_CODES:
         return None
     return ours.reason

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from discovery.clock import Clock
 from services.chassis.feed import servicer
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server import health
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline

@@ -23,7 +23,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from discovery.error_info import DETAILS_KEY, error_info
+from discovery.error_info import DETAILS_KEY
 from services.chassis.feed.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
@@ -33,6 +33,7 @@ from services.chassis.feed.errors import (
     PositionTruncatedError,
 )
 from services.chassis.log.event_log import StreamConflictError
+from services.chassis.request.errors import DrainingError, NotImplementedYetError
 from services.chassis.request.idempotency import RequestIdReusedError
 from services.chassis.request.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.request.validation import InvalidRequestError
@@ -55,14 +56,6 @@ class MalformedMessageError(Exception):
         self.facts = {"method": method}
 
 
-class NotImplementedYetError(Exception):
-    """The contract has it, this version does not serve it."""
-
-    def __init__(self, feature: str) -> None:
-        super().__init__(f"{feature} is not served by this version")
-        self.facts = {"feature": feature}
-
-
 class UnknownServiceError(Exception):
     """Health was asked about a service that is not served here."""
 
@@ -81,14 +74,6 @@ class OverloadedError(Exception):
         super().__init__(f"all {limit} places are taken")
         self.facts = {"limit": str(limit)}
         self.retry_after_s = retry_after_s
-
-
-class DrainingError(Exception):
-    """The instance is stopping. The facts of a stream say where to resume it elsewhere."""
-
-    def __init__(self, **resume: str) -> None:
-        super().__init__("the instance is stopping")
-        self.facts = resume
 
 
 class DeadlinePassedError(Exception):
@@ -130,16 +115,6 @@ class PreconditionViolation:
     type: str
     subject: str
     description: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonedError:
-    """What a client reads from an error that one of our servers raised."""
-
-    code: grpc.StatusCode
-    domain: str
-    reason: str
-    metadata: Mapping[str, str]
 
 
 Errors: TypeAlias = Mapping[type[Exception], ErrorRule]
@@ -230,14 +205,6 @@ def to_trailers(status: status_pb2.Status, rule: ErrorRule | None) -> list[tuple
     ):
         trailers.append((PUSHBACK_KEY, str(round(rule.retry_after_s * 1000))))
     return trailers
-
-
-def error_reason(error: grpc.aio.AioRpcError) -> ReasonedError | None:
-    """Who refused a call and why; None where the answer isn't one of ours (no ErrorInfo)."""
-    info = error_info(error)
-    if info is None:
-        return None
-    return ReasonedError(error.code(), info.domain, info.reason, info.metadata)
 
 
 def _status(rule: ErrorRule, message: str, details: Iterable[Message]) -> status_pb2.Status:

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Iterable
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.chassis.server.errors import DrainingError, UnknownServiceError
-from services.chassis.server.layers.layer import Context
+from services.chassis.request.context import Context
+from services.chassis.request.errors import DrainingError
+from services.chassis.server.errors import UnknownServiceError
 
 SERVICE_NAME = "grpc.health.v1.Health"
 

@@ -18,7 +18,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import Registrar
 from discovery.registry.registration import Registration
 from services.chassis.feed import servicer
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, health, process
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.service import Hook, Service

@@ -13,7 +13,7 @@ from typing import Self
 from sqlalchemy import Connection, select
 
 from discovery.clock import Clock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.chassis.work.lease_table import (

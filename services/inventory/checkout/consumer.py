@@ -20,7 +20,7 @@ from tradepost.payment.v1.payment_event_pb2 import (
 )
 
 from services.chassis.consumer.inbox import AfterCommit
-from services.chassis.request.ids import with_prefix
+from services.chassis.ids import with_prefix
 from services.chassis.saga.model import step_id
 from services.inventory.api.reservation_writes import Reservations
 from services.inventory.domain.errors import ReservationStateConflictError

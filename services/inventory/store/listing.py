@@ -6,7 +6,7 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from services.chassis.request.ids import with_prefix
+from services.chassis.ids import with_prefix
 from services.chassis.store.micros import to_micros
 from services.inventory.domain.errors import ItemNotFoundError, ReservationNotFoundError
 from services.inventory.domain.reservation import Reservation

@@ -14,8 +14,8 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.type.v1 import money_pb2
 
 from services.chassis.domain.money import Money
+from services.chassis.ids import with_prefix
 from services.chassis.request.idempotency import fingerprint
-from services.chassis.request.ids import with_prefix
 from services.chassis.request.intention import Intention
 from services.chassis.request.validation import Check
 from services.inventory.domain.pricing import Demand

@@ -5,7 +5,7 @@ from tradepost.notification.v1 import notification_service_pb2 as pb
 from tradepost.notification.v1 import notification_service_pb2_grpc
 
 from services.chassis.consumer.inbox import Inbox
-from services.chassis.server.layers.layer import Context
+from services.chassis.request.context import Context
 from services.chassis.store.database import Database
 from services.notification.domain.rules import Notification
 from services.notification.store import notifications

@@ -13,7 +13,7 @@ from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
 from services.chassis.consumer.inbox import AfterCommit
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.work.lease import Claim, Leases
 from services.notification.domain.rules import Brief, Notice, Notification, State, evolve, notice
 from services.notification.sending.port import address_of

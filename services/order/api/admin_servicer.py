@@ -4,8 +4,8 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
 from tradepost.order.admin.v1 import saga_admin_service_pb2_grpc
 
 from discovery.clock import Clock
+from services.chassis.request.context import Context
 from services.chassis.request.idempotency import REPLAYED_KEY
-from services.chassis.server.layers.layer import Context
 from services.chassis.store.database import Database
 from services.order.api.placing import Ordering
 from services.order.store.sagas import Sagas

@@ -9,7 +9,7 @@ from dataclasses import replace
 import grpc
 from tradepost.order.v1 import order_pb2
 
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
 from services.chassis.saga.model import Contradiction
 from services.chassis.store.database import Database

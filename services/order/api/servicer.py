@@ -7,10 +7,10 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1 import order_service_pb2_grpc
 
 from services.chassis.log.event_log import EventLog
+from services.chassis.request.context import Context
+from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.patience import patience_s
-from services.chassis.server.errors import NotImplementedYetError
-from services.chassis.server.layers.layer import Context
 from services.chassis.store.database import Database
 from services.order.api.placing import Ordering
 from services.order.api.waiting import Waiting

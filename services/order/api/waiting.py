@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.log.tailer import Follower, Tailer
-from services.chassis.server.errors import DrainingError
-from services.chassis.server.layers import admission
+from services.chassis.request.errors import DrainingError
+from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
 from services.chassis.work.latest_states import Notices
 from services.order.domain import events
@@ -79,7 +79,7 @@ class Waiting:
         """The same for an order that was not settled at `version` and is followed since."""
         until_s = self._clock.monotonic() + patience_s
         while True:
-            with admission.waiting():
+            with slot_released():
                 left_s = max(0.0, until_s - self._clock.monotonic())
                 change = await follower.wait(after_version=version, timeout_s=left_s)
             shown = await self._shown(follower.stream, None if change is None else change.version)
@@ -99,7 +99,7 @@ class Waiting:
         """Wait until the list has reached a position of the feed. Raises ViewLaggingError."""
         if position <= self._tailer.position:
             return
-        with admission.waiting():
+        with slot_released():
             reached = await self._tailer.wait_position(position, patience_s)
         if not reached:
             raise ViewLaggingError(position=self._tailer.position, min_position=position)
@@ -120,7 +120,7 @@ class Waiting:
                 order = standing.order
                 if order.is_final or (order.is_settled and not watched.until_final):
                     return
-                with admission.waiting():
+                with slot_released():
                     change = await follower.wait(after_version=order.version)
                 if change is None:
                     raise DrainingError(order_id=order.order_id, after_version=str(order.version))

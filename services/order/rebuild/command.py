@@ -11,8 +11,8 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from discovery.clock import Clock, SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.inbox import Inbox
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.ids import IdFactory
 from services.chassis.server.settings import DatabaseSettings
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.work.lease import Leases, StaleLeaseError

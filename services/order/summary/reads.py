@@ -7,8 +7,8 @@ from discovery.clock import Clock
 from services.chassis.consumer.inbox import Inbox
 from services.chassis.domain.money import Money
 from services.chassis.log.tailer import Tailer
+from services.chassis.request.slot import slot_released
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.layers import admission
 from services.chassis.store.database import Database
 from services.chassis.store.micros import from_micros
 from services.order.domain.errors import ViewLaggingError
@@ -46,7 +46,7 @@ class Summaries:
                 return found
             if left_s <= 0 or self._tailer.closed:
                 raise ViewLaggingError(position=found.position, min_position=wanted.min_position)
-            with admission.waiting():
+            with slot_released():
                 await self._clock.sleep(min(left_s, POLL_S))
 
     def _find(self, connection: Connection, customer_id: str) -> rpc.GetCustomerSummaryResponse:

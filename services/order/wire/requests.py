@@ -13,11 +13,11 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
+from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.idempotency import fingerprint
 from services.chassis.request.intention import Intention
 from services.chassis.request.validation import Check
 from services.chassis.request.wire_values import from_money
-from services.chassis.server.errors import NotImplementedYetError
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.events import Coordination, Line
 

@@ -9,7 +9,7 @@ from discovery.clock import Clock
 from services.chassis.log.tailer import Follower, Tailer
 from services.chassis.request.intention import Intention
 from services.chassis.request.patience import patience_s
-from services.chassis.server.layers import admission
+from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import Notices
@@ -84,7 +84,7 @@ class Payments:
     ) -> Payment:
         is_pending = _pending(command)
         while is_pending(payment) and (left_s := until_s - self._clock.monotonic()) > 0:
-            with admission.waiting():
+            with slot_released():
                 change = await follower.wait(after_version=payment.version, timeout_s=left_s)
             if change is None:
                 break

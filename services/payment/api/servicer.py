@@ -3,10 +3,10 @@
 from tradepost.payment.v1 import payment_service_pb2 as pb
 from tradepost.payment.v1 import payment_service_pb2_grpc
 
+from services.chassis.ids import IdFactory
+from services.chassis.request.context import Context
 from services.chassis.request.idempotency import REPLAYED_KEY
-from services.chassis.request.ids import IdFactory
 from services.chassis.request.intention import Intention
-from services.chassis.server.layers.layer import Context
 from services.chassis.store.database import Database
 from services.payment.api.asking import Answer, Payments
 from services.payment.store import listing

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from discovery.clock import SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.server import Service
 from services.inventory.service import MIGRATIONS, build
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401

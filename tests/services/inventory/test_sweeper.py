@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.inventory import sweeper as driver
 from services.inventory.api.items import Items

@@ -20,7 +20,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.server import RunningServer, Service, running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry.otlp import Spans

@@ -24,7 +24,7 @@ from services.chassis.consumer.admin import Consumers
 from services.chassis.consumer.dead_letters import DeadLetters
 from services.chassis.consumer.inbox import AfterCommit, Place
 from services.chassis.consumer.subscription import Subscription
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases
 from tests.support.chassis.event_source import text_of

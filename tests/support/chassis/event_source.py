@@ -26,9 +26,9 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
 from services.chassis.feed.feed import Feed
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent
 from services.chassis.log.tailer import Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.server.server import RunningServer
 from services.chassis.store.database import Database
 from tests.support.chassis.echo_service import echo_server

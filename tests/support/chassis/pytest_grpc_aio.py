@@ -20,7 +20,7 @@ import grpc
 import pytest_asyncio
 
 from discovery.clock import SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.server import RunningServer, Service, running
 from services.chassis.server.settings import ServerSettings
 

@@ -21,8 +21,8 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 from tradepost.type.v1.money_pb2 import Money
 
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.sqlite import SqliteDialect

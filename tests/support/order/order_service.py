@@ -22,7 +22,7 @@ import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.consumer.stream import FEED_CONFIG
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.server import Service, running
 from services.chassis.server.settings import ServerSettings
 from services.order.parts import Feeds, Means, Participants

@@ -15,8 +15,8 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_pb2 as pay
 
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import StoredEvent
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, LeaseRow, StaleLeaseError
 from services.order.api.order_writes import Retried, Written

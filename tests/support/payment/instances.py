@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from discovery.clock import SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
 from services.payment.api.asking import Answer
 from services.payment.domain import commands

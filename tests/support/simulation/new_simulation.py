@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database
 from services.inventory.service import MIGRATIONS as STOCK_MIGRATIONS
 from services.order.service import MIGRATIONS as ORDER_MIGRATIONS

@@ -19,8 +19,8 @@ from tradepost.type.v1.money_pb2 import Money as Price
 
 from discovery.clock import Clock
 from services.chassis.consumer.inbox import Handler
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.ids import IdFactory
 from services.chassis.request.intention import Intention
 from services.chassis.server.errors import Errors
 from services.chassis.store.database import Database

@@ -18,8 +18,8 @@ import sys
 from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.urls import dialect_of

@@ -17,7 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from discovery.clock import SystemClock
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server import assembly
 from services.chassis.server.server import RunningServer, Service, running
 from services.chassis.server.settings import ServerSettings

@@ -6,7 +6,7 @@ first of all, are never refused; a tenth of the places is kept for compensations
 what others hold; everything else is refused first. A call that
 waits (for an order to settle, for the next event) works on nothing: it gives its place back with
 
-    with admission.waiting():
+    with slot_released():
         change = await follower.wait(...)
 
 and takes it again afterwards, without being refused. Waiting calls have a bound of their own.
@@ -14,13 +14,13 @@ and takes it again afterwards, without being refused. Waiting calls have a bound
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
-from contextvars import ContextVar
-from types import TracebackType
 from typing import Any
 
 from discovery.clock import Clock
+from services.chassis.request.context import Context
+from services.chassis.request.slot import SLOT
 from services.chassis.server.errors import OverloadedError
-from services.chassis.server.layers.layer import Behavior, Context, Method
+from services.chassis.server.layers.layer import Behavior, Method
 from services.chassis.server.layers.pushback import Pushback
 
 # One place in so many is left to compensations.
@@ -63,11 +63,11 @@ class Admission:
         waits = method.path in self._waiting_methods
 
         async def admitted(request: Any, context: Context) -> Any:
-            place = self._admit(limit, waits=waits)
+            slot = self._admit(limit, waits=waits)
             try:
                 return await inner(request, context)
             finally:
-                place.leave()
+                slot.leave()
 
         return admitted
 
@@ -76,13 +76,13 @@ class Admission:
         waits = method.path in self._waiting_methods
 
         async def admitted(request: Any, context: Context) -> AsyncIterator[Any]:
-            place = self._admit(limit, waits=waits)
+            slot = self._admit(limit, waits=waits)
             try:
                 async with aclosing(inner(request, context)) as messages:
                     async for message in messages:
                         yield message
             finally:
-                place.leave()
+                slot.leave()
 
         return admitted
 
@@ -90,12 +90,12 @@ class Admission:
         compensates = method.path in self._compensation_methods
         return self._limit if compensates else self.ordinary_limit
 
-    def _admit(self, limit: int, *, waits: bool) -> "_Place":
+    def _admit(self, limit: int, *, waits: bool) -> "_Slot":
         if self.working >= limit:
             raise self._overloaded(limit)
-        place = _Place(self, waits=waits)
-        _PLACE.set(place)
-        return place
+        slot = _Slot(self, waits=waits)
+        SLOT.set(slot)
+        return slot
 
     def count_waiter(self) -> None:
         """One more call that may wait. Raises OverloadedError when there are too many."""
@@ -113,7 +113,7 @@ class Admission:
         return OverloadedError(limit=limit, retry_after_s=retry_after_s)
 
 
-class _Place:
+class _Slot:
     """What one call holds: a place among those at work, and one among those that wait.
 
     A method known to wait is counted among the waiters from the door on, so that it is refused
@@ -149,35 +149,3 @@ class _Place:
         if self._depth == 0:
             self._admission.free()
         self._admission.waiting -= self._counted
-
-
-_PLACE: ContextVar[_Place | None] = ContextVar("tradepost_place", default=None)
-
-
-class _Waiting:
-    __slots__ = ("_place",)
-
-    def __init__(self, place: _Place | None) -> None:
-        self._place = place
-
-    def __enter__(self) -> None:
-        if self._place is not None:
-            self._place.step_aside()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._place is not None:
-            self._place.step_back()
-
-
-def waiting() -> _Waiting:
-    """Give this call's place back for the time of a `with` block that only waits.
-
-    Outside a call it does nothing. Raises OverloadedError on entry when a call of a method that
-    isn't known to wait would be one waiter too many.
-    """
-    return _Waiting(_PLACE.get())

@@ -2,8 +2,9 @@
 
 from discovery.clock import Clock
 from discovery.rules import deadline
+from services.chassis.request.context import Context
 from services.chassis.server.errors import DeadlinePassedError
-from services.chassis.server.layers.layer import Behavior, Context, Method
+from services.chassis.server.layers.layer import Behavior, Method
 
 
 class Deadline:

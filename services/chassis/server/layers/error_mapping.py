@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import grpc
 
+from services.chassis.request.context import Context
 from services.chassis.server.errors import (
     Errors,
     UnexpectedError,
@@ -13,7 +14,7 @@ from services.chassis.server.errors import (
     to_status,
     to_trailers,
 )
-from services.chassis.server.layers.layer import Behavior, Context, Method
+from services.chassis.server.layers.layer import Behavior, Method
 from services.chassis.telemetry import logs
 
 

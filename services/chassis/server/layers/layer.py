@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import grpc
 
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+from services.chassis.request.context import Context
+
 Behavior: TypeAlias = Callable[[Any, Context], Any]
 if TYPE_CHECKING:  # generic in its stubs only
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from services.chassis.request.context import Context
 from services.chassis.server.errors import MalformedMessageError
-from services.chassis.server.layers.layer import Behavior, Context, Method
+from services.chassis.server.layers.layer import Behavior, Method
 
 
 def serialization(method: Method, inner: Behavior) -> Behavior:

@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 
 import grpc
 
+from services.chassis.request.context import Context
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.layer import (
     INVOCATION_METADATA,
     Behavior,
-    Context,
     Handler,
     Layer,
     Method,

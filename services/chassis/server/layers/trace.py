@@ -15,7 +15,8 @@ import grpc
 
 from discovery.clock import Clock
 from discovery.rules import attempt_number
-from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, Context, Method
+from services.chassis.request.context import Context
+from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, Method
 from services.chassis.telemetry import correlation, logs
 
 TRACEPARENT_KEY = "traceparent"

@@ -5,9 +5,9 @@ from tradepost.payment.testing.v1 import simulated_processor_service_pb2 as pb
 from tradepost.payment.testing.v1 import simulated_processor_service_pb2_grpc
 
 from services.chassis.request import pages
+from services.chassis.request.context import Context
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.layers.layer import Context
 from services.payment.processor.simulated.book import BookEntry, Kind
 from services.payment.processor.simulated.processor import SimulatedProcessor
 from services.payment.wire.replies import enum_numbers

@@ -8,7 +8,7 @@ from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import SystemClock
 from services.chassis.consumer.inbox import AfterCommit, Attempt, Inbox, Place
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.telemetry import correlation
 from tests.support.store.databases import Databases, opened_database
 

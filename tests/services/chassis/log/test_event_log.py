@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent, StreamConflictError
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.log.poll_pace import IDLE_POLLS
 from services.chassis.log.tailer import Change, Tailer
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases, Gate, opened_database

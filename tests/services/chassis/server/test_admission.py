@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.chassis.server.layers import admission
+from services.chassis.request.slot import slot_released
 from services.chassis.server.layers.admission import Admission
 from tests.support.chassis.echo_service import echo_server, path
 from tests.support.chassis.rich_status import refusal
@@ -33,7 +33,7 @@ class Gate:
 
     async def waiting(self, request: StringValue, context: Any) -> StringValue:
         """Wait, working on nothing, until the gate opens."""
-        with admission.waiting():
+        with slot_released():
             await self._pass()
         return request
 
@@ -42,7 +42,7 @@ class Gate:
     ) -> AsyncIterator[StringValue]:
         """Answer once, then wait until the gate opens."""
         yield request
-        with admission.waiting():
+        with slot_released():
             await self._pass()
         yield request
 
@@ -244,8 +244,8 @@ async def test_waiting_inside_waiting_is_counted_once() -> None:
     server: list[Admission] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
-        with admission.waiting():
-            with admission.waiting():
+        with slot_released():
+            with slot_released():
                 counts.append((server[0].working, server[0].waiting))
             counts.append((server[0].working, server[0].waiting))
         counts.append((server[0].working, server[0].waiting))
@@ -265,7 +265,7 @@ async def test_a_wait_that_outlives_its_call_takes_no_place() -> None:
     go_on = asyncio.Event()
 
     async def waits() -> None:
-        with admission.waiting():
+        with slot_released():
             await go_on.wait()
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -283,7 +283,7 @@ async def test_a_wait_that_outlives_its_call_takes_no_place() -> None:
 
 def test_waiting_outside_of_a_call_does_nothing() -> None:
     """Use cases may be driven without a server."""
-    with admission.waiting():
+    with slot_released():
         pass
 
 

@@ -13,7 +13,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 import discovery
 from discovery.clock import SystemClock
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.server.errors import DrainingError
+from services.chassis.request.errors import DrainingError
 from tests.support.chassis.echo_service import Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
 

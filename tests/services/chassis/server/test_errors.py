@@ -9,6 +9,7 @@ from urllib.parse import quote
 import grpc
 import pytest
 
+from discovery.error_info import error_info
 from services.chassis.feed.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
@@ -18,21 +19,19 @@ from services.chassis.feed.errors import (
     PositionTruncatedError,
 )
 from services.chassis.log.event_log import StreamConflictError
+from services.chassis.request.errors import DrainingError, NotImplementedYetError
 from services.chassis.request.idempotency import RequestIdReusedError
 from services.chassis.request.pages import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.request.validation import InvalidRequestError, Violation
 from services.chassis.server.errors import (
     CHASSIS_ERRORS,
     DeadlinePassedError,
-    DrainingError,
     ErrorRule,
     MalformedMessageError,
-    NotImplementedYetError,
     OverloadedError,
     PreconditionViolation,
     UnexpectedError,
     UnknownServiceError,
-    error_reason,
     to_status,
 )
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
@@ -270,14 +269,15 @@ async def caught(echo_call: Awaitable[object]) -> grpc.aio.AioRpcError:
 
 
 async def test_a_client_reads_who_refused_and_why() -> None:
-    """`error_reason` gives code, domain, reason and facts of an answer of ours."""
+    """A client reads the domain, the reason and the facts of an error from its trailers."""
     async with echo_server(**raising(StreamConflictError("ord_1", 3))) as echo:
-        reasoned = error_reason(await caught(echo.unary()))
+        error = await caught(echo.unary())
 
-    assert reasoned is not None
-    assert (reasoned.code, reasoned.domain) == (Code.ABORTED, "echo.tradepost")
-    assert reasoned.reason == "CONFLICT"
-    assert reasoned.metadata == {"stream": "ord_1", "expected_version": "3"}
+    info = error_info(error)
+    assert info is not None
+    assert (error.code(), info.domain) == (Code.ABORTED, "echo.tradepost")
+    assert info.reason == "CONFLICT"
+    assert info.metadata == {"stream": "ord_1", "expected_version": "3"}
 
 
 async def test_an_answer_of_grpc_itself_has_no_reason() -> None:
@@ -286,7 +286,7 @@ async def test_an_answer_of_grpc_itself_has_no_reason() -> None:
         error = await caught(echo.unary(method="Nowhere"))
 
     assert error.code() is Code.UNIMPLEMENTED
-    assert error_reason(error) is None
+    assert error_info(error) is None
 
 
 @pytest.mark.parametrize("details", [b"\xff\xff\xff", b"", "text"])
@@ -295,4 +295,4 @@ def test_details_that_are_no_status_have_no_reason(details: bytes | str) -> None
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", details))
     error = grpc.aio.AioRpcError(Code.INTERNAL, grpc.aio.Metadata(), trailers)
 
-    assert error_reason(error) is None
+    assert error_info(error) is None

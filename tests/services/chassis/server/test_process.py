@@ -16,7 +16,7 @@ LONGER_SLICES = (6, 12)
 # A thread of each age, then what the kernel says of them all, as sched_getattr(2) has it.
 CHILD = """
 import ctypes, json, os, sys, threading
-from services.chassis import process
+from services.chassis.server import process
 
 os.nice(3)
 os.sched_setscheduler(0, int(sys.argv[1]), os.sched_param(0))

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from discovery.clock import SystemClock
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.server.process import SWITCH_INTERVAL_S
 from services.chassis.server.server import CannotListenError, serve
 from services.chassis.server.settings import ServerSettings

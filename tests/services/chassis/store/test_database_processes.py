@@ -13,9 +13,9 @@ from sqlalchemy import Connection, insert, select
 
 from discovery.clock import SystemClock
 from scripts.tools.places import ROOT
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EVENT, EventLog, NewEvent
 from services.chassis.request.idempotency import REQUEST
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock

@@ -10,8 +10,8 @@ import pytest
 
 from discovery.clock import SystemClock
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StreamConflictError
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Executable, insert, text
 from sqlalchemy.sql import ClauseElement
 from tradepost.order.v1 import order_pb2
 
+from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.ids import IdFactory
 from services.chassis.store.database import Database
 from services.chassis.store.micros import to_micros
 from services.order.domain.state import OrderState

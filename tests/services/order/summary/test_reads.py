@@ -13,7 +13,7 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 
 from discovery.clock import SystemClock
 from services.chassis.consumer.inbox import Inbox, Place
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.order.domain.errors import ViewLaggingError
 from services.order.summary.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts
 from services.order.summary.reads import Summaries

@@ -9,7 +9,7 @@ from functools import partial
 import pytest_asyncio
 from sqlalchemy import Connection
 
-from services.chassis.request.ids import IdFactory
+from services.chassis.ids import IdFactory
 from services.chassis.work.latest_states import Notices
 from services.chassis.work.lease import LeaseRow
 from services.payment.domain.intents import AskAuthorize, AskCapture, AskVoid

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.request.ids import IdFactory, with_prefix
+from services.chassis.ids import IdFactory, with_prefix
 from services.chassis.store.micros import from_micros, to_micros
 from tests.support.clock.manual_clock import ManualClock
 

@@ -1,4 +1,4 @@
-"""A change under a request_id whose answer is stored: the first call makes it, others are told."""
+"""Writes that happen once per request_id, with their response stored in the same transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,42 +9,47 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.request.idempotency import fingerprint, recall, remember
 from services.chassis.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """An answer; `replayed` where an earlier call with the same request_id gave it."""
+class StoredResponse:
+    """A serialized response; `replayed` where an earlier call with the same request_id stored it.
+
+    `after_commit` is called on the event loop once the write is committed.
+    """
 
     response: bytes
-    after_commit: tuple[AfterCommit, ...] = ()
+    after_commit: tuple[Callable[[], None], ...] = ()
     replayed: bool = False
 
 
-Change: TypeAlias = Callable[[Connection], Done]
+Write: TypeAlias = Callable[[Connection], StoredResponse]
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """Makes changes in one database, each request_id's once."""
+class IdempotentWrites:
+    """Executes writes in one database, one for each request_id of a method."""
 
     database: Database
     clock: Clock
 
     async def __call__(
-        self, method: str, request_id: str, request: Message, change: Change
-    ) -> Done:
-        """Raises RequestIdReusedError, and what `change` raises, which then had no effect."""
-        write = partial(
+        self, method: str, request_id: str, request: Message, write: Write
+    ) -> StoredResponse:
+        """Execute `write`, or return the response that is stored for this request_id.
+
+        Raises RequestIdReusedError, and whatever `write` raises, after a rollback.
+        """
+        execute = partial(
             self._write,
             method=method,
             request_id=request_id,
             fingerprint=fingerprint(request),
-            change=change,
+            write=write,
         )
-        return await self.database.write(write, then=_call_back)
+        return await self.database.write(execute, then=_call_back)
 
     def _write(
         self,
@@ -53,24 +58,24 @@ class Once:
         method: str,
         request_id: str,
         fingerprint: bytes,
-        change: Change,
-    ) -> Done:
+        write: Write,
+    ) -> StoredResponse:
         known = recall(connection, method=method, request_id=request_id, fingerprint=fingerprint)
         if known is not None and known.response is not None:
-            return Done(known.response, replayed=True)
-        done = change(connection)
+            return StoredResponse(known.response, replayed=True)
+        written = write(connection)
         remember(
             connection,
             method=method,
             request_id=request_id,
             fingerprint=fingerprint,
             resource="",
-            response=done.response,
+            response=written.response,
             now=self.clock.now(),
         )
-        return done
+        return written
 
 
-def _call_back(done: Done) -> None:
-    for after_commit in done.after_commit:
+def _call_back(written: StoredResponse) -> None:
+    for after_commit in written.after_commit:
         after_commit()
