@@ -1,27 +1,43 @@
-"""Calls gRPC services from Python with a resolver, a balancer and retries that are safe.
+"""A gRPC client that resolves, balances and safely retries: the public names of this package.
 
-    async with discovery.aio.open("consul:///order") as channel:
+    async with discovery.open_channel("consul:///order") as channel:
         order = await OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
 
-A program written against `grpc.aio.insecure_channel` behaves the same against this channel, save:
+`discovery.blocking` has the same channel for programs without asyncio. The names in `__all__` here
+and in `discovery.blocking` are public; every other module is private and may change in any release.
 
-- A unary call without a timeout has one of 10 s, and no call outlives what the handler it is made
-  in has left (`discovery.rules.deadline`).
-- A method whose contract calls it safe (`idempotency_level`) is attempted again when an instance
-  fails (`discovery.aio.layers.retry`); so is every call that found no instance and was not sent.
-  One that nobody awaits or asks about isn't.
+- An application: `open_channel`, the errors, `error_info`, `Channel.explain` and its values.
+- Any other grpc.aio channel: `DeadlineInterceptor`, `RetryInterceptor`.
+- A server: `Registration` with a registry; the `inherit_...` and `bind_...` functions, which let
+  the calls of a handler keep the deadline and the attempt number of the call it answers.
+- The author of a registry: `Registrar`, `Watcher`, `Instance`, `RegistryError`, `parse_target`.
+- The author of a balancing policy: `Policy`, `Picker`, `Candidate`, `Load`.
+- A test: `MemoryRegistry`, `memory_registry`, `Clock`.
+
+A program written against `grpc.aio.insecure_channel` behaves the same with this channel, except:
+
+- A unary call without a timeout has one of 10 s, and no call outlives the deadline of the handler
+  that makes it (`discovery.rules.deadline`).
+- A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
+  instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
+  status. A call that found no instance, and so was not sent, is retried for every method.
 - A request that can't be serialized and metadata that can't be sent raise where the call is made;
-  a response that can't be deserialized is INTERNAL.
-- What is refused before it is sent (nothing to pick, no time left) has the code that grpc.aio gives
-  it, and details in this package's words.
-- A done callback that raises harms neither its call nor the other callbacks.
-- The text of a call that is over names code and details each in its place.
-- An interceptor serves every kind of call it has an interface for, not only the first.
-- A bare response or iterator returned by an interceptor comes with a complete status.
+  a response that can't be deserialized ends the call with INTERNAL.
+- A call that is refused before it is sent (no instance, no time left) has grpc.aio's status code,
+  with details in this package's words.
+- A done callback that raises affects neither its call nor the other callbacks.
+- The text of a call that has ended names its code and its details separately.
+- An interceptor intercepts every kind of call for which it has a method, not only the first kind.
+- A plain response or iterator that an interceptor returns comes with a complete status.
 """
 
 from discovery.aio.channel import Channel
+from discovery.aio.interceptors.retry_and_deadline import DeadlineInterceptor, RetryInterceptor
 from discovery.aio.open import open_channel
+from discovery.balancing.explanation import BreakerView, Explanation, InstanceView, PickView
+from discovery.balancing.load import Load
+from discovery.balancing.policy import Candidate, Picker, Policy
+from discovery.clock import Clock, SystemClock
 from discovery.error_info import ErrorInfo, error_info
 from discovery.errors import (
     InvalidMetadataError,
@@ -29,16 +45,67 @@ from discovery.errors import (
     InvalidTargetError,
     LocalRefusalError,
     NoInstanceError,
+    RefusalReason,
 )
+from discovery.registry.consul.client import AgentAddress
+from discovery.registry.consul.health_endpoint import Freshness
+from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry, memory_registry
+from discovery.registry.protocols import Registrar, RegistryError, Watcher
+from discovery.registry.registration import Registration
+from discovery.registry.target import Target, parse_target
+from discovery.rules.attempt_number import bind as bind_attempt_number
+from discovery.rules.attempt_number import inherit as inherit_attempt_number
+from discovery.rules.attempt_number import of_metadata as attempt_number_of_metadata
+from discovery.rules.deadline import bind as bind_deadline
+from discovery.rules.deadline import inherit as inherit_deadline
+from discovery.rules.deadline import of_time_remaining as deadline_of_time_remaining
+from discovery.rules.retry_budget import RetryBudget
+from discovery.rules.retry_policy import RetryPolicy
 
 __all__ = [
+    "AgentAddress",
+    "BreakerView",
+    "Candidate",
     "Channel",
+    "CheckSettings",
+    "Clock",
+    "ConsulRegistry",
+    "DeadlineInterceptor",
     "ErrorInfo",
+    "Explanation",
+    "Freshness",
+    "Instance",
+    "InstanceView",
     "InvalidMetadataError",
     "InvalidServiceConfigError",
     "InvalidTargetError",
+    "Load",
     "LocalRefusalError",
+    "MemoryRegistry",
     "NoInstanceError",
+    "PickView",
+    "Picker",
+    "Policy",
+    "RefusalReason",
+    "Registrar",
+    "Registration",
+    "RegistryError",
+    "RetryBudget",
+    "RetryInterceptor",
+    "RetryPolicy",
+    "SystemClock",
+    "Target",
+    "Watcher",
+    "attempt_number_of_metadata",
+    "bind_attempt_number",
+    "bind_deadline",
+    "deadline_of_time_remaining",
     "error_info",
+    "inherit_attempt_number",
+    "inherit_deadline",
+    "memory_registry",
     "open_channel",
+    "parse_target",
 ]

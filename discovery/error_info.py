@@ -1,12 +1,12 @@
-"""Who refused a call and why: the google.rpc.ErrorInfo in the trailers of an error (AIP-193).
+"""Reads the google.rpc.ErrorInfo in the trailers of an error: who refused a call and why (AIP-193).
 
     except grpc.RpcError as error:
         info = discovery.error_info(error)
         if info is not None and info.reason == "ORDER_NOT_CANCELLABLE":
             ...
 
-The messages are described here as far as they are read, in a pool of their own: an application
-needs no further package for them, and one that has googleapis-common-protos gets no conflict.
+The three messages (google/rpc/status.proto, google/protobuf/any.proto, google/rpc/
+error_details.proto) are read field by field, so an application needs no generated code for them.
 """
 
 from collections.abc import Mapping
@@ -14,27 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 DETAILS_KEY = "grpc-status-details-bin"
 
-_PACKAGE = "google.rpc"
 _ERROR_INFO_TYPE = "/google.rpc.ErrorInfo"
-# Message -> field -> its number and, where it isn't a text, what it is (google/rpc/*.proto). A map
-# is a list of entries on the wire, and Any a message like any other.
-_MESSAGES: Mapping[str, Mapping[str, tuple[int, str]]] = {
-    "Status": {"details": (3, "Detail")},
-    "Detail": {"type_url": (1, ""), "value": (2, "bytes")},
-    "ErrorInfo": {"reason": (1, ""), "domain": (2, ""), "metadata": (3, "Entry")},
-    "Entry": {"key": (1, ""), "value": (2, "")},
-}
+_LENGTH_DELIMITED = 2
+
+# Field numbers.
+_STATUS_DETAILS = 3
+_ANY_TYPE_URL, _ANY_VALUE = 1, 2
+_INFO_REASON, _INFO_DOMAIN, _INFO_METADATA = 1, 2, 3
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """`reason` is a constant of `domain`; `metadata` are the facts, by name."""
+    """`reason` is a constant of `domain`; `metadata` holds the facts by name."""
 
     reason: str
     domain: str
@@ -44,8 +42,8 @@ class ErrorInfo:
 def error_info(error: grpc.RpcError) -> ErrorInfo | None:
     """The ErrorInfo of a failed call, async or blocking; None where the answer carries none.
 
-    Only what a server says of itself has one: what gRPC answers (an unknown method, a lost
-    connection, a deadline) does not.
+    Only a server's own refusals carry one. Errors that gRPC itself produces (an unknown method, a
+    lost connection, a deadline) do not.
     """
     for key, value in _trailers(error):
         if key == DETAILS_KEY and isinstance(value, bytes):
@@ -58,42 +56,40 @@ def _trailers(error: Any) -> Any:
     return () if trailing_metadata is None else trailing_metadata() or ()
 
 
-def _read(details: bytes) -> ErrorInfo | None:
+def _read(status: bytes) -> ErrorInfo | None:
     try:
-        for detail in _STATUS.FromString(details).details:
-            if detail.type_url.endswith(_ERROR_INFO_TYPE):
-                info = _ERROR_INFO.FromString(detail.value)
-                metadata = {entry.key: entry.value for entry in info.metadata}
-                return ErrorInfo(info.reason, info.domain, metadata)
-    except DecodeError:
+        for detail in _fields(status, _STATUS_DETAILS):
+            if _text(detail, _ANY_TYPE_URL).endswith(_ERROR_INFO_TYPE):
+                return _error_info(_last(detail, _ANY_VALUE))
+    except (DecodeError, UnicodeDecodeError):
         return None
     return None
 
 
-def _described() -> descriptor_pool.DescriptorPool:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="discovery/error_info.proto", package=_PACKAGE, syntax="proto3"
+def _error_info(info: bytes) -> ErrorInfo:
+    entries = _fields(info, _INFO_METADATA)
+    return ErrorInfo(
+        reason=_text(info, _INFO_REASON),
+        domain=_text(info, _INFO_DOMAIN),
+        metadata={_text(entry, _ENTRY_KEY): _text(entry, _ENTRY_VALUE) for entry in entries},
     )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field_name, (number, kind) in fields.items():
-            field = message.field.add(name=field_name, number=number)
-            field.label = FieldDescriptorProto.LABEL_OPTIONAL
-            field.type = FieldDescriptorProto.TYPE_STRING
-            if kind == "bytes":
-                field.type = FieldDescriptorProto.TYPE_BYTES
-            elif kind:
-                field.label = FieldDescriptorProto.LABEL_REPEATED
-                field.type = FieldDescriptorProto.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return pool
 
 
-def _message(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+def _fields(message: bytes, number: int) -> list[bytes]:
+    """The values of a field of texts, bytes or messages. Raises DecodeError."""
+    # A message without fields of its own keeps all of them as unknown ones.
+    fields: Any = UnknownFieldSet(Empty.FromString(message))
+    return [
+        field.data
+        for field in fields
+        if field.field_number == number and field.wire_type == _LENGTH_DELIMITED
+    ]
 
 
-_POOL = _described()
-_STATUS, _ERROR_INFO = _message("Status"), _message("ErrorInfo")
+def _last(message: bytes, number: int) -> bytes:
+    """The value of a singular field: the last one on the wire counts, none means empty."""
+    return [b"", *_fields(message, number)][-1]
+
+
+def _text(message: bytes, number: int) -> str:
+    return _last(message, number).decode()
