@@ -66,7 +66,7 @@ class Visit:
     act: Act
     request_id: str
     cancel_after_s: float
-    coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED
+    coordination: Coordination.ValueType = Coordination.COORDINATION_UNSPECIFIED
 
 
 def plan(shop: Shop, seed: int) -> tuple[Visit, ...]:

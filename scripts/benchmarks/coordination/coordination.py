@@ -114,7 +114,9 @@ async def rows(
 ) -> AsyncIterator[Row]:
     """A row for each concurrency, as it is done. Raises OrderFailedError."""
 
-    async def turn(coordination: Coordination, concurrency: int, share: float = 1.0) -> Counted:
+    async def turn(
+        coordination: Coordination.ValueType, concurrency: int, share: float = 1.0
+    ) -> Counted:
         requests = demand.requests(max(1, int(plan.orders * share)), rng)
         for request in requests:
             request.coordination = coordination

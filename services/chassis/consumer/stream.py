@@ -12,6 +12,7 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 
 from discovery.clock import Clock
 from services.chassis.consumer.inbox import Place
+from services.chassis.request.wire_values import to_duration
 
 # Ten heartbeats: whoever is silent for so long is frozen, or cut off.
 SILENCE_S = 10.0
@@ -74,7 +75,7 @@ class FeedStream:
                 types=self._types,
                 topic=self._topic,
                 max_batch=self._max_batch,
-                gather=self._gather,
+                gather=None if self._gather is None else to_duration(self._gather),
             )
         )
         try:

@@ -56,7 +56,7 @@ class InvalidRequestError(Exception):
 class EnumWrapper(Protocol):
     """What protobuf generates for an enum."""
 
-    def values(self) -> list[int]: ...
+    def values(self) -> Sequence[int]: ...
 
 
 class Check:

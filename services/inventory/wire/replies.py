@@ -82,7 +82,7 @@ def to_movement(sequence: int, movement: Movement, occur_time: datetime) -> item
     return item_pb2.StockMovement(
         sequence=sequence,
         sku=movement.sku,
-        kind=f"{_KIND}{movement.kind}",
+        kind=item_pb2.StockMovementKind.Value(f"{_KIND}{movement.kind}"),
         on_hand_delta=movement.on_hand_delta,
         held_delta=movement.held_delta,
         committed_delta=movement.committed_delta,
@@ -112,7 +112,7 @@ def add_lines(
 def to_refusal(refusal: Refusal) -> reservation_pb2.ReservationRefusal:
     """The form in which a refusal is also stored."""
     return reservation_pb2.ReservationRefusal(
-        reason=f"{_REASON}{refusal.reason}",
+        reason=reservation_pb2.ReservationRefusalReason.Value(f"{_REASON}{refusal.reason}"),
         facts=refusal.facts,
         shortages=[
             reservation_pb2.Shortage(
@@ -162,7 +162,7 @@ def to_priced(
 ) -> reservation_pb2.Reservation:
     """What a reservation would be, without an id: the answer to validate_only."""
     message = reservation_pb2.Reservation(
-        state=f"{_STATE}{state}",
+        state=reservation_pb2.ReservationState.Value(f"{_STATE}{state}"),
         total=None if total is None else to_money(total),
         refusal=None if refusal is None else to_refusal(refusal),
     )
@@ -170,6 +170,6 @@ def to_priced(
     return message
 
 
-def from_state(number: int) -> ReservationState:
+def from_state(number: reservation_pb2.ReservationState.ValueType) -> ReservationState:
     """The state of an enum value. Raises ValueError for the unspecified and for unknown ones."""
     return ReservationState(reservation_pb2.ReservationState.Name(number).removeprefix(_STATE))

@@ -63,7 +63,7 @@ def to_saga(order: Order, lease: LeaseRow) -> saga_pb2.Saga:
     step = current_step(order)
     return saga_pb2.Saga(
         order_id=order.order_id,
-        state=cast(order_pb2.OrderState, int(order.state)),
+        state=cast(order_pb2.OrderState.ValueType, int(order.state)),
         step=step,
         attempt=order.attempt_of(step),
         unknown_count=lease.attempts,

@@ -65,7 +65,7 @@ def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
         case events.CaptureRequested(payment_id, coordination):
             return pb.CaptureRequested(
                 payment_id=payment_id,
-                coordination=cast(order_pb2.Coordination, int(coordination)),
+                coordination=cast(order_pb2.Coordination.ValueType, int(coordination)),
             )
         case events.OrderConfirmed(amount):
             return pb.OrderConfirmed(captured_amount=to_money(amount))
@@ -97,7 +97,7 @@ def _from_placed(event: events.OrderPlaced) -> pb.OrderPlaced:
         lines=[pb.PlacedLine(sku=line.sku, quantity=line.quantity) for line in event.lines],
         payment_method=event.payment_method,
         expected_total=None if event.expected_total is None else to_money(event.expected_total),
-        coordination=cast(order_pb2.Coordination, int(event.coordination)),
+        coordination=cast(order_pb2.Coordination.ValueType, int(event.coordination)),
         deadline_time=to_timestamp(event.deadline),
         hold_ttl=to_duration(event.hold_ttl),
         authorization_ttl=to_duration(event.authorization_ttl),
@@ -116,7 +116,7 @@ def _from_reserved(event: events.StockReserved) -> pb.StockReserved:
 
 def _from_cancellation(event: events.CancellationStarted) -> pb.CancellationStarted:
     return pb.CancellationStarted(
-        cause=cast(order_pb2.OrderCause, int(event.cause)),
+        cause=cast(order_pb2.OrderCause.ValueType, int(event.cause)),
         refusal=None if event.refusal is None else to_refusal(event.refusal),
         reason=event.reason,
         payment_asked=event.payment_asked,

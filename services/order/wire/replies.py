@@ -60,11 +60,11 @@ def to_order(order: Order) -> order_pb2.Order:
     message = order_pb2.Order(
         order_id=order.order_id,
         customer_id=order.customer_id,
-        state=cast(order_pb2.OrderState, int(order.state)),
-        coordination=cast(order_pb2.Coordination, int(order.coordination)),
+        state=cast(order_pb2.OrderState.ValueType, int(order.state)),
+        coordination=cast(order_pb2.Coordination.ValueType, int(order.coordination)),
         reservation_id=order.reservation_id,
         payment_id=order.payment_id,
-        cause=cast(order_pb2.OrderCause, int(order.cause)),
+        cause=cast(order_pb2.OrderCause.ValueType, int(order.cause)),
         cancel_reason=order.cancel_reason,
         cancel_requested=order.cancel_requested,
         needs_review=order.needs_review,
@@ -93,7 +93,7 @@ def to_quote(
     message = order_pb2.Order(
         customer_id=place.customer_id,
         state=order_pb2.ORDER_STATE_RESERVING if accepted else order_pb2.ORDER_STATE_REJECTED,
-        coordination=cast(order_pb2.Coordination, int(place.coordination)),
+        coordination=cast(order_pb2.Coordination.ValueType, int(place.coordination)),
         cause=order_pb2.ORDER_CAUSE_UNSPECIFIED if accepted else order_pb2.ORDER_CAUSE_REFUSED,
     )
     add_lines(message.lines, lines or place.lines)

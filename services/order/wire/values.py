@@ -46,7 +46,7 @@ def from_line(message: order_pb2.OrderLine) -> Line:
 def to_refusal(refusal: Refusal) -> order_pb2.OrderRefusal:
     """Why an order was refused."""
     return order_pb2.OrderRefusal(
-        reason=cast(order_pb2.OrderRefusalReason, int(refusal.reason)),
+        reason=cast(order_pb2.OrderRefusalReason.ValueType, int(refusal.reason)),
         facts=refusal.facts,
         shortages=[
             order_pb2.OrderShortage(

@@ -16,7 +16,7 @@ from services.payment.domain import events
 from services.payment.domain.state import Origin
 from services.payment.wire.replies import enum_numbers, to_decline_code, to_refusal
 
-_ORIGINS = enum_numbers(Origin, pb.PaymentOrigin, "PAYMENT_ORIGIN")
+_ORIGINS = enum_numbers(Origin, pb.PaymentOrigin.Value, "PAYMENT_ORIGIN")
 
 
 def to_new_event(event: events.Event) -> NewEvent:

@@ -1,12 +1,11 @@
 """Domain values as messages, and every exception as a status."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from tradepost.payment.v1 import ledger_pb2, payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
@@ -57,21 +56,23 @@ E = TypeVar("E", bound=StrEnum)
 
 
 def enum_numbers(
-    kind: type[E], contract: EnumTypeWrapper, prefix: str, *, leave_out: Collection[E] = ()
+    kind: type[E], number_of: Callable[[str], int], prefix: str, *, leave_out: Collection[E] = ()
 ) -> dict[E, Any]:
     """The contract's number of each value. Raises ValueError where the contract lacks one."""
-    return {each: contract.Value(f"{prefix}_{each}") for each in kind if each not in leave_out}
+    return {each: number_of(f"{prefix}_{each}") for each in kind if each not in leave_out}
 
 
-_STATES = enum_numbers(PaymentState, payment_pb2.PaymentState, "PAYMENT_STATE")
+_STATES = enum_numbers(PaymentState, payment_pb2.PaymentState.Value, "PAYMENT_STATE")
 _STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
-_DECLINE_CODES = enum_numbers(DeclineCode, payment_pb2.DeclineCode, "DECLINE_CODE")
-_REASONS = enum_numbers(RefusalReason, payment_pb2.PaymentRefusalReason, "PAYMENT_REFUSAL_REASON")
-_CAPTURE_STATES = enum_numbers(CaptureState, payment_pb2.CaptureState, "CAPTURE_STATE")
-_REFUND_STATES = enum_numbers(RefundState, payment_pb2.RefundState, "REFUND_STATE")
-_KINDS = enum_numbers(PostingKind, ledger_pb2.LedgerPostingKind, "LEDGER_POSTING_KIND")
-_ACCOUNTS = enum_numbers(Account, ledger_pb2.LedgerAccount, "LEDGER_ACCOUNT")
-_SIDES = enum_numbers(Side, ledger_pb2.LedgerSide, "LEDGER_SIDE")
+_DECLINE_CODES = enum_numbers(DeclineCode, payment_pb2.DeclineCode.Value, "DECLINE_CODE")
+_REASONS = enum_numbers(
+    RefusalReason, payment_pb2.PaymentRefusalReason.Value, "PAYMENT_REFUSAL_REASON"
+)
+_CAPTURE_STATES = enum_numbers(CaptureState, payment_pb2.CaptureState.Value, "CAPTURE_STATE")
+_REFUND_STATES = enum_numbers(RefundState, payment_pb2.RefundState.Value, "REFUND_STATE")
+_KINDS = enum_numbers(PostingKind, ledger_pb2.LedgerPostingKind.Value, "LEDGER_POSTING_KIND")
+_ACCOUNTS = enum_numbers(Account, ledger_pb2.LedgerAccount.Value, "LEDGER_ACCOUNT")
+_SIDES = enum_numbers(Side, ledger_pb2.LedgerSide.Value, "LEDGER_SIDE")
 
 
 def to_payment(payment: Payment) -> payment_pb2.Payment:
@@ -130,9 +131,9 @@ def to_refusal(refusal: Refusal) -> payment_pb2.PaymentRefusal:
     return payment_pb2.PaymentRefusal(reason=_REASONS[refusal.reason], facts=dict(refusal.facts))
 
 
-def to_decline_code(code: DeclineCode | None) -> payment_pb2.DeclineCode:
+def to_decline_code(code: DeclineCode | None) -> payment_pb2.DeclineCode.ValueType:
     """UNSPECIFIED where nothing was declined."""
-    number: payment_pb2.DeclineCode = _DECLINE_CODES[code or DeclineCode.UNSPECIFIED]
+    number: payment_pb2.DeclineCode.ValueType = _DECLINE_CODES[code or DeclineCode.UNSPECIFIED]
     return number
 
 

@@ -30,3 +30,13 @@ async def test_a_stub_on_an_asyncio_channel_is_the_async_stub() -> None:
         stub: OrderServiceAsyncStub = OrderServiceStub(channel)
 
         assert isinstance(stub, OrderServiceAsyncStub)
+
+
+def test_an_editor_shows_the_comments_of_the_contract() -> None:
+    """A message, its fields and the values of an enum carry the comments of their .proto file."""
+    stub = (GENERATED / "tradepost/order/v1/order_pb2.pyi").read_text()
+    contract = (ROOT / "protos/tradepost/order/v1/order.proto").read_text()
+    comments = re.findall(r"^ *// (.{20,60}\.)$", contract, re.MULTILINE)
+
+    assert comments
+    assert [comment for comment in comments if comment not in stub] == []

@@ -13,7 +13,7 @@ from services.payment.processor.simulated.processor import SimulatedProcessor
 from services.payment.wire.replies import enum_numbers
 
 _KINDS = enum_numbers(
-    Kind, book_pb.ProcessorEntryKind, "PROCESSOR_ENTRY_KIND", leave_out={Kind.FENCED}
+    Kind, book_pb.ProcessorEntryKind.Value, "PROCESSOR_ENTRY_KIND", leave_out={Kind.FENCED}
 )
 
 
