@@ -1,4 +1,4 @@
-"""How a service calls another: through discovery, and as part of the story it is working on."""
+"""Channels to other services: through discovery, with the caller's correlation in each call."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -10,9 +10,8 @@ import grpc
 import discovery
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
-from services.chassis.server.layers.trace import TRACEPARENT_KEY
+from services.chassis.server.instrumentation import Spans
 from services.chassis.telemetry import correlation
-from services.chassis.telemetry.otlp import Spans
 
 
 def participant_channel(
@@ -23,14 +22,14 @@ def participant_channel(
     service_config: str | Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     spans: Spans | None = None,
-) -> "StoryChannel":
-    """A discovery channel to `target` ("consul:///payment") that passes the story on.
+) -> "CorrelatedChannel":
+    """Open a discovery channel to `target` ("consul:///payment") that passes the correlation on.
 
-    `spans` are those of the process, where it is traced; then the calls are told, and the trace
-    goes on from them. The rest is as in `discovery.aio.open`. Raises InvalidTargetError and
-    InvalidServiceConfigError.
+    In a traced process `spans` records the calls as spans, and the trace continues in the service
+    that is called. The other arguments are those of `discovery.open_channel`. Raises
+    InvalidTargetError and InvalidServiceConfigError.
     """
-    return StoryChannel(
+    return CorrelatedChannel(
         discovery.open_channel(
             target,
             service_config=service_config,
@@ -43,10 +42,10 @@ def participant_channel(
     )
 
 
-class StoryChannel(grpc.aio.Channel):
-    """Adds correlation id and traceparent of the calling context to every call of a channel.
+class CorrelatedChannel(grpc.aio.Channel):
+    """Adds the correlation id and the traceparent of the calling context to every call.
 
-    Not an interceptor: those cost a task for each call.
+    This is a channel and not an interceptor, because an interceptor costs a task for each call.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -77,33 +76,33 @@ class StoryChannel(grpc.aio.Channel):
         await self._channel.channel_ready()
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return _telling(self._channel.unary_unary(*args, **kwargs))
+        return _correlated(self._channel.unary_unary(*args, **kwargs))
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return _telling(self._channel.unary_stream(*args, **kwargs))
+        return _correlated(self._channel.unary_stream(*args, **kwargs))
 
     def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return _telling(self._channel.stream_unary(*args, **kwargs))
+        return _correlated(self._channel.stream_unary(*args, **kwargs))
 
     def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return _telling(self._channel.stream_stream(*args, **kwargs))
+        return _correlated(self._channel.stream_stream(*args, **kwargs))
 
 
-def _telling(multicallable: Callable[..., Any]) -> Callable[..., Any]:
+def _correlated(multicallable: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, metadata: Any = None, **kwargs: Any) -> Any:
-        told = story()
-        if told:
-            metadata = (*told, *(metadata or ()))
+        added = correlation_metadata()
+        if added:
+            metadata = (*added, *(metadata or ()))
         return multicallable(*args, metadata=metadata, **kwargs)
 
     return call
 
 
-def story() -> tuple[tuple[str, str], ...]:
-    """The metadata that tells another service whose story a call belongs to."""
+def correlation_metadata() -> tuple[tuple[str, str], ...]:
+    """Return the metadata that passes the current correlation on to another service."""
     current = correlation.current()
-    told = (
+    pairs = (
         (correlation.METADATA_KEY, current.correlation_id),
-        (TRACEPARENT_KEY, current.traceparent),
+        (correlation.TRACEPARENT_KEY, current.traceparent),
     )
-    return tuple((key, value) for key, value in told if value)
+    return tuple((key, value) for key, value in pairs if value)

@@ -6,15 +6,15 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
+from services.chassis.server import instrumentation
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
-    TelemetrySettings,
 )
-from services.chassis.telemetry import otlp
+from services.chassis.telemetry.settings import TelemetrySettings
 from services.inventory.service import NAME, build
 from services.inventory.settings import FeedSettings
 from services.inventory.subscriptions import feeds_of
@@ -27,7 +27,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        otlp.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(

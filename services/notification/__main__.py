@@ -10,15 +10,15 @@ from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
+from services.chassis.server import instrumentation
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
-    TelemetrySettings,
 )
-from services.chassis.telemetry import otlp
+from services.chassis.telemetry.settings import TelemetrySettings
 from services.notification.parts import NAME, Means
 from services.notification.sending.driver import SEND_TIMEOUT_S
 from services.notification.sending.files import FileSender
@@ -37,7 +37,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        otlp.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,

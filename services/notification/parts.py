@@ -12,8 +12,8 @@ from services.chassis.consumer.subscription import Subscription
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
+from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
-from services.chassis.telemetry.otlp import Spans
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, Leases
 from services.notification.domain.rules import Notification

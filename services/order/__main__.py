@@ -11,15 +11,15 @@ import uvloop
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.ids import IdFactory
+from services.chassis.server import instrumentation
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
-    TelemetrySettings,
 )
-from services.chassis.telemetry import otlp
+from services.chassis.telemetry.settings import TelemetrySettings
 from services.order.parts import NAME, Means, Participants
 from services.order.rebuild import command
 from services.order.service import build
@@ -35,7 +35,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        otlp.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
             targets.inventory_target, clock=clock, rng=rng, spans=spans

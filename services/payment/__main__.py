@@ -6,15 +6,15 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
+from services.chassis.server import instrumentation
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
-    TelemetrySettings,
 )
-from services.chassis.telemetry import otlp
+from services.chassis.telemetry.settings import TelemetrySettings
 from services.payment.parts import NAME
 from services.payment.processor.simulated.processor import open_simulated_processor
 from services.payment.service import build
@@ -31,7 +31,7 @@ async def main() -> None:
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
-        otlp.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         open_simulated_processor(payment.processor_url, clock=clock, owner=owner) as processor,
         feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,

@@ -18,8 +18,8 @@ from discovery.clock import Clock
 from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.feed.feed import Feed
 from services.chassis.ids import IdFactory
+from services.chassis.server.instrumentation import Spans
 from services.chassis.server.server import Service
-from services.chassis.telemetry.otlp import Spans
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
 from services.payment.processor.port import Processor

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
 from services.chassis.saga.outcome import Failed, Finding, Unknown
 from services.chassis.telemetry import correlation
-from services.chassis.telemetry.trace_context import story_context, traceparent_of
+from services.chassis.telemetry.trace_context import parent_context, traceparent_of
 
 
 class StepSpans:
@@ -29,7 +29,7 @@ class StepSpans:
         """The span of a step, until the block ends."""
         span = self._tracer.start_span(
             f"step {name}",
-            story_context(),
+            parent_context(),
             attributes={
                 "tradepost.saga.subject": subject,
                 "tradepost.saga.step": name,

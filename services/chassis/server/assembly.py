@@ -12,6 +12,7 @@ from discovery.clock import Clock
 from services.chassis.feed import servicer
 from services.chassis.ids import IdFactory
 from services.chassis.server import health
+from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
@@ -19,7 +20,6 @@ from services.chassis.server.layers.stack import Stack, layers
 from services.chassis.server.layers.trace import Trace
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
-from services.chassis.telemetry import otlp
 
 # What discovery's connections send (30 s, 10 s) must not look like abuse to us, and a caller that
 # vanished must not hold its streams for ever (gRFC A8, A9).
@@ -37,7 +37,7 @@ def build(
     ids: IdFactory,
     admission: Admission,
     state: health.Health,
-    spans: otlp.Spans | None,
+    spans: Spans | None,
 ) -> grpc.aio.Server:
     """A server that has everything but a port."""
     stack = layers(

@@ -20,10 +20,11 @@ from discovery.registry.registration import Registration
 from services.chassis.feed import servicer
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, health, process
+from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.service import Hook, Service
 from services.chassis.server.settings import ServerSettings
-from services.chassis.telemetry import logs, otlp
+from services.chassis.telemetry import logs
 
 __all__ = ["CannotListenError", "RunningServer", "Service", "running", "serve"]
 
@@ -54,7 +55,7 @@ async def serve(
     ids: IdFactory,
     rng: random.Random,
     log_level: str = "info",
-    spans: otlp.Spans | None = None,
+    spans: Spans | None = None,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -93,7 +94,7 @@ async def running(
     ids: IdFactory,
     rng: random.Random,
     registrar: Registrar | None = None,
-    spans: otlp.Spans | None = None,
+    spans: Spans | None = None,
 ) -> AsyncIterator[RunningServer]:
     """The same day without the process: no signals, no global settings. Tests stand on it."""
     logs.ensure_configured()

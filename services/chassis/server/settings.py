@@ -64,24 +64,3 @@ class DatabaseSettings(BaseSettings):
     readers: int = Field(
         default=2, ge=1, le=16, validation_alias=AliasChoices("DATABASE_READERS", "readers")
     )
-
-
-class TelemetrySettings(BaseSettings):
-    """What is told about calls, and to whom; OpenTelemetry stays unloaded without an endpoint."""
-
-    model_config = SettingsConfigDict(frozen=True)
-
-    otlp_endpoint: str = Field(
-        default="", validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
-    )
-    # Beside the traces; for a collector that takes no metrics.
-    metrics: str = Field(
-        default="otlp",
-        pattern="^(otlp|none)$",
-        validation_alias=AliasChoices("OTEL_METRICS_EXPORTER", "metrics"),
-    )
-    log_level: str = Field(
-        default="info",
-        pattern="^(debug|info|warning|error)$",
-        validation_alias=AliasChoices("TRADEPOST_LOG_LEVEL", "log_level"),
-    )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.store.job import Job
-from services.chassis.telemetry.trace_context import story_context
+from services.chassis.telemetry.trace_context import parent_context
 
 QUEUE_WAIT = "tradepost.write.queue_wait_s"
 BATCH_SIZE = "tradepost.write.batch_size"
@@ -28,7 +28,7 @@ class WriteSpans:
 
     def follow(self, job: Job) -> None:
         """Tell of this write, which is about to be queued."""
-        context = story_context()
+        context = parent_context()
         if context is None:
             return
         name = name_of(job.function)

@@ -1,20 +1,23 @@
-"""Which story a piece of work belongs to: carried in a context variable, never in a parameter.
+"""The correlation of the running work, kept in a context variable.
 
-The server stack binds it from the incoming metadata, the event log writes it into every event,
-logs and outgoing calls read it.
+The server stack binds it from a call's metadata. The event log stores it with every event; log
+lines and outgoing calls read it. A context variable spares every function a parameter for it.
 """
 
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 METADATA_KEY = "tradepost-correlation-id"
+TRACEPARENT_KEY = "traceparent"
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """`correlation_id` names the whole story, `causation_id` the event that led here.
+    """Which request from outside the work goes back to, and its place in a trace.
 
-    `traceparent` is the W3C trace context of the work. An empty string means unknown.
+    `correlation_id` is the same in all calls and events that follow from one request,
+    `causation_id` is the event that caused this work, `traceparent` is the W3C trace context. An
+    empty string means unknown.
     """
 
     correlation_id: str
@@ -28,7 +31,7 @@ _CURRENT: ContextVar[Correlation] = ContextVar("tradepost_correlation", default=
 
 
 def current() -> Correlation:
-    """The correlation of the running context; `EMPTY` where nobody bound one."""
+    """Return the correlation of the running context, or `EMPTY` if none is bound."""
     return _CURRENT.get()
 
 

@@ -1,86 +1,50 @@
-"""Traces and metrics to an OTLP endpoint, when there is one.
+"""Exports spans and metrics to an OTLP endpoint while a process runs.
 
-Without an endpoint nothing of OpenTelemetry is loaded.
+Without an endpoint nothing of OpenTelemetry is imported.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import grpc
-
 from discovery.clock import Clock
-from services.chassis.server.settings import ServerSettings, TelemetrySettings
+from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
+    from services.chassis.telemetry.providers import Providers
 
-    from services.chassis.saga.step_spans import StepSpans
-    from services.chassis.store.write_spans import WriteSpans
-    from services.chassis.telemetry.sdk_pipeline import Pipeline
-
-# What may wait for a slow collector before spans are dropped, and how long a stop waits for it.
-MAX_WAITING_SPANS = 4_096
+# A process that stops waits this long for a slow collector to take the rest.
 FLUSH_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """What the parts of a traced process tell their spans through, each handed to its part.
-
-    `interceptor` opens the span of a call that a server answers, `traceparent` tells the current
-    one. `writes` is for the database, `steps` for the saga runner, the providers for channels;
-    without a meter provider channels count nothing.
-    """
-
-    interceptor: grpc.aio.ServerInterceptor
-    traceparent: Callable[[], str]
-    writes: "WriteSpans"
-    steps: "StepSpans"
-    tracer_provider: "TracerProvider"
-    meter_provider: "MeterProvider | None"
 
 
 @asynccontextmanager
 async def exporting(
-    service_name: str, server: ServerSettings, settings: TelemetrySettings, *, clock: Clock
-) -> AsyncIterator[Spans | None]:
-    """Export spans while the block runs; None where no endpoint is set."""
+    process: ProcessIdentity, settings: TelemetrySettings, *, clock: Clock
+) -> AsyncIterator["Providers | None"]:
+    """Export spans and metrics while the block runs; yields None if no endpoint is set."""
     if not settings.otlp_endpoint:
         yield None
         return
-    # Tens of megabytes and a third of a second of start-up that only a traced process pays for.
-    from services.chassis.saga.step_spans import StepSpans  # noqa: PLC0415
-    from services.chassis.store.write_spans import WriteSpans  # noqa: PLC0415
-    from services.chassis.telemetry import sdk_pipeline  # noqa: PLC0415
+    # This import costs tens of megabytes and a third of a second, so only a traced process does it.
+    from services.chassis.telemetry.providers import providers_of  # noqa: PLC0415
 
-    pipeline = sdk_pipeline.pipeline(service_name, server, settings)
-    tracer = pipeline.traces.get_tracer("tradepost")
+    providers = providers_of(process, settings)
     try:
-        yield Spans(
-            interceptor=sdk_pipeline.interceptor(pipeline.traces),
-            traceparent=sdk_pipeline.current_traceparent,
-            writes=WriteSpans(tracer, clock),
-            steps=StepSpans(tracer),
-            tracer_provider=pipeline.traces,
-            meter_provider=pipeline.counts,
-        )
+        yield providers
     finally:
-        await _end(pipeline, clock)
+        await _shut_down(providers, clock)
 
 
-async def _end(pipeline: "Pipeline", clock: Clock) -> None:
-    """Send what is left, but let no collector that is away keep the process from stopping.
+async def _shut_down(providers: "Providers", clock: Clock) -> None:
+    """Send the rest, but do not let an unreachable collector keep the process from stopping.
 
-    In threads: OpenTelemetry waits for its exporters, and the loop must not.
+    Both calls run in threads, because they block while the exporters send.
     """
-    ending = asyncio.ensure_future(asyncio.to_thread(pipeline.end))
-    patience = asyncio.ensure_future(clock.sleep(FLUSH_TIMEOUT_S))
-    await asyncio.wait({ending, patience}, return_when=asyncio.FIRST_COMPLETED)
-    patience.cancel()
-    if not ending.done():
-        await asyncio.to_thread(pipeline.give_up)
-    await ending
+    shut_down = asyncio.ensure_future(asyncio.to_thread(providers.shut_down))
+    timeout = asyncio.ensure_future(clock.sleep(FLUSH_TIMEOUT_S))
+    await asyncio.wait({shut_down, timeout}, return_when=asyncio.FIRST_COMPLETED)
+    timeout.cancel()
+    if not shut_down.done():
+        await asyncio.to_thread(providers.drop_rest)
+    await shut_down

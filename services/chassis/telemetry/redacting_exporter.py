@@ -1,7 +1,7 @@
-"""The last thing a span passes on its way out: no free text leaves the process.
+"""Removes free text from spans before they leave the process.
 
-Instrumentation records exceptions with message and stack trace, and the details of a status.
-Those may repeat what a caller sent or what was to be stored. Codes, types and names stay; the
+Instrumentation records an exception's message and stack trace, and the details of a status. These
+may repeat what a caller sent or what was to be stored. Codes, types and names stay in the span; the
 text is in the log, under the error's id.
 """
 
@@ -14,14 +14,14 @@ from opentelemetry.trace import Status
 _EXCEPTION = "exception"
 
 
-class DiscreetExporter(SpanExporter):
-    """Exports spans without exceptions and without descriptions of their status."""
+class RedactingExporter(SpanExporter):
+    """Exports spans without exception events and without descriptions of their status."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._exporter.export([discreet(span) for span in spans])
+        return self._exporter.export([redacted(span) for span in spans])
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
@@ -30,8 +30,8 @@ class DiscreetExporter(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def discreet(span: ReadableSpan) -> ReadableSpan:
-    """The span itself where it tells nothing in words; else a copy without them."""
+def redacted(span: ReadableSpan) -> ReadableSpan:
+    """Return the span itself if it holds no free text, otherwise a copy without the text."""
     events = [event for event in span.events if event.name != _EXCEPTION]
     if len(events) == len(span.events) and not span.status.description:
         return span

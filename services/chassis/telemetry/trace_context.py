@@ -1,4 +1,4 @@
-"""Where the running work stands in its trace. Only a traced process imports this."""
+"""The place of the running work in its trace. Only a traced process imports this module."""
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
@@ -10,24 +10,24 @@ from services.chassis.telemetry import correlation
 _W3C = TraceContextTextMapPropagator()
 
 
-def story_context() -> Context | None:
-    """What a span opened now is a child of; None where the work belongs to nobody's trace.
+def parent_context() -> Context | None:
+    """Return the context whose span is the parent of a new span; None if there is no trace.
 
-    That is the current span; where there is none (a saga runs in an empty context), the
-    traceparent of the story.
+    It is the current span's. If there is none (a saga runs in an empty context), it is made from
+    the traceparent of the current correlation.
     """
     context = get_current()
     if trace.get_current_span(context).get_span_context().is_valid:
         return context
-    told = correlation.current().traceparent
-    if not told:
+    traceparent = correlation.current().traceparent
+    if not traceparent:
         return None
-    context = _W3C.extract({"traceparent": told}, context)
+    context = _W3C.extract({"traceparent": traceparent}, context)
     return context if trace.get_current_span(context).get_span_context().is_valid else None
 
 
 def traceparent_of(span: Span) -> str:
-    """The W3C traceparent of a span; empty where it is none."""
+    """Return the W3C traceparent of a span; empty if the span is not valid."""
     context = span.get_span_context()
     if not context.is_valid:
         return ""

@@ -21,9 +21,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
 from services.chassis.ids import IdFactory
+from services.chassis.server.instrumentation import Spans
 from services.chassis.server.server import RunningServer, Service, running
 from services.chassis.server.settings import ServerSettings
-from services.chassis.telemetry.otlp import Spans
 
 SERVICE_NAME = "tradepost.testing.Echo"
 _FACTORIES: Mapping[str, Callable[..., Any]] = {

@@ -19,8 +19,6 @@ from services.chassis.request.context import Context
 from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, Method
 from services.chassis.telemetry import correlation, logs
 
-TRACEPARENT_KEY = "traceparent"
-
 # What a caller may make us repeat in every log line and store with every event.
 _MAX_CORRELATION_ID_CHARACTERS = 128
 # W3C trace context, level 1: version 00, ids that are not all zeros.
@@ -90,7 +88,7 @@ class Trace:
         for key, value in INVOCATION_METADATA.get():
             if key == correlation.METADATA_KEY:
                 correlation_id = _usable_id(value)
-            elif key == TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
+            elif key == correlation.TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
                 traceparent = str(value)
             elif key == attempt_number.ATTEMPT_KEY:
                 # Only one layer retries: calls made while answering a retry are attempted once.

@@ -7,8 +7,8 @@ from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,
     ServerSettings,
-    TelemetrySettings,
 )
+from services.chassis.telemetry.settings import TelemetrySettings
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

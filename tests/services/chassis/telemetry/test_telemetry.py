@@ -15,10 +15,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from discovery.clock import Clock, SystemClock
 from scripts.tools.places import ROOT
-from services.chassis.channels import StoryChannel, participant_channel, story
+from services.chassis.channels import CorrelatedChannel, correlation_metadata, participant_channel
+from services.chassis.server import instrumentation
 from services.chassis.server.errors import OverloadedError
-from services.chassis.server.settings import ServerSettings, TelemetrySettings
+from services.chassis.server.instrumentation import Spans
+from services.chassis.server.settings import (
+    ServerSettings,
+)
 from services.chassis.telemetry import correlation, otlp
+from services.chassis.telemetry.settings import TelemetrySettings
 from tests.support.chassis.echo_service import Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
@@ -37,9 +42,9 @@ async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[E
 
 def exporting(
     collector: Collector, *, clock: Clock | None = None, **settings: Any
-) -> AbstractAsyncContextManager[otlp.Spans | None]:
+) -> AbstractAsyncContextManager[Spans | None]:
     """What an instance named echo-1 tells its spans through."""
-    return otlp.exporting(
+    return instrumentation.exporting(
         "echo",
         ServerSettings(instance_id="echo-1"),
         TelemetrySettings(otlp_endpoint=collector.endpoint, **settings),
@@ -199,7 +204,7 @@ async def test_the_story_goes_on_in_the_next_service() -> None:
         return request
 
     async with echo_server(unary=unary) as second:
-        told = StoryChannel(second.channel)
+        told = CorrelatedChannel(second.channel)
 
         async def ask_second(request: StringValue, context: Any) -> StringValue:
             return await Echo(second.server, told).unary("on", metadata=(("more", "yes"),))
@@ -212,7 +217,7 @@ async def test_the_story_goes_on_in_the_next_service() -> None:
     assert seen == [correlation.Correlation("basket-7", traceparent=TRACEPARENT)]
 
 
-async def test_all_kinds_of_call_tell_the_story() -> None:
+async def test_all_kinds_of_call_tell_the_correlation_metadata() -> None:
     """Streams too, and outside of a story nothing is said."""
     seen: list[str] = []
 
@@ -232,8 +237,8 @@ async def test_all_kinds_of_call_tell_the_story() -> None:
         yield StringValue()
 
     async with echo_server(unary_stream=stream, stream_unary=join, stream_stream=both) as echo:
-        told = Echo(echo.server, StoryChannel(echo.channel))
-        before = story()
+        told = Echo(echo.server, CorrelatedChannel(echo.channel))
+        before = correlation_metadata()
         token = correlation.bind(correlation.Correlation("basket-7"))
         [_ async for _ in told.unary_stream("a")]
         await told.stream_unary("a")
