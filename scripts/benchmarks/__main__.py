@@ -14,30 +14,29 @@ import uvloop
 from rich.console import Console
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout import checkout as checkouts
-from scripts.benchmarks.checkout.checkout import Bench
-from scripts.benchmarks.checkout.report import Report
-from scripts.benchmarks.coordination import coordination as coordinations
-from scripts.benchmarks.coordination.report import CoordinationReport
+from scripts.benchmarks.checkout import baselines as checkouts
+from scripts.benchmarks.checkout.baselines import CheckoutBench
+from scripts.benchmarks.checkout.checkout_report import CheckoutReport
+from scripts.benchmarks.coordination import coordination_rounds as coordinations
+from scripts.benchmarks.coordination.coordination_report import CoordinationReport
+from scripts.benchmarks.coordination.counters import CHANNELZ
 from scripts.benchmarks.discovery import row as discovery_row
-from scripts.benchmarks.discovery.measuring import PAIRS
-from scripts.benchmarks.discovery.measuring import Bench as DiscoveryBench
-from scripts.benchmarks.discovery.row import Row as DiscoveryRow
-from scripts.benchmarks.discovery.rows.catalogue import MEASURES
+from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
+from scripts.benchmarks.discovery.measurements.by_name import MEASURES
+from scripts.benchmarks.discovery.row import DiscoveryRow
 from scripts.benchmarks.discovery.table import table
-from scripts.benchmarks.floor.cluster import SkeletonStartError
-from scripts.benchmarks.peers.peers import PeerMissingError
-from scripts.benchmarks.shared import machine, suite
-from scripts.benchmarks.shared.comparison import Plan, Row
-from scripts.benchmarks.shared.counters import CHANNELZ
-from scripts.benchmarks.shared.half import OrderFailedError
-from scripts.benchmarks.shared.orders import read_demand
-from scripts.benchmarks.soak import soak as soaks
-from scripts.benchmarks.soak.report import SoakReport
-from scripts.benchmarks.soak.sample import Sample
+from scripts.benchmarks.floor.floor_cluster import SkeletonStartError
+from scripts.benchmarks.peers.engines import PeerMissingError
+from scripts.benchmarks.shared import machine, measured_suite
+from scripts.benchmarks.shared.comparison import ComparisonPlan, ComparisonRow
+from scripts.benchmarks.shared.contender import OrderFailedError
+from scripts.benchmarks.shared.demand import read_demand
+from scripts.benchmarks.soak import soak_run as soaks
+from scripts.benchmarks.soak.sample import SoakSample
+from scripts.benchmarks.soak.soak_report import SoakReport
 from scripts.suite.cluster import StartError
 from scripts.tools.commands import SetupError
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 FOLDER = ROOT / ".run" / "bench"
 CONCURRENCIES = {"floor": (1, 8, 32, 64), "peers": (32,), "stored": (32,)}
@@ -108,7 +107,9 @@ def checkout(
 ) -> None:
     """Orders a second and latencies, against a floor, against peers, and with orders stored."""
     wanted = [(one, where) for one in against or Against for where in database or Database]
-    plans = {one: Plan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against}
+    plans = {
+        one: ComparisonPlan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against
+    }
     _report(_checkout(wanted, plans, stored or STORED, folder, random.Random(seed)), json)
 
 
@@ -124,7 +125,7 @@ def coordination(
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
     """Orchestrated and choreographed checkouts side by side, and how far behind the feeds are."""
-    plan = Plan(concurrency or (1, 8, 32), orders, rounds)
+    plan = ComparisonPlan(concurrency or (1, 8, 32), orders, rounds)
     _report(_coordination(plan, folder, random.Random(seed)), json)
 
 
@@ -138,7 +139,7 @@ def soak(
     folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER / "soak",
 ) -> None:
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
-    plan = soaks.Plan(minutes, instances, rate, seed)
+    plan = soaks.SoakPlan(minutes, instances, rate, seed)
     report = _report(_soak(plan, folder), json)
     sys.exit(0 if report.ok else EXIT_BROKEN)
 
@@ -207,28 +208,28 @@ def _or_not_measured() -> Iterator[None]:
 
 async def _checkout(
     wanted: Sequence[tuple[Against, Database]],
-    plans: Mapping[Against, Plan],
+    plans: Mapping[Against, ComparisonPlan],
     stored: Sequence[int],
     folder: Path,
     rng: random.Random,
-) -> Report:
+) -> CheckoutReport:
     before = machine.moment()
     found = []
     with console.status("reading baskets") as status:
         demand = await asyncio.to_thread(read_demand)
         for against, database in wanted:
-            bench = Bench(folder, demand, plans[against], clock, rng, status.update)
+            bench = CheckoutBench(folder, demand, plans[against], clock, rng, status.update)
             postgres = database is Database.POSTGRES
             async with aclosing(_rows(against, bench, stored, postgres=postgres)) as rows:
                 async for row in rows:
                     found.append(row)
                     _tell(row)
-    return Report(found, machine.conditions(before, machine.moment()))
+    return CheckoutReport(found, machine.conditions(before, machine.moment()))
 
 
 def _rows(
-    against: Against, bench: Bench, stored: Sequence[int], *, postgres: bool
-) -> AsyncGenerator[Row]:
+    against: Against, bench: CheckoutBench, stored: Sequence[int], *, postgres: bool
+) -> AsyncGenerator[ComparisonRow]:
     match against:
         case Against.FLOOR:
             return checkouts.with_floor(bench, postgres=postgres)
@@ -238,17 +239,19 @@ def _rows(
             return checkouts.with_stored(bench, stored, postgres=postgres)
 
 
-async def _coordination(plan: Plan, folder: Path, rng: random.Random) -> CoordinationReport:
+async def _coordination(
+    plan: ComparisonPlan, folder: Path, rng: random.Random
+) -> CoordinationReport:
     before = machine.moment()
     rows = []
     async with AsyncExitStack() as stack:
         status = stack.enter_context(console.status("starting the suite"))
         demand = await asyncio.to_thread(read_demand)
         ours = await stack.enter_async_context(
-            suite.opened(
+            measured_suite.opened(
                 folder / "suite",
                 demand,
-                suite.Kind(postgres=False),
+                measured_suite.Kind(postgres=False),
                 clock=clock,
                 rng=rng,
                 environment=CHANNELZ,
@@ -256,17 +259,17 @@ async def _coordination(plan: Plan, folder: Path, rng: random.Random) -> Coordin
         )
         instruments = await stack.enter_async_context(coordinations.instruments(ours, clock=clock))
         status.update("placing orders")
-        async for row in coordinations.rows(ours.half(), demand, plan, instruments, rng=rng):
+        async for row in coordinations.rows(ours.contender(), demand, plan, instruments, rng=rng):
             rows.append(row)
             console.print(f"{row.concurrency} at once: {row.ratio.median:.2f} of orchestration")
     return CoordinationReport(plan, rows, machine.conditions(before, machine.moment()))
 
 
-async def _soak(plan: soaks.Plan, folder: Path) -> SoakReport:
+async def _soak(plan: soaks.SoakPlan, folder: Path) -> SoakReport:
     before = machine.moment()
     with console.status("starting the instances") as status:
 
-        def tell(sample: Sample, found: soaks.Found) -> None:
+        def tell(sample: SoakSample, found: soaks.SoakFindings) -> None:
             failed = sum(sum(one.failures.values()) for one in found.samples)
             status.update(
                 f"minute {sample.at_s / 60:.1f}: {found.faults.total()} faults,"
@@ -277,7 +280,7 @@ async def _soak(plan: soaks.Plan, folder: Path) -> SoakReport:
     return SoakReport(plan, found, machine.conditions(before, machine.moment()))
 
 
-def _tell(row: Row) -> None:
+def _tell(row: ComparisonRow) -> None:
     console.print(
         f"{row.name}: {row.ours.orders_per_s.median:,.0f} orders/s,"
         f" {row.ratio.median:.2f} of {row.baseline.orders_per_s.median:,.0f}"

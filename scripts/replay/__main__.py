@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from discovery.clock import SystemClock
-from scripts.replay import faults
-from scripts.replay.faults import Fault
-from scripts.replay.report import Report
-from scripts.replay.shoppers import plan, shelves
-from scripts.replay.tally import Tally
-from scripts.replay.trading import trade
-from scripts.suite import catalogue, cluster
+from scripts.replay import fault_plan
+from scripts.replay.fault_plan import Fault
+from scripts.replay.observations import Observations
+from scripts.replay.order_plan import plan, shelves
+from scripts.replay.replay_report import ReplayReport
+from scripts.replay.replay_run import trade
+from scripts.suite import cluster
+from scripts.suite import items as catalogue
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.stubs import Stubs, open_stubs
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 RUN_FOLDER = ROOT / ".run"
 EXIT_UNBALANCED = 1
@@ -117,7 +118,7 @@ def _status(options: Options) -> int:
     return 0 if report.balanced else EXIT_UNBALANCED
 
 
-async def _run(options: Options) -> Report:
+async def _run(options: Options) -> ReplayReport:
     rng = random.Random(options.seed)
     with console.status("reading the baskets"):
         shop = await asyncio.to_thread(_read, options.baskets, rng)
@@ -152,12 +153,14 @@ def _read(baskets: int, rng: random.Random) -> Shop:
     return read_shop(baskets, rng.randrange(basket_count()))
 
 
-async def _trade(suite: cluster.Cluster, stubs: Stubs, shop: Shop, options: Options) -> Report:
+async def _trade(
+    suite: cluster.Cluster, stubs: Stubs, shop: Shop, options: Options
+) -> ReplayReport:
     visits = plan(shop, options.seed)
     names: dict[str, list[str]] = {}
     for slot in suite.slots:
         names.setdefault(slot.service, []).append(slot.name)
-    strikes = faults.plan(options.faults, names, random.Random(f"faults {options.seed}"))
+    disruptions = fault_plan.plan(options.faults, names, random.Random(f"faults {options.seed}"))
     bar = Progress(
         TextColumn("orders"),
         BarColumn(),
@@ -170,8 +173,8 @@ async def _trade(suite: cluster.Cluster, stubs: Stubs, shop: Shop, options: Opti
     with bar:
         task = bar.add_task("orders", total=len(visits), rate=0.0)
 
-        def served(tally: Tally) -> None:
-            rate = len(tally.receipts) / (clock.monotonic() - started_s)
+        def served(observations: Observations) -> None:
+            rate = len(observations.outcomes) / (clock.monotonic() - started_s)
             bar.update(task, advance=1, rate=rate)
 
         return await trade(
@@ -181,7 +184,7 @@ async def _trade(suite: cluster.Cluster, stubs: Stubs, shop: Shop, options: Opti
             concurrency=options.concurrency,
             clock=clock,
             rng=random.Random(f"audit {options.seed}"),
-            strikes=strikes,
+            disruptions=disruptions,
             served=served,
         )
 

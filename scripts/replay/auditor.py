@@ -23,7 +23,7 @@ from tradepost.payment.v1.payment_pb2 import CaptureState
 from tradepost.payment.v1.payment_service_pb2 import ListPaymentsRequest
 
 from discovery.clock import Clock
-from scripts.replay.tally import Tally
+from scripts.replay.observations import Observations
 from scripts.suite.stubs import Stubs
 
 PAUSE_MAX_S = 0.2
@@ -44,11 +44,17 @@ class Auditor:
     """Asks one thing after another, chosen by `rng`; `skus` are the items to look at."""
 
     def __init__(
-        self, stubs: Stubs, *, skus: Sequence[str], tally: Tally, clock: Clock, rng: random.Random
+        self,
+        stubs: Stubs,
+        *,
+        skus: Sequence[str],
+        observations: Observations,
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         self._stubs = stubs
         self._skus = skus
-        self._tally = tally
+        self._tally = observations
         self._clock = clock
         self._rng = rng
         # The newest version of each order and item that anybody has been told.
@@ -140,11 +146,11 @@ class Auditor:
             self._expect(captures <= 1, f"{order_id} was captured {captures} times")
 
     def _orders_known(self) -> bool:
-        return bool(self._tally.receipts or self._on_the_way)
+        return bool(self._tally.outcomes or self._on_the_way)
 
     def _an_order(self) -> str:
         """One that was seen on its way, or was acknowledged."""
-        settled = self._tally.receipts
+        settled = self._tally.outcomes
         if self._on_the_way and (not settled or self._rng.random() < ON_THE_WAY_SHARE):
             return self._rng.choice(self._on_the_way)
         return self._rng.choice(settled).order_id
@@ -161,7 +167,7 @@ class Auditor:
 
     def _expect(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like an assertion
         if not holds:
-            self._tally.broken_promises.append(otherwise)
+            self._tally.violations.append(otherwise)
 
     @asynccontextmanager
     async def _counted(self, method: str) -> AsyncIterator[None]:

@@ -21,10 +21,9 @@ from discovery.clock import Clock
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
-from scripts.replay import mailbox
-from scripts.suite import stores
+from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
-from scripts.tools.places import ROOT, VENV
+from scripts.tools.paths import ROOT, VENV
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
@@ -70,7 +69,7 @@ class Slot:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
-                [sys.executable, "-m", "scripts.suite.leashed", self.module],
+                [sys.executable, "-m", "scripts.suite.child_process", self.module],
                 cwd=ROOT,
                 env={**os.environ, **COMPILED, **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -166,7 +165,7 @@ async def running(
     for name in ("logs",) if keep else ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
-    async with stores.opened(folder, SERVICES, postgres=postgres) as urls:
+    async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
         settings = {name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES}
 
         def slots(consul: str) -> list[Slot]:

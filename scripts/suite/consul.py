@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.tools.places import consul_path
+from scripts.tools.paths import consul_path
 
 _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from scripts.tools.places import postgres_bin
+from scripts.tools.paths import postgres_bin
 
 USER = "tradepost"
 # For data that nobody misses when power fails.

@@ -35,7 +35,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 )
 
 import discovery
-from scripts.replay.till import ORDER_CONFIG
+from scripts.replay.order_placer import ORDER_CONFIG
 from scripts.suite.cluster import SERVICES, Cluster
 
 _CONFIGS = {"order": ORDER_CONFIG}

@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.tools import debian, stamps
 from scripts.tools.commands import SetupError, run
 from scripts.tools.environment import PYTHON
-from scripts.tools.places import BIN, ROOT, TOOLS, ToolMissingError, consul_path
+from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path
 
 LOCK = ROOT / "requirements-tools.txt"
 PACKAGES = TOOLS / "py"

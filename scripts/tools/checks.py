@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.tools.places import ROOT, VENV, buf_path, tool_environment
+from scripts.tools.paths import ROOT, VENV, buf_path, tool_environment
 
 # The contracts as last released: a change that breaks a caller of those is red.
 RELEASED = "protos/released.binpb"

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 
 class SetupError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.tools import debian, interpreter, stamps
 from scripts.tools.commands import SetupError, run
-from scripts.tools.places import ROOT, TOOLS, VENV
+from scripts.tools.paths import ROOT, TOOLS, VENV
 
 PYTHON = VENV / "bin" / "python"
 INTERRUPTED = VENV / ".setup-unfinished"

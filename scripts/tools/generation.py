@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.tools.places import ROOT, buf_path, tool_environment
+from scripts.tools.paths import ROOT, buf_path, tool_environment
 
 GENERATED = ROOT / "generated"
 # Without it, mypy takes the installed stubs for untyped.

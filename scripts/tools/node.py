@@ -9,7 +9,7 @@ import shutil
 from scripts.tools import stamps
 from scripts.tools.binaries import link, unpacked
 from scripts.tools.commands import SetupError, run
-from scripts.tools.places import (
+from scripts.tools.paths import (
     ROOT,
     TOOLS,
     ToolMissingError,

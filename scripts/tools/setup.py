@@ -8,7 +8,7 @@ import sys
 
 from scripts.tools import binaries, environment, node, stamps
 from scripts.tools.commands import SetupError
-from scripts.tools.places import TOOLS
+from scripts.tools.paths import TOOLS
 
 
 def main() -> int:

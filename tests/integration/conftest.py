@@ -17,7 +17,7 @@ from discovery.registry.instance import Instance
 from scripts.suite import cluster
 from scripts.suite.stubs import open_stubs
 from tests.support.store.databases import POSTGRESQL, SQLITE
-from tests.support.suite import two_database_kinds as towns
+from tests.support.suite import breakable_suite
 from tests.support.suite.environments import build_wheel, environment_with
 
 
@@ -60,9 +60,9 @@ async def empty_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def town(
+async def breakable(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[towns.Town]:
+) -> AsyncIterator[breakable_suite.BreakableSuite]:
     """Another suite, for the tests that break it; on SQLite, unless they ask for a kind.
 
     Its channels live on the loop of one module: events of grpc.aio that belong to a loop that is
@@ -72,16 +72,16 @@ async def town(
     kind = getattr(request, "param", SQLITE)
     async with (
         cluster.running(
-            tmp_path_factory.mktemp("town"),
-            instances=towns.INSTANCES,
+            tmp_path_factory.mktemp("breakable"),
+            instances=breakable_suite.INSTANCES,
             clock=clock,
             rng=random.Random(1),
-            environment=towns.SETTINGS,
+            environment=breakable_suite.SETTINGS,
             postgres=kind == POSTGRESQL,
         ) as suite,
         open_stubs(suite) as stubs,
     ):
-        yield towns.Town(suite, stubs, kind)
+        yield breakable_suite.BreakableSuite(suite, stubs, kind)
 
 
 def _item(sku: str, price_minor: int, units: int) -> ItemUpsert:

@@ -8,7 +8,7 @@ import pytest
 
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.style.tools import node_path
 from tests.support.suite.programs import Said, run
 

@@ -13,9 +13,9 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from tradepost.order.v1.order_pb2 import Coordination
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from scripts.replay.faults import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
-from scripts.replay.report import Report
-from tests.support.suite.two_database_kinds import INSTANCES, SERVICES, WAIT_S, Town
+from scripts.replay.fault_plan import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
+from scripts.replay.replay_report import ReplayReport
+from tests.support.suite.breakable_suite import INSTANCES, SERVICES, WAIT_S, BreakableSuite
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
@@ -25,45 +25,47 @@ CONSUMERS_MIN = 3
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def assert_nothing_is_wrong(report: Report, orders: int) -> None:
+def assert_nothing_is_wrong(report: ReplayReport, orders: int) -> None:
     """No order lost, no call failed, no promise broken, books balanced, no saga stuck."""
     wrong = [line for line in report.books if not line.ok]
-    assert (wrong, report.tally.broken_promises, report.tally.failed_calls) == ([], [], {})
-    assert (len(report.tally.receipts), report.needs_review) == (orders, 0)
-    assert report.tally.reads.total() > 0
+    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (len(report.observations.outcomes), report.needs_review) == (orders, 0)
+    assert report.observations.reads.total() > 0
 
 
-async def test_killed_instances_lose_nothing(town: Town) -> None:
+async def test_killed_instances_lose_nothing(breakable: BreakableSuite) -> None:
     """SIGKILL for one instance of each service, twice, while orders flow."""
-    report = await town.trade(1, Fault.KILL)
+    report = await breakable.trade(1, Fault.KILL)
 
     assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES}
     assert_nothing_is_wrong(report, orders=60)
 
 
-async def test_a_forgetful_consul_loses_nothing(town: Town) -> None:
+async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> None:
     """The agent dies and comes back empty: calls go on, and all register again."""
-    report = await town.trade(2, Fault.CONSUL)
+    report = await breakable.trade(2, Fault.CONSUL)
 
     assert report.faults == {Fault.CONSUL: CONSUL_ROUNDS}
     assert_nothing_is_wrong(report, orders=60)
 
 
-async def test_a_rolling_restart_loses_nothing(town: Town) -> None:
+async def test_a_rolling_restart_loses_nothing(breakable: BreakableSuite) -> None:
     """Every instance leaves and is replaced, one of each service at a time."""
-    report = await town.trade(3, Fault.DRAIN)
+    report = await breakable.trade(3, Fault.DRAIN)
 
     assert report.faults == {Fault.DRAIN: INSTANCES * SERVICES}
     assert_nothing_is_wrong(report, orders=60)
 
 
 @pytest.mark.parametrize("coordination", [ORCHESTRATED, CHOREOGRAPHED])
-async def test_rewound_consumers_do_nothing_twice(town: Town, coordination: Coordination) -> None:
+async def test_rewound_consumers_do_nothing_twice(
+    breakable: BreakableSuite, coordination: Coordination
+) -> None:
     """Put back to zero twice while orders flow and once at rest: no stock, money, mail moves again.
 
     No read model counts anything twice, and nothing is set aside.
     """
-    report = await town.trade(50 + coordination, Fault.REWIND, coordination=coordination)
+    report = await breakable.trade(50 + coordination, Fault.REWIND, coordination=coordination)
 
     assert report.faults[Fault.REWIND] >= (REWIND_ROUNDS + 1) * CONSUMERS_MIN
     assert_nothing_is_wrong(report, orders=60)
@@ -73,23 +75,23 @@ async def test_rewound_consumers_do_nothing_twice(town: Town, coordination: Coor
     }
 
 
-async def test_a_request_id_outlives_the_processes_that_saw_it(town: Town) -> None:
+async def test_a_request_id_outlives_the_processes_that_saw_it(breakable: BreakableSuite) -> None:
     """After SIGKILL for everybody, the same request on each instance is the same effect."""
-    request = await town.a_request(4)
+    request = await breakable.a_request(4)
     adjust = AdjustStockRequest(
         request_id=str(UUID(int=4)), sku=request.lines[0].sku, delta=7, reason="counted"
     )
-    order = (await town.stubs.orders.CreateOrder(request, timeout=WAIT_S)).order
-    stock = await town.stubs.inventory.AdjustStock(adjust)
+    order = (await breakable.stubs.orders.CreateOrder(request, timeout=WAIT_S)).order
+    stock = await breakable.stubs.inventory.AdjustStock(adjust)
 
-    await town.kill_all()
+    await breakable.kill_all()
 
-    for instance in await town.suite.instances("order"):
+    for instance in await breakable.cluster.instances("order"):
         async with grpc.aio.insecure_channel(instance.endpoint) as channel:
             call = OrderServiceStub(channel).CreateOrder(request)
             assert (await call).order == order
             assert ("tradepost-replayed", "true") in tuple(await call.trailing_metadata())
-    for instance in await town.suite.instances("inventory"):
+    for instance in await breakable.cluster.instances("inventory"):
         async with grpc.aio.insecure_channel(instance.endpoint) as channel:
             adjusted = InventoryServiceStub(channel).AdjustStock(adjust)
             assert await adjusted == stock

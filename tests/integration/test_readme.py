@@ -14,7 +14,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 import discovery
 from scripts.suite.cluster import Cluster
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.suite.environments import environment_with
 from tests.support.suite.programs import run
 

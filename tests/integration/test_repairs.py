@@ -15,7 +15,7 @@ from tradepost.order.v1.order_pb2 import Coordination, Order, OrderState
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest, GetOrderRequest
 
 from tests.support.store.databases import tamper
-from tests.support.suite.two_database_kinds import CLOCK, POLL_S, WAIT_S, Town, settled
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,24 +24,24 @@ CONSUMER = "inventory-checkout-of-orders"
 ORDERS = 6
 
 
-async def choreographed(town: Town, *, run: str) -> list[CreateOrderRequest]:
+async def choreographed(breakable: BreakableSuite, *, run: str) -> list[CreateOrderRequest]:
     """The same orders in every run, under ids of its own."""
-    requests = [await town.a_request(60 + number) for number in range(ORDERS)]
+    requests = [await breakable.a_request(60 + number) for number in range(ORDERS)]
     for number, request in enumerate(requests):
         request.request_id = str(uuid5(NAMESPACE, f"{run} {number}"))
         request.coordination = Coordination.COORDINATION_CHOREOGRAPHED
     return requests
 
 
-async def create(town: Town, request: CreateOrderRequest) -> Order:
-    created = await town.stubs.orders.CreateOrder(request, timeout=WAIT_S)
-    return await settled(town.stubs.orders, created.order.order_id)
+async def create(breakable: BreakableSuite, request: CreateOrderRequest) -> Order:
+    created = await breakable.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+    return await settled(breakable.stubs.orders, created.order.order_id)
 
 
-async def parked(town: Town) -> Sequence[DeadLetter]:
+async def parked(breakable: BreakableSuite) -> Sequence[DeadLetter]:
     """What inventory could not apply, as soon as there is something."""
     request = event_rpc.ListDeadLettersRequest(consumer=CONSUMER)
-    stub = town.stubs.letters["inventory"]
+    stub = breakable.stubs.letters["inventory"]
     async with asyncio.timeout(WAIT_S):
         while not (found := (await stub.ListDeadLetters(request)).dead_letters):
             await CLOCK.sleep(POLL_S)
@@ -54,27 +54,31 @@ def outcome(order: Order) -> tuple[int, int, list[tuple[str, int, int]]]:
     return order.state, order.total.minor_units, lines
 
 
-async def test_a_poisoned_order_delays_no_other_and_is_as_good_as_new(town: Town) -> None:
+async def test_a_poisoned_order_delays_no_other_and_is_as_good_as_new(
+    breakable: BreakableSuite,
+) -> None:
     """All others are confirmed while it waits; after the repair a replay ends like a run without.
 
     The books balance, and nothing is left aside.
     """
-    healthy = [outcome(await create(town, each)) for each in await choreographed(town, run="1st")]
-    sick, *others = await choreographed(town, run="2nd")
-    database = town.slots("inventory")[0].environment["DATABASE_URL"]
+    healthy = [
+        outcome(await create(breakable, each)) for each in await choreographed(breakable, run="1st")
+    ]
+    sick, *others = await choreographed(breakable, run="2nd")
+    database = breakable.slots("inventory")[0].environment["DATABASE_URL"]
     item = sick.lines[0].sku
     tamper(database, f"CREATE UNIQUE INDEX sick ON reservation_line (sku) WHERE sku = '{item}'")
 
-    waiting = asyncio.create_task(create(town, sick))
-    (letter,) = await parked(town)
-    confirmed = await asyncio.gather(*(create(town, each) for each in others))
+    waiting = asyncio.create_task(create(breakable, sick))
+    (letter,) = await parked(breakable)
+    confirmed = await asyncio.gather(*(create(breakable, each) for each in others))
     order_id = letter.event.aggregate_id
-    held_up = await town.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
+    held_up = await breakable.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
     assert held_up.order.state == OrderState.ORDER_STATE_RESERVING
     assert {order.state for order in confirmed} == {OrderState.ORDER_STATE_CONFIRMED}
 
     tamper(database, "DROP INDEX sick")
-    await town.stubs.letters["inventory"].ReplayDeadLetters(
+    await breakable.stubs.letters["inventory"].ReplayDeadLetters(
         event_rpc.ReplayDeadLettersRequest(
             request_id=str(uuid5(NAMESPACE, "replay")), consumer=CONSUMER, aggregate_id=order_id
         )
@@ -82,4 +86,4 @@ async def test_a_poisoned_order_delays_no_other_and_is_as_good_as_new(town: Town
     repaired = await waiting
     assert repaired.order_id == order_id
     assert [outcome(order) for order in (repaired, *confirmed)] == healthy
-    assert await town.wrong_books() == []
+    assert await breakable.wrong_books() == []

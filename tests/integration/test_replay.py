@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 # At least the summary's of orders and of payments, and the notification service's.
 CONSUMERS_MIN = 3

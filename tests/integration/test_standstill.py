@@ -20,13 +20,13 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 from discovery.error_info import error_info
 from scripts.suite.cluster import Slot
 from tests.support.store.databases import KINDS
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
 from tests.support.suite.frozen_processes import freeze_owner, frozen, resume
 from tests.support.suite.full_disk import no_room
-from tests.support.suite.two_database_kinds import CLOCK, POLL_S, WAIT_S, Town, settled
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.parametrize("town", KINDS, indirect=True),
+    pytest.mark.parametrize("breakable", KINDS, indirect=True),
 ]
 
 # What a driver says whose lease is another's by now: while recording, or while postponing.
@@ -37,46 +37,50 @@ REFUSED = "reserve: UNAVAILABLE"
 ROOM_LEFT_MAX = 200
 
 
-async def test_an_owner_frozen_past_its_lease_is_fenced(town: Town) -> None:
+async def test_an_owner_frozen_past_its_lease_is_fenced(breakable: BreakableSuite) -> None:
     """Another instance finishes the order; what the frozen one wakes up with is refused.
 
     Payment is frozen first, so that the order waits in the middle. On SQLite the owner is stopped
     between two batches; on PostgreSQL in the middle of one, of which the server rids itself.
     """
-    request = await town.a_request(5)
-    async with frozen(*town.slots("payment")):
-        creating = asyncio.ensure_future(town.stubs.orders.CreateOrder(request, timeout=WAIT_S))
-        order_id = await town.placed(request.customer_id)
-        owner = await freeze_owner(town, order_id)
+    request = await breakable.a_request(5)
+    async with frozen(*breakable.slots("payment")):
+        creating = asyncio.ensure_future(
+            breakable.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+        )
+        order_id = await breakable.placed(request.customer_id)
+        owner = await freeze_owner(breakable, order_id)
     said = len(owner.log.read_text())
     try:
         # A call to the frozen one would hang with it.
-        async with another(town, owner) as channel:
+        async with another(breakable, owner) as channel:
             order = await settled(OrderServiceStub(channel), order_id)
     finally:
         resume(owner)
     await says_fenced(owner, said)
     await creating
 
-    trail = await town.stubs.orders.ListOrderEvents(ListOrderEventsRequest(order_id=order_id))
+    trail = await breakable.stubs.orders.ListOrderEvents(ListOrderEventsRequest(order_id=order_id))
     assert order.state in (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_CANCELLED)
     versions = [event.aggregate_version for event in trail.events]
     assert versions == list(range(1, order.version + 1))
-    assert await town.wrong_books() == []
+    assert await breakable.wrong_books() == []
 
 
-async def test_a_full_disk_loses_nothing(town: Town) -> None:
+async def test_a_full_disk_loses_nothing(breakable: BreakableSuite) -> None:
     """Inventory answers UNAVAILABLE and goes on reading; its orders wait until there is room.
 
     What it acknowledged before is there, and what it refused is done once when it is repeated.
     """
-    request = await town.a_request(6)
+    request = await breakable.a_request(6)
     sku = request.lines[0].sku
-    on_hand = (await town.stubs.inventory.GetStock(GetStockRequest(sku=sku))).stock.on_hand_count
+    on_hand = (
+        await breakable.stubs.inventory.GetStock(GetStockRequest(sku=sku))
+    ).stock.on_hand_count
     refused: list[AdjustStockRequest] = []
 
-    with no_room(town, "inventory"):
-        for number, instance in enumerate(await town.suite.instances("inventory")):
+    with no_room(breakable, "inventory"):
+        for number, instance in enumerate(await breakable.cluster.instances("inventory")):
             async with grpc.aio.insecure_channel(instance.endpoint) as channel:
                 stub = InventoryServiceStub(channel)
                 acknowledged, not_done = await adjust_until_refused(stub, sku, number)
@@ -84,15 +88,17 @@ async def test_a_full_disk_loses_nothing(town: Town) -> None:
                 refused += not_done
                 stock = (await stub.GetStock(GetStockRequest(sku=sku))).stock
                 assert stock.on_hand_count == on_hand
-        creating = asyncio.ensure_future(town.stubs.orders.CreateOrder(request, timeout=WAIT_S))
-        await is_stuck(town, await town.placed(request.customer_id))
+        creating = asyncio.ensure_future(
+            breakable.stubs.orders.CreateOrder(request, timeout=WAIT_S)
+        )
+        await is_stuck(breakable, await breakable.placed(request.customer_id))
     for adjust in refused:
-        stock = (await town.stubs.inventory.AdjustStock(adjust)).stock
+        stock = (await breakable.stubs.inventory.AdjustStock(adjust)).stock
 
-    order = await settled(town.stubs.orders, (await creating).order.order_id)
+    order = await settled(breakable.stubs.orders, (await creating).order.order_id)
     assert order.state in (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_CANCELLED)
     assert stock.on_hand_count == on_hand + len(refused)
-    assert await town.wrong_books() == []
+    assert await breakable.wrong_books() == []
 
 
 async def adjust_until_refused(
@@ -124,18 +130,18 @@ async def adjust_until_refused(
     pytest.fail("the disk never was full")
 
 
-async def is_stuck(town: Town, order_id: str) -> None:
+async def is_stuck(breakable: BreakableSuite, order_id: str) -> None:
     """Wait until the order was refused its stock, and waits to ask again."""
     request = GetSagaRequest(order_id=order_id)
     async with asyncio.timeout(WAIT_S):
-        while (await town.stubs.sagas.GetSaga(request)).saga.last_error != REFUSED:
+        while (await breakable.stubs.sagas.GetSaga(request)).saga.last_error != REFUSED:
             await CLOCK.sleep(POLL_S)
 
 
 @asynccontextmanager
-async def another(town: Town, slot: Slot) -> AsyncIterator[grpc.aio.Channel]:
+async def another(breakable: BreakableSuite, slot: Slot) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the other instance of the service."""
-    listed = await town.suite.instances(slot.service)
+    listed = await breakable.cluster.instances(slot.service)
     endpoint = next(one.endpoint for one in listed if one.instance_id != slot.name)
     async with grpc.aio.insecure_channel(endpoint) as channel:
         yield channel

@@ -3,25 +3,25 @@
 import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from scripts.benchmarks.discovery.load import Turn
-from scripts.benchmarks.discovery.measuring import Bench
-from scripts.benchmarks.shared.estimates import Estimate, estimate
+from scripts.benchmarks.discovery.bench import DiscoveryBench
+from scripts.benchmarks.discovery.load import LoadResult
+from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median
 
-Take = Callable[[str], Awaitable[Turn]]
+Take = Callable[[str], Awaitable[LoadResult]]
 
 AGAIN = " again"
 
 
 async def turns(
-    bench: Bench, names: Sequence[str], twice: Sequence[str], take: Take
-) -> Mapping[str, Sequence[Turn]]:
+    bench: DiscoveryBench, names: Sequence[str], twice: Sequence[str], take: Take
+) -> Mapping[str, Sequence[LoadResult]]:
     """A turn of each stack in every round, in an order drawn by lot.
 
     Those in `twice` have two; the second, under the name with " again", says how far apart two
     measurements of one thing lie.
     """
     entries = [*names, *(f"{name}{AGAIN}" for name in twice)]
-    taken: dict[str, list[Turn]] = {entry: [] for entry in entries}
+    taken: dict[str, list[LoadResult]] = {entry: [] for entry in entries}
     for name in names:
         await take(name)
     for _ in range(bench.pairs):
@@ -33,15 +33,18 @@ async def turns(
 
 
 def ratio(
-    taken: Mapping[str, Sequence[Turn]], name: str, other: str, figure: Callable[[Turn], float]
-) -> Estimate:
+    taken: Mapping[str, Sequence[LoadResult]],
+    name: str,
+    other: str,
+    figure: Callable[[LoadResult], float],
+) -> MedianEstimate:
     """One stack's figure by another's in the same round."""
     pairs = zip(taken[name], taken[other], strict=True)
-    return estimate([figure(one) / figure(two) for one, two in pairs])
+    return estimate_median([figure(one) / figure(two) for one, two in pairs])
 
 
 def figure_of(
-    taken: Mapping[str, Sequence[Turn]], name: str, figure: Callable[[Turn], float]
-) -> Estimate:
+    taken: Mapping[str, Sequence[LoadResult]], name: str, figure: Callable[[LoadResult], float]
+) -> MedianEstimate:
     """One stack's figure over all rounds."""
-    return estimate([figure(turn) for turn in taken[name]])
+    return estimate_median([figure(turn) for turn in taken[name]])

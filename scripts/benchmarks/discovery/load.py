@@ -17,7 +17,7 @@ Send = Callable[[], Awaitable[Any]]
 
 
 @dataclass(slots=True)
-class Turn:
+class LoadResult:
     """Calls that were made one way. `ended` is when each began, took and how it ended."""
 
     cpu_s: float = 0.0
@@ -43,12 +43,12 @@ class Turn:
         return [1_000 * took_s for _, took_s, _ in self.ended]
 
 
-async def closed(send: Send, *, calls: int, concurrency: int, clock: Clock) -> Turn:
+async def closed(send: Send, *, calls: int, concurrency: int, clock: Clock) -> LoadResult:
     """That many calls, so many at once; each caller begins its next one when one has ended.
 
     `cpu_s` is the processor time of this process with all its threads.
     """
-    turn = Turn()
+    turn = LoadResult()
 
     async def call_again(number: int) -> None:
         for _ in range(number):
@@ -70,12 +70,12 @@ async def steady(
     window_s: float,
     clock: Clock,
     until: asyncio.Event | None = None,
-) -> Turn:
+) -> LoadResult:
     """A call every 1 / rate seconds, whatever became of those before, for the window or `until`.
 
     A call's time counts from when it was due, so a client that falls behind hides nothing.
     """
-    turn = Turn()
+    turn = LoadResult()
     began_s = clock.monotonic()
     async with asyncio.TaskGroup() as calls:
         for number in range(int(rate_per_s * window_s)):
@@ -89,7 +89,7 @@ async def steady(
     return turn
 
 
-async def _send(send: Send, due_s: float, turn: Turn, clock: Clock) -> None:
+async def _send(send: Send, due_s: float, turn: LoadResult, clock: Clock) -> None:
     try:
         await send()
     except grpc.aio.AioRpcError as error:

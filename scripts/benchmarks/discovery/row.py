@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.shared.estimates import Estimate
+from scripts.benchmarks.shared.medians import MedianEstimate
 
 # A figure with its interval, or one that was simply counted.
-Figure = Estimate | float
+Figure = MedianEstimate | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Target:
 
     def is_met(self, figure: Figure) -> bool | None:
         """Whether the figure, or its median, is what it should be; None: it is only reported."""
-        value = figure.median if isinstance(figure, Estimate) else figure
+        value = figure.median if isinstance(figure, MedianEstimate) else figure
         if self.most is not None:
             return value <= self.most
         return None if self.least is None else value >= self.least
@@ -36,7 +36,7 @@ REPORT = Target()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DiscoveryRow:
     """`target` is for the ratio, where there is one, and else for `ours`.
 
     `conditions` say under what it holds: unit, concurrency, rate, deadline, window, status codes.
@@ -67,7 +67,7 @@ class Row:
         }
 
 
-def write(file: Path, rows: Iterable[Row]) -> None:
+def write(file: Path, rows: Iterable[DiscoveryRow]) -> None:
     """Write the rows to `file`, in the places of their names or behind what it holds already."""
     kept: Sequence[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else ()
     merged = {row["name"]: row for row in kept} | {row.name: row.as_json() for row in rows}
@@ -75,4 +75,4 @@ def write(file: Path, rows: Iterable[Row]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Estimate) else value
+    return asdict(value) if isinstance(value, MedianEstimate) else value

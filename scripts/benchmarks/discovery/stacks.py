@@ -76,7 +76,7 @@ _RECONNECTING: tuple[tuple[str, Any], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class StackClient:
     """A stack with its channel open: `call(timeout_s)` sends its request and answers."""
 
     name: str
@@ -123,7 +123,7 @@ def channel_of(name: str, fleet: Fleet, *, envoy: str = "") -> grpc.aio.Channel:
 @asynccontextmanager
 async def opened(
     fleet: Fleet, names: Sequence[str], *, envoy: str = ""
-) -> AsyncIterator[Mapping[str, Client]]:
+) -> AsyncIterator[Mapping[str, StackClient]]:
     """The stacks by name, each connected to all that it calls."""
     contract.describe()
     async with AsyncExitStack() as stack:
@@ -131,7 +131,7 @@ async def opened(
         for name in names:
             channel = await stack.enter_async_context(channel_of(name, fleet, envoy=envoy))
             get, post = contract.stub(channel), contract.stub(channel, "Post")
-            clients[name] = Client(name, channel, get, post, contract.request_of(name))
+            clients[name] = StackClient(name, channel, get, post, contract.request_of(name))
             if isinstance(channel, discovery.Channel):
                 await channel.settled()
             await channel.channel_ready()

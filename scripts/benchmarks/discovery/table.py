@@ -5,14 +5,14 @@ from typing import Any
 
 from rich.table import Table
 
-from scripts.benchmarks.discovery.row import Figure, Row
-from scripts.benchmarks.shared.estimates import Estimate
+from scripts.benchmarks.discovery.row import DiscoveryRow, Figure
+from scripts.benchmarks.shared.medians import MedianEstimate
 
 _COLOURS = {True: "green", False: "red", None: "default"}
 _SMALL = 10
 
 
-def table(rows: Iterable[Row]) -> Table:
+def table(rows: Iterable[DiscoveryRow]) -> Table:
     """A line for each row."""
     found = Table("", "ours", "baseline", "ratio", "by itself", "target", title="discovery")
     for column in found.columns[1:]:
@@ -34,7 +34,7 @@ def table(rows: Iterable[Row]) -> Table:
 def _text(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    if isinstance(figure, Estimate):
+    if isinstance(figure, MedianEstimate):
         return f"{_number(figure.median)} ({_number(figure.low)}-{_number(figure.high)})"
     return _number(figure)
 

@@ -11,7 +11,7 @@ import sys
 
 from dbos import DBOS
 
-from scripts.benchmarks.peers.lines import serve
+from scripts.benchmarks.peers.line_protocol import serve
 
 STEPS = ("reserve", "authorize", "commit", "capture")
 

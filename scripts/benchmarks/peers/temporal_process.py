@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from scripts.benchmarks.peers.lines import serve
+from scripts.benchmarks.peers.line_protocol import serve
 
 QUEUE = "checkout"
 STEPS = ("reserve", "authorize", "commit", "capture")

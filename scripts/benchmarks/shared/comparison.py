@@ -1,6 +1,6 @@
 """Halves that take turns, in interleaved rounds, and what is claimed of them.
 
-Each round has a turn of every half, and a second one of what others are compared with, in an
+Each round has a turn of every contender, and a second one of what others are compared with, in an
 order drawn by lot, so that what changes on the machine in the meantime meets them all alike; a
 baseline's second turn divided by its first shows how far apart two measurements of one thing lie.
 """
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from statistics import median
 
 from discovery.clock import Clock
-from scripts.benchmarks.shared.estimates import Estimate, estimate, percentile
-from scripts.benchmarks.shared.half import CALLER, Half, Turn, take_turn
-from scripts.benchmarks.shared.orders import Demand
+from scripts.benchmarks.shared.contender import CALLER, Contender, Turn, take_turn
+from scripts.benchmarks.shared.demand import Demand
+from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median, percentile
 
 PERCENTILES = (50, 95, 99)
 # Of the turn's own orders: connections, caches and prepared statements are there afterwards.
 WARM_UP_SHARE = 0.25
 _AGAIN = " again"
 
-# The turns of one round by the names of the halves, those of a baseline's second turn with _AGAIN.
-Round = Mapping[str, Turn]
+# The turns of one round by contender's name; a baseline's second turn has _AGAIN in its name.
+ComparisonRound = Mapping[str, Turn]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComparisonPlan:
     """What is asked for: `orders` a turn, `rounds` for each concurrency."""
 
     concurrencies: Sequence[int]
@@ -35,7 +35,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That the half `ours` does `target` times as many orders a second as the half `baseline`."""
+    """The claim that `ours` settles `target` times as many orders a second as `baseline`."""
 
     title: str
     ours: str
@@ -44,14 +44,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One half at one concurrency; latencies of all its orders, in ms, by percentile.
+class ContenderFigures:
+    """One contender at one concurrency; latencies of all its orders, in ms, by percentile.
 
     Processor time an order is by service and, as `total`, of all of them without the caller; and by
     service and thread. `idle_cores` is how many processors it keeps busy while others have a turn.
     """
 
-    orders_per_s: Estimate
+    orders_per_s: MedianEstimate
     latency_ms: dict[int, float]
     cpu_ms_per_order: dict[str, float]
     thread_ms_per_order: dict[str, dict[str, float]]
@@ -59,7 +59,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One claim at one concurrency, of that many orders a turn and rounds.
 
     `ratio` is ours by the baseline, of orders a second.
@@ -69,10 +69,10 @@ class Row:
     concurrency: int
     orders: int
     rounds: int
-    ours: Side
-    baseline: Side
-    ratio: Estimate
-    baseline_ratio: Estimate
+    ours: ContenderFigures
+    baseline: ContenderFigures
+    ratio: MedianEstimate
+    baseline_ratio: MedianEstimate
 
     @property
     def name(self) -> str:
@@ -86,28 +86,28 @@ class Row:
 
 
 async def rows(
-    halves: Sequence[Half],
+    contenders: Sequence[Contender],
     claims: Sequence[Claim],
     demand: Demand,
-    plan: Plan,
+    plan: ComparisonPlan,
     *,
     clock: Clock,
     rng: random.Random,
-) -> AsyncIterator[Row]:
+) -> AsyncIterator[ComparisonRow]:
     """The claims' rows for each concurrency, as it is done. Raises OrderFailedError."""
-    turns = {half.name: half for half in halves}
+    turns = {contender.name: contender for contender in contenders}
     by_name = dict(turns)
     turns |= {claim.baseline + _AGAIN: by_name[claim.baseline] for claim in claims}
 
-    async def turn(half: Half, concurrency: int, share: float = 1.0) -> Turn:
-        requests = demand.requests(max(1, int(plan.orders * half.share * share)), rng)
-        idle = [other for other in halves if other is not half]
-        return await take_turn(half, requests, concurrency=concurrency, idle=idle, clock=clock)
+    async def turn(contender: Contender, concurrency: int, share: float = 1.0) -> Turn:
+        requests = demand.requests(max(1, int(plan.orders * contender.share * share)), rng)
+        idle = [other for other in contenders if other is not contender]
+        return await take_turn(contender, requests, concurrency=concurrency, idle=idle, clock=clock)
 
     for concurrency in plan.concurrencies:
-        for half in halves:
-            await turn(half, concurrency, WARM_UP_SHARE)
-        rounds: list[Round] = []
+        for contender in contenders:
+            await turn(contender, concurrency, WARM_UP_SHARE)
+        rounds: list[ComparisonRound] = []
         for _ in range(plan.rounds):
             drawn = rng.sample(sorted(turns), len(turns))
             rounds.append({name: await turn(turns[name], concurrency) for name in drawn})
@@ -115,13 +115,15 @@ async def rows(
             yield summarize(claim, concurrency, rounds, orders=plan.orders)
 
 
-def summarize(claim: Claim, concurrency: int, rounds: Sequence[Round], *, orders: int) -> Row:
+def summarize(
+    claim: Claim, concurrency: int, rounds: Sequence[ComparisonRound], *, orders: int
+) -> ComparisonRow:
     """The rounds of one concurrency as a row."""
 
-    def ratio(of: str, by: str) -> Estimate:
-        return estimate([one[of].orders_per_s / one[by].orders_per_s for one in rounds])
+    def ratio(of: str, by: str) -> MedianEstimate:
+        return estimate_median([one[of].orders_per_s / one[by].orders_per_s for one in rounds])
 
-    return Row(
+    return ComparisonRow(
         claim=claim,
         concurrency=concurrency,
         orders=orders,
@@ -133,14 +135,14 @@ def summarize(claim: Claim, concurrency: int, rounds: Sequence[Round], *, orders
     )
 
 
-def _side(name: str, rounds: Sequence[Round]) -> Side:
+def _side(name: str, rounds: Sequence[ComparisonRound]) -> ContenderFigures:
     names = (name, name + _AGAIN)
     turns = [turn for one in rounds for whose, turn in one.items() if whose in names]
     others = [turn for one in rounds for whose, turn in one.items() if whose not in names]
     latencies_ms = [1_000 * latency_s for turn in turns for latency_s in turn.latencies_s]
     cpu_ms, thread_ms = _costs(turns, len(latencies_ms))
-    return Side(
-        orders_per_s=estimate([turn.orders_per_s for turn in turns]),
+    return ContenderFigures(
+        orders_per_s=estimate_median([turn.orders_per_s for turn in turns]),
         latency_ms={percent: percentile(latencies_ms, percent) for percent in PERCENTILES},
         cpu_ms_per_order=cpu_ms,
         thread_ms_per_order=thread_ms,

@@ -23,7 +23,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class MachineConditions:
     """What a run had to live with. `load` are runnable tasks a minute, before and after it.
 
     `steal_percent` is the share of time that the machine's host gave to others.
@@ -36,19 +36,19 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ProcessorTime:
     """Processor time so far: of all, and of each kind of thread that still runs, by its name."""
 
     all_s: float
     threads_s: Mapping[str, float]
 
-    def since(self, before: "Spent") -> "Spent":
+    def since(self, before: "ProcessorTime") -> "ProcessorTime":
         """What was spent from an earlier moment to this one."""
         threads_s = {
             name: spent_s - before.threads_s.get(name, 0.0)
             for name, spent_s in self.threads_s.items()
         }
-        return Spent(self.all_s - before.all_s, threads_s)
+        return ProcessorTime(self.all_s - before.all_s, threads_s)
 
 
 def moment() -> Moment:
@@ -58,10 +58,10 @@ def moment() -> Moment:
     return Moment(load=os.getloadavg()[0], steal_ticks=ticks[_STEAL], all_ticks=sum(ticks))
 
 
-def conditions(before: Moment, after: Moment) -> Conditions:
+def conditions(before: Moment, after: Moment) -> MachineConditions:
     """What it was like between two moments."""
     ticks = max(1, after.all_ticks - before.all_ticks)
-    return Conditions(
+    return MachineConditions(
         cores=len(os.sched_getaffinity(0)),
         load_before=before.load,
         load_after=after.load,
@@ -69,7 +69,7 @@ def conditions(before: Moment, after: Moment) -> Conditions:
     )
 
 
-def spent(pids: Iterable[int], *, with_children: bool = False) -> Spent:
+def spent(pids: Iterable[int], *, with_children: bool = False) -> ProcessorTime:
     """User and system time of all threads, ended ones too, and where wanted of their children.
 
     A server that has a process for each connection is billed whole. Raises OSError for a process
@@ -84,7 +84,9 @@ def spent(pids: Iterable[int], *, with_children: bool = False) -> Spent:
         if with_children:
             ticks += int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])
             ticks += sum(_ticks(Path(f"/proc/{child}/stat")) for child in _children(pid))
-    return Spent(ticks / _TICKS_PER_S, {name: n / _TICKS_PER_S for name, n in threads.items()})
+    return ProcessorTime(
+        ticks / _TICKS_PER_S, {name: n / _TICKS_PER_S for name, n in threads.items()}
+    )
 
 
 def resident_kib() -> int:

@@ -27,7 +27,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 
 import discovery
 from discovery.clock import Clock, SystemClock
-from scripts.benchmarks.soak.sample import Sample, look
+from scripts.benchmarks.soak.sample import SoakSample, look
 
 CALL_TIMEOUT_S = 5.0
 # More than a frozen instance can hold back in the time of a call, at the rates that are usual.
@@ -44,7 +44,7 @@ CONFIG = {
 }
 
 
-class Load:
+class SteadyLoad:
     """Calls both methods at random; each call is a task, as in a server that makes it."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Load:
                 task.add_done_callback(self._ended)
                 due_s = max(due_s + self._interval_s, self._clock.monotonic() - MOST_BEHIND_S)
 
-    async def sample(self) -> Sample:
+    async def sample(self) -> SoakSample:
         """Look when nothing is under way; the calls go on afterwards."""
         async with self._at_rest():
             taken = look(self._clock.monotonic() - self._began_s, self._latencies_s, self._failures)
@@ -103,7 +103,7 @@ class Load:
         began_s = self._clock.monotonic()
         answer: Any
         try:
-            if self._rng.random() < 0.5:  # noqa: PLR2004 (one half)
+            if self._rng.random() < 0.5:  # noqa: PLR2004 (one contender)
                 method = "GetStock"
                 answer = await self._stub.GetStock(GetStockRequest(sku=sku), timeout=CALL_TIMEOUT_S)
             else:
@@ -132,7 +132,9 @@ async def main(target: str, calls_per_s: float, seed: str) -> None:
     clock, rng = SystemClock(), random.Random(seed)
     async with discovery.open_channel(target, service_config=CONFIG) as channel:
         await channel.channel_ready()
-        load = Load(InventoryServiceStub(channel), calls_per_s=calls_per_s, clock=clock, rng=rng)
+        load = SteadyLoad(
+            InventoryServiceStub(channel), calls_per_s=calls_per_s, clock=clock, rng=rng
+        )
         running = asyncio.create_task(load.run())
         try:
             async for _ in _lines():

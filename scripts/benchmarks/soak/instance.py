@@ -1,6 +1,6 @@
 """An instance of what a soak calls: two safe methods of the inventory's contract, without a store.
 
-    python -m scripts.suite.leashed scripts.benchmarks.soak.instance
+    python -m scripts.suite.child_process scripts.benchmarks.soak.instance
 
 It stands on the chassis and leaves as every service does; its settings are theirs. An answer takes
 up to 10 ms, so that a fault finds calls on their way.

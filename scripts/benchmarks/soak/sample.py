@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmarks.shared.estimates import percentile
+from scripts.benchmarks.shared.medians import percentile
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PERCENTILES = (50, 99, 100)
@@ -17,7 +17,7 @@ _MOST_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SoakSample:
     """One look, at a moment without a call under way, after a collection.
 
     `calls`, `failures` (how often each) and `latency_ms` (by percentile) are those since the look
@@ -36,11 +36,11 @@ class Sample:
     objects: int
 
 
-def look(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> Sample:
+def look(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> SoakSample:
     """What this process holds now."""
     gc.collect()
     resident = int(Path("/proc/self/statm").read_text().split()[1])
-    return Sample(
+    return SoakSample(
         at_s=at_s,
         calls=len(latencies_s) + failures.total(),
         failures=dict(failures.most_common(_MOST_FAILURES)),

@@ -13,7 +13,7 @@ import pytest
 import discovery
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 TLS = ROOT / "tests/support/discovery/tls"
 CERTIFICATE = (TLS / "probe.crt").read_bytes()

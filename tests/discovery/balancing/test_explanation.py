@@ -13,7 +13,7 @@ from discovery.balancing.explanation import Explanation, InstanceView
 from discovery.cli import explanation_view
 from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
 from discovery.cli.main import main
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, path, ready
 

@@ -19,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from discovery.cli.main import main
 from discovery.registry.consul.client import AgentAddress, agent_client
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 
 # A certificate for "probe".

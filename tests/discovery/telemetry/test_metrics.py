@@ -13,7 +13,7 @@ from discovery.registry.instance import Instance
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 from discovery.telemetry import recorder as telemetry
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import SERVICE, Open, Refusal, Start, path, ready
 from tests.support.telemetry.metrics import Metrics

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from scripts.benchmarks.floor import cluster
-from scripts.benchmarks.shared.half import Half
-from scripts.benchmarks.shared.orders import read_demand
-from scripts.tools.places import ROOT
+from scripts.benchmarks.floor import floor_cluster
+from scripts.benchmarks.shared.contender import Contender
+from scripts.benchmarks.shared.demand import read_demand
+from scripts.tools.paths import ROOT
 
 ORDERS = 4
 SERVICES = {"order", "inventory", "payment", "total", "caller"}
@@ -46,11 +46,11 @@ def events(folder: Path, service: str) -> Counter[str]:
 
 
 @asynccontextmanager
-async def running_floor(folder: Path) -> AsyncIterator[Half]:
+async def running_floor(folder: Path) -> AsyncIterator[Contender]:
     """The floor's processes on `folder`, which are killed at the end."""
     async with (
-        cluster.running(folder) as skeletons,
-        cluster.called(skeletons) as floor,
+        floor_cluster.running(folder) as skeletons,
+        floor_cluster.called(skeletons) as floor,
     ):
         yield floor
 
@@ -82,8 +82,8 @@ async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
 async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> None:
     """On PostgreSQL each service has as many as in a file, and the processor keeps its file."""
     requests = read_demand().requests(ORDERS, random.Random(4))
-    async with cluster.running(tmp_path, postgres=True) as skeletons:
-        async with cluster.called(skeletons) as floor:
+    async with floor_cluster.running(tmp_path, postgres=True) as skeletons:
+        async with floor_cluster.called(skeletons) as floor:
             assert set(floor.processes) == {"order", "inventory", "payment", "postgres", "caller"}
             await asyncio.gather(*(floor.place(request) for request in requests))
         kinds = {service: server_entries(url) for service, url in skeletons.urls.items()}

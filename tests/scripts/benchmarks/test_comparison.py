@@ -13,21 +13,28 @@ from rich.console import Console
 from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout.report import Report
+from scripts.benchmarks.checkout.checkout_report import CheckoutReport
 from scripts.benchmarks.shared import machine
-from scripts.benchmarks.shared.comparison import Claim, Plan, Round, Row, rows, summarize
-from scripts.benchmarks.shared.half import Half, OrderFailedError, Turn, take_turn
-from scripts.benchmarks.shared.machine import Conditions, Spent
-from scripts.benchmarks.shared.orders import read_demand
+from scripts.benchmarks.shared.comparison import (
+    Claim,
+    ComparisonPlan,
+    ComparisonRound,
+    ComparisonRow,
+    rows,
+    summarize,
+)
+from scripts.benchmarks.shared.contender import Contender, OrderFailedError, Turn, take_turn
+from scripts.benchmarks.shared.demand import read_demand
+from scripts.benchmarks.shared.machine import MachineConditions, ProcessorTime
 
-QUIET = Conditions(cores=2, load_before=0.1, load_after=2, steal_percent=0.5)
+QUIET = MachineConditions(cores=2, load_before=0.1, load_after=2, steal_percent=0.5)
 
 
 async def refuse(request: CreateOrderRequest) -> None:
     raise OrderFailedError(f"order {request.request_id} is REJECTED")
 
 
-IDLE = Half("idle", refuse, {})
+IDLE = Contender("idle", refuse, {})
 
 
 def claim(title: str = "of the floor") -> Claim:
@@ -36,11 +43,11 @@ def claim(title: str = "of the floor") -> Claim:
 
 def turn(orders_per_s: float, *, order_cpu_ms: float = 0.0, **idle_cores: float) -> Turn:
     cpu_ms = {"order": order_cpu_ms, "inventory": 40.0, "payment": 60.0, "caller": 500.0}
-    spent = {name: Spent(ms / 1_000, {"main": ms / 2_000}) for name, ms in cpu_ms.items()}
+    spent = {name: ProcessorTime(ms / 1_000, {"main": ms / 2_000}) for name, ms in cpu_ms.items()}
     return Turn(100 / orders_per_s, [0.01] * 100, spent, idle_cores)
 
 
-def rounds(ratios: Sequence[float]) -> list[Round]:
+def rounds(ratios: Sequence[float]) -> list[ComparisonRound]:
     """One round a ratio, on a machine that slows down by the round; the floor repeats itself."""
     floors = [1_000 / (1 + number) for number in range(len(ratios))]
     return [
@@ -53,7 +60,7 @@ def rounds(ratios: Sequence[float]) -> list[Round]:
     ]
 
 
-def row(ratios: Sequence[float], title: str = "of the floor") -> Row:
+def row(ratios: Sequence[float], title: str = "of the floor") -> ComparisonRow:
     return summarize(claim(title), 8, rounds(ratios), orders=100)
 
 
@@ -89,24 +96,24 @@ def test_an_idle_half_is_billed_for_the_turns_of_the_other() -> None:
 def test_few_rounds_say_how_little_they_say() -> None:
     """Neither a short run, nor a busy machine, nor one that gave its time away goes unmentioned."""
 
-    def remarks(now: Conditions) -> str:
+    def caveats(now: MachineConditions) -> str:
         console = Console(file=StringIO(), width=200, record=True)
-        Report([row([0.5] * 3)], now).show(console)
+        CheckoutReport([row([0.5] * 3)], now).show(console)
         return console.export_text()
 
-    noisy = remarks(Conditions(cores=2, load_before=9, load_after=9, steal_percent=2.5))
+    noisy = caveats(MachineConditions(cores=2, load_before=9, load_after=9, steal_percent=2.5))
     assert "75 %" in noisy
     assert "busy before" in noisy
     assert "look at the ratios alone" in noisy
-    assert "busy before" not in remarks(QUIET)
-    assert "look at the ratios alone" not in remarks(QUIET)
+    assert "busy before" not in caveats(QUIET)
+    assert "look at the ratios alone" not in caveats(QUIET)
 
 
 def test_a_file_gathers_the_rows_of_several_runs(tmp_path: Path) -> None:
     """A row that is measured again takes its own place, and all others stay."""
     file = tmp_path / "figures.json"
-    Report([row([0.5]), row([0.6], "of DBOS")], QUIET).write(file)
-    Report([row([0.8])], QUIET).write(file)
+    CheckoutReport([row([0.5]), row([0.6], "of DBOS")], QUIET).write(file)
+    CheckoutReport([row([0.8])], QUIET).write(file)
     found = json.loads(file.read_text())
 
     assert [one["name"] for one in found] == ["of the floor, 8 at once", "of DBOS, 8 at once"]
@@ -121,18 +128,18 @@ async def test_a_round_has_a_turn_of_everybody_and_a_second_one_of_the_baseline(
     """One that is slower gets fewer orders, and everybody as many in each of its turns."""
     placed: list[str] = []
 
-    def half(name: str, share: float = 1.0) -> Half:
+    def contender(name: str, share: float = 1.0) -> Contender:
         async def place(request: CreateOrderRequest) -> None:
             placed.append(name)
             await asyncio.sleep(0)
 
-        return Half(name, place, {name: [os.getpid()]}, share)
+        return Contender(name, place, {name: [os.getpid()]}, share)
 
-    plan = Plan(concurrencies=(2,), orders=8, rounds=3)
-    halves = [half("suite"), half("floor", 0.5)]
+    plan = ComparisonPlan(concurrencies=(2,), orders=8, rounds=3)
+    contenders = [contender("suite"), contender("floor", 0.5)]
     demand, rng = read_demand(), random.Random(5)
     found = [
-        one async for one in rows(halves, [claim()], demand, plan, clock=SystemClock(), rng=rng)
+        one async for one in rows(contenders, [claim()], demand, plan, clock=SystemClock(), rng=rng)
     ]
 
     assert [one.name for one in found] == ["of the floor, 2 at once"]
@@ -157,7 +164,7 @@ async def test_a_turn_places_every_order_once() -> None:
 
     requests = [CreateOrderRequest(request_id=str(number)) for number in range(10)]
     done = await take_turn(
-        Half("mine", place, {"nobody": []}),
+        Contender("mine", place, {"nobody": []}),
         requests,
         concurrency=4,
         idle=[IDLE],
@@ -167,7 +174,7 @@ async def test_a_turn_places_every_order_once() -> None:
     assert sorted(placed) == sorted(request.request_id for request in requests)
     assert most == 4
     assert len(done.latencies_s) == 10
-    assert done.spent == {"nobody": Spent(0.0, {})}
+    assert done.spent == {"nobody": ProcessorTime(0.0, {})}
 
 
 async def test_a_turn_bills_both_halves() -> None:
@@ -180,10 +187,10 @@ async def test_a_turn_bills_both_halves() -> None:
             pass
 
     done = await take_turn(
-        Half("mine", place, {"order": [here]}),
+        Contender("mine", place, {"order": [here]}),
         [CreateOrderRequest(request_id="7")],
         concurrency=1,
-        idle=[Half("other", refuse, {"order": [here], "caller": [here]})],
+        idle=[Contender("other", refuse, {"order": [here], "caller": [here]})],
         clock=SystemClock(),
     )
 
@@ -193,10 +200,10 @@ async def test_a_turn_bills_both_halves() -> None:
 
 
 async def test_an_order_that_fails_is_no_figure() -> None:
-    """A benchmark of failures is none: it ends, and says which half failed."""
+    """A benchmark of failures is none: it ends, and says which contender failed."""
     with pytest.raises(OrderFailedError, match="the suite failed: order 7 is REJECTED"):
         await take_turn(
-            Half("suite", refuse, {}),
+            Contender("suite", refuse, {}),
             [CreateOrderRequest(request_id="7")],
             concurrency=2,
             idle=[IDLE],

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.coordination.coordination import Counted, Round, summarize
-from scripts.benchmarks.coordination.lag import metered
-from scripts.benchmarks.shared.counters import Messages, commits
-from scripts.benchmarks.shared.half import Turn
-from scripts.benchmarks.shared.machine import Spent
+from scripts.benchmarks.coordination.coordination_rounds import (
+    CoordinationRound,
+    CountedTurn,
+    summarize,
+)
+from scripts.benchmarks.coordination.counters import MessageCounter, commits
+from scripts.benchmarks.coordination.lag_meter import metered
+from scripts.benchmarks.shared.contender import Turn
+from scripts.benchmarks.shared.machine import ProcessorTime
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_source import event_source
 from tests.support.store.databases import Databases, sqlite_databases
@@ -19,18 +23,18 @@ from tests.support.store.databases import Databases, sqlite_databases
 WAIT_S = 30.0
 
 
-def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float) -> Counted:
-    spent = {"order": Spent(0.5, {}), "caller": Spent(0.9, {})}
+def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float) -> CountedTurn:
+    spent = {"order": ProcessorTime(0.5, {}), "caller": ProcessorTime(0.9, {})}
     turn = Turn(100 / orders_per_s, [0.01] * 100, spent, {})
     stores = {"order": committed, "inventory": 100, "payment": 100, "processor": 200}
-    return Counted(turn, messages, stores, [lag_ms] * 50)
+    return CountedTurn(turn, messages, stores, [lag_ms] * 50)
 
 
-def rounds(ratios: Sequence[float]) -> list[Round]:
+def rounds(ratios: Sequence[float]) -> list[CoordinationRound]:
     """One round a ratio, on a machine that slows down by the round."""
     speeds = [1_000 / (1 + number) for number in range(len(ratios))]
     return [
-        Round(
+        CoordinationRound(
             orchestration=counted(speed, messages=1_000, committed=500, lag_ms=20.0),
             choreography=counted(ratio * speed, messages=700, committed=600, lag_ms=30.0),
             orchestration_again=counted(speed, messages=1_200, committed=500, lag_ms=40.0),
@@ -49,7 +53,7 @@ def test_both_are_compared_within_a_round() -> None:
 
 
 def test_what_is_counted_is_for_an_order() -> None:
-    """Messages and commits are divided by the orders; the caller's processor time is nobody's."""
+    """Messages and commits are divided by the orders; the caller's own time is not counted."""
     row = summarize(8, rounds([1.0] * 6))
 
     assert (row.orchestration.messages_per_order, row.choreography.messages_per_order) == (11, 7)
@@ -68,7 +72,7 @@ async def test_every_message_is_counted_where_it_is_served() -> None:
     """Requests, answers and each message of a stream, and not what the counter itself asks."""
     async with (
         echo_server(settings={"channelz": True}) as echo,
-        Messages([echo.server.endpoint]) as messages,
+        MessageCounter([echo.server.endpoint]) as messages,
     ):
         await echo.unary("warm")
         at_first = await messages.read()

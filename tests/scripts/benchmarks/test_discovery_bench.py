@@ -11,20 +11,21 @@ import grpc
 import pytest
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.discovery import measuring, stacks
+from scripts.benchmarks.discovery import bench as measuring
+from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.measurements import costs, failing
+from scripts.benchmarks.discovery.measurements.by_name import MEASURES
 from scripts.benchmarks.discovery.programs import contract, fleet
-from scripts.benchmarks.discovery.programs.server import Behavior, Bench
-from scripts.benchmarks.discovery.rows import costs, failing
-from scripts.benchmarks.discovery.rows.catalogue import MEASURES
-from scripts.tools.places import ROOT
+from scripts.benchmarks.discovery.programs.server import Behavior, EchoServicer
+from scripts.tools.paths import ROOT
 
 STACKS = (stacks.OURS, *stacks.NATIVE)
 TIMEOUT_S = 10.0
 
 
-def bench(folder: Path) -> measuring.Bench:
+def bench(folder: Path) -> measuring.DiscoveryBench:
     """As short as it gets."""
-    return measuring.Bench(folder, SystemClock(), random.Random(1), pairs=1)
+    return measuring.DiscoveryBench(folder, SystemClock(), random.Random(1), pairs=1)
 
 
 async def test_all_stacks_call_the_same_instances(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ class Trailers:
 async def test_load_reports_go_to_who_asks_for_them(stack: str) -> None:
     """The trailers of weighted_round_robin cost nobody else anything (gRFC A51)."""
     trailers = Trailers()
-    servicer = Bench(clock=SystemClock(), rng=random.Random(1))
+    servicer = EchoServicer(clock=SystemClock(), rng=random.Random(1))
 
     await servicer.answer(contract.request_of(stack), trailers)
 

@@ -8,22 +8,22 @@ import pytest
 
 from discovery.clock import SystemClock
 from scripts.benchmarks.discovery import interleaved
-from scripts.benchmarks.discovery.load import OK, Turn
-from scripts.benchmarks.discovery.measuring import Bench
-from scripts.benchmarks.discovery.row import REPORT, Row, Target, write
-from scripts.benchmarks.discovery.rows import overload
+from scripts.benchmarks.discovery.bench import DiscoveryBench
+from scripts.benchmarks.discovery.load import OK, LoadResult
+from scripts.benchmarks.discovery.measurements import overload
+from scripts.benchmarks.discovery.row import REPORT, DiscoveryRow, Target, write
 from scripts.benchmarks.discovery.table import table
-from scripts.benchmarks.shared.estimates import Estimate
+from scripts.benchmarks.shared.medians import MedianEstimate
 
 
-def estimated(median: float) -> Estimate:
+def estimated(median: float) -> MedianEstimate:
     """A median that is sure enough."""
-    return Estimate(median, median / 2, median * 2, 0.95)
+    return MedianEstimate(median, median / 2, median * 2, 0.95)
 
 
-def turn(cpu_s: float) -> Turn:
+def turn(cpu_s: float) -> LoadResult:
     """One call, which took so much processor time."""
-    return Turn(cpu_s=cpu_s, elapsed_s=1.0, ended=[(0.0, 0.1, OK)])
+    return LoadResult(cpu_s=cpu_s, elapsed_s=1.0, ended=[(0.0, 0.1, OK)])
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def turn(cpu_s: float) -> Turn:
 )
 def test_a_target_is_for_the_median(
     target: Target,
-    figure: Estimate | float,
+    figure: MedianEstimate | float,
     met: bool | None,  # noqa: FBT001 - one column of the table
 ) -> None:
     """The bound itself is within it, and what is only reported is neither met nor missed."""
-    assert Row("row", ours=figure, target=target).ok is met
+    assert DiscoveryRow("row", ours=figure, target=target).ok is met
 
 
 def test_a_target_is_for_the_ratio_where_there_is_one() -> None:
     """Whatever we take by ourselves, a comparison is judged by the comparison."""
-    row = Row("row", ours=9.0, target=Target(most=0.97), baseline=10.0, ratio=0.9)
+    row = DiscoveryRow("row", ours=9.0, target=Target(most=0.97), baseline=10.0, ratio=0.9)
 
     assert row.ok
 
@@ -57,8 +57,8 @@ def test_a_target_is_for_the_ratio_where_there_is_one() -> None:
 def test_rows_of_other_runs_stay_in_the_file(tmp_path: Path) -> None:
     """A table can be measured in slices: a row replaces its namesake, in its place."""
     file = tmp_path / "figures.json"
-    write(file, [Row("first", ours=1.0), Row("second", ours=2.0)])
-    write(file, [Row("third", ours=3.0), Row("first", ours=estimated(4.0))])
+    write(file, [DiscoveryRow("first", ours=1.0), DiscoveryRow("second", ours=2.0)])
+    write(file, [DiscoveryRow("third", ours=3.0), DiscoveryRow("first", ours=estimated(4.0))])
 
     rows = json.loads(file.read_text())
     assert [row["name"] for row in rows] == ["first", "second", "third"]
@@ -78,11 +78,11 @@ async def test_everything_takes_as_many_turns_and_baselines_one_more(tmp_path: P
     """A warm-up for each, then a turn each in every round, and a second one for whom it is told."""
     taken: list[str] = []
 
-    async def take(name: str) -> Turn:
+    async def take(name: str) -> LoadResult:
         taken.append(name)
         return turn(1.0)
 
-    bench = Bench(tmp_path, SystemClock(), random.Random(1), pairs=4)
+    bench = DiscoveryBench(tmp_path, SystemClock(), random.Random(1), pairs=4)
     turns = await interleaved.turns(bench, ("ours", "native"), ("native",), take)
 
     assert {name: len(found) for name, found in turns.items()} == {
@@ -117,20 +117,20 @@ def test_goodput_is_what_was_answered_in_each_second() -> None:
         (fills + 2.0, 0.1, OK),
     ]
 
-    assert overload.answered_per_s(Turn(ended=ended)) == [2, 1]
+    assert overload.answered_per_s(LoadResult(ended=ended)) == [2, 1]
 
 
 def test_a_table_tells_every_row() -> None:
     """A name, figures with their intervals, and what they should be."""
     rows = [
-        Row(
+        DiscoveryRow(
             "cpu",
             ours=estimated(200.0),
             target=Target(most=1.05),
             baseline=estimated(190.0),
             ratio=estimated(1.04),
         ),
-        Row("failed calls", ours=0, target=Target(most=0)),
+        DiscoveryRow("failed calls", ours=0, target=Target(most=0)),
     ]
     cells = [list(column.cells) for column in table(rows).columns]
 

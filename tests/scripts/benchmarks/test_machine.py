@@ -8,7 +8,7 @@ import pytest
 
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.machine import Moment
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 # The kernel counts in ticks of 10 ms, each of the two numbers cut off by itself.
 ROUNDING_S = 0.03
@@ -55,7 +55,8 @@ def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
 def test_threads_are_told_apart_by_name() -> None:
     """A leashed program's threads are known to the kernel; those of one kind are one line."""
     program = (
-        "import sys, threading; from scripts.suite.leashed import name_threads; name_threads();"
+        "import sys, threading; from scripts.suite.child_process import name_threads;"
+        "name_threads();"
         "begun = threading.Barrier(5);"
         "work = lambda: (begun.wait(), threading.Event().wait());"
         "[threading.Thread(target=work, name=n, daemon=True).start()"

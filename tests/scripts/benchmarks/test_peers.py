@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from scripts.benchmarks.peers import peers
-from scripts.benchmarks.shared.half import OrderFailedError
+from scripts.benchmarks.peers import engines
+from scripts.benchmarks.shared.contender import OrderFailedError
 
 # Ends a saga only once a second one has come, so that both have been under way at once.
 PEER = """
 import asyncio
-from scripts.benchmarks.peers.lines import serve
+from scripts.benchmarks.peers.line_protocol import serve
 
 async def main():
     both = asyncio.Barrier(2)
@@ -29,7 +29,7 @@ def command(program: str) -> Sequence[str]:
 
 async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
     """Each ends with an answer of its own, whoever came first."""
-    async with peers._running([command(PEER)]) as (worker,):
+    async with engines._running([command(PEER)]) as (worker,):
         async with asyncio.timeout(30):
             await asyncio.gather(worker.place("one"), worker.place("two"))
 
@@ -38,13 +38,13 @@ async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
 
 async def test_a_peer_that_ends_is_no_figure() -> None:
     """Whoever waits for one of its sagas is told."""
-    async with peers._running([command(CRASH)]) as (worker,):
+    async with engines._running([command(CRASH)]) as (worker,):
         with pytest.raises(OrderFailedError, match="ended"):
             await worker.place("one")
 
 
 async def test_a_peer_that_does_not_start_is_named() -> None:
     """A benchmark without its peer is none."""
-    with pytest.raises(peers.PeerMissingError, match="peer didn't start"):
-        async with peers._running([command("print('no')")]):
+    with pytest.raises(engines.PeerMissingError, match="peer didn't start"):
+        async with engines._running([command("print('no')")]):
             pass

@@ -12,20 +12,20 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts.benchmarks import __main__ as bench
-from scripts.benchmarks.shared.machine import Conditions
-from scripts.benchmarks.soak import faults, soak
-from scripts.benchmarks.soak.faults import Fault, Strike
-from scripts.benchmarks.soak.report import ALLOWED, SoakReport, growth
-from scripts.benchmarks.soak.sample import Sample
-from scripts.tools.places import ROOT
+from scripts.benchmarks.shared.machine import MachineConditions
+from scripts.benchmarks.soak import soak_faults, soak_run
+from scripts.benchmarks.soak.sample import SoakSample
+from scripts.benchmarks.soak.soak_faults import SoakDisruption, SoakFault
+from scripts.benchmarks.soak.soak_report import ALLOWED, SoakReport, growth
+from scripts.tools.paths import ROOT
 
-PLAN = soak.Plan(minutes=10, instances=3, calls_per_s=100, seed=1)
+PLAN = soak_run.SoakPlan(minutes=10, instances=3, calls_per_s=100, seed=1)
 
 
-def samples(minutes: int = 10, *, failures: dict[str, int] | None = None) -> list[Sample]:
+def samples(minutes: int = 10, *, failures: dict[str, int] | None = None) -> list[SoakSample]:
     """A soak that is well, looked at every minute; the last minute's calls may fail."""
     made = [
-        Sample(
+        SoakSample(
             at_s=60.0 * minute,
             calls=6_000,
             failures={},
@@ -39,19 +39,19 @@ def samples(minutes: int = 10, *, failures: dict[str, int] | None = None) -> lis
         for minute in range(minutes + 1)
     ]
     last = made.pop()
-    return [*made, Sample(**{**fields(last), "failures": failures or {}})]
+    return [*made, SoakSample(**{**fields(last), "failures": failures or {}})]
 
 
-def fields(sample: Sample) -> dict[str, object]:
-    return {name: getattr(sample, name) for name in Sample.__slots__}
+def fields(sample: SoakSample) -> dict[str, object]:
+    return {name: getattr(sample, name) for name in SoakSample.__slots__}
 
 
-def grown(name: str, by: float, *, after_minute: int = 0) -> list[Sample]:
+def grown(name: str, by: float, *, after_minute: int = 0) -> list[SoakSample]:
     """The same, where one figure has grown by so much in the end, evenly from some minute on."""
     made = samples()
     share = by / (len(made) - 1 - after_minute)
     return [
-        Sample(
+        SoakSample(
             **{
                 **fields(one),
                 name: getattr(one, name) + int(share * max(0, minute - after_minute)),
@@ -61,15 +61,15 @@ def grown(name: str, by: float, *, after_minute: int = 0) -> list[Sample]:
     ]
 
 
-def report(found: list[Sample]) -> SoakReport:
+def report(found: list[SoakSample]) -> SoakReport:
     """What is told of these samples."""
-    conditions = Conditions(cores=2, load_before=0.1, load_after=0.2, steal_percent=0.0)
-    return SoakReport(PLAN, soak.Found(found, Counter({Fault.KILL: 9})), conditions)
+    conditions = MachineConditions(cores=2, load_before=0.1, load_after=0.2, steal_percent=0.0)
+    return SoakReport(PLAN, soak_run.SoakFindings(found, Counter({SoakFault.KILL: 9})), conditions)
 
 
-def strikes(seed: int, number: int = 40) -> list[Strike]:
-    """The first strikes of a seed on three slots."""
-    return list(islice(faults.strikes(3, random.Random(seed)), number))
+def disruptions(seed: int, number: int = 40) -> list[SoakDisruption]:
+    """The first disruptions of a seed on three slots."""
+    return list(islice(soak_faults.disruptions(3, random.Random(seed)), number))
 
 
 async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
 async def test_a_caller_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
     """Else a soak would wait for its answer."""
     (tmp_path / "logs").mkdir()
-    async with soak.calling("nowhere:///", PLAN, tmp_path) as caller:
-        with pytest.raises(soak.CallerEndedError, match="InvalidTargetError"):
+    async with soak_run.calling("nowhere:///", PLAN, tmp_path) as caller:
+        with pytest.raises(soak_run.CallerEndedError, match="InvalidTargetError"):
             await caller.sample()
 
 
@@ -122,7 +122,7 @@ def test_growth_breaks_a_soak(name: str) -> None:
 def test_what_is_filled_once_is_no_growth() -> None:
     """The first fifth warms up."""
     warm = [
-        Sample(**{**fields(one), "memory_kib": 60_000 if minute else 20_000})
+        SoakSample(**{**fields(one), "memory_kib": 60_000 if minute else 20_000})
         for minute, one in enumerate(samples())
     ]
 
@@ -132,7 +132,7 @@ def test_what_is_filled_once_is_no_growth() -> None:
 def test_the_slope_is_that_of_the_line_through_the_samples() -> None:
     """A MiB a minute over the eight minutes after the warm-up."""
     leaking = [
-        Sample(**{**fields(one), "memory_kib": 60_000 + 1024 * minute})
+        SoakSample(**{**fields(one), "memory_kib": 60_000 + 1024 * minute})
         for minute, one in enumerate(samples())
     ]
 
@@ -142,24 +142,26 @@ def test_the_slope_is_that_of_the_line_through_the_samples() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_fault_has_its_turn(seed: int) -> None:
-    """Once in every four strikes, on one slot at a time, and each slot in the end."""
-    planned = strikes(seed)
+    """Once in every four disruptions, on one slot at a time, and each slot in the end."""
+    planned = disruptions(seed)
 
     turns = [planned[start : start + 4] for start in range(0, len(planned), 4)]
-    assert all({one.fault for one in turn} == set(Fault) for turn in turns)
+    assert all({one.fault for one in turn} == set(SoakFault) for turn in turns)
     assert {one.slot for one in planned} == {0, 1, 2}
-    assert all((one.consul_down_s is not None) == (Fault.CONSUL in one.faults) for one in planned)
+    assert all(
+        (one.consul_down_s is not None) == (SoakFault.CONSUL in one.faults) for one in planned
+    )
 
 
 def test_a_seed_names_its_strikes() -> None:
     """The same seed breaks the same in the same order; another one doesn't."""
-    assert strikes(1) == strikes(1)
-    assert strikes(1) != strikes(2)
+    assert disruptions(1) == disruptions(1)
+    assert disruptions(1) != disruptions(2)
 
 
 def test_some_freezes_outlast_a_call() -> None:
     """Who goes on waiting for the frozen one would fail."""
-    frozen_s = [one.lasts_s for one in strikes(1, 400) if one.fault is Fault.FREEZE]
+    frozen_s = [one.lasts_s for one in disruptions(1, 400) if one.fault is SoakFault.FREEZE]
 
     assert min(frozen_s) < 5.0 < max(frozen_s)
 
@@ -172,10 +174,10 @@ def test_the_command_says_whether_it_is_broken(
 ) -> None:
     """By its exit code, for whoever runs it at night; the figures are written either way."""
 
-    async def run(*_: object, **__: object) -> soak.Found:
-        return soak.Found(samples(failures=failures), Counter())
+    async def run(*_: object, **__: object) -> soak_run.SoakFindings:
+        return soak_run.SoakFindings(samples(failures=failures), Counter())
 
-    monkeypatch.setattr(soak, "run", run)
+    monkeypatch.setattr(soak_run, "run", run)
     file = tmp_path / "soak.json"
 
     ended = CliRunner().invoke(bench.app, ["soak", f"--json={file}"])

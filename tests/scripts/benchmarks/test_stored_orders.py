@@ -25,9 +25,9 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 import discovery
 from discovery.clock import SystemClock
-from scripts.benchmarks.shared import suite
-from scripts.benchmarks.shared.orders import Demand, read_demand
-from scripts.benchmarks.shared.suite import Kind, Suite
+from scripts.benchmarks.shared import measured_suite
+from scripts.benchmarks.shared.demand import Demand, read_demand
+from scripts.benchmarks.shared.measured_suite import Kind, MeasuredSuite
 
 ORIGINALS = 3
 # The next multiple of three.
@@ -43,9 +43,11 @@ def small_demand() -> Demand:
     return replace(demand, baskets=baskets, products=products)
 
 
-def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[Suite]:
+def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[MeasuredSuite]:
     kind = Kind(postgres, WANTED)
-    return suite.opened(folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1))
+    return measured_suite.opened(
+        folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1)
+    )
 
 
 @pytest.mark.parametrize(("database", "fresh"), [("sqlite", 1), ("postgres", 0)])
@@ -56,7 +58,7 @@ async def test_stored_orders_are_whole_orders(tmp_path: Path, database: str, fre
     """
     for request in read_demand().requests(fresh, random.Random(3)):
         async with opened(tmp_path, postgres=database == "postgres") as running:
-            await running.half().place(request)
+            await running.contender().place(request)
     async with (
         opened(tmp_path, postgres=database == "postgres") as running,
         discovery.open_channel(running.cluster.target("order")) as orders,

@@ -26,8 +26,8 @@ from tradepost.payment.v1 import payment_service_pb2_grpc as payments_grpc
 from tradepost.type.v1.money_pb2 import Money
 
 from scripts.replay.auditor import Auditor
-from scripts.replay.follower import Follower
-from scripts.replay.tally import Tally
+from scripts.replay.observations import Observations
+from scripts.replay.order_watcher import OrderWatcher
 from scripts.suite.stubs import Stubs
 from tests.support.clock.manual_clock import ManualClock
 
@@ -104,7 +104,7 @@ class Liar(
         return payments.ListPaymentsResponse(payments=[self.payment])
 
 
-async def heard(liar: Liar, enough: Callable[[Tally], bool]) -> Tally:
+async def heard(liar: Liar, enough: Callable[[Observations], bool]) -> Observations:
     """What the readers noted until it was enough."""
     server = grpc.aio.server()
     orders_grpc.add_OrderServiceServicer_to_server(liar, server)
@@ -112,7 +112,7 @@ async def heard(liar: Liar, enough: Callable[[Tally], bool]) -> Tally:
     payments_grpc.add_PaymentServiceServicer_to_server(liar, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    tally, clock = Tally(), ManualClock()
+    observations, clock = Observations(), ManualClock()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stubs = Stubs(
             orders=orders_grpc.OrderServiceStub(channel),
@@ -126,24 +126,28 @@ async def heard(liar: Liar, enough: Callable[[Tally], bool]) -> Tally:
             consumers={},
             letters={},
         )
-        auditor = Auditor(stubs, skus=["tea"], tally=tally, clock=clock, rng=random.Random(1))
-        follower = Follower(stubs.orders, tally=tally, clock=clock, rng=random.Random(2))
-        running = [asyncio.create_task(reader.run()) for reader in (auditor, follower)]
+        auditor = Auditor(
+            stubs, skus=["tea"], observations=observations, clock=clock, rng=random.Random(1)
+        )
+        watcher = OrderWatcher(
+            stubs.orders, observations=observations, clock=clock, rng=random.Random(2)
+        )
+        running = [asyncio.create_task(reader.run()) for reader in (auditor, watcher)]
         async with asyncio.timeout(WAIT_S):
-            while not enough(tally):
+            while not enough(observations):
                 await clock.advance(1.0)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
     await server.stop(None)
-    return tally
+    return observations
 
 
 async def test_honest_answers_break_no_promise() -> None:
     """Everything is read, by every method, and nothing is found."""
-    tally = await heard(Liar(), lambda tally: tally.reads.total() > 100)
-    assert (tally.broken_promises, tally.failed_calls) == ([], {})
-    assert len(tally.reads) == 8
+    observations = await heard(Liar(), lambda observations: observations.reads.total() > 100)
+    assert (observations.violations, observations.failed_calls) == ([], {})
+    assert len(observations.reads) == 8
 
 
 def captured(*states: pay.CaptureState, refunded: int = 0) -> pay.Payment:
@@ -170,21 +174,22 @@ def captured(*states: pay.CaptureState, refunded: int = 0) -> pay.Payment:
 )
 async def test_what_cannot_be_is_noticed(liar: Liar, noticed: str) -> None:
     """Reads that go back, gaps, lost orders, oversold stock, refunds and captures too many."""
-    await heard(liar, lambda tally: any(noticed in each for each in tally.broken_promises))
+    await heard(liar, lambda observations: any(noticed in each for each in observations.violations))
 
 
 async def test_a_failed_read_is_counted() -> None:
     """Reads are safe to repeat, so none should fail for good."""
-    tally = await heard(
-        Liar(fails=grpc.StatusCode.INTERNAL), lambda tally: len(tally.failed_calls) == 2
+    observations = await heard(
+        Liar(fails=grpc.StatusCode.INTERNAL),
+        lambda observations: len(observations.failed_calls) == 2,
     )
-    assert tally.broken_promises == []
-    assert set(tally.failed_calls) == {"GetOrder INTERNAL", "WatchOrder INTERNAL"}
+    assert observations.violations == []
+    assert set(observations.failed_calls) == {"GetOrder INTERNAL", "WatchOrder INTERNAL"}
 
 
 async def test_a_stream_that_was_cut_is_resumed_where_it_ended() -> None:
     """Each version once, over three streams."""
     liar = Liar(fails=grpc.StatusCode.UNAVAILABLE)
-    tally = await heard(liar, lambda tally: tally.resumed_watches >= 3)
-    assert tally.broken_promises == []
-    assert "WatchOrder UNAVAILABLE" not in tally.failed_calls
+    observations = await heard(liar, lambda observations: observations.resumed_watches >= 3)
+    assert observations.violations == []
+    assert "WatchOrder UNAVAILABLE" not in observations.failed_calls

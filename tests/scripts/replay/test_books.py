@@ -6,10 +6,10 @@ import grpc
 from tradepost.event.v1.event_pb2 import DeadLetter
 
 from scripts.replay import books
-from scripts.replay.census import Census
-from scripts.replay.tally import Tally
+from scripts.replay.observations import Observations
+from scripts.replay.snapshot import Snapshot
 
-NOTHING = Census(
+NOTHING = Snapshot(
     orders=(),
     sagas=(),
     payments=(),
@@ -25,34 +25,34 @@ NOTHING = Census(
 )
 
 
-def wrong(tally: Tally, census: Census = NOTHING) -> list[str]:
-    return [line.name for line in books.check(census, tally) if not line.ok]
+def wrong(observations: Observations, snapshot: Snapshot = NOTHING) -> list[str]:
+    return [line.name for line in books.check(snapshot, observations) if not line.ok]
 
 
 def test_nothing_balances() -> None:
     """No orders, no money, no stock, no failures."""
-    assert wrong(Tally()) == []
+    assert wrong(Observations()) == []
 
 
 def test_a_failed_call_of_a_safe_method_unbalances_the_books() -> None:
     """Whatever it was: the channel should have found an instance that answers."""
-    tally = Tally()
-    tally.count("GetOrder", grpc.StatusCode.UNAVAILABLE)
-    assert wrong(tally) == ["failed calls of safe methods"]
+    observations = Observations()
+    observations.count("GetOrder", grpc.StatusCode.UNAVAILABLE)
+    assert wrong(observations) == ["failed calls of safe methods"]
 
 
 def test_a_broken_promise_unbalances_the_books() -> None:
     """What a caller must never see is not for the small print."""
-    assert wrong(Tally(broken_promises=["two orders"])) == ["promises broken towards a caller"]
+    assert wrong(Observations(violations=["two orders"])) == ["promises broken towards a caller"]
 
 
 def test_mail_that_nobody_wrote_unbalances_the_books() -> None:
     """Customers are told what a notification says, and nothing else."""
     strange = replace(NOTHING, mails={"ntf_1": 100})
-    assert wrong(Tally(), strange) == ["mails without such a notification, or the reverse"]
+    assert wrong(Observations(), strange) == ["mails without such a notification, or the reverse"]
 
 
 def test_an_event_that_was_set_aside_unbalances_the_books() -> None:
     """Whatever hangs on it has not happened."""
     parked = replace(NOTHING, parked=[DeadLetter(consumer="notification")])
-    assert wrong(Tally(), parked) == ["events that a consumer could not apply"]
+    assert wrong(Observations(), parked) == ["events that a consumer could not apply"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.style.tools import buf_path
 
 FINDINGS = 100

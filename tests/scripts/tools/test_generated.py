@@ -8,7 +8,7 @@ import grpc
 import pytest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 GENERATED = ROOT / "generated"
 TYPED_STUBS = sorted(GENERATED.rglob("*_service_pb2_grpc.pyi"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.node import APPLICATION
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 EACH_LOCK = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)

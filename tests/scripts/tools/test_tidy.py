@@ -42,7 +42,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/suite/cluster.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
-        "scripts/tools/places.py": "hands its own environment on, with the tools on PATH",
+        "scripts/tools/paths.py": "hands its own environment on, with the tools on PATH",
     },
     rules.unproven: {},
     rules.unit_missing: {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from discovery.error_info import DETAILS_KEY
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.chassis.rich_status import Refusal
 
 _INSIDE = re.compile(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 
 FOLDERS = ("discovery", "services", "scripts", "tests")
 

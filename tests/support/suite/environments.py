@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from scripts.tools.environment import install, make_environment
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.suite.programs import run
 
 

@@ -14,7 +14,7 @@ from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 from scripts.suite.cluster import Slot
 from services.chassis.store.file_lock import FileLock
 from tests.support.store.databases import SQLITE
-from tests.support.suite.two_database_kinds import CLOCK, POLL_S, WAIT_S, Town
+from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
 
 _OWNER = "SELECT owner FROM lease WHERE subject = %s FOR UPDATE"
 # Whoever has begun a batch, and can't go on because of this connection.
@@ -57,24 +57,24 @@ def resume(slot: Slot) -> None:
     slot.process.send_signal(signal.SIGCONT)
 
 
-async def freeze_owner(town: Town, order_id: str) -> Slot:
+async def freeze_owner(breakable: BreakableSuite, order_id: str) -> Slot:
     """Stop whoever drives the order, at the worst moment that its database survives."""
     async with asyncio.timeout(WAIT_S):
-        if town.kind == SQLITE:
-            return await _between_batches(town, order_id)
-        return await _in_a_batch(town, order_id)
+        if breakable.kind == SQLITE:
+            return await _between_batches(breakable, order_id)
+        return await _in_a_batch(breakable, order_id)
 
 
-async def _between_batches(town: Town, order_id: str) -> Slot:
+async def _between_batches(breakable: BreakableSuite, order_id: str) -> Slot:
     """While nobody can write: one that has the writers' lock would stop all of SQLite."""
-    file = Path(town.database_url("order").removeprefix("sqlite:///"))
+    file = Path(breakable.database_url("order").removeprefix("sqlite:///"))
     lock = FileLock(file.with_suffix(".db.lock"))
     while True:
         await asyncio.to_thread(lock.acquire)
         try:
-            answer = await town.stubs.sagas.GetSaga(GetSagaRequest(order_id=order_id))
+            answer = await breakable.stubs.sagas.GetSaga(GetSagaRequest(order_id=order_id))
             if answer.saga.owner:
-                owner = town.slot_of(answer.saga.owner)
+                owner = breakable.slot_of(answer.saga.owner)
                 await stop(owner)
                 return owner
         finally:
@@ -82,13 +82,13 @@ async def _between_batches(town: Town, order_id: str) -> Slot:
         await CLOCK.sleep(POLL_S)
 
 
-async def _in_a_batch(town: Town, order_id: str) -> Slot:
+async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> Slot:
     """While it writes what came of its step, and has the lock that all writers need.
 
     Its row is held up by us until it stands still; then the server does its statement, and waits
     in vain for the next one.
     """
-    url = town.database_url("order")
+    url = breakable.database_url("order")
     async with (
         await psycopg.AsyncConnection.connect(url) as holder,
         await psycopg.AsyncConnection.connect(url, autocommit=True) as observer,
@@ -96,7 +96,7 @@ async def _in_a_batch(town: Town, order_id: str) -> Slot:
         while not (owner := await _first(holder, _OWNER, order_id)):
             await holder.rollback()
             await CLOCK.sleep(POLL_S)
-        slot = town.slot_of(owner)
+        slot = breakable.slot_of(owner)
         while await _first(observer, _HELD_UP, holder.info.backend_pid) != slot.name:
             await CLOCK.sleep(POLL_S / 10)
         await stop(slot)

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from scripts.suite.cluster import Slot
 from tests.support.store.databases import SQLITE
-from tests.support.suite.two_database_kinds import Town
+from tests.support.suite.breakable_suite import BreakableSuite
 
 # The server's write-ahead log is written to files of 16 MiB, and shall have room. Eight fillers
 # are a page without room for another event.
@@ -23,11 +23,11 @@ _SERVER = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"
 _BACKENDS = "SELECT pid FROM pg_stat_activity"
 
 
-def no_room(town: Town, service: str) -> AbstractContextManager[None]:
+def no_room(breakable: BreakableSuite, service: str) -> AbstractContextManager[None]:
     """Let no file of the service's store grow for the time of a block."""
-    if town.kind == SQLITE:
-        return _no_room_for(town.slots(service))
-    return _no_room_for_events(town.database_url(service))
+    if breakable.kind == SQLITE:
+        return _no_room_for(breakable.slots(service))
+    return _no_room_for_events(breakable.database_url(service))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.tools.places import buf_path, grpcurl_path
+from scripts.tools.paths import buf_path, grpcurl_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import grpc
 from scripts.suite.cluster import START_TIMEOUT_S, StartError
 from scripts.suite.consul import free_ports
 from scripts.tools import binaries, stamps
-from scripts.tools.places import ROOT, TOOLS
+from scripts.tools.paths import ROOT, TOOLS
 
 LOCK = ROOT / "requirements-bench.txt"
 PACKAGE = TOOLS / "envoy"

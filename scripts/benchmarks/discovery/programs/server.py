@@ -1,4 +1,4 @@
-"""One instance of what is called: a process that answers, or does so as badly as it was told.
+"""One instance of what is called: a process that answers, or does so as badly as it was behavior.
 
     python -m scripts.benchmarks.discovery.programs.server
 
@@ -34,7 +34,7 @@ _ORCA_KEY = "endpoint-load-metrics-bin"
 _ORCA_REPORT = struct.pack("<BdBd", 0x09, 0.5, 0x31, 100.0)
 
 
-class ToldToFailError(Exception):
+class InstructedFailureError(Exception):
     """What a failing instance answers."""
 
 
@@ -50,7 +50,7 @@ class Behavior:
     failing: float = 0.0
 
 
-class Bench:
+class EchoServicer:
     """Answers requests, and counts them by the stack that sent them."""
 
     def __init__(self, *, clock: Clock, rng: random.Random) -> None:
@@ -61,19 +61,19 @@ class Bench:
         self._seen: Counter[str] = Counter()
 
     async def answer(self, request: StringValue, context: Any) -> StringValue:
-        """The request itself. Raises ToldToFailError."""
+        """The request itself. Raises InstructedFailureError."""
         sender = contract.sender_of(request)
         self._seen[sender] += 1
         if sender == ORCA_STACK:
             context.set_trailing_metadata(((_ORCA_KEY, _ORCA_REPORT),))
-        told = self._behavior
-        if told.failing and self._rng.random() < told.failing:
-            raise ToldToFailError("told to fail")
-        if told.delay_s:
-            await self._clock.sleep(told.delay_s)
-        if told.work_s:
+        behavior = self._behavior
+        if behavior.failing and self._rng.random() < behavior.failing:
+            raise InstructedFailureError("told to fail")
+        if behavior.delay_s:
+            await self._clock.sleep(behavior.delay_s)
+        if behavior.work_s:
             async with self._worker:
-                await self._clock.sleep(told.work_s)
+                await self._clock.sleep(behavior.work_s)
         return request
 
     async def behave(self, request: StringValue, _: Any) -> StringValue:
@@ -86,7 +86,7 @@ class Bench:
         return StringValue(value=json.dumps(self._seen))
 
 
-def service(bench: Bench) -> Service:
+def service(bench: EchoServicer) -> Service:
     """The instance, as the chassis serves it."""
     behaviors = {
         "Get": bench.answer,
@@ -105,7 +105,7 @@ def service(bench: Bench) -> Service:
         name=NAME,
         servicers=[lambda server: server.add_generic_rpc_handlers((handler,))],
         service_names=[contract.SERVICE],
-        errors={ToldToFailError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "TOLD_TO_FAIL")},
+        errors={InstructedFailureError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "TOLD_TO_FAIL")},
     )
 
 
@@ -116,7 +116,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random(settings.port)
     async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
         await serve(
-            service(Bench(clock=clock, rng=rng)),
+            service(EchoServicer(clock=clock, rng=rng)),
             settings=settings,
             registrar=registrar,
             clock=clock,

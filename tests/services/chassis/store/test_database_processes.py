@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from discovery.clock import SystemClock
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EVENT, EventLog, NewEvent
 from services.chassis.request.idempotency import REQUEST

@@ -14,7 +14,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from discovery.clock import Clock, SystemClock
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from services.chassis.channels import CorrelatedChannel, correlation_metadata, participant_channel
 from services.chassis.server import instrumentation
 from services.chassis.server.errors import OverloadedError

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from discovery.registry.instance import Instance
-from scripts.tools.places import ROOT
+from scripts.tools.paths import ROOT
 from tests.support.discovery import probe_service
 
 

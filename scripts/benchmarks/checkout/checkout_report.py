@@ -1,0 +1,124 @@
+"""What a person and a program get to see of `scripts/bench`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.benchmarks.shared.caveats import caveats
+from scripts.benchmarks.shared.comparison import PERCENTILES, ComparisonRow, ContenderFigures
+from scripts.benchmarks.shared.contender import CALLER
+from scripts.benchmarks.shared.machine import MachineConditions
+from scripts.benchmarks.shared.medians import as_text
+
+# What costs less an order is left out of the profile that people see.
+THREAD_MS_MIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutReport:
+    """A whole run."""
+
+    rows: Sequence[ComparisonRow]
+    conditions: MachineConditions
+
+    def write(self, file: Path) -> None:
+        """Write its rows to `file` as JSON, beside other rows there and in place of older ones.
+
+        The shape is part of the README.
+        """
+        known = {row["name"]: row for row in _read(file)}
+        known |= {row["name"]: row for row in self.as_json()}
+        file.write_text(json.dumps(list(known.values()), indent=1) + "\n")
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The rows; `ours` and `baseline` are orders a second, units stand last in names."""
+        return [self._json_row(row) for row in self.rows]
+
+    def _json_row(self, row: ComparisonRow) -> dict[str, Any]:
+        return {
+            "name": row.name,
+            "ours": row.ours.orders_per_s.median,
+            "baseline": row.baseline.orders_per_s.median,
+            "ratio": row.ratio.median,
+            "target": row.claim.target,
+            "ok": row.ok,
+            "conditions": {
+                "concurrency": row.concurrency,
+                "orders": row.orders,
+                "rounds": row.rounds,
+                "ratio": asdict(row.ratio),
+                "baseline_ratio": asdict(row.baseline_ratio),
+                "ours": asdict(row.ours),
+                "baseline": asdict(row.baseline),
+                **asdict(self.conditions),
+            },
+        }
+
+    def show(self, console: Console) -> None:
+        """Print the person's view."""
+        console.print(self._speeds())
+        console.print(self._costs())
+        confidences = [row.ratio.confidence for row in self.rows]
+        rounds = min((row.rounds for row in self.rows), default=0)
+        for line in caveats(self.conditions, rounds=rounds, confidences=confidences):
+            console.print(line)
+
+    def _speeds(self) -> Table:
+        latencies = "/".join(f"p{percent}" for percent in PERCENTILES)
+        table = Table("", "", "orders/s", f"{latencies} ms", "ratio", "target", title="checkouts")
+        for column in table.columns[2:]:
+            column.justify = "right"
+        for row in self.rows:
+            colour = "green" if row.ok else "yellow"
+            ours = f"[{colour}]{as_text(row.ratio, '.2f')}[/]"
+            again = as_text(row.baseline_ratio, ".2f")
+            claim = row.claim
+            target = f"{claim.target:g}"
+            table.add_row(claim.title, claim.ours, *_speed(row.ours), ours, target)
+            where = f"{row.concurrency} at once"
+            table.add_row(where, claim.baseline, *_speed(row.baseline), again, end_section=True)
+        return table
+
+    def _costs(self) -> Table:
+        title = "processor time per order, ms, and processors kept busy while idle"
+        table = Table("", "", "total", "of which", "idle", title=title)
+        for row in self.rows:
+            claim = row.claim
+            table.add_row(claim.title, claim.ours, *_cost(row.ours))
+            where = f"{row.concurrency} at once"
+            table.add_row(where, claim.baseline, *_cost(row.baseline), end_section=True)
+        return table
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = json.loads(file.read_text())
+    except FileNotFoundError:
+        return []
+    return rows
+
+
+def _speed(side: ContenderFigures) -> list[str]:
+    latencies = "/".join(f"{side.latency_ms[percent]:,.0f}" for percent in PERCENTILES)
+    return [as_text(side.orders_per_s, ",.0f"), latencies]
+
+
+def _cost(side: ContenderFigures) -> list[str]:
+    """The total, each service with its threads, the caller's too, and what it takes when idle."""
+    costs = side.cpu_ms_per_order
+    services = [
+        f"{name} {costs[name]:.2f}" + _threads(side.thread_ms_per_order[name])
+        for name in sorted(side.thread_ms_per_order, key=lambda name: (name == CALLER, name))
+    ]
+    return [f"{costs['total']:.2f}", "\n".join(services), f"{side.idle_cores:.2f}"]
+
+
+def _threads(threads_ms: dict[str, float]) -> str:
+    shown = sorted(threads_ms.items(), key=lambda thread: -thread[1])
+    texts = [f"{name} {spent_ms:.2f}" for name, spent_ms in shown if spent_ms >= THREAD_MS_MIN]
+    return f" ({', '.join(texts)})" if len(texts) > 1 else ""

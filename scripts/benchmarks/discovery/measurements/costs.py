@@ -1,0 +1,142 @@
+"""What a call costs the client: processor time beside native stacks, time beside a proxy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from statistics import median
+
+from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
+from scripts.benchmarks.discovery.interleaved import AGAIN, figure_of, ratio, turns
+from scripts.benchmarks.discovery.load import LoadResult, closed
+from scripts.benchmarks.discovery.programs import fleet
+from scripts.benchmarks.discovery.programs.envoy import hop
+from scripts.benchmarks.discovery.row import REPORT, DiscoveryRow, Target
+from scripts.benchmarks.discovery.stacks import ENVOY, OURS, StackClient
+
+DEADLINE_S = 10.0
+CALLS = 160
+HOP_CALLS = 50
+_TARGETS = {stacks.ROUND_ROBIN: Target(most=1.05), stacks.INTERCEPTORS: Target(most=0.97)}
+_HOP_TARGET = Target(most=0.67)
+
+
+def cpu_us(turn: LoadResult) -> float:
+    """Of the client's process, for each call."""
+    return 1e6 * turn.cpu_s / turn.calls
+
+
+def p50_ms(turn: LoadResult) -> float:
+    """The median of one turn."""
+    return median(turn.latencies_ms)
+
+
+async def cpu(
+    bench: DiscoveryBench, *, concurrency: int, calls: int = CALLS
+) -> Sequence[DiscoveryRow]:
+    """Processor time for each unary call, beside every native stack, on the same instances."""
+    measured = MeasurementConditions()
+    names = (OURS, *stacks.NATIVE)
+    async with (
+        fleet.running(bench.folder / "cpu") as running,
+        stacks.opened(running, names) as clients,
+    ):
+        taken = await turns(
+            bench,
+            names,
+            stacks.NATIVE,
+            lambda name: _turn(bench, clients[name], calls=calls, concurrency=concurrency),
+        )
+    return [
+        _row(
+            taken,
+            f"client CPU per unary call, us, {concurrency} at once, by {name}",
+            name,
+            cpu_us,
+            target=_TARGETS.get(name, REPORT),
+            conditions=measured.describe(
+                unit="us of processor time for each call",
+                concurrency=concurrency,
+                rate="as fast as they are answered",
+                deadline_s=DEADLINE_S,
+                window=f"{bench.pairs} pairs of {calls} calls",
+                codes=codes_of(taken),
+                instances=fleet.INSTANCES,
+            ),
+        )
+        for name in stacks.NATIVE
+    ]
+
+
+async def latency(bench: DiscoveryBench, *, concurrency: int = 1) -> Sequence[DiscoveryRow]:
+    """The median latency of a call, beside the same call through an Envoy."""
+    measured = MeasurementConditions()
+    names = (OURS, ENVOY, stacks.ROUND_ROBIN)
+    async with (
+        fleet.running(bench.folder / "hop") as running,
+        hop(bench.folder / "envoy", running.ports) as address,
+        stacks.opened(running, names, envoy=address) as clients,
+    ):
+        taken = await turns(
+            bench,
+            names,
+            names[1:],
+            lambda name: _turn(bench, clients[name], calls=HOP_CALLS, concurrency=concurrency),
+        )
+    make = partial(
+        measured.describe,
+        unit="ms, the median of a turn",
+        concurrency=concurrency,
+        rate="as fast as they are answered",
+        deadline_s=DEADLINE_S,
+        window=f"{bench.pairs} pairs of {HOP_CALLS} calls",
+        codes=codes_of(taken),
+        instances=fleet.INSTANCES,
+    )
+    return [
+        _row(
+            taken,
+            "p50 latency, ms, by one Envoy hop",
+            ENVOY,
+            p50_ms,
+            target=_HOP_TARGET,
+            conditions=make(),
+        ),
+        _row(
+            taken,
+            "p50 latency, ms, by round_robin",
+            stacks.ROUND_ROBIN,
+            p50_ms,
+            target=REPORT,
+            conditions=make(),
+        ),
+    ]
+
+
+async def _turn(
+    bench: DiscoveryBench, client: StackClient, *, calls: int, concurrency: int
+) -> LoadResult:
+    return await closed(
+        lambda: client.call(DEADLINE_S), calls=calls, concurrency=concurrency, clock=bench.clock
+    )
+
+
+def _row(
+    taken: Mapping[str, Sequence[LoadResult]],
+    name: str,
+    baseline: str,
+    figure: Callable[[LoadResult], float],
+    *,
+    target: Target,
+    conditions: dict[str, object],
+) -> DiscoveryRow:
+    return DiscoveryRow(
+        name,
+        ours=figure_of(taken, OURS, figure),
+        target=target,
+        baseline=figure_of(taken, baseline, figure),
+        ratio=ratio(taken, OURS, baseline, figure),
+        conditions={
+            **conditions,
+            "baseline_by_itself": ratio(taken, f"{baseline}{AGAIN}", baseline, figure),
+        },
+    )

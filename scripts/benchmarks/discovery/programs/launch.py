@@ -1,0 +1,46 @@
+"""Modules of this package as processes of their own, which end with this one."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scripts.suite.cluster import START_TIMEOUT_S, StartError
+from scripts.tools.paths import ROOT
+
+
+@contextmanager
+def program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """The module as a program, killed at the end of the block."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "scripts.suite.child_process",
+            f"{__package__}.{module}",
+            *arguments,
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def line_of(process: "subprocess.Popen[str]", timeout_s: float = START_TIMEOUT_S) -> str:
+    """The next line that it says. Raises StartError where it says none in time."""
+    assert process.stdout is not None  # noqa: S101 (it was given a pipe)
+    try:
+        said = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), timeout_s)
+    except TimeoutError:
+        said = ""
+    if not said:
+        raise StartError("a process of the benchmark said nothing")
+    return said.strip()

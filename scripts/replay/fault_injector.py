@@ -1,0 +1,82 @@
+"""Carries out disruptions on a running suite, and waits until it is whole again."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from discovery.clock import Clock
+from discovery.registry.instance import Instance
+from scripts.replay.consumer_rewinder import ConsumerRewinder
+from scripts.replay.fault_plan import Disruption, Fault
+from scripts.replay.order_gate import OrderGate
+from scripts.suite.cluster import Cluster, Slot
+
+# Callers get so long to hear of what came back before the next one goes, and on a busy machine as
+# long as half of a start: as an operator rolls a service ("minReadySeconds").
+NOTICE_S = 2.0
+
+
+class FaultInjector:
+    """Strikes one suite; `done` counts the faults by kind as they happen."""
+
+    def __init__(self, suite: Cluster, *, rewinder: ConsumerRewinder, clock: Clock) -> None:
+        self._suite = suite
+        self._rewinder = rewinder
+        self._clock = clock
+        self._slots = {slot.name: slot for slot in suite.slots}
+        self.done: Counter[Fault] = Counter()
+
+    async def run(self, disruptions: Sequence[Disruption], gate: OrderGate) -> None:
+        """Disruption in the middle of each portion, then let everybody in.
+
+        Raises StartError where the suite doesn't come back.
+        """
+        for disruption in disruptions:
+            replaced = await self._instances((*disruption.killed, *disruption.drained))
+            await gate.open_portion()
+            await gate.wait_share(disruption.at_share)
+            began_s = self._clock.monotonic()
+            await self._disrupt(disruption)
+            await self._suite.wait_registered(replaced=replaced)
+            took_s = self._clock.monotonic() - began_s
+            await self._clock.sleep(max(NOTICE_S, took_s / 2))
+        await gate.open_portion()
+
+    async def rewind(self) -> None:
+        """Put all consumers back."""
+        self.done[Fault.REWIND] += await self._rewinder.rewind()
+
+    async def _disrupt(self, disruption: Disruption) -> None:
+        async with asyncio.TaskGroup() as at_once:
+            if disruption.consul_down_s is not None:
+                at_once.create_task(self._restart_consul(disruption.consul_down_s))
+            if disruption.rewound:
+                at_once.create_task(self.rewind())
+            for name in disruption.killed:
+                at_once.create_task(self._kill(self._slots[name], disruption.down_s))
+            for name in disruption.drained:
+                at_once.create_task(self._drain(self._slots[name]))
+
+    async def _instances(self, names: Collection[str]) -> tuple[Instance, ...]:
+        """What runs in these slots now."""
+        services = {self._slots[name].service for name in names}
+        listed = [await self._suite.instances(service) for service in services]
+        return tuple(one for found in listed for one in found if one.instance_id in names)
+
+    async def _kill(self, slot: Slot, down_s: float) -> None:
+        await slot.stop(signal.SIGKILL)
+        self.done[Fault.KILL] += 1
+        await self._clock.sleep(down_s)
+        await slot.start()
+
+    async def _drain(self, slot: Slot) -> None:
+        await slot.stop()
+        self.done[Fault.DRAIN] += 1
+        await slot.start()
+
+    async def _restart_consul(self, down_s: float) -> None:
+        await asyncio.to_thread(self._suite.consul.kill)
+        self.done[Fault.CONSUL] += 1
+        await self._clock.sleep(down_s)
+        await asyncio.to_thread(self._suite.consul.start)

@@ -1,0 +1,109 @@
+"""What a person and a program get to see of a replay."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.replay.books import Equation
+from scripts.replay.fault_plan import Fault
+from scripts.replay.observations import Observations
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """A replay in numbers. `elapsed_s` is from the first order to the last settled one."""
+
+    observations: Observations
+    elapsed_s: float
+    faults: Mapping[Fault, int]
+    books: Sequence[Equation]
+    needs_review: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every equation holds and no caller saw a broken promise."""
+        return all(line.ok for line in self.books)
+
+    @property
+    def orders_per_s(self) -> float:
+        return len(self.observations.outcomes) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    def latency_ms(self, percentile: int) -> float:
+        """Time from the first call of an order to its settled answer (nearest rank)."""
+        latencies_s = sorted(outcome.latency_s for outcome in self.observations.outcomes)
+        if not latencies_s:
+            return 0.0
+        rank = max(0, -(-len(latencies_s) * percentile // 100) - 1)
+        return 1_000 * latencies_s[rank]
+
+    def as_json(self) -> dict[str, Any]:
+        """The machine's view; its shape is part of the README."""
+        outcomes = Counter(outcome.state for outcome in self.observations.outcomes)
+        return {
+            "orders": len(self.observations.outcomes),
+            "outcomes": dict(sorted(outcomes.items())),
+            "orders_per_s": round(self.orders_per_s, 1),
+            "latency_ms": {f"p{rank}": round(self.latency_ms(rank), 1) for rank in PERCENTILES},
+            "faults": {fault.name.lower(): self.faults.get(fault, 0) for fault in Fault},
+            "reads": self.observations.reads.total(),
+            "failed_calls": dict(sorted(self.observations.failed_calls.items())),
+            "books": [
+                {"name": line.name, "left": line.left, "right": line.right, "ok": line.ok}
+                for line in self.books
+            ],
+        }
+
+    def write(self, file: Path) -> None:
+        """Write the machine's view to `file`."""
+        file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+
+    def show(self, console: Console, *, dropped: Mapping[str, int]) -> None:
+        """Print the person's view; `dropped` counts what the data had too much."""
+        console.print(self._outcomes())
+        console.print(self._books())
+        for what, count in dropped.items():
+            if count:
+                console.print(f"dropped from the data: {count:,} {what}")
+        for fault, count in self.faults.items():
+            console.print(f"{fault.value}: {count:,}")
+        console.print(
+            f"read along: {self.observations.reads.total():,} reads,"
+            f" {self.observations.resumed_watches:,} watches resumed elsewhere"
+        )
+        for call, count in sorted(self.observations.failed_calls.items()):
+            console.print(f"[red]failed calls: {call}: {count:,}[/red]")
+        for promise in self.observations.violations:
+            console.print(f"[red]{promise}[/red]")
+        ranks = ", ".join(f"p{rank} {self.latency_ms(rank):,.0f} ms" for rank in PERCENTILES)
+        console.print(
+            f"{len(self.observations.outcomes):,} orders in {self.elapsed_s:,.1f} s: "
+            f"[bold]{self.orders_per_s:,.0f} orders/s[/bold]; to settled: {ranks}"
+        )
+        if self.needs_review:
+            console.print(f"[yellow]{self.needs_review} orders need review[/yellow]")
+        verdict = "[green]the books balance" if self.balanced else "[red]the books do not balance"
+        console.print(f"[bold]{verdict}[/]")
+
+    def _outcomes(self) -> Table:
+        table = Table("state", "reason", "orders", title="what became of the orders")
+        table.columns[2].justify = "right"
+        pairs = Counter((one.state, one.reason) for one in self.observations.outcomes)
+        for (state, reason), count in sorted(pairs.items()):
+            table.add_row(state, reason.replace("_", " ").lower(), f"{count:,}")
+        return table
+
+    def _books(self) -> Table:
+        table = Table("", "equation", "left", "right", title="the books")
+        table.columns[2].justify = table.columns[3].justify = "right"
+        for line in self.books:
+            mark = "[green]=[/green]" if line.ok else "[red]≠[/red]"
+            table.add_row(mark, line.name, f"{line.left:,}", f"{line.right:,}")
+        return table

@@ -1,0 +1,227 @@
+"""Reads everything back through the public API: what an outsider can know of the suite."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import grpc
+from tradepost.event.v1.event_pb2 import DeadLetter
+from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ListDeadLettersRequest
+from tradepost.inventory.v1.inventory_service_pb2 import (
+    ListReservationsRequest,
+    ListStockMovementsRequest,
+    ListStockRequest,
+)
+from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
+from tradepost.inventory.v1.reservation_pb2 import Reservation
+from tradepost.notification.v1.notification_pb2 import Notification, NotificationState
+from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
+from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
+from tradepost.order.admin.v1.saga_pb2 import Saga
+from tradepost.order.v1.order_pb2 import Order
+from tradepost.order.v1.order_service_pb2 import (
+    CustomerSummary,
+    GetCustomerSummaryRequest,
+    ListOrdersRequest,
+)
+from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntry
+from tradepost.payment.testing.v1.simulated_processor_service_pb2 import (
+    ListProcessorEntriesRequest,
+)
+from tradepost.payment.v1.ledger_pb2 import LedgerEntry
+from tradepost.payment.v1.payment_pb2 import Payment
+from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
+
+from discovery.clock import Clock
+from scripts.suite import mailbox
+from scripts.suite.stubs import Stubs
+
+PAGE_SIZE = 1_000
+REST_POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All there is, as of one quiet moment; `mails` as the mailbox tells of them."""
+
+    orders: Sequence[Order]
+    sagas: Sequence[Saga]
+    payments: Sequence[Payment]
+    ledger: Sequence[LedgerEntry]
+    processor: Sequence[ProcessorEntry]
+    stock: Sequence[StockLevel]
+    movements: Sequence[StockMovement]
+    reservations: Sequence[Reservation]
+    notifications: Sequence[Notification]
+    summaries: Sequence[CustomerSummary]
+    parked: Sequence[DeadLetter]
+    mails: Mapping[str, int]
+
+
+class _Page(Protocol):
+    @property
+    def next_page_token(self) -> str: ...
+
+
+PageT = TypeVar("PageT", bound=_Page)
+ItemT = TypeVar("ItemT")
+
+
+async def wait_until_idle(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bool:
+    """Whether everything ended before the time was up: sagas first, then what tells of them.
+
+    Sagas that an operator must review don't count.
+    """
+    give_up_s = clock.monotonic() + timeout_s
+    for is_over in (_sagas_are_over, _customers_are_told, _orders_are_summed_up):
+        while not await is_over(stubs):
+            if clock.monotonic() > give_up_s:
+                return False
+            await clock.sleep(REST_POLL_S)
+    return True
+
+
+async def _sagas_are_over(stubs: Stubs) -> bool:
+    return all(saga.needs_review for saga in await _sagas(stubs))
+
+
+async def _customers_are_told(stubs: Stubs) -> bool:
+    """Whether every event of the orders has its notification, and each of those was taken."""
+    head = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
+    pending = await stubs.notifications.ListNotifications(
+        ListNotificationsRequest(states=[NotificationState.NOTIFICATION_STATE_PENDING], page_size=1)
+    )
+    return pending.order_position >= head and not pending.notifications
+
+
+async def _orders_are_summed_up(stubs: Stubs) -> bool:
+    """Whether the customer summary has followed both of its feeds to their heads."""
+    orders = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
+    payments = (await stubs.payment_feed.GetFeed(GetFeedRequest())).head_position
+    said = await stubs.orders.GetCustomerSummary(_summary_of("anybody"))
+    return said.position >= orders and said.payment_position >= payments
+
+
+async def take_snapshot(stubs: Stubs, mail: Path) -> Snapshot:
+    """Everything, page by page, and the mail in its folder.
+
+    Call it at rest: the pages are not of one transaction.
+    """
+    orders = await _orders(stubs)
+    return Snapshot(
+        orders=orders,
+        sagas=await _sagas(stubs),
+        payments=await _read(
+            lambda token: stubs.payments.ListPayments(
+                ListPaymentsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.payments,
+        ),
+        ledger=await _read(
+            lambda token: stubs.payments.ListLedgerEntries(
+                ListLedgerEntriesRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.entries,
+        ),
+        processor=await _processor(stubs),
+        stock=await _read(
+            lambda token: stubs.inventory.ListStock(
+                ListStockRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.stock,
+        ),
+        movements=await _read(
+            lambda token: stubs.inventory.ListStockMovements(
+                ListStockMovementsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.movements,
+        ),
+        reservations=await _read(
+            lambda token: stubs.inventory.ListReservations(
+                ListReservationsRequest(page_size=PAGE_SIZE, page_token=token)
+            ),
+            lambda page: page.reservations,
+        ),
+        notifications=await _notifications(stubs),
+        summaries=await _summaries(stubs, orders),
+        parked=await _parked(stubs),
+        mails=mailbox.delivered(mail),
+    )
+
+
+async def _orders(stubs: Stubs) -> list[Order]:
+    return await _read(
+        lambda token: stubs.orders.ListOrders(
+            ListOrdersRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.orders,
+    )
+
+
+async def _summaries(stubs: Stubs, orders: Iterable[Order]) -> list[CustomerSummary]:
+    return [
+        (await stubs.orders.GetCustomerSummary(_summary_of(customer_id))).summary
+        for customer_id in sorted({order.customer_id for order in orders})
+    ]
+
+
+def _summary_of(customer_id: str) -> GetCustomerSummaryRequest:
+    return GetCustomerSummaryRequest(customer_id=customer_id)
+
+
+async def _sagas(stubs: Stubs) -> list[Saga]:
+    return await _read(
+        lambda token: stubs.sagas.ListSagas(
+            ListSagasRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.sagas,
+    )
+
+
+async def _notifications(stubs: Stubs) -> list[Notification]:
+    return await _read(
+        lambda token: stubs.notifications.ListNotifications(
+            ListNotificationsRequest(page_size=PAGE_SIZE, page_token=token)
+        ),
+        lambda page: page.notifications,
+    )
+
+
+async def _parked(stubs: Stubs) -> list[DeadLetter]:
+    """What consumers could not apply; the first page of each service is bad enough."""
+    parked: list[DeadLetter] = []
+    for stub in stubs.letters.values():
+        try:
+            parked += (await stub.ListDeadLetters(ListDeadLettersRequest())).dead_letters
+        except grpc.aio.AioRpcError as error:
+            # It consumes nothing.
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+    return parked
+
+
+async def _processor(stubs: Stubs) -> list[ProcessorEntry]:
+    entries: list[ProcessorEntry] = []
+    more = True
+    while more:
+        after = entries[-1].sequence if entries else 0
+        request = ListProcessorEntriesRequest(after_sequence=after, page_size=PAGE_SIZE)
+        page = await stubs.processor.ListProcessorEntries(request)
+        entries += page.entries
+        more = page.more
+    return entries
+
+
+async def _read(
+    ask: Callable[[str], Awaitable[PageT]], items: Callable[[PageT], Iterable[ItemT]]
+) -> list[ItemT]:
+    """Follow the page tokens to the end."""
+    found: list[ItemT] = []
+    token = ""
+    while True:
+        page = await ask(token)
+        found += items(page)
+        token = page.next_page_token
+        if not token:
+            return found

@@ -1,0 +1,54 @@
+"""What a rewind of a suite at rest may not do, and how it is noticed."""
+
+from dataclasses import replace
+
+from tradepost.inventory.v1.item_pb2 import StockLevel
+from tradepost.order.v1.order_service_pb2 import CustomerSummary
+
+from scripts.replay.consumer_rewinder import changes
+from scripts.replay.snapshot import Snapshot
+
+BEFORE = Snapshot(
+    orders=(),
+    sagas=(),
+    payments=(),
+    ledger=(),
+    processor=(),
+    movements=(),
+    reservations=(),
+    notifications=(),
+    parked=(),
+    stock=[StockLevel(sku="tea", committed_count=3)],
+    summaries=[CustomerSummary(customer_id="ann", order_count=2)],
+    mails={"ntf_1": 100, "ntf_2": 200},
+)
+
+
+def wrong(after: Snapshot, *, behind: int = 0) -> dict[str, int]:
+    return {line.name: line.left for line in changes(BEFORE, after, behind=behind) if not line.ok}
+
+
+def test_a_rewind_that_changes_nothing_is_in_order() -> None:
+    """The same stock, the same sums, the same mail."""
+    assert wrong(replace(BEFORE)) == {}
+
+
+def test_whatever_moved_is_noticed() -> None:
+    """Stock that is committed again, an order that is counted twice."""
+    moved = replace(
+        BEFORE,
+        stock=[StockLevel(sku="tea", committed_count=6)],
+        summaries=[CustomerSummary(customer_id="ann", order_count=3)],
+    )
+    assert wrong(moved) == {"kinds of records that a rewind at rest changed": 2}
+
+
+def test_mail_that_is_sent_again_is_noticed() -> None:
+    """Under the same name, which replaces the file, or under another."""
+    again = replace(BEFORE, mails={"ntf_1": 101, "ntf_2": 200, "ntf_3": 300})
+    assert wrong(again) == {"mails that a rewind at rest sent again": 2}
+
+
+def test_a_consumer_that_did_not_come_back_is_noticed() -> None:
+    """Where it isn't as far again as before, nothing is shown yet."""
+    assert wrong(BEFORE, behind=1) == {"consumers that a rewind at rest left behind": 1}

@@ -1,0 +1,53 @@
+"""Visits come in portions, so that faults find a busy suite."""
+
+import asyncio
+
+from scripts.replay.order_gate import OrderGate
+from tests.support.clock.manual_clock import ManualClock
+
+
+async def test_nobody_enters_before_a_portion_is_opened() -> None:
+    """Each opening lets in its share of the visits, the last one everybody."""
+    clock, gate, inside = ManualClock(), OrderGate(visits=10, portions=3), list[int]()
+
+    async def visit(number: int) -> None:
+        async with gate.visit():
+            inside.append(number)
+
+    async with asyncio.TaskGroup() as visitors:
+        for number in range(10):
+            visitors.create_task(visit(number))
+        await clock.settle()
+        counts = [len(inside)]
+        for _ in range(3):
+            await gate.open_portion()
+            await clock.settle()
+            counts.append(len(inside))
+    assert counts == [0, 3, 7, 10]
+
+
+async def test_a_share_is_reached_when_visits_have_ended() -> None:
+    """Those who are still inside are what a fault is to interrupt."""
+    clock, gate, goes = ManualClock(), OrderGate(visits=4, portions=1), asyncio.Event()
+
+    async def visit() -> None:
+        async with gate.visit():
+            await goes.wait()
+
+    await gate.open_portion()
+    async with asyncio.TaskGroup() as visitors:
+        for _ in range(4):
+            visitors.create_task(visit())
+        reached = visitors.create_task(gate.wait_share(0.5))
+        await clock.settle()
+        assert not reached.done()
+        goes.set()
+    assert reached.done()
+
+
+async def test_no_visits_keep_nobody_waiting() -> None:
+    """An empty replay still suffers its faults."""
+    gate = OrderGate(visits=0, portions=2)
+    await gate.open_portion()
+    async with asyncio.timeout(10):
+        await gate.wait_share(0.6)

@@ -1,0 +1,157 @@
+"""A suite to be broken: real processes and a real Consul agent, with short leases.
+
+So that nobody waits long for the dead.
+"""
+
+import asyncio
+import random
+import signal
+from dataclasses import dataclass, replace
+
+from tradepost.order.v1.order_pb2 import Coordination, Order
+from tradepost.order.v1.order_service_pb2 import (
+    CreateOrderRequest,
+    GetOrderRequest,
+    ListOrdersRequest,
+)
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+
+from discovery.clock import SystemClock
+from scripts.replay import books, snapshot
+from scripts.replay.fault_plan import Fault
+from scripts.replay.fault_plan import plan as plan_faults
+from scripts.replay.observations import Observations
+from scripts.replay.order_placer import SETTLED, create_request
+from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan, shelves
+from scripts.replay.replay_report import ReplayReport
+from scripts.replay.replay_run import trade
+from scripts.suite import items
+from scripts.suite.baskets import Basket, Product, Shop
+from scripts.suite.cluster import SERVICES as SERVICE_NAMES
+from scripts.suite.cluster import Cluster, Slot
+from scripts.suite.stubs import Stubs
+from tests.support.store.databases import SQLITE
+
+INSTANCES = 2
+SERVICES = len(SERVICE_NAMES)
+CLOCK = SystemClock()
+WAIT_S = 90.0
+POLL_S = 0.1
+SETTINGS = {
+    "TRADEPOST_SAGA_LEASE_S": "4",
+    "TRADEPOST_SAGA_STEP_TIMEOUT_S": "1.9",
+    "TRADEPOST_PAYMENT_LEASE_S": "4",
+    "TRADEPOST_PAYMENT_CALL_TIMEOUT_S": "1.9",
+}
+
+
+@dataclass(frozen=True)
+class BreakableSuite:
+    """A running suite, and how its customers reach it."""
+
+    cluster: Cluster
+    stubs: Stubs
+    kind: str = SQLITE
+
+    async def trade(
+        self,
+        seed: int,
+        *faults: Fault,
+        orders: int = 60,
+        coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED,
+    ) -> ReplayReport:
+        """A day on which these faults happen."""
+        visits = [
+            replace(visit, coordination=coordination) for visit in await self.visits(seed, orders)
+        ]
+        names = {service: [slot.name for slot in self.slots(service)] for service in SERVICE_NAMES}
+        rng = random.Random(seed)
+        return await trade(
+            self.cluster,
+            self.stubs,
+            visits,
+            concurrency=16,
+            clock=CLOCK,
+            rng=rng,
+            disruptions=plan_faults(frozenset(faults), names, rng),
+        )
+
+    async def visits(self, seed: int, number: int) -> tuple[PlannedOrder, ...]:
+        """Customers of this seed alone, and what they want on the shelves."""
+        rng = random.Random(seed)
+        shop = a_shop(number, rng)
+        await items.fill(self.stubs.inventory, shop.products, shelves(shop.baskets), rng=rng)
+        return plan(shop, seed)
+
+    async def a_request(self, seed: int, *, payment_method: str = "pm_visa") -> CreateOrderRequest:
+        """One good order, of which the shelves hold more than two."""
+        (visit,) = await self.visits(seed, 1)
+        visit = replace(visit, action=CustomerAction.KEEP, payment_method=payment_method)
+        return create_request(visit)
+
+    def slots(self, service: str) -> list[Slot]:
+        """Where the instances of a service run."""
+        return [slot for slot in self.cluster.slots if slot.service == service]
+
+    def slot_of(self, owner: str) -> Slot:
+        """Where the owner of a lease runs."""
+        return next(one for one in self.cluster.slots if one.name == owner.partition("/")[0])
+
+    def database_url(self, service: str) -> str:
+        """Where the instances of a service keep what they share."""
+        return self.slots(service)[0].environment["DATABASE_URL"]
+
+    async def kill_all(self) -> None:
+        """Every instance of every service at once; returns when all are back."""
+        before = [one for service in SERVICE_NAMES for one in await self.cluster.instances(service)]
+        await asyncio.gather(*(slot.stop(signal.SIGKILL) for slot in self.cluster.slots))
+        for slot in self.cluster.slots:
+            await slot.start()
+        await self.cluster.wait_registered(replaced=before)
+
+    async def placed(self, customer_id: str) -> str:
+        """Wait until the only order of a customer is there; its id."""
+        request = ListOrdersRequest(customer_id=customer_id)
+        async with asyncio.timeout(WAIT_S):
+            while not (found := (await self.stubs.orders.ListOrders(request)).orders):
+                await CLOCK.sleep(POLL_S)
+        return found[0].order_id
+
+    async def wrong_books(self) -> list[books.Equation]:
+        """The equations that don't hold once everything rests."""
+        assert await snapshot.wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
+        counted = await snapshot.take_snapshot(self.stubs, self.cluster.mail)
+        return [line for line in books.check(counted, Observations()) if not line.ok]
+
+
+def a_shop(visits: int, rng: random.Random) -> Shop:
+    """Small baskets of thirty items, with names of this seed alone."""
+    prefix = f"{rng.getrandbits(32):08x}"
+    products = {
+        sku: Product(sku=sku, name=sku, price_minor=rng.randint(50, 2_000))
+        for sku in (f"{prefix}-{number}" for number in range(30))
+    }
+    baskets = tuple(
+        Basket(
+            basket_id=f"{prefix}-{number}",
+            household_id=f"{prefix}-{rng.randrange(40)}",
+            lines=tuple((sku, rng.randint(1, 5)) for sku in rng.sample(list(products), 3)),
+        )
+        for number in range(visits)
+    )
+    sold = {sku for basket in baskets for sku, _ in basket.lines}
+    return Shop(
+        baskets=baskets,
+        products={sku: product for sku, product in products.items() if sku in sold},
+        dropped={},
+    )
+
+
+async def settled(orders: OrderServiceAsyncStub, order_id: str) -> Order:
+    """Wait until an order is settled, over as many calls as it takes."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            order = (await orders.GetOrder(GetOrderRequest(order_id=order_id))).order
+            if order.state in SETTLED:
+                return order
+            await CLOCK.sleep(POLL_S)
