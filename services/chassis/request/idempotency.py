@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 
@@ -47,14 +48,6 @@ _RECALL = Prepared(
     )
 )
 _REMEMBER = Prepared(insert(REQUEST).inline())
-
-
-class RequestIdReusedError(Exception):
-    """The request_id was used before, with a different request: fix the request."""
-
-    def __init__(self, *, method: str, request_id: str) -> None:
-        super().__init__(f"request_id {request_id} of {method} was used for another request")
-        self.facts = {"method": method, "request_id": request_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from services.chassis.request.errors import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.request.validation import MAX_INT64, Check
 
 DEFAULT_PAGE_SIZE = 50
@@ -35,21 +36,6 @@ class Page(Generic[T]):
 
     rows: Sequence[T]
     next_page_token: str
-
-
-class InvalidPageTokenError(Exception):
-    """The page token was not made by this list with these arguments: fix the request."""
-
-    def __init__(self) -> None:
-        super().__init__("the page token does not belong to this list and these arguments")
-
-
-class InvalidPageSizeError(Exception):
-    """The page size is negative: fix the request."""
-
-    def __init__(self, page_size: int) -> None:
-        super().__init__(f"page_size {page_size} is negative")
-        self.facts = {"page_size": str(page_size)}
 
 
 def encode_token(key: Sequence[str | int], arguments: bytes) -> str:

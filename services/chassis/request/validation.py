@@ -11,7 +11,6 @@ Each method answers the value to go on with; after `done()` all of them are good
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.type.v1.money_pb2 import Money
 
 from services.chassis.domain.currencies import ISO_4217
+from services.chassis.request.errors import InvalidRequestError, Violation
 
 MAX_INT64 = 2**63 - 1
 # An enum has fewer values than this; a filter that names more of them repeats itself.
@@ -35,22 +35,6 @@ _NANOS_PER_S = 1_000_000_000
 # google/protobuf/timestamp.proto: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
 _MIN_TIMESTAMP_S = -62_135_596_800
 _MAX_TIMESTAMP_S = 253_402_300_799
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One bad field: its path as the contract writes it, and what a good value would be."""
-
-    field: str
-    description: str
-
-
-class InvalidRequestError(Exception):
-    """Fields of the request are bad; nothing was changed."""
-
-    def __init__(self, *violations: Violation) -> None:
-        super().__init__("; ".join(f"{each.field}: {each.description}" for each in violations))
-        self.violations = violations
 
 
 class EnumWrapper(Protocol):

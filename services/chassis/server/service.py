@@ -7,7 +7,7 @@ import grpc
 
 from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.feed.feed import Feed
-from services.chassis.server.errors import Errors
+from services.chassis.server.error_rules import Errors
 
 Hook = Callable[[], Awaitable[None] | None]
 

@@ -14,7 +14,7 @@ from tradepost.inventory.v1 import item_pb2, reservation_pb2
 
 from services.chassis.domain.money import Money
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.errors import ErrorRule, Errors
+from services.chassis.server.error_rules import ErrorRule, Errors
 from services.inventory.domain.errors import (
     EtagMismatchError,
     ItemNotFoundError,

@@ -10,7 +10,7 @@ from tradepost.notification.v1 import notification_pb2 as pb
 from tradepost.order.v1 import order_event_pb2, order_pb2
 
 from services.chassis.request.wire_values import from_money
-from services.chassis.server.errors import Errors
+from services.chassis.server.error_rules import Errors
 from services.notification.domain import rules
 from services.notification.domain.rules import Fact, Notification
 

@@ -11,7 +11,7 @@ from services.chassis.domain.money import Money
 from services.chassis.feed import wire
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.errors import ErrorRule, Errors
+from services.chassis.server.error_rules import ErrorRule, Errors
 from services.order.domain.commands import Place
 from services.order.domain.errors import (
     OrderNotCancellableError,

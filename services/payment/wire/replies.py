@@ -11,7 +11,7 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.domain.money import Money
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.errors import ErrorRule, Errors
+from services.chassis.server.error_rules import ErrorRule, Errors
 from services.payment.domain.errors import (
     AmountExceedsRefundableError,
     CurrencyMismatchError,

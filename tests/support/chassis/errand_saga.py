@@ -12,7 +12,8 @@ from services.chassis.saga.model import Contradiction, Done, Pending, Plan, Step
 from services.chassis.saga.pace import Pace
 from services.chassis.saga.runner import SagaRunner
 from services.chassis.saga.step_spans import StepSpans
-from services.chassis.server.errors import ErrorRule, to_status, to_trailers
+from services.chassis.server.error_rules import ErrorRule
+from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation

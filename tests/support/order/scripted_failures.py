@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import grpc
 
-from services.chassis.server.errors import ErrorRule, to_status, to_trailers
+from services.chassis.server.error_rules import ErrorRule
+from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.store.database import Database
 
 

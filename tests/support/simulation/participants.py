@@ -22,7 +22,7 @@ from services.chassis.consumer.inbox import Handler
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.request.intention import Intention
-from services.chassis.server.errors import Errors
+from services.chassis.server.error_rules import Errors
 from services.chassis.store.database import Database
 from services.chassis.work.latest_states import Notices
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError

@@ -20,7 +20,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from discovery.clock import Clock, SystemClock
 from scripts.benchmarks.discovery.programs import contract
 from services.chassis.ids import IdFactory
-from services.chassis.server.errors import ErrorRule
+from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.server import serve
 from services.chassis.server.service import Service

@@ -7,14 +7,10 @@ from typing import Any, NoReturn
 import grpc
 
 from services.chassis.request.context import Context
-from services.chassis.server.errors import (
-    Errors,
-    UnexpectedError,
-    find_rule,
-    to_status,
-    to_trailers,
-)
+from services.chassis.server.error_rules import Errors, find_rule
+from services.chassis.server.errors import UnexpectedError
 from services.chassis.server.layers.layer import Behavior, Method
+from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.telemetry import logs
 
 

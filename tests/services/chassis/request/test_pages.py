@@ -6,16 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.request.pages import (
+from services.chassis.request.errors import (
     InvalidPageSizeError,
     InvalidPageTokenError,
+    InvalidRequestError,
+)
+from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
     coerce_page_size,
     decode_token,
     encode_token,
 )
-from services.chassis.request.validation import Check, InvalidRequestError
+from services.chassis.request.validation import Check
 
 # What rows are sorted by: SKUs, ids, numbers of 64 bits.
 TEXTS = st.text(st.characters(exclude_categories=("C", "Z")))

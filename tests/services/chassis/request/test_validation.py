@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tradepost.event.v1.event_error_pb2 import EventErrorReason
 from tradepost.type.v1.money_pb2 import Money
 
-from services.chassis.request.validation import MAX_VIOLATIONS, Check, InvalidRequestError
+from services.chassis.request.errors import InvalidRequestError
+from services.chassis.request.validation import MAX_VIOLATIONS, Check
 
 UUID = "0195c3e2-7b1a-4c3d-9e4f-0123456789ab"
 ORDER_ID = "ord_0195c3e27b1a7c3d9e4f0123456789ab"

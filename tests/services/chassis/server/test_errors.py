@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from discovery.error_info import error_info
+from services.chassis.domain.precondition import Precondition
 from services.chassis.feed.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
@@ -19,21 +20,24 @@ from services.chassis.feed.errors import (
     PositionTruncatedError,
 )
 from services.chassis.log.event_log import StreamConflictError
-from services.chassis.request.errors import DrainingError, NotImplementedYetError
-from services.chassis.request.idempotency import RequestIdReusedError
-from services.chassis.request.pages import InvalidPageSizeError, InvalidPageTokenError
-from services.chassis.request.validation import InvalidRequestError, Violation
+from services.chassis.request.errors import (
+    DrainingError,
+    InvalidPageSizeError,
+    InvalidPageTokenError,
+    InvalidRequestError,
+    NotImplementedYetError,
+    RequestIdReusedError,
+    Violation,
+)
+from services.chassis.server.error_rules import CHASSIS_ERRORS, ErrorRule
 from services.chassis.server.errors import (
-    CHASSIS_ERRORS,
     DeadlinePassedError,
-    ErrorRule,
     MalformedMessageError,
     OverloadedError,
-    PreconditionViolation,
     UnexpectedError,
     UnknownServiceError,
-    to_status,
 )
+from services.chassis.server.rich_status import to_status
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.rich_status import refusal
@@ -174,7 +178,7 @@ class OutOfStockError(Exception):
     """A domain error of a service."""
 
     facts = {"sku": "CRUNCHY-ARMCHAIR"}  # noqa: RUF012 - an example of an exception's facts
-    precondition_violations = (PreconditionViolation("STOCK", "CRUNCHY-ARMCHAIR", "none is left"),)
+    precondition_violations = (Precondition("STOCK", "CRUNCHY-ARMCHAIR", "none is left"),)
 
 
 class SoldOutError(OutOfStockError):

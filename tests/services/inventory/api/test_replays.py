@@ -4,7 +4,7 @@ import pytest
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import reservation_pb2 as pb
 
-from services.chassis.request.idempotency import RequestIdReusedError
+from services.chassis.request.errors import RequestIdReusedError
 from services.inventory.domain.errors import ReservationAlreadyExistsError, ReservationNotFoundError
 from services.inventory.wire import requests
 from tests.support.inventory.inventory_in_memory import Shop, reserve, rsv

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 
+from services.chassis.request.errors import InvalidRequestError
 from services.chassis.request.pages import encode_token
-from services.chassis.request.validation import InvalidRequestError
 from services.inventory.domain.pricing import Refusal, RefusalReason, Shortage
 from services.inventory.domain.reservation import ReservationState
 from services.inventory.domain.stock import MovementKind

@@ -11,7 +11,7 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.domain.money import Money
 from services.chassis.log.event_log import StoredEvent
-from services.chassis.request.validation import InvalidRequestError
+from services.chassis.request.errors import InvalidRequestError
 from services.chassis.request.wire_values import (
     from_duration,
     from_timestamp,

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, text
 
-from services.chassis.request.idempotency import RequestIdReusedError
+from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.database import Database
 from services.chassis.store.prepared import Prepared
 from services.chassis.work.lease import StaleLeaseError

@@ -1,0 +1,115 @@
+"""Rules that say with which status each exception is answered.
+
+    fix the request     InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError,
+                        MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
+                        UnknownServiceError
+    retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
+                        DrainingError, DeadlinePassedError
+    read and retry      StreamConflictError
+    start elsewhere     the errors of the feed
+    a bug               UnexpectedError, and every exception without a rule
+
+A service adds the rules of its own errors through `Errors`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeAlias
+
+import grpc
+
+from services.chassis.feed.errors import (
+    ConsumerNotFoundError,
+    DeadLetterNotFoundError,
+    EpochChangedError,
+    PositionAheadOfHeadError,
+    PositionNotReachedError,
+    PositionTruncatedError,
+)
+from services.chassis.log.event_log import StreamConflictError
+from services.chassis.request.errors import (
+    DrainingError,
+    InvalidPageSizeError,
+    InvalidPageTokenError,
+    InvalidRequestError,
+    NotImplementedYetError,
+    RequestIdReusedError,
+)
+from services.chassis.server.errors import (
+    DeadlinePassedError,
+    MalformedMessageError,
+    OverloadedError,
+    UnexpectedError,
+    UnknownServiceError,
+)
+from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """How one exception is answered.
+
+    `retry_after_s` adds RetryInfo, and with RESOURCE_EXHAUSTED the pushback that lets a client
+    retry at all (gRFC A6). `field` adds BadRequest for an exception that is about one field.
+    """
+
+    code: grpc.StatusCode
+    reason: str
+    retry_after_s: float | None = None
+    field: str = ""
+
+
+Errors: TypeAlias = Mapping[type[Exception], ErrorRule]
+
+UNEXPECTED = ErrorRule(grpc.StatusCode.INTERNAL, "INTERNAL")
+
+CHASSIS_ERRORS: Errors = MappingProxyType(
+    {
+        InvalidRequestError: ErrorRule(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
+        InvalidPageTokenError: ErrorRule(
+            grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", field="page_token"
+        ),
+        InvalidPageSizeError: ErrorRule(
+            grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", field="page_size"
+        ),
+        MalformedMessageError: ErrorRule(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE"),
+        RequestIdReusedError: ErrorRule(
+            grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED", field="request_id"
+        ),
+        NotImplementedYetError: ErrorRule(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
+        UnknownServiceError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN"),
+        OverloadedError: ErrorRule(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
+        ),
+        StoreOverloadedError: ErrorRule(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
+        ),
+        StoreUnavailableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_s=0.5
+        ),
+        DrainingError: ErrorRule(grpc.StatusCode.UNAVAILABLE, "DRAINING"),
+        DeadlinePassedError: ErrorRule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED"),
+        StreamConflictError: ErrorRule(grpc.StatusCode.ABORTED, "CONFLICT"),
+        PositionTruncatedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_TRUNCATED"),
+        PositionAheadOfHeadError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
+        EpochChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_CHANGED"),
+        DeadLetterNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
+        ConsumerNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "CONSUMER_NOT_FOUND"),
+        PositionNotReachedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_NOT_REACHED"),
+        UnexpectedError: UNEXPECTED,
+    }
+)
+
+
+def find_rule(error: Exception, errors: Errors) -> ErrorRule | None:
+    """The rule of the nearest class the exception is one of; None for a bug.
+
+    An error that knows itself when to come back (`retry_after_s`) replaces the rule's own delay.
+    """
+    for kind in type(error).__mro__:
+        rule = errors.get(kind) or CHASSIS_ERRORS.get(kind)
+        if rule is not None:
+            retry_after_s = getattr(error, "retry_after_s", None)
+            return rule if retry_after_s is None else replace(rule, retry_after_s=retry_after_s)
+    return None
