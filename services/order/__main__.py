@@ -20,8 +20,8 @@ from services.chassis.server.settings import (
     ServerSettings,
 )
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.order.parts import NAME, Means, Participants
-from services.order.rebuild import command
+from services.order.parts import NAME, Dependencies, ParticipantChannels
+from services.order.rebuild import command_line
 from services.order.service import build
 from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
 from services.order.subscriptions import feeds_of
@@ -51,11 +51,11 @@ async def main() -> None:
         build(
             database_url=database.url,
             readers=database.readers,
-            means=Means(
+            dependencies=Dependencies(
                 clock=clock,
                 ids=ids,
                 rng=rng,
-                participants=Participants(inventory, payment),
+                participants=ParticipantChannels(inventory, payment),
                 settings=saga,
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
@@ -77,5 +77,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        sys.exit(uvloop.run(command.main(sys.argv[1:], rng=random.Random())))
+        sys.exit(uvloop.run(command_line.main(sys.argv[1:], rng=random.Random())))
     uvloop.run(main())

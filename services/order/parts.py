@@ -19,25 +19,25 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import Notices
 from services.chassis.work.lease import Leases
-from services.order.api.order_writes import Orders, Written
-from services.order.api.placing import Ordering
-from services.order.api.waiting import Waiting
+from services.order.api.order_writes import OrderWrites, WrittenOrder
+from services.order.api.use_cases import OrderUseCases
+from services.order.api.waiting import OrderWaiter
 from services.order.checkout.consumer import CheckoutConsumer
 from services.order.checkout.inventory_calls import InventoryCalls
 from services.order.checkout.payment_calls import PaymentCalls
 from services.order.checkout.saga import CHECKOUT, Checkout
 from services.order.domain.commands import Command
 from services.order.settings import SagaSettings
-from services.order.store.order_streams import OrderStore, Standing
+from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import Recorder
-from services.order.store.sagas import Sagas
+from services.order.store.saga_listing import SagaListing
 
 NAME = "order"
 POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Participants:
+class ParticipantChannels:
     """The channels to those whom the checkout calls."""
 
     inventory: grpc.aio.Channel
@@ -45,7 +45,7 @@ class Participants:
 
 
 @dataclass(frozen=True, slots=True)
-class Feeds:
+class FeedChannels:
     """The channels to the feeds that are followed; ours is one of them.
 
     Without `reservations` nobody can be told what inventory says, and no checkout is choreographed.
@@ -62,20 +62,20 @@ class Parts:
 
     database: Database
     log: EventLog
-    store: OrderStore
-    orders: Orders
-    sagas: Sagas
+    store: OrderStreams
+    orders: OrderWrites
+    sagas: SagaListing
     leases: Leases
     tailer: Tailer
     driver: Driver
-    runner: SagaRunner[Standing, Command]
-    ordering: Ordering
-    waiting: Waiting
+    runner: SagaRunner[LoadedOrder, Command]
+    ordering: OrderUseCases
+    waiting: OrderWaiter
     consumer: CheckoutConsumer
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Dependencies:
     """What an instance works with: where time, ids and chance come from, and whom it calls.
 
     Without `feeds` it has no customer summary, and no checkout is choreographed. `owner` names the
@@ -86,27 +86,31 @@ class Means:
     clock: Clock
     ids: IdFactory
     rng: random.Random
-    participants: Participants
+    participants: ParticipantChannels
     settings: SagaSettings
-    feeds: Feeds | None = None
+    feeds: FeedChannels | None = None
     owner: str = NAME
     poll_s: float = POLL_S
     spans: Spans | None = None
 
 
-def assemble(database: Database, means: Means) -> Parts:
+def assemble(database: Database, dependencies: Dependencies) -> Parts:
     """The parts of an instance on a migrated database."""
-    clock, settings = means.clock, means.settings
-    log = EventLog(clock=clock, ids=means.ids)
-    store = OrderStore(log=log)
-    notices: Notices[Standing] = Notices()
+    clock, settings = dependencies.clock, dependencies.settings
+    log = EventLog(clock=clock, ids=dependencies.ids)
+    store = OrderStreams(log=log)
+    notices: Notices[LoadedOrder] = Notices()
     recorder = Recorder(store=store, clock=clock, terms=settings.terms)
     tailer = Tailer(database=database, log=log, clock=clock)
     leases = Leases.of_a_run(
-        means.owner, clock=clock, ids=means.ids, rng=means.rng, lease_s=settings.lease_s
+        dependencies.owner,
+        clock=clock,
+        ids=dependencies.ids,
+        rng=dependencies.rng,
+        lease_s=settings.lease_s,
     )
-    inventory = InventoryCalls(InventoryServiceStub(means.participants.inventory))
-    payment = PaymentCalls(PaymentServiceStub(means.participants.payment))
+    inventory = InventoryCalls(InventoryServiceStub(dependencies.participants.inventory))
+    payment = PaymentCalls(PaymentServiceStub(dependencies.participants.payment))
     checkout = Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder)
 
     def draining() -> bool:
@@ -119,16 +123,20 @@ def assemble(database: Database, means: Means) -> Parts:
         clock=clock,
         pace=settings.pace,
         draining=draining,
-        told=lambda standing: notices.tell(standing.order.order_id, standing),
-        spans=None if means.spans is None else means.spans.steps,
+        told=lambda loaded: notices.tell(loaded.order.order_id, loaded),
+        spans=None if dependencies.spans is None else dependencies.spans.steps,
     )
-    driver = _driver(database, leases, runner, means)
-    orders = Orders(store=store, recorder=recorder, leases=leases, clock=clock, draining=draining)
-    waiting = Waiting(database=database, tailer=tailer, notices=notices, store=store, clock=clock)
+    driver = _driver(database, leases, runner, dependencies)
+    orders = OrderWrites(
+        store=store, recorder=recorder, leases=leases, clock=clock, draining=draining
+    )
+    waiting = OrderWaiter(
+        database=database, tailer=tailer, notices=notices, store=store, clock=clock
+    )
     begin = partial(_begin, runner, driver)
-    ordering = Ordering(
+    ordering = OrderUseCases(
         database=database,
-        ids=means.ids,
+        ids=dependencies.ids,
         orders=orders,
         waiting=waiting,
         inventory=inventory,
@@ -137,34 +145,39 @@ def assemble(database: Database, means: Means) -> Parts:
     consumer = CheckoutConsumer(
         store=store, recorder=recorder, orders=orders, go_on=partial(_go_on, notices, begin)
     )
-    sagas = Sagas(store=store, leases=leases)
+    sagas = SagaListing(store=store, leases=leases)
     follows = (tailer, driver, runner, ordering, waiting, consumer)
     return Parts(database, log, store, orders, sagas, leases, *follows)
 
 
 def _driver(
-    database: Database, leases: Leases, runner: SagaRunner[Standing, Command], means: Means
+    database: Database,
+    leases: Leases,
+    runner: SagaRunner[LoadedOrder, Command],
+    dependencies: Dependencies,
 ) -> Driver:
     return Driver(
         kind=CHECKOUT,
         database=database,
         leases=leases,
-        clock=means.clock,
-        rng=means.rng,
+        clock=dependencies.clock,
+        rng=dependencies.rng,
         drive=runner.drive,
-        poll_s=means.poll_s,
+        poll_s=dependencies.poll_s,
     )
 
 
-def _begin(runner: SagaRunner[Standing, Command], driver: Driver, written: Written) -> None:
+def _begin(runner: SagaRunner[LoadedOrder, Command], driver: Driver, written: WrittenOrder) -> None:
     """Have the work of a committed write driven at once, on the state that it left."""
-    if written.claim is not None and written.standing is not None:
-        runner.begin(written.claim, written.standing)
+    if written.claim is not None and written.loaded is not None:
+        runner.begin(written.claim, written.loaded)
         driver.start(written.claim)
 
 
-def _go_on(notices: Notices[Standing], begin: Callable[[Written], None], written: Written) -> None:
+def _go_on(
+    notices: Notices[LoadedOrder], begin: Callable[[WrittenOrder], None], written: WrittenOrder
+) -> None:
     """Tell whoever waits for an order that its participants moved, and do what is ours to do."""
-    if written.standing is not None:
-        notices.tell(written.order_id, written.standing)
+    if written.loaded is not None:
+        notices.tell(written.order_id, written.loaded)
     begin(written)

@@ -19,10 +19,10 @@ from services.chassis.server.server import Service
 from services.chassis.store.database import Database
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
-from services.order.parts import NAME, Means, Parts, assemble
-from services.order.subscriptions import Following, follow
+from services.order.parts import NAME, Dependencies, Parts, assemble
+from services.order.subscriptions import FeedSubscriptions, follow
 from services.order.wire.replies import AGGREGATE_TYPES, ERRORS
-from services.order.wire.requests import ORCHESTRATED_ALONE
+from services.order.wire.requests import ORCHESTRATED_ONLY
 
 MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
@@ -32,7 +32,7 @@ _WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
 
 
-def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Service:
+def to_service(parts: Parts, following: FeedSubscriptions | None, *, clock: Clock) -> Service:
     """The parts behind their RPCs."""
     followed = Followed() if following is None else following.followed
     orders = OrderServicer(
@@ -42,7 +42,7 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
         ordering=parts.ordering,
         waiting=parts.waiting,
         summaries=None if following is None else following.summaries,
-        served=ORCHESTRATED_ALONE if following is None else following.served,
+        served=ORCHESTRATED_ONLY if following is None else following.served,
     )
     admin = SagaAdminServicer(
         database=parts.database, sagas=parts.sagas, ordering=parts.ordering, clock=clock
@@ -72,18 +72,20 @@ def to_service(parts: Parts, following: Following | None, *, clock: Clock) -> Se
 
 
 @asynccontextmanager
-async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIterator[Service]:
+async def build(
+    *, database_url: str, dependencies: Dependencies, readers: int = 2
+) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
     database = await Database.open(
         database_url,
-        clock=means.clock,
-        owner=means.owner,
+        clock=dependencies.clock,
+        owner=dependencies.owner,
         readers=readers,
-        spans=None if means.spans is None else means.spans.writes,
+        spans=None if dependencies.spans is None else dependencies.spans.writes,
     )
     try:
         await database.migrate(MIGRATIONS)
-        parts = assemble(database, means)
-        yield to_service(parts, follow(parts, means), clock=means.clock)
+        parts = assemble(database, dependencies)
+        yield to_service(parts, follow(parts, dependencies), clock=dependencies.clock)
     finally:
         await database.close()

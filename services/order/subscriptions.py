@@ -15,38 +15,38 @@ from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
 from services.order.checkout import consumer, facts
 from services.order.domain.events import Coordination
-from services.order.parts import Feeds, Means, Parts
+from services.order.parts import Dependencies, FeedChannels, Parts
 from services.order.settings import ParticipantSettings
-from services.order.summary.consumer import (
+from services.order.summary.feed_consumers import (
     GATHER,
     MAX_BATCH,
     ORDER_CONSUMER,
     ORDER_TYPES,
     PAYMENT_CONSUMER,
     PAYMENT_TYPES,
-    OrderFacts,
-    PaymentFacts,
+    OrderSummarizer,
+    PaymentSummarizer,
 )
-from services.order.summary.reads import Summaries
-from services.order.wire.requests import ORCHESTRATED_ALONE, Served
+from services.order.summary.summary_reader import SummaryReader
+from services.order.wire.requests import ORCHESTRATED_ONLY, OfferedCoordinations
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class FeedSubscriptions:
     """What an instance follows, and what it can tell for it.
 
     `served` are the coordinations that it can offer, its default first.
     """
 
     followed: Followed
-    summaries: Summaries
-    served: Served
+    summaries: SummaryReader
+    served: OfferedCoordinations
 
 
 @asynccontextmanager
 async def feeds_of(
     targets: ParticipantSettings, *, clock: Clock, rng: random.Random
-) -> AsyncIterator[Feeds]:
+) -> AsyncIterator[FeedChannels]:
     """Channels to the feeds; closed when the block ends.
 
     They are in no trace: a subscription lasts as long as its process, and is nobody's call.
@@ -57,49 +57,60 @@ async def feeds_of(
         channel(targets.payment_target) as payments,
         channel(targets.inventory_target) as reservations,
     ):
-        yield Feeds(orders, payments, reservations)
+        yield FeedChannels(orders, payments, reservations)
 
 
-def follow(parts: Parts, means: Means) -> Following | None:
+def follow(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None:
     """Have an instance follow its feeds; None where it has none."""
-    if means.feeds is None:
+    if dependencies.feeds is None:
         return None
     subscribe = partial(
         Subscription,
         database=parts.database,
         leases=parts.leases,
-        clock=means.clock,
-        ids=means.ids,
-        rng=means.rng,
+        clock=dependencies.clock,
+        ids=dependencies.ids,
+        rng=dependencies.rng,
     )
     summing_up = partial(subscribe, max_batch=MAX_BATCH, gather=GATHER)
-    orders = summing_up(means.feeds.orders, ORDER_CONSUMER, OrderFacts(), types=ORDER_TYPES)
-    payments = summing_up(
-        means.feeds.payments, PAYMENT_CONSUMER, PaymentFacts(), types=PAYMENT_TYPES
+    orders = summing_up(
+        dependencies.feeds.orders, ORDER_CONSUMER, OrderSummarizer(), types=ORDER_TYPES
     )
-    checkout = _checkout(subscribe, parts, means, means.feeds)
+    payments = summing_up(
+        dependencies.feeds.payments, PAYMENT_CONSUMER, PaymentSummarizer(), types=PAYMENT_TYPES
+    )
+    checkout = _checkout(subscribe, parts, dependencies, dependencies.feeds)
     subscriptions = (orders, payments, *checkout)
-    return Following(
-        followed=Followed.by(subscriptions, database=parts.database, clock=means.clock),
-        summaries=Summaries(
+    return FeedSubscriptions(
+        followed=Followed.by(subscriptions, database=parts.database, clock=dependencies.clock),
+        summaries=SummaryReader(
             database=parts.database,
             orders=orders.inbox,
             payments=payments.inbox,
             tailer=parts.tailer,
-            clock=means.clock,
+            clock=dependencies.clock,
         ),
-        served=_served(means.settings.default_coordination) if checkout else ORCHESTRATED_ALONE,
+        served=_served(dependencies.settings.default_coordination)
+        if checkout
+        else ORCHESTRATED_ONLY,
     )
 
 
 def _checkout(
-    subscribe: Callable[..., Subscription], parts: Parts, means: Means, feeds: Feeds
+    subscribe: Callable[..., Subscription],
+    parts: Parts,
+    dependencies: Dependencies,
+    feeds: FeedChannels,
 ) -> tuple[Subscription, ...]:
     """What hears the participants of choreographed checkouts; nothing where they can't be heard."""
     if feeds.reservations is None:
         return ()
     leases = Leases.of_a_run(
-        means.owner, clock=means.clock, ids=means.ids, rng=means.rng, lease_s=WAITED_FOR_LEASE_S
+        dependencies.owner,
+        clock=dependencies.clock,
+        ids=dependencies.ids,
+        rng=dependencies.rng,
+        lease_s=WAITED_FOR_LEASE_S,
     )
     follow = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
     return (
@@ -118,6 +129,6 @@ def _checkout(
     )
 
 
-def _served(default: Coordination) -> Served:
+def _served(default: Coordination) -> OfferedCoordinations:
     """Both, the default first."""
     return tuple(sorted(Coordination, key=lambda each: each is not default))

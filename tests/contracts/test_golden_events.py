@@ -21,10 +21,10 @@ from services.chassis.domain.money import Money
 from services.order.domain import events
 from services.order.domain.rules import evolve as evolve_order
 from services.order.domain.state import Order, OrderState
-from services.order.summary.consumer import PAYMENT_TYPES, PaymentFacts
-from services.order.summary.rules import Placed, SeenOrder, Spend, evolve
-from services.order.summary.store import SUMMARY
-from services.order.summary.tables import summary_tables
+from services.order.summary.feed_consumers import PAYMENT_TYPES, PaymentSummarizer
+from services.order.summary.summary_store import SUMMARY
+from services.order.summary.summary_tables import summary_tables
+from services.order.summary.totals import CountedOrder, Placed, Spend, evolve
 from services.order.wire.events import from_stored, type_of
 from tests.services.order.wire.test_wire import GOLDEN as GOLDEN_ORDER
 from tests.services.order.wire.test_wire import NOON
@@ -79,9 +79,9 @@ def test_what_payment_stored_adds_up_the_same_for_ever() -> None:
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         summary_tables().orders.metadata.create_all(connection)
-        placed = evolve(SeenOrder("ord_1"), Placed("ann", 0))
-        SUMMARY.learn(connection, SeenOrder("ord_1"), placed)
-        apply = PaymentFacts()
+        placed = evolve(CountedOrder("ord_1"), Placed("ann", 0))
+        SUMMARY.learn(connection, CountedOrder("ord_1"), placed)
+        apply = PaymentSummarizer()
         for _, name, payload in stored():
             if name in PAYMENT_TYPES:
                 apply(connection, Event(type=name, payload=Any(value=payload)))

@@ -7,8 +7,8 @@ from discovery.clock import Clock
 from services.chassis.request.context import Context
 from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.store.database import Database
-from services.order.api.placing import Ordering
-from services.order.store.sagas import Sagas
+from services.order.api.use_cases import OrderUseCases
+from services.order.store.saga_listing import SagaListing
 from services.order.wire import queries, requests
 
 
@@ -16,7 +16,7 @@ class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
     """tradepost.order.admin.v1.SagaAdminService; see its contract for what each method does."""
 
     def __init__(
-        self, *, database: Database, sagas: Sagas, ordering: Ordering, clock: Clock
+        self, *, database: Database, sagas: SagaListing, ordering: OrderUseCases, clock: Clock
     ) -> None:
         self._database = database
         self._sagas = sagas

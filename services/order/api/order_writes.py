@@ -20,15 +20,17 @@ from services.order.checkout.saga import CHECKOUT
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.domain.state import BEFORE_PIVOT, FORWARD, Order
-from services.order.store.order_streams import OrderStore, Standing
+from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import Recorder
-from services.order.store.sagas import current_step, to_saga
+from services.order.store.saga_listing import current_step, to_saga
 
-Wish: TypeAlias = Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
+AnyIntention: TypeAlias = (
+    Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenOrder:
     """What a write made of an order.
 
     `standing` is None for a request that was remembered: whoever drives that order is joined.
@@ -36,26 +38,26 @@ class Written:
     """
 
     order_id: str
-    standing: Standing | None = None
+    loaded: LoadedOrder | None = None
     claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetriedSaga:
     """The answer of RetrySaga as it is stored, and the work to begin."""
 
     response: bytes
     replayed: bool = False
-    written: Written | None = None
+    written: WrittenOrder | None = None
 
 
-class Orders:
+class OrderWrites:
     """Write functions; `draining` tells when new work is for other instances."""
 
     def __init__(
         self,
         *,
-        store: OrderStore,
+        store: OrderStreams,
         recorder: Recorder,
         leases: Leases,
         clock: Clock,
@@ -67,18 +69,20 @@ class Orders:
         self._clock = clock
         self._draining = draining
 
-    def place(self, connection: Connection, intention: Intention[Place], order_id: str) -> Written:
+    def place(
+        self, connection: Connection, intention: Intention[Place], order_id: str
+    ) -> WrittenOrder:
         """Place an order under a new id. Raises RequestIdReusedError."""
         known = _recall(connection, intention)
         if known is not None:
-            return Written(known.resource)
-        placed = self._record(connection, Standing(Order(order_id)), intention)
+            return WrittenOrder(known.resource)
+        placed = self._record(connection, LoadedOrder(Order(order_id)), intention)
         self._remember(connection, intention, order_id)
-        return Written(order_id, placed, self._open(connection, placed))
+        return WrittenOrder(order_id, placed, self._open(connection, placed))
 
     def change(
         self, connection: Connection, intention: Intention[Cancel] | Intention[Fulfill]
-    ) -> Written:
+    ) -> WrittenOrder:
         """Cancel or fulfill an order.
 
         Raises RequestIdReusedError, OrderNotFoundError, OrderNotCancellableError and
@@ -86,24 +90,24 @@ class Orders:
         """
         known = _recall(connection, intention)
         if known is not None:
-            return Written(known.resource)
+            return WrittenOrder(known.resource)
         before = self._store.load(connection, intention.subject)
         after = self._record(connection, before, intention)
         self._remember(connection, intention, intention.subject)
         if after is before:
-            return Written(intention.subject, after)
+            return WrittenOrder(intention.subject, after)
         if before.order.is_settled:
-            return Written(intention.subject, after, self._open(connection, after))
-        return Written(intention.subject, after, self._claim(connection, after))
+            return WrittenOrder(intention.subject, after, self._open(connection, after))
+        return WrittenOrder(intention.subject, after, self._claim(connection, after))
 
-    def retry(self, connection: Connection, intention: Intention[RetryStep]) -> Retried:
+    def retry(self, connection: Connection, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step tried at once; one that finally failed under a new attempt.
 
         Raises RequestIdReusedError, SagaNotFoundError, SagaNotRetryableError.
         """
         known = _recall(connection, intention)
         if known is not None:
-            return Retried(known.response or b"", replayed=True)
+            return RetriedSaga(known.response or b"", replayed=True)
         order_id = intention.subject
         lease = self._lease(connection, order_id)
         before = self._store.load(connection, order_id)
@@ -119,7 +123,7 @@ class Orders:
         saga = to_saga(after.order, self._lease(connection, order_id))
         response = admin.RetrySagaResponse(saga=saga).SerializeToString()
         self._remember(connection, intention, order_id, response)
-        return Retried(response, written=Written(order_id, after, kept))
+        return RetriedSaga(response, written=WrittenOrder(order_id, after, kept))
 
     def _lease(self, connection: Connection, order_id: str) -> LeaseRow:
         lease = self._leases.get(connection, order_id)
@@ -130,19 +134,19 @@ class Orders:
     def _record(
         self,
         connection: Connection,
-        standing: Standing,
-        intention: Wish,
-    ) -> Standing:
+        loaded: LoadedOrder,
+        intention: AnyIntention,
+    ) -> LoadedOrder:
         return self._recorder.record(
-            connection, standing, intention.command, causation_id=intention.request_id
+            connection, loaded, intention.command, causation_id=intention.request_id
         )
 
-    def _open(self, connection: Connection, standing: Standing) -> Claim | None:
+    def _open(self, connection: Connection, loaded: LoadedOrder) -> Claim | None:
         """The lease of new work: held by this process, or free for others while it drains.
 
         Free, and not due before its deadline, where the participants begin by themselves.
         """
-        order = standing.order
+        order = loaded.order
         is_forward = order.state in BEFORE_PIVOT
         due = order.left_to_others_until if is_forward else None
         leased = due is None and not self._draining()
@@ -156,26 +160,26 @@ class Orders:
         )
         return claim if leased else None
 
-    def go_on(self, connection: Connection, standing: Standing) -> Written:
+    def go_on(self, connection: Connection, loaded: LoadedOrder) -> WrittenOrder:
         """See to the lease of an order that was moved by what its participants said.
 
         Closed where nothing is left to do; claimed where it is the runner's turn.
         """
-        order = standing.order
+        order = loaded.order
         if order.left_to_others_until is not None and order.state in FORWARD:
-            return Written(order.order_id, standing)
+            return WrittenOrder(order.order_id, loaded)
         claim = self._leases.claim(connection, order.order_id)
         if claim is None:
             # A drive has it at the moment: its next look finds the order as it stands.
-            return Written(order.order_id, standing)
+            return WrittenOrder(order.order_id, loaded)
         if order.is_settled:
             self._leases.close(connection, claim)
-            return Written(order.order_id, standing)
-        return Written(order.order_id, standing, self._keep(connection, claim))
+            return WrittenOrder(order.order_id, loaded)
+        return WrittenOrder(order.order_id, loaded, self._keep(connection, claim))
 
-    def _claim(self, connection: Connection, standing: Standing) -> Claim | None:
+    def _claim(self, connection: Connection, loaded: LoadedOrder) -> Claim | None:
         """Work that waits for its next attempt has something new to do now."""
-        claim = self._leases.claim(connection, standing.order.order_id)
+        claim = self._leases.claim(connection, loaded.order.order_id)
         return None if claim is None else self._keep(connection, claim)
 
     def _keep(self, connection: Connection, claim: Claim) -> Claim | None:
@@ -188,7 +192,7 @@ class Orders:
     def _remember(
         self,
         connection: Connection,
-        intention: Wish,
+        intention: AnyIntention,
         order_id: str,
         response: bytes | None = None,
     ) -> None:
@@ -203,7 +207,7 @@ class Orders:
         )
 
 
-def _recall(connection: Connection, intention: Wish) -> RememberedRequest | None:
+def _recall(connection: Connection, intention: AnyIntention) -> RememberedRequest | None:
     return recall(
         connection,
         method=intention.method,

@@ -12,14 +12,14 @@ from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.patience import patience_s
 from services.chassis.store.database import Database
-from services.order.api.placing import Ordering
-from services.order.api.waiting import Waiting
+from services.order.api.use_cases import OrderUseCases
+from services.order.api.waiting import OrderWaiter
 from services.order.store import order_view
-from services.order.store.order_streams import OrderStore
-from services.order.store.order_view import Shown
-from services.order.summary.reads import Summaries
+from services.order.store.order_streams import OrderStreams
+from services.order.store.order_view import OrderSnapshot
+from services.order.summary.summary_reader import SummaryReader
 from services.order.wire import queries, replies, requests
-from services.order.wire.requests import Served
+from services.order.wire.requests import OfferedCoordinations
 
 
 class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
@@ -30,11 +30,11 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         *,
         database: Database,
         log: EventLog,
-        store: OrderStore,
-        ordering: Ordering,
-        waiting: Waiting,
-        summaries: Summaries | None,
-        served: Served,
+        store: OrderStreams,
+        ordering: OrderUseCases,
+        waiting: OrderWaiter,
+        summaries: SummaryReader | None,
+        served: OfferedCoordinations,
     ) -> None:
         self._database = database
         self._log = log
@@ -52,18 +52,18 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             place = requests.validate_only(request, self._served)
             return rpc.CreateOrderResponse(order=await self._ordering.quote(place, patience))
         intention = requests.create_order(request, self._served)
-        shown = await self._ordering.place(intention, patience)
-        _tell_replayed(shown, context)
+        snapshot = await self._ordering.place(intention, patience)
+        _tell_replayed(snapshot, context)
         return rpc.CreateOrderResponse(
-            order=shown.order, version=shown.order.version, position=shown.position
+            order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
 
     async def GetOrder(
         self, request: rpc.GetOrderRequest, context: Context
     ) -> rpc.GetOrderResponse:
-        standing = await self._database.read(self._store.query, queries.get_order(request))
-        order = replies.to_order(standing.order)
-        return rpc.GetOrderResponse(order=order, version=order.version, position=standing.position)
+        loaded = await self._database.read(self._store.query, queries.get_order(request))
+        order = replies.to_order(loaded.order)
+        return rpc.GetOrderResponse(order=order, version=order.version, position=loaded.position)
 
     async def BatchGetOrders(
         self, request: rpc.BatchGetOrdersRequest, context: Context
@@ -82,7 +82,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         await self._waiting.reach(wanted.min_position, patience_s(context.time_remaining()))
         page = await self._database.read(order_view.page, self._log, wanted.rows)
         return rpc.ListOrdersResponse(
-            orders=[shown.order for shown in page.rows],
+            orders=[snapshot.order for snapshot in page.rows],
             next_page_token=queries.next_order_page(request, page),
             position=page.position,
         )
@@ -91,10 +91,10 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         self, request: rpc.CancelOrderRequest, context: Context
     ) -> rpc.CancelOrderResponse:
         patience = patience_s(context.time_remaining())
-        shown = await self._ordering.change(requests.cancel_order(request), patience)
-        _tell_replayed(shown, context)
+        snapshot = await self._ordering.change(requests.cancel_order(request), patience)
+        _tell_replayed(snapshot, context)
         return rpc.CancelOrderResponse(
-            order=shown.order, version=shown.order.version, position=shown.position
+            order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
 
     async def FulfillOrder(
@@ -104,23 +104,23 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             requests.fulfill_order(request),
             patience_s(context.time_remaining()),
         )
-        shown = await self._ordering.change(intention, patience)
-        _tell_replayed(shown, context)
+        snapshot = await self._ordering.change(intention, patience)
+        _tell_replayed(snapshot, context)
         return rpc.FulfillOrderResponse(
-            order=shown.order, version=shown.order.version, position=shown.position
+            order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
 
     async def WatchOrder(
         self, request: rpc.WatchOrderRequest, context: Context
     ) -> AsyncIterator[rpc.WatchOrderResponse]:
         async with aclosing(self._waiting.watch(queries.watch_order(request))) as versions:
-            async for standing in versions:
-                order = replies.to_order(standing.order)
+            async for loaded in versions:
+                order = replies.to_order(loaded.order)
                 yield rpc.WatchOrderResponse(
                     order=order,
                     version=order.version,
-                    position=standing.position,
-                    event_type=standing.event_type,
+                    position=loaded.position,
+                    event_type=loaded.event_type,
                 )
 
     async def ListOrderEvents(
@@ -143,6 +143,6 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         return await self._summaries.get(wanted, patience_s(context.time_remaining()))
 
 
-def _tell_replayed(shown: Shown, context: Context) -> None:
-    if shown.replayed:
+def _tell_replayed(snapshot: OrderSnapshot, context: Context) -> None:
+    if snapshot.replayed:
         context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

@@ -23,10 +23,10 @@ from services.order.domain.errors import (
 )
 from services.order.domain.state import SETTLED, Order
 from services.order.store import order_view
-from services.order.store.order_streams import OrderStore, Standing
-from services.order.store.order_view import Shown
+from services.order.store.order_streams import LoadedOrder, OrderStreams
+from services.order.store.order_view import OrderSnapshot
 from services.order.wire.events import type_of
-from services.order.wire.queries import Watched
+from services.order.wire.queries import WatchQuery
 
 _SETTLING = frozenset(
     type_of(kind)
@@ -40,7 +40,7 @@ _SETTLING = frozenset(
 )
 
 
-class Waiting:
+class OrderWaiter:
     """Waits on behalf of callers; `on drain` everybody is answered at once."""
 
     def __init__(
@@ -48,8 +48,8 @@ class Waiting:
         *,
         database: Database,
         tailer: Tailer,
-        notices: Notices[Standing],
-        store: OrderStore,
+        notices: Notices[LoadedOrder],
+        store: OrderStreams,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -67,32 +67,34 @@ class Waiting:
         ):
             yield follower
 
-    async def join(self, order_id: str, patience_s: float) -> Shown:
+    async def join(self, order_id: str, patience_s: float) -> OrderSnapshot:
         """Wait until an order is settled, or out of patience, and answer it as it stands."""
         with self.follow(order_id) as follower:
-            shown = await self._database.read(order_view.get, order_id)
-            if int(shown.order.state) in SETTLED:
-                return shown
-            return await self.settled(follower, shown.order.version, patience_s)
+            snapshot = await self._database.read(order_view.get, order_id)
+            if int(snapshot.order.state) in SETTLED:
+                return snapshot
+            return await self.settled(follower, snapshot.order.version, patience_s)
 
-    async def settled(self, follower: Follower, version: int, patience_s: float) -> Shown:
+    async def settled(self, follower: Follower, version: int, patience_s: float) -> OrderSnapshot:
         """The same for an order that was not settled at `version` and is followed since."""
         until_s = self._clock.monotonic() + patience_s
         while True:
             with slot_released():
                 left_s = max(0.0, until_s - self._clock.monotonic())
                 change = await follower.wait(after_version=version, timeout_s=left_s)
-            shown = await self._shown(follower.stream, None if change is None else change.version)
-            if change is None or int(shown.order.state) in SETTLED:
-                return shown
+            snapshot = await self._snapshot(
+                follower.stream, None if change is None else change.version
+            )
+            if change is None or int(snapshot.order.state) in SETTLED:
+                return snapshot
             # Confirmed and sent back in one write: there is more to wait for.
-            version = shown.order.version
+            version = snapshot.order.version
 
-    async def _shown(self, order_id: str, version: int | None) -> Shown:
+    async def _snapshot(self, order_id: str, version: int | None) -> OrderSnapshot:
         """The order at `version` or later; as it is stored, unless this process wrote it itself."""
         known = None if version is None else self._notices.newest(order_id, version=version)
         if known is not None:
-            return order_view.shown(known)
+            return order_view.snapshot_of(known)
         return await self._database.read(order_view.get, order_id)
 
     async def reach(self, position: int, patience_s: float) -> None:
@@ -104,20 +106,20 @@ class Waiting:
         if not reached:
             raise ViewLaggingError(position=self._tailer.position, min_position=position)
 
-    async def watch(self, watched: Watched) -> AsyncGenerator[Standing, None]:
+    async def watch(self, watched: WatchQuery) -> AsyncGenerator[LoadedOrder, None]:
         """Every version after the known one, once and in order, until there is an end.
 
         Raises OrderNotFoundError, VersionOutOfRangeError, and DrainingError with where to resume.
         """
-        standing = Standing(Order(watched.order_id))
+        loaded = LoadedOrder(Order(watched.order_id))
         with self._tailer.follow(watched.order_id) as follower:
             while True:
-                versions = await self._database.read(self._newer, standing)
-                for standing in versions:
-                    if standing.order.version > watched.after_version:
-                        yield standing
-                _check_known(watched, standing)
-                order = standing.order
+                versions = await self._database.read(self._newer, loaded)
+                for loaded in versions:
+                    if loaded.order.version > watched.after_version:
+                        yield loaded
+                _check_known(watched, loaded)
+                order = loaded.order
                 if order.is_final or (order.is_settled and not watched.until_final):
                     return
                 with slot_released():
@@ -125,11 +127,11 @@ class Waiting:
                 if change is None:
                     raise DrainingError(order_id=order.order_id, after_version=str(order.version))
 
-    def _newer(self, connection: Connection, standing: Standing) -> tuple[Standing, ...]:
-        return tuple(self._store.versions(connection, standing))
+    def _newer(self, connection: Connection, loaded: LoadedOrder) -> tuple[LoadedOrder, ...]:
+        return tuple(self._store.versions(connection, loaded))
 
 
-def _check_known(watched: Watched, newest: Standing) -> None:
+def _check_known(watched: WatchQuery, newest: LoadedOrder) -> None:
     version = newest.order.version
     if version == 0:
         raise OrderNotFoundError(watched.order_id)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.consumer.inbox import AfterCommit
-from services.order.api.order_writes import Orders, Written
+from services.order.api.order_writes import OrderWrites, WrittenOrder
 from services.order.checkout import facts
-from services.order.store.order_streams import OrderStore
+from services.order.store.order_streams import OrderStreams
 from services.order.store.recorder import Recorder
 
 # The names of the consumers: another would begin anew.
@@ -27,10 +27,10 @@ class CheckoutConsumer:
     def __init__(
         self,
         *,
-        store: OrderStore,
+        store: OrderStreams,
         recorder: Recorder,
-        orders: Orders,
-        go_on: Callable[[Written], None],
+        orders: OrderWrites,
+        go_on: Callable[[WrittenOrder], None],
     ) -> None:
         self._store = store
         self._recorder = recorder

@@ -26,14 +26,14 @@ _BY_MONEY = payment.PAYMENT_ORIGIN_CHOREOGRAPHED
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OrderCommands:
     """What an order is told: everything up to the newest fact, in order."""
 
     order_id: str
     commands: tuple[Command, ...]
 
 
-def read(event: Event) -> Told | None:
+def read(event: Event) -> OrderCommands | None:
     """What a fact says; None where it belongs to no choreographed checkout.
 
     Raises KeyError for a type that is in neither list, and DecodeError.
@@ -42,7 +42,7 @@ def read(event: Event) -> Told | None:
     fact: Any = kind.FromString(event.payload.value)
     if fact.origin != origin:
         return None
-    return Told(fact.order_id, tell(fact))
+    return OrderCommands(fact.order_id, tell(fact))
 
 
 def _held(fact: inventory.ReservationHeld) -> tuple[Command, ...]:

@@ -32,14 +32,14 @@ from services.order.domain.state import (
     Order,
     OrderState,
 )
-from services.order.store.order_streams import OrderStore, Standing
+from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import Recorder
 
 # The kind of a checkout's lease.
 CHECKOUT = "checkout"
 
-CheckoutStep: TypeAlias = Step[Standing, Command]
-CheckoutPlan: TypeAlias = Plan[Standing, Command]
+CheckoutStep: TypeAlias = Step[LoadedOrder, Command]
+CheckoutPlan: TypeAlias = Plan[LoadedOrder, Command]
 Answer: TypeAlias = Command | Done | Pending | Contradiction
 
 
@@ -63,7 +63,7 @@ class Checkout:
         *,
         inventory: InventoryCalls,
         payment: PaymentCalls,
-        store: OrderStore,
+        store: OrderStreams,
         recorder: Recorder,
     ) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class Checkout:
         self._fulfill = _step(FULFILL, INVENTORY, inventory.fulfill)
         self._refund = _step(REFUND, PAYMENT, payment.refund)
 
-    def plan(self, state: Standing) -> CheckoutPlan | None:
+    def plan(self, state: LoadedOrder) -> CheckoutPlan | None:
         """What the order needs next; nothing once it is settled."""
         order = state.order
         match order.state:
@@ -86,7 +86,7 @@ class Checkout:
                     not_before=order.left_to_others_until,
                 )
             case OrderState.CANCELLING:
-                return Plan(self._compensations(order), conclusion=commands.LetGo())
+                return Plan(self._compensations(order), conclusion=commands.Compensated())
             case OrderState.FULFILLING:
                 return Plan(((self._fulfill,),))
             case OrderState.REFUNDING:
@@ -108,31 +108,31 @@ class Checkout:
         backwards = tuple(reversed(due))
         return tuple((step,) for step in backwards) if order.pivot_passed else (backwards,)
 
-    def load(self, connection: Connection, subject: str) -> Standing:
+    def load(self, connection: Connection, subject: str) -> LoadedOrder:
         """The order as it stands. Raises OrderNotFoundError."""
         return self._store.load(connection, subject)
 
-    def refresh(self, connection: Connection, state: Standing) -> Standing:
+    def refresh(self, connection: Connection, state: LoadedOrder) -> LoadedOrder:
         """The order as it stands by now."""
         return self._store.catch_up(connection, state)
 
-    def record(self, connection: Connection, state: Standing, answer: Command) -> Standing:
+    def record(self, connection: Connection, state: LoadedOrder, answer: Command) -> LoadedOrder:
         """Decide and store; the event that the state stands on led here."""
         return self._recorder.record(connection, state, answer, causation_id=state.event_id)
 
-    def origin(self, state: Standing) -> Correlation:
+    def origin(self, state: LoadedOrder) -> Correlation:
         """The story that OrderPlaced belongs to."""
         return state.origin
 
-    def since(self, state: Standing) -> datetime:
+    def since(self, state: LoadedOrder) -> datetime:
         """When the current step began."""
         return state.order.step_since
 
-    def attempt(self, state: Standing, step: str) -> int:
+    def attempt(self, state: LoadedOrder, step: str) -> int:
         """Grows only by RetrySaga."""
         return state.order.attempt_of(step)
 
-    def needs_review(self, state: Standing) -> bool:
+    def needs_review(self, state: LoadedOrder) -> bool:
         """Whether an operator was asked to look at the current step."""
         return state.order.review is not None
 
@@ -167,7 +167,7 @@ def _step(
 ) -> CheckoutStep:
     """A step of the saga: one call about the order, whatever the log knows beside it."""
 
-    def action(standing: Standing, call: StepCall) -> Awaitable[Answer]:
-        return ask(standing.order, call)
+    def action(loaded: LoadedOrder, call: StepCall) -> Awaitable[Answer]:
+        return ask(loaded.order, call)
 
     return Step(name, participant, action, compensation=compensation, is_pivot=is_pivot)

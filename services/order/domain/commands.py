@@ -111,7 +111,7 @@ class NotCaptured:
 
 
 @dataclass(frozen=True, slots=True)
-class LetGo:
+class Compensated:
     """Everything that was asked of the participants is finally given back."""
 
 
@@ -165,7 +165,7 @@ Command: TypeAlias = (
     | CommitRefused
     | Captured
     | NotCaptured
-    | LetGo
+    | Compensated
     | Fulfilled
     | Refunded
     | RefundFailed

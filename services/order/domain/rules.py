@@ -57,7 +57,7 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return _captured(order, events.OrderConfirmed(amount))
         case commands.NotCaptured(refusal), OrderState.CAPTURING:
             return (_not_captured(order, refusal),)
-        case commands.LetGo(), OrderState.CANCELLING:
+        case commands.Compensated(), OrderState.CANCELLING:
             was_refused = order.cause is Cause.REFUSED
             return (events.OrderRejected() if was_refused else events.OrderCancelled(),)
         case commands.Fulfilled(), OrderState.FULFILLING:

@@ -16,10 +16,15 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
 from services.chassis.log.event_log import EVENT, EventLog
 from services.chassis.store.prepared import Prepared
 from services.order.rebuild.shadow_tables import NEXT_SUMMARY, NEXT_VIEW
-from services.order.store.order_streams import OrderStore
+from services.order.store.order_streams import OrderStreams
 from services.order.store.order_view import row_of
-from services.order.summary.consumer import ORDER_TYPES, PAYMENT_TYPES, OrderFacts, PaymentFacts
-from services.order.summary.store import SummaryStore
+from services.order.summary.feed_consumers import (
+    ORDER_TYPES,
+    PAYMENT_TYPES,
+    OrderSummarizer,
+    PaymentSummarizer,
+)
+from services.order.summary.summary_store import SummaryStore
 from services.order.wire.replies import to_event
 
 # Events behind one write; an order has five or so, and most of them stand close together.
@@ -47,10 +52,10 @@ class Step:
     writes: Sequence[Any]
 
 
-class ViewBuilder:
+class OrderViewBuilder:
     """The list of orders, each folded from its stream as it stood at the step's position."""
 
-    def __init__(self, store: OrderStore) -> None:
+    def __init__(self, store: OrderStreams) -> None:
         self._store = store
         self.position = 0
 
@@ -69,12 +74,12 @@ class ViewBuilder:
         _ADD.change_each(connection, step.writes)
 
 
-class OrderFactsBuilder:
+class OrderSummaryBuilder:
     """The summary's share of the order log."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._apply = OrderFacts(SummaryStore(NEXT_SUMMARY))
+        self._apply = OrderSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
     def read(self, connection: Connection, up_to: int) -> Step:
@@ -90,12 +95,12 @@ class OrderFactsBuilder:
             self._apply(connection, event)
 
 
-class PaymentFactsBuilder:
+class PaymentSummaryBuilder:
     """The summary's share of the payment feed."""
 
     def __init__(self, feed: EventFeedServiceAsyncStub) -> None:
         self._feed = feed
-        self._apply = PaymentFacts(SummaryStore(NEXT_SUMMARY))
+        self._apply = PaymentSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
     async def fetch(self, up_to: int) -> Step:

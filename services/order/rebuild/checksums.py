@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 from tradepost.order.v1 import order_pb2
 
-from services.order.summary.tables import SummaryTables
+from services.order.summary.summary_tables import SummaryTables
 
 _BITS = 64
 _FETCH_ROWS = 1_000

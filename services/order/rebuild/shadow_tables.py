@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Index, MetaData, Table, delete, inspect, select, tuple_
 
 from services.order.store.tables import ORDER_VIEW
-from services.order.summary.tables import summary_tables
+from services.order.summary.summary_tables import summary_tables
 
 NEXT, OLD = "_next", "_old"
 # So many rows are deleted in one write.

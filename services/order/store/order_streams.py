@@ -18,7 +18,7 @@ from services.order.wire.events import from_stored, to_new
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LoadedOrder:
     """An order as it stands at one version, and what the log knows beside it.
 
     `position`, `event_id` and `event_type` are those of that version's event; `origin` is whose
@@ -47,7 +47,7 @@ class OrderQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class TrailQuery:
+class AuditTrailQuery:
     """At most `limit` events of an order after a version."""
 
     order_id: str
@@ -56,49 +56,49 @@ class TrailQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class AuditTrail:
     """A piece of an order's audit trail: its events and the epoch of their positions."""
 
     epoch: str
     events: tuple[StoredEvent, ...]
 
 
-class OrderStore:
+class OrderStreams:
     """Reads and appends streams of orders, inside the caller's transaction."""
 
     def __init__(self, *, log: EventLog) -> None:
         self._log = log
 
-    def load(self, connection: Connection, order_id: str) -> Standing:
+    def load(self, connection: Connection, order_id: str) -> LoadedOrder:
         """The order as it stands. Raises OrderNotFoundError."""
-        standing = self.catch_up(connection, Standing(Order(order_id)))
-        if standing.order.version == 0:
+        loaded = self.catch_up(connection, LoadedOrder(Order(order_id)))
+        if loaded.order.version == 0:
             raise OrderNotFoundError(order_id)
-        return standing
+        return loaded
 
-    def catch_up(self, connection: Connection, standing: Standing) -> Standing:
+    def catch_up(self, connection: Connection, loaded: LoadedOrder) -> LoadedOrder:
         """The order as it stands by now."""
-        for newer in self.versions(connection, standing):
-            standing = newer
-        return standing
+        for newer in self.versions(connection, loaded):
+            loaded = newer
+        return loaded
 
-    def versions(self, connection: Connection, after: Standing) -> Iterator[Standing]:
+    def versions(self, connection: Connection, after: LoadedOrder) -> Iterator[LoadedOrder]:
         """Every version after a known one, in order."""
         order = after.order
         stored = self._log.read_stream(connection, order.order_id, after_version=order.version)
         return _fold(after, stored)
 
-    def as_of(self, connection: Connection, order_id: str, position: int) -> Standing:
+    def as_of(self, connection: Connection, order_id: str, position: int) -> LoadedOrder:
         """The order as it stood when the log had come to `position`."""
         stored = self._log.read_stream(connection, order_id)
-        standing = Standing(Order(order_id))
-        for newer in _fold(standing, [each for each in stored if each.position <= position]):
-            standing = newer
-        return standing
+        loaded = LoadedOrder(Order(order_id))
+        for newer in _fold(loaded, [each for each in stored if each.position <= position]):
+            loaded = newer
+        return loaded
 
-    def query(self, connection: Connection, query: OrderQuery) -> Standing:
+    def query(self, connection: Connection, query: OrderQuery) -> LoadedOrder:
         """The version asked for. Raises OrderNotFoundError and VersionOutOfRangeError."""
-        versions = tuple(self.versions(connection, Standing(Order(query.order_id))))
+        versions = tuple(self.versions(connection, LoadedOrder(Order(query.order_id))))
         if not versions:
             raise OrderNotFoundError(query.order_id)
         newest = len(versions)
@@ -110,7 +110,7 @@ class OrderStore:
             raise VersionOutOfRangeError(query.order_id, version=wanted, newest=newest)
         return versions[wanted - 1]
 
-    def trail(self, connection: Connection, query: TrailQuery) -> Trail:
+    def trail(self, connection: Connection, query: AuditTrailQuery) -> AuditTrail:
         """A piece of the audit trail. Raises OrderNotFoundError."""
         order_id = query.order_id
         stored = self._log.read_stream(
@@ -118,33 +118,33 @@ class OrderStore:
         )
         if not stored and not self._log.read_stream(connection, order_id, limit=1):
             raise OrderNotFoundError(order_id)
-        return Trail(self._log.epoch(connection), stored)
+        return AuditTrail(self._log.epoch(connection), stored)
 
     def append(
-        self, connection: Connection, standing: Standing, events: Sequence[Event]
-    ) -> Standing:
+        self, connection: Connection, loaded: LoadedOrder, events: Sequence[Event]
+    ) -> LoadedOrder:
         """Record what was decided. Raises StreamConflictError when the order has moved."""
-        order = standing.order
+        order = loaded.order
         stored = self._log.append(
             connection, order.order_id, order.version, [to_new(event) for event in events]
         )
         for known, event in zip(stored, events, strict=True):
-            standing = _next(standing, known, event)
-        return standing
+            loaded = _next(loaded, known, event)
+        return loaded
 
 
-def _fold(standing: Standing, stored: Sequence[StoredEvent]) -> Iterator[Standing]:
+def _fold(loaded: LoadedOrder, stored: Sequence[StoredEvent]) -> Iterator[LoadedOrder]:
     for each in stored:
-        standing = _next(standing, each, from_stored(each))
-        yield standing
+        loaded = _next(loaded, each, from_stored(each))
+        yield loaded
 
 
-def _next(standing: Standing, stored: StoredEvent, event: Event) -> Standing:
-    origin = standing.origin
-    if standing.order.version == 0:
+def _next(loaded: LoadedOrder, stored: StoredEvent, event: Event) -> LoadedOrder:
+    origin = loaded.origin
+    if loaded.order.version == 0:
         origin = Correlation(stored.correlation_id, stored.causation_id, stored.traceparent)
-    return Standing(
-        order=evolve(standing.order, event, stored.occur_time),
+    return LoadedOrder(
+        order=evolve(loaded.order, event, stored.occur_time),
         position=stored.position,
         event_id=stored.event_id,
         event_type=stored.type,

@@ -27,7 +27,7 @@ from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.order.domain.errors import OrderNotFoundError
 from services.order.domain.state import OrderState
-from services.order.store.order_streams import Standing
+from services.order.store.order_streams import LoadedOrder
 from services.order.store.tables import ORDER_VIEW
 from services.order.wire.replies import to_order
 
@@ -42,9 +42,9 @@ _UPDATE = Prepared(
         message=bindparam("new_message"),
     )
 )
-_SHOWN = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
-_GET = Prepared(select(*_SHOWN).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
-_BATCH = select(*_SHOWN).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
+_COLUMNS = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
+_GET = Prepared(select(*_COLUMNS).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
+_BATCH = select(*_COLUMNS).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
 _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
@@ -53,7 +53,7 @@ PAGE_BYTES_MAX = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OrderSnapshot:
     """An order as every reader sees it, and the position of its newest event.
 
     `replayed` marks the answer to a request that had been carried out before.
@@ -68,7 +68,7 @@ class Shown:
 class OrderPage:
     """Orders as of one position of the feed; `has_more` when others follow."""
 
-    rows: tuple[Shown, ...]
+    rows: tuple[OrderSnapshot, ...]
     has_more: bool
     position: int
 
@@ -88,59 +88,59 @@ class OrderFilter:
     after: tuple[int, str] | None = None
 
 
-def write(connection: Connection, standing: Standing, *, is_new: bool) -> None:
+def write(connection: Connection, loaded: LoadedOrder, *, is_new: bool) -> None:
     """Show what an append has made of an order."""
     if is_new:
-        _INSERT.change(connection, **row_of(standing))
+        _INSERT.change(connection, **row_of(loaded))
         return
-    order = standing.order
+    order = loaded.order
     _UPDATE.change(
         connection,
         of_order=order.order_id,
         new_state=int(order.state),
         new_needs_review=order.needs_review,
-        new_position=standing.position,
+        new_position=loaded.position,
         new_message=to_order(order).SerializeToString(),
     )
 
 
-def row_of(standing: Standing) -> dict[str, object]:
+def row_of(loaded: LoadedOrder) -> dict[str, object]:
     """The whole row of an order."""
-    order = standing.order
+    order = loaded.order
     return {
         "order_id": order.order_id,
         "customer_id": order.customer_id,
         "state": int(order.state),
         "needs_review": order.needs_review,
         "create_time": to_micros(order.create_time),
-        "position": standing.position,
+        "position": loaded.position,
         "message": to_order(order).SerializeToString(),
     }
 
 
-def shown(standing: Standing) -> Shown:
+def snapshot_of(loaded: LoadedOrder) -> OrderSnapshot:
     """What `write` stores of an order, at hand."""
-    return Shown(to_order(standing.order), standing.position)
+    return OrderSnapshot(to_order(loaded.order), loaded.position)
 
 
-def get(connection: Connection, order_id: str) -> Shown:
+def get(connection: Connection, order_id: str) -> OrderSnapshot:
     """One order. Raises OrderNotFoundError."""
     row = _GET.first(connection, of_order=order_id)
     if row is None:
         raise OrderNotFoundError(order_id)
     message, position = row
-    return Shown(order_pb2.Order.FromString(message), position)
+    return OrderSnapshot(order_pb2.Order.FromString(message), position)
 
 
 def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:
     """Those of the orders that exist, by id."""
     rows = connection.execute(_BATCH, {"of_orders": list(order_ids)})
-    return {shown.order.order_id: shown.order for shown in map(_of_row, rows)}
+    return {snapshot.order.order_id: snapshot.order for snapshot in map(_of_row, rows)}
 
 
 def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
     """A page of orders, the newest first; shorter than asked where the orders are large."""
-    rows: list[Shown] = []
+    rows: list[OrderSnapshot] = []
     size_bytes = 0
     has_more = False
     for row in connection.execute(_page(wanted)):
@@ -177,7 +177,7 @@ def _newest_of_each_state(wanted: OrderFilter) -> Any:
 
 
 def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
-    rows = select(*_SHOWN, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit + 1)
+    rows = select(*_COLUMNS, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit + 1)
     if wanted.created_after is not None:
         rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(wanted.created_after))
     if wanted.after is not None:
@@ -189,5 +189,5 @@ def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
     return rows
 
 
-def _of_row(row: Row[*tuple[Any, ...]]) -> Shown:
-    return Shown(order_pb2.Order.FromString(row.message), row.position)
+def _of_row(row: Row[*tuple[Any, ...]]) -> OrderSnapshot:
+    return OrderSnapshot(order_pb2.Order.FromString(row.message), row.position)

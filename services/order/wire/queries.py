@@ -27,9 +27,9 @@ from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_timestamp
 from services.chassis.store.micros import to_micros
 from services.order.domain.state import OrderState
-from services.order.store.order_streams import OrderQuery, Trail, TrailQuery
+from services.order.store.order_streams import AuditTrail, AuditTrailQuery, OrderQuery
 from services.order.store.order_view import OrderFilter, OrderPage
-from services.order.store.sagas import SagaFilter
+from services.order.store.saga_listing import SagaFilter
 
 MAX_BATCH = 500
 MAX_AGE = timedelta(days=36_500)
@@ -43,7 +43,7 @@ ListRequest: TypeAlias = rpc.ListOrdersRequest | rpc.ListOrderEventsRequest | ad
 
 
 @dataclass(frozen=True, slots=True)
-class ListedOrders:
+class OrderListQuery:
     """Which orders, and how far the list must have come before it may answer."""
 
     rows: OrderFilter
@@ -51,7 +51,7 @@ class ListedOrders:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchQuery:
     """An order to follow from a version on; until it is final, or only until it is settled."""
 
     order_id: str
@@ -60,7 +60,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedSummary:
+class SummaryQuery:
     """Whose summary, and how far it must have come before it may answer."""
 
     customer_id: str
@@ -101,7 +101,7 @@ def batch_get_orders(request: rpc.BatchGetOrdersRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(request.order_ids))
 
 
-def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
+def list_orders(request: rpc.ListOrdersRequest) -> OrderListQuery:
     """Raises InvalidRequestError."""
     check = Check()
     check.text("customer_id", request.customer_id, max_len=64, required=False)
@@ -127,10 +127,10 @@ def list_orders(request: rpc.ListOrdersRequest) -> ListedOrders:
         created_before=created_before,
         after=after,
     )
-    return ListedOrders(rows, request.min_position)
+    return OrderListQuery(rows, request.min_position)
 
 
-def list_order_events(request: rpc.ListOrderEventsRequest) -> TrailQuery:
+def list_order_events(request: rpc.ListOrderEventsRequest) -> AuditTrailQuery:
     """Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
@@ -144,25 +144,25 @@ def list_order_events(request: rpc.ListOrderEventsRequest) -> TrailQuery:
         case _:
             refuse_page_token(check)
     check.done()
-    return TrailQuery(request.order_id, after_version, size + 1)
+    return AuditTrailQuery(request.order_id, after_version, size + 1)
 
 
-def watch_order(request: rpc.WatchOrderRequest) -> Watched:
+def watch_order(request: rpc.WatchOrderRequest) -> WatchQuery:
     """Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     after_version = _version(check, "after_version", request.after_version)
     check.done()
-    return Watched(request.order_id, after_version, request.follow)
+    return WatchQuery(request.order_id, after_version, request.follow)
 
 
-def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> WantedSummary:
+def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> SummaryQuery:
     """Raises InvalidRequestError."""
     check = Check()
     check.text("customer_id", request.customer_id, max_len=64)
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
     check.done()
-    return WantedSummary(request.customer_id, request.min_position)
+    return SummaryQuery(request.customer_id, request.min_position)
 
 
 def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
@@ -204,7 +204,7 @@ def next_order_page(request: rpc.ListOrdersRequest, page: OrderPage) -> str:
 
 
 def trail_page(
-    request: rpc.ListOrderEventsRequest, wanted: TrailQuery, trail: Trail
+    request: rpc.ListOrderEventsRequest, wanted: AuditTrailQuery, trail: AuditTrail
 ) -> Paged[StoredEvent]:
     """The page, and the token of what follows it."""
     return _paged(request, trail.events, wanted.limit, lambda stored: (stored.version,))

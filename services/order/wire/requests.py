@@ -28,14 +28,14 @@ MAX_REASON_CHARACTERS = 200
 _VISIBLE = re.compile(r"[!-~]{1,64}")
 
 # Which coordinations an instance serves; the first is for callers who don't choose.
-Served: TypeAlias = tuple[Coordination, ...]
-ORCHESTRATED_ALONE: Served = (Coordination.ORCHESTRATED,)
+OfferedCoordinations: TypeAlias = tuple[Coordination, ...]
+ORCHESTRATED_ONLY: OfferedCoordinations = (Coordination.ORCHESTRATED,)
 
 C = TypeVar("C")
 
 
 def create_order(
-    request: rpc.CreateOrderRequest, served: Served = ORCHESTRATED_ALONE
+    request: rpc.CreateOrderRequest, served: OfferedCoordinations = ORCHESTRATED_ONLY
 ) -> Intention[Place]:
     """Lines of one SKU are summed, also in the fingerprint.
 
@@ -53,7 +53,9 @@ def create_order(
     return Intention("CreateOrder", request_id, fingerprint(normal), command)
 
 
-def validate_only(request: rpc.CreateOrderRequest, served: Served = ORCHESTRATED_ALONE) -> Place:
+def validate_only(
+    request: rpc.CreateOrderRequest, served: OfferedCoordinations = ORCHESTRATED_ONLY
+) -> Place:
     """The command of a request that shall not be carried out; its request_id is not looked at.
 
     Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't served.
@@ -89,7 +91,7 @@ def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     return Intention("RetrySaga", request_id, fingerprint(request), RetryStep(), order_id)
 
 
-def _place(check: Check, request: rpc.CreateOrderRequest, served: Served) -> Place:
+def _place(check: Check, request: rpc.CreateOrderRequest, served: OfferedCoordinations) -> Place:
     """Checks everything but the request_id, then raises all that is bad."""
     _check_visible(check, "customer_id", request.customer_id)
     _check_visible(check, "payment_method", request.payment_method)

@@ -25,7 +25,7 @@ from services.chassis.consumer.stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server.server import Service, running
 from services.chassis.server.settings import ServerSettings
-from services.order.parts import Feeds, Means, Participants
+from services.order.parts import Dependencies, FeedChannels, ParticipantChannels
 from services.order.service import build
 from services.order.settings import SagaSettings
 from tests.support.order.fake_participants import FakeInventory, local_channel
@@ -50,22 +50,24 @@ class Shop:
         self.payment = FakePayment(clock=self.clock, script=self.script)
         # Where the instances are found, and what they follow; unset, they make no summary.
         self.registry = MemoryRegistry()
-        self.feeds: Feeds | None = None
+        self.feeds: FeedChannels | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
         """An instance, yet to be served."""
-        means = Means(
+        dependencies = Dependencies(
             clock=self.clock,
             ids=self.ids,
             rng=self.rng,
-            participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
+            participants=ParticipantChannels(
+                local_channel(self.inventory), local_channel(self.payment)
+            ),
             settings=SagaSettings(),
             feeds=self.feeds,
             owner=owner,
             poll_s=0.02,
         )
-        async with build(database_url=self.url, means=means) as service:
+        async with build(database_url=self.url, dependencies=dependencies) as service:
             yield service
 
     @asynccontextmanager

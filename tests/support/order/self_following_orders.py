@@ -11,7 +11,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 from services.chassis.log.event_log import NewEvent
 from services.chassis.store.database import Database
-from services.order.parts import Feeds
+from services.order.parts import FeedChannels
 from services.order.service import MIGRATIONS
 from tests.support.chassis.event_source import Source, event_source
 from tests.support.order.order_service import Shop, feed_of
@@ -47,7 +47,7 @@ async def open_market(databases: Databases) -> AsyncIterator[Market]:
     """A market without an instance."""
     shop = Shop(await databases.migrated(MIGRATIONS, "order"))
     async with feed_of("order", shop.registry) as orders, event_source(databases) as payments:
-        shop.feeds = Feeds(orders, payments.channel)
+        shop.feeds = FeedChannels(orders, payments.channel)
         yield Market(shop, payments, databases)
 
 

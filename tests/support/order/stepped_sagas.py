@@ -19,15 +19,15 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, LeaseRow, StaleLeaseError
-from services.order.api.order_writes import Retried, Written
+from services.order.api.order_writes import RetriedSaga, WrittenOrder
 from services.order.checkout.saga import CHECKOUT
 from services.order.domain.events import Coordination
 from services.order.domain.state import Order, OrderState
-from services.order.parts import Means, Participants, Parts, assemble
+from services.order.parts import Dependencies, ParticipantChannels, Parts, assemble
 from services.order.service import MIGRATIONS
 from services.order.settings import SagaSettings
 from services.order.store import order_view
-from services.order.store.order_streams import Standing
+from services.order.store.order_streams import LoadedOrder
 from services.order.store.order_view import OrderFilter
 from services.order.wire import requests
 from tests.support.clock.manual_clock import ManualClock
@@ -64,15 +64,17 @@ class Rig:
             self.databases, MIGRATIONS, clock=self.clock, owner=owner, name="order"
         )
         self.opened.append(database)
-        means = Means(
+        dependencies = Dependencies(
             clock=self.clock,
             ids=self.ids,
             rng=self.rng,
-            participants=Participants(local_channel(self.inventory), local_channel(self.payment)),
+            participants=ParticipantChannels(
+                local_channel(self.inventory), local_channel(self.payment)
+            ),
             settings=self.settings,
             owner=owner,
         )
-        return assemble(mortal(database, self.script), means)
+        return assemble(mortal(database, self.script), dependencies)
 
     async def close(self) -> None:
         """Close every database."""
@@ -87,7 +89,7 @@ class Rig:
         sku: str = "milk",
         method: str = "pm_visa",
         coordination: Coordination = Coordination.ORCHESTRATED,
-    ) -> Written:
+    ) -> WrittenOrder:
         """Place an order; nobody drives it yet."""
         request = rpc.CreateOrderRequest(
             request_id=self._request_id(),
@@ -98,19 +100,19 @@ class Rig:
         intention = requests.create_order(request, (coordination,))
         return await parts.database.write(parts.orders.place, intention, self.ids.new("ord"))
 
-    async def cancel(self, parts: Parts, order_id: str) -> Written:
+    async def cancel(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Cancel an order; nobody drives what that brings about yet."""
         request = rpc.CancelOrderRequest(
             request_id=self._request_id(), order_id=order_id, reason="changed my mind"
         )
         return await parts.database.write(parts.orders.change, requests.cancel_order(request))
 
-    async def fulfill(self, parts: Parts, order_id: str) -> Written:
+    async def fulfill(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Ask to fulfill an order; nobody drives it yet."""
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.orders.change, requests.fulfill_order(request))
 
-    async def retry(self, parts: Parts, order_id: str) -> Retried:
+    async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
         """Have an operator retry a saga; nobody drives it yet."""
         request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.orders.retry, requests.retry_saga(request))
@@ -118,11 +120,11 @@ class Rig:
     def _request_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
-    async def drive(self, parts: Parts, change: Written) -> None:
+    async def drive(self, parts: Parts, change: WrittenOrder) -> None:
         """Drive the work that a write opened, as the driver does after its COMMIT."""
         assert change.claim is not None
-        assert change.standing is not None
-        parts.runner.begin(change.claim, change.standing)
+        assert change.loaded is not None
+        parts.runner.begin(change.claim, change.loaded)
         await parts.runner.drive(change.claim)
 
     async def rest(self, parts: Parts, *, at_most_s: float = 3_600) -> None:
@@ -160,13 +162,13 @@ class Rig:
 
     async def load(self, parts: Parts, order_id: str) -> Order:
         """The order as its stream tells it."""
-        standing: Standing = await parts.database.read(parts.store.load, order_id)
-        return standing.order
+        loaded: LoadedOrder = await parts.database.read(parts.store.load, order_id)
+        return loaded.order
 
     async def order_ids(self, parts: Parts) -> list[str]:
         """Every order there is."""
         page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=1_000))
-        return [shown.order.order_id for shown in page.rows]
+        return [snapshot.order.order_id for snapshot in page.rows]
 
     async def history(self, parts: Parts, order_id: str) -> list[str]:
         """The names of its events."""

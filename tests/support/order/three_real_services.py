@@ -32,7 +32,7 @@ from services.chassis.server.server import Service, running
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
 from services.inventory.subscriptions import Feeds as InventoryFeeds
-from services.order.parts import Feeds, Means, Participants
+from services.order.parts import Dependencies, FeedChannels, ParticipantChannels
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.processor.simulated.processor import SimulatedProcessor
@@ -115,9 +115,11 @@ async def high_street(
         payment = await channel_to(
             at_payment(database_url=url("payment"), feeds=PaymentFeeds(stock, orders))
         )
-        called = Participants(inventory, payment)
-        means = Means(clock, ids, rng, called, SagaSettings(), Feeds(orders, money, stock))
-        order = await channel_to(build_order(database_url=url("order"), means=means))
+        called = ParticipantChannels(inventory, payment)
+        dependencies = Dependencies(
+            clock, ids, rng, called, SagaSettings(), FeedChannels(orders, money, stock)
+        )
+        order = await channel_to(build_order(database_url=url("order"), dependencies=dependencies))
         street = HighStreet(
             OrderServiceStub(order), InventoryServiceStub(inventory), PaymentServiceStub(payment)
         )

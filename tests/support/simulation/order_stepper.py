@@ -12,14 +12,13 @@ from services.chassis.consumer.inbox import Handler
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import Written
+from services.order.api.order_writes import WrittenOrder
 from services.order.checkout import consumer as checkout_consumer
 from services.order.checkout.consumer import CheckoutConsumer
 from services.order.checkout.saga import CHECKOUT
 from services.order.domain.events import Coordination
 from services.order.domain.state import Order
-from services.order.parts import Means as OrderMeans
-from services.order.parts import Participants, assemble
+from services.order.parts import Dependencies, ParticipantChannels, assemble
 from services.order.settings import SagaSettings
 from services.order.store.recorder import Recorder
 from services.order.wire import requests
@@ -53,7 +52,7 @@ class Counter:
     def __init__(self, database: Database, means: Means, stock: Stock, money: Money) -> None:
         self.database = database
         self._means = means
-        self._called = Participants(as_channel(Door(stock)), as_channel(Door(money)))
+        self._called = ParticipantChannels(as_channel(Door(stock)), as_channel(Door(money)))
         self._entered = 0
         self._watched: tuple[str, int] | None = None
         self.enter()
@@ -65,12 +64,12 @@ class Counter:
 
     def enter(self) -> None:
         """Begin anew, as a new process: nobody drives what the last one had begun."""
-        means, self.begun = self._means, list[Written]()
+        means, self.begun = self._means, list[WrittenOrder]()
         self._entered += 1
         self.written: Any = WatchedDatabase(self.database, means, self._look)
         self.parts = assemble(
             cast(Database, self.written),
-            OrderMeans(
+            Dependencies(
                 clock=means.clock,
                 ids=means.ids,
                 rng=means.rng,
@@ -115,8 +114,8 @@ class Counter:
         work = self.begun.pop(0)
         if work.claim is None:
             return True
-        if work.standing is not None:
-            self.parts.runner.begin(work.claim, work.standing)
+        if work.loaded is not None:
+            self.parts.runner.begin(work.claim, work.loaded)
         try:
             await self.parts.runner.drive(work.claim)
         except DiedError:
@@ -129,7 +128,7 @@ class Counter:
     async def claim_due(self) -> None:
         """Find what nobody drives."""
         claims = await self.database.write(self.parts.leases.claim_due, CHECKOUT, 10)
-        self.begun += [Written(claim.subject, claim=claim) for claim in claims]
+        self.begun += [WrittenOrder(claim.subject, claim=claim) for claim in claims]
 
     async def order(self, order_id: str) -> Order:
         """The order as its stream tells it."""

@@ -22,7 +22,7 @@ from services.chassis.server import assembly
 from services.chassis.server.server import RunningServer, Service, running
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
-from services.order.parts import Means, Participants
+from services.order.parts import Dependencies, ParticipantChannels
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.parts import Timing
@@ -157,9 +157,9 @@ async def running_suite(
             rng=rng,
             timing=Timing(poll_s=0.02),
         )
-        participants = Participants(await serve(stock), await serve(payment))
-        means = Means(CLOCK, ids, rng, participants, SagaSettings())
-        await serve(build_order(database_url=url("order"), means=means))
+        participants = ParticipantChannels(await serve(stock), await serve(payment))
+        dependencies = Dependencies(CLOCK, ids, rng, participants, SagaSettings())
+        await serve(build_order(database_url=url("order"), dependencies=dependencies))
         yield await _suite(enter, servers, served_rpcs(names), folder)
 
 

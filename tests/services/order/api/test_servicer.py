@@ -73,11 +73,11 @@ async def test_the_same_request_id_goes_on_waiting(
 ) -> None:
     """It joins whoever drives the order, on any instance."""
     request = order_of("anton")
-    standing = await shop.hang(grpc_stub, "AuthorizePayment", request)
-    assert standing.state == pb.ORDER_STATE_AUTHORIZING
+    loaded = await shop.hang(grpc_stub, "AuthorizePayment", request)
+    assert loaded.state == pb.ORDER_STATE_AUTHORIZING
     shop.release()
     joined = (await second.orders.CreateOrder(request)).order
-    assert (joined.order_id, joined.state) == (standing.order_id, pb.ORDER_STATE_CONFIRMED)
+    assert (joined.order_id, joined.state) == (loaded.order_id, pb.ORDER_STATE_CONFIRMED)
 
 
 @pytest.mark.parametrize(

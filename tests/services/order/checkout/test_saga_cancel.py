@@ -104,8 +104,8 @@ async def test_a_cancel_of_what_has_ended_changes_nothing(rig: Rig) -> None:
     await rig.drive(parts, await rig.cancel(parts, placed.order_id))
     again = await rig.cancel(parts, placed.order_id)
     assert again.claim is None
-    assert again.standing is not None
-    assert again.standing.order.state is OrderState.REFUNDED
+    assert again.loaded is not None
+    assert again.loaded.order.state is OrderState.REFUNDED
 
     rejected = await rig.place(parts, quantity=1_000)
     await rig.drive(parts, rejected)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import Written
+from services.order.api.order_writes import WrittenOrder
 from services.order.checkout.saga import CHECKOUT
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.domain.state import OrderState
@@ -141,7 +141,7 @@ async def test_a_retry_takes_what_waits_and_refuses_what_runs(rig: Rig) -> None:
     assert refused.value.facts["step"] == "reserve"
     await rig.drive(parts, placed)
     retried = await rig.retry(parts, placed.order_id)
-    assert isinstance(retried.written, Written)
+    assert isinstance(retried.written, WrittenOrder)
     await rig.drive(parts, retried.written)
     assert rig.payment.calls.count("CapturePayment") == 2
     await rig.rest(parts)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import Written
+from services.order.api.order_writes import WrittenOrder
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.state import OrderState
 from services.order.parts import Parts
@@ -111,7 +111,7 @@ async def _place_and_judge(rig: Rig, happens: Mishaps) -> None:
     _check_story(await rig.history(survivor, placed.order_id), order.state)
 
 
-def _line_up(rig: Rig, parts: Parts, placed: Written, happens: Mishaps) -> None:
+def _line_up(rig: Rig, parts: Parts, placed: WrittenOrder, happens: Mishaps) -> None:
     for method, lined_up in happens.faults.items():
         rig.script.fail(method, *lined_up)
     if happens.broken is not None:
@@ -129,7 +129,7 @@ def _line_up(rig: Rig, parts: Parts, placed: Written, happens: Mishaps) -> None:
     rig.script.during[method] = comes_about
 
 
-async def _drive(rig: Rig, parts: Parts, placed: Written) -> None:
+async def _drive(rig: Rig, parts: Parts, placed: WrittenOrder) -> None:
     try:
         await rig.drive(parts, placed)
         await rig.rest(parts, at_most_s=5)

@@ -46,7 +46,7 @@ answers = st.one_of(
     st.builds(commands.CommitRefused, refusals),
     st.just(commands.Captured(TOTAL)),
     st.builds(commands.NotCaptured, refusals),
-    st.just(commands.LetGo()),
+    st.just(commands.Compensated()),
     st.just(commands.Fulfilled()),
     st.just(commands.Refunded(TOTAL)),
     st.just(commands.RefundFailed()),
@@ -157,7 +157,7 @@ class OrderMachine(RuleBasedStateMachine):
             case commands.Captured() if self.state == "CAPTURING":
                 self.state = "REFUNDING" if self.cancel_waits else "CONFIRMED"
                 assert isinstance(made[0], events.OrderConfirmed)
-            case commands.LetGo() if self.state == "CANCELLING":
+            case commands.Compensated() if self.state == "CANCELLING":
                 self.state = "REJECTED" if self.ended_by == "refused" else "CANCELLED"
             case _:
                 self.moves(name)

@@ -78,7 +78,7 @@ def test_a_decline_releases_the_stock_and_spares_the_void() -> None:
     order = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED))
     assert order.state is OrderState.CANCELLING
     assert (order.stock_asked, order.payment_asked) == (True, False)
-    ended = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED), commands.LetGo())
+    ended = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED), commands.Compensated())
     assert (ended.state, ended.refusal) == (OrderState.REJECTED, DECLINED)
 
 
@@ -106,7 +106,7 @@ def test_an_error_compensates_its_own_step_as_well(
     assert (order.stock_asked, order.payment_asked) == (True, payment_asked)
     assert order.refusal == Refusal(RefusalReason.STEP_FAILED, {"step": step, "reason": "BROKEN"})
     assert order.review == Review(step, "BROKEN")
-    ended = after(*way, commands.StepFailed(step, "BROKEN"), commands.LetGo())
+    ended = after(*way, commands.StepFailed(step, "BROKEN"), commands.Compensated())
     assert (ended.state, ended.review, ended.needs_review) == (OrderState.REJECTED, None, True)
 
 
@@ -151,7 +151,7 @@ def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
 def test_the_deadline_ends_an_order_before_the_pivot(way: tuple[Command, ...]) -> None:
     """It ends CANCELLED, with whatever may have been asked for let go."""
-    order = after(*way, commands.DeadlinePassed(), commands.LetGo())
+    order = after(*way, commands.DeadlinePassed(), commands.Compensated())
     assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
     assert order.payment_asked is (len(way) > 1)
 
@@ -164,7 +164,7 @@ def test_the_deadline_means_nothing_after_the_pivot() -> None:
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
 def test_a_cancel_before_the_pivot_lets_go_at_once(way: tuple[Command, ...]) -> None:
     """What the state says may have been sent is let go, and the order ends CANCELLED."""
-    order = after(*way, CANCEL, commands.LetGo())
+    order = after(*way, CANCEL, commands.Compensated())
     assert (order.state, order.cause, order.cancel_reason) == (
         OrderState.CANCELLED,
         Cause.CANCELLED,
@@ -185,9 +185,9 @@ def test_a_cancel_while_capturing_waits_for_the_evidence() -> None:
 
 def test_the_first_recorded_cause_decides() -> None:
     """A cancel that waited for a capture that failed makes the order CANCELLED, not REJECTED."""
-    cancelled = after(*WAY_TO_CAPTURING, CANCEL, NOT_CAPTURED, commands.LetGo())
+    cancelled = after(*WAY_TO_CAPTURING, CANCEL, NOT_CAPTURED, commands.Compensated())
     assert (cancelled.state, cancelled.refusal) == (OrderState.CANCELLED, None)
-    rejected = after(*WAY_TO_CAPTURING, NOT_CAPTURED, CANCEL, commands.LetGo())
+    rejected = after(*WAY_TO_CAPTURING, NOT_CAPTURED, CANCEL, commands.Compensated())
     assert rejected.state is OrderState.REJECTED
     assert rejected.refusal is not None
     assert rejected.refusal.reason is RefusalReason.PAYMENT_NOT_CAPTURED
@@ -257,7 +257,7 @@ LATE_ANSWERS: tuple[Command, ...] = (
     commands.CommitRefused(SHORT),
     CAPTURED,
     NOT_CAPTURED,
-    commands.LetGo(),
+    commands.Compensated(),
     commands.Fulfilled(),
     commands.Refunded(TEN_DOLLARS),
     commands.RefundFailed(),
@@ -275,7 +275,7 @@ def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
     ends = (
         after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled()),
         after(PLACE, commands.ReserveRefused(SHORT)),
-        after(PLACE, CANCEL, commands.LetGo()),
+        after(PLACE, CANCEL, commands.Compensated()),
         after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS)),
     )
     for order in ends:

@@ -9,10 +9,10 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from discovery.clock import SystemClock
 from services.chassis.store.database import Database
 from services.order.rebuild import shadow_tables
-from services.order.rebuild.command import rebuild_of, to_text
-from services.order.rebuild.rebuild import Rebuild, RebuildError
+from services.order.rebuild.command_line import rebuild_of, to_text
+from services.order.rebuild.procedure import Rebuild, RebuildError
 from services.order.store.tables import ORDER_VIEW
-from services.order.summary.tables import summary_tables
+from services.order.summary.summary_tables import summary_tables
 from tests.support.order import summary_events
 from tests.support.order.order_service import Instance, cancel_of, order_of
 from tests.support.order.self_following_orders import Market, open_market, summary_of

@@ -17,9 +17,9 @@ from services.chassis.store.database import Database
 from services.chassis.store.micros import to_micros
 from services.order.domain.state import OrderState
 from services.order.service import MIGRATIONS
-from services.order.store import order_view, sagas
+from services.order.store import order_view, saga_listing
 from services.order.store.order_view import OrderFilter
-from services.order.store.sagas import SagaFilter
+from services.order.store.saga_listing import SagaFilter
 from services.order.store.tables import ORDER_VIEW
 from services.order.wire.replies import to_order
 from tests.support.clock.manual_clock import ManualClock
@@ -113,7 +113,7 @@ async def test_every_filter_lists_what_it_says(database: Database, name: str) ->
     await database.write(fill, rows)
     page = await database.read(order_view.page, log, wanted)
     expected = matching(rows, wanted)
-    assert [shown.order.order_id for shown in page.rows] == expected
+    assert [snapshot.order.order_id for snapshot in page.rows] == expected
     assert expected
 
 
@@ -151,7 +151,7 @@ async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
     while True:
         page = await database.read(order_view.page, log, wanted)
         sizes.append(len(page.rows))
-        seen += [shown.order.order_id for shown in page.rows]
+        seen += [snapshot.order.order_id for snapshot in page.rows]
         if not page.has_more:
             break
         wanted = replace(wanted, after=(created[seen[-1]], seen[-1]))
@@ -167,7 +167,7 @@ async def test_sagas_are_found_from_their_leases(database: Database) -> None:
         SagaFilter(limit=50, placed_before=NOON, after=KEY),
         SagaFilter(limit=50, state=OrderState.CAPTURING, needs_review=False, after=KEY),
     ):
-        first, then, *_ = await database.read(plan_of, sagas._page(wanted))
+        first, then, *_ = await database.read(plan_of, saga_listing._page(wanted))
         assert first.startswith("SEARCH lease USING")
         assert then == "SEARCH order_view USING INDEX sqlite_autoindex_order_view_1 (order_id=?)"
 
@@ -182,13 +182,13 @@ async def test_the_list_shows_what_the_streams_say(rig: Rig) -> None:
             await rig.drive(parts, await rig.cancel(parts, placed.order_id))
     page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=10))
     assert len(page.rows) == 4
-    for shown in page.rows:
-        standing = await parts.database.read(parts.store.load, shown.order.order_id)
-        assert shown.order == to_order(standing.order)
-        assert shown.position == standing.position
-        assert await parts.database.read(order_view.get, shown.order.order_id) == shown
+    for snapshot in page.rows:
+        loaded = await parts.database.read(parts.store.load, snapshot.order.order_id)
+        assert snapshot.order == to_order(loaded.order)
+        assert snapshot.position == loaded.position
+        assert await parts.database.read(order_view.get, snapshot.order.order_id) == snapshot
     many = await parts.database.read(
-        order_view.batch, [no_order_id(), *(shown.order.order_id for shown in page.rows)]
+        order_view.batch, [no_order_id(), *(snapshot.order.order_id for snapshot in page.rows)]
     )
     assert len(many) == 4
-    assert page.position == max(shown.position for shown in page.rows)
+    assert page.position == max(snapshot.position for snapshot in page.rows)

@@ -15,9 +15,9 @@ from discovery.clock import SystemClock
 from services.chassis.consumer.inbox import Inbox, Place
 from services.chassis.ids import IdFactory
 from services.order.domain.errors import ViewLaggingError
-from services.order.summary.consumer import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderFacts
-from services.order.summary.reads import Summaries
-from services.order.wire.queries import WantedSummary
+from services.order.summary.feed_consumers import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderSummarizer
+from services.order.summary.summary_reader import SummaryReader
+from services.order.wire.queries import SummaryQuery
 from tests.support.chassis.event_consumer import while_time_passes
 from tests.support.chassis.rich_status import refusal
 from tests.support.order import summary_events
@@ -100,7 +100,7 @@ def an_inbox(consumer: str) -> Inbox:
     """What is stored of a consumer."""
     clock = SystemClock()
     ids = IdFactory(clock=clock, rng=random.Random(3))
-    return Inbox(consumer=consumer, handler=OrderFacts(), clock=clock, ids=ids)
+    return Inbox(consumer=consumer, handler=OrderSummarizer(), clock=clock, ids=ids)
 
 
 async def test_a_fact_that_says_nothing_is_set_aside(market: Market) -> None:
@@ -125,14 +125,14 @@ async def test_a_summary_that_lags_for_too_long_says_so(rig: Rig) -> None:
     """It waits as long as the caller has patience, and answers the moment it has come so far."""
     parts = await rig.start()
     orders, payments = (an_inbox(name) for name in (ORDER_CONSUMER, PAYMENT_CONSUMER))
-    summaries = Summaries(
+    summaries = SummaryReader(
         database=parts.database,
         orders=orders,
         payments=payments,
         tailer=parts.tailer,
         clock=rig.clock,
     )
-    wanted = WantedSummary("ann", min_position=7)
+    wanted = SummaryQuery("ann", min_position=7)
     waiting = asyncio.ensure_future(summaries.get(wanted, 5))
     began_s = rig.clock.monotonic()
     await while_time_passes(rig.clock, asyncio.wait({waiting}))
@@ -149,7 +149,7 @@ async def test_a_summary_that_lags_for_too_long_says_so(rig: Rig) -> None:
 async def test_a_draining_instance_does_not_wait(rig: Rig) -> None:
     """Another one has the same view: the caller is told to ask there, at once."""
     parts = await rig.start()
-    summaries = Summaries(
+    summaries = SummaryReader(
         database=parts.database,
         orders=an_inbox(ORDER_CONSUMER),
         payments=an_inbox(PAYMENT_CONSUMER),
@@ -158,7 +158,7 @@ async def test_a_draining_instance_does_not_wait(rig: Rig) -> None:
     )
     parts.tailer.stop_waiters()
     with pytest.raises(ViewLaggingError):
-        await summaries.get(WantedSummary("ann", min_position=7), 3_600)
+        await summaries.get(SummaryQuery("ann", min_position=7), 3_600)
 
 
 async def test_a_bad_request_names_its_fields(market: Market) -> None:

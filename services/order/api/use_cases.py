@@ -13,19 +13,19 @@ from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
 from services.chassis.saga.model import Contradiction
 from services.chassis.store.database import Database
-from services.order.api.order_writes import Orders, Retried, Written
-from services.order.api.waiting import Waiting
+from services.order.api.order_writes import OrderWrites, RetriedSaga, WrittenOrder
+from services.order.api.waiting import OrderWaiter
 from services.order.checkout.inventory_calls import INVENTORY, InventoryCalls
 from services.order.domain import commands
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import ParticipantUnavailableError
-from services.order.store.order_view import Shown
+from services.order.store.order_view import OrderSnapshot
 from services.order.wire import replies
 
-Begin = Callable[[Written], None]
+Begin = Callable[[WrittenOrder], None]
 
 
-class Ordering:
+class OrderUseCases:
     """The use cases that change orders; `begin` has the work of a committed write driven."""
 
     def __init__(
@@ -33,8 +33,8 @@ class Ordering:
         *,
         database: Database,
         ids: IdFactory,
-        orders: Orders,
-        waiting: Waiting,
+        orders: OrderWrites,
+        waiting: OrderWaiter,
         inventory: InventoryCalls,
         begin: Begin,
     ) -> None:
@@ -45,29 +45,29 @@ class Ordering:
         self._inventory = inventory
         self._begin = begin
 
-    async def place(self, intention: Intention[Place], patience_s: float) -> Shown:
+    async def place(self, intention: Intention[Place], patience_s: float) -> OrderSnapshot:
         """Place an order and wait until it is settled, or out of patience."""
         order_id = self._ids.new("ord")
         with self._waiting.follow(order_id) as follower:
             place = self._orders.place
             written = await self._database.write(place, intention, order_id, then=self._begin)
-            if written.standing is not None:
-                version = written.standing.order.version
+            if written.loaded is not None:
+                version = written.loaded.order.version
                 return await self._waiting.settled(follower, version, patience_s)
         return replace(await self._waiting.join(written.order_id, patience_s), replayed=True)
 
     async def change(
         self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
-    ) -> Shown:
+    ) -> OrderSnapshot:
         """Cancel or fulfill an order and wait until it is settled, or out of patience."""
         written = await self._database.write(self._orders.change, intention, then=self._begin)
-        shown = await self._waiting.join(written.order_id, patience_s)
-        return replace(shown, replayed=written.standing is None)
+        snapshot = await self._waiting.join(written.order_id, patience_s)
+        return replace(snapshot, replayed=written.loaded is None)
 
-    async def retry(self, intention: Intention[RetryStep]) -> Retried:
+    async def retry(self, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step of a saga tried at once."""
 
-        def begin(retried: Retried) -> None:
+        def begin(retried: RetriedSaga) -> None:
             if retried.written is not None:
                 self._begin(retried.written)
 

@@ -23,15 +23,15 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class SentBack:
+class RefundBegun:
     """It was cancelled after that: stock and money are on their way back."""
 
 
-Fact: TypeAlias = Placed | Confirmed | SentBack
+OrderFact: TypeAlias = Placed | Confirmed | RefundBegun
 
 
 @dataclass(frozen=True, slots=True)
-class SeenOrder:
+class CountedOrder:
     """What is known of one order; nobody's, until it is known to have been placed."""
 
     order_id: str
@@ -47,7 +47,7 @@ class SeenOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MoneyMovement:
     """Money that moved for an order, by the id of its capture or refund: one of the two is 0."""
 
     order_id: str
@@ -77,18 +77,18 @@ class Spend:
     refunded_minor: int = 0
 
 
-def evolve(order: SeenOrder, fact: Fact) -> SeenOrder:
+def evolve(order: CountedOrder, fact: OrderFact) -> CountedOrder:
     """What is known of an order after a fact; the same as before where it comes again."""
     match fact:
         case Placed(customer_id, at_micros):
             return replace(order, customer_id=customer_id, place_micros=at_micros)
         case Confirmed():
             return replace(order, is_confirmed=True)
-        case SentBack():
+        case RefundBegun():
             return replace(order, is_sent_back=True)
 
 
-def count(totals: Totals, before: SeenOrder, after: SeenOrder) -> Totals:
+def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:
     """The totals of the customer of `after`, which had counted what `before` says."""
     was_placed = bool(before.customer_id)
     newest = max(
@@ -103,7 +103,7 @@ def count(totals: Totals, before: SeenOrder, after: SeenOrder) -> Totals:
     )
 
 
-def add(spend: Spend, entry: Entry) -> Spend:
+def add(spend: Spend, entry: MoneyMovement) -> Spend:
     """The spend with one more entry of its currency."""
     return Spend(
         currency_code=spend.currency_code,

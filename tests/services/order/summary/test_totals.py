@@ -13,10 +13,15 @@ from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.consumer.inbox import Handler
 from services.chassis.store.micros import to_micros
-from services.order.summary.consumer import ORDER_TYPES, PAYMENT_TYPES, OrderFacts, PaymentFacts
-from services.order.summary.rules import Spend, Totals
-from services.order.summary.store import SUMMARY
-from services.order.summary.tables import summary_tables
+from services.order.summary.feed_consumers import (
+    ORDER_TYPES,
+    PAYMENT_TYPES,
+    OrderSummarizer,
+    PaymentSummarizer,
+)
+from services.order.summary.summary_store import SUMMARY
+from services.order.summary.summary_tables import summary_tables
+from services.order.summary.totals import Spend, Totals
 from tests.support.order.summary_events import (
     NOON,
     captured,
@@ -55,8 +60,8 @@ def clear(connection: Connection) -> None:
 
 def deliver(connection: Connection, *events: Event) -> None:
     """Apply events as the two subscriptions do."""
-    handlers: dict[str, Handler] = dict.fromkeys(ORDER_TYPES, OrderFacts())
-    handlers.update(dict.fromkeys(PAYMENT_TYPES, PaymentFacts()))
+    handlers: dict[str, Handler] = dict.fromkeys(ORDER_TYPES, OrderSummarizer())
+    handlers.update(dict.fromkeys(PAYMENT_TYPES, PaymentSummarizer()))
     for event in events:
         handlers[event.type](connection, event)
 

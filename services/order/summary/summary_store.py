@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, TextClause, bindparam, insert, select, text
 
 from services.chassis.store.prepared import Prepared
-from services.order.summary.rules import Entry, SeenOrder, Spend, Totals, add, count
-from services.order.summary.tables import SummaryTables, summary_tables
+from services.order.summary.summary_tables import SummaryTables, summary_tables
+from services.order.summary.totals import CountedOrder, MoneyMovement, Spend, Totals, add, count
 
 
 class SummaryStore:
@@ -19,17 +19,17 @@ class SummaryStore:
         self._totals = _Rows(tables.totals)
         self._spend = _Rows(tables.spend)
 
-    def order(self, connection: Connection, order_id: str) -> SeenOrder:
+    def order(self, connection: Connection, order_id: str) -> CountedOrder:
         """What is known of an order; nothing yet, where it is new."""
         row = self._orders.get(connection, order_id)
         if row is None:
-            return SeenOrder(order_id)
+            return CountedOrder(order_id)
         customer_id, place_micros, is_confirmed, is_sent_back = row
-        return SeenOrder(
+        return CountedOrder(
             order_id, customer_id, place_micros, bool(is_confirmed), bool(is_sent_back)
         )
 
-    def learn(self, connection: Connection, before: SeenOrder, after: SeenOrder) -> None:
+    def learn(self, connection: Connection, before: CountedOrder, after: CountedOrder) -> None:
         """Know more of an order, and count it for its customer."""
         self._orders.put(
             connection,
@@ -58,9 +58,9 @@ class SummaryStore:
         if before.customer_id:
             return
         for entry_id, *moved in self._payments.list(connection, after.order_id):
-            self._add(connection, customer_id, Entry(after.order_id, entry_id, *moved))
+            self._add(connection, customer_id, MoneyMovement(after.order_id, entry_id, *moved))
 
-    def enter(self, connection: Connection, entry: Entry) -> None:
+    def enter(self, connection: Connection, entry: MoneyMovement) -> None:
         """Count money that moved; nothing where that entry is known.
 
         Money of an order that nobody is known to have placed waits until somebody is.
@@ -86,7 +86,7 @@ class SummaryStore:
         """What a customer spent, by currency."""
         return tuple(Spend(*row) for row in self._spend.list(connection, customer_id))
 
-    def _add(self, connection: Connection, customer_id: str, entry: Entry) -> None:
+    def _add(self, connection: Connection, customer_id: str, entry: MoneyMovement) -> None:
         currency_code = entry.currency_code
         row = self._spend.get(connection, customer_id, currency_code)
         spend = add(Spend(currency_code, *(row or ())), entry)

@@ -20,14 +20,14 @@ from services.chassis.work.lease import Claim, Leases
 from services.order.rebuild import checksums, shadow_tables
 from services.order.rebuild.builders import (
     STEP_EVENTS,
-    OrderFactsBuilder,
-    PaymentFactsBuilder,
+    OrderSummaryBuilder,
+    OrderViewBuilder,
+    PaymentSummaryBuilder,
     Step,
-    ViewBuilder,
 )
 from services.order.rebuild.checksums import Checksum
 from services.order.store.tables import ORDER_VIEW
-from services.order.summary.tables import summary_tables
+from services.order.summary.summary_tables import summary_tables
 
 LEASE_KIND = SUBJECT = "rebuild"
 # How often the swap finds that the live tables have moved on before it gives up.
@@ -41,7 +41,7 @@ class RebuildError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LivePositions:
     """How far the live tables have come: the order log, and the two consumers of the summary."""
 
     head: int
@@ -50,7 +50,7 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """One read model: as it is, and as the facts say."""
 
     name: str
@@ -63,10 +63,10 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RebuildReport:
     """What came of it; `build_s` is how long it took until the new tables had caught up."""
 
-    compared: tuple[Compared, ...]
+    compared: tuple[Comparison, ...]
     swapped: bool
     event_count: int
     build_s: float
@@ -83,7 +83,7 @@ class Rebuild:
         leases: Leases,
         clock: Clock,
         inboxes: tuple[Inbox, Inbox],
-        builders: tuple[ViewBuilder, OrderFactsBuilder, PaymentFactsBuilder],
+        builders: tuple[OrderViewBuilder, OrderSummaryBuilder, PaymentSummaryBuilder],
     ) -> None:
         self._database = database
         self._log = log
@@ -93,7 +93,7 @@ class Rebuild:
         self._view, self._order_facts, self._payment_facts = builders
         self._epochs = ("", "")
 
-    async def run(self, *, replace: bool = False) -> Report:
+    async def run(self, *, replace: bool = False) -> RebuildReport:
         """Swap where both say the same, or where `replace` says that the facts are right.
 
         Raises RebuildError, StaleLeaseError, the store's errors, and grpc.aio.AioRpcError of the
@@ -114,7 +114,7 @@ class Rebuild:
         await self._clear(claim)
         await self._database.write(self._leases.close, claim)
         count = self._view.position + self._payment_facts.position
-        return Report(compared, swapped, count, built_s)
+        return RebuildReport(compared, swapped, count, built_s)
 
     def _take(self, connection: Connection) -> Claim | None:
         if self._leases.get(connection, SUBJECT) is None:
@@ -152,14 +152,14 @@ class Rebuild:
             if behind <= STEP_EVENTS:
                 return
 
-    def _live(self, connection: Connection) -> Live:
-        return Live(
+    def _live(self, connection: Connection) -> LivePositions:
+        return LivePositions(
             self._log.head(connection),
             self._orders.place(connection) or _NOWHERE,
             self._payments.place(connection) or _NOWHERE,
         )
 
-    async def _follow(self, claim: Claim, live: Live) -> None:
+    async def _follow(self, claim: Claim, live: LivePositions) -> None:
         """Bring the new tables exactly to where the live ones were."""
         view, orders, payments = self._view, self._order_facts, self._payment_facts
         while view.position < live.head:
@@ -175,15 +175,15 @@ class Rebuild:
             await self._write(claim, partial(payments.write, step=step))
             payments.position = step.position
 
-    async def _compare(self, claim: Claim) -> tuple[Compared, ...]:
+    async def _compare(self, claim: Claim) -> tuple[Comparison, ...]:
         """Both sides, each in one snapshot, at the same positions."""
         live, is_live = await self._database.read(self._sum_live)
         await self._follow(claim, live)
         rebuilt = await self._database.read(self._sum_next)
         names = ("order_view", "customer_summary")
-        return tuple(map(Compared, names, is_live, rebuilt))
+        return tuple(map(Comparison, names, is_live, rebuilt))
 
-    def _sum_live(self, connection: Connection) -> tuple[Live, tuple[Checksum, Checksum]]:
+    def _sum_live(self, connection: Connection) -> tuple[LivePositions, tuple[Checksum, Checksum]]:
         sums = (
             checksums.of_view(connection, ORDER_VIEW),
             checksums.of_summary(connection, summary_tables()),

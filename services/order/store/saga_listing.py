@@ -14,7 +14,7 @@ from services.chassis.work.lease import LEASE, LeaseRow, Leases
 from services.order.checkout.saga import CHECKOUT
 from services.order.domain.errors import SagaNotFoundError
 from services.order.domain.state import STEPS, VOID, Order, OrderState
-from services.order.store.order_streams import OrderStore
+from services.order.store.order_streams import OrderStreams
 from services.order.store.tables import ORDER_VIEW
 
 # The sums keep a planner from the indexes of the list of orders: the few leases come first, and
@@ -38,10 +38,10 @@ class SagaFilter:
     after: tuple[int, str] | None = None
 
 
-class Sagas:
+class SagaListing:
     """Reads sagas, inside the caller's transaction."""
 
-    def __init__(self, *, store: OrderStore, leases: Leases) -> None:
+    def __init__(self, *, store: OrderStreams, leases: Leases) -> None:
         self._store = store
         self._leases = leases
 

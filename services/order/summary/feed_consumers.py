@@ -14,8 +14,15 @@ from tradepost.payment.v1 import payment_event_pb2
 
 from services.chassis.consumer.inbox import AfterCommit
 from services.order.domain import events
-from services.order.summary.rules import Confirmed, Entry, Fact, Placed, SentBack, evolve
-from services.order.summary.store import SUMMARY, SummaryStore
+from services.order.summary.summary_store import SUMMARY, SummaryStore
+from services.order.summary.totals import (
+    Confirmed,
+    MoneyMovement,
+    OrderFact,
+    Placed,
+    RefundBegun,
+    evolve,
+)
 from services.order.wire.events import type_of
 
 # The names of the consumers: another would begin anew.
@@ -25,9 +32,9 @@ GATHER = timedelta(milliseconds=100)
 MAX_BATCH = 200
 
 _PLACED = type_of(events.OrderPlaced)
-_FACTS: dict[str, Fact] = {
+_FACTS: dict[str, OrderFact] = {
     type_of(events.OrderConfirmed): Confirmed(),
-    type_of(events.RefundStarted): SentBack(),
+    type_of(events.RefundStarted): RefundBegun(),
 }
 # They change nothing here, but callers are told their positions: whoever asks for a summary of
 # that position shall not wait for the next heartbeat.
@@ -43,7 +50,7 @@ _ENDINGS = tuple(
 ORDER_TYPES = (_PLACED, *_FACTS, *_ENDINGS)
 
 
-class OrderFacts:
+class OrderSummarizer:
     """Applies one event of the order feed; `__call__` is what a subscription wants."""
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:
@@ -64,9 +71,9 @@ class OrderFacts:
         return None
 
 
-def _captured(payload: bytes) -> Entry:
+def _captured(payload: bytes) -> MoneyMovement:
     said = payment_event_pb2.PaymentCaptured.FromString(payload)
-    return Entry(
+    return MoneyMovement(
         said.order_id,
         said.payment_id,
         said.amount.currency_code,
@@ -74,9 +81,9 @@ def _captured(payload: bytes) -> Entry:
     )
 
 
-def _refunded(payload: bytes) -> Entry:
+def _refunded(payload: bytes) -> MoneyMovement:
     said = payment_event_pb2.RefundSucceeded.FromString(payload)
-    return Entry(
+    return MoneyMovement(
         said.order_id,
         said.refund_id,
         said.amount.currency_code,
@@ -84,14 +91,14 @@ def _refunded(payload: bytes) -> Entry:
     )
 
 
-_ENTRIES: dict[str, Callable[[bytes], Entry]] = {
+_ENTRIES: dict[str, Callable[[bytes], MoneyMovement]] = {
     payment_event_pb2.PaymentCaptured.DESCRIPTOR.full_name: _captured,
     payment_event_pb2.RefundSucceeded.DESCRIPTOR.full_name: _refunded,
 }
 PAYMENT_TYPES = tuple(_ENTRIES)
 
 
-class PaymentFacts:
+class PaymentSummarizer:
     """Applies one event of the payment feed."""
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:

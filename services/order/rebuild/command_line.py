@@ -16,16 +16,20 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.server.settings import DatabaseSettings
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.work.lease import Leases, StaleLeaseError
-from services.order.rebuild.builders import OrderFactsBuilder, PaymentFactsBuilder, ViewBuilder
-from services.order.rebuild.rebuild import Rebuild, RebuildError, Report
+from services.order.rebuild.builders import (
+    OrderSummaryBuilder,
+    OrderViewBuilder,
+    PaymentSummaryBuilder,
+)
+from services.order.rebuild.procedure import Rebuild, RebuildError, RebuildReport
 from services.order.service import MIGRATIONS
 from services.order.settings import ParticipantSettings
-from services.order.store.order_streams import OrderStore
-from services.order.summary.consumer import (
+from services.order.store.order_streams import OrderStreams
+from services.order.summary.feed_consumers import (
     ORDER_CONSUMER,
     PAYMENT_CONSUMER,
-    OrderFacts,
-    PaymentFacts,
+    OrderSummarizer,
+    PaymentSummarizer,
 )
 
 _FAILURES = (
@@ -80,18 +84,18 @@ def rebuild_of(
         leases=Leases(owner=ids.new("run"), clock=clock, rng=rng),
         clock=clock,
         inboxes=(
-            Inbox(consumer=ORDER_CONSUMER, handler=OrderFacts(), clock=clock, ids=ids),
-            Inbox(consumer=PAYMENT_CONSUMER, handler=PaymentFacts(), clock=clock, ids=ids),
+            Inbox(consumer=ORDER_CONSUMER, handler=OrderSummarizer(), clock=clock, ids=ids),
+            Inbox(consumer=PAYMENT_CONSUMER, handler=PaymentSummarizer(), clock=clock, ids=ids),
         ),
         builders=(
-            ViewBuilder(OrderStore(log=log)),
-            OrderFactsBuilder(log),
-            PaymentFactsBuilder(EventFeedServiceStub(payments)),
+            OrderViewBuilder(OrderStreams(log=log)),
+            OrderSummaryBuilder(log),
+            PaymentSummaryBuilder(EventFeedServiceStub(payments)),
         ),
     )
 
 
-def to_text(report: Report) -> str:
+def to_text(report: RebuildReport) -> str:
     """What an operator wants to know."""
     lines = [
         f"{each.name:<17} {each.live.rows:>9} rows  live {each.live}  rebuilt {each.rebuilt}"

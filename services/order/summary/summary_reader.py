@@ -12,15 +12,15 @@ from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.store.database import Database
 from services.chassis.store.micros import from_micros
 from services.order.domain.errors import ViewLaggingError
-from services.order.summary.rules import Spend, Totals
-from services.order.summary.store import SUMMARY
-from services.order.wire.queries import WantedSummary
+from services.order.summary.summary_store import SUMMARY
+from services.order.summary.totals import Spend, Totals
+from services.order.wire.queries import SummaryQuery
 
 # Whichever instance applies the facts: so often a caller who waits for them looks.
 POLL_S = 0.05
 
 
-class Summaries:
+class SummaryReader:
     """Reads summaries; `orders` and `payments` tell how far the two feeds were followed."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Summaries:
         self._tailer = tailer
         self._clock = clock
 
-    async def get(self, wanted: WantedSummary, patience_s: float) -> rpc.GetCustomerSummaryResponse:
+    async def get(self, wanted: SummaryQuery, patience_s: float) -> rpc.GetCustomerSummaryResponse:
         """The summary, once it has come far enough.
 
         Raises ViewLaggingError when it does not within `patience_s` seconds, and at once while
