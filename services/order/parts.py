@@ -121,9 +121,9 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         database=database,
         leases=leases,
         clock=clock,
-        pace=settings.pace,
+        timing=settings.timing,
         draining=draining,
-        told=lambda loaded: notices.tell(loaded.order.order_id, loaded),
+        on_commit=lambda loaded: notices.tell(loaded.order.order_id, loaded),
         spans=None if dependencies.spans is None else dependencies.spans.steps,
     )
     driver = _driver(database, leases, runner, dependencies)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.saga.pace import Pace
+from services.chassis.saga.timing import SagaTiming
 from services.order.domain.commands import Terms
 from services.order.domain.events import Coordination
 
@@ -73,9 +73,9 @@ class SagaSettings(BaseSettings):
         return Coordination.CHOREOGRAPHED if is_choreographed else Coordination.ORCHESTRATED
 
     @property
-    def pace(self) -> Pace:
+    def timing(self) -> SagaTiming:
         """What the runner needs to know of them."""
-        return Pace(step_timeout_s=self.step_timeout_s, review_after_s=self.review_after_s)
+        return SagaTiming(step_timeout_s=self.step_timeout_s, review_after_s=self.review_after_s)
 
 
 class ParticipantSettings(BaseSettings):

@@ -1,14 +1,14 @@
-"""What a saga is made of: calls that must all happen or be made up for.
+"""The model of a saga: calls that must all happen, or be compensated.
 
-A saga tells the plan of the state it is in; `saga_runner` carries it out. Intents are in the
-state before a call leaves, and calls are named by step ids that a repeat uses again, so a runner
-that dies at any point is followed by another that does the same.
+A saga returns the plan for the state it is in, and `runner` carries the plan out. The state is
+stored before a call is sent, and a repeated call uses the same step id. So when a runner dies at
+any point, another one repeats exactly the same calls.
 
-What a call ended with is one of:
+A call ends in one of three ways:
 
-    an answer       final, and recorded
-    unknown         the same step again, later: a timeout is no failure (`UNKNOWN_CODES`, `Pending`)
-    a failure       refused for good with an error of ours, or an answer that can't be
+    an answer       is final, and is recorded
+    unknown         repeat the step later; a timeout is no failure (`UNKNOWN_CODES`, `Pending`)
+    a failure       one of our services refused for good, or the answer contradicts the state
 """
 
 import uuid
@@ -27,13 +27,13 @@ from services.chassis.telemetry.correlation import Correlation
 S = TypeVar("S")
 A = TypeVar("A")
 
-# One namespace for all step ids, for ever: another one would make every repeat a new request.
+# The namespace of all step ids. Never change it: a repeated step would become a new request.
 _STEP_IDS = uuid.UUID("6f1d2b0e-8c7a-5d4e-9b3f-2a1c0e7d5f48")
 
-# The topic of the facts that choreographed sagas are made of.
+# The topic of the events that choreographed sagas consist of.
 CHOREOGRAPHY = "choreography"
 
-# What our servers and gRPC itself may answer although the call had, or will have, its effect.
+# Our servers and gRPC itself may answer these although the call had its effect, or will have it.
 UNKNOWN_CODES = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -49,28 +49,28 @@ _OUR_DOMAINS = ".tradepost"
 
 
 class Done(Enum):
-    """The answer of a step that has nothing to tell, save that it is done."""
+    """The answer of a step that is done and has no further result."""
 
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The participant answered, but doesn't know the outcome itself: ask again."""
+    """The participant answered, but does not know the outcome itself yet: ask again."""
 
     note: str
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A final answer that can't be: an operator should look."""
+    """A final answer that contradicts the state: an operator should look at it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """How a step is called: by which id, the same for every repeat, and for how long to wait."""
+    """The id of a step's call, the same for every repeat, and how long to wait for its answer."""
 
     step_id: str
     timeout_s: float
@@ -83,8 +83,8 @@ Action: TypeAlias = Callable[[S, StepCall], Awaitable[A | Done | Pending | Contr
 class Step(Generic[S, A]):
     """One call of one participant, idempotent by its step id.
 
-    `compensation` makes up for it, whether or not the call arrived. From the pivot on there is
-    no way back but by evidence.
+    `compensation` undoes it, whether or not the call arrived. After the pivot a saga only goes
+    forward, unless a participant's answer proves that the pivot had no effect.
     """
 
     name: str
@@ -96,11 +96,11 @@ class Step(Generic[S, A]):
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[S, A]):
-    """What to do in one state: stages one after the other, the steps of a stage together.
+    """What to do in one state: stages one after the other, the steps of a stage in parallel.
 
-    `deadline` ends the repeating (None: it never ends). `conclusion` is recorded once every step
-    has answered; where it is None, the last answer is. Until `not_before` others take the steps,
-    and record what came of it themselves (None: nobody else does).
+    The runner stops repeating at `deadline` (None: never). When every step has answered, it records
+    `conclusion`, or the last answer if that is None. Until `not_before` other services execute the
+    steps and report the outcome themselves (None: the runner starts at once).
     """
 
     stages: tuple[tuple[Step[S, A], ...], ...]
@@ -110,68 +110,68 @@ class Plan(Generic[S, A]):
 
     @property
     def step_names(self) -> tuple[str, ...]:
-        """Tells one plan from another: progress is a plan with other steps."""
+        """The identity of a plan: a saga has made progress when its plan has other steps."""
         return tuple(step.name for stage in self.stages for step in stage)
 
 
 class Saga(Protocol[S, A]):
-    """What the runner needs to know of a business: its states `S` and answers `A`."""
+    """What the runner needs of a business: its states `S` and answers `A`."""
 
     def load(self, connection: Connection, subject: str) -> S:
-        """The state as it is stored."""
+        """Load the stored state."""
         ...
 
     def refresh(self, connection: Connection, state: S) -> S:
-        """The state as it is stored by now; somebody else may have recorded a wish."""
+        """Load the state again: another writer may have changed it (a cancellation)."""
         ...
 
     def record(self, connection: Connection, state: S, answer: A) -> S:
-        """Decide what the answer makes happen to the state as it is by now, and store it."""
+        """Apply the answer to the currently stored state, and store and return the result."""
         ...
 
     def plan(self, state: S) -> Plan[S, A] | None:
-        """What to do; None when nothing is left to do."""
+        """Return what to do; None when nothing is left to do."""
         ...
 
     def origin(self, state: S) -> Correlation:
-        """Whose story this is."""
+        """Return the correlation of the request that the saga goes back to."""
         ...
 
     def since(self, state: S) -> datetime:
-        """When the current step began."""
+        """Return when the current step began."""
         ...
 
     def attempt(self, state: S, step: str) -> int:
-        """The current attempt of a step, from 1; a new attempt is a new intention."""
+        """Return the number of a step's attempt, from 1; each attempt has its own step id."""
         ...
 
     def needs_review(self, state: S) -> bool:
-        """Whether an operator was asked to look at the current step."""
+        """Whether the current step waits for an operator's review."""
         ...
 
     def deadline_passed(self) -> A:
-        """What to record when a plan's deadline is over."""
+        """Return what to record when a plan's deadline has passed."""
         ...
 
     def step_failed(self, step: str, reason: str) -> A:
-        """What to record when a step was refused for good, or answered what can't be."""
+        """Return what to record when a step was refused for good or contradicts the state."""
         ...
 
     def step_overdue(self, step: str) -> A:
-        """What to record when a step takes too long while its participant answers others."""
+        """Return what to record when a step takes too long while its participant answers others."""
         ...
 
 
 def step_id(subject: str, step: str, attempt: int) -> str:
-    """The request id of a step: the UUID (version 5) of "subject/step/attempt"."""
+    """Return the request id of a step: the UUID (version 5) of "subject/step/attempt"."""
     return str(uuid.uuid5(_STEP_IDS, f"{subject}/{step}/{attempt}"))
 
 
 def failure_reason(error: grpc.aio.AioRpcError) -> str | None:
-    """Why a participant refused a call for good; None where the outcome is unknown.
+    """Return why a participant refused a call for good; None if the outcome is unknown.
 
-    Only an error that one of our own services raised is definite: anything between it and us may
-    answer with any code after the call had its effect.
+    Only an error that one of our own services raised is definite: a proxy in between may answer
+    with any code after the call had its effect.
     """
     ours = error_info(error)
     if ours is None or not ours.domain.endswith(_OUR_DOMAINS) or error.code() in UNKNOWN_CODES:

@@ -1,4 +1,4 @@
-"""What came of a step of a saga."""
+"""The outcome of one step of a saga."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,14 +11,14 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Answered(Generic[A]):
-    """A final answer, to be recorded."""
+    """The participant gave a final answer."""
 
     answer: A | Done
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Refused for good, or an answer that can't be."""
+    """The participant refused for good, or gave an answer that contradicts the state."""
 
     step: str
     reason: str
@@ -26,26 +26,26 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer, or none that is final: the same step again, later."""
+    """There is no answer, or none that is final: the same step is repeated later."""
 
     step: str
     participant: str
     error: str
 
 
-class Time(Enum):
-    """The step wasn't tried."""
+class NotTried(Enum):
+    """The step was not called."""
 
-    IS_UP = "the deadline passed"
-    HAS_NOT_COME = "others take it until then"
-
-
-Finding: TypeAlias = Answered[A] | Failed | Unknown | Time
+    DEADLINE_PASSED = "the deadline passed"
+    NOT_YET = "others take it until then"
 
 
-def describe(finding: Finding[A]) -> str:
-    """Why there is no answer, for whoever reads the lease; empty where there is one."""
-    match finding:
+StepOutcome: TypeAlias = Answered[A] | Failed | Unknown | NotTried
+
+
+def describe(outcome: StepOutcome[A]) -> str:
+    """Say why there is no answer, for the lease's row; empty if there is an answer."""
+    match outcome:
         case Unknown(step, _, error):
             return f"{step}: {error}"
         case Failed(step, reason):

@@ -1,6 +1,6 @@
-"""A span for every step of a saga, below the call that began the story.
+"""A span for every step of a saga, in the trace of the call that started the saga.
 
-Only a traced process imports this.
+Only a traced process imports this module.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
-from services.chassis.saga.outcome import Failed, Finding, Unknown
+from services.chassis.saga.outcome import Failed, StepOutcome, Unknown
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.trace_context import parent_context, traceparent_of
 
 
 class StepSpans:
-    """Opens the spans; calls and log lines of a step belong to its own."""
+    """Opens the spans of steps; a step's calls and log lines belong to its span."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -26,7 +26,7 @@ class StepSpans:
     def step(
         self, name: str, *, subject: str, participant: str, attempt: int
     ) -> Iterator["StepSpan"]:
-        """The span of a step, until the block ends."""
+        """Open the span of a step; it ends with the block."""
         span = self._tracer.start_span(
             f"step {name}",
             parent_context(),
@@ -37,8 +37,8 @@ class StepSpans:
                 "tradepost.saga.step_attempt": attempt,
             },
         )
-        told = replace(correlation.current(), traceparent=traceparent_of(span))
-        token = correlation.bind(told)
+        below = replace(correlation.current(), traceparent=traceparent_of(span))
+        token = correlation.bind(below)
         try:
             with trace.use_span(
                 span, end_on_exit=True, record_exception=False, set_status_on_exception=False
@@ -54,17 +54,17 @@ class StepSpan:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def ended(self, finding: Finding[Any]) -> None:
-        """Tell what came of it, and why where that is no answer."""
-        match finding:
+    def ended(self, outcome: StepOutcome[Any]) -> None:
+        """Record the outcome, and the reason if there is no answer."""
+        match outcome:
             case Unknown(error=why):
-                self._tell("unknown", why)
+                self._record("unknown", why)
             case Failed(reason=why):
-                self._tell("failed", why)
+                self._record("failed", why)
             case _:
-                self._tell("answered", "")
+                self._record("answered", "")
 
-    def _tell(self, outcome: str, why: str) -> None:
+    def _record(self, outcome: str, why: str) -> None:
         self._span.set_attribute("tradepost.saga.outcome", outcome)
         if why:
             self._span.set_attribute("error.type", why)

@@ -9,9 +9,9 @@ import grpc
 from sqlalchemy import Connection
 
 from services.chassis.saga.model import Contradiction, Done, Pending, Plan, Step, StepCall
-from services.chassis.saga.pace import Pace
 from services.chassis.saga.runner import SagaRunner
 from services.chassis.saga.step_spans import StepSpans
+from services.chassis.saga.timing import SagaTiming
 from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.store.database import Database
@@ -161,7 +161,7 @@ class Town:
             database=database,
             leases=self.leases,
             clock=clock,
-            pace=Pace(),
+            timing=SagaTiming(),
             draining=lambda: self.stop,
             spans=spans,
         )

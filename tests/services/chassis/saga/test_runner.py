@@ -15,8 +15,8 @@ from services.chassis.saga.model import (
     failure_reason,
     step_id,
 )
-from services.chassis.saga.pace import Pace
 from services.chassis.saga.runner import SagaRunner
+from services.chassis.saga.timing import SagaTiming
 from services.chassis.work.lease import StaleLeaseError
 from tests.support.chassis.errand_saga import Answer, Town, bare, refused
 from tests.support.clock.manual_clock import ManualClock
@@ -234,5 +234,5 @@ async def test_a_step_must_be_over_within_half_a_lease(town: Town) -> None:
             database=town.database,
             leases=town.leases,
             clock=town.clock,
-            pace=Pace(step_timeout_s=5),
+            timing=SagaTiming(step_timeout_s=5),
         )
