@@ -21,7 +21,7 @@ from tradepost.payment.v1.payment_event_pb2 import (
 
 from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.ids import with_prefix
-from services.chassis.saga.model import step_id
+from services.chassis.saga.carried_ids import carried_step_id
 from services.inventory.api.reservation_writes import Reservations
 from services.inventory.domain.errors import ReservationStateConflictError
 from services.inventory.domain.reservation import Origin, Payer
@@ -32,12 +32,6 @@ ORDER_CONSUMER = "inventory-checkout-of-orders"
 PAYMENT_CONSUMER = "inventory-checkout-of-payments"
 ORDER_TYPES = (OrderPlaced.DESCRIPTOR.full_name,)
 PAYMENT_TYPES = (PaymentAuthorized.DESCRIPTOR.full_name,)
-
-# The order service's names of our steps, which its step ids are made of.
-RESERVE = "reserve"
-COMMIT = "commit"
-# Only what was refused for good is attempted anew, and that only after an order is confirmed.
-_ATTEMPT = 1
 
 
 class Holding:
@@ -61,6 +55,7 @@ class Holding:
             payment_method=placed.payment_method,
             order_deadline=placed.deadline_time.ToDatetime(tzinfo=UTC),
             authorization_ttl=placed.authorization_ttl.ToTimedelta(),
+            step_ids=placed.step_ids.SerializeToString(),
         )
         command = replace(intention.command, origin=Origin.CHOREOGRAPHED, payer=payer)
         self._reservations.reserve(connection, replace(intention, command=command))
@@ -83,7 +78,7 @@ class Committing:
             return None
         order_id = authorized.order_id
         request = rpc.CommitReservationRequest(
-            request_id=step_id(order_id, COMMIT, _ATTEMPT),
+            request_id=carried_step_id(authorized.history.held.step_ids, "commit", order_id),
             reservation_id=with_prefix(order_id, "rsv"),
         )
         intention = requests.commit_reservation(request)
@@ -103,7 +98,7 @@ class Committing:
 def _reserve(order_id: str, placed: OrderPlaced) -> rpc.ReserveStockRequest:
     """What the order service would ask."""
     request = rpc.ReserveStockRequest(
-        request_id=step_id(order_id, RESERVE, _ATTEMPT),
+        request_id=carried_step_id(placed.step_ids, "reserve", order_id),
         reservation_id=with_prefix(order_id, "rsv"),
         order_id=order_id,
         lines=_lines(placed),

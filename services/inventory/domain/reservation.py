@@ -29,12 +29,16 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """What whoever authorizes the payment next has to know of the order; we only pass it on."""
+    """What the payment service must know of the order; inventory only passes it on.
+
+    `step_ids` are the request ids of the checkout's steps, as a message of the contract.
+    """
 
     customer_id: str
     payment_method: str
     order_deadline: datetime
     authorization_ttl: timedelta
+    step_ids: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ def _add_payer(held: pb.ReservationHeld, payer: Payer) -> None:
     held.payment_method = payer.payment_method
     held.order_deadline_time.CopyFrom(to_timestamp(payer.order_deadline))
     held.authorization_ttl.CopyFrom(to_duration(payer.authorization_ttl))
+    if payer.step_ids:
+        held.step_ids.ParseFromString(payer.step_ids)
 
 
 def _to_history(history: bytes) -> pb.CheckoutHistory | None:

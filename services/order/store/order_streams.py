@@ -126,7 +126,10 @@ class OrderStreams:
         """Record what was decided. Raises StreamConflictError when the order has moved."""
         order = loaded.order
         stored = self._log.append(
-            connection, order.order_id, order.version, [to_new(event) for event in events]
+            connection,
+            order.order_id,
+            order.version,
+            [to_new(event, order.order_id) for event in events],
         )
         for known, event in zip(stored, events, strict=True):
             loaded = _next(loaded, known, event)

@@ -20,9 +20,11 @@ from services.chassis.request.wire_values import (
     to_money,
     to_timestamp,
 )
+from services.chassis.saga.carried_ids import write_step_ids
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.order.domain import events
 from services.order.domain.events import Coordination
+from services.order.domain.state import AUTHORIZE, CAPTURE, COMMIT, RESERVE
 from services.order.wire.values import add_lines, from_line, from_refusal, to_refusal
 
 
@@ -31,20 +33,23 @@ def type_of(kind: type[events.Event]) -> str:
     return f"{pb.DESCRIPTOR.package}.{kind.__name__}"
 
 
-def to_new(event: events.Event) -> NewEvent:
+def to_new(event: events.Event, order_id: str) -> NewEvent:
     """What the event log stores of an event; equal events have equal bytes."""
-    payload = _message(event).SerializeToString(deterministic=True)
-    return NewEvent(type=_TYPES[type(event)], payload=payload, topic=_topic(event))
+    message = _message(event)
+    topic = ""
+    if getattr(event, "coordination", None) is Coordination.CHOREOGRAPHED:
+        topic = CHOREOGRAPHY
+        _add_step_ids(message, order_id)
+    payload = message.SerializeToString(deterministic=True)
+    return NewEvent(type=_TYPES[type(event)], payload=payload, topic=topic)
 
 
-def _topic(event: events.Event) -> str:
-    match event:
-        case events.OrderPlaced(coordination=Coordination.CHOREOGRAPHED):
-            return CHOREOGRAPHY
-        case events.CaptureRequested(coordination=Coordination.CHOREOGRAPHED):
-            return CHOREOGRAPHY
-        case _:
-            return ""
+def _add_step_ids(message: Message, order_id: str) -> None:
+    """Add the request ids under which the participants take the steps that the event asks for."""
+    if isinstance(message, pb.OrderPlaced):
+        write_step_ids(message.step_ids, (RESERVE, AUTHORIZE, COMMIT), order_id)
+    elif isinstance(message, pb.CaptureRequested):
+        write_step_ids(message, (CAPTURE,), order_id)
 
 
 def from_stored(stored: StoredEvent) -> events.Event:

@@ -22,7 +22,7 @@ from tradepost.payment.v1 import payment_service_pb2 as rpc
 
 from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.request.intention import Intention
-from services.chassis.saga.model import step_id
+from services.chassis.saga.carried_ids import carried_step_id
 from services.payment.domain import commands
 from services.payment.domain.state import Origin
 from services.payment.store.payments import Outcome, PaymentStore
@@ -34,12 +34,6 @@ RESERVATION_CONSUMER = "payment-checkout-of-reservations"
 ORDER_CONSUMER = "payment-checkout-of-orders"
 RESERVATION_TYPES = (ReservationHeld.DESCRIPTOR.full_name,)
 ORDER_TYPES = (CaptureRequested.DESCRIPTOR.full_name,)
-
-# The order service's names of our steps, which its step ids are made of.
-AUTHORIZE = "authorize"
-CAPTURE = "capture"
-# Only a refund is ever attempted anew.
-_ATTEMPT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class Authorizing:
         if held.origin != RESERVATION_ORIGIN_CHOREOGRAPHED:
             return None
         request = rpc.AuthorizePaymentRequest(
-            request_id=step_id(held.order_id, AUTHORIZE, _ATTEMPT),
+            request_id=carried_step_id(held.step_ids, "authorize", held.order_id),
             order_id=held.order_id,
             customer_id=held.customer_id,
             amount=held.total,
@@ -107,7 +101,7 @@ class Capturing:
         if requested.coordination != COORDINATION_CHOREOGRAPHED:
             return None
         request = rpc.CapturePaymentRequest(
-            request_id=step_id(event.aggregate_id, CAPTURE, _ATTEMPT),
+            request_id=carried_step_id(requested, "capture", event.aggregate_id),
             payment_id=requested.payment_id,
         )
         intention = requests.to_capture(request)

@@ -27,6 +27,9 @@ _BY_CALL, _BY_EVENT = Origin.ORCHESTRATED, Origin.CHOREOGRAPHED
 _USD_500 = Money("USD", 500)
 _MILK = Money("USD", 250)
 
+_STEP_IDS = order_event_pb2.CheckoutStepIds(
+    reserve_request_id="req_9", authorize_request_id="req_10", commit_request_id="req_11"
+).SerializeToString()
 _HELD_FOR_A_PAYER = rsv.Held(
     "rsv_6",
     "ord_6",
@@ -34,7 +37,7 @@ _HELD_FOR_A_PAYER = rsv.Held(
     Money("USD", 500),
     NOON + timedelta(seconds=120),
     rsv.Origin.CHOREOGRAPHED,
-    rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7)),
+    rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7), _STEP_IDS),
 )
 # What a choreographed checkout passes on, up to the authorization.
 _HISTORY = inventory_event_pb2.CheckoutHistory(
@@ -111,6 +114,7 @@ _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
 # They are in the event files because only events are made of them.
 _NO_EVENTS = (
     order_event_pb2.PlacedLine.DESCRIPTOR,
+    order_event_pb2.CheckoutStepIds.DESCRIPTOR,
     inventory_event_pb2.CheckoutHistory.DESCRIPTOR,
 )
 

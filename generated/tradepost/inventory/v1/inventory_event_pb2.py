@@ -25,34 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tradepost.inventory.v1 import reservation_pb2 as tradepost_dot_inventory_dot_v1_dot_reservation__pb2
+from tradepost.order.v1 import order_event_pb2 as tradepost_dot_order_dot_v1_dot_order__event__pb2
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradepost/inventory/v1/inventory_event.proto\x12\x16tradepost.inventory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(tradepost/inventory/v1/reservation.proto\x1a\x1dtradepost/type/v1/money.proto\"\xa0\x01\n\x0cItemUpserted\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x37\n\nunit_price\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\tunitPrice\x12\x31\n\x15initial_on_hand_count\x18\x04 \x01(\x03R\x12initialOnHandCount\"O\n\rStockAdjusted\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\x03R\x05\x64\x65lta\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\x9e\x04\n\x0fReservationHeld\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12=\n\x05lines\x18\x03 \x03(\x0b\x32\'.tradepost.inventory.v1.ReservationLineR\x05lines\x12.\n\x05total\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x05total\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x41\n\x06origin\x18\x06 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x1f\n\x0b\x63ustomer_id\x18\x07 \x01(\tR\ncustomerId\x12%\n\x0epayment_method\x18\x08 \x01(\tR\rpaymentMethod\x12J\n\x13order_deadline_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11orderDeadlineTime\x12\x46\n\x11\x61uthorization_ttl\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x10\x61uthorizationTtl\"\xbd\x01\n\x0f\x43heckoutHistory\x12;\n\x04held\x18\x01 \x01(\x0b\x32\'.tradepost.inventory.v1.ReservationHeldR\x04held\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\x12N\n\x15\x61uthorize_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\"\xe0\x01\n\x13ReservationRejected\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x44\n\x07refusal\x18\x03 \x01(\x0b\x32*.tradepost.inventory.v1.ReservationRefusalR\x07refusal\x12\x41\n\x06origin\x18\x04 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\"\xde\x01\n\x14ReservationCommitted\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x41\n\x06origin\x18\x02 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x19\n\x08order_id\x18\x03 \x01(\tR\x07orderId\x12\x41\n\x07history\x18\x04 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\xd0\x01\n\x13ReservationReleased\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1c\n\ttombstone\x18\x04 \x01(\x08R\ttombstone\x12\x41\n\x06origin\x18\x05 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\"\xdc\x01\n\x12ReservationExpired\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x41\n\x06origin\x18\x03 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x41\n\x07history\x18\x04 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\x80\x01\n\x14ReservationFulfilled\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x41\n\x06origin\x18\x02 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin*\x82\x01\n\x11ReservationOrigin\x12\"\n\x1eRESERVATION_ORIGIN_UNSPECIFIED\x10\x00\x12#\n\x1fRESERVATION_ORIGIN_ORCHESTRATED\x10\x01\x12$\n RESERVATION_ORIGIN_CHOREOGRAPHED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradepost/inventory/v1/inventory_event.proto\x12\x16tradepost.inventory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(tradepost/inventory/v1/reservation.proto\x1a$tradepost/order/v1/order_event.proto\x1a\x1dtradepost/type/v1/money.proto\"\xa0\x01\n\x0cItemUpserted\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x37\n\nunit_price\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\tunitPrice\x12\x31\n\x15initial_on_hand_count\x18\x04 \x01(\x03R\x12initialOnHandCount\"O\n\rStockAdjusted\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n\x05\x64\x65lta\x18\x02 \x01(\x03R\x05\x64\x65lta\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\xde\x04\n\x0fReservationHeld\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12=\n\x05lines\x18\x03 \x03(\x0b\x32\'.tradepost.inventory.v1.ReservationLineR\x05lines\x12.\n\x05total\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x05total\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x41\n\x06origin\x18\x06 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x1f\n\x0b\x63ustomer_id\x18\x07 \x01(\tR\ncustomerId\x12%\n\x0epayment_method\x18\x08 \x01(\tR\rpaymentMethod\x12J\n\x13order_deadline_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11orderDeadlineTime\x12\x46\n\x11\x61uthorization_ttl\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x10\x61uthorizationTtl\x12>\n\x08step_ids\x18\x0b \x01(\x0b\x32#.tradepost.order.v1.CheckoutStepIdsR\x07stepIds\"\xbd\x01\n\x0f\x43heckoutHistory\x12;\n\x04held\x18\x01 \x01(\x0b\x32\'.tradepost.inventory.v1.ReservationHeldR\x04held\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\x12N\n\x15\x61uthorize_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\"\xe0\x01\n\x13ReservationRejected\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x44\n\x07refusal\x18\x03 \x01(\x0b\x32*.tradepost.inventory.v1.ReservationRefusalR\x07refusal\x12\x41\n\x06origin\x18\x04 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\"\xde\x01\n\x14ReservationCommitted\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x41\n\x06origin\x18\x02 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x19\n\x08order_id\x18\x03 \x01(\tR\x07orderId\x12\x41\n\x07history\x18\x04 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\xd0\x01\n\x13ReservationReleased\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1c\n\ttombstone\x18\x04 \x01(\x08R\ttombstone\x12\x41\n\x06origin\x18\x05 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\"\xdc\x01\n\x12ReservationExpired\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x41\n\x06origin\x18\x03 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin\x12\x41\n\x07history\x18\x04 \x01(\x0b\x32\'.tradepost.inventory.v1.CheckoutHistoryR\x07history\"\x80\x01\n\x14ReservationFulfilled\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x41\n\x06origin\x18\x02 \x01(\x0e\x32).tradepost.inventory.v1.ReservationOriginR\x06origin*\x82\x01\n\x11ReservationOrigin\x12\"\n\x1eRESERVATION_ORIGIN_UNSPECIFIED\x10\x00\x12#\n\x1fRESERVATION_ORIGIN_ORCHESTRATED\x10\x01\x12$\n RESERVATION_ORIGIN_CHOREOGRAPHED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.inventory.v1.inventory_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESERVATIONORIGIN']._serialized_start=2209
-  _globals['_RESERVATIONORIGIN']._serialized_end=2339
-  _globals['_ITEMUPSERTED']._serialized_start=211
-  _globals['_ITEMUPSERTED']._serialized_end=371
-  _globals['_STOCKADJUSTED']._serialized_start=373
-  _globals['_STOCKADJUSTED']._serialized_end=452
-  _globals['_RESERVATIONHELD']._serialized_start=455
-  _globals['_RESERVATIONHELD']._serialized_end=997
-  _globals['_CHECKOUTHISTORY']._serialized_start=1000
-  _globals['_CHECKOUTHISTORY']._serialized_end=1189
-  _globals['_RESERVATIONREJECTED']._serialized_start=1192
-  _globals['_RESERVATIONREJECTED']._serialized_end=1416
-  _globals['_RESERVATIONCOMMITTED']._serialized_start=1419
-  _globals['_RESERVATIONCOMMITTED']._serialized_end=1641
-  _globals['_RESERVATIONRELEASED']._serialized_start=1644
-  _globals['_RESERVATIONRELEASED']._serialized_end=1852
-  _globals['_RESERVATIONEXPIRED']._serialized_start=1855
-  _globals['_RESERVATIONEXPIRED']._serialized_end=2075
-  _globals['_RESERVATIONFULFILLED']._serialized_start=2078
-  _globals['_RESERVATIONFULFILLED']._serialized_end=2206
+  _globals['_RESERVATIONORIGIN']._serialized_start=2311
+  _globals['_RESERVATIONORIGIN']._serialized_end=2441
+  _globals['_ITEMUPSERTED']._serialized_start=249
+  _globals['_ITEMUPSERTED']._serialized_end=409
+  _globals['_STOCKADJUSTED']._serialized_start=411
+  _globals['_STOCKADJUSTED']._serialized_end=490
+  _globals['_RESERVATIONHELD']._serialized_start=493
+  _globals['_RESERVATIONHELD']._serialized_end=1099
+  _globals['_CHECKOUTHISTORY']._serialized_start=1102
+  _globals['_CHECKOUTHISTORY']._serialized_end=1291
+  _globals['_RESERVATIONREJECTED']._serialized_start=1294
+  _globals['_RESERVATIONREJECTED']._serialized_end=1518
+  _globals['_RESERVATIONCOMMITTED']._serialized_start=1521
+  _globals['_RESERVATIONCOMMITTED']._serialized_end=1743
+  _globals['_RESERVATIONRELEASED']._serialized_start=1746
+  _globals['_RESERVATIONRELEASED']._serialized_end=1954
+  _globals['_RESERVATIONEXPIRED']._serialized_start=1957
+  _globals['_RESERVATIONEXPIRED']._serialized_end=2177
+  _globals['_RESERVATIONFULFILLED']._serialized_start=2180
+  _globals['_RESERVATIONFULFILLED']._serialized_end=2308
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tradepost.inventory.v1 import reservation_pb2 as _reservation_pb2
+from tradepost.order.v1 import order_event_pb2 as _order_event_pb2
 from tradepost.type.v1 import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -129,6 +130,7 @@ class ReservationHeld(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     ORDER_DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     AUTHORIZATION_TTL_FIELD_NUMBER: _builtins.int
+    STEP_IDS_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
     """The reservation."""
     order_id: _builtins.str
@@ -159,6 +161,10 @@ class ReservationHeld(_message.Message):
     def authorization_ttl(self) -> _duration_pb2.Duration:
         """How long the money shall stay set aside."""
 
+    @_builtins.property
+    def step_ids(self) -> _order_event_pb2.CheckoutStepIds:
+        """The request ids of the checkout's steps, as OrderPlaced carried them."""
+
     def __init__(
         self,
         *,
@@ -172,10 +178,11 @@ class ReservationHeld(_message.Message):
         payment_method: _builtins.str = ...,
         order_deadline_time: _timestamp_pb2.Timestamp | None = ...,
         authorization_ttl: _duration_pb2.Duration | None = ...,
+        step_ids: _order_event_pb2.CheckoutStepIds | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_ttl", b"authorization_ttl", "expire_time", b"expire_time", "order_deadline_time", b"order_deadline_time", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_ttl", b"authorization_ttl", "expire_time", b"expire_time", "order_deadline_time", b"order_deadline_time", "step_ids", b"step_ids", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_ttl", b"authorization_ttl", "customer_id", b"customer_id", "expire_time", b"expire_time", "lines", b"lines", "order_deadline_time", b"order_deadline_time", "order_id", b"order_id", "origin", b"origin", "payment_method", b"payment_method", "reservation_id", b"reservation_id", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_ttl", b"authorization_ttl", "customer_id", b"customer_id", "expire_time", b"expire_time", "lines", b"lines", "order_deadline_time", b"order_deadline_time", "order_id", b"order_id", "origin", b"origin", "payment_method", b"payment_method", "reservation_id", b"reservation_id", "step_ids", b"step_ids", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

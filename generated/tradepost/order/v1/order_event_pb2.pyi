@@ -49,6 +49,38 @@ class PlacedLine(_message.Message):
 Global___PlacedLine: _TypeAlias = PlacedLine  # noqa: Y015
 
 @_typing.final
+class CheckoutStepIds(_message.Message):
+    """The request ids of the steps that the participants of a choreographed checkout take. The order
+    service would call them under the same ids, so a step has one effect whoever takes it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVE_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUTHORIZE_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COMMIT_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    reserve_request_id: _builtins.str
+    """The request_id of ReserveStock."""
+    authorize_request_id: _builtins.str
+    """The request_id of AuthorizePayment."""
+    commit_request_id: _builtins.str
+    """The request_id of CommitReservation."""
+    def __init__(
+        self,
+        *,
+        reserve_request_id: _builtins.str = ...,
+        authorize_request_id: _builtins.str = ...,
+        commit_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize_request_id", b"authorize_request_id", "commit_request_id", b"commit_request_id", "reserve_request_id", b"reserve_request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckoutStepIds: _TypeAlias = CheckoutStepIds  # noqa: Y015
+
+@_typing.final
 class OrderPlaced(_message.Message):
     """An order was placed: RESERVING. Holds every constant that a later step needs, so that a step that
     is repeated is the same to the byte.
@@ -64,6 +96,7 @@ class OrderPlaced(_message.Message):
     DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     HOLD_TTL_FIELD_NUMBER: _builtins.int
     AUTHORIZATION_TTL_FIELD_NUMBER: _builtins.int
+    STEP_IDS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Who ordered."""
     payment_method: _builtins.str
@@ -90,6 +123,10 @@ class OrderPlaced(_message.Message):
     def authorization_ttl(self) -> _duration_pb2.Duration:
         """How long the money shall stay set aside."""
 
+    @_builtins.property
+    def step_ids(self) -> Global___CheckoutStepIds:
+        """The request ids of the participants' steps; unset unless CHOREOGRAPHED."""
+
     def __init__(
         self,
         *,
@@ -101,10 +138,11 @@ class OrderPlaced(_message.Message):
         deadline_time: _timestamp_pb2.Timestamp | None = ...,
         hold_ttl: _duration_pb2.Duration | None = ...,
         authorization_ttl: _duration_pb2.Duration | None = ...,
+        step_ids: Global___CheckoutStepIds | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_total", b"_expected_total", "authorization_ttl", b"authorization_ttl", "deadline_time", b"deadline_time", "expected_total", b"expected_total", "hold_ttl", b"hold_ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_total", b"_expected_total", "authorization_ttl", b"authorization_ttl", "deadline_time", b"deadline_time", "expected_total", b"expected_total", "hold_ttl", b"hold_ttl", "step_ids", b"step_ids"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_total", b"_expected_total", "authorization_ttl", b"authorization_ttl", "coordination", b"coordination", "customer_id", b"customer_id", "deadline_time", b"deadline_time", "expected_total", b"expected_total", "hold_ttl", b"hold_ttl", "lines", b"lines", "payment_method", b"payment_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_total", b"_expected_total", "authorization_ttl", b"authorization_ttl", "coordination", b"coordination", "customer_id", b"customer_id", "deadline_time", b"deadline_time", "expected_total", b"expected_total", "hold_ttl", b"hold_ttl", "lines", b"lines", "payment_method", b"payment_method", "step_ids", b"step_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_total: _TypeAlias = _typing.Literal["expected_total"]  # noqa: Y015
     _WhichOneofArgType__expected_total: _TypeAlias = _typing.Literal["_expected_total", b"_expected_total"]  # noqa: Y015
@@ -188,19 +226,23 @@ class CaptureRequested(_message.Message):
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     COORDINATION_FIELD_NUMBER: _builtins.int
+    CAPTURE_REQUEST_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment to capture."""
     coordination: _order_pb2.Coordination.ValueType
     """Who coordinates the checkout."""
+    capture_request_id: _builtins.str
+    """The request_id of CapturePayment; empty unless CHOREOGRAPHED."""
     def __init__(
         self,
         *,
         payment_id: _builtins.str = ...,
         coordination: _order_pb2.Coordination.ValueType = ...,
+        capture_request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coordination", b"coordination", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_request_id", b"capture_request_id", "coordination", b"coordination", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -198,7 +198,7 @@ class OrderMachine(RuleBasedStateMachine):
         """The stream alone makes the order."""
         rebuilt = Order("ord_1")
         for version, (event, at) in enumerate(self.log, start=1):
-            new = to_new(event)
+            new = to_new(event, "ord_1")
             stored = StoredEvent(
                 version, "evt_1", "ord_1", version, new.type, new.payload, at, "", "", ""
             )
