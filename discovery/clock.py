@@ -1,7 +1,7 @@
-"""The only place where this package reads time.
+"""Reads time, for the whole package: no other module does.
 
-Everything that waits, expires or measures takes a `Clock`, so a test (or a simulation of the
-whole suite) can own time.
+Everything that waits, expires or measures takes a `Clock`, so that a test or a simulation can
+control time.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall time for records, monotonic time for durations, and a way to wait."""
+    """Wall time for records, monotonic time for durations, and a sleep."""
 
     def now(self) -> datetime:
         """The current instant, timezone aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes backwards; only differences mean anything."""
+        """Seconds on a clock that never goes backwards; only differences have a meaning."""
         ...
 
     async def sleep(self, delay_s: float) -> None:
-        """Return after `delay_s` seconds (at once where it is zero or negative)."""
+        """Return after `delay_s` seconds; at once if it is zero or negative."""
         ...
 
 
@@ -32,7 +32,7 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    # Read several times for each call: the function itself, without one of ours around it.
+    # Read several times for each call, so this is time.monotonic itself without a wrapper.
     monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, delay_s: float) -> None:

@@ -1,13 +1,13 @@
-"""What this package raises, ordered by what the caller can do.
+"""The errors that this package raises, ordered by what the caller can do.
 
 Fix the program (ValueError, raised before anything is sent):
-    InvalidTargetError          the target's text, with the place of the fault
-    InvalidServiceConfigError   the service config, with the place of the fault
-    InvalidMetadataError        metadata that gRPC can't carry
-Retry later (grpc.aio.AioRpcError, as any other failed call):
-    NoInstanceError             UNAVAILABLE: nothing could be picked, nothing was sent
-Give up or give more time (grpc.aio.AioRpcError):
-    LocalRefusalError           refused here, without a network call; `reason` says by what
+    InvalidTargetError          the target's text can't be used
+    InvalidServiceConfigError   the service config can't be used
+    InvalidMetadataError        gRPC can't carry the metadata
+Retry later (grpc.aio.AioRpcError, like any other failed call):
+    NoInstanceError             UNAVAILABLE: no instance could be picked, nothing was sent
+Give up, or allow more time (grpc.aio.AioRpcError):
+    LocalRefusalError           refused on this side, nothing was sent; `reason` says by which rule
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ import grpc
 
 
 class InvalidTargetError(ValueError):
-    """The target's text can't be used; `place` is the character at fault, counted from 0."""
+    """The target's text can't be used; `place` is the faulty character, counted from 0."""
 
     def __init__(self, text: str, place: int, reason: str) -> None:
         super().__init__(f"invalid target {text!r}: {reason} (at character {place})")
@@ -26,7 +26,7 @@ class InvalidTargetError(ValueError):
 
 
 class InvalidServiceConfigError(ValueError):
-    """The service config can't be used; `place` is the path of the value at fault."""
+    """The service config can't be used; `place` is the path of the faulty value in it."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"invalid service config: {place}: {reason}")
@@ -35,7 +35,7 @@ class InvalidServiceConfigError(ValueError):
 
 
 class InvalidMetadataError(ValueError):
-    """A metadatum that gRPC can't carry: a key or value of the wrong form."""
+    """A metadata entry that gRPC can't carry: its key or value has the wrong form."""
 
     def __init__(self, key: object, reason: str) -> None:
         super().__init__(f"invalid metadata: {key!r}: {reason}")
@@ -44,7 +44,7 @@ class InvalidMetadataError(ValueError):
 
 
 class NoInstanceError(grpc.aio.AioRpcError):
-    """UNAVAILABLE, because no instance could be picked: certainly not sent, so always retriable."""
+    """UNAVAILABLE: no instance could be picked. Nothing was sent, so any call may be retried."""
 
     def __init__(self, details: str) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class NoInstanceError(grpc.aio.AioRpcError):
 
 
 class RefusalReason(StrEnum):
-    """What refused a call on this side of the network."""
+    """The rule that refused a call on this side of the network."""
 
     DEADLINE_SPENT = "deadline spent"
     BREAKER_OPEN = "breaker open"
@@ -64,7 +64,7 @@ class RefusalReason(StrEnum):
 
 
 class LocalRefusalError(grpc.aio.AioRpcError):
-    """A call refused on this side: never sent, never retried, never held against an instance."""
+    """A call refused on this side: it isn't sent, isn't retried, and counts against no instance."""
 
     def __init__(self, code: grpc.StatusCode, reason: RefusalReason, details: str) -> None:
         super().__init__(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details, details)

@@ -127,7 +127,7 @@ class Subchannel:
         stream = native.unary_stream(health.WATCH_PATH, None, None)
         await health.watch(
             lambda: stream(health.WHOLE_SERVER),
-            tell=self._told,
+            report=self._told,
             delays_s=self._delays_s,
             clock=self._clock,
         )

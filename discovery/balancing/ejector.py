@@ -1,15 +1,15 @@
-"""Outlier ejection: an instance that fails is left out for a while, and returns by one probe.
+"""Outlier ejection: an instance that fails gets no calls for a while, then one call as a probe.
 
-Statistics for 2 to 5 instances: gRPC's and Envoy's defaults want 5 hosts with 100 calls each in
-an interval, and never fire there.
+The limits are made for 2 to 5 instances. The defaults of gRPC and Envoy want 5 hosts with 100 calls
+each in an interval, and so never eject anything in such a small service.
 
-- Ejected after 5 failures in a row, or when fewer of its last 10 s' attempts (at least 10) were
-  answered well than 80 % of what the others' were: an overload that all share makes no outlier, and
-  leaving one out would make it worse. At most max(1, N / 2) of N are ejected at once.
-- For min(5 s x n, 300 s), of which up to half is left out at random so that many clients don't
-  return together. n counts the ejections; every 10 s of good conduct take one off.
-- Then the next call is the probe. Its success ends the ejection, its failure is the next one; if
-  it tells nothing (cancelled, still waiting) another follows after 5 s.
+- An instance is ejected after 5 failures in a row, or if its success rate of the last 10 s (at
+  least 10 attempts) is below 80 % of the others'. An overload that all instances share ejects none
+  of them: one instance less would make it worse. At most max(1, N / 2) of N are ejected.
+- It is ejected for min(5 s x n, 300 s) x U(0.5, 1); the random part keeps many clients from
+  returning together. n counts the ejections; every 10 s without another reduce it by one.
+- Then the next call is the probe. If it succeeds, the ejection ends; if it fails, the next ejection
+  begins. If it has no result (cancelled, still waiting), another probe follows after 5 s.
 """
 
 import logging
@@ -27,13 +27,13 @@ LEAST_CALLS = 10
 LEAST_SUCCESS = 0.8
 FIRST_S = 5.0
 CEILING_S = 300.0
-# One earlier ejection is forgiven for so much time without another.
+# Each of these periods without another ejection takes one off the count.
 FORGIVE_S = 10.0
 PROBE_AGAIN_S = 5.0
 
 
 class Ejectable(Candidate, Protocol):
-    """What can be picked, and left out."""
+    """A candidate with the record that says whether it is ejected."""
 
     @property
     def record(self) -> Record: ...
@@ -43,9 +43,9 @@ EjectableT = TypeVar("EjectableT", bound=Ejectable)
 
 
 class Ejector:
-    """Ejects and returns the records of one balancer; `changed` is called after each.
+    """Ejects the instances of one balancer and ends their ejections; then it calls `changed`.
 
-    Nothing here waits: whether an ejected instance's time is over is asked when one is picked.
+    Nothing here waits: a pick finds out whether an ejection has run its time.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Ejector:
         self._changed = changed
 
     def suspect(self, record: Record, began_s: float, now_s: float) -> None:
-        """An attempt that began at `began_s` failed now."""
+        """Decide on an ejection after an attempt that began at `began_s` failed now."""
         ejection = record.ejection
         if ejection is not None:
             if ejection.probed_s is not None and began_s >= ejection.probed_s:
@@ -71,7 +71,7 @@ class Ejector:
             self._eject(record, reason, now_s)
 
     def redeem(self, record: Record, began_s: float, now_s: float) -> None:
-        """An attempt on an ejected instance succeeded; what began before the probe says nothing."""
+        """End the ejection if its probe succeeded; an earlier attempt proves nothing."""
         ejection = record.ejection
         if ejection is None or ejection.probed_s is None or began_s < ejection.probed_s:
             return
@@ -82,7 +82,7 @@ class Ejector:
         self._changed()
 
     def _has_room(self, record: Record) -> bool:
-        """Whether one more may be ejected; one that isn't listed gets no calls anyway."""
+        """Whether one more may be ejected; an instance that isn't listed gets no calls anyway."""
         listed = self._listed()
         ejected = sum(one.ejection is not None for one in listed)
         return record in listed and ejected < max(1, len(listed) // 2)
@@ -108,7 +108,7 @@ class Ejector:
 
 
 def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
-    """Why the instance is to be ejected from among those listed, in words; None: it isn't."""
+    """The reason, in words, to eject the instance from among those listed; None: there is none."""
     if record.load.failures_in_row >= FAILURES_IN_ROW:
         return f"{record.load.failures_in_row} failures in a row"
     outcomes = record.outcomes
@@ -123,7 +123,7 @@ def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
 
 
 def _success_of_others(record: Record, listed: Iterable[Record], now_s: float) -> float:
-    """What share of the others' attempts was answered well; all, while they are too few to tell."""
+    """The success rate of the other instances; 1 while they have too few attempts to compare."""
     calls = failures = 0
     for other in listed:
         if other is not record:
@@ -134,12 +134,12 @@ def _success_of_others(record: Record, listed: Iterable[Record], now_s: float) -
 
 
 def duration_s(ejections: int, rng: random.Random) -> float:
-    """How long the n-th ejection in a row lasts: min(5 s x n, 300 s) x U(0.5, 1)."""
+    """How long the n-th ejection lasts: min(5 s x n, 300 s) x U(0.5, 1)."""
     return min(FIRST_S * ejections, CEILING_S) * rng.uniform(0.5, 1.0)
 
 
 def begin_probe(ejection: Ejection, now_s: float) -> None:
-    """The next call decides; one that tells nothing is followed by another."""
+    """Note that a probe begins, and when the next one is due if this one has no result."""
     ejection.probed_s = now_s
     ejection.due_s = now_s + PROBE_AGAIN_S
 
@@ -147,7 +147,7 @@ def begin_probe(ejection: Ejection, now_s: float) -> None:
 def with_probes(
     ordinary: Picker[EjectableT], ejected: Collection[EjectableT]
 ) -> Picker[EjectableT]:
-    """Pick one of `ejected` first whose time is over: one probe, not many."""
+    """A picker that first picks, once, an ejected candidate whose time is over: its probe."""
 
     def pick(now_s: float, excluded: Collection[object]) -> EjectableT | None:
         for one in ejected:

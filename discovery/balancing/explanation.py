@@ -1,4 +1,4 @@
-"""What a channel knows and does now, as a value: for a person, a console, a test."""
+"""Explains what a channel knows and does now, as a value for a person, a console or a test."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -16,10 +16,13 @@ from discovery.rules.retry_budget import RetryBudget
 
 @dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One instance. `load` is what P2C compares: latency x (in flight + 1) / (weight x share).
+    """One instance.
 
-    `share` is the slow start's part of the weight; calls and failures are those of the last 10 s;
-    `ejected` says why, `returns_in_s` when it is probed (0: with the next call).
+    - `load` is what P2C compares: latency x (in flight + 1) / (weight x share). `share` is the
+      part of the weight that slow start allows, 0.1 to 1.
+    - `calls` and `failures` are those of the last 10 s.
+    - `ejected` is the reason of the ejection, `returns_in_s` the time until its probe (0: the next
+      call is the probe). Both are None if the instance isn't ejected.
     """
 
     instance_id: str
@@ -42,7 +45,7 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True)
 class BreakerView:
-    """One method's breaker: attempts of the last 10 s, and whether some are refused."""
+    """One method's breaker: the attempts of the last 10 s, and whether it refuses some now."""
 
     method: str
     attempts: int
@@ -52,7 +55,7 @@ class BreakerView:
 
 @dataclass(frozen=True, slots=True)
 class PickView:
-    """One of the last picks; `method` is empty where it was only tried."""
+    """One of the last picks; `method` is empty if the explanation itself made it."""
 
     ago_s: float
     method: str
@@ -61,7 +64,7 @@ class PickView:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole channel. `panic`: ejections are lifted, since too few instances are usable."""
+    """The whole channel; `panic`: too few instances are usable, so ejections don't count."""
 
     target: str
     state: str
@@ -75,7 +78,7 @@ class Explanation:
 
 
 class Watched(Connection, Protocol):
-    """A connection that knows what its instance says of itself."""
+    """A connection that knows its instance's health."""
 
     @property
     def health(self) -> Health: ...
@@ -85,7 +88,7 @@ WatchedT = TypeVar("WatchedT", bound=Watched)
 
 
 class Explainable(Protocol[WatchedT]):
-    """What keeps connections and picks among them, of either driver."""
+    """A balancer of either driver: it keeps connections and picks among them."""
 
     pick: Picker[WatchedT]
     recent: deque[tuple[float, str, WatchedT]]
@@ -101,7 +104,7 @@ class Explainable(Protocol[WatchedT]):
 
 
 def nothing_yet(target: str, state: grpc.ChannelConnectivity) -> Explanation:
-    """What there is to say of a channel that hasn't begun."""
+    """Explain a channel that hasn't begun to resolve."""
     return Explanation(
         target=target,
         state=state.name,
@@ -125,7 +128,7 @@ def explain(
     now_s: float,
     try_picks: int,
 ) -> Explanation:
-    """What there is to say now; `try_picks` picks are made for it, without a call."""
+    """Explain a channel as it is now, after `try_picks` picks that send no call."""
     for _ in range(try_picks):
         picked = balancer.pick(now_s, ())
         if picked is not None:
@@ -151,7 +154,6 @@ def explain(
 
 
 def _instance(one: Watched, now_s: float) -> InstanceView:
-    """One instance as it is now."""
     record, load, instance = one.record, one.load, one.instance
     record.outcomes.forget_old(now_s)
     share = slow_start.share(load, now_s)

@@ -1,8 +1,9 @@
-"""One grpc.health.v1 Watch of a whole server (service ""), spoken without generated code.
+"""Watches a server's health by grpc.health.v1 (service "": the whole server).
 
-gRFC A17 with two differences, both found by probes: native health checking also fails the calls
-in flight when a server says NOT_SERVING, and a broken stream here keeps its last word, since a
-draining server ends its streams before its connections.
+It reads the messages without generated code. It differs from gRFC A17 in two points that tests of
+native health checking showed to be needed: NOT_SERVING doesn't fail the calls in flight; and when
+the stream breaks, the last status stays, since a draining server ends its streams before its
+connections.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterator
@@ -25,7 +26,7 @@ _SERVING = 1
 
 
 class Health(Enum):
-    """What a server last said of itself. Both UNKNOWN and BROKEN mean that it never answered."""
+    """A server's last status. UNKNOWN and BROKEN both mean that it hasn't answered yet."""
 
     UNKNOWN = "unknown"
     BROKEN = "broken"
@@ -34,7 +35,7 @@ class Health(Enum):
 
 
 def parse(response: bytes) -> Health:
-    """The status in a HealthCheckResponse; everything but SERVING (1) is NOT_SERVING."""
+    """The status in a HealthCheckResponse; everything except SERVING (1) is NOT_SERVING."""
     try:
         fields: Any = UnknownFieldSet(Empty.FromString(response))
     except DecodeError:
@@ -48,24 +49,24 @@ def parse(response: bytes) -> Health:
 async def watch(
     open_stream: Callable[[], AsyncIterable[bytes]],
     *,
-    tell: Callable[[Health], None],
+    report: Callable[[Health], None],
     delays_s: Callable[[], Iterator[float]],
     clock: Clock,
 ) -> None:
-    """Tell each answer of the server, and open the stream anew when it breaks.
+    """Report each status of the server, and reopen the stream after a delay when it ends.
 
-    Tells BROKEN when a stream ends; a server without the health service (UNIMPLEMENTED) is
-    SERVING, and isn't asked again.
+    The end of a stream is reported as BROKEN. A server without the health service (UNIMPLEMENTED)
+    is reported as SERVING, and the watch ends.
     """
     waits_s = delays_s()
     while True:
         try:
             async for response in open_stream():
-                tell(parse(response))
+                report(parse(response))
                 waits_s = delays_s()
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                tell(Health.SERVING)
+                report(Health.SERVING)
                 return
-        tell(Health.BROKEN)
+        report(Health.BROKEN)
         await clock.sleep(next(waits_s))

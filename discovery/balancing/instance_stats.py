@@ -1,4 +1,4 @@
-"""What is known of one incarnation of an instance, whatever becomes of its connection."""
+"""What is measured of one incarnation of an instance; it survives a lost connection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from discovery.rules.outcome_window import Outcomes
 
-# A vanished instance is forgotten when its load has decayed to nothing.
+# By then the load of an instance that is no longer listed has decayed to nothing.
 FORGET_S = 10 * TAU_S
 
 
 @dataclass(slots=True)
 class Ejection:
-    """Why an instance is left out, since when (monotonic seconds).
+    """Why an instance gets no calls, and since when (monotonic seconds).
 
-    From `due_s` on the next call probes it. `probed_s`: a probe is under way since then.
+    From `due_s` on, the next call probes it. `probed_s`: when the last probe began.
     """
 
     reason: str
@@ -28,8 +28,9 @@ class Ejection:
 class Record:
     """Load, outcomes and ejections of one incarnation.
 
-    After each failure `suspect` is asked whether the instance is to be ejected; while it is,
-    `redeem` is told its successes. Both are told when that attempt began and when it ended.
+    `suspect` is called after each failed attempt, to decide on an ejection; `redeem` after each
+    successful one of an ejected instance. Their arguments: the record, when the attempt began, when
+    it ended.
     """
 
     __slots__ = (
@@ -55,7 +56,7 @@ class Record:
         self.load = Load(now_s)
         self.outcomes = Outcomes()
         self.ejection: Ejection | None = None
-        # How often in a row, for what is each time longer.
+        # How often in a row: each ejection is longer than the one before.
         self.ejections = 0
         self.returned_s = now_s
         self.suspect = suspect
@@ -63,7 +64,7 @@ class Record:
 
 
 class Records:
-    """The records by instance id and incarnation: a restarted instance begins anew."""
+    """The records by instance id and incarnation: a restarted instance gets a new one."""
 
     def __init__(self, *, clock: Clock, make: Callable[[Instance, float], Record]) -> None:
         self._clock = clock
@@ -71,7 +72,7 @@ class Records:
         self._records: dict[tuple[str, str], tuple[Record, float]] = {}
 
     def of(self, instance: Instance) -> Record:
-        """The record of this incarnation: kept while it is listed, and for some time after."""
+        """The record of this incarnation, made on first use."""
         now_s = self._clock.monotonic()
         known = self._records.get(_key(instance))
         record = self._make(instance, now_s) if known is None else known[0]
@@ -80,7 +81,7 @@ class Records:
         return record
 
     def forget_old(self) -> None:
-        """Forget those that weren't listed for 100 s and have nothing in flight."""
+        """Drop records that weren't asked for in 100 s and have nothing in flight."""
         now_s = self._clock.monotonic()
         for key, (record, listed_s) in list(self._records.items()):
             if not record.load.in_flight and now_s - listed_s > FORGET_S:

@@ -1,27 +1,27 @@
-"""How loaded an instance is: peak EWMA of its latency, times what it has in flight.
+"""The load of an instance: the peak EWMA of its latency, times its calls in flight.
 
-An instance that owes answers has at least the latency of its silence: one that froze while the
-others had just been slow would look the fastest until its calls run out of time.
+While a call is unanswered, the time since the last observation counts as latency, so that an
+instance that froze isn't picked as the fastest until its calls run out of time.
 
-Finagle's PeakEwma, with linkerd's seed and its view of failures: a failure that answers fast
-must not look like a fast instance (kubernetes/ingress-nginx#9882).
+The formula is Finagle's PeakEwma, with linkerd's seed and its treatment of failures: an instance
+that fails fast must not look fast (kubernetes/ingress-nginx#9882).
 """
 
 from math import exp
 
 TAU_S = 10.0
 SEED_S = 0.030
-# A failure costs ten times what the instance usually takes, a second one in a row 5 s.
+# A failure counts as ten times the usual latency, a second one in a row as 5 s.
 FIRST_FAILURE_FACTOR = 10.0
 FAILURE_S = 5.0
-# A latency that decayed for hours must still let the calls in flight count.
+# Keeps the calls in flight significant after the latency has decayed for hours.
 _FLOOR_S = 1e-6
 
 
 class Load:
     """The load of one incarnation of one instance. Times are seconds on the monotonic clock.
 
-    `warm_s` is when its slow start ends; None: it could not be picked yet.
+    `warm_s` is when its slow start ends; None: it was never usable yet.
     """
 
     __slots__ = (
@@ -44,7 +44,7 @@ class Load:
         self._silent_s = now_s
 
     def begin(self, now_s: float, *, due: bool) -> None:
-        """A call is in flight; `due`: it waits for nothing but the instance's answer."""
+        """Count a call in flight; `due`: it waits for the instance alone, so its wait counts."""
         self.in_flight += 1
         if due:
             if not self._due:
@@ -52,27 +52,27 @@ class Load:
             self._due += 1
 
     def end(self, *, due: bool) -> None:
-        """The call has ended, however it did."""
+        """Count a call as ended, with any outcome; `due` as it began."""
         self.in_flight -= 1
         self._due -= due
 
     def latency_s(self, now_s: float) -> float:
-        """The peak EWMA: what was observed last, decayed by exp(-dt / tau) since."""
+        """The peak EWMA in seconds: the last value, decayed by exp(-dt / tau) since."""
         return self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
 
     def value(self, now_s: float) -> float:
-        """Latency x (in flight + 1); the lower one is picked.
+        """Latency x (in flight + 1); the instance with the lower value is picked.
 
-        While an answer is due, the latency is no less than the time since the last observation.
+        While a `due` call is unanswered, latency is at least the time since the last observation.
         """
-        # `latency_s`, without the call: this runs twice for each pick.
+        # The formula of `latency_s` without the method call: this runs twice for each pick.
         latency_s = self._cost_s * exp((self._stamp_s - now_s) / TAU_S)
         if self._due and now_s - self._silent_s > latency_s:
             latency_s = now_s - self._silent_s
         return (latency_s + _FLOOR_S) * (self.in_flight + 1)
 
     def observe(self, latency_s: float, now_s: float) -> None:
-        """A higher latency counts at once, a lower one moves the average by 1 - exp(-dt / tau)."""
+        """A higher latency replaces the average, a lower one moves it by 1 - exp(-dt / tau)."""
         weight = exp((self._stamp_s - now_s) / TAU_S)
         decayed_s = self._cost_s * weight
         if latency_s > decayed_s:
@@ -82,9 +82,9 @@ class Load:
         self._stamp_s = self._silent_s = now_s
 
     def failed(self, latency_s: float, now_s: float, *, pushback_s: float | None = None) -> None:
-        """The first failure observes 10 x the own average; the next, or one with pushback, 5 s.
+        """Observe a failure: 10 x the average; the second in a row, or with pushback, 5 s.
 
-        A success in between sets `failures_in_row` back to 0.
+        A pushback above 5 s counts in full. Reset `failures_in_row` to 0 after a success.
         """
         self.failures_in_row += 1
         if pushback_s is not None or self.failures_in_row > 1:
@@ -94,5 +94,5 @@ class Load:
         self.observe(max(penalty_s, latency_s), now_s)
 
     def pushed_back(self, pushback_s: float, now_s: float) -> None:
-        """It sheds load and says for how long: that costs max(5 s, pushback), but is no failure."""
+        """Observe max(5 s, pushback): the instance sheds load, which is no failure in a row."""
         self.observe(max(FAILURE_S, pushback_s), now_s)

@@ -1,6 +1,6 @@
-"""Who of the listed instances can be picked, and the picker over them: nothing that waits.
+"""Makes pickers over the listed instances that are usable now.
 
-Both drivers stand on it, the asynchronous one in its loop, the blocking one under its lock.
+Nothing here waits. The asyncio driver uses it in its loop, the blocking one under its lock.
 """
 
 import logging
@@ -24,18 +24,18 @@ _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
-# With a smaller part of the instances usable, ejections are lifted.
+# If a smaller part of the instances is usable, ejections don't count.
 PANIC_BELOW = 0.5
 
-# So many of the last picks can be explained.
+# How many of the last picks `explain` shows.
 _RECENT_PICKS = 32
 
-# Id, incarnation and endpoint: a connection to one process at one place.
+# Id, incarnation and endpoint: what identifies a connection to one process.
 Key = tuple[str, str, str]
 
 
 class Connection(Protocol):
-    """A connection to an instance, as far as choosing goes. READY: it can be picked."""
+    """A driver's connection to an instance, as far as picking needs it; READY: usable."""
 
     instance: Instance
 
@@ -55,7 +55,7 @@ ConnectionT = TypeVar("ConnectionT", bound=Connection)
 class Choice(Generic[ConnectionT]):
     """Makes pickers by the policy, with ejections, their probes and panic.
 
-    `recent` are the last picks, noted by whoever picks: when, for which method, whom.
+    `recent` holds the last picks, which the drivers append: when, for which method, whom.
     """
 
     def __init__(self, policy: Policy, rng: random.Random) -> None:
@@ -65,9 +65,9 @@ class Choice(Generic[ConnectionT]):
         self._rng = rng
 
     def picker(self, listed: Collection[ConnectionT], now_s: float) -> Picker[ConnectionT]:
-        """The policy's picker over what is READY and not ejected; in panic, over what is READY.
+        """The policy's picker over all that are READY and not ejected; in panic, over all READY.
 
-        An ejected instance whose time is over is picked first, once, as a probe.
+        An ejected instance whose time is over is picked first, once, as its probe.
         """
         ready = [one for one in listed if one.state is _READY]
         for one in ready:
@@ -94,14 +94,14 @@ def _log_panic(listed: Collection[Connection], usable: int, *, panics: bool) -> 
 
 
 def key_of(instance: Instance) -> Key:
-    """What makes a connection the same one."""
+    """What identifies a connection to this instance."""
     return (instance.instance_id, instance.incarnation, instance.endpoint)
 
 
 def state_of(
     resolution: Resolution | None, listed: Collection[Connection]
 ) -> grpc.ChannelConnectivity:
-    """READY if any is, else CONNECTING if any may become so, else TRANSIENT_FAILURE."""
+    """READY if one is READY, else CONNECTING if one may become so, else TRANSIENT_FAILURE."""
     states = {one.state for one in listed}
     if _READY in states:
         return _READY
@@ -109,7 +109,7 @@ def state_of(
 
 
 def why_nothing(resolution: Resolution | None, listed: Collection[Connection]) -> str:
-    """In words, why nothing can be picked."""
+    """The reason, in words, why no instance can be picked."""
     if resolution is None:
         return "not resolved yet"
     error = f" (the last look-up failed: {resolution.error})" if resolution.error else ""

@@ -1,9 +1,9 @@
-"""What a balancing policy is made of.
+"""The types of a balancing policy: candidates, pickers and the policy that makes pickers.
 
 A policy is a function from the usable candidates to a picker; a picker is a function that
 chooses one of them and never awaits. A picker is an immutable snapshot: when the candidates
-change, the policy makes another one. What is measured of a candidate lives in its `Load`, apart
-from the picker, and so survives it.
+change, the policy makes a new one. Measurements live in each candidate's `Load`, so they outlive
+the picker.
 """
 
 import random
@@ -15,7 +15,7 @@ from discovery.registry.instance import Instance
 
 
 class Candidate(Protocol):
-    """Something that can be picked: an instance and its load."""
+    """An instance that can be picked, and its load."""
 
     @property
     def instance(self) -> Instance: ...
@@ -31,14 +31,14 @@ PickedT_co = TypeVar("PickedT_co", covariant=True)
 class Picker(Protocol[PickedT_co]):
     """Chooses a candidate at the monotonic instant `now_s`, without waiting.
 
-    Those in `excluded` are chosen only where there is no other. None: there are no candidates.
+    A candidate in `excluded` is chosen only if there is no other. None: there are no candidates.
     """
 
     def __call__(self, now_s: float, excluded: Collection[object], /) -> PickedT_co | None: ...
 
 
 class Policy(Protocol):
-    """Makes a picker of the candidates that are usable now."""
+    """Makes a picker for the candidates that are usable now."""
 
     def __call__(
         self, candidates: Sequence[CandidateT], rng: random.Random, /

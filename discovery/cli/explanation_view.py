@@ -1,4 +1,4 @@
-"""An explanation as tables, with rich where it is installed (the extra `cli`), and as JSON."""
+"""Shows an explanation as JSON or as tables, with rich if it is installed (extra `cli`)."""
 
 import json
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ Rows = Sequence[Sequence[str]]
 
 
 def explanation_as_json(explanation: Explanation) -> str:
-    """One document, with the names of the fields."""
+    """One JSON document whose keys are the fields of `Explanation`."""
     return json.dumps(asdict(explanation), indent=2)
 
 
 def explanation_as_tables(explanation: Explanation) -> str:
-    """The channel in a line, then its instances, breakers and last picks; empty tables left out."""
+    """One line about the channel, then tables of its instances, breakers and last picks."""
     headline = f"{explanation.target}: {explanation.state}"
     if explanation.panic:
         headline += ", ejections lifted"
@@ -75,7 +75,7 @@ def _table(heading: Sequence[str], rows: Rows) -> str:
         return ""
     if find_spec("rich") is None:
         return in_columns([heading, *rows])
-    # Optional, and slow to import: only here.
+    # Imported here because it is optional and slow to import.
     from rich import box  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What an operator wants to know of a target now: who is registered, and how each one does."""
+"""Collects the registered instances of a target, with the check and the health of each."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _MAX_ASKED_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One registered instance, from two sides.
+    """One registered instance, as the registry and as the instance itself report it.
 
-    `check` is what the registry's own check says (passing, warning, critical, or `-` where the
-    registry checks nothing); `health` what the instance answers to us: SERVING, NOT_SERVING,
-    UNIMPLEMENTED (it has no health service), or the status code of a failed call.
+    `check` is the status of the registry's check: passing, warning, critical, or `-` if the
+    registry checks nothing. `health` is the instance's own answer: SERVING, NOT_SERVING,
+    UNIMPLEMENTED (it has no health service), or the status code of the failed call.
     """
 
     instance: Instance
@@ -36,17 +36,17 @@ class Finding:
 
     @property
     def usable(self) -> bool:
-        """Whether a resolver would list it."""
+        """Whether callers would see the instance."""
         return self.check in (UNCHECKED, PASSING)
 
 
 async def inspect(
     target: Target, watcher: Watcher, *, dial: Dial, timeout_s: float
 ) -> tuple[Finding, ...]:
-    """List every registered instance, those that fail their check too, sorted by id.
+    """List every registered instance, also those that fail their check, sorted by id.
 
-    Each is asked for its health, over a connection of its own, for at most `timeout_s` seconds.
-    Raises RegistryError.
+    It asks each one for its health, over a separate connection, and waits at most `timeout_s`
+    seconds. Raises RegistryError.
     """
     if isinstance(watcher, ConsulRegistry):
         checked = await watcher.checked(target.service, tag=target.tag)
@@ -63,7 +63,7 @@ async def inspect(
 
 
 async def _ask_health(dialled: grpc.aio.Channel, timeout_s: float) -> str:
-    """One Health.Check of the service "", in bytes: no health stubs needed."""
+    """Call Health.Check of the service "", with bytes, so no generated stubs are needed."""
     async with dialled as channel:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH_CHECK)
         try:

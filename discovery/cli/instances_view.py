@@ -1,4 +1,4 @@
-"""Instances and their changes as text: for a terminal, and as JSON for a program."""
+"""Shows instances and their changes as text for a terminal, or as JSON for a program."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ _COLUMNS = ("ID", "ENDPOINT", "WEIGHT", "TAGS", "VERSION", "CHECK", "HEALTH")
 
 
 def findings_as_table(findings: Sequence[Finding]) -> str:
-    """One line for each instance, under a heading, in columns as wide as they need to be."""
+    """A heading and one line for each instance, in aligned columns."""
     return in_columns([_COLUMNS, *map(_row, findings)])
 
 
 def in_columns(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as lines, in columns as wide as they need to be."""
+    """The rows as lines in aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -41,7 +41,7 @@ def findings_as_json(target: str, findings: Sequence[Finding]) -> str:
 
 
 def change_as_lines(moment: str, before: Resolution, after: Resolution) -> list[str]:
-    """One line for each instance that came (+), went (-) or changed (~), and each failure (!)."""
+    """One line for each instance added (+), removed (-) or changed (~), and each failure (!)."""
     earlier = {instance.instance_id: instance for instance in before.instances}
     later = {instance.instance_id: instance for instance in after.instances}
     line = partial(_change_line, moment, len(later))
@@ -58,7 +58,7 @@ def change_as_lines(moment: str, before: Resolution, after: Resolution) -> list[
 
 
 def change_as_json(moment: str, _: Resolution, after: Resolution) -> list[str]:
-    """One line: `{"at", "version", "error", "instances": [...]}`, always the full list."""
+    """One line: `{"at", "version", "error", "instances": [...]}`, with the full list."""
     document = {
         "at": moment,
         "version": after.version,

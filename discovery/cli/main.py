@@ -1,11 +1,11 @@
-"""`python -m discovery`: what callers of a target see, for a person at a terminal.
+"""The commands of `python -m discovery`: they show what callers of a target see.
 
     python -m discovery resolve consul:///order
     python -m discovery watch consul:///order
     python -m discovery explain consul:///order
     python -m discovery resolve --ca-file ca.pem consul:///order
 
-Exit codes: 0, 1 where there is no usable instance, 2 where the registry can't be asked.
+Exit codes: 0; 1 if there is no usable instance; 2 if the registry doesn't answer.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from discovery.registry.resolver import Resolver
 from discovery.registry.schemes import registry_of
 from discovery.registry.target import Target, parse_target
 
-# Instances are dialled by their addresses, which no proxy is meant to stand before.
+# Instances are dialled by their addresses, never through a proxy.
 _NO_PROXY = (("grpc.enable_http_proxy", 0),)
 
 EXIT_USABLE = 0
@@ -46,8 +46,8 @@ EXIT_REGISTRY_DOWN = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    # What discovery would log, these commands print.
+    """Run one command and return the exit code."""
+    # The commands print what the package would log.
     logging.getLogger("discovery").addHandler(logging.NullHandler())
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -87,12 +87,16 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="how long each instance has to say how it is (default: 1)",
+        help="how long to wait for each instance's health (default: 1)",
     )
     watch = commands.add_parser("watch", help="follow the instances of a target until Ctrl-C")
-    explain = commands.add_parser("explain", help="how a new caller sees and would pick them")
+    explain = commands.add_parser(
+        "explain", help="show how a new caller sees and picks the instances"
+    )
     explain.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS")
-    explain.add_argument("--picks", type=int, default=10, help="how many to try (default: 10)")
+    explain.add_argument(
+        "--picks", type=int, default=10, help="how many picks to try (default: 10)"
+    )
     for command in (resolve, explain):
         command.add_argument("--tls", action="store_true", help="ask the instances over TLS")
         command.add_argument(
@@ -108,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _credentials(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
-    """How instances are spoken to; None: in plaintext. Raises OSError."""
+    """The credentials for asking instances; None: plaintext. Raises OSError."""
     if options.command == "watch" or not (options.tls or options.ca_file):
         return None
     trusted = Path(options.ca_file).read_bytes() if options.ca_file else None
@@ -128,7 +132,7 @@ def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) 
 
 
 async def _explain(options: argparse.Namespace, credentials: grpc.ChannelCredentials | None) -> int:
-    """Open a channel as any caller does, and print what it makes of the target."""
+    """Open a channel as any caller does, and print its explanation."""
     async with open_channel(
         options.target, credentials=credentials, authority=options.authority
     ) as channel:
@@ -145,7 +149,7 @@ async def _explain(options: argparse.Namespace, credentials: grpc.ChannelCredent
 async def _watch(
     target: Target, watcher: Watcher, *, clock: Clock, rng: random.Random, as_json: bool
 ) -> None:
-    """Print every change for ever, as the registry tells it: nothing vanished is kept."""
+    """Print every change as the registry reports it, for ever; vanished instances aren't kept."""
     seen = Resolution(version=0, instances=())
     describe = change_as_json if as_json else change_as_lines
 
@@ -168,5 +172,5 @@ async def _watch(
     try:
         await resolver.run()
     except* BrokenPipeError:
-        # `| head` has seen enough; the interpreter's own last flush shall not complain either.
+        # The reader (`| head`) has gone. The interpreter's last flush must not fail as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Reads the values of a service config's JSON; each fault is raised with its place."""
+"""Reads single values of a service config's JSON. Each raises InvalidServiceConfigError."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _CODES_BY_NUMBER = {code.value[0]: code for code in _CODES.values()}
 
 
 def status_code(value: object, place: str) -> grpc.StatusCode:
-    """A status code by name or number, as gRFC A6 allows."""
+    """A status code, given by name or number (gRFC A6)."""
     found = _CODES.get(value.upper()) if isinstance(value, str) else None
     if found is None and isinstance(value, int) and not isinstance(value, bool):
         found = _CODES_BY_NUMBER.get(value)
@@ -24,7 +24,7 @@ def status_code(value: object, place: str) -> grpc.StatusCode:
 
 
 def seconds(entry: Mapping[str, Any], key: str, place: str) -> float:
-    """A duration above zero in proto3's JSON: "1.5s"."""
+    """A duration above zero, in seconds, from proto3's JSON form: "1.5s"."""
     value = entry[key]
     matched = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if matched is None or float(matched[1]) <= 0:
@@ -43,7 +43,7 @@ def above_zero(entry: Mapping[str, Any], key: str, place: str) -> float:
 
 
 def boolean(value: object, place: str) -> bool:
-    """True or false, and nothing like it."""
+    """True or false; nothing else counts as one of them."""
     if not isinstance(value, bool):
         raise InvalidServiceConfigError(place, f"expected true or false, found {value!r}")
     return value
@@ -59,7 +59,7 @@ def as_list(value: object, place: str) -> list[Any]:
 def as_mapping(
     value: object, place: str, keys: set[str], *, required: bool = False
 ) -> Mapping[str, Any]:
-    """An object that has no keys but these (all of them where they are required)."""
+    """An object with no keys but these; with all of them if `required`."""
     if not isinstance(value, Mapping):
         raise InvalidServiceConfigError(place, "expected an object")
     for key in value:

@@ -1,4 +1,4 @@
-"""What a channel knows of a method: its contract under a service config, over the defaults."""
+"""Combines a method's contract, the service config and the defaults into a `Method`."""
 
 from discovery.config.service_config import ServiceConfig
 from discovery.rules import deadline
@@ -8,7 +8,7 @@ from discovery.rules.retry_policy import DEFAULT_RETRY
 
 
 def method_of(service_config: ServiceConfig, path: str, kind: Kind, *, registered: bool) -> Method:
-    """The method at `path`; `registered`: generated stubs named it."""
+    """The method at "/package.Service/Method"; `registered`: a generated stub named it."""
     config = service_config.of_method(path)
     default_s = deadline.DEFAULT_TIMEOUT_S if kind is Kind.UNARY_UNARY else None
     return Method(

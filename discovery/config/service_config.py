@@ -1,4 +1,4 @@
-"""A gRPC service config, in the standard JSON, over this package's defaults.
+"""Reads a gRPC service config in the standard JSON; what it leaves out keeps its default.
 
 {"loadBalancingConfig": [{"p2c_peak_ewma": {}}],
  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
@@ -9,14 +9,15 @@
                                    "maxBackoff": "1s", "backoffMultiplier": 2,
                                    "retryableStatusCodes": ["UNAVAILABLE"]}}]}
 
-or, instead of the retryPolicy (the default one then stands),
+or, instead of the retryPolicy (the default retries then apply),
                    "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "0.005s",
                                      "nonFatalStatusCodes": ["UNAVAILABLE"]}
 
-The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. `waits` is
-ours: the method's answer takes as long as something else, so its latency says nothing of the
-instance; so is `bulkhead` (`discovery.rules.bulkhead`). Nothing is handed to C-core, and nothing is
-silently ignored: what isn't understood is refused with its place.
+The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. Two keys are
+this package's own: `bulkhead` (`discovery.rules.bulkhead`) and `waits`, for a method whose answer
+takes as long as something other than the instance, so that its latency says nothing about the
+instance. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a wrong
+value raises InvalidServiceConfigError, which says where it is.
 """
 
 import json
@@ -49,7 +50,7 @@ _MAX_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class MethodConfig:
-    """What a service config says of a method; None: nothing."""
+    """What a service config says about a method; None: it says nothing."""
 
     timeout_s: float | None = None
     retry: RetryPolicy | None = None
@@ -62,22 +63,22 @@ class MethodConfig:
 class ThrottleConfig:
     """gRFC A6's retryThrottling.
 
-    Off unless published: its usual 10 tokens are few where one of three instances dies.
+    Off by default: when one of three instances dies, the usual 10 tokens are soon spent.
     """
 
     max_tokens: float
     token_ratio: float
 
     def make(self) -> Throttle:
-        """A throttle with all its tokens."""
+        """Make a throttle that has all its tokens."""
         return Throttle(max_tokens=self.max_tokens, token_ratio=self.token_ratio)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """A service config: the balancing policy, and methods by (service, method) name.
+    """The balancing policy, and what is configured for methods by (service, method) name.
 
-    An empty method name stands for the whole service, an empty service for everything.
+    An empty method name stands for all methods of the service, an empty service for all services.
     """
 
     policy: Policy = p2c_peak_ewma
@@ -88,7 +89,7 @@ class ServiceConfig:
     bulkhead: BulkheadConfig | None = None
 
     def of_method(self, path: str) -> MethodConfig:
-        """The most specific entry for "/package.Service/Method"."""
+        """The most specific entry for the method at "/package.Service/Method"."""
         service, _, method = path.removeprefix("/").partition("/")
         for name in ((service, method), (service, ""), ("", "")):
             found = self.methods.get(name)
@@ -98,9 +99,9 @@ class ServiceConfig:
 
 
 def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfig:
-    """Read a service config, as JSON text or as the mapping it stands for; None: the defaults.
+    """Read a service config from JSON text or a mapping of the same shape; None: the defaults.
 
-    Raises InvalidServiceConfigError with the place, such as "methodConfig[0].timeout".
+    Raises InvalidServiceConfigError with the path of the fault, such as "methodConfig[0].timeout".
     """
     if config is None:
         return ServiceConfig()
@@ -150,7 +151,7 @@ def _throttle(value: object) -> ThrottleConfig:
 
 
 def _policy(value: object, place: str) -> Policy:
-    """The first policy of the list that is known here, as gRPC chooses it."""
+    """The first policy of the list whose name is known; gRPC chooses in the same way."""
     for index, entry in enumerate(as_list(value, place)):
         inner = f"{place}[{index}]"
         if not isinstance(entry, Mapping) or len(entry) != 1:
@@ -212,7 +213,7 @@ def _retry(value: object, place: str) -> RetryPolicy:
 
 
 def _hedging(value: object, place: str) -> HedgingPolicy:
-    """A6's policy: more than two attempts are two; `hedgingDelay` is a lower bound to the p95."""
+    """A6's policy, with at most two attempts; `hedgingDelay` is a lower bound of the delay."""
     policy = as_mapping(value, place, {"maxAttempts", "hedgingDelay", "nonFatalStatusCodes"})
     if "maxAttempts" not in policy:
         raise InvalidServiceConfigError(f"{place}.maxAttempts", "missing")

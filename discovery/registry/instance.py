@@ -1,4 +1,4 @@
-"""What is registered and where it is dialled: frozen values without behaviour."""
+"""What is registered and where it is dialled, as frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ NO_META: Mapping[str, str] = MappingProxyType({})
 class Instance:
     """One registered process of a service.
 
-    `instance_id` is stable per slot (it survives a restart on the same port), `incarnation`
-    differs for every start of the process: statistics are kept by both together.
+    `instance_id` survives a restart on the same port; `incarnation` differs for every start of the
+    process. Statistics are kept by both together. `weight` is relative to the other instances.
     """
 
     instance_id: str
@@ -26,17 +26,17 @@ class Instance:
 
     @property
     def endpoint(self) -> str:
-        """`host:port` as grpc dials it; IPv6 addresses come bracketed."""
+        """`host:port` as grpc dials it, with brackets around an IPv6 address."""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The full list of current instances of one target; never a difference.
+    """The full list of current instances of one target, never a difference.
 
-    `version` grows by one with every change. `error` says why the newest look-up failed; the
-    instances are then the last good ones (none, if there never was a good one).
+    `version` grows by one with every change. `error` says why the last look-up failed; `instances`
+    is then the last good list, or empty if there never was one.
     """
 
     version: int

@@ -1,4 +1,4 @@
-"""Instances as plain JSON values, and back."""
+"""Converts instances to plain JSON values and back."""
 
 from types import MappingProxyType
 from typing import Any
@@ -7,7 +7,7 @@ from discovery.registry.instance import Instance
 
 
 def instance_to_json(instance: Instance) -> dict[str, Any]:
-    """Every field under its own name."""
+    """All fields of the instance; `instance_id` is under "id"."""
     return {
         "id": instance.instance_id,
         "service": instance.service,
@@ -21,7 +21,7 @@ def instance_to_json(instance: Instance) -> dict[str, Any]:
 
 
 def instance_from_json(document: dict[str, Any]) -> Instance:
-    """The instance that `instance_to_json` wrote. Raises KeyError, TypeError or ValueError."""
+    """Read what `instance_to_json` wrote. Raises KeyError, TypeError or ValueError."""
     return Instance(
         instance_id=str(document["id"]),
         service=str(document["service"]),

@@ -1,4 +1,4 @@
-"""A registry inside one process: for tests, for simulation, and for `memory:///` targets."""
+"""A registry inside one process, for tests, simulations and `memory:///` targets."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,7 +10,7 @@ from discovery.registry.protocols import RegistryError
 class MemoryRegistry:
     """Implements Registrar and Watcher; belongs to one event loop.
 
-    It can be told to misbehave as a real one does: `fail` makes it unreachable, `forget` loses
+    Tests can make it fail as a real registry does: `fail` makes it unreachable, `forget` loses
     registrations as a restarted agent does.
     """
 
@@ -53,15 +53,16 @@ class MemoryRegistry:
         return self._listed(service, tag)
 
     def fail(self, reason: str) -> None:
-        """Answer everything with RegistryError, watches under way included, until `recover`."""
+        """Raise RegistryError from every method and running watch, until `recover`."""
         self._failure = reason
         self._wake()
 
     def recover(self) -> None:
+        """Answer again after `fail`."""
         self._failure = None
 
     def forget(self, *instance_ids: str) -> None:
-        """Lose these registrations, or all of them where none is named."""
+        """Lose these registrations; all of them if none is named."""
         for key in list(self._instances):
             if not instance_ids or key[1] in instance_ids:
                 del self._instances[key]
@@ -80,7 +81,7 @@ class MemoryRegistry:
             raise RegistryError(self._failure)
 
     def _wake(self) -> None:
-        """Wake every watch; each compares what it sees with what it yielded last."""
+        """Wake every watch; each compares the list with the one it yielded last."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -89,5 +90,5 @@ _REGISTRIES: dict[str, MemoryRegistry] = {}
 
 
 def memory_registry(name: str = "") -> MemoryRegistry:
-    """The process's registry of that name, made on first use: what `memory://name/...` watches."""
+    """The registry that `memory://name/...` watches in this process; made on first use."""
     return _REGISTRIES.setdefault(name, MemoryRegistry())

@@ -1,7 +1,7 @@
-"""The two halves of a registry: who writes it and who watches it.
+"""The two halves of a registry: `Registrar` writes it, `Watcher` reads it.
 
-A registry is the store of instances (Consul, memory) and nothing else. Every implementation
-passes the same contract suite.
+A registry is a store of instances (Consul, memory). Implement one or both halves to add another;
+every implementation passes the same contract tests.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -12,39 +12,39 @@ from discovery.registry.instance import Instance
 
 
 class RegistryError(Exception):
-    """The registry didn't answer, or answered nonsense; the caller keeps what it knows."""
+    """The registry didn't answer, or its answer can't be read; the caller keeps its last list."""
 
 
 class Registrar(Protocol):
-    """Writes registrations."""
+    """Registers and deregisters instances."""
 
     async def register(self, instance: Instance) -> None:
-        """Make the instance known; registering it again replaces it. Raises RegistryError."""
+        """Register the instance, or replace its registration. Raises RegistryError."""
         ...
 
     async def deregister(self, instance: Instance) -> None:
-        """Forget the instance; forgetting an unknown one is no error. Raises RegistryError."""
+        """Remove the instance; an unknown one is no error. Raises RegistryError."""
         ...
 
     async def is_registered(self, instance: Instance) -> bool:
-        """Whether the registry still knows the instance (an agent's restart forgets it)."""
+        """Whether the instance is registered (an agent forgets it when it restarts)."""
         ...
 
 
 class Watcher(Protocol):
-    """Watches registrations."""
+    """Lists the instances of a service, and follows their changes."""
 
     def watch(self, service: str, *, tag: str | None = None) -> AsyncIterator[tuple[Instance, ...]]:
         """Yield the full list of usable instances now, and again after each change.
 
         The list is sorted by instance id and may be empty. A yielded list always differs from
-        the one before. Raises RegistryError when a look-up fails; the caller backs off and
-        watches anew.
+        the one before. Raises RegistryError when a look-up fails; the caller waits and then starts
+        a new watch.
         """
         ...
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
-        """One consistent look-up, to confirm a list that became empty. Raises RegistryError."""
+        """One consistent look-up, used to confirm an empty list. Raises RegistryError."""
         ...
 
 
@@ -52,7 +52,7 @@ class Watcher(Protocol):
 async def closing(
     lists: AsyncIterator[tuple[Instance, ...]],
 ) -> AsyncIterator[AsyncIterator[tuple[Instance, ...]]]:
-    """Close a watch that is left early with the block, not when the collector finds it."""
+    """Close a watch when the block ends, even if it is left early, not at garbage collection."""
     try:
         yield lists
     finally:

@@ -1,4 +1,4 @@
-"""Keeps one instance registered for as long as it wants to be found."""
+"""Keeps one instance registered until it is withdrawn."""
 
 import asyncio
 import logging
@@ -17,8 +17,10 @@ _WITHDRAW_ATTEMPTS = 3
 
 
 class Registration:
-    """Registers the instance, looks every `check_interval_s` whether it is still known, and
-    registers it again when it isn't: a restarted agent has forgotten everybody. Never gives up.
+    """Registers an instance, and registers it again whenever the registry has lost it.
+
+    A restarted Consul agent has lost all registrations, so it checks every `check_interval_s`
+    seconds. It never gives up.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Registration:
         self._failing = False
 
     async def run(self) -> None:
-        """Register and stay registered; returns after `withdraw`, or is cancelled."""
+        """Register and stay registered, until `withdraw` or cancellation."""
         delays_s = self._delays_s()
         while not self._withdrawn:
             try:
@@ -60,8 +62,10 @@ class Registration:
         await self._registered.wait()
 
     async def withdraw(self) -> None:
-        """Deregister, and stay so. Gives up after a few attempts: the registry's own health
-        check then takes the instance off the list, since it no longer says SERVING.
+        """Deregister for good.
+
+        It gives up after 3 attempts: the registry's own health check then removes the instance from
+        the list, since its server no longer says SERVING.
         """
         self._withdrawn = True
         delays_s = self._delays_s()
@@ -79,7 +83,7 @@ class Registration:
                 return
 
     async def _ensure(self) -> None:
-        """One look. The first time it registers in any case, to replace an earlier incarnation."""
+        """Register if needed; the first time always, to replace an earlier incarnation."""
         known = self._registered.is_set()
         if self._withdrawn or (known and await self._registrar.is_registered(self._instance)):
             return
@@ -105,5 +109,5 @@ class Registration:
             logger.info("%s: the registry answers again", self._instance.instance_id)
 
     def _delays_s(self) -> Iterator[float]:
-        """Short ones only: callers keep a vanished instance for 15 s, we must be back by then."""
+        """Short delays: callers drop an instance that isn't listed after 15 s."""
         return jittered(_BACKOFF_FIRST_S, self._check_interval_s, self._rng)

@@ -1,9 +1,9 @@
-"""Keeps the current instances of one target, through a registry that may fail or forget.
+"""Keeps the current instances of one target while its registry may fail or lose registrations.
 
-What a registry says is believed only as far as it can be: errors leave the last good list in
-place for ever; an empty list is asked for a second time; an instance that vanished while it
-still serves is kept for a while, since a restarted Consul agent answers with an empty and then
-a partial list until everybody has registered again.
+- After an error, the last good list stays, for ever if need be.
+- An empty list is confirmed by a second look-up.
+- An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
+  lists no instances, then some, until all of them have registered again.
 """
 
 import asyncio
@@ -18,21 +18,21 @@ from discovery.rules.backoff import jittered
 
 logger = logging.getLogger(__name__)
 
-# Registrars look after themselves every 2 s, so a restarted agent knows them all well before.
+# Servers check their registration every 2 s, so a restarted agent has all of them sooner.
 KEEP_VANISHED_S = 15.0
 _ASK_SERVING_EVERY_S = 1.0
 _BACKOFF_FIRST_S = 0.2
 _BACKOFF_CEILING_S = 30.0
-# While somebody who is listed doesn't serve, a failing registry is asked at least so often.
+# The longest wait before asking a failing registry again while a listed instance doesn't serve.
 _URGENT_S = 1.0
 
 
 class Resolver:
     """Watches one service and publishes each change of its instances as a Resolution.
 
-    `publish` is called on the loop, never twice with the same instances and error. `is_serving`
-    is asked, synchronously, about instances that vanished, and about all of them while the
-    registry fails: READY and SERVING?
+    `publish` is called on the loop, never twice in a row with the same instances and error.
+    `is_serving` says whether an instance is READY and SERVING; it is called for instances that
+    are no longer listed, and for all of them while the registry fails.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Resolver:
         self._published = Resolution(version=0, instances=())
 
     async def run(self) -> None:
-        """Watch for ever. The owner cancels it."""
+        """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
-            tasks.create_task(self._let_go())
+            tasks.create_task(self._expire_vanished())
 
     async def _follow(self) -> None:
-        """Watch, and after a failure watch anew."""
+        """Watch; after a failure, wait and watch again."""
         delays_s = self._delays_s()
         while True:
             try:
@@ -78,10 +78,10 @@ class Resolver:
             await self._pause(next(delays_s))
 
     async def _pause(self, delay_s: float) -> None:
-        """Wait before watching anew, not for long unless everybody who is listed serves.
+        """Wait before the next watch; only for a short time unless all listed instances serve.
 
-        Only the registry knows who came in the place of one that is gone, and the next to go may
-        be the last (gRPC asks for a new resolution when a connection breaks).
+        Only the registry knows the replacement of an instance that is gone, so the list may soon be
+        useless. gRPC likewise asks for a new resolution when a connection breaks.
         """
         until_s = self._clock.monotonic() + delay_s
         while (left_s := until_s - self._clock.monotonic()) > 0:
@@ -91,16 +91,16 @@ class Resolver:
                 return
 
     async def _confirm_empty(self) -> tuple[Instance, ...]:
-        """A second, consistent opinion on an empty list (hashicorp/consul#21548)."""
+        """Look an empty list up again, consistently (hashicorp/consul#21548)."""
         confirmed = await self._watcher.lookup(self._service, tag=self._tag)
         if confirmed:
             logger.warning("%s: the watch saw no instances, a look-up did", self._service)
         return confirmed
 
-    async def _let_go(self) -> None:
-        """Drop vanished instances when their time is over or they stop serving.
+    async def _expire_vanished(self) -> None:
+        """Drop vanished instances after their time, or as soon as they stop serving.
 
-        While the registry fails nobody's time is over: it has no way of taking its word back.
+        Time doesn't count while the registry fails, since it can't list them again meanwhile.
         """
         while True:
             await self._something_vanished.wait()
@@ -115,7 +115,7 @@ class Resolver:
             self._publish_change(error=self._published.error)
 
     def _accept(self, listed: tuple[Instance, ...]) -> None:
-        """Take a good list, and keep for a while what vanished from it but serves."""
+        """Take a good list; keep for a while the instances that vanished from it but serve."""
         now_listed = {instance.instance_id: instance for instance in listed}
         until = self._clock.monotonic() + KEEP_VANISHED_S
         if self._published.error is not None:
@@ -130,7 +130,7 @@ class Resolver:
         self._publish_change(error=None)
 
     def _note_failure(self, reason: str) -> None:
-        """Publish the first of a run of failures; the instances stay as they are."""
+        """Publish the first failure in a row; the instances stay the same."""
         if self._published.error is None:
             self._publish_change(error=reason)
 

@@ -1,7 +1,7 @@
-"""The last good list on disk, for a caller that starts while the registry is down.
+"""Keeps the last good list on disk, for a caller that starts while the registry is down.
 
-A caller that already runs keeps its last list for ever; one that starts has none. With a
-snapshot it begins with the instances that were there when the last caller looked.
+A running caller keeps its last list for ever, but one that starts has none. With a snapshot it
+starts with the instances of the last list that any caller wrote.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class SnapshotWatcher:
-    """A watcher that writes each good list to a file, and reads it where the first look-up fails.
+    """Writes each good list of a watcher to a file, and reads the file if the first look-up fails.
 
-    An empty list is never written. The file is replaced in one step, so processes may share it;
-    trouble with it is logged, and is nobody's failure.
+    An empty list is never written. The file is replaced in one step, so processes may share it. An
+    error of the file is logged and doesn't fail the watch.
     """
 
     def __init__(self, watcher: Watcher, path: Path) -> None:

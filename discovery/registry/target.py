@@ -1,12 +1,12 @@
-"""What a caller asks for, as text and as a value.
+"""Targets: the texts by which callers say what to connect to, and their parsed form.
 
 consul:///order              the service in the agent named by CONSUL_HTTP_ADDR
 consul:///order?tag=v2       only instances that carry the tag
 consul://10.0.0.9:8500/order the service in that agent
 static:///10.0.0.1:50051,10.0.0.2:50051
-dns:///order.internal:50051  every address of the name, looked up again and again
-memory:///order              the process's own registry (tests, simulation);
-                             memory://name/order is one of several
+dns:///order.internal:50051  every address of the name, looked up regularly
+memory:///order              a registry inside the process (tests, simulation);
+                             memory://name/order names one of several
 """
 
 import re
@@ -26,8 +26,8 @@ _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[
 class Target:
     """A parsed target.
 
-    `service` is what the authority of a call defaults to: the service's name, or for `static`
-    and `dns` the first address. `addresses` (`host:port` each) are set for those two only.
+    `service` is the default authority of calls: the service's name, or the first address of a
+    `static` or `dns` target. `addresses` (each `host:port`) are set for these two schemes only.
     """
 
     scheme: str
@@ -38,7 +38,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """The target that the text names. Raises InvalidTargetError with the place of the fault."""
+    """Parse a target. Raises InvalidTargetError, which says at which character the fault is."""
     scheme, separator, rest = text.partition("://")
     if scheme.split(":")[0] not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
@@ -55,7 +55,7 @@ def parse_target(text: str) -> Target:
 
 
 def _named(text: str, scheme: str, authority: str, path: str, path_at: int) -> Target:
-    """A service of a registry: `//[authority]/service[?tag=...]`."""
+    """Parse a service of a registry: `//[authority]/service[?tag=...]`."""
     if scheme == "consul" and authority:
         _check_address(text, authority, path_at - 1 - len(authority))
     service, _, query = path.partition("?")
@@ -78,7 +78,7 @@ def _tag(text: str, query: str, query_at: int) -> str | None:
 
 
 def _listed(text: str, scheme: str, authority: str, path: str, path_at: int) -> Target:
-    """Addresses without a registry: `///host:port[,host:port...]`."""
+    """Parse addresses without a registry: `///host:port[,host:port...]`."""
     if authority:
         place = path_at - 1 - len(authority)
         raise InvalidTargetError(text, place, f"{scheme}:/// takes no authority, write three '/'")

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: endless generators of delays, nothing that waits."""
+"""Delays before trying again, as endless generators of seconds; the caller does the waiting."""
 
 import random
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ def jittered(
 ) -> Iterator[float]:
     """Yield delays in seconds, for ever: min(first x factor^n, ceiling) x U(0.5, 1), n = 0, 1, ...
 
-    Equal jitter: at least half of each step is kept, so that nobody hammers something that is
-    down, and the other half spreads those who lost it in the same instant.
+    This is equal jitter. Half of each step is fixed, so that a server that is down isn't flooded;
+    the other half is random, so that clients that lost it together don't return together.
     """
     step_s = min(first_s, ceiling_s)
     while True:
@@ -27,8 +27,8 @@ def retry_delays(
 ) -> Iterator[float]:
     """Yield the delay in seconds before attempt n + 1 of a call, for n = 1, 2, ... (gRFC A6).
 
-    min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2). The number of attempts is the
-    caller's to bound.
+    min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2). The caller bounds the number of
+    attempts.
     """
     step_s = min(initial_s, ceiling_s)
     while True:

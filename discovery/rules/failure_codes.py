@@ -1,4 +1,4 @@
-"""The codes by which an instance says that it couldn't, or doesn't know what it did."""
+"""The status codes that count as failures of the instance that answers with them."""
 
 import grpc
 

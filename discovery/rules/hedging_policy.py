@@ -1,4 +1,4 @@
-"""When a second attempt is sent beside a slow first one, as a value (gRFC A6, hedgingPolicy)."""
+"""When a second attempt is sent in parallel to a slow first one (gRFC A6, hedgingPolicy)."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ DELAY_PERCENTILE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class HedgingPolicy:
-    """Two attempts at most, the second after the method's p95, but not before `least_delay_s`.
+    """At most two attempts; the second is sent after the method's p95 and after `least_delay_s`.
 
-    For unary calls, and for streams of responses until their first message. After a failure of one
-    of `non_fatal` the other attempt may still win; any other error is the answer.
+    It applies to unary calls, and to streams of responses until their first message. If an attempt
+    fails with a code in `non_fatal`, the other one may still win; any other error ends the call.
     """
 
     least_delay_s: float = LEAST_DELAY_S

@@ -1,4 +1,4 @@
-"""Whether a method may be sent twice, as its contract says."""
+"""Reads in a method's contract whether it may be sent twice."""
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -7,10 +7,10 @@ _SAFE = frozenset({MethodOptions.NO_SIDE_EFFECTS, MethodOptions.IDEMPOTENT})
 
 
 def is_safe(path: str, pool: descriptor_pool.DescriptorPool | None = None) -> bool:
-    """True where the method's `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT.
+    """True if the method's `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT.
 
-    `path` is "/package.Service/Method". A method that says nothing is unsafe, and so is one whose
-    descriptor isn't in the pool (the default pool, which generated code fills on import).
+    `path` is "/package.Service/Method". A method without the option is unsafe, and so is one whose
+    descriptor isn't in the pool. Importing generated code fills the default pool.
     """
     service_name, _, method_name = path.removeprefix("/").partition("/")
     descriptors = descriptor_pool.Default() if pool is None else pool

@@ -1,4 +1,4 @@
-"""What a channel knows about one method, found once and used by every call of it."""
+"""What a channel knows about one method: read once, used by every call of the method."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from discovery.rules.retry_policy import RetryPolicy
 
 
 class Kind(StrEnum):
-    """The four kinds of call, named as the factories of a channel."""
+    """The four kinds of call, named like the methods of a channel that make them."""
 
     UNARY_UNARY = "unary_unary"
     UNARY_STREAM = "unary_stream"
@@ -23,10 +23,15 @@ CLIENT_STREAMS = frozenset({Kind.STREAM_UNARY, Kind.STREAM_STREAM})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Method:
-    """One method: its contract, its part of the service config, what was measured of it.
+    """One method: its contract, its part of the service config, and what was measured.
 
-    `timeout_s` bounds what a caller asks for, `default_timeout_s` is for those who ask for
-    nothing. `waits`: the answer takes as long as something else, so its latency says nothing.
+    - `path`: "/package.Service/Method". `registered`: a generated stub named the method.
+    - `safe`: the contract allows sending it twice (`discovery.rules.idempotency`).
+    - `timeout_s` limits a timeout that the caller gives; `default_timeout_s` applies if it gives
+      none.
+    - `waits`: the answer takes as long as something other than the instance, so its latency says
+      nothing about the instance.
+    - `latencies`, `outcomes`: measurements of the last 10 s.
     """
 
     path: str
@@ -44,5 +49,5 @@ class Method:
 
     @property
     def prompt(self) -> bool:
-        """An attempt waits for nothing but the instance, whose silence it tells."""
+        """Whether an attempt waits for the instance alone, so that its elapsed time is latency."""
         return self.kind is Kind.UNARY_UNARY and not self.waits

@@ -1,15 +1,15 @@
-"""How long the attempts of one method took lately."""
+"""The recent latencies of one method's attempts, and their percentiles."""
 
 from collections import deque
 
 WINDOW_S = 10.0
 MIN_SAMPLES = 20
-# Busy methods are judged by their newest samples, so that a percentile stays cheap to compute.
+# A busy method keeps only its newest samples, so that a percentile stays cheap to compute.
 MAX_SAMPLES = 1000
 
 
 class Latencies:
-    """The successful attempts of the last 10 s (the newest 1,000 of them)."""
+    """Latencies of the successful attempts of the last 10 s (the newest 1,000 of them)."""
 
     __slots__ = ("_samples",)
 
@@ -20,7 +20,7 @@ class Latencies:
         self._samples.append((now_s, latency_s))
 
     def percentile(self, fraction: float, *, now_s: float) -> float | None:
-        """The latency in seconds that `fraction` of the attempts stayed within (nearest rank).
+        """The latency in seconds that `fraction` of the attempts didn't exceed (nearest rank).
 
         None while there are fewer than 20 samples in the window.
         """

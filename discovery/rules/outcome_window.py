@@ -1,21 +1,21 @@
-"""How many attempts of the last 10 s failed: what ejection and the breaker judge by.
+"""Counts the attempts of the last 10 s and their failures, for ejection and the breaker.
 
-An exact window, not buckets: the few calls of a small service would fall into too few of them.
-A success costs one append; old attempts are forgotten when somebody judges.
+The window is exact. Buckets would be too coarse for the few calls of a small service. A success
+costs one append; old attempts are dropped when the counts are read.
 """
 
 from collections import Counter, deque
 
 WINDOW_S = 10.0
-# Above 1,000 attempts a second the newest are judged, so that memory stays bounded.
+# Above 1,000 attempts a second only the newest are kept, so that memory stays bounded.
 MAX_ATTEMPTS = 10_000
 
 
 class Outcomes:
     """When the attempts of the window ended (monotonic seconds), and which of them failed.
 
-    `calls` holds every attempt that tells something, `failures` those of them that failed. Who
-    notes a success appends to `calls`.
+    `calls` holds every attempt that counts, `failures` those of them that failed. To record a
+    success, append to `calls`. `culprits` counts the failures of each instance.
     """
 
     __slots__ = ("_culprits", "calls", "culprits", "failures")
@@ -23,12 +23,12 @@ class Outcomes:
     def __init__(self) -> None:
         self.calls: deque[float] = deque(maxlen=MAX_ATTEMPTS)
         self.failures: deque[float] = deque()
-        # Whose failures they are, in the same order, and how many are whose.
+        # The culprit of each failure, in the same order as `failures`.
         self._culprits: deque[object | None] = deque()
         self.culprits: Counter[object] = Counter()
 
     def failed(self, now_s: float, culprit: object | None = None) -> None:
-        """An attempt failed, at `culprit` where it got so far."""
+        """Record a failed attempt; `culprit` is its instance, None if it was sent to none."""
         self.calls.append(now_s)
         self.failures.append(now_s)
         self._culprits.append(culprit)
@@ -38,7 +38,7 @@ class Outcomes:
             self._forget_failure()
 
     def forget_old(self, now_s: float) -> None:
-        """Keep what ended within the last 10 s."""
+        """Drop attempts that ended more than 10 s ago."""
         calls, failures = self.calls, self.failures
         while calls and calls[0] < now_s - WINDOW_S:
             calls.popleft()
@@ -46,7 +46,7 @@ class Outcomes:
             self._forget_failure()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all attempts."""
         self.calls.clear()
         self.failures.clear()
         self._culprits.clear()

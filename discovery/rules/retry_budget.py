@@ -1,4 +1,4 @@
-"""How many retries a client may add to its load: counters with deposit and withdraw."""
+"""Limits the retries that a client adds to its load: a budget of its own and gRFC A6's throttle."""
 
 WINDOW_S = 10.0
 RETRIES_PER_CALL = 0.2
@@ -10,7 +10,8 @@ _BUCKET_S = WINDOW_S / _BUCKETS
 class RetryBudget:
     """Finagle's RetryBudget: retries of the last 10 s <= 20 % of its calls + 10 for each second.
 
-    Counted in ten buckets of a second each, so both calls and retries are forgotten after 10 s.
+    The 10 for each second are the reserve, for clients with few calls. Calls and retries are
+    counted in ten buckets of one second each and forgotten after 10 s.
     """
 
     def __init__(
@@ -24,36 +25,36 @@ class RetryBudget:
         self._bucket_ends_s = 0.0
 
     def deposit(self, now_s: float) -> None:
-        """A call begins."""
+        """Count a call that begins."""
         if now_s >= self._bucket_ends_s:
             self._roll(now_s)
         self._calls[self._index] += 1
 
     def withdraw(self, now_s: float, *, reserve: bool = True) -> bool:
-        """Whether one more retry is within the budget; it then counts."""
+        """Whether one more retry is within the budget; if so, it is counted."""
         if not self.pays(now_s, reserve=reserve):
             return False
         self._retries[self._index] += 1
         return True
 
     def pays(self, now_s: float, *, reserve: bool) -> bool:
-        """Whether one more would be within the budget. Hedges do without the reserve."""
+        """Whether one more retry would be within the budget; hedges may not use the reserve."""
         if now_s >= self._bucket_ends_s:
             self._roll(now_s)
         return sum(self._retries) + 1 <= self.allowed - (0.0 if reserve else self._reserve)
 
     @property
     def spent(self) -> int:
-        """How many were made in the window."""
+        """How many retries were made in the window."""
         return sum(self._retries)
 
     @property
     def allowed(self) -> float:
-        """How many retries the window allows in all."""
+        """How many retries the window allows in total."""
         return sum(self._calls) * self._retries_per_call + self._reserve
 
     def _roll(self, now_s: float) -> None:
-        """Open the bucket of this second and empty those that were skipped."""
+        """Start the bucket of this second, and empty those of the seconds in between."""
         elapsed = (now_s - self._bucket_ends_s) // _BUCKET_S + 1
         for _ in range(int(min(elapsed, _BUCKETS))):
             self._index = (self._index + 1) % _BUCKETS
@@ -62,11 +63,11 @@ class RetryBudget:
 
 
 class Throttle:
-    """gRFC A6's retryThrottling, for a service whose config publishes it.
+    """gRFC A6's retryThrottling, for a service whose config asks for it.
 
-    Tokens start at the maximum; a failed attempt that might be retried, or that the server told
-    not to retry, costs one, a successful call returns `token_ratio`. Retries are made while more
-    than half of the tokens are left.
+    It starts with the maximum of tokens. A failed attempt costs one token if it might be retried or
+    if the server forbade a retry; a successful call returns `token_ratio`. Retries are made while
+    more than half of the tokens are left.
     """
 
     def __init__(self, *, max_tokens: float, token_ratio: float) -> None:
@@ -75,14 +76,14 @@ class Throttle:
         self._tokens = max_tokens
 
     def succeeded(self) -> None:
-        """A call succeeded."""
+        """Count a call that succeeded."""
         self._tokens = min(self._tokens + self._token_ratio, self._max_tokens)
 
     def failed(self) -> None:
-        """An attempt failed."""
+        """Count an attempt that failed."""
         self._tokens = max(self._tokens - 1, 0.0)
 
     @property
     def allows(self) -> bool:
-        """Whether retries are made."""
+        """Whether retries are made now."""
         return self._tokens > self._max_tokens / 2

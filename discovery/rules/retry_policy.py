@@ -1,4 +1,4 @@
-"""Whether a failed attempt may be repeated, as values and functions without I/O (gRFC A6)."""
+"""Decides whether a failed attempt may be repeated, from its error and the policy (gRFC A6)."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from discovery.errors import LocalRefusalError, NoInstanceError
 
 MAX_ATTEMPTS_CAP = 5
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
-# What `pushback_s` answers where the server says: don't try again.
+# What `pushback_s` returns if the server forbids another attempt.
 STOP_S = -1.0
 
 _MILLISECONDS = re.compile(r"[0-9]{1,10}")
@@ -19,7 +19,7 @@ _INT32_MAX = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, how soon and for which codes a call is attempted again.
+    """How often, how soon and for which status codes a call is attempted again.
 
     `max_attempts` counts the first one. The delay before attempt n + 1 is
     min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2).
@@ -37,9 +37,9 @@ NO_RETRY = RetryPolicy(max_attempts=1)
 
 
 def pushback_s(trailing_metadata: Iterable[tuple[str, str | bytes]] | None) -> float | None:
-    """The server's own delay in seconds; None where it says nothing, negative: don't try again.
+    """The delay in seconds that the server asks for; None: it asks for none; STOP_S: don't retry.
 
-    A negative, malformed or repeated value means the same: stop (gRFC A6, Pushback).
+    A negative, malformed or repeated value means STOP_S (gRFC A6, Pushback).
     """
     values = [value for key, value in trailing_metadata or () if key == PUSHBACK_KEY]
     if not values:
@@ -54,11 +54,11 @@ def pushback_s(trailing_metadata: Iterable[tuple[str, str | bytes]] | None) -> f
 def is_retriable(
     error: grpc.aio.AioRpcError, policy: RetryPolicy, *, safe: bool, pushback_s: float | None
 ) -> bool:
-    """Whether this failure may be followed by another attempt at all.
+    """Whether this failure may be followed by another attempt.
 
-    What was certainly not sent may be repeated even where the method isn't safe. A stopping
-    server answers CANCELLED to what it had taken on, so CANCELLED goes with UNAVAILABLE; one that
-    we caused ourselves is a `CancelledError` and never gets here.
+    A call that certainly wasn't sent may be repeated even if the method isn't safe. A server that
+    stops answers CANCELLED to calls it had accepted, so CANCELLED is retried if UNAVAILABLE is. A
+    call that its own caller cancels raises `CancelledError` instead and never gets here.
     """
     if isinstance(error, LocalRefusalError) or (pushback_s is not None and pushback_s < 0):
         return False

@@ -1,4 +1,4 @@
-"""What is counted and timed, under the names, units and buckets of gRFC A66 and A96.
+"""The metrics of calls, with the names, units and buckets of gRFC A66 and A96.
 
 | instrument                     | of each | attributes                             |
 |--------------------------------|---------|----------------------------------------|
@@ -9,7 +9,7 @@
 | `grpc.client.call.hedges`      | call that was hedged  | grpc.method, grpc.target |
 | `grpc.client.call.retry_delay` | call that was retried | grpc.method, grpc.target |
 
-The message sizes of A66 are those after compression, which grpc.aio doesn't tell.
+A66's message sizes are missing: they are sizes after compression, which grpc.aio doesn't report.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from opentelemetry.metrics import Counter, Histogram, Meter
 
 from discovery.rules.method import Method
 
-# A method outside of a generated stub could be any text: it must not become a time series.
+# A path that no generated stub named may be any text, so it must not become a time series.
 _UNREGISTERED = "other"
 _LATENCY_BUCKETS_S = (
     *(0.0, 0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008),
@@ -44,7 +44,7 @@ class Instruments:
 
     @classmethod
     def of(cls, meter: Meter) -> "Instruments":
-        """Make them; where the meter records nothing, neither do they."""
+        """Create the instruments."""
 
         def latency(name: str, description: str) -> Histogram:
             return meter.create_histogram(
@@ -68,7 +68,7 @@ class Instruments:
 
 @dataclass(frozen=True, slots=True)
 class MethodMetrics:
-    """The instruments as one method of one channel uses them."""
+    """Records the metrics of one method of one channel."""
 
     instruments: Instruments
     attributes: dict[str, str]
@@ -76,7 +76,7 @@ class MethodMetrics:
 
     @classmethod
     def of(cls, instruments: Instruments, method: Method, target: str) -> "MethodMetrics":
-        """Name the method and the target in everything recorded."""
+        """Record with the attributes of this method and target."""
         name = method.path.lstrip("/") if method.registered else _UNREGISTERED
         return cls(instruments, {"grpc.method": name, "grpc.target": target})
 

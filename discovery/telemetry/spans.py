@@ -1,12 +1,12 @@
-"""What is told of a call and of its attempts: spans and metrics, through OpenTelemetry's API.
+"""Records a call and its attempts as spans and metrics, through OpenTelemetry's API.
 
-Names are those of gRFC A72, `Sent.<method>` for the call and `Attempt.<method>` below it, as other
-gRPC clients write them: one name for both, as the RPC conventions have it, would count every call
-twice. The attributes are those of the RPC conventions. Only an attempt is a span of kind CLIENT,
-since it alone is the parent of a server's.
+The span names are those of gRFC A72, as in other gRPC clients: `Sent.<method>` for the call and
+`Attempt.<method>` for each attempt below it. OpenTelemetry's RPC conventions have one name for
+both, which would count every call twice. The attributes are those of the RPC conventions. Only an
+attempt is a span of kind CLIENT, since only an attempt is the parent of a server's span.
 
-Of an error the code is told and not its details: those are a server's free text, and may repeat
-what a caller sent.
+Of an error, only the code is recorded. The details are a server's free text and may repeat what the
+caller sent.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _STATUS = "rpc.response.status_code"
 
 
 class Recorder:
-    """Tells of the calls of one channel; `target` is what was asked for."""
+    """Records the calls of one channel; `target` is the text it was opened with."""
 
     def __init__(
         self, *, target: str, tracer: Tracer, meter: Meter, monotonic: Callable[[], float]
@@ -38,13 +38,13 @@ class Recorder:
         self._monotonic = monotonic
 
     def of_method(self, method: Method) -> "MethodRecorder":
-        """What every call of a method has in common, made once."""
+        """The recorder of one method's calls: make it once and use it for all of them."""
         metrics = MethodMetrics.of(self._instruments, method, self._target)
         return MethodRecorder(method, self._target, self._tracer, metrics, self._monotonic)
 
 
 class MethodRecorder:
-    """Tells of the calls of one method."""
+    """Records the calls of one method."""
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class MethodRecorder:
         self.monotonic = monotonic
 
     def begin(self, metadata: tuple[Metadatum, ...] | None) -> "CallRecord":
-        """A call begins, with this metadata."""
+        """Record the start of a call that has this metadata."""
         return CallRecord(self, metadata)
 
 
 class CallRecord:
-    """One call from its begin to its end, whatever number of attempts that takes."""
+    """Records one call from start to end, with all its attempts."""
 
     def __init__(self, of: MethodRecorder, metadata: tuple[Metadatum, ...] | None) -> None:
         self._of = of
@@ -85,7 +85,7 @@ class CallRecord:
         self._ended = False
 
     def attempt(self, instance: Instance) -> "AttemptRecord":
-        """An attempt begins, on this instance."""
+        """Record the start of an attempt on this instance."""
         now_s = self._of.monotonic()
         if self._active:
             self._hedges += 1
@@ -98,7 +98,7 @@ class CallRecord:
         return began
 
     def picked_late(self) -> None:
-        """There was nothing to pick from at first; the call waited for it (gRFC A72)."""
+        """Record that the call had to wait for an instance (gRFC A72)."""
         self._span.add_event("Delayed LB pick complete")
 
     def _retried(self, delay_s: float) -> None:
@@ -114,7 +114,7 @@ class CallRecord:
         )
 
     def start_span(self, attributes: dict[str, str | int]) -> Span:
-        """The span of an attempt."""
+        """Start the span of an attempt."""
         of = self._of
         named = {**of.attributes, **attributes}
         return of.tracer.start_span(of.attempt_name, self._context, SpanKind.CLIENT, named)
@@ -129,7 +129,7 @@ class CallRecord:
         self._of.metrics.attempt_ended(self._idle_since_s - began_s, code)
 
     def end(self, code: grpc.StatusCode | None) -> None:
-        """The call ended; None: as its last attempt did. Only the first end counts."""
+        """Record the end of the call; None: with the code of its last attempt. Idempotent."""
         if self._ended:
             return
         self._ended = True
@@ -143,7 +143,7 @@ class CallRecord:
 
 
 class AttemptRecord:
-    """One attempt, on one instance, from its begin to its end."""
+    """Records one attempt on one instance from start to end."""
 
     def __init__(self, call: CallRecord, instance: Instance, before: int, began_s: float) -> None:
         self._call = call
@@ -159,7 +159,7 @@ class AttemptRecord:
         call.attempt_began()
 
     def headers(self, metadata: tuple[Metadatum, ...] | None) -> tuple[Metadatum, ...] | None:
-        """The metadata that makes the server's span a child of this one."""
+        """The metadata with this attempt's span as the parent of the server's."""
         return propagation.with_context(metadata, trace.set_span_in_context(self._span))
 
     def end(self, code: grpc.StatusCode) -> None:
@@ -168,7 +168,7 @@ class AttemptRecord:
 
 
 def finish(span: Span, code: grpc.StatusCode) -> None:
-    """End a span with the status of an RPC; of an error, its code alone."""
+    """End a span with the status code of an RPC."""
     if span.is_recording():
         span.set_attribute(_STATUS, code.name)
         if code is not _OK:

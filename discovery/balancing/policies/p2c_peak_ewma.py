@@ -1,4 +1,4 @@
-"""The less loaded of two random choices.
+"""Picks the less loaded of two random candidates.
 
 Load is peak EWMA x (in flight + 1) / (weight x slow-start share).
 """
@@ -11,13 +11,13 @@ from discovery.balancing.policy import CandidateT, Picker
 
 
 def p2c_peak_ewma(candidates: Sequence[CandidateT], rng: random.Random) -> Picker[CandidateT]:
-    """Finagle's P2C: two distinct random candidates, the lower load wins; flat in their number."""
+    """Finagle's P2C: of two distinct random candidates, the one with the lower load; O(1)."""
     usable = tuple(candidates)
     number = len(usable)
     loads = tuple(one.load for one in usable)
     alike = len({one.instance.weight for one in usable}) <= 1
     random_float = rng.random
-    # As a rule nobody is cold, and a pick pays one comparison.
+    # Usually no candidate is in slow start, so a pick costs one comparison more.
     cold_until_s = slow_start.until_s(one.load for one in usable)
 
     def pick(now_s: float, excluded: Collection[object]) -> CandidateT | None:

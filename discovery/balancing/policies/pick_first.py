@@ -1,4 +1,4 @@
-"""The first that can be used, in the order of the list; the others stand by."""
+"""Picks the first usable candidate in the order of the list; the others are on standby."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -7,10 +7,10 @@ from discovery.balancing.policy import CandidateT, Picker
 
 
 def pick_first(candidates: Sequence[CandidateT], _rng: random.Random) -> Picker[CandidateT]:
-    """The first in the resolution's order (by id), and the next one where that was tried.
+    """The first candidate in the resolution's order (by id) that isn't excluded.
 
-    All are connected, so that a failure costs no connecting; when an earlier one comes back, it
-    is the first again.
+    All candidates are connected, so changing to the next costs no connection set-up. When an
+    earlier one is usable again, it is the first again.
     """
     usable = tuple(candidates)
 

@@ -1,4 +1,4 @@
-"""Each in turn, from a random start so that many clients don't march in step."""
+"""Picks the candidates in turn, from a random start, so that clients don't pick in step."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -8,10 +8,10 @@ from discovery.balancing.policy import CandidateT, Picker
 
 
 def round_robin(candidates: Sequence[CandidateT], rng: random.Random) -> Picker[CandidateT]:
-    """The next candidate in order; the turn is the only thing that moves.
+    """The next candidate in order.
 
-    A pick that excludes some is a random one and leaves the turn alone: a retry that took the
-    turn of a healthy instance would leave every first attempt to a broken one.
+    A pick that excludes some is random and doesn't advance the turn: if retries took the turns of
+    the healthy instance, every first attempt would go to the broken one.
     """
     usable = tuple(candidates)
     turns = count(int(rng.random() * len(usable)))

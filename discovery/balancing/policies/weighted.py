@@ -1,6 +1,7 @@
-"""Each as often as its weight in the registry says, at random: 3 gets three calls where 1 gets one.
+"""Picks at random by weight: weight 3 gets three times as many calls as weight 1.
 
-Unlike gRPC's weighted_round_robin, whose weights are the servers' own load reports (gRFC A58).
+The weights are the registry's. Those of gRPC's weighted_round_robin are load reports of the servers
+(gRFC A58).
 """
 
 import random
@@ -11,12 +12,12 @@ from itertools import accumulate
 from discovery.balancing import slow_start
 from discovery.balancing.policy import CandidateT, Picker
 
-# A cold instance passes its turn on with (1 - its share); after so many turns it is taken.
+# An instance in slow start is drawn again with probability 1 - its share, at most so often.
 _MAX_TURNS = 8
 
 
 def weighted(candidates: Sequence[CandidateT], rng: random.Random) -> Picker[CandidateT]:
-    """A draw by weight x slow-start share; what was never given a weight above 0 gets nothing."""
+    """A random draw by weight x slow-start share; weight 0 gets no calls while others have more."""
     usable = [one for one in candidates if one.instance.weight > 0] or list(candidates)
     ends = list(accumulate(max(1, one.instance.weight) for one in usable))
     cold_until_s = slow_start.until_s(one.load for one in usable)

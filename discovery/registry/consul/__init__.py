@@ -1,1 +1,5 @@
-"""Consul as a registry: registering with an agent, and watching through it."""
+"""Consul as a registry: registers instances with an agent and watches services through it.
+
+It may import `registry.protocols`, `registry.instance` and `clock`. It hands out `ConsulRegistry`,
+with `AgentAddress` and `CheckSettings` to configure it.
+"""

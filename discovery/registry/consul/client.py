@@ -1,8 +1,8 @@
-"""One agent's HTTP API through py-consul, typed, with every failure as RegistryError.
+"""A typed client of one agent's HTTP API, over py-consul; every failure is a RegistryError.
 
-The only module that touches py-consul (it ships no types). Its wrappers serve where they can;
-`health.service` has no consistency mode, no time limit and no headers, so reads go through the
-same client's HTTP layer.
+No other module imports py-consul, which ships no types. Registrations use its wrappers. Reads use
+its HTTP layer, because its wrapper `health.service` has no consistency mode, no time limit and no
+headers.
 """
 
 import json
@@ -26,7 +26,7 @@ _TRUE = ("1", "true", "yes")
 
 @dataclass(frozen=True, slots=True)
 class AgentAddress:
-    """Where an agent answers, and how to speak to it. `host` is bracketed where it is IPv6."""
+    """Where an agent listens, and how to connect to it; an IPv6 `host` has brackets."""
 
     host: str = "127.0.0.1"
     port: int = 8500
@@ -36,9 +36,9 @@ class AgentAddress:
 
     @classmethod
     def parse(cls, text: str, *, token: str | None, ca_file: str | None, tls: bool = False) -> Self:
-        """Read `[http://|https://]host[:port]` (`tls` where no scheme says so).
+        """Parse `[http://|https://]host[:port]`; `tls` applies if there is no scheme.
 
-        Raises ValueError for anything else, an address of a Unix socket included.
+        Raises ValueError for anything else, including the address of a Unix socket.
         """
         scheme, separator, _ = text.partition("://")
         parts = urlsplit(text if separator else f"//{text}")
@@ -57,7 +57,7 @@ class AgentAddress:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, authority: str = "") -> Self:
-        """As Consul's own command line reads it; `authority` goes before CONSUL_HTTP_ADDR."""
+        """Read the variables of Consul's command line; `authority` replaces CONSUL_HTTP_ADDR."""
         return cls.parse(
             authority or environ.get("CONSUL_HTTP_ADDR", "") or "127.0.0.1:8500",
             token=environ.get("CONSUL_HTTP_TOKEN") or None,
@@ -71,30 +71,30 @@ class AgentAddress:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an agent answered: decoded JSON (None for a 404 that is allowed) and its headers."""
+    """An agent's answer: decoded JSON (None for an allowed 404) and the headers."""
 
     data: Any
     headers: Mapping[str, str]
 
 
 class AgentClient:
-    """A pool of at most `connections` connections to one agent; belongs to one event loop."""
+    """At most `connections` connections to one agent; belongs to one event loop."""
 
     def __init__(self, address: AgentAddress, *, connections: int) -> None:
         self._address = address
         with warnings.catch_warnings():
-            # py-consul 1.8 hands aiohttp two arguments that aiohttp deprecates.
+            # py-consul 1.8 passes two arguments that aiohttp has deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._client = consul.aio.Consul(
                 host=address.host,
                 port=address.port,
                 scheme="https" if address.tls else "http",
-                # Without TLS there is no certificate to verify and no context worth its 20 ms.
+                # Without TLS there is nothing to verify, and a TLS context would cost 20 ms.
                 verify=(address.ca_file or True) if address.tls else False,
                 connections_limit=connections,
                 connections_timeout=_REQUEST_TIMEOUT_S,
             )
-        # py-consul lets CONSUL_HTTP_TOKEN win over the argument, ours is explicit.
+        # py-consul prefers CONSUL_HTTP_TOKEN to its argument; here the argument counts.
         self._client.token = address.token
 
     async def get(
@@ -105,12 +105,12 @@ class AgentClient:
         timeout_s: float = _REQUEST_TIMEOUT_S,
         allow_404: bool = False,
     ) -> Answer:
-        """Read a path. Raises RegistryError for every kind of failure."""
+        """Send a GET request. Raises RegistryError for every kind of failure."""
 
         def decode(response: Any) -> Answer:
             return Answer(CB.json(allow_404=allow_404)(response), response.headers)
 
-        # Uncompressed: the agent is near, and unpacking costs more than reading.
+        # Uncompressed: the agent is near, so decompressing costs more than it saves.
         headers = {**self._client.prepare_headers(), "Accept-Encoding": "identity"}
         with _failures_of(self._address):
             answer: Answer = await self._client.http.get(
@@ -119,7 +119,7 @@ class AgentClient:
         return answer
 
     async def register(self, name: str, **definition: Any) -> None:
-        """Put a service definition (py-consul's names). Raises RegistryError."""
+        """Register a service; `definition` uses py-consul's names. Raises RegistryError."""
         with _failures_of(self._address):
             done = await self._client.agent.service.register(name, **definition)
         if not done:
@@ -138,7 +138,7 @@ class AgentClient:
 async def agent_client(
     address: AgentAddress, *, connections: int = 1
 ) -> AsyncIterator[AgentClient]:
-    """A client that is closed with the block."""
+    """A client that is closed when the block ends."""
     client = AgentClient(address, connections=connections)
     try:
         yield client
@@ -148,7 +148,7 @@ async def agent_client(
 
 @contextmanager
 def _failures_of(address: AgentAddress) -> Iterator[None]:
-    """Turn everything that can go wrong with a request into RegistryError."""
+    """Convert every failure of a request into RegistryError."""
     try:
         yield
     except TimeoutError as error:
@@ -162,7 +162,7 @@ def _failures_of(address: AgentAddress) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """`Connection refused` and the like; aiohttp words these for debugging."""
+    """The operating system's text, such as `Connection refused`; aiohttp's own is longer."""
     cause = getattr(error, "os_error", None)
     if isinstance(cause, ConnectionError) and cause.errno:
         return os.strerror(cause.errno)

@@ -1,4 +1,4 @@
-"""One service as Consul's health endpoint tells it: the question, and the answer as instances."""
+"""Reads the instances of one service, and their checks, from Consul's health endpoint."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ Params = list[tuple[str, str | int]]
 
 
 class Reader(Protocol):
-    """What a question needs of an agent: AgentClient, or a script in a test."""
+    """Sends requests to an agent: an AgentClient, or prepared answers in a test."""
 
     async def get(self, path: str, params: Params, *, timeout_s: float) -> Answer:
-        """Read a path. Raises RegistryError."""
+        """Send a GET request. Raises RegistryError."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How far an answer may be trusted: its server's distance from the leader.
+    """How old an answer may be: how long ago its server heard from the leader.
 
-    A stale read is answered by any server, even by one that hasn't heard of a leader for long.
+    A stale read is answered by any server, even by one that lost its leader long ago.
     """
 
     last_contact_ms: int = 0
@@ -37,7 +37,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer; instances are sorted by id, `entries` are what they were read from."""
+    """One answer: instances sorted by id, and the JSON entries they were read from."""
 
     index: int
     instances: tuple[Instance, ...]
@@ -45,15 +45,15 @@ class Page:
     freshness: Freshness
 
     def worst_statuses(self) -> list[str]:
-        """The worst of each instance's checks: passing, warning or critical."""
+        """The worst check status of each instance: passing, warning or critical."""
         return [_worst_status(entry) for entry in self.entries]
 
 
 class HealthEndpoint:
     """The endpoint of one service.
 
-    It remembers what it read last: of a thousand instances one may have changed, and the others
-    need not be built, or compared field by field, again.
+    It caches the instances that it read last. If one of a thousand changes, the others need not be
+    built again.
     """
 
     def __init__(self, reader: Reader, service: str, *, tag: str | None) -> None:
@@ -63,7 +63,7 @@ class HealthEndpoint:
         self._known: dict[str, tuple[Entry, Instance]] = {}
 
     async def ask(self, params: Params, *, timeout_s: float = ANSWER_WITHIN_S) -> Page:
-        """Ask once. Raises RegistryError."""
+        """Send one query. Raises RegistryError."""
         answer = await self._reader.get(self._path, params + self._tag, timeout_s=timeout_s)
         headers = answer.headers
         if headers.get("X-Consul-Results-Filtered-By-ACLs") == "true":
@@ -84,7 +84,7 @@ class HealthEndpoint:
             raise RegistryError(f"the health endpoint answered nonsense: {error!r}") from error
 
     def _read(self, instance_id: str, entry: Entry) -> tuple[Entry, Instance]:
-        """The instance of an entry, with what it depends on."""
+        """The instance of an entry, after the part of the entry that it depends on."""
         source = {"service": entry["Service"], "node": entry["Node"]["Address"]}
         known = self._known.get(instance_id)
         if known is not None and known[0] == source:
@@ -93,9 +93,9 @@ class HealthEndpoint:
 
 
 def _by_id(entries: list[Entry]) -> dict[str, Entry]:
-    """The entries under their instances' ids, in their order.
+    """The entries by instance id, sorted.
 
-    Ids are unique within one agent only; those that several agents use get the node's name.
+    Ids are unique within one agent only. An id that several agents use gets the node's name added.
     """
     times_used = Counter(entry["Service"]["ID"] for entry in entries)
 

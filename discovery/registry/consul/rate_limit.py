@@ -1,8 +1,8 @@
-"""A bound on how often something happens, that lets a short burst through."""
+"""A token bucket: limits a rate, and lets a short burst through."""
 
 from discovery.clock import Clock
 
-# A shortfall below this is the rounding of float arithmetic, not a reason to wait.
+# A shortage below this is a rounding error, not a reason to wait.
 _NEGLIGIBLE_S = 1e-9
 
 
@@ -17,16 +17,16 @@ class TokenBucket:
         self._filled_at = clock.monotonic()
 
     async def take(self) -> None:
-        """Take one token, waiting for it where there is none."""
-        while (shortfall_s := self._shortfall_s()) > _NEGLIGIBLE_S:
-            await self._clock.sleep(shortfall_s)
+        """Take one token; wait until there is one."""
+        while (shortage_s := self._shortage_s()) > _NEGLIGIBLE_S:
+            await self._clock.sleep(shortage_s)
         self._tokens -= 1
 
-    def owe(self, tokens: float) -> None:
-        """Charge for what turned out dearer than one token; the next `take` waits it off."""
+    def charge(self, tokens: float) -> None:
+        """Charge more for work that cost more than one token; the next `take` waits for it."""
         self._tokens -= tokens
 
-    def _shortfall_s(self) -> float:
+    def _shortage_s(self) -> float:
         """Seconds until there is a whole token."""
         now = self._clock.monotonic()
         gained = (now - self._filled_at) * self._refill_per_s

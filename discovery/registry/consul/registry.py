@@ -1,4 +1,4 @@
-"""Consul as the registry: registers with its agent and watches through it."""
+"""The registry on Consul: registers instances with an agent and watches through it."""
 
 import logging
 import os
@@ -17,16 +17,16 @@ from discovery.registry.instance import Instance
 logger = logging.getLogger(__name__)
 
 _WAIT_S = 55.0
-# A server this long without its leader answers with what used to be true.
+# The answers of a server that lost its leader for longer than this may be outdated.
 _STALE_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """How the agent checks an instance: grpc.health.v1 of the service "", from the outside.
+    """How the agent checks an instance: by grpc.health.v1, service "".
 
-    An instance that stays critical for `deregister_after_s` (the agent's minimum is 60 s) is
-    forgotten: much longer than any outage it may recover from.
+    The agent removes an instance that is critical for `deregister_after_s` (at least 60 s). The
+    default is much longer than an outage from which an instance may recover.
     """
 
     interval_s: float = 5.0
@@ -36,9 +36,13 @@ class CheckSettings:
 
 
 class ConsulRegistry:
-    """Implements Registrar and Watcher. Opens nothing before its first use.
+    """Implements Registrar and Watcher; opens no connection before its first use.
 
-    A watch owns its connection and closes it with its iterator; `close` is for the registrar's.
+    Each watch has a connection of its own, which closes with its iterator. `close` closes the
+    connection that registers.
+
+    `address` is `[http://|https://]host[:port]` of the agent, by default 127.0.0.1:8500; ValueError
+    if it is something else. A watch blocks for up to `wait_s` seconds in each query.
     """
 
     def __init__(
@@ -70,15 +74,16 @@ class ConsulRegistry:
         rng: random.Random,
         check: CheckSettings | None = None,
     ) -> Self:
-        """The agent of CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT and CONSUL_HTTP_SSL.
+        """Use CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT and CONSUL_HTTP_SSL.
 
-        `authority` (`host:port`) goes before CONSUL_HTTP_ADDR. Raises ValueError.
+        `authority` (`host:port`) replaces CONSUL_HTTP_ADDR. Raises ValueError if the address can't
+        be used.
         """
         address = AgentAddress.from_environment(os.environ, authority=authority)
         return cls(address, clock=clock, rng=rng, check=check)
 
     async def register(self, instance: Instance) -> None:
-        """Make the instance known, passing from the start: its server says SERVING already."""
+        """Register the instance with a passing check: its server says SERVING already."""
         await self._registrar().register(
             instance.service,
             service_id=instance.instance_id,
@@ -92,7 +97,7 @@ class ConsulRegistry:
         )
 
     async def deregister(self, instance: Instance) -> None:
-        """Forget the instance, unless a later incarnation has taken its id."""
+        """Remove the instance, unless a later incarnation uses its id."""
         registered = await self._own_registration(instance)
         if registered is None:
             return
@@ -105,7 +110,7 @@ class ConsulRegistry:
     async def watch(
         self, service: str, *, tag: str | None = None
     ) -> AsyncGenerator[tuple[Instance, ...], None]:
-        """Blocking queries on a connection of their own, answered by any server."""
+        """Watch by blocking queries, on a connection of its own; any Consul server may answer."""
         async with agent_client(self._address) as client:
             lists = watch_passing(
                 HealthEndpoint(client, service, tag=tag),
@@ -127,16 +132,16 @@ class ConsulRegistry:
     async def checked(
         self, service: str, *, tag: str | None = None
     ) -> tuple[tuple[Instance, str], ...]:
-        """List all registered instances with what their checks say: passing, warning, critical.
+        """List all registered instances, each with its check: passing, warning or critical.
 
-        For people; a resolver sees the passing ones only. Raises RegistryError.
+        For operators; a watch yields the passing instances only. Raises RegistryError.
         """
         async with agent_client(self._address) as client:
             page = await HealthEndpoint(client, service, tag=tag).ask([("consistent", "")])
         return tuple(zip(page.instances, page.worst_statuses(), strict=True))
 
     def freshness(self, service: str) -> Freshness | None:
-        """How fresh the newest watched answer was; None before there was one."""
+        """How fresh the newest answer of a watch was; None before the first answer."""
         return self._freshness.get(service)
 
     async def close(self) -> None:
@@ -150,17 +155,17 @@ class ConsulRegistry:
         return self._client
 
     async def _own_registration(self, instance: Instance) -> dict[str, Any] | None:
-        """What the agent itself knows under the instance's id; the catalogue isn't asked."""
+        """The agent's own entry under the instance's id, not the catalogue's; None: no entry."""
         path = f"/v1/agent/service/{instance.instance_id}"
         answer = await self._registrar().get(path, allow_404=True)
         registered: dict[str, Any] | None = answer.data
         return registered
 
     def _check_definition(self, instance: Instance) -> dict[str, Any]:
-        """In the API's own words: py-consul's Check.grpc sends a key that Consul 1.8 refuses.
+        """The check in the API's form: Consul 1.8 refuses a key that py-consul's Check.grpc sends.
 
-        The agent words the output of a passing check always the same, so that a check alone
-        never wakes a blocking query (hashicorp/consul#1244).
+        The agent's output of a passing gRPC check is always the same text, so a check alone never
+        wakes a blocking query (hashicorp/consul#1244).
         """
         definition: dict[str, Any] = {
             "Name": "grpc.health.v1",
@@ -175,7 +180,7 @@ class ConsulRegistry:
         return definition
 
     def _observe(self, service: str, freshness: Freshness) -> None:
-        """Remember how fresh the answer was; log when that turns, either way."""
+        """Keep how fresh the answer was; log when it becomes old or fresh again."""
         before = self._freshness.get(service, Freshness())
         self._freshness[service] = freshness
         if _is_stale(freshness) and not _is_stale(before):

@@ -1,8 +1,12 @@
-"""Blocking queries on one service's healthy instances, by Consul's rules for them.
+"""Watches the healthy instances of one service by blocking queries.
 
-https://developer.hashicorp.com/consul/api-docs/features/blocking: a return isn't a change; an
-index that goes backwards starts over; an index is at least 1, or the loop never blocks; the
-client limits its own rate; it waits longer than the agent does.
+It follows Consul's rules (https://developer.hashicorp.com/consul/api-docs/features/blocking):
+
+- A query may return without a change.
+- If the index goes backwards, start again without one.
+- Use an index of at least 1; with 0 a query never blocks.
+- Limit the rate of queries.
+- Wait for longer than the agent does.
 """
 
 import random
@@ -18,12 +22,12 @@ from discovery.registry.consul.health_endpoint import (
 from discovery.registry.consul.rate_limit import TokenBucket
 from discovery.registry.instance import Instance
 
-# The agent adds up to wait/16 of its own (prometheus/prometheus#6640 ran into it).
+# The agent adds up to wait/16 to the time that was asked for (prometheus/prometheus#6640).
 _AGENT_JITTER = 17 / 16
 _BURST = 2
 _REFILL_PER_S = 1.0
-# A thousand instances take tens of milliseconds to read. Charged for, they are read every 4 s
-# where something changes all the time, and still at once where it rarely does.
+# Reading a thousand instances takes tens of milliseconds. At this price they are read every 4 s if
+# they change all the time, and immediately if they rarely change.
 _INSTANCES_PER_TOKEN = 250
 
 
@@ -37,8 +41,8 @@ async def watch_passing(
 ) -> AsyncGenerator[tuple[Instance, ...], None]:
     """Yield the passing instances, and again after each change. Raises RegistryError.
 
-    Each query waits wait_s x U(0.9, 1): a change wakes every watch of a service in one instant,
-    and they should not all time out together afterwards too.
+    Each query waits wait_s x U(0.9, 1). A change wakes all watches of a service at once; the jitter
+    keeps them from all timing out at once later.
     """
     bucket = TokenBucket(burst=_BURST, refill_per_s=_REFILL_PER_S, clock=clock)
     index = 0
@@ -47,7 +51,7 @@ async def watch_passing(
         await bucket.take()
         params, timeout_s = _question(index, wait_s * rng.uniform(0.9, 1.0))
         page = await endpoint.ask(params, timeout_s=timeout_s)
-        bucket.owe(max(0.0, len(page.instances) / _INSTANCES_PER_TOKEN - 1))
+        bucket.charge(max(0.0, len(page.instances) / _INSTANCES_PER_TOKEN - 1))
         observe(page.freshness)
         index = 0 if page.index < index else max(1, page.index)
         if page.instances != seen:
@@ -56,7 +60,7 @@ async def watch_passing(
 
 
 def _question(index: int, wait_s: float) -> tuple[Params, float]:
-    """What to ask, and for how long to wait: the first query, without an index, doesn't block."""
+    """The query's parameters and timeout; the first query has no index and doesn't block."""
     params: Params = [("passing", 1), ("stale", "")]
     if not index:
         return params, ANSWER_WITHIN_S

@@ -69,7 +69,7 @@ class Streams:
         def delays_s() -> Iterator[float]:
             yield from (1.0, 2.0, 4.0)
 
-        await health.watch(self.open, tell=self.told.append, delays_s=delays_s, clock=clock)
+        await health.watch(self.open, report=self.told.append, delays_s=delays_s, clock=clock)
 
 
 async def test_a_server_without_the_health_service_is_serving() -> None:

@@ -28,7 +28,7 @@ async def test_what_is_owed_is_waited_off() -> None:
     clock = ManualClock()
     bucket = TokenBucket(burst=2, refill_per_s=1.0, clock=clock)
     await bucket.take()
-    bucket.owe(3)
+    bucket.charge(3)
     waiting = asyncio.create_task(bucket.take())
     await clock.advance(2.9)
     assert not waiting.done()
