@@ -5,29 +5,24 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import grpc
 
 from discovery.aio.balancer import Balancer
+from discovery.aio.call_opener import DirectStreamOpener, StreamOpener
 from discovery.aio.interceptors import chain
 from discovery.aio.interceptors.intercepted_multicallables import (
-    InterceptedStreams,
+    InterceptedStreamOpener,
     InterceptedUnaryUnary,
 )
-from discovery.aio.layers.stack import client_stack, compose
+from discovery.aio.layers.stack import client_stack
+from discovery.aio.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.aio.native import Dial
-from discovery.aio.stream_multicallables import (
-    OpensStreams,
-    Streams,
-    StreamStream,
-    StreamUnary,
-    UnaryStream,
-)
-from discovery.aio.unary_multicallable import UnaryUnary
+from discovery.aio.sent import AioLayer, Sent, StreamSend, UnarySend
 from discovery.balancing.explanation import Explanation, explain
-from discovery.call.call_state import Layer, Send
 from discovery.call.serialization import Deserializer, Serializer, deserializer_of, serializer_of
+from discovery.call.stack_building import Send, compose
 from discovery.clock import Clock
 from discovery.config.method_config import method_of
 from discovery.config.service_config import ServiceConfig
@@ -75,7 +70,7 @@ class Channel(grpc.aio.Channel):
         self._breakers = Breakers(rng)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._budget = RetryBudget()
-        self._layers: list[Layer] = client_stack(
+        self._layers: list[AioLayer] = client_stack(
             balancer=self._balancer,
             places=self._bulkhead,
             breakers=self._breakers,
@@ -197,7 +192,7 @@ class Channel(grpc.aio.Channel):
         def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
             return UnaryUnary(
                 self,
-                self._stack(path, known),
+                cast("UnarySend", self._stack(path, known)),
                 serializer_of(request_serializer),
                 deserializer_of(response_deserializer),
             )
@@ -216,8 +211,8 @@ class Channel(grpc.aio.Channel):
     ) -> grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT]:
         """What calls a method that answers with a stream."""
         known = self._method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
-        streams = self._streams(known, request_serializer, response_deserializer, UnaryStream)
-        return UnaryStream(streams)
+        opener = self._stream_opener(known, request_serializer, response_deserializer, UnaryStream)
+        return UnaryStream(opener)
 
     def stream_unary(
         self,
@@ -228,8 +223,8 @@ class Channel(grpc.aio.Channel):
     ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
         """What calls a method that takes a stream."""
         known = self._method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
-        streams = self._streams(known, request_serializer, response_deserializer, StreamUnary)
-        return StreamUnary(streams)
+        opener = self._stream_opener(known, request_serializer, response_deserializer, StreamUnary)
+        return StreamUnary(opener)
 
     def stream_stream(
         self,
@@ -240,35 +235,35 @@ class Channel(grpc.aio.Channel):
     ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
         """What calls a method that takes a stream and answers with one."""
         known = self._method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
-        streams = self._streams(known, request_serializer, response_deserializer, StreamStream)
-        return StreamStream(streams)
+        opener = self._stream_opener(known, request_serializer, response_deserializer, StreamStream)
+        return StreamStream(opener)
 
-    def _streams(
+    def _stream_opener(
         self,
         known: Method,
         request_serializer: Serializer[RequestT] | None,
         response_deserializer: Deserializer[ResponseT] | None,
-        multicallable: Callable[[OpensStreams], Callable[..., Any]],
-    ) -> OpensStreams:
+        multicallable: Callable[[StreamOpener], Callable[..., Any]],
+    ) -> StreamOpener:
         """What opens the streams of a method, below interceptors where there are any."""
 
-        def plain(path: str) -> Streams[RequestT, ResponseT]:
-            return Streams(
+        def plain(path: str) -> DirectStreamOpener[RequestT, ResponseT]:
+            return DirectStreamOpener(
                 self,
                 known,
-                self._stack(path, known),
+                cast("StreamSend", self._stack(path, known)),
                 serializer_of(request_serializer),
                 deserializer_of(response_deserializer),
             )
 
         interceptors = self._interceptors[known.kind]
         if interceptors:
-            return InterceptedStreams(
+            return InterceptedStreamOpener(
                 self, known, interceptors, lambda path: multicallable(plain(path))
             )
         return plain(known.path)
 
-    def _stack(self, path: str, like: Method) -> Send:
+    def _stack(self, path: str, like: Method) -> Send[Sent]:
         """The stack of the method at `path`, which interceptors may have chosen."""
         return compose(self._layers, self._method(path, like.kind, registered=like.registered))
 

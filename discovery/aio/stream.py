@@ -11,11 +11,12 @@ from typing import Any
 
 import grpc
 
+from discovery.aio import call_status
 from discovery.aio.request_stream import Requests
-from discovery.aio.stream_attempts import Later, Opened
-from discovery.call import call_status
-from discovery.call.call_state import Outgoing
+from discovery.aio.sent import PendingStream, StreamAttempt, StreamSent
+from discovery.call.call_state import CallState, CallTelemetry
 from discovery.call.serialization import Deserializer, Serializer, deserialize
+from discovery.telemetry.recorder import code_of
 
 _STYLE_ERROR = "The iterator and read/write APIs may not be mixed on a single RPC."
 
@@ -28,17 +29,17 @@ class Stream:
 
     def __init__(
         self,
-        sent: Any,
-        outgoing: Outgoing,
+        sent: StreamSent,
+        call_state: CallState,
         *,
         requests: Requests | None,
         serializer: Serializer[Any],
         deserializer: Deserializer[Any],
-        received: Callable[[Outgoing], None] | None,
+        received: Callable[[CallState], None] | None,
         loop: asyncio.AbstractEventLoop,
         monotonic: Callable[[], float],
     ) -> None:
-        self._outgoing = outgoing
+        self._call_state = call_state
         self._requests = requests
         self._serializer = serializer
         self._deserializer = deserializer
@@ -49,18 +50,13 @@ class Stream:
         self._iterator: AsyncIterator[Any] | None = None
         self._failure: BaseException | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self._opened: Opened | None = None
+        self._attempt: StreamAttempt | None = None
         self._opening: asyncio.Task[Any] | None = None
-        if isinstance(sent, Later):
+        if isinstance(sent, PendingStream):
             self._opening = loop.create_task(sent.start())
             self._opening.add_done_callback(self._has_opened)
         else:
-            self._opened = sent if isinstance(sent, Opened) else Opened(sent)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended the stream on this side of the network, if anything did."""
-        return self._failure
+            self._attempt = sent if isinstance(sent, StreamAttempt) else StreamAttempt(sent)
 
     def _has_opened(self, opening: asyncio.Task[Any]) -> None:
         if opening.cancelled():
@@ -69,22 +65,22 @@ class Stream:
             self._failure = error
         else:
             made = opening.result()
-            self._opened = made if isinstance(made, Opened) else Opened(made)
-            if self._opened.first:
+            self._attempt = made if isinstance(made, StreamAttempt) else StreamAttempt(made)
+            if self._attempt.first:
                 self._received = None
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             self.add_done_callback(callback)
 
-    async def _ready(self) -> Opened:
+    async def _ready(self) -> StreamAttempt:
         """Wait until the stream is open; raises what kept it from opening."""
-        if self._opened is None and self._failure is None and self._opening is not None:
+        if self._attempt is None and self._failure is None and self._opening is not None:
             await asyncio.wait([self._opening])
         if self._failure is not None:
             raise self._failure
-        if self._opened is None:
+        if self._attempt is None:
             raise asyncio.CancelledError
-        return self._opened
+        return self._attempt
 
     def use(self, *, iterates: bool) -> None:
         """Hold the reader to one style. Raises UsageError where it mixes them."""
@@ -103,10 +99,10 @@ class Stream:
     async def next(self) -> Any:
         """The next message, or EOF. Raises the error that the stream ended with, once."""
         try:
-            opened = await self._ready()
-            if opened.messages is None:
-                opened.messages = aiter(opened.rpc)
-            message = opened.first.pop() if opened.first else await anext(opened.messages)
+            attempt = await self._ready()
+            if attempt.messages is None:
+                attempt.messages = aiter(attempt.rpc)
+            message = attempt.first.pop() if attempt.first else await anext(attempt.messages)
         except StopAsyncIteration:
             return grpc.aio.EOF
         except asyncio.CancelledError:
@@ -119,7 +115,7 @@ class Stream:
         if not self.done():
             self.use(iterates=False)
         message = await self.next()
-        rpc = None if self._opened is None else self._opened.rpc
+        rpc = None if self._attempt is None else self._attempt.rpc
         if message is grpc.aio.EOF and rpc is not None and rpc.done():
             # Its iterator tells the error once; reading what is over tells it again.
             return await rpc.read()
@@ -137,7 +133,7 @@ class Stream:
     def _message(self, message: Any) -> Any:
         """Tell of the first message, and turn each into the caller's type."""
         if self._received is not None:
-            self._received(self._outgoing)
+            self._received(self._call_state)
             self._received = None
         try:
             return deserialize(self._deserializer, message)
@@ -158,9 +154,9 @@ class Stream:
             raise grpc.aio.UsageError(_STYLE_ERROR)
         message = self._serializer(request)
         try:
-            opened = await self._ready()
-            self._outgoing.now_s = self._monotonic()
-            await opened.writer.write(message)
+            attempt = await self._ready()
+            self._call_state.now_s = self._monotonic()
+            await attempt.writer.write(message)
         except asyncio.CancelledError:
             self.cancel()
             raise
@@ -175,22 +171,22 @@ class Stream:
         """End the RPC at once. False where it had ended already."""
         if self.done():
             return False
-        if self._opened is not None and self._opened.rpc is not None:
-            ended: bool = self._opened.rpc.cancel()
+        if self._attempt is not None and self._attempt.rpc is not None:
+            ended: bool = self._attempt.rpc.cancel()
             return ended
         self._failure = asyncio.CancelledError()
         if self._opening is not None:
             self._opening.cancel()
-        if self._outgoing.attempt is not None:
+        if self._call_state.attempt is not None:
             # The task that is opening may not have run yet, and so may not know of its attempt.
-            self._outgoing.attempt.cancel()
+            self._call_state.attempt.cancel()
         return True
 
     def done(self) -> bool:
         """Whether the RPC has ended."""
         if self._failure is not None:
             return True
-        return self._opened is not None and (self._opened.rpc is None or self._opened.rpc.done())
+        return self._attempt is not None and (self._attempt.rpc is None or self._attempt.rpc.done())
 
     def cancelled(self) -> bool:
         """Whether the RPC ended CANCELLED, by this side or the other."""
@@ -200,18 +196,18 @@ class Stream:
                 isinstance(failed, grpc.aio.AioRpcError)
                 and failed.code() is grpc.StatusCode.CANCELLED
             )
-        rpc = None if self._opened is None else self._opened.rpc
+        rpc = None if self._attempt is None else self._attempt.rpc
         return rpc is not None and bool(rpc.cancelled())
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None without a deadline."""
-        deadline_s = self._outgoing.deadline_s
+        deadline_s = self._call_state.deadline_s
         return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
 
     def add_done_callback(self, callback: Callable[[], None]) -> None:
         """Call back when the RPC has ended; at once where it has."""
-        if self._opened is not None and self._opened.rpc is not None:
-            self._opened.rpc.add_done_callback(lambda _: callback())
+        if self._attempt is not None and self._attempt.rpc is not None:
+            self._attempt.rpc.add_done_callback(lambda _: callback())
         elif self.done():
             callback()
         else:
@@ -225,14 +221,14 @@ class Stream:
             return call_status.cancelled()
         if isinstance(self._failure, grpc.aio.AioRpcError):
             return self._failure
-        opened = await self._ready()
-        rpc: grpc.aio.Call | None = opened.rpc
+        attempt = await self._ready()
+        rpc: grpc.aio.Call | None = attempt.rpc
         return call_status.snapshot(grpc.StatusCode.OK) if rpc is None else rpc
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """The first initial metadata that arrives; a stream that has shown it isn't repeated."""
-        if self._outgoing.opening is not None and self._opening is not None:
-            seen = await self._outgoing.opening.initial_metadata(self._opening)
+        if self._call_state.uncommitted is not None and self._opening is not None:
+            seen = await self._call_state.uncommitted.initial_metadata(self._opening)
             if seen is not None:
                 return seen
         known = await self.known()
@@ -243,6 +239,10 @@ class Stream:
     async def wait_for_connection(self) -> None:
         """Wait until the attempt is connected; raises the error that it ended with."""
         await (await self._ready()).rpc.wait_for_connection()
+
+    def record_end(self, telemetry: CallTelemetry) -> None:
+        """Record how the stream ended: as its last attempt, or with what kept it from opening."""
+        telemetry.end(None if self._failure is None else code_of(self._failure))
 
     def collected(self) -> None:
         """Nobody holds the call any more: cancel what is unfinished, as grpc.aio does."""

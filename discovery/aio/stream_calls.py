@@ -6,8 +6,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
 
+from discovery.aio import call_status
 from discovery.aio.stream import Stream
-from discovery.call import call_status
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")

@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from discovery.call import call_status
-from discovery.call.call_state import Outgoing, Send
+from discovery.aio import call_status
+from discovery.aio.sent import UnarySend
+from discovery.call.call_state import CallState
 from discovery.call.serialization import Deserializer, undeserialized
 
 RequestT = TypeVar("RequestT")
@@ -24,7 +25,7 @@ ResponseT = TypeVar("ResponseT")
 _PENDING, _ANSWERED, _FAILED, _CANCELLED = range(4)
 
 
-class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, ResponseT]):
+class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, ResponseT]):
     """A unary call in flight; what grpc.aio.UnaryUnaryCall promises holds.
 
     The outcome is stored and serves any number of awaiters; cancelling one of them cancels the
@@ -45,19 +46,19 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
 
     def __init__(
         self,
-        send: Send,
-        outgoing: Outgoing,
+        send: UnarySend,
+        call_state: CallState,
         deserializer: Deserializer[ResponseT],
         loop: asyncio.AbstractEventLoop,
         monotonic: Callable[[], float],
     ) -> None:
-        self._outgoing = outgoing
+        self._call_state = call_state
         self._deserializer = deserializer
         self._loop = loop
         self._monotonic = monotonic
         context = self._context = copy_context()
         try:
-            coroutine = self._coroutine = send(outgoing)
+            coroutine = self._coroutine = send(call_state)
             self._suspended_on = context.run(coroutine.send, None)
         except StopIteration as returned:
             self._answer(returned.value)
@@ -66,7 +67,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
         except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
             self._fail(error)
         else:
-            if outgoing.attempt is None:
+            if call_state.attempt is None:
                 self._drive_in_task()
 
     def __await__(self) -> Generator[Any, None, ResponseT]:
@@ -213,7 +214,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None without a deadline."""
-        deadline_s = self._outgoing.deadline_s
+        deadline_s = self._call_state.deadline_s
         return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
@@ -241,7 +242,7 @@ class Call(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, Respo
             if isinstance(self._error, grpc.aio.AioRpcError):
                 return self._error
             raise self._error
-        attempt = self._outgoing.attempt
+        attempt = self._call_state.attempt
         # An interceptor can answer by itself.
         answered = isinstance(attempt, grpc.aio.Call)
         return attempt if answered else call_status.snapshot(grpc.StatusCode.OK)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import grpc
 
 from discovery.blocking.errors import EndedCallError, as_call
-from discovery.call.call_state import Outgoing, Send
+from discovery.blocking.sent import BlockingSend, Outcome, Sent
+from discovery.call.call_state import CallState
 from discovery.call.metadata import MetadataLike, validated
 from discovery.rules.method import Kind
 
@@ -15,11 +16,11 @@ from discovery.rules.method import Kind
 class HasStacks(Protocol):
     """What a process has of a channel: the stack of each method."""
 
-    def stack(self, path: str, kind: Kind, *, registered: bool) -> Send: ...
+    def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Opener:
+class CallOpener:
     """One method of one channel. `connected` connects the process at its first call."""
 
     path: str
@@ -27,32 +28,31 @@ class Opener:
     registered: bool
     serializer: Callable[[Any], bytes] | None
     deserializer: Callable[[bytes], Any] | None
-    connected: Callable[[], HasStacks]
+    process_state: Callable[[], HasStacks]
 
-    def ask(self, outgoing: Outgoing) -> tuple[Any, Any]:
+    def ask(self, call: CallState) -> Outcome:
         """The response and the ended call, when it is there. Raises grpc.RpcError."""
-        answered: tuple[Any, Any] = self._send(outgoing)
-        return answered
+        return cast("Outcome", self._send(call))
 
-    def begin(self, outgoing: Outgoing) -> Any:
+    def begin(self, call: CallState) -> Any:
         """The call under way; where it couldn't be sent, the error, which is an ended call."""
-        outgoing.begins = True
+        call.returns_rpc = True
         try:
-            return self._send(outgoing)
+            return self._send(call)
         except grpc.RpcError as error:
             return error
 
-    def _send(self, outgoing: Outgoing) -> Any:
-        send = self.connected().stack(self.path, self.kind, registered=self.registered)
+    def _send(self, call: CallState) -> Sent:
+        send = self.process_state().stack(self.path, self.kind, registered=self.registered)
         try:
-            return send(outgoing)
+            return send(call)
         except grpc.RpcError as error:
             expected = as_call(error)
             if expected is error:
                 raise
             raise expected from None
 
-    def of_request(self, request: Any, *arguments: Any, **keywords: Any) -> Outgoing:
+    def of_request(self, request: Any, *arguments: Any, **keywords: Any) -> CallState:
         """A call with one request, turned into bytes once, before the first attempt.
 
         Raises what grpc does where that fails, INTERNAL; the rest as `of_requests`.
@@ -62,9 +62,9 @@ class Opener:
         except Exception as error:
             code = grpc.StatusCode.INTERNAL
             raise EndedCallError(code, "Exception serializing request!") from error
-        outgoing = self.of_requests(message, *arguments, **keywords)
-        outgoing.codec = (None, self.deserializer)
-        return outgoing
+        call = self.of_requests(message, *arguments, **keywords)
+        call.codec = (None, self.deserializer)
+        return call
 
     def of_requests(  # noqa: PLR0917 - as grpc orders and names them
         self,
@@ -74,9 +74,9 @@ class Opener:
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,  # noqa: FBT001 - as grpc orders them
         compression: grpc.Compression | None = None,
-    ) -> Outgoing:
+    ) -> CallState:
         """A call with the requests of an iterator. Raises InvalidMetadataError."""
         pairs = None if metadata is None else validated(metadata)
-        outgoing = Outgoing(requests, timeout, pairs, credentials, wait_for_ready, compression)
-        outgoing.codec = (self.serializer, self.deserializer)
-        return outgoing
+        call = CallState(requests, timeout, pairs, credentials, wait_for_ready, compression)
+        call.codec = (self.serializer, self.deserializer)
+        return call

@@ -12,21 +12,23 @@ import grpc
 from discovery.balancing.explanation import Explanation, nothing_yet
 from discovery.blocking import native
 from discovery.blocking.balancer import CLOSED
-from discovery.blocking.call_opener import Opener
+from discovery.blocking.call_opener import CallOpener
 from discovery.blocking.connectivity import Callback, Subscriptions
 from discovery.blocking.errors import ForkUnsupportedError
 from discovery.blocking.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
-from discovery.blocking.process_state import Connected
+from discovery.blocking.process_state import ProcessState
 from discovery.rules.method import Kind
 
 
 class BlockingChannel(grpc.Channel):
     """One logical channel. What it has is keyed by process id, and made by the first call there."""
 
-    def __init__(self, service: str, connect: Callable[[threading.Condition], Connected]) -> None:
+    def __init__(
+        self, service: str, connect: Callable[[threading.Condition], ProcessState]
+    ) -> None:
         self._service = service
         self._connect = connect
-        self._connected: dict[int, Connected] = {}
+        self._process_states: dict[int, ProcessState] = {}
         self._closed = False
         self._renew_locks()
         _channels.add(self)
@@ -36,35 +38,35 @@ class BlockingChannel(grpc.Channel):
         self._changed = threading.Condition(threading.RLock())
         self._subscriptions = Subscriptions(self._changed, self._state)
 
-    def connected(self) -> Connected:
+    def process_state(self) -> ProcessState:
         """What this process has. Raises ValueError when closed, and ForkUnsupportedError."""
         pid = os.getpid()
-        found = self._connected.get(pid)
+        found = self._process_states.get(pid)
         if found is not None and not self._closed:
             return found
         with self._changed:
             if self._closed:
                 raise ValueError(CLOSED)
-            if pid not in self._connected:
-                if self._connected and not native.survives_fork():
+            if pid not in self._process_states:
+                if self._process_states and not native.survives_fork():
                     raise ForkUnsupportedError
                 # The parent's stay referenced: ending them is not this process's business.
-                self._connected[pid] = self._connect(self._changed)
+                self._process_states[pid] = self._connect(self._changed)
                 self._changed.notify_all()
-            return self._connected[pid]
+            return self._process_states[pid]
 
     def _state(self) -> grpc.ChannelConnectivity:
         """IDLE before this process has begun."""
         if self._closed:
             return grpc.ChannelConnectivity.SHUTDOWN
-        found = self._connected.get(os.getpid())
+        found = self._process_states.get(os.getpid())
         return grpc.ChannelConnectivity.IDLE if found is None else found.balancer.state
 
     def subscribe(self, callback: Callback, try_to_connect: bool | None = False) -> None:  # noqa: FBT001, FBT002 - grpc's
         """Call back with the state, now and when it changes, from a thread of this channel."""
         self._subscriptions.add(callback)
         if try_to_connect:
-            self.connected()
+            self.process_state()
 
     def unsubscribe(self, callback: Callback) -> None:
         """Call back no more."""
@@ -76,7 +78,7 @@ class BlockingChannel(grpc.Channel):
             if self._closed:
                 return
             self._closed = True
-            mine = self._connected.get(os.getpid())
+            mine = self._process_states.get(os.getpid())
             self._changed.notify_all()
         if mine is not None:
             mine.close()
@@ -97,7 +99,7 @@ class BlockingChannel(grpc.Channel):
 
         `try_picks` adds picks made without a call.
         """
-        found = self._connected.get(os.getpid())
+        found = self._process_states.get(os.getpid())
         if found is None:
             return nothing_yet(self._service, self._state())
         return found.explain(try_picks=try_picks)
@@ -112,7 +114,9 @@ class BlockingChannel(grpc.Channel):
         """What calls a unary method."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
-        return UnaryUnary(Opener(method, Kind.UNARY_UNARY, registered, *codec, self.connected))
+        return UnaryUnary(
+            CallOpener(method, Kind.UNARY_UNARY, registered, *codec, self.process_state)
+        )
 
     def unary_stream(
         self,
@@ -124,7 +128,9 @@ class BlockingChannel(grpc.Channel):
         """What calls a method that answers with a stream."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
-        return UnaryStream(Opener(method, Kind.UNARY_STREAM, registered, *codec, self.connected))
+        return UnaryStream(
+            CallOpener(method, Kind.UNARY_STREAM, registered, *codec, self.process_state)
+        )
 
     def stream_unary(
         self,
@@ -136,7 +142,9 @@ class BlockingChannel(grpc.Channel):
         """What calls a method that takes a stream."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
-        return StreamUnary(Opener(method, Kind.STREAM_UNARY, registered, *codec, self.connected))
+        return StreamUnary(
+            CallOpener(method, Kind.STREAM_UNARY, registered, *codec, self.process_state)
+        )
 
     def stream_stream(
         self,
@@ -148,7 +156,16 @@ class BlockingChannel(grpc.Channel):
         """What calls a method that takes a stream and answers with one."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
-        return StreamStream(Opener(method, Kind.STREAM_STREAM, registered, *codec, self.connected))
+        return StreamStream(
+            CallOpener(method, Kind.STREAM_STREAM, registered, *codec, self.process_state)
+        )
+
+    def _opener(
+        self, path: str, kind: Kind, serializer: Any, deserializer: Any, *, registered: bool | None
+    ) -> CallOpener:
+        return CallOpener(
+            path, kind, bool(registered), serializer, deserializer, self.process_state
+        )
 
     def forked(self) -> None:
         """This process is a child: what its parent's threads held or ran isn't here."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import grpc
 
-from discovery.blocking.call_opener import Opener
+from discovery.blocking.call_opener import CallOpener
 
 
 class UnaryUnary(grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
     """A method with one request and one response."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -33,22 +33,22 @@ class UnaryUnary(grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
 class UnaryStream(grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]
     """A method with one request and many responses."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
         """The responses, and the call."""
         try:
-            outgoing = self._opener.of_request(request, *arguments, **keywords)
+            call = self._opener.of_request(request, *arguments, **keywords)
         except grpc.RpcError as error:
             return error
-        return self._opener.begin(outgoing)
+        return self._opener.begin(call)
 
 
 class StreamUnary(grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg]
     """A method with many requests and one response; attempted once."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -57,22 +57,22 @@ class StreamUnary(grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg]
 
     def with_call(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
         """The response, and the ended call. Raises grpc.RpcError."""
-        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
-        return self._opener.ask(outgoing)
+        call = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.ask(call)
 
     def future(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
         """The picked instance's own call, under way."""
-        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
-        return self._opener.begin(outgoing)
+        call = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.begin(call)
 
 
 class StreamStream(grpc.StreamStreamMultiCallable):  # type: ignore[type-arg]
     """A method with many requests and many responses; attempted once."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
         """The picked instance's own call: the responses."""
-        outgoing = self._opener.of_requests(request_iterator, *arguments, **keywords)
-        return self._opener.begin(outgoing)
+        call = self._opener.of_requests(request_iterator, *arguments, **keywords)
+        return self._opener.begin(call)

@@ -7,7 +7,7 @@ import grpc
 from grpc import _channel as _originals
 from grpc._cython import cygrpc
 
-from discovery.aio.native import arguments
+from discovery.config.channel_options import channel_options
 from discovery.registry.instance import Instance
 
 Dial = Callable[[Instance], grpc.Channel]
@@ -19,7 +19,7 @@ def dialer(
     options: Iterable[tuple[str, Any]],
 ) -> Dial:
     """A function that makes the channel to an instance, unpatched by instrumentation."""
-    chosen = arguments(authority, options)
+    chosen = channel_options(authority, options)
     plain: Any = _originals
     handed: Any = credentials
 

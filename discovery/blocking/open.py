@@ -9,7 +9,7 @@ import grpc
 
 from discovery.blocking.channel import BlockingChannel
 from discovery.blocking.native import dialer
-from discovery.blocking.process_state import Connected
+from discovery.blocking.process_state import ProcessState
 from discovery.clock import Clock, SystemClock
 from discovery.config.service_config import parse_service_config
 from discovery.errors import InvalidTargetError
@@ -51,7 +51,7 @@ def open_channel(
     rng = random.Random() if rng is None else rng
     config = parse_service_config(service_config)
     connect = partial(
-        Connected,
+        ProcessState,
         parsed,
         config=config,
         dial=dialer(credentials, parsed.service if authority is None else authority, options),

@@ -7,12 +7,12 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from discovery.aio.layers.stack import compose
 from discovery.balancing.explanation import Explanation, explain
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.layers.stack import blocking_stack
 from discovery.blocking.native import Dial
-from discovery.call.call_state import Send
+from discovery.blocking.sent import BlockingSend
+from discovery.call.stack_building import compose
 from discovery.clock import Clock
 from discovery.config.method_config import method_of
 from discovery.config.service_config import ServiceConfig
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Connected:
+class ProcessState:
     """The resolver runs in an event loop of its own thread, where no call is ever made."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Connected:
             rng=rng,
             recorder=recorder,
         )
-        self._stacks: dict[tuple[str, Kind], Send] = {}
+        self._stacks: dict[tuple[str, Kind], BlockingSend] = {}
         self._loop = asyncio.new_event_loop()
         self._resolver = Resolver(
             service=target.service,
@@ -78,7 +78,7 @@ class Connected:
         name = f"discovery-resolver-{target.service}"
         threading.Thread(target=self._resolve, name=name, daemon=True).start()
 
-    def stack(self, path: str, kind: Kind, *, registered: bool) -> Send:
+    def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend:
         """The method's stack, which all that call it here share, with what is measured of it."""
         known = self._stacks.get((path, kind))
         if known is not None:

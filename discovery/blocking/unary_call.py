@@ -4,52 +4,33 @@ import contextvars
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
 from discovery.blocking.errors import as_call
-from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.call_status import CANCELLED_DETAILS
+from discovery.blocking.sent import BlockingSend, Outcome
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
-from discovery.rules.method import Kind, Method
+
+# The words of grpc.
+_CANCELLED_DETAILS = "Locally cancelled by application!"
 
 
-def layer(*, clock: Clock) -> Layer:
-    """Follow a unary call that is asked for as a future in a thread; the others where they are."""
-
-    def build(method: Method, below: Send) -> Send:
-        if method.kind is not Kind.UNARY_UNARY:
-            return below
-
-        def send(outgoing: Outgoing) -> Any:
-            if not outgoing.begins:
-                return below(outgoing)
-            outgoing.begins = False
-            future = CallFuture(below, outgoing, clock)
-            outgoing.told = future.began
-            future.start()
-            return future
-
-        return send
-
-    return build
-
-
-class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
+class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
     """A grpc.Future that is a grpc.Call as well, as grpc's own.
 
     `send` makes the call in the future's thread, and tells it each attempt with `began`.
     """
 
-    def __init__(self, send: Send, outgoing: Outgoing, clock: Clock) -> None:
+    def __init__(self, send: BlockingSend, call_state: CallState, clock: Clock) -> None:
         super().__init__()
         self._send = send
-        self._outgoing = outgoing
+        self._call_state = call_state
         self._clock = clock
         self._changed = threading.Condition()
         self._attempts: list[Any] = []
-        self._call: Any = None
+        self._rpc: Any = None
         self._done = False
         self._cancelled = False
         self._response: Any = None
@@ -63,7 +44,7 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
             target=context.run, args=(self._work,), name="discovery-future", daemon=True
         ).start()
 
-    def began(self, attempt: Any) -> None:
+    def attempt_began(self, attempt: Any) -> None:
         """An attempt is on its way; it is cancelled where the call was meanwhile."""
         with self._changed:
             self._attempts = [one for one in self._attempts if not one.done()] + [attempt]
@@ -72,17 +53,17 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
             attempt.cancel()
 
     def _work(self) -> None:
-        response, call = None, None
+        response, rpc = None, None
         error: BaseException | None = None
         try:
-            response, call = self._send(self._outgoing)
+            response, rpc = cast("Outcome", self._send(self._call_state))
         except grpc.RpcError as raised:
             error = as_call(raised)
         except BaseException as raised:  # noqa: BLE001 - stored: it is the call's outcome
             error = raised
         with self._changed:
             if not self._done:
-                self._response, self._call, self._error = response, call, error
+                self._response, self._rpc, self._error = response, rpc, error
         self._settle()
 
     def _settle(self) -> None:
@@ -159,7 +140,7 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
 
     def time_remaining(self) -> Any:
         """Seconds until the deadline; None without one."""
-        deadline_s = self._outgoing.deadline_s
+        deadline_s = self._call_state.deadline_s
         return None if deadline_s is None else max(0.0, deadline_s - self._clock.monotonic())
 
     def code(self) -> Any:
@@ -168,7 +149,7 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
 
     def details(self) -> Any:
         """The status details, once the call has ended."""
-        return CANCELLED_DETAILS if self._is_cancelled() else self._ended().details()
+        return _CANCELLED_DETAILS if self._is_cancelled() else self._ended().details()
 
     def initial_metadata(self) -> Any:
         """The initial metadata, once the call has ended."""
@@ -190,7 +171,7 @@ class CallFuture(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
     def _ended(self) -> Any:
         """What knows the status: the error, or the attempt that answered."""
         if self._error is None:
-            return self._call
+            return self._rpc
         if isinstance(self._error, grpc.RpcError):
             return self._error
         raise self._error

@@ -1,48 +1,108 @@
-"""The state of one call on its way down the stack, and the shape of the stack's layers."""
+"""The state of one call while it passes through the layers of a stack."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import grpc
 
 if TYPE_CHECKING:
-    from discovery.aio.stream_attempts import Opening
+    import asyncio
+
     from discovery.balancing.picker_factory import Connection
     from discovery.call.metadata import Metadatum
-    from discovery.rules.method import Method
-    from discovery.telemetry.spans import CallRecord
+    from discovery.registry.instance import Instance
 
 
-class Outgoing:
-    """What the call owns; layers read and write it, and pass it on.
+class CallTelemetry(Protocol):
+    """Records one call in spans and metrics."""
 
-    `request` is the serialized message (for client streams an iterator of those, or None where
-    the caller writes) and `headers` the metadata as sent. The current attempt, a call of grpc's
-    own, began at `now_s` (monotonic). `excluded` are the subchannels that were tried; `opening`
-    holds the attempts of a stream that may still be repeated. A hedge goes `elsewhere`: only to an
-    instance that isn't excluded. A stream that is over tells `ended`; `record` tells of the call,
-    where anybody listens.
+    def attempt(self, instance: Instance) -> AttemptTelemetry:
+        """Record that an attempt begins on this instance."""
+        ...
 
-    Of a blocking call, `codec` are the program's serializer and deserializer, `begins` asks for
-    attempts under way and not for their outcome, and `told` is told each of them.
+    def picked_late(self) -> None:
+        """Record that the call had to wait for an instance."""
+        ...
+
+    def end(self, code: grpc.StatusCode | None) -> None:
+        """Record the end of the call; None: it ended as its last attempt did."""
+        ...
+
+
+class AttemptTelemetry(Protocol):
+    """Records one attempt in spans and metrics."""
+
+    def headers(self, metadata: tuple[Metadatum, ...] | None) -> tuple[Metadatum, ...] | None:
+        """Return the metadata with the trace context of this attempt added."""
+        ...
+
+    def end(self, code: grpc.StatusCode) -> None:
+        """Record the end of the attempt."""
+        ...
+
+
+class UncommittedAttempts(Protocol):
+    """The attempts of a stream of responses of which the caller has seen nothing yet."""
+
+    committed_attempt: Any
+
+    @property
+    def committed(self) -> bool:
+        """Whether the caller has seen something of an attempt."""
+        ...
+
+    async def first_message(self, sent: Any) -> Any:
+        """Wait for the first message of what the stack sent."""
+        ...
+
+    async def initial_metadata(self, opening: asyncio.Task[Any]) -> grpc.aio.Metadata | None:
+        """Return the first initial metadata of any attempt; None: `opening` was done before."""
+        ...
+
+
+class CallState:
+    """What a call carries down the stack; layers read and change it.
+
+    Of the call:
+
+    - `request`: the serialized message; of a client stream an iterator of messages, or None where
+      the caller writes them one by one.
+    - `metadata`: what the caller gave; `headers`: what the next attempt sends.
+    - `deadline_s`, `now_s`: monotonic seconds. `now_s` is when the current attempt began.
+    - `telemetry`: records the call, where OpenTelemetry is configured.
+    - `on_end`: called when a stream has ended.
+
+    Of its attempts:
+
+    - `attempt`: the current one, a call of grpc's own.
+    - `attempts_before`: how many were sent before it. `excluded`: the subchannels they went to.
+    - `other_instance_only`: a hedge may go only to an instance that isn't excluded.
+    - `uncommitted`: the attempts of a stream that may still be repeated (asyncio driver only).
+
+    Of the blocking driver only:
+
+    - `codec`: the program's serializer and deserializer.
+    - `returns_rpc`: the stack returns grpc's call under way instead of its outcome.
+    - `on_attempt`: called with each attempt's call as it begins.
     """
 
-    # What most calls never change costs them nothing.
+    # Defaults of the class cost a call nothing: most calls never change these.
     attempt: Any = None
-    attempts: int = 0
-    begins: bool = False
+    attempts_before: int = 0
     codec: tuple[Any, Any] = (None, None)
     deadline_s: float | None = None
-    elsewhere: bool = False
-    ended: Callable[[], None] | None = None
     excluded: tuple[Connection, ...] = ()
     now_s: float = 0.0
-    opening: Opening | None = None
-    record: CallRecord | None = None
+    on_attempt: Callable[[Any], None] | None = None
+    on_end: Callable[[], None] | None = None
+    other_instance_only: bool = False
+    returns_rpc: bool = False
     subchannel: Connection | None = None
-    told: Callable[[Any], None] | None = None
+    telemetry: CallTelemetry | None = None
+    uncommitted: UncommittedAttempts | None = None
 
     def __init__(  # noqa: PLR0917 - keywords cost a dict for each call
         self,
@@ -61,7 +121,7 @@ class Outgoing:
         self.compression = compression
 
     def arguments(self) -> dict[str, Any]:
-        """What an attempt that begins now is called with, but for the request."""
+        """Return the keywords for grpc's multicallable of an attempt that begins now."""
         deadline_s = self.deadline_s
         return {
             "timeout": None if deadline_s is None else deadline_s - self.now_s,
@@ -71,18 +131,32 @@ class Outgoing:
         }
 
     def turn_to_next(self) -> None:
-        """The attempt failed: the next one goes to another instance while there is one."""
+        """Prepare the next attempt after a failed one: prefer another instance."""
         if self.subchannel is not None:
-            # Where nothing was picked, nothing was sent, and no attempt came before the next.
-            self.attempts += 1
+            # Without a picked instance nothing was sent, so no attempt was made.
+            self.attempts_before += 1
             self.excluded = (*self.excluded, self.subchannel)
             self.subchannel = None
 
+    def hedge(self, now_s: float) -> Self | None:
+        """Return a second attempt for another instance; None: the first has no instance yet."""
+        if self.subchannel is None:
+            return None
+        second = copy(self)
+        second.attempt = second.subchannel = None
+        second.attempts_before = self.attempts_before + 1
+        second.excluded = (*self.excluded, self.subchannel)
+        second.other_instance_only = True
+        second.now_s = now_s
+        return second
 
-# Sends a call down. A unary call comes back as an awaitable of the response's bytes; a stream as
-# the picked instance's own grpc.aio call, or, where it isn't open at once, as a `Later` of that or
-# of an `Opened`.
-Send = Callable[[Outgoing], Any]
+    def take_over(self, winner: Self) -> None:
+        """Continue with the attempt that won the race of hedges."""
+        self.attempt, self.subchannel = winner.attempt, winner.subchannel
+        self.now_s = winner.now_s
 
-# Builds one layer of one method's stack above the layer below it.
-Layer = Callable[["Method", Send], Send]
+    def count_failed_hedge(self, second: Self) -> None:
+        """Count the second attempt of a lost race as one that was made."""
+        self.attempts_before += 1
+        if second.subchannel is not None:
+            self.excluded = (*self.excluded, second.subchannel)

@@ -8,23 +8,23 @@ instance that always loses would never look slow.
 """
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
 
-from discovery.call.call_state import Outgoing
+from discovery.call.call_state import CallState
 from discovery.rules import attempt_number
 from discovery.rules.hedging_policy import DELAY_PERCENTILE, HedgingPolicy
-from discovery.rules.method import Method
+from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_policy import STOP_S, pushback_s
 
 # A percentile is found by sorting: not for each call.
 _DELAY_HOLDS_S = 0.1
 
-T = TypeVar("T")
+
+SentT = TypeVar("SentT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,13 @@ class Hedges:
     budget: RetryBudget
     throttle: Throttle | None
 
-    def second(self, outgoing: Outgoing, now_s: float) -> Outgoing | None:
+    def second(self, call: CallState, now_s: float) -> CallState | None:
         """The same call on its way to another instance; None where it may not be sent now."""
-        if outgoing.subchannel is None or not self._allows(now_s):
+        if call.subchannel is None or not self._allows(now_s):
             return None
-        second = copy(outgoing)
-        second.attempt = second.subchannel = None
-        second.attempts = outgoing.attempts + 1
-        second.excluded = (*outgoing.excluded, outgoing.subchannel)
-        second.elsewhere = True
-        second.now_s = now_s
-        return second
+        return call.hedge(now_s)
 
-    def send(self, below: Callable[[Outgoing], T], second: Outgoing) -> T | None:
+    def send(self, below: Callable[[CallState], SentT], second: CallState) -> SentT | None:
         """Send it, and pay; None where there is no other instance, or it is refused here."""
         try:
             sent = below(second)
@@ -64,23 +58,23 @@ class Hedges:
 class Delay:
     """How long the first attempt of a method has for itself."""
 
-    def __init__(self, method: Method, policy: HedgingPolicy) -> None:
-        self._method = method
+    def __init__(self, latencies: Latencies, policy: HedgingPolicy) -> None:
+        self._latencies = latencies
         self._policy = policy
         self._delay_s: float | None = None
         self._holds_until_s = float("-inf")
 
-    def of(self, outgoing: Outgoing) -> float | None:
+    def of(self, call: CallState) -> float | None:
         """Seconds; None: no hedge, since there is no p95, no time or a retry above."""
-        now_s = outgoing.now_s
+        now_s = call.now_s
         if now_s >= self._holds_until_s:
-            usual_s = self._method.latencies.percentile(DELAY_PERCENTILE, now_s=now_s)
+            usual_s = self._latencies.percentile(DELAY_PERCENTILE, now_s=now_s)
             self._delay_s = None if usual_s is None else max(usual_s, self._policy.least_delay_s)
             self._holds_until_s = now_s + _DELAY_HOLDS_S
         delay_s = self._delay_s
         if delay_s is None or attempt_number.current():
             return None
-        if outgoing.deadline_s is not None and now_s + delay_s >= outgoing.deadline_s:
+        if call.deadline_s is not None and now_s + delay_s >= call.deadline_s:
             return None
         return delay_s
 
@@ -88,7 +82,7 @@ class Delay:
 class Race:
     """The attempts of one hedged call, on their way to the first OK."""
 
-    def __init__(self, policy: HedgingPolicy, first: Outgoing, second: Outgoing) -> None:
+    def __init__(self, policy: HedgingPolicy, first: CallState, second: CallState) -> None:
         self._non_fatal = policy.non_fatal
         self._runners = (first, second)
         self._failures: list[Any] = []
@@ -100,7 +94,7 @@ class Race:
             raise error
         self._failures.append(error)
 
-    def won(self, winner: Outgoing, now_s: float) -> None:
+    def won(self, winner: CallState, now_s: float) -> None:
         """The call speaks of this attempt; the other is cancelled, and took at least so long."""
         first = self._runners[0]
         self.stop(winner)
@@ -109,10 +103,9 @@ class Race:
                 load, took_s = loser.subchannel.load, now_s - loser.now_s
                 if took_s > load.latency_s(now_s):
                     load.observe(took_s, now_s)
-        first.attempt, first.subchannel = winner.attempt, winner.subchannel
-        first.now_s = winner.now_s
+        first.take_over(winner)
 
-    def stop(self, winner: Outgoing | None = None) -> None:
+    def stop(self, winner: CallState | None = None) -> None:
         """Cancel what is under way, but for the winner."""
         for runner in self._runners:
             if runner is not winner and runner.attempt is not None:
@@ -121,8 +114,6 @@ class Race:
     def lost(self) -> Any:
         """All failed: the last error, those first that say "don't try again", so retry sees it."""
         first, second = self._runners
-        first.attempts += 1
-        if second.subchannel is not None:
-            first.excluded = (*first.excluded, second.subchannel)
+        first.count_failed_hedge(second)
         stops = [one for one in self._failures if pushback_s(one.trailing_metadata()) == STOP_S]
         return (stops or self._failures)[-1]

@@ -11,10 +11,6 @@ C-core strips a `grpc-previous-rpc-attempts` of ours, so the header is our own.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-
-from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.rules.method import Method
 
 # How many attempts came before this one, here and in the layers above; absent where none did.
 ATTEMPT_KEY = "x-discovery-attempt"
@@ -22,6 +18,10 @@ ATTEMPT_KEY = "x-discovery-attempt"
 _DIGITS_MAX = 4
 
 _inherited: ContextVar[int] = ContextVar("discovery.rules.attempt_number.inherited", default=0)
+
+# How many attempts came before the one being answered; 0 outside of a handler. The variable's own
+# method and no function around it, since it is called for every attempt.
+current = _inherited.get
 
 
 @contextmanager
@@ -39,11 +39,6 @@ def inherit(attempts_before: int) -> None:
     _inherited.set(attempts_before)
 
 
-def current() -> int:
-    """How many attempts came before the one being answered; 0 outside of a handler."""
-    return _inherited.get()
-
-
 def of_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
     """The number a server finds in a call's metadata; 0 where there is none, or no number."""
     for key, value in metadata or ():
@@ -52,18 +47,3 @@ def of_metadata(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
             is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX
             return int(text) if is_number else 0
     return 0
-
-
-def layer() -> Layer:
-    """Send the number with every attempt that isn't the first."""
-
-    def build(_method: Method, below: Send) -> Send:
-        def send(outgoing: Outgoing) -> Any:
-            before = outgoing.attempts + _inherited.get()
-            if before:
-                outgoing.headers = (*(outgoing.metadata or ()), (ATTEMPT_KEY, str(before)))
-            return below(outgoing)
-
-        return send
-
-    return build

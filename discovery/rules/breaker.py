@@ -14,11 +14,9 @@ of these must get through.
 
 import logging
 import random
-from typing import Any
 
 import grpc
 
-from discovery.call.call_state import Layer, Outgoing, Send
 from discovery.errors import LocalRefusalError, RefusalReason
 from discovery.rules.method import Method
 from discovery.rules.outcome_window import Outcomes
@@ -97,21 +95,3 @@ class Breakers:
         if found is None:
             found = self.by_method[method] = Breaker(method.path, method.outcomes, self._rng)
         return found
-
-
-def layer(breakers: Breakers) -> Layer:
-    """Ask the method's breaker before each attempt."""
-
-    def build(method: Method, below: Send) -> Send:
-        failures = method.outcomes.failures
-        breaker = breakers.of(method)
-
-        def send(outgoing: Outgoing) -> Any:
-            # As a rule nothing has failed, and a call pays for no more than looking.
-            if failures:
-                breaker.check(outgoing.now_s)
-            return below(outgoing)
-
-        return send
-
-    return build

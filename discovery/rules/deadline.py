@@ -15,14 +15,10 @@ the handler inherit it; work that is meant to outlive the handler runs in a fres
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import grpc
 
-from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.clock import Clock
 from discovery.errors import LocalRefusalError, RefusalReason
-from discovery.rules.method import Method
 
 DEFAULT_TIMEOUT_S = 10.0
 # Left to the handler for turning the answer of its last call into its own.
@@ -75,27 +71,6 @@ def spent(method: str) -> LocalRefusalError:
     )
 
 
-def layer(*, clock: Clock) -> Layer:
-    """Give the call its deadline, and refuse one whose time is over."""
-    monotonic = clock.monotonic
-
-    def build(method: Method, below: Send) -> Send:
-        path, configured_s, default_s = method.path, method.timeout_s, method.default_timeout_s
-
-        def send(outgoing: Outgoing) -> Any:
-            now_s = outgoing.now_s = monotonic()
-            outgoing.deadline_s = deadline_s = instant(
-                outgoing.timeout_s, configured_s, default_s, now_s
-            )
-            if deadline_s is not None and deadline_s <= now_s:
-                raise spent(path)
-            return below(outgoing)
-
-        return send
-
-    return build
-
-
 def instant(
     timeout_s: float | None, configured_s: float | None, default_s: float | None, now_s: float
 ) -> float | None:
@@ -115,8 +90,3 @@ def instant(
         if deadline_s is None or inherited_s < deadline_s:
             return inherited_s
     return deadline_s
-
-
-def of_method(timeout_s: float | None, method: Method, *, now_s: float) -> float | None:
-    """The deadline of a call of this method that is made now."""
-    return instant(timeout_s, method.timeout_s, method.default_timeout_s, now_s)

@@ -5,11 +5,11 @@ from typing import Any
 
 import grpc
 
+from discovery.aio.sent import StreamAttempt
 from discovery.aio.stream import Stream
-from discovery.aio.stream_attempts import Opened
 from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
-from discovery.aio.unary_call import Call
-from discovery.call.call_state import Outgoing
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
 from discovery.call.serialization import unchanged
 from discovery.rules.method import Kind
 
@@ -26,7 +26,7 @@ def as_call(result: Any, kind: Kind, made: list[Any]) -> Any:
         case Kind.STREAM_UNARY:
             if isinstance(result, grpc.aio.StreamUnaryCall):
                 return result
-            return StreamUnaryCall(_stream(Opened(_answer(result))))
+            return StreamUnaryCall(_stream(StreamAttempt(_answer(result))))
         case Kind.UNARY_STREAM:
             if isinstance(result, grpc.aio.UnaryStreamCall):
                 return result
@@ -37,18 +37,18 @@ def as_call(result: Any, kind: Kind, made: list[Any]) -> Any:
             return StreamStreamCall(_stream(_iterated(result, made)))
 
 
-def _answer(response: Any) -> Call[Any, Any]:
-    async def answer(_: Outgoing) -> Any:
+def _answer(response: Any) -> UnaryCall[Any, Any]:
+    async def answer(_: CallState) -> Any:
         return response
 
-    return Call(answer, _nothing_sent(), unchanged, asyncio.get_running_loop(), _no_time)
+    return UnaryCall(answer, _nothing_sent(), unchanged, asyncio.get_running_loop(), _no_time)
 
 
-def _iterated(messages: Any, made: list[Any]) -> Opened:
-    return Opened(made[-1] if made else None, messages=aiter(messages))
+def _iterated(messages: Any, made: list[Any]) -> StreamAttempt:
+    return StreamAttempt(made[-1] if made else None, messages=aiter(messages))
 
 
-def _stream(opened: Opened) -> Stream:
+def _stream(opened: StreamAttempt) -> Stream:
     return Stream(
         opened,
         _nothing_sent(),
@@ -61,8 +61,8 @@ def _stream(opened: Opened) -> Stream:
     )
 
 
-def _nothing_sent() -> Outgoing:
-    return Outgoing(None, None, None, None, None, None)
+def _nothing_sent() -> CallState:
+    return CallState(None, None, None, None, None, None)
 
 
 def _no_time() -> float:

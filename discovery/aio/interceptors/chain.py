@@ -13,7 +13,7 @@ from typing import Any, cast
 import grpc
 
 from discovery.aio.interceptors.answered_calls import as_call
-from discovery.call.call_state import Outgoing
+from discovery.call.call_state import CallState
 from discovery.rules.method import Kind
 
 _INTERFACES: dict[Kind, type[Any]] = {
@@ -69,19 +69,19 @@ async def run(
     return await continuation(details, request)
 
 
-def details_of(path: str, outgoing: Outgoing) -> grpc.aio.ClientCallDetails:
+def details_of(path: str, call: CallState) -> grpc.aio.ClientCallDetails:
     """A call as interceptors see it; grpc.aio names the method in bytes."""
     return grpc.aio.ClientCallDetails(
         cast(str, path.encode()),
-        outgoing.timeout_s,
-        grpc.aio.Metadata(*(outgoing.metadata or ())),
-        outgoing.credentials,
-        outgoing.wait_for_ready,
+        call.timeout_s,
+        grpc.aio.Metadata(*(call.metadata or ())),
+        call.credentials,
+        call.wait_for_ready,
     )
 
 
 def maker(
-    plain: Callable[[str], Callable[..., Any]], outgoing: Outgoing
+    plain: Callable[[str], Callable[..., Any]], call: CallState
 ) -> Callable[[grpc.aio.ClientCallDetails, Any], Any]:
     """Makes the call below the interceptors, to whichever method they name in the end."""
 
@@ -94,7 +94,7 @@ def maker(
             metadata=details.metadata,
             credentials=details.credentials,
             wait_for_ready=details.wait_for_ready,
-            compression=outgoing.compression,
+            compression=call.compression,
         )
 
     return make

@@ -3,24 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
 
+from discovery.aio import call_status
+from discovery.aio.call_opener import CallingChannel
 from discovery.aio.interceptors import chain
 from discovery.aio.request_stream import Requests, Written
+from discovery.aio.sent import PendingStream, StreamAttempt
 from discovery.aio.stream import Stream
-from discovery.aio.stream_attempts import Later, Opened
-from discovery.aio.unary_call import Call
-from discovery.call import call_status
-from discovery.call.call_state import Outgoing
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
 from discovery.call.metadata import MetadataLike, validated
 from discovery.call.serialization import unchanged
 from discovery.rules import deadline
 from discovery.rules.method import Method
-
-if TYPE_CHECKING:
-    from discovery.aio.channel import Channel
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -35,7 +33,7 @@ class InterceptedUnaryUnary(
     """A unary method below interceptors."""
 
     def __init__(
-        self, channel: "Channel", method: Method, interceptors: tuple[Any, ...], plain: Plain
+        self, channel: CallingChannel, method: Method, interceptors: tuple[Any, ...], plain: Plain
     ) -> None:
         self._channel = channel
         self._method = method
@@ -51,21 +49,21 @@ class InterceptedUnaryUnary(
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> Call[RequestT, ResponseT]:
+    ) -> UnaryCall[RequestT, ResponseT]:
         """Hand the request to the first interceptor. Raises InvalidMetadataError."""
         loop, monotonic = self._channel.running_loop(), self._channel.clock.monotonic
         pairs = None if metadata is None else validated(metadata)
-        outgoing = Outgoing(request, timeout, pairs, credentials, wait_for_ready, compression)
-        outgoing.deadline_s = deadline.of_method(timeout, self._method, now_s=monotonic())
-        return Call(self._send, outgoing, unchanged, loop, monotonic)
+        call = CallState(request, timeout, pairs, credentials, wait_for_ready, compression)
+        call.deadline_s = _deadline_s(self._method, timeout, monotonic())
+        return UnaryCall(self._send, call, unchanged, loop, monotonic)
 
-    async def _send(self, outgoing: Outgoing) -> Any:
+    async def _send(self, call: CallState) -> Any:
         loop = self._channel.running_loop()
-        running = _run(self._interceptors, self._method, self._plain, outgoing, outgoing.request)
-        outgoing.attempt = task = loop.create_task(running)
+        running = _run(self._interceptors, self._method, self._plain, call, call.request)
+        call.attempt = task = loop.create_task(running)
         try:
-            outgoing.attempt = await task
-            return await outgoing.attempt
+            call.attempt = await task
+            return await call.attempt
         except (GeneratorExit, asyncio.CancelledError):
             call_status.cancel_collected(partial(_cancel, task), loop)
             raise
@@ -77,49 +75,49 @@ def _cancel(task: asyncio.Task[Any]) -> None:
         task.result().cancel()
 
 
-class InterceptedStreams(Generic[RequestT, ResponseT]):
+class InterceptedStreamOpener(Generic[RequestT, ResponseT]):
     """Opens the streams of one method below interceptors."""
 
     def __init__(
-        self, channel: "Channel", method: Method, interceptors: tuple[Any, ...], plain: Plain
+        self, channel: CallingChannel, method: Method, interceptors: tuple[Any, ...], plain: Plain
     ) -> None:
         self._channel = channel
         self._method = method
         self._interceptors = interceptors
         self._plain = plain
 
-    def of_request(self, request: RequestT, outgoing: Outgoing) -> Stream:
+    def of_request(self, request: RequestT, call: CallState) -> Stream:
         """A stream of responses to one request."""
-        return self._stream(outgoing, partial(self._open, outgoing, request), None)
+        return self._stream(call, partial(self._open, call, request), None)
 
     def of_requests(
-        self, requests: AsyncIterable[RequestT] | Iterable[RequestT] | None, outgoing: Outgoing
+        self, requests: AsyncIterable[RequestT] | Iterable[RequestT] | None, call: CallState
     ) -> Stream:
         """A stream of requests: an iterator's, or, for None, those that are written."""
         if requests is not None:
             given = Requests(requests, unchanged)
-            return self._stream(outgoing, partial(self._open, outgoing, requests), given)
-        return self._stream(outgoing, partial(self._open_written, outgoing), None)
+            return self._stream(call, partial(self._open, call, requests), given)
+        return self._stream(call, partial(self._open_written, call), None)
 
-    async def _open(self, outgoing: Outgoing, request: Any) -> Opened:
-        return Opened(await _run(self._interceptors, self._method, self._plain, outgoing, request))
+    async def _open(self, call: CallState, request: Any) -> StreamAttempt:
+        return StreamAttempt(
+            await _run(self._interceptors, self._method, self._plain, call, request)
+        )
 
-    async def _open_written(self, outgoing: Outgoing) -> Opened:
+    async def _open_written(self, call: CallState) -> StreamAttempt:
         written = Written()
-        rpc = await _run(self._interceptors, self._method, self._plain, outgoing, aiter(written))
+        rpc = await _run(self._interceptors, self._method, self._plain, call, aiter(written))
         written.carried_by(rpc)
-        return Opened(rpc, writer=written)
+        return StreamAttempt(rpc, writer=written)
 
     def _stream(
-        self, outgoing: Outgoing, start: Callable[[], Any], requests: Requests | None
+        self, call: CallState, start: Callable[[], Any], requests: Requests | None
     ) -> Stream:
         loop, monotonic = self._channel.running_loop(), self._channel.clock.monotonic
-        outgoing.deadline_s = deadline.of_method(
-            outgoing.timeout_s, self._method, now_s=monotonic()
-        )
+        call.deadline_s = _deadline_s(self._method, call.timeout_s, monotonic())
         return Stream(
-            Later(start),
-            outgoing,
+            PendingStream(start),
+            call,
             requests=requests,
             serializer=unchanged,
             deserializer=unchanged,
@@ -129,13 +127,18 @@ class InterceptedStreams(Generic[RequestT, ResponseT]):
         )
 
 
+def _deadline_s(method: Method, timeout_s: float | None, now_s: float) -> float | None:
+    """The deadline of a call that is made now."""
+    return deadline.instant(timeout_s, method.timeout_s, method.default_timeout_s, now_s)
+
+
 async def _run(
-    interceptors: tuple[Any, ...], method: Method, plain: Plain, outgoing: Outgoing, request: Any
+    interceptors: tuple[Any, ...], method: Method, plain: Plain, call: CallState, request: Any
 ) -> Any:
     return await chain.run(
         interceptors,
         method.kind,
-        chain.maker(plain, outgoing),
-        chain.details_of(method.path, outgoing),
+        chain.maker(plain, call),
+        chain.details_of(method.path, call),
         request,
     )

@@ -1,4 +1,4 @@
-"""One attempt: the picked instance's own multicallable, in flight until it ends."""
+"""Sends one attempt on the picked subchannel and records how it ends."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,48 +6,46 @@ from typing import Any
 
 import grpc
 
+from discovery.aio.call_status import at_once, cancel_collected
+from discovery.aio.layers.by_kind import by_kind
+from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
 from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import Record
 from discovery.balancing.load import Load
-from discovery.call.call_state import Layer, Outgoing, Send
-from discovery.call.call_status import at_once, cancel_collected
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
-from discovery.rules.method import Kind, Method
+from discovery.rules.method import Method
 
 
-def layer(*, clock: Clock) -> Layer:
-    """Send on the picked subchannel, and observe how it ends."""
-
-    def build(method: Method, _nothing_below: Send) -> Send:
-        build_kind = _unary if method.kind is Kind.UNARY_UNARY else _stream
-        return build_kind(method, clock.monotonic)
-
-    return build
+def layer(*, clock: Clock) -> AioLayer:
+    """Send on the picked subchannel; record the outcome in its load, ejection and breaker."""
+    return by_kind(unary=partial(_unary, clock.monotonic), stream=partial(_stream, clock.monotonic))
 
 
-def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
+def _unary(monotonic: Callable[[], float], method: Method, _nothing_below: UnarySend) -> UnarySend:
     due = method.prompt
 
-    async def send(outgoing: Outgoing) -> Any:
-        subchannel: Any = outgoing.subchannel
+    async def send(call: CallState) -> Any:
+        subchannel: Any = call.subchannel
         record = subchannel.record
         load = record.load
-        now_s = outgoing.now_s
-        timeout_s = None if outgoing.deadline_s is None else outgoing.deadline_s - now_s
+        now_s = call.now_s
+        timeout_s = None if call.deadline_s is None else call.deadline_s - now_s
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
-        call = outgoing.attempt = multicallable(
-            outgoing.request,
+        rpc = call.attempt = multicallable(
+            call.request,
             timeout=timeout_s,
-            metadata=outgoing.headers,
-            credentials=outgoing.credentials,
-            compression=outgoing.compression,
+            metadata=call.headers,
+            credentials=call.credentials,
+            compression=call.compression,
         )
         load.begin(now_s, due=due)
-        # Not told to `outgoing`, which would end in a cycle with the call, and so be garbage.
+        # A list, since a callback that referred to `call` would form a cycle with `call.attempt`,
+        # and every call would be left to the garbage collector.
         ended: list[float] = []
-        call.add_done_callback(partial(_unary_ended, load, ended, monotonic, due=due))
+        rpc.add_done_callback(partial(_unary_ended, load, ended, monotonic, due=due))
         try:
-            response = await call
+            response = await rpc
         except grpc.aio.AioRpcError as error:
             ended_s = ended[0]
             attempt_outcome.failed(
@@ -55,8 +53,8 @@ def _unary(method: Method, monotonic: Callable[[], float]) -> Send:
             )
             raise
         except GeneratorExit:
-            # Collected unawaited, as grpc.aio would have it.
-            cancel_collected(call.cancel, subchannel.loop)
+            # The call was collected before anybody awaited it: cancel it, as grpc.aio does.
+            cancel_collected(rpc.cancel, subchannel.loop)
             raise
         ended_s = ended[0]
         attempt_outcome.succeeded(method, record, ended_s - now_s, ended_s)
@@ -69,24 +67,27 @@ def _unary_ended(
     load: Load,
     ended: list[float],
     monotonic: Callable[[], float],
-    _call: grpc.aio.Call,
+    _rpc: grpc.aio.Call,
     *,
     due: bool,
 ) -> None:
-    """However it ended, and whether or not anybody awaits it."""
+    """Record the end, whatever the status is and whether or not the call is awaited."""
     load.end(due=due)
     ended.append(monotonic())
 
 
-def _stream(method: Method, monotonic: Callable[[], float]) -> Send:
-    def send(outgoing: Outgoing) -> Any:
-        subchannel: Any = outgoing.subchannel
+def _stream(
+    monotonic: Callable[[], float], method: Method, _nothing_below: StreamSend
+) -> StreamSend:
+    def send(call: CallState) -> StreamSent:
+        subchannel: Any = call.subchannel
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
-        call = outgoing.attempt = multicallable(outgoing.request, **outgoing.arguments())
+        rpc: grpc.aio.Call = multicallable(call.request, **call.arguments())
+        call.attempt = rpc
         record = subchannel.record
-        record.load.begin(outgoing.now_s, due=False)
-        call.add_done_callback(partial(_stream_ended, record, method, outgoing.now_s, monotonic))
-        return call
+        record.load.begin(call.now_s, due=False)
+        rpc.add_done_callback(partial(_stream_ended, record, method, call.now_s, monotonic))
+        return rpc
 
     return send
 
@@ -96,15 +97,9 @@ def _stream_ended(
     method: Method,
     began_s: float,
     monotonic: Callable[[], float],
-    call: grpc.aio.Call,
+    rpc: grpc.aio.Call,
 ) -> None:
     record.load.end(due=False)
     now_s = monotonic()
-    code = at_once(call.code())
+    code = at_once(rpc.code())
     attempt_outcome.stream_failed(method, record, code, latency_s=now_s - began_s, now_s=now_s)
-
-
-def first_message(method: Method, now_s: float, outgoing: Outgoing) -> None:
-    """A stream's first message arrived: its latency, from the start or the last request written."""
-    if outgoing.subchannel is not None:
-        attempt_outcome.succeeded(method, outgoing.subchannel.record, now_s - outgoing.now_s, now_s)

@@ -1,94 +1,91 @@
-"""A bound to what one channel has in flight, so that a slow service can't take all of a caller.
+"""Bounds the calls that one channel has in flight, by the rules of `discovery.rules.bulkhead`.
 
-The rules are those of `discovery.rules.bulkhead`; here a call waits in its event loop.
+A slow service then can't occupy all of its caller. A call that waits for its turn waits in the
+event loop.
 """
 
 import asyncio
 from functools import partial
 from typing import Any
 
-from discovery.aio.stream_attempts import Later
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.aio.layers.by_kind import by_kind, no_layer
+from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules import deadline
 from discovery.rules.bulkhead import Bulkhead, Place
-from discovery.rules.method import Kind, Method
+from discovery.rules.method import Method
 
 
-def layer(bulkhead: Bulkhead | None, *, clock: Clock) -> Layer:
-    """Let calls in; without a bulkhead it is no layer at all."""
-
-    def build(method: Method, below: Send) -> Send:
-        if bulkhead is None:
-            return below
-        of_kind = _unary if method.kind is Kind.UNARY_UNARY else _stream
-        return of_kind(bulkhead, method, below, clock)
-
-    return build
+def layer(bulkhead: Bulkhead | None, *, clock: Clock) -> AioLayer:
+    """Let calls in, or make them wait, or refuse them."""
+    if bulkhead is None:
+        return no_layer
+    return by_kind(unary=partial(_unary, bulkhead, clock), stream=partial(_stream, bulkhead, clock))
 
 
-def _unary(bulkhead: Bulkhead, method: Method, below: Send, clock: Clock) -> Send:
-    async def send(outgoing: Outgoing) -> Any:
+def _unary(bulkhead: Bulkhead, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
+    async def send(call: CallState) -> Any:
         place = Place(bulkhead)
         try:
             if not bulkhead.enter(place):
-                await _wait(bulkhead, place, method, outgoing, clock)
-            return await below(outgoing)
+                await _wait(bulkhead, place, method, call, clock)
+            return await below(call)
         finally:
             place.leave()
 
     return send
 
 
-def _stream(bulkhead: Bulkhead, method: Method, below: Send, clock: Clock) -> Send:
-    def send(outgoing: Outgoing) -> Any:
+def _stream(bulkhead: Bulkhead, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+    def send(call: CallState) -> StreamSent:
         place = Place(bulkhead)
-        outgoing.ended = place.leave
+        call.on_end = place.leave
         if not bulkhead.enter(place):
-            return Later(partial(later, place, outgoing))
+            return PendingStream(partial(send_later, place, call))
         try:
-            return below(outgoing)
+            return below(call)
         except BaseException:
             place.leave()
             raise
 
-    async def later(place: Place, outgoing: Outgoing) -> Any:
-        await _wait(bulkhead, place, method, outgoing, clock)
-        sent = below(outgoing)
-        return await sent.start() if isinstance(sent, Later) else sent
+    async def send_later(place: Place, call: CallState) -> StreamSent:
+        await _wait(bulkhead, place, method, call, clock)
+        sent = below(call)
+        return await sent.start() if isinstance(sent, PendingStream) else sent
 
     return send
 
 
 async def _wait(
-    bulkhead: Bulkhead, place: Place, method: Method, outgoing: Outgoing, clock: Clock
+    bulkhead: Bulkhead, place: Place, method: Method, call: CallState, clock: Clock
 ) -> None:
-    """Wait in line for a place. Raises LocalRefusalError: the line is full, or time is over."""
+    """Wait in the queue. Raises LocalRefusalError: the queue is full, or the deadline passed."""
     turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def given() -> None:
-        # Also where the caller is cancelled in the same instant: `held` says that it has to leave.
+        # The caller may be cancelled at the same moment; `held` then makes it leave again.
         if not turn.done():
             turn.set_result(None)
 
     place.given = given
     bulkhead.stand_in_line(place, method.path)
     try:
-        await _until_deadline(turn, outgoing, clock)
+        await _until_deadline(turn, call, clock)
     finally:
         bulkhead.step_out(place)
-    outgoing.now_s = clock.monotonic()
+    call.now_s = clock.monotonic()
     if not place.held:
         raise deadline.spent(method.path)
 
 
-async def _until_deadline(turn: "asyncio.Future[None]", outgoing: Outgoing, clock: Clock) -> None:
-    if outgoing.deadline_s is None:
+async def _until_deadline(turn: "asyncio.Future[None]", call: CallState, clock: Clock) -> None:
+    if call.deadline_s is None:
         await asyncio.wait([turn])
         return
     loop = asyncio.get_running_loop()
-    time_is_over = loop.create_task(clock.sleep(outgoing.deadline_s - outgoing.now_s))
+    deadline_passes = loop.create_task(clock.sleep(call.deadline_s - call.now_s))
     try:
-        await asyncio.wait([turn, time_is_over], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([turn, deadline_passes], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        time_is_over.cancel()
+        deadline_passes.cancel()

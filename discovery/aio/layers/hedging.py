@@ -1,73 +1,64 @@
-"""Sends a second attempt beside a slow first one, to another instance; the first OK wins.
+"""Sends a second attempt in parallel with a slow first one, to another instance; the first OK wins.
 
-The rules are those of `discovery.call.hedge_race`, followed with asyncio tasks. A unary call
-is won by the first OK, a stream of responses by the first message (or a good end without any), or
-by the first metadata, where the caller asked for it: what its caller sees commits a call (gRFC A6).
+The rules are those of `discovery.call.hedge_race`; the attempts are asyncio tasks. A unary call is
+won by the first OK. A stream of responses is won by the first message (or a good end without any),
+or by the first metadata where the caller asked for it: an attempt that the caller has seen
+something of is committed (gRFC A6).
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic
 
-from discovery.aio.stream_attempts import Later
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.aio.layers.by_kind import by_kind
+from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend, UnarySent
+from discovery.call.call_state import CallState
 from discovery.call.hedge_race import Delay, Hedges, Race
+from discovery.call.stack_building import Send, SentT
 from discovery.clock import Clock
 from discovery.rules.hedging_policy import HedgingPolicy
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
 
-def layer(*, clock: Clock, budget: RetryBudget, throttle: Throttle | None) -> Layer:
-    """Hedge the methods that ask for it; the others cost nothing."""
+def layer(*, clock: Clock, budget: RetryBudget, throttle: Throttle | None) -> AioLayer:
+    """Hedge the safe methods whose service config says so; other calls don't pass this layer."""
     hedges = Hedges(budget, throttle)
-
-    def build(method: Method, below: Send) -> Send:
-        policy = method.hedging
-        if policy is None or not method.safe:
-            return below
-        delay = Delay(method, policy)
-        if method.kind is Kind.UNARY_UNARY:
-            return _unary(delay, Hedging(hedges, policy, below, _response, clock))
-        if method.kind is Kind.UNARY_STREAM:
-            return _responses(delay, Hedging(hedges, policy, below, _first_message, clock))
-        return below
-
-    return build
+    return by_kind(unary=partial(_unary, hedges, clock), stream=partial(_stream, hedges, clock))
 
 
 @dataclass(frozen=True, slots=True)
-class Hedging:
-    """The hedges of one method; `answer` waits for what an attempt is raced for."""
+class Hedging(Generic[SentT]):
+    """The hedges of one method; `answer` waits for what decides the race."""
 
     hedges: Hedges
     policy: HedgingPolicy
-    below: Send
-    answer: Callable[[Outgoing, Any], Coroutine[Any, Any, Any]]
+    below: Send[SentT]
+    answer: Callable[[CallState, SentT], Coroutine[Any, Any, Any]]
     clock: Clock
 
-    async def first_ok(self, outgoing: Outgoing, sent: Any, delay_s: float) -> Any:
-        """What the attempt that was sent answers, or the one that is sent after the delay."""
-        first = _task(self.answer(outgoing, sent))
+    async def first_ok(self, call: CallState, sent: SentT, delay_s: float) -> Any:
+        """The answer of the attempt that was sent, or of a second one sent after the delay."""
+        first = _task(self.answer(call, sent))
         pause = _task(self.clock.sleep(delay_s))
         try:
             await asyncio.wait([first, pause], return_when=asyncio.FIRST_COMPLETED)
-            second = None if first.done() else self._second(outgoing)
+            second = None if first.done() else self._second(call)
             if second is not None:
-                return await self._race(first, outgoing, *second)
+                return await self._race(first, call, *second)
             await asyncio.wait([first])
             return first.result()
         finally:
             first.cancel()
             pause.cancel()
 
-    def _second(self, outgoing: Outgoing) -> "tuple[asyncio.Task[Any], Outgoing] | None":
-        """Another attempt, on its way to another instance; None where it may not be sent."""
-        if outgoing.opening is not None and outgoing.opening.committed:
+    def _second(self, call: CallState) -> "tuple[asyncio.Task[Any], CallState] | None":
+        """Send a second attempt to another instance; None where it may not be sent."""
+        if call.uncommitted is not None and call.uncommitted.committed:
             return None
-        second = self.hedges.second(outgoing, self.clock.monotonic())
+        second = self.hedges.second(call, self.clock.monotonic())
         sent = None if second is None else self.hedges.send(self.below, second)
         if second is None or sent is None:
             return None
@@ -76,13 +67,13 @@ class Hedging:
     async def _race(
         self,
         first: "asyncio.Task[Any]",
-        outgoing: Outgoing,
+        call: CallState,
         other: "asyncio.Task[Any]",
-        second: Outgoing,
+        second: CallState,
     ) -> Any:
-        """The first response. Raises the first fatal error, or, where both failed, one of them."""
-        race = Race(self.policy, outgoing, second)
-        runners = {first: outgoing, other: second}
+        """The first answer. Raises the first fatal error, or one of the two if both failed."""
+        race = Race(self.policy, call, second)
+        runners = {first: call, other: second}
         won = False
         try:
             pending = set(runners)
@@ -105,51 +96,65 @@ class Hedging:
                 task.cancel()
 
 
-def _unary(delay: Delay, hedging: Hedging) -> Send:
-    below = hedging.below
+def _unary(hedges: Hedges, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
+    policy = method.hedging
+    if policy is None or not method.safe:
+        return below
+    delay = Delay(method.latencies, policy)
+    hedging = Hedging(hedges, policy, below, _response, clock)
 
-    async def send(outgoing: Outgoing) -> Any:
-        delay_s = delay.of(outgoing)
+    async def send(call: CallState) -> Any:
+        delay_s = delay.of(call)
         if delay_s is None:
-            return await below(outgoing)
-        return await hedging.first_ok(outgoing, below(outgoing), delay_s)
+            return await below(call)
+        return await hedging.first_ok(call, below(call), delay_s)
 
     return send
 
 
-def _responses(delay: Delay, hedging: Hedging) -> Send:
-    def send(outgoing: Outgoing) -> Any:
-        sent = hedging.below(outgoing)
-        delay_s = delay.of(outgoing)
+def _stream(hedges: Hedges, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+    policy = method.hedging
+    if policy is None or not method.safe or method.kind is not Kind.UNARY_STREAM:
+        return below
+    delay = Delay(method.latencies, policy)
+    hedging = Hedging(hedges, policy, below, _first_message, clock)
+
+    def send(call: CallState) -> StreamSent:
+        sent = below(call)
+        delay_s = delay.of(call)
         if delay_s is None:
             return sent
-        return Later(partial(hedging.first_ok, outgoing, sent, delay_s))
+        return PendingStream(partial(hedging.first_ok, call, sent, delay_s))
 
     return send
 
 
-async def _response(_outgoing: Outgoing, sent: Any) -> Any:
+async def _response(_call: CallState, sent: UnarySent) -> Any:
     return await sent
 
 
-async def _first_message(outgoing: Outgoing, sent: Any) -> Any:
-    opening: Any = outgoing.opening
-    return await opening.first_message(sent)
+async def _first_message(call: CallState, sent: StreamSent) -> Any:
+    attempts: Any = call.uncommitted
+    return await attempts.first_message(sent)
 
 
-def _is_beaten(runner: Outgoing) -> bool:
+def _is_beaten(runner: CallState) -> bool:
     """Whether the caller has seen the metadata of the other attempt."""
-    opening = runner.opening
-    return opening is not None and opening.committed and runner.attempt is not opening.shown
+    attempts = runner.uncommitted
+    return (
+        attempts is not None
+        and attempts.committed
+        and runner.attempt is not attempts.committed_attempt
+    )
 
 
 def _task(coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     task = asyncio.get_running_loop().create_task(coroutine)
-    task.add_done_callback(_seen)
+    task.add_done_callback(_retrieve_error)
     return task
 
 
-def _seen(task: "asyncio.Task[Any]") -> None:
-    """A loser's error is nobody's."""
+def _retrieve_error(task: "asyncio.Task[Any]") -> None:
+    """Retrieve a loser's error, which asyncio would log otherwise."""
     if not task.cancelled():
         task.exception()

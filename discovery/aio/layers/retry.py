@@ -1,6 +1,6 @@
-"""Repeats a failed attempt on another instance, within the deadline and the budget.
+"""Repeats a failed attempt on another instance, by the rules of `discovery.rules.retry_decision`.
 
-The rules are those of `discovery.rules.retry_decision`; here the call waits in its event loop.
+A call that waits for its next attempt waits in the event loop.
 """
 
 import random
@@ -9,9 +9,17 @@ from typing import Any
 
 import grpc
 
-from discovery.aio.layers.attempt import first_message
-from discovery.aio.stream_attempts import Later, Opened, Opening
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.aio.layers.by_kind import by_kind
+from discovery.aio.sent import (
+    AioLayer,
+    PendingStream,
+    StreamAttempt,
+    StreamSend,
+    StreamSent,
+    UnarySend,
+)
+from discovery.aio.uncommitted_attempts import UncommittedAttempts, observe_first_message
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
@@ -20,60 +28,51 @@ from discovery.rules.retry_decision import Retries, Retrying
 
 def layer(
     *, clock: Clock, rng: random.Random, budget: RetryBudget, throttle: Throttle | None
-) -> Layer:
-    """Repeat unary calls, and streams of responses before their first message."""
+) -> AioLayer:
+    """Repeat unary calls, and streams of responses until their first message."""
     retrying = Retrying(rng, budget, throttle)
-
-    def build(method: Method, below: Send) -> Send:
-        if method.kind is Kind.UNARY_UNARY:
-            return _unary(method, below, retrying, clock)
-        if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
-            return _responses(method, below, retrying, clock)
-        # The requests of a client stream are gone once they were sent.
-        return below
-
-    return build
+    return by_kind(unary=partial(_unary, retrying, clock), stream=partial(_stream, retrying, clock))
 
 
 async def _wait(
-    clock: Clock, retries: Retries, failure: grpc.aio.AioRpcError, outgoing: Outgoing
+    clock: Clock, retries: Retries, failure: grpc.aio.AioRpcError, call: CallState
 ) -> None:
-    """Wait, and turn the call to its next attempt. Raises the failure where it was the last."""
-    delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=outgoing.deadline_s)
+    """Wait, then prepare the next attempt. Raises the failure if there is no next attempt."""
+    delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=call.deadline_s)
     if delay_s is None:
         raise failure
     await clock.sleep(delay_s)
-    outgoing.now_s = clock.monotonic()
-    if outgoing.deadline_s is not None and outgoing.now_s >= outgoing.deadline_s:
+    call.now_s = clock.monotonic()
+    if call.deadline_s is not None and call.now_s >= call.deadline_s:
         raise failure
-    outgoing.turn_to_next()
+    call.turn_to_next()
 
 
-def _unary(method: Method, below: Send, retrying: Retrying, clock: Clock) -> Send:
+def _unary(retrying: Retrying, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
     budget, throttle = retrying.budget, retrying.throttle
 
-    async def send(outgoing: Outgoing) -> Any:
-        budget.deposit(outgoing.now_s)
+    async def send(call: CallState) -> Any:
+        budget.deposit(call.now_s)
         try:
-            response = await below(outgoing)
+            response = await below(call)
         except grpc.aio.AioRpcError as error:
             failure = error
         else:
             if throttle is not None:
                 throttle.succeeded()
             return response
-        return await send_again(outgoing, failure)
+        return await send_again(call, failure)
 
-    async def send_again(outgoing: Outgoing, failure: grpc.aio.AioRpcError) -> Any:
+    async def send_again(call: CallState, failure: grpc.aio.AioRpcError) -> Any:
         retries = retrying.of(method)
         while True:
-            await _wait(clock, retries, failure, outgoing)
+            await _wait(clock, retries, failure, call)
             try:
-                response = await below(outgoing)
+                response = await below(call)
             except grpc.aio.AioRpcError as error:
                 failure = error
             except grpc.aio.UsageError:
-                # The channel was closed in between.
+                # The channel was closed between two attempts.
                 raise failure from None
             else:
                 retrying.succeeded()
@@ -82,29 +81,38 @@ def _unary(method: Method, below: Send, retrying: Retrying, clock: Clock) -> Sen
     return send
 
 
-def _responses(method: Method, below: Send, retrying: Retrying, clock: Clock) -> Send:
-    def send(outgoing: Outgoing) -> Any:
-        retrying.budget.deposit(outgoing.now_s)
-        outgoing.opening = Opening()
-        sent = below(outgoing)
-        return Later(partial(until_first_message, sent, outgoing, outgoing.opening))
+def _stream(retrying: Retrying, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+    if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
+        return _responses(retrying, clock, method, below)
+    # The requests of a client stream can't be sent twice: the caller's iterator is used up.
+    return below
 
-    async def until_first_message(sent: Any, outgoing: Outgoing, opening: Opening) -> Opened:
+
+def _responses(retrying: Retrying, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+    def send(call: CallState) -> StreamSent:
+        retrying.budget.deposit(call.now_s)
+        attempts = call.uncommitted = UncommittedAttempts()
+        sent = below(call)
+        return PendingStream(partial(until_first_message, sent, call, attempts))
+
+    async def until_first_message(
+        sent: StreamSent, call: CallState, attempts: UncommittedAttempts
+    ) -> StreamSent:
         retries = retrying.of(method)
         while True:
             try:
-                opened = await opening.first_message(sent)
+                attempt: StreamAttempt = await attempts.first_message(sent)
             except grpc.aio.AioRpcError as error:
-                if opening.committed:
+                if attempts.committed:
                     raise
                 failure = error
             else:
-                first_message(method, clock.monotonic(), outgoing)
+                observe_first_message(method, clock.monotonic(), call)
                 retrying.succeeded()
-                return opened
-            await _wait(clock, retries, failure, outgoing)
+                return attempt
+            await _wait(clock, retries, failure, call)
             try:
-                sent = below(outgoing)
+                sent = below(call)
             except grpc.aio.UsageError:
                 raise failure from None
 

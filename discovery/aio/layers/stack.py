@@ -1,18 +1,20 @@
-"""The client stack, from the caller down to the wire.
+"""The asyncio client stack, from the caller down to the wire.
 
-Every attempt passes what stands below `retry`, so each is picked, marked and measured by itself.
+Each attempt passes the layers below `retry` anew, so each is picked, numbered and measured for
+itself.
 
 | rule            | unary_unary      | unary_stream              | client streams               |
 |-----------------|------------------|---------------------------|------------------------------|
-| deadline        | 10 s by default  | where asked for           | where asked for              |
+| deadline        | 10 s by default  | if the caller gives one   | if the caller gives one      |
 | bulkhead        | the call         | until the stream ends     | until the stream ends        |
-| retry, budget   | safe methods     | safe, before a message or | never: the requests are gone |
-|                 |                  | the metadata was seen     |                              |
-| hedging         | safe, if it asks | safe, if it asks, before  | never: the requests are gone |
-|                 |                  | the same, no later        |                              |
-| breaker         | each attempt     | each attempt              | once, as it begins           |
+| retry, budget   | safe methods     | safe methods, before the  | never: the requests can't be |
+|                 |                  | caller has seen a message | sent twice                   |
+|                 |                  | or the metadata           |                              |
+| hedging         | safe methods, if | as unary_unary, before    | never: the requests can't be |
+|                 | configured       | the caller has seen any   | sent twice                   |
+| breaker         | each attempt     | each attempt              | once, as the stream begins   |
 | in flight       | each attempt     | until the stream ends     | until the stream ends        |
-| latency         | to the answer    | to the first message      | from the last request to the |
+| latency         | to the response  | to the first message      | from the last request to the |
 |                 |                  |                           | first message                |
 | failures        | by the status    | by the status, after the first message too               |
 """
@@ -21,15 +23,13 @@ import random
 from typing import TYPE_CHECKING
 
 from discovery.aio.balancer import Balancer
-from discovery.aio.layers import attempt, bulkhead, hedging, pick, retry
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.aio.layers import attempt, breaker, bulkhead, hedging, pick, retry, telemetry
+from discovery.aio.sent import AioLayer
+from discovery.call.shared_layers import attempt_number_layer, deadline_layer
 from discovery.clock import Clock
-from discovery.rules import attempt_number, breaker, deadline
 from discovery.rules.breaker import Breakers
 from discovery.rules.bulkhead import Bulkhead
-from discovery.rules.method import Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
-from discovery.telemetry import recorder as telemetry
 
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
@@ -45,43 +45,33 @@ def client_stack(
     clock: Clock,
     rng: random.Random,
     recorder: "Recorder | None" = None,
-) -> list[Layer]:
-    """The layers of one channel, top to bottom."""
+) -> list[AioLayer]:
+    """The layers of one channel, from top to bottom."""
     return [
-        # Topmost: all that the caller waits for is the call, below deadline its refusals weren't.
+        # First, so that it also records calls which the layers below refuse.
         telemetry.call_layer(recorder),
-        # One instant bounds the whole call: below retry, each attempt would get the full timeout.
-        deadline.layer(clock=clock),
-        # Below the deadline, which bounds the wait for a place; above retry, or a call would stand
-        # in line again for each attempt.
+        # Above retry, so that one instant bounds the call; below it, each attempt would get the
+        # whole timeout again.
+        deadline_layer(clock=clock),
+        # Below the deadline, which bounds the wait in the queue; above retry, so that a call queues
+        # once and not for each attempt.
         bulkhead.layer(places, clock=clock),
-        # Above the pick, so that the next attempt goes elsewhere: below it, the same instance
-        # would be asked again.
+        # Above the pick, so that the next attempt goes to another instance; below it, the same
+        # instance would be tried again.
         retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),
-        # Below retry, which repeats what both attempts failed at; above the breaker and the pick,
-        # which each of them passes.
+        # Below retry, which repeats a call only when both attempts failed; above the breaker and
+        # the pick, which both attempts must pass.
         hedging.layer(clock=clock, budget=budget, throttle=throttle),
-        # Below retry, since it counts attempts; above the pick, since it judges the service as a
-        # whole: an instance shall not be charged with a call that wasn't sent.
+        # Below retry, because it counts attempts; above the pick, because it judges the service as
+        # a whole, and a refused attempt must not count against an instance.
         breaker.layer(breakers),
-        # Below retry, which counts: above it, every attempt would claim to be the first.
-        attempt_number.layer(),
-        # Just above the attempt: higher up, an instance could be gone again by the time it is used.
+        # Below retry, which counts the attempts; above it, every attempt would look like the first.
+        attempt_number_layer(),
+        # Directly above the attempt, because a picked instance may be gone a moment later.
         pick.layer(balancer, clock=clock),
-        # Below the pick, or nobody could tell whose attempt it is, nor make it the server's parent.
+        # Below the pick, because a span names the instance of its attempt and is the parent of the
+        # server's span.
         telemetry.attempt_layer(recorder),
-        # The wire. Only here is it known which instance answered, and how long it took.
+        # Last: only here is it known which instance answered, and how long it took.
         attempt.layer(clock=clock),
     ]
-
-
-def compose(layers: list[Layer], method: Method) -> Send:
-    """Build one method's stack out of the layers."""
-    send: Send = _nothing_below
-    for layer in reversed(layers):
-        send = layer(method, send)
-    return send
-
-
-def _nothing_below(_outgoing: Outgoing) -> None:
-    raise RuntimeError("the last layer of a stack has nothing below it")

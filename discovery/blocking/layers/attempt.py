@@ -9,8 +9,9 @@ import grpc
 
 from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import Record
-from discovery.blocking.call_end import when_ended
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.blocking.end_of_call import on_attempt_end
+from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
 
@@ -21,55 +22,53 @@ _RESPONSES = frozenset({Kind.UNARY_STREAM, Kind.STREAM_STREAM})
 Ended = Callable[[grpc.StatusCode, Any], None]
 
 
-def layer(*, lock: threading.Condition, clock: Clock) -> Layer:
+def layer(*, lock: threading.Condition, clock: Clock) -> BlockingLayer:
     """Send on the picked subchannel, and observe how it ends.
 
     The response and the ended call, or, where the call `begins`, grpc's own call under way.
     """
 
-    def build(method: Method, _nothing_below: Send) -> Send:
-        def send(outgoing: Outgoing) -> Any:
-            subchannel: Any = outgoing.subchannel
-            made = subchannel.multicallable(method, *outgoing.codec)
-            timeout_s = outgoing.arguments()["timeout"]
-            ended = partial(
-                _observe, lock, clock, method, subchannel.record, outgoing.now_s, timeout_s
-            )
-            return (_begin if outgoing.begins else _ask)(made, method, outgoing, ended)
+    def build(method: Method, _nothing_below: BlockingSend) -> BlockingSend:
+        def send(call: CallState) -> Sent:
+            subchannel: Any = call.subchannel
+            made = subchannel.multicallable(method, *call.codec)
+            timeout_s = call.arguments()["timeout"]
+            ended = partial(_observe, lock, clock, method, subchannel.record, call.now_s, timeout_s)
+            return (_begin if call.returns_rpc else _ask)(made, method, call, ended)
 
         return send
 
     return build
 
 
-def _begin(made: Any, method: Method, outgoing: Outgoing, ended: Ended) -> Any:
+def _begin(made: Any, method: Method, call: CallState, ended: Ended) -> Any:
     begin = made if method.kind in _RESPONSES else made.future
-    call = outgoing.attempt = begin(outgoing.request, **outgoing.arguments())
+    rpc = call.attempt = begin(call.request, **call.arguments())
     if method.kind is Kind.UNARY_UNARY:
         # Hedged: its call holds both attempts until they have ended.
-        call.add_done_callback(lambda call: ended(call.code(), call))
+        rpc.add_done_callback(lambda rpc: ended(rpc.code(), rpc))
     else:
-        when_ended(call, lambda code: ended(code, None))
-    if outgoing.told is not None:
-        outgoing.told(call)
-    return call
+        on_attempt_end(rpc, lambda code: ended(code, None))
+    if call.on_attempt is not None:
+        call.on_attempt(rpc)
+    return rpc
 
 
-def _ask(made: Any, _method: Method, outgoing: Outgoing, ended: Ended) -> tuple[Any, Any]:
+def _ask(made: Any, _method: Method, call: CallState, ended: Ended) -> tuple[Any, Any]:
     try:
-        if outgoing.told is None:
-            response, call = made.with_call(outgoing.request, **outgoing.arguments())
+        if call.on_attempt is None:
+            response, rpc = made.with_call(call.request, **call.arguments())
         else:
-            call = made.future(outgoing.request, **outgoing.arguments())
-            outgoing.told(call)
-            response = call.result()
+            rpc = made.future(call.request, **call.arguments())
+            call.on_attempt(rpc)
+            response = rpc.result()
     except grpc.RpcError as error:
         failure: Any = error
         ended(failure.code(), failure)
         raise
-    outgoing.attempt = call
+    call.attempt = rpc
     ended(_OK, None)
-    return response, call
+    return response, rpc
 
 
 def _observe(  # noqa: PLR0917 - all but the last two are bound once for an attempt

@@ -2,11 +2,11 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 from discovery.blocking.balancer import CLOSED
-from discovery.blocking.call_end import when_over
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.blocking.end_of_call import on_call_end
+from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules import deadline
 from discovery.rules.bulkhead import Bulkhead, Place
@@ -19,24 +19,24 @@ def layer(
     lock: threading.Condition,
     closing: threading.Event,
     clock: Clock,
-) -> Layer:
+) -> BlockingLayer:
     """Let calls in; without a bulkhead it is no layer at all."""
 
-    def build(method: Method, below: Send) -> Send:
+    def build(method: Method, below: BlockingSend) -> BlockingSend:
         if bulkhead is None:
             return below
         door = Door(bulkhead, lock, closing, clock)
 
-        def send(outgoing: Outgoing) -> Any:
+        def send(call: CallState) -> Sent:
             place = Place(bulkhead)
             try:
-                door.enter(place, method.path, outgoing)
-                sent = below(outgoing)
+                door.enter(place, method.path, call)
+                sent = below(call)
             except BaseException:
                 door.leave(place)
                 raise
-            if outgoing.begins:
-                when_over(sent, lambda _: door.leave(place))
+            if call.returns_rpc:
+                on_call_end(sent, lambda _: door.leave(place))
             else:
                 door.leave(place)
             return sent
@@ -55,7 +55,7 @@ class Door:
     closing: threading.Event
     clock: Clock
 
-    def enter(self, place: Place, path: str, outgoing: Outgoing) -> None:
+    def enter(self, place: Place, path: str, call: CallState) -> None:
         """Take a place, or wait in line for it.
 
         Raises LocalRefusalError (the line is full, or time is over), and ValueError on a closed
@@ -67,7 +67,7 @@ class Door:
             place.given = self.lock.notify_all
             self.bulkhead.stand_in_line(place, path)
             try:
-                self._wait(place, path, outgoing)
+                self._wait(place, path, call)
             finally:
                 self.bulkhead.step_out(place)
         if self.closing.is_set():
@@ -78,11 +78,11 @@ class Door:
         with self.lock:
             place.leave()
 
-    def _wait(self, place: Place, path: str, outgoing: Outgoing) -> None:
-        deadline_s = outgoing.deadline_s
+    def _wait(self, place: Place, path: str, call: CallState) -> None:
+        deadline_s = call.deadline_s
         while not place.held and not self.closing.is_set():
-            outgoing.now_s = self.clock.monotonic()
-            if deadline_s is not None and deadline_s <= outgoing.now_s:
+            call.now_s = self.clock.monotonic()
+            if deadline_s is not None and deadline_s <= call.now_s:
                 raise deadline.spent(path)
-            self.lock.wait(None if deadline_s is None else deadline_s - outgoing.now_s)
-        outgoing.now_s = self.clock.monotonic()
+            self.lock.wait(None if deadline_s is None else deadline_s - call.now_s)
+        call.now_s = self.clock.monotonic()

@@ -13,7 +13,8 @@ from typing import Any
 
 import grpc
 
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
+from discovery.call.call_state import CallState
 from discovery.call.hedge_race import Delay, Hedges, Race
 from discovery.clock import Clock
 from discovery.rules.hedging_policy import HedgingPolicy
@@ -23,21 +24,21 @@ from discovery.rules.retry_budget import RetryBudget, Throttle
 
 def layer(
     *, lock: threading.Condition, clock: Clock, budget: RetryBudget, throttle: Throttle | None
-) -> Layer:
+) -> BlockingLayer:
     """Hedge the unary methods that ask for it; the others cost nothing."""
     hedges = Hedges(budget, throttle)
 
-    def build(method: Method, below: Send) -> Send:
+    def build(method: Method, below: BlockingSend) -> BlockingSend:
         policy = method.hedging
         if policy is None or not method.safe or method.kind is not Kind.UNARY_UNARY:
             return below
-        delay = Delay(method, policy)
+        delay = Delay(method.latencies, policy)
         hedging = Hedging(hedges, policy, below, lock, clock)
 
-        def send(outgoing: Outgoing) -> Any:
+        def send(call: CallState) -> Sent:
             with lock:
-                delay_s = delay.of(outgoing)
-            return below(outgoing) if delay_s is None else hedging.first_ok(outgoing, delay_s)
+                delay_s = delay.of(call)
+            return below(call) if delay_s is None else hedging.first_ok(call, delay_s)
 
         return send
 
@@ -50,49 +51,49 @@ class Hedging:
 
     hedges: Hedges
     policy: HedgingPolicy
-    below: Send
+    below: BlockingSend
     lock: threading.Condition
     clock: Clock
 
-    def first_ok(self, outgoing: Outgoing, delay_s: float) -> tuple[Any, Any]:
+    def first_ok(self, call: CallState, delay_s: float) -> tuple[Any, Any]:
         """The response and the ended call of the first attempt, or of one sent after the delay."""
-        ended: SimpleQueue[Outgoing] = SimpleQueue()
-        outgoing.begins = True
+        ended: SimpleQueue[CallState] = SimpleQueue()
+        call.returns_rpc = True
         try:
-            first = self.below(outgoing)
-            self._follow(first, outgoing, ended)
+            first: Any = self.below(call)
+            self._follow(first, call, ended)
             try:
-                return self._unless_slow(outgoing, ended, delay_s)
+                return self._unless_slow(call, ended, delay_s)
             except BaseException:
                 # Interrupted in mid-wait, for example.
                 first.cancel()
                 raise
         finally:
-            outgoing.begins = False
+            call.returns_rpc = False
 
     def _unless_slow(
-        self, outgoing: Outgoing, ended: SimpleQueue[Outgoing], delay_s: float
+        self, call: CallState, ended: SimpleQueue[CallState], delay_s: float
     ) -> tuple[Any, Any]:
         try:
             ended.get(timeout=delay_s)
         except Empty:
-            second = self._second(outgoing, ended)
+            second = self._second(call, ended)
             if second is not None:
-                return self._race(Race(self.policy, outgoing, second), ended)
+                return self._race(Race(self.policy, call, second), ended)
             ended.get()
-        return _outcome(outgoing)
+        return _outcome(call)
 
-    def _second(self, outgoing: Outgoing, ended: SimpleQueue[Outgoing]) -> Outgoing | None:
+    def _second(self, call: CallState, ended: SimpleQueue[CallState]) -> CallState | None:
         """Another attempt, on its way to another instance; None where it may not be sent."""
         with self.lock:
-            second = self.hedges.second(outgoing, self.clock.monotonic())
+            second = self.hedges.second(call, self.clock.monotonic())
             sent = None if second is None else self.hedges.send(self.below, second)
         if second is None or sent is None:
             return None
         self._follow(sent, second, ended)
         return second
 
-    def _race(self, race: Race, ended: SimpleQueue[Outgoing]) -> tuple[Any, Any]:
+    def _race(self, race: Race, ended: SimpleQueue[CallState]) -> tuple[Any, Any]:
         """The first response. Raises the first fatal error, or, where both failed, one of them."""
         try:
             for _ in range(2):
@@ -111,11 +112,11 @@ class Hedging:
             raise
 
     @staticmethod
-    def _follow(sent: Any, outgoing: Outgoing, ended: SimpleQueue[Outgoing]) -> None:
-        sent.add_done_callback(lambda _: ended.put(outgoing))
+    def _follow(sent: Any, call: CallState, ended: SimpleQueue[CallState]) -> None:
+        sent.add_done_callback(lambda _: ended.put(call))
 
 
-def _outcome(runner: Outgoing) -> tuple[Any, Any]:
+def _outcome(runner: CallState) -> tuple[Any, Any]:
     """What an ended attempt came to. Raises its error."""
-    call: Any = runner.attempt
-    return call.result(), call
+    rpc: Any = runner.attempt
+    return rpc.result(), rpc

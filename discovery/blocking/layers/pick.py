@@ -1,14 +1,14 @@
 """Chooses the instance of each attempt; where there is none yet, the calling thread waits."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 
 from discovery.blocking.balancer import Balancer
-from discovery.blocking.call_end import when_ended
+from discovery.blocking.end_of_call import on_attempt_end
+from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.blocking.subchannel import Subchannel
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.errors import NoInstanceError
 from discovery.rules import deadline
@@ -17,30 +17,30 @@ from discovery.rules.method import CLIENT_STREAMS, Method
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
-def layer(balancer: Balancer, *, clock: Clock) -> Layer:
+def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
     """Pick, and count the attempt in flight until it ends.
 
     As everywhere, what isn't retried once it may have been sent is only sent on a connection that
     is known to stand.
     """
 
-    def build(method: Method, below: Send) -> Send:
+    def build(method: Method, below: BlockingSend) -> BlockingSend:
         picks = Picks(method, balancer, clock)
         due = method.prompt
 
-        def send(outgoing: Outgoing) -> Any:
+        def send(call: CallState) -> Sent:
             with balancer.changed:
-                picked = picks.take(outgoing) or picks.wait(outgoing)
-                picked.load.begin(outgoing.now_s, due=due)
-                balancer.recent.append((outgoing.now_s, method.path, picked))
-            outgoing.subchannel = picked
+                picked = picks.take(call) or picks.wait(call)
+                picked.load.begin(call.now_s, due=due)
+                balancer.recent.append((call.now_s, method.path, picked))
+            call.subchannel = picked
             try:
-                sent = below(outgoing)
+                sent = below(call)
             except BaseException:
                 balancer.release(picked, due=due)
                 raise
-            if outgoing.begins:
-                when_ended(sent, lambda _: balancer.release(picked, due=due))
+            if call.returns_rpc:
+                on_attempt_end(sent, lambda _: balancer.release(picked, due=due))
             else:
                 balancer.release(picked, due=due)
             return sent
@@ -58,38 +58,38 @@ class Picks:
     balancer: Balancer
     clock: Clock
 
-    def take(self, outgoing: Outgoing) -> Subchannel | None:
+    def take(self, call: CallState) -> Subchannel | None:
         """Whom the picker names now; None: nobody can be picked yet.
 
         Raises the error of a spent deadline, NoInstanceError where a hedge finds nobody else, and
         ValueError on a closed channel, in grpc's words.
         """
-        now_s = outgoing.now_s = self.clock.monotonic()
-        if outgoing.deadline_s is not None and outgoing.deadline_s <= now_s:
+        now_s = call.now_s = self.clock.monotonic()
+        if call.deadline_s is not None and call.deadline_s <= now_s:
             raise deadline.spent(self.method.path)
-        picked = self.balancer.pick(now_s, outgoing.excluded)
+        picked = self.balancer.pick(now_s, call.excluded)
         if not self.method.safe or self.method.kind in CLIENT_STREAMS:
             while picked is not None and not picked.is_still_ready():
-                picked = self.balancer.pick(now_s, outgoing.excluded)
-        if outgoing.elsewhere and (picked is None or picked in outgoing.excluded):
+                picked = self.balancer.pick(now_s, call.excluded)
+        if call.other_instance_only and (picked is None or picked in call.excluded):
             raise NoInstanceError(f"{self.method.path}: no other instance")
         return picked
 
-    def wait(self, outgoing: Outgoing) -> Subchannel:
+    def wait(self, call: CallState) -> Subchannel:
         """Wait while something may become READY; with wait_for_ready, also when it can't.
 
         Raises NoInstanceError, and what `take` does.
         """
-        waits = outgoing.wait_for_ready
+        waits = call.wait_for_ready
         if waits is None:
             waits = self.method.wait_for_ready
         picked: Subchannel | None = None
         while picked is None:
             if self.balancer.state is _FAILED and not waits:
                 raise NoInstanceError(f"{self.method.path}: {self.balancer.why_nothing()}")
-            deadline_s = outgoing.deadline_s
-            self.balancer.changed.wait(None if deadline_s is None else deadline_s - outgoing.now_s)
-            picked = self.take(outgoing)
-        if outgoing.record is not None:
-            outgoing.record.picked_late()
+            deadline_s = call.deadline_s
+            self.balancer.changed.wait(None if deadline_s is None else deadline_s - call.now_s)
+            picked = self.take(call)
+        if call.telemetry is not None:
+            call.telemetry.picked_late()
         return picked

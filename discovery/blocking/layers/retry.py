@@ -2,13 +2,13 @@
 
 import random
 import threading
-from typing import Any
 
 import grpc
 
-from discovery.blocking.layers.retry_loop import Repeater
-from discovery.blocking.response_stream import Responses
-from discovery.call.call_state import Layer, Outgoing, Send
+from discovery.blocking.repeater import Repeater
+from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
+from discovery.blocking.stream_calls import UnaryStreamCall
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
@@ -23,30 +23,30 @@ def layer(
     rng: random.Random,
     budget: RetryBudget,
     throttle: Throttle | None,
-) -> Layer:
+) -> BlockingLayer:
     """Repeat unary calls, and streams of responses before their first message."""
     retrying = Retrying(rng, budget, throttle)
 
-    def build(method: Method, below: Send) -> Send:
+    def build(method: Method, below: BlockingSend) -> BlockingSend:
         repeater = Repeater(method, retrying, lock=lock, closing=closing, clock=clock)
         if method.kind is Kind.UNARY_UNARY:
             return _unary(repeater, below)
         if method.kind is Kind.UNARY_STREAM:
-            return lambda outgoing: Responses(outgoing, below, repeater)
+            return lambda call: UnaryStreamCall(call, below, repeater)
         # The requests of a client stream are gone once they were sent.
         return below
 
     return build
 
 
-def _unary(repeater: Repeater, below: Send) -> Send:
-    def send(outgoing: Outgoing) -> Any:
-        retries = repeater.begin(outgoing)
+def _unary(repeater: Repeater, below: BlockingSend) -> BlockingSend:
+    def send(call: CallState) -> Sent:
+        retries = repeater.begin(call)
         while True:
             try:
-                answered = below(outgoing)
+                answered = below(call)
             except grpc.RpcError as error:
-                repeater.wait(retries, outgoing, error)
+                repeater.wait(retries, call, error)
             else:
                 repeater.succeeded()
                 return answered

@@ -23,12 +23,20 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
-from discovery.blocking import unary_call
 from discovery.blocking.balancer import Balancer
-from discovery.blocking.layers import attempt, breaker, bulkhead, hedging, pick, retry, telemetry
-from discovery.call.call_state import Layer
+from discovery.blocking.layers import (
+    attempt,
+    breaker,
+    bulkhead,
+    future,
+    hedging,
+    pick,
+    retry,
+    telemetry,
+)
+from discovery.blocking.sent import BlockingLayer
+from discovery.call.shared_layers import attempt_number_layer, deadline_layer
 from discovery.clock import Clock
-from discovery.rules import attempt_number, deadline
 from discovery.rules.breaker import Breakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.retry_budget import RetryBudget, Throttle
@@ -48,7 +56,7 @@ def blocking_stack(
     clock: Clock,
     rng: random.Random,
     recorder: "Recorder | None",
-) -> list[Layer]:
+) -> list[BlockingLayer]:
     """The layers of one channel in one process, top to bottom.
 
     What counts (places, budgets, outcomes, loads) is touched under the balancer's lock.
@@ -56,16 +64,16 @@ def blocking_stack(
     lock = balancer.changed
     return [
         telemetry.call_layer(recorder),
-        deadline.layer(clock=clock),
+        deadline_layer(clock=clock),
         # Below the deadline, which begins where `future()` is called; above all that waits.
-        unary_call.layer(clock=clock),
+        future.layer(clock=clock),
         bulkhead.layer(places, lock=lock, closing=closing, clock=clock),
         retry.layer(
             lock=lock, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
         ),
         hedging.layer(lock=lock, clock=clock, budget=budget, throttle=throttle),
         breaker.layer(breakers, lock=lock),
-        attempt_number.layer(),
+        attempt_number_layer(),
         pick.layer(balancer, clock=clock),
         telemetry.attempt_layer(recorder),
         attempt.layer(lock=lock, clock=clock),

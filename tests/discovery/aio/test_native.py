@@ -9,7 +9,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from discovery.aio import native
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, subchannels
 
 
@@ -49,22 +48,6 @@ async def test_a_native_retry_policy_is_not_stacked_below(start: Start, open_to:
     assert await call.code() is grpc.StatusCode.UNAVAILABLE
     assert len(server.seen) == 2
     assert "grpc-previous-rpc-attempts" not in server.seen[1].metadata
-
-
-def test_what_every_connection_is_told() -> None:
-    """Found again within 5 s, found dead within 40 s, never idle, nobody else's; no policy."""
-    told = dict(native.arguments("order", ()))
-
-    assert told["grpc.default_authority"] == "order"
-    assert told["grpc.initial_reconnect_backoff_ms"] == 100
-    assert told["grpc.max_reconnect_backoff_ms"] == 5_000
-    assert (told["grpc.keepalive_time_ms"], told["grpc.keepalive_timeout_ms"]) == (30_000, 10_000)
-    assert told["grpc.client_idle_timeout_ms"] == 2**31 - 1
-    assert told["grpc.use_local_subchannel_pool"] == 1
-    # C-core keeps its transparent retries (what never left is sent again), and gets no policy.
-    assert told.get("grpc.enable_retries", 1) == 1
-    assert told["grpc.service_config_disable_resolution"] == 1
-    assert "grpc.service_config" not in told
 
 
 async def test_options_reach_every_connection(start: Start, open_to: Open) -> None:

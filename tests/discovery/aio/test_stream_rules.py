@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from discovery.aio.layers import pick
-from discovery.call.call_state import Outgoing
+from discovery.call.call_state import CallState
 from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
@@ -70,12 +70,12 @@ async def test_so_do_streams_of_requests_that_are_safe(start: Start, open_to: Op
     send = pick.layer(channel._balancer, clock=channel.clock)(upload, picked)
     await ended_unnoticed(channel, dead)
 
-    assert {send(Outgoing(None, None, None, None, None, None)) for _ in range(10)} == {
+    assert {send(CallState(None, None, None, None, None, None)) for _ in range(10)} == {
         alive.address
     }
 
 
-def picked(outgoing: Outgoing) -> str:
+def picked(call: CallState) -> str:
     """Where an attempt would be sent."""
-    assert outgoing.subchannel is not None
-    return outgoing.subchannel.instance.endpoint
+    assert call.subchannel is not None
+    return call.subchannel.instance.endpoint

@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 import discovery
-from discovery.aio.unary_call import Call
-from discovery.call.call_state import Outgoing
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
 from tests.support.discovery.probe_service import Open, Refusal, Start, in_flight, path
 
 
@@ -85,16 +85,16 @@ async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
     """A step of the stack (an interceptor, a callback in it) may end the call it belongs to."""
     loop = asyncio.get_running_loop()
     first: asyncio.Future[None] = loop.create_future()
-    calls: list[Call[bytes, bytes]] = []
+    calls: list[UnaryCall[bytes, bytes]] = []
 
-    async def send(outgoing: Outgoing) -> bytes:
-        outgoing.attempt = first
+    async def send(call_state: CallState) -> bytes:
+        call_state.attempt = first
         await first
         assert calls[0].cancel()
         await asyncio.Event().wait()
         return b"never"
 
-    calls.append(Call(send, outgoing(), bytes, loop, loop.time))
+    calls.append(UnaryCall(send, call_state(), bytes, loop, loop.time))
     first.set_result(None)
 
     with pytest.raises(asyncio.CancelledError):
@@ -109,16 +109,16 @@ async def test_context_variables_do_not_leak() -> None:
     first = loop.create_future()
     seen = []
 
-    async def send(outgoing: Outgoing) -> bytes:
+    async def send(call_state: CallState) -> bytes:
         seen.append(variable.get())
         variable.set("changed by the stack")
-        outgoing.attempt = first
+        call_state.attempt = first
         await first
         seen.append(variable.get())
         return b"answer"
 
     variable.set("caller's")
-    call: Call[bytes, bytes] = Call(send, outgoing(), bytes, loop, loop.time)
+    call: UnaryCall[bytes, bytes] = UnaryCall(send, call_state(), bytes, loop, loop.time)
     assert variable.get() == "caller's"
     variable.set("caller's later")
     first.set_result(None)
@@ -136,12 +136,12 @@ async def test_a_base_exception_goes_to_the_driver_alone() -> None:
     class Stopped(BaseException):
         """As KeyboardInterrupt, but asyncio lets it pass."""
 
-    async def send(outgoing: Outgoing) -> bytes:
-        outgoing.attempt = first
+    async def send(call_state: CallState) -> bytes:
+        call_state.attempt = first
         await first
         raise Stopped
 
-    call: Call[bytes, bytes] = Call(send, outgoing(), bytes, loop, loop.time)
+    call: UnaryCall[bytes, bytes] = UnaryCall(send, call_state(), bytes, loop, loop.time)
     first.set_result(None)
 
     with pytest.raises(Stopped):
@@ -238,6 +238,6 @@ async def test_a_call_is_a_grpc_call(start: Start, open_to: Open) -> None:
     await call
 
 
-def outgoing() -> Outgoing:
+def call_state() -> CallState:
     """The state of a call that never reaches a wire."""
-    return Outgoing(b"", None, None, None, None, None)
+    return CallState(b"", None, None, None, None, None)

@@ -6,8 +6,8 @@ from typing import Any
 
 import grpc
 
-from discovery.aio.unary_call import Call
-from discovery.call.call_state import Outgoing
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
 from tests.support.discovery.probe_service import Open, Refusal, Start, path
 
 
@@ -74,14 +74,14 @@ async def test_only_who_drives_steps_the_call() -> None:
             yield second
             woken.append(second.done())
 
-    async def send(outgoing: Outgoing) -> bytes:
-        outgoing.attempt = first
+    async def send(call_state: CallState) -> bytes:
+        call_state.attempt = first
         await first
         await Second()
         return b"answer"
 
-    state = Outgoing(b"", None, None, None, None, None)
-    call: Call[bytes, bytes] = Call(send, state, bytes, loop, loop.time)
+    state = CallState(b"", None, None, None, None, None)
+    call: UnaryCall[bytes, bytes] = UnaryCall(send, state, bytes, loop, loop.time)
     waiting = [asyncio.ensure_future(answer_of(call)) for _ in range(3)]
     await asyncio.sleep(0)
     first.set_result(None)

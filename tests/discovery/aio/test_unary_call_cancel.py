@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 import discovery
-from discovery.aio.unary_call import Call
-from discovery.call.call_state import Outgoing
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Open, Refusal, Start, in_flight, path, ready
 
@@ -39,15 +39,15 @@ async def test_cancelling_the_awaiter_ends_what_stands_above_the_wire() -> None:
     first: asyncio.Future[bytes] = loop.create_future()
     left = []
 
-    async def send(outgoing: Outgoing) -> bytes:
-        outgoing.attempt = first
+    async def send(call_state: CallState) -> bytes:
+        call_state.attempt = first
         try:
             return await first
         finally:
             left.append("place")
 
-    state = Outgoing(b"", None, None, None, None, None)
-    call: Call[bytes, bytes] = Call(send, state, bytes, loop, loop.time)
+    state = CallState(b"", None, None, None, None, None)
+    call: UnaryCall[bytes, bytes] = UnaryCall(send, state, bytes, loop, loop.time)
     waiting = asyncio.ensure_future(call)
     await asyncio.sleep(0)
 

@@ -180,7 +180,7 @@ def test_many_threads_share_a_channel(start: StartBeside, open_to: OpenBlocking)
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(ask, range(600)))
-    balancer = channel.connected().balancer
+    balancer = channel.process_state().balancer
     assert {one.load.in_flight for one in balancer.subchannels} == {0}
     assert sum(len(server.seen) for server in servers) == 600
     assert all(server.seen for server in servers)

@@ -228,7 +228,7 @@ def test_before_its_first_call_there_is_nothing_to_say(open_to: OpenBlocking) ->
     explanation = channel.explain(try_picks=3)
 
     assert (explanation.state, explanation.instances, explanation.picks) == ("IDLE", (), ())
-    assert not channel._connected
+    assert not channel._process_states
 
 
 def test_a_closed_channel_can_be_explained(start: StartBeside, open_to: OpenBlocking) -> None:
@@ -249,7 +249,7 @@ def test_what_is_known_of_an_instance_outlasts_its_listing(
     ready(channel, 2)
     broken.script.extend([BROKEN] * 5)
     post(channel, 10)
-    balancer: Any = channel.connected().balancer
+    balancer: Any = channel.process_state().balancer
     listed = balancer._resolution
     only_good = tuple(one for one in listed.instances if one.endpoint == good.address)
 

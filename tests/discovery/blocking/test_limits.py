@@ -102,7 +102,7 @@ class Crowd:
     @property
     def bulkhead(self) -> Bulkhead:
         """The channel's."""
-        connected: Any = self.channel.connected()
+        connected: Any = self.channel.process_state()
         bulkhead: Bulkhead = connected.bulkhead
         return bulkhead
 
@@ -112,7 +112,7 @@ class Crowd:
 
     def in_line(self, number: int) -> None:
         """Return once so many wait."""
-        changed = self.channel.connected().balancer.changed
+        changed = self.channel.process_state().balancer.changed
         while True:
             with changed:
                 if self.bulkhead.queued == number:

@@ -5,9 +5,7 @@ import contextvars
 
 import pytest
 
-from discovery import LocalRefusalError
 from discovery.rules import deadline
-from tests.support.discovery.probe_service import Open, Start, path
 
 
 def test_without_a_timeout_the_default_counts() -> None:
@@ -78,46 +76,3 @@ def test_no_deadline_looks_like_a_very_late_one(remaining_s: float | None) -> No
 def test_time_remaining_becomes_an_instant() -> None:
     """On the clock of this process."""
     assert deadline.of_time_remaining(2.5, now_s=10.0) == 12.5
-
-
-async def test_a_spent_deadline_sends_nothing(start: Start, open_to: Open) -> None:
-    """DEADLINE_EXCEEDED, with the reason, and no network call."""
-    server = await start("a")
-    channel = open_to(server)
-    await channel.channel_ready()
-    get = channel.unary_unary(path("Get"))
-
-    for timeout_s in (0.0, -1.0):
-        with pytest.raises(LocalRefusalError) as refused:
-            await get(b"x", timeout=timeout_s)
-        assert refused.value.code().name == "DEADLINE_EXCEEDED"
-        assert refused.value.reason == "deadline spent"
-    assert server.seen == []
-
-
-async def test_a_spent_deadline_ends_a_stream_before_it_begins(start: Start, open_to: Open) -> None:
-    """Streams inherit their handler's deadline too."""
-    server = await start("a")
-    channel = open_to(server)
-    await channel.channel_ready()
-
-    with deadline.bind(channel.clock.monotonic() + 0.001):
-        call = channel.unary_stream(path("Watch"))(b"x")
-
-    with pytest.raises(LocalRefusalError):
-        await call.read()
-    assert await call.code() is not None
-    assert server.seen == []
-
-
-async def test_the_server_is_told_what_remains(start: Start, open_to: Open) -> None:
-    """A bound deadline goes over the wire as the call's timeout."""
-    server = await start("a")
-    channel = open_to(server)
-
-    with deadline.bind(channel.clock.monotonic() + 3.0):
-        await channel.unary_unary(path("Get"))(b"x", timeout=60.0)
-
-    remaining_s = server.seen[0].time_remaining_s
-    assert remaining_s is not None
-    assert 2.0 < remaining_s <= 2.98

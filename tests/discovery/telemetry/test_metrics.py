@@ -124,7 +124,7 @@ async def test_unconfigured_the_stack_has_no_such_layers(start: Start, open_to: 
     await channel.unary_unary(path("Get"))(b"x")
 
     call = channel.unary_unary(path("Get"))(b"x")
-    assert call._outgoing.record is None
+    assert call._call_state.telemetry is None
     assert "telemetry" not in call._coroutine.cr_code.co_filename
     await call
 

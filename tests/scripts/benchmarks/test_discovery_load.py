@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 
-from discovery.call.call_status import snapshot
+from discovery.aio.call_status import snapshot
 from discovery.clock import SystemClock
 from scripts.benchmarks.discovery.load import closed, steady
 

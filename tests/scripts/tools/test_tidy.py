@@ -46,7 +46,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     },
     rules.unproven: {},
     rules.unit_missing: {
-        "discovery/aio/*multicallable*.py": "grpc.aio's own keyword is `timeout`",
+        "discovery/aio/multicallables.py": "grpc.aio's own keyword is `timeout`",
         "discovery/aio/interceptors/intercepted_multicallables.py": "grpc.aio's own keyword",
         "discovery/blocking/*.py": "grpc's own keyword is `timeout`",
         "tests/support/order/fake_payment.py": "a stub's keyword is `timeout`",

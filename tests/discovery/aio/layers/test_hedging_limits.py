@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from discovery.aio.layers import hedging
-from discovery.call.call_state import Outgoing
+from discovery.call.call_state import CallState
 from discovery.call.hedge_race import Hedges
 from discovery.rules import attempt_number
 from discovery.rules.hedging_policy import HedgingPolicy
@@ -78,7 +78,7 @@ def test_a_call_that_waits_for_an_instance_gets_no_company() -> None:
     budget = RetryBudget()
     for _ in range(20):
         budget.deposit(0.0)
-    waiting = Outgoing(b"", None, None, None, None, None)
+    waiting = CallState(b"", None, None, None, None, None)
 
     assert Hedges(budget, None).second(waiting, 0.0) is None
 
@@ -224,5 +224,5 @@ async def test_no_hedge_that_could_not_leave_in_time(start: Start, open_to: Open
     assert shop.other.seen == []
 
 
-def below(_outgoing: Outgoing) -> None:
+def below(_call: CallState) -> None:
     """What the layer stands on."""

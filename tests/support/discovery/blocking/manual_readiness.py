@@ -32,7 +32,7 @@ class HandClock:
 
 def ready(channel: blocking.BlockingChannel, number: int) -> list[Subchannel]:
     """The connections, once so many instances can be picked."""
-    balancer = channel.connected().balancer
+    balancer = channel.process_state().balancer
     with balancer.changed:
         assert balancer.changed.wait_for(
             lambda: (
@@ -46,7 +46,7 @@ def ready(channel: blocking.BlockingChannel, number: int) -> list[Subchannel]:
 
 def of(channel: blocking.BlockingChannel, probe: Probe) -> Subchannel:
     """The connection to a server."""
-    subchannels = channel.connected().balancer.subchannels
+    subchannels = channel.process_state().balancer.subchannels
     (found,) = (one for one in subchannels if one.instance.endpoint == probe.address)
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from discovery.balancing import attempt_outcome
-from discovery.call.call_state import Outgoing
+from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Method
 from discovery.rules.retry_decision import Retries, Retrying
@@ -30,13 +30,13 @@ class Repeater:
         self._closing = closing
         self._clock = clock
 
-    def begin(self, outgoing: Outgoing) -> Retries:
+    def begin(self, call: CallState) -> Retries:
         """A call begins: it counts for the budget."""
         with self._lock:
-            self._retrying.budget.deposit(outgoing.now_s)
+            self._retrying.budget.deposit(call.now_s)
             return self._retrying.of(self._method)
 
-    def wait(self, retries: Retries, outgoing: Outgoing, error: grpc.RpcError) -> None:
+    def wait(self, retries: Retries, call: CallState, error: grpc.RpcError) -> None:
         """Wait, and turn the call to its next attempt.
 
         Raises the error where it was the last, or the channel is closed meanwhile.
@@ -44,14 +44,14 @@ class Repeater:
         failure: Any = error
         with self._lock:
             delay_s = retries.delay_s(
-                failure, now_s=self._clock.monotonic(), deadline_s=outgoing.deadline_s
+                failure, now_s=self._clock.monotonic(), deadline_s=call.deadline_s
             )
         if delay_s is None or self._closing.wait(delay_s):
             raise error
-        outgoing.now_s = self._clock.monotonic()
-        if outgoing.deadline_s is not None and outgoing.now_s >= outgoing.deadline_s:
+        call.now_s = self._clock.monotonic()
+        if call.deadline_s is not None and call.now_s >= call.deadline_s:
             raise error
-        outgoing.turn_to_next()
+        call.turn_to_next()
 
     def succeeded(self) -> None:
         """A call succeeded."""
@@ -59,12 +59,10 @@ class Repeater:
             with self._lock:
                 self._retrying.succeeded()
 
-    def first_message(self, outgoing: Outgoing) -> None:
+    def first_message(self, call: CallState) -> None:
         """A stream succeeded: its first message arrived, or its good end without any."""
-        subchannel: Any = outgoing.subchannel
+        subchannel: Any = call.subchannel
         now_s = self._clock.monotonic()
         with self._lock:
-            attempt_outcome.succeeded(
-                self._method, subchannel.record, now_s - outgoing.now_s, now_s
-            )
+            attempt_outcome.succeeded(self._method, subchannel.record, now_s - call.now_s, now_s)
             self._retrying.succeeded()

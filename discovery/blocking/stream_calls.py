@@ -5,13 +5,14 @@ from typing import Any
 
 import grpc
 
-from discovery.blocking.call_end import Ending, Tell, when_ended
+from discovery.blocking.end_of_call import EndOfCall, OnEnd, on_attempt_end
 from discovery.blocking.errors import as_call
-from discovery.blocking.layers.retry_loop import Repeater
-from discovery.call.call_state import Outgoing, Send
+from discovery.blocking.repeater import Repeater
+from discovery.blocking.sent import BlockingSend
+from discovery.call.call_state import CallState
 
 
-class Responses(grpc.RpcError, grpc.Call):
+class UnaryStreamCall(grpc.RpcError, grpc.Call):
     """A stream of responses, attempted again where it fails before its first message.
 
     An RpcError as well, as grpc's own are: it may be what an interceptor hands on as the outcome.
@@ -20,28 +21,28 @@ class Responses(grpc.RpcError, grpc.Call):
     first commits the attempt that is under way.
     """
 
-    def __init__(self, outgoing: Outgoing, below: Send, repeater: Repeater) -> None:
+    def __init__(self, call_state: CallState, below: BlockingSend, repeater: Repeater) -> None:
         super().__init__()
-        self._outgoing = outgoing
+        self._call_state = call_state
         self._below = below
         self._repeater = repeater
         self._committed = False
         self._cancelled = False
-        self._retries = repeater.begin(outgoing)
-        self._ending = Ending()
+        self._retries = repeater.begin(call_state)
+        self._end = EndOfCall()
         self._attempt: Any = self._begin()
 
     def _begin(self) -> Any:
         """The next attempt; where nothing could be sent, the error, as an ended call."""
-        self._ending.attempt_began()
+        self._end.attempt_began()
         attempt: Any
         try:
-            attempt = self._below(self._outgoing)
+            attempt = self._below(self._call_state)
         except grpc.RpcError as error:
             attempt = as_call(error)
         if self._cancelled:
             attempt.cancel()
-        when_ended(attempt, self._ending.attempt_ended)
+        on_attempt_end(attempt, self._end.attempt_ended)
         return attempt
 
     def __iter__(self) -> Iterator[Any]:
@@ -65,7 +66,7 @@ class Responses(grpc.RpcError, grpc.Call):
     def _arrived(self) -> None:
         """A message, or a good end: the first of them makes the attempt the last one."""
         if not self._committed:
-            self._repeater.first_message(self._outgoing)
+            self._repeater.first_message(self._call_state)
             self._commit()
 
     def _wait(self, error: grpc.RpcError) -> None:
@@ -73,7 +74,7 @@ class Responses(grpc.RpcError, grpc.Call):
         try:
             if self._committed or self._cancelled:
                 raise error
-            self._repeater.wait(self._retries, self._outgoing, error)
+            self._repeater.wait(self._retries, self._call_state, error)
         except grpc.RpcError:
             self._commit()
             raise
@@ -81,12 +82,12 @@ class Responses(grpc.RpcError, grpc.Call):
     def _commit(self) -> Any:
         """The attempt under way is the last; answers it."""
         self._committed = True
-        self._ending.is_last()
+        self._end.is_last()
         return self._attempt
 
-    def when_over(self, tell: Tell) -> None:
+    def on_call_end(self, on_end: OnEnd) -> None:
         """Tell the code, once the stream's last attempt has ended."""
-        self._ending.when_over(tell)
+        self._end.on_call_end(on_end)
 
     def __del__(self) -> None:
         """Nobody reads it any more: it is over, and cancelled, as grpc's own would be."""
@@ -95,7 +96,7 @@ class Responses(grpc.RpcError, grpc.Call):
     def cancel(self) -> bool:
         """End the stream. False where it had ended already."""
         self._cancelled = True
-        self._ending.is_last()
+        self._end.is_last()
         return bool(self._attempt.cancel())
 
     def is_active(self) -> bool:

@@ -1,0 +1,134 @@
+"""What a stub calls: the methods of an asyncio channel, of all four kinds."""
+
+from collections.abc import AsyncIterable, Iterable
+from typing import Generic, TypeVar
+
+import grpc
+
+from discovery.aio.call_opener import CallingChannel, StreamOpener
+from discovery.aio.sent import UnarySend
+from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
+from discovery.aio.unary_call import UnaryCall
+from discovery.call.call_state import CallState
+from discovery.call.metadata import MetadataLike, validated
+from discovery.call.serialization import Deserializer, Serializer
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+class UnaryUnary(
+    grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+):
+    """A unary method. Bad requests and metadata raise here, before anything is sent."""
+
+    def __init__(
+        self,
+        channel: CallingChannel,
+        send: UnarySend,
+        serializer: Serializer[RequestT],
+        deserializer: Deserializer[ResponseT],
+    ) -> None:
+        self._channel = channel
+        self._send = send
+        self._serializer = serializer
+        self._deserializer = deserializer
+        self._monotonic = channel.clock.monotonic
+
+    def __call__(
+        self,
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> UnaryCall[RequestT, ResponseT]:
+        """Send the request. Raises what the serializer raises, and InvalidMetadataError."""
+        channel = self._channel
+        call_state = CallState(
+            self._serializer(request),
+            timeout,
+            None if metadata is None else validated(metadata),
+            credentials,
+            wait_for_ready,
+            compression,
+        )
+        return UnaryCall(
+            self._send,
+            call_state,
+            self._deserializer,
+            channel.loop or channel.running_loop(),
+            self._monotonic,
+        )
+
+
+class UnaryStream(
+    grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+):
+    """A method with one request and many responses."""
+
+    def __init__(self, opener: StreamOpener) -> None:
+        self._opener = opener
+
+    def __call__(
+        self,
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> UnaryStreamCall[RequestT, ResponseT]:
+        """Send the request. Raises what the serializer raises, and InvalidMetadataError."""
+        pairs = None if metadata is None else validated(metadata)
+        call_state = CallState(None, timeout, pairs, credentials, wait_for_ready, compression)
+        return UnaryStreamCall(self._opener.of_request(request, call_state))
+
+
+class StreamUnary(
+    grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+):
+    """A method with many requests and one response."""
+
+    def __init__(self, opener: StreamOpener) -> None:
+        self._opener = opener
+
+    def __call__(  # noqa: PLR0917 - grpc.aio's signature
+        self,
+        request_iterator: AsyncIterable[RequestT] | Iterable[RequestT] | None = None,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc.aio's signature
+        compression: grpc.Compression | None = None,
+    ) -> StreamUnaryCall[RequestT, ResponseT]:
+        """Begin the stream, of an iterator or of what is written. Raises InvalidMetadataError."""
+        pairs = None if metadata is None else validated(metadata)
+        call_state = CallState(None, timeout, pairs, credentials, wait_for_ready, compression)
+        return StreamUnaryCall(self._opener.of_requests(request_iterator, call_state))
+
+
+class StreamStream(
+    grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+):
+    """A method with many requests and many responses."""
+
+    def __init__(self, opener: StreamOpener) -> None:
+        self._opener = opener
+
+    def __call__(  # noqa: PLR0917 - grpc.aio's signature
+        self,
+        request_iterator: AsyncIterable[RequestT] | Iterable[RequestT] | None = None,
+        timeout: float | None = None,
+        metadata: MetadataLike | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc.aio's signature
+        compression: grpc.Compression | None = None,
+    ) -> StreamStreamCall[RequestT, ResponseT]:
+        """Begin the stream, of an iterator or of what is written. Raises InvalidMetadataError."""
+        pairs = None if metadata is None else validated(metadata)
+        call_state = CallState(None, timeout, pairs, credentials, wait_for_ready, compression)
+        return StreamStreamCall(self._opener.of_requests(request_iterator, call_state))

@@ -1,0 +1,98 @@
+"""Calls back when a call that was begun has ended."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import grpc
+
+# Called once with the status code that a call ended with, in the thread that sees it end.
+OnEnd = Callable[[grpc.StatusCode], None]
+
+
+@runtime_checkable
+class ReportsOwnEnd(Protocol):
+    """A call that may be attempted again, so that the end of an attempt isn't yet its own."""
+
+    def on_call_end(self, on_end: OnEnd) -> None:
+        """Call back once, with the code the call ended with."""
+        ...
+
+
+def on_call_end(sent: Any, on_end: OnEnd) -> None:
+    """Call back when the call has ended, including all of its attempts."""
+    if isinstance(sent, ReportsOwnEnd):
+        sent.on_call_end(on_end)
+    else:
+        on_attempt_end(sent, on_end)
+
+
+def on_attempt_end(rpc: Any, on_end: OnEnd) -> None:
+    """Call back when one of grpc's own calls has ended.
+
+    Keeps no reference to the call, unlike grpc's own done callbacks: grpc cancels a call that is
+    collected, and this must stay possible.
+    """
+    reference = weakref.ref(rpc)
+
+    def ended() -> None:
+        on_end(_code_of(reference()))
+
+    if not rpc.add_callback(ended):
+        on_end(_code_of(rpc))
+
+
+def _code_of(rpc: Any) -> grpc.StatusCode:
+    """The code of an ended call; UNKNOWN where it ended in an error that has no status."""
+    if rpc is None:
+        return grpc.StatusCode.CANCELLED
+    try:
+        code: grpc.StatusCode = rpc.code()
+    except Exception:  # noqa: BLE001 - the call itself raises it to its caller
+        return grpc.StatusCode.UNKNOWN
+    return code
+
+
+class EndOfCall:
+    """The end of a call that may be attempted again: the end of its last attempt.
+
+    It keeps no reference to the call or its attempts, so a call that nobody reads can be collected.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._code: grpc.StatusCode | None = None
+        self._is_last = False
+        self._on_end: list[OnEnd] = []
+
+    def attempt_began(self) -> None:
+        """Another attempt is under way."""
+        self._code = None
+
+    def attempt_ended(self, code: grpc.StatusCode) -> None:
+        """The attempt under way ended."""
+        with self._lock:
+            self._code = code
+        self._check()
+
+    def is_last(self) -> None:
+        """No attempt follows the current one."""
+        with self._lock:
+            self._is_last = True
+        self._check()
+
+    def on_call_end(self, on_end: OnEnd) -> None:
+        """Call back once, with the code of the last attempt."""
+        with self._lock:
+            self._on_end.append(on_end)
+        self._check()
+
+    def _check(self) -> None:
+        with self._lock:
+            code = self._code
+            if code is None or not self._is_last:
+                return
+            callbacks, self._on_end = self._on_end, []
+        for on_end in callbacks:
+            on_end(code)

@@ -1,0 +1,36 @@
+"""The options of every connection: what C-core calls channel arguments."""
+
+from collections.abc import Iterable
+from typing import Any
+
+_INT32_MAX = 2**31 - 1
+
+# A caller's own options replace these one by one.
+DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
+    # Find an instance that restarts on its port again within 5 s (C-core's default is 120 s).
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Detect a connection that died silently; servers must allow these pings (gRFC A8).
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Keep idle connections open: the balancer decides which connections are needed.
+    ("grpc.client_idle_timeout_ms", _INT32_MAX),
+    # Share no connection with other channels of the process: each channel has its own backoff and
+    # closes its own connections.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Keep C-core from looking for a service config in DNS: this package has the only one.
+    ("grpc.service_config_disable_resolution", 1),
+)
+
+
+def channel_options(
+    authority: str, options: Iterable[tuple[str, Any]]
+) -> tuple[tuple[str, Any], ...]:
+    """Return the options of a connection; the caller's own take precedence over the defaults."""
+    return tuple(
+        {
+            **dict(DEFAULT_OPTIONS),
+            "grpc.default_authority": authority,
+            **dict(options),
+        }.items()
+    )

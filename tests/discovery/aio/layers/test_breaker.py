@@ -1,0 +1,132 @@
+"""The breaker is asked before each attempt, and what it refuses reaches no instance."""
+
+import random
+from typing import Any
+
+import grpc
+import pytest
+from grpc import StatusCode
+
+import discovery
+from discovery.errors import RefusalReason
+from discovery.rules.method import Kind
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.probe_service import Open, Refusal, Start, path, ready, subchannels
+from tests.support.discovery.slow_instance import world
+
+
+class Certain(random.Random):
+    """Draws the lowest number, always: whatever may be refused is."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+def failing_method(channel: discovery.Channel, method: str) -> Any:
+    """A method that failed everywhere, as the channel's breaker knows."""
+    callable_ = channel.unary_unary(path(method))
+    outcomes = channel._methods[path(method), Kind.UNARY_UNARY].outcomes
+    for _ in range(30):
+        outcomes.failed(channel.clock.monotonic(), object())
+    return callable_
+
+
+async def test_a_service_that_fails_is_left_alone(start: Start, open_to: Open) -> None:
+    """Refused here with a reason, not retried, not held against an instance, other methods go."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock())
+    await ready(channel, 1)
+    get = channel.unary_unary(path("Get"))
+    final = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "-1"),))
+    server.script.extend([final] * 1000)
+
+    errors = []
+    for _ in range(100):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await get(b"x")
+        errors.append(failed.value)
+
+    refusals = [one for one in errors if isinstance(one, discovery.LocalRefusalError)]
+    assert 50 < len(refusals) < 80
+    assert {(one.code(), one.reason) for one in refusals} == {
+        (StatusCode.UNAVAILABLE, RefusalReason.BREAKER_OPEN)
+    }
+    assert len(server.seen) == 100 - len(refusals)
+    (subchannel,) = subchannels(channel)
+    assert len(subchannel.record.outcomes.failures) == len(server.seen)
+
+    server.script.clear()
+    assert await channel.unary_unary(path("Put"))(b"x") == b"a:x"
+
+
+async def test_each_method_is_judged_by_itself(start: Start, open_to: Open) -> None:
+    """One that failed once isn't refused because another fails always."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    failing_method(channel, "Get")
+    put = channel.unary_unary(path("Put"))
+    server.script.append(Refusal(StatusCode.INTERNAL))
+    with pytest.raises(grpc.aio.AioRpcError, match="INTERNAL"):
+        await put(b"x")
+
+    assert [await put(b"x") for _ in range(3)] == [b"a:x"] * 3
+
+
+async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
+    """A service that is wholly down isn't asked more by those who try again."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    again = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
+    get = failing_method(channel, "Get")
+    server.script.extend([again] * 3)
+
+    with pytest.raises(discovery.LocalRefusalError):
+        await get(b"x")
+
+    # The first attempt is the one of each second that always tries.
+    assert len(server.seen) == 1
+
+
+async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
+    """A service that mostly fails isn't asked twice at a time by those who find it slow."""
+    shop = await world(start, open_to, rng=Certain())
+    failing_method(shop.channel, "Get")
+
+    # The first attempt is the one of each second that always tries.
+    call = shop.call()
+    await shop.first_sent()
+
+    await shop.ends_alone(call)
+
+
+async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None:
+    """The last picks are those of attempts that were made."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    get = failing_method(channel, "Get")
+    assert await get(b"x") == b"a:x"
+
+    with pytest.raises(discovery.LocalRefusalError):
+        await get(b"x")
+
+    assert [pick.method for pick in channel.explain().picks] == [path("Get")]
+
+
+async def test_streams_are_refused_too(start: Start, open_to: Open) -> None:
+    """Before they are opened."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock())
+    await ready(channel, 1)
+    server.script.extend([Refusal(StatusCode.INTERNAL)] * 1000)
+
+    details = set()
+    for _ in range(100):
+        call = channel.stream_stream(path("Chat"))()
+        await call.code()
+        details.add(await call.details())
+
+    assert len(server.seen) < 60
+    assert any("refused here" in text for text in details)

@@ -1,0 +1,101 @@
+"""Every call has one deadline, and every attempt but the first carries its number."""
+
+import pytest
+from grpc import StatusCode
+
+from discovery import LocalRefusalError
+from discovery.call.call_state import CallState
+from discovery.call.shared_layers import attempt_number_layer
+from discovery.call.stack_building import Layer
+from discovery.config.method_config import method_of
+from discovery.config.service_config import ServiceConfig
+from discovery.rules import attempt_number, deadline
+from discovery.rules.method import Kind
+from tests.support.discovery.probe_service import Open, Refusal, Start, path
+
+KEY = "x-discovery-attempt"
+
+
+async def test_a_spent_deadline_sends_nothing(start: Start, open_to: Open) -> None:
+    """DEADLINE_EXCEEDED, with the reason, and no network call."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+    get = channel.unary_unary(path("Get"))
+
+    for timeout_s in (0.0, -1.0):
+        with pytest.raises(LocalRefusalError) as refused:
+            await get(b"x", timeout=timeout_s)
+        assert refused.value.code().name == "DEADLINE_EXCEEDED"
+        assert refused.value.reason == "deadline spent"
+    assert server.seen == []
+
+
+async def test_a_spent_deadline_ends_a_stream_before_it_begins(start: Start, open_to: Open) -> None:
+    """Streams inherit their handler's deadline too."""
+    server = await start("a")
+    channel = open_to(server)
+    await channel.channel_ready()
+
+    with deadline.bind(channel.clock.monotonic() + 0.001):
+        call = channel.unary_stream(path("Watch"))(b"x")
+
+    with pytest.raises(LocalRefusalError):
+        await call.read()
+    assert await call.code() is not None
+    assert server.seen == []
+
+
+async def test_the_server_is_told_what_remains(start: Start, open_to: Open) -> None:
+    """A bound deadline goes over the wire as the call's timeout."""
+    server = await start("a")
+    channel = open_to(server)
+
+    with deadline.bind(channel.clock.monotonic() + 3.0):
+        await channel.unary_unary(path("Get"))(b"x", timeout=60.0)
+
+    remaining_s = server.seen[0].time_remaining_s
+    assert remaining_s is not None
+    assert 2.0 < remaining_s <= 2.98
+
+
+def test_an_attempt_carries_one_number() -> None:
+    """The third doesn't carry the second's as well."""
+    sent = []
+    method = method_of(ServiceConfig(), path("Get"), Kind.UNARY_UNARY, registered=False)
+    layer: Layer[None] = attempt_number_layer()
+    send = layer(method, lambda call: sent.append(call.headers))
+    call = CallState(b"", None, (("mine", "1"),), None, None, None)
+
+    for call.attempts_before in range(3):
+        send(call)
+
+    assert sent == [
+        (("mine", "1"),),
+        (("mine", "1"), (KEY, "1")),
+        (("mine", "1"), (KEY, "2")),
+    ]
+
+
+async def test_the_first_attempt_carries_no_header(start: Start, open_to: Open) -> None:
+    """Only what isn't the first says so, with the caller's metadata."""
+    server = await start("a")
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 2)
+
+    await open_to(server).unary_unary(path("Get"))(b"x", metadata=(("mine", "1"),))
+
+    assert [seen.metadata.get(KEY) for seen in server.seen] == [None, "1", "2"]
+    assert [seen.metadata.get("mine") for seen in server.seen] == ["1", "1", "1"]
+
+
+async def test_a_server_that_answers_a_retry_passes_the_number_on(
+    start: Start, open_to: Open
+) -> None:
+    """So that nobody below multiplies it either; and it makes one attempt only."""
+    server = await start("a")
+    server.script.append(Refusal(StatusCode.UNAVAILABLE))
+
+    with attempt_number.bind(1), pytest.raises(Exception, match="UNAVAILABLE"):
+        await open_to(server).unary_unary(path("Get"))(b"x")
+
+    assert [seen.metadata.get(KEY) for seen in server.seen] == ["1"]
