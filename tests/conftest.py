@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
 from tests.support.store.databases import KINDS, PATIENCE, Databases, databases_of, migrate
-from tests.support.store.postgres_pool import PostgresStock
+from tests.support.store.postgres_pool import PostgresPool
 
 # Examples run beside whatever else a small machine does: a slow one is no fault of the code.
 settings.register_profile("tradepost", deadline=None)
@@ -35,13 +35,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresStock]:
+def postgres_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresPool]:
     """A real server for all tests; one that is to be stopped belongs to its test alone."""
     folder = tmp_path_factory.mktemp("postgres")
     settings = NOT_DURABLE | {"idle_in_transaction_session_timeout": PATIENCE}
     server = PostgresServer(folder / "data", log_file=folder / "log", settings=settings)
     server.start()
-    yield PostgresStock(server, migrate)
+    yield PostgresPool(server, migrate)
     server.close()
 
 
@@ -59,7 +59,7 @@ def module_databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
         yield found
 
 
-def _stock(request: pytest.FixtureRequest) -> PostgresStock:
-    stock = request.getfixturevalue("postgres_stock")
-    assert isinstance(stock, PostgresStock)
+def _stock(request: pytest.FixtureRequest) -> PostgresPool:
+    stock = request.getfixturevalue("postgres_pool")
+    assert isinstance(stock, PostgresPool)
     return stock

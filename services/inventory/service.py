@@ -13,7 +13,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
@@ -64,9 +64,9 @@ async def build(
         await database.migrate(MIGRATIONS)
         log = EventLog(clock=clock, ids=ids)
         reservations = Reservations(log=log, clock=clock)
-        followed = Followed()
+        consumed = ConsumedFeeds()
         if feeds is not None:
-            followed = follow(
+            consumed = follow(
                 feeds, reservations, database=database, clock=clock, ids=ids, rng=rng, owner=owner
             )
         yield _to_service(
@@ -75,7 +75,7 @@ async def build(
             reservations,
             clock=clock,
             sweep_every_s=sweep_every_s,
-            followed=followed,
+            consumed=consumed,
         )
     finally:
         await database.close()
@@ -88,7 +88,7 @@ def _to_service(
     *,
     clock: Clock,
     sweep_every_s: float,
-    followed: Followed,
+    consumed: ConsumedFeeds,
 ) -> Service:
     """What stands on a migrated database."""
     items = Items(log=log, clock=clock)
@@ -111,7 +111,7 @@ def _to_service(
             tailer=tailer,
             clock=clock,
         ),
-        followed=followed,
+        consumed=consumed,
         background=(tailer.run, sweeper.run),
         on_drain=(tailer.stop_waiters,),
     )

@@ -8,7 +8,7 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
 from services.chassis.server.registrar import registrar_of

@@ -11,7 +11,7 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 )
 
 from discovery.clock import Clock
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.server.server import Service
 from services.chassis.store.database import Database
@@ -41,7 +41,7 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
             tailer=parts.tailer,
             clock=clock,
         ),
-        followed=Followed.by((parts.subscription,), database=parts.database, clock=clock),
+        consumed=ConsumedFeeds.of((parts.subscription,), database=parts.database, clock=clock),
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

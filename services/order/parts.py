@@ -17,7 +17,7 @@ from services.chassis.saga.runner import SagaRunner
 from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
 from services.order.api.order_writes import OrderWrites, WrittenOrder
 from services.order.api.use_cases import OrderUseCases
@@ -99,7 +99,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     clock, settings = dependencies.clock, dependencies.settings
     log = EventLog(clock=clock, ids=dependencies.ids)
     store = OrderStreams(log=log)
-    notices: Notices[LoadedOrder] = Notices()
+    notices: LatestStates[LoadedOrder] = LatestStates()
     recorder = Recorder(store=store, clock=clock, terms=settings.terms)
     tailer = Tailer(database=database, log=log, clock=clock)
     leases = Leases.of_a_run(
@@ -175,7 +175,7 @@ def _begin(runner: SagaRunner[LoadedOrder, Command], driver: Driver, written: Wr
 
 
 def _go_on(
-    notices: Notices[LoadedOrder], begin: Callable[[WrittenOrder], None], written: WrittenOrder
+    notices: LatestStates[LoadedOrder], begin: Callable[[WrittenOrder], None], written: WrittenOrder
 ) -> None:
     """Tell whoever waits for an order that its participants moved, and do what is ours to do."""
     if written.loaded is not None:

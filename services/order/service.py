@@ -13,7 +13,7 @@ from tradepost.order.v1 import order_service_pb2
 from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 
 from discovery.clock import Clock
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.server.server import Service
 from services.chassis.store.database import Database
@@ -34,7 +34,7 @@ _COMPENSATIONS = ("CancelOrder",)
 
 def to_service(parts: Parts, following: FeedSubscriptions | None, *, clock: Clock) -> Service:
     """The parts behind their RPCs."""
-    followed = Followed() if following is None else following.followed
+    consumed = ConsumedFeeds() if following is None else following.consumed
     orders = OrderServicer(
         database=parts.database,
         log=parts.log,
@@ -65,7 +65,7 @@ def to_service(parts: Parts, following: FeedSubscriptions | None, *, clock: Cloc
             tailer=parts.tailer,
             clock=clock,
         ),
-        followed=followed,
+        consumed=consumed,
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

@@ -8,9 +8,9 @@ from functools import partial
 
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import WAITED_FOR_LEASE_S, Subscription
-from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
 from services.order.checkout import consumer, facts
@@ -38,7 +38,7 @@ class FeedSubscriptions:
     `served` are the coordinations that it can offer, its default first.
     """
 
-    followed: Followed
+    consumed: ConsumedFeeds
     summaries: SummaryReader
     served: OfferedCoordinations
 
@@ -82,7 +82,7 @@ def follow(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None
     checkout = _checkout(subscribe, parts, dependencies, dependencies.feeds)
     subscriptions = (orders, payments, *checkout)
     return FeedSubscriptions(
-        followed=Followed.by(subscriptions, database=parts.database, clock=dependencies.clock),
+        consumed=ConsumedFeeds.of(subscriptions, database=parts.database, clock=dependencies.clock),
         summaries=SummaryReader(
             database=parts.database,
             orders=orders.inbox,

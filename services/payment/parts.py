@@ -13,7 +13,7 @@ from services.chassis.log.tailer import Tailer
 from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
 from services.payment.api.asking import Payments
 from services.payment.domain.state import Payment
@@ -100,7 +100,7 @@ def _put_together(
     timing: Timing,
 ) -> Parts:
     log = EventLog(clock=clock, ids=ids)
-    notices: Notices[Payment] = Notices()
+    notices: LatestStates[Payment] = LatestStates()
     store = PaymentStore(log=log, leases=leases, clock=clock, ids=ids)
     tailer = Tailer(database=database, log=log, clock=clock)
     drive = PaymentDrive(

@@ -15,7 +15,7 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from discovery.clock import Clock
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server.instrumentation import Spans
@@ -69,10 +69,10 @@ async def build(
         timing=timing,
         spans=spans,
     ) as parts:
-        followed = Followed()
+        consumed = ConsumedFeeds()
         if feeds is not None:
-            followed = follow(feeds, parts, clock=clock, ids=ids, rng=rng, owner=owner)
-        yield _to_service(parts, clock=clock, ids=ids, testing=testing, followed=followed)
+            consumed = follow(feeds, parts, clock=clock, ids=ids, rng=rng, owner=owner)
+        yield _to_service(parts, clock=clock, ids=ids, testing=testing, consumed=consumed)
 
 
 def _to_service(
@@ -81,7 +81,7 @@ def _to_service(
     clock: Clock,
     ids: IdFactory,
     testing: SimulatedProcessor | None,
-    followed: Followed,
+    consumed: ConsumedFeeds,
 ) -> Service:
     servicer = PaymentServicer(payments=parts.payments, database=parts.database, ids=ids)
     return Service(
@@ -102,7 +102,7 @@ def _to_service(
             tailer=parts.tailer,
             clock=clock,
         ),
-        followed=followed,
+        consumed=consumed,
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

@@ -10,9 +10,9 @@ import grpc
 
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import WAITED_FOR_LEASE_S, Subscription
-from services.chassis.consumer.subscriptions_of_a_service import Followed
 from services.chassis.ids import IdFactory
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
@@ -44,7 +44,7 @@ async def feeds_of(
 
 def follow(
     feeds: Feeds, parts: Parts, *, clock: Clock, ids: IdFactory, rng: random.Random, owner: str
-) -> Followed:
+) -> ConsumedFeeds:
     """Have the instance that `owner` names follow its feeds."""
     subscribe = partial(
         Subscription,
@@ -74,4 +74,4 @@ def follow(
             types=consumer.ORDER_TYPES,
         ),
     )
-    return Followed.by(subscriptions, database=parts.database, clock=clock)
+    return ConsumedFeeds.of(subscriptions, database=parts.database, clock=clock)

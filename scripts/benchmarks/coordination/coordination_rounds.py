@@ -23,7 +23,7 @@ from scripts.benchmarks.shared.contender import CALLER, Contender, Turn, take_tu
 from scripts.benchmarks.shared.demand import Demand
 from scripts.benchmarks.shared.measured_suite import MeasuredSuite
 from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median, percentile
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED

@@ -68,7 +68,7 @@ _KNOWN = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRow:
     """An event that was set aside; `sequence` is its place among all letters of the service."""
 
     sequence: int
@@ -125,7 +125,7 @@ def park(
 
 def of_aggregate(
     connection: Connection, consumer: str, aggregate_id: str, limit: int
-) -> tuple[Letter, ...]:
+) -> tuple[DeadLetterRow, ...]:
     """The first parked letters of an aggregate, in the order of its events."""
     rows = (
         select(DEAD_LETTER)
@@ -138,7 +138,7 @@ def of_aggregate(
 
 def page(
     connection: Connection, *, consumer: str, after_sequence: int, limit: int
-) -> tuple[Letter, ...]:
+) -> tuple[DeadLetterRow, ...]:
     """Parked letters in the order in which they were parked; of everybody where no consumer is."""
     rows = (
         select(DEAD_LETTER)
@@ -151,19 +151,19 @@ def page(
     return tuple(_letter(row) for row in connection.execute(rows))
 
 
-def find(connection: Connection, dead_letter_id: str) -> Letter | None:
+def find(connection: Connection, dead_letter_id: str) -> DeadLetterRow | None:
     """A parked letter; None where there is none, or no more."""
     rows = select(DEAD_LETTER).where(_C.dead_letter_id == dead_letter_id, _IS_PARKED)
     row = connection.execute(rows).first()
     return None if row is None else _letter(row)
 
 
-def remove(connection: Connection, letter: Letter) -> None:
+def remove(connection: Connection, letter: DeadLetterRow) -> None:
     """Its event was applied."""
     connection.execute(delete(DEAD_LETTER).where(_C.sequence == letter.sequence))
 
 
-def note_failure(connection: Connection, letter: Letter, error: str) -> None:
+def note_failure(connection: Connection, letter: DeadLetterRow, error: str) -> None:
     """Its event was tried once more, in vain."""
     connection.execute(
         update(DEAD_LETTER)
@@ -172,7 +172,7 @@ def note_failure(connection: Connection, letter: Letter, error: str) -> None:
     )
 
 
-def discard(connection: Connection, letter: Letter, *, reason: str, now: datetime) -> None:
+def discard(connection: Connection, letter: DeadLetterRow, *, reason: str, now: datetime) -> None:
     """Give its event up, for good."""
     connection.execute(
         update(DEAD_LETTER)
@@ -187,8 +187,8 @@ def forget(connection: Connection, consumer: str) -> int:
     return connection.execute(dropped).rowcount
 
 
-def _letter(row: Any) -> Letter:
-    return Letter(
+def _letter(row: Any) -> DeadLetterRow:
+    return DeadLetterRow(
         sequence=row.sequence,
         dead_letter_id=row.dead_letter_id,
         consumer=row.consumer,

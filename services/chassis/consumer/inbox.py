@@ -26,8 +26,10 @@ from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
 from services.chassis.consumer import dead_letter_table as letters
-from services.chassis.consumer.dead_letter_table import Letter
+from services.chassis.consumer.dead_letter_table import DeadLetterRow
+from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.ids import IdFactory
+from services.chassis.store.change import AfterCommit
 from services.chassis.store.prepared import Prepared
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
@@ -52,19 +54,13 @@ _MOVE = Prepared(
     .values(epoch=bindparam("new_epoch"), position=bindparam("new_position"))
 )
 
-# What is to be done after the COMMIT, on the event loop: a wake-up of whoever goes on from there.
-AfterCommit: TypeAlias = Callable[[], None]
 # Applies one event; it only writes, and it must be a repeatable: what was applied before a rewind
 # comes again. What it raises, other than failures of the store, parks the event.
 Handler: TypeAlias = Callable[[Connection, Event], AfterCommit | None]
 
 
-class PlaceMovedError(Exception):
-    """The consumer stands elsewhere than this batch follows on: read from there."""
-
-
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConsumerPosition:
     """Up to which position of which epoch a consumer has applied everything."""
 
     epoch: str
@@ -95,17 +91,17 @@ class Inbox:
         self._clock = clock
         self._new_id = ids.new
 
-    def place(self, connection: Connection) -> Place | None:
+    def reached(self, connection: Connection) -> ConsumerPosition | None:
         """Where the consumer stands; None before it first read its feed."""
         row = _GET.first(connection, of_consumer=self.consumer)
-        return None if row is None else Place(*row)
+        return None if row is None else ConsumerPosition(*row)
 
-    def move(self, connection: Connection, place: Place) -> None:
+    def move(self, connection: Connection, reached: ConsumerPosition) -> None:
         """Put the consumer somewhere else; a rewind has everything behind it delivered again."""
-        values = {"new_epoch": place.epoch, "new_position": place.position}
+        values = {"new_epoch": reached.epoch, "new_position": reached.position}
         if _MOVE.change(connection, of_consumer=self.consumer, **values) == 0:
             _ADD.change(
-                connection, consumer=self.consumer, epoch=place.epoch, position=place.position
+                connection, consumer=self.consumer, epoch=reached.epoch, position=reached.position
             )
 
     def begin_epoch(self, connection: Connection, epoch: str) -> int:
@@ -113,36 +109,38 @@ class Inbox:
 
         Their events, where the new history has them, are delivered again with all others.
         """
-        self.move(connection, Place(epoch, 0))
+        self.move(connection, ConsumerPosition(epoch, 0))
         return letters.forget(connection, self.consumer)
 
-    def advance(self, connection: Connection, place: Place, position: int) -> Place:
-        """Note that there was nothing to apply up to a position. Raises PlaceMovedError."""
-        self._check(connection, place)
-        moved = Place(place.epoch, position)
+    def advance(
+        self, connection: Connection, reached: ConsumerPosition, position: int
+    ) -> ConsumerPosition:
+        """Note that there was nothing to apply up to a position. Raises PositionMovedError."""
+        self._check(connection, reached)
+        moved = ConsumerPosition(reached.epoch, position)
         self.move(connection, moved)
         return moved
 
     def apply(
         self,
         connection: Connection,
-        place: Place,
+        reached: ConsumerPosition,
         events: Sequence[Event],
         *,
         poisoned: Mapping[int, str],
         attempt: Attempt,
     ) -> tuple[AfterCommit, ...]:
-        """Apply the events that follow on `place`, and stand behind them.
+        """Apply the events that follow on `reached`, and stand behind them.
 
-        Positions in `poisoned` are parked with the error given there. Raises PlaceMovedError,
+        Positions in `poisoned` are parked with the error given there. Raises PositionMovedError,
         and what the handler raises, with `attempt` saying for which event.
         """
-        self._check(connection, place)
+        self._check(connection, reached)
         parked = letters.first_parked(
             connection, self.consumer, sorted({event.aggregate_id for event in events})
         )
         known = letters.known_positions(
-            connection, self.consumer, place.epoch, events[0].position, events[-1].position
+            connection, self.consumer, reached.epoch, events[0].position, events[-1].position
         )
         after_commit: list[AfterCommit] = []
         for event in events:
@@ -155,13 +153,13 @@ class Inbox:
                 parked[event.aggregate_id] = min(event.position, first_parked)
                 continue
             after_commit += self._handle(connection, event, attempt)
-        self.move(connection, Place(place.epoch, events[-1].position))
+        self.move(connection, ConsumerPosition(reached.epoch, events[-1].position))
         return tuple(after_commit)
 
     def replay(
         self,
         connection: Connection,
-        found: Sequence[Letter],
+        found: Sequence[DeadLetterRow],
         *,
         poisoned: Mapping[int, str],
         attempt: Attempt,
@@ -180,9 +178,9 @@ class Inbox:
             letters.remove(connection, letter)
         return Replayed(len(found), tuple(after_commit))
 
-    def _check(self, connection: Connection, place: Place) -> None:
-        if self.place(connection) != place:
-            raise PlaceMovedError(f"{self.consumer} does not stand at {place.position} any more")
+    def _check(self, connection: Connection, reached: ConsumerPosition) -> None:
+        if self.reached(connection) != reached:
+            raise PositionMovedError(f"{self.consumer} is no longer at position {reached.position}")
 
     def _handle(
         self, connection: Connection, event: Event, attempt: Attempt

@@ -21,19 +21,12 @@ from tradepost.event.v1.event_pb2 import Event
 from discovery.clock import Clock
 from discovery.error_info import error_info
 from discovery.rules.backoff import jittered
-from services.chassis.consumer.inbox import (
-    AfterCommit,
-    Attempt,
-    Handler,
-    Inbox,
-    Place,
-    PlaceMovedError,
-    describe,
-)
-from services.chassis.consumer.stream import FeedSilentError, FeedStream
-from services.chassis.feed.errors import PositionNotReachedError
+from services.chassis.consumer.errors import PositionMovedError, PositionNotReachedError
+from services.chassis.consumer.feed_stream import FeedSilentError, FeedStream
+from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Handler, Inbox, describe
 from services.chassis.feed.wire import DEFAULT_BATCH
 from services.chassis.ids import IdFactory
+from services.chassis.store.change import AfterCommit
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
@@ -127,20 +120,20 @@ class Subscription:
             self._stopping.set_result(None)
         await self._ended.wait()
 
-    def rewind(self, connection: Connection, after_position: int) -> Place | None:
+    def rewind(self, connection: Connection, after_position: int) -> ConsumerPosition | None:
         """Put the consumer back, whichever instance runs it; answer where it stood.
 
         None, and nothing to put back, before the feed was first read. Part of the caller's write.
         Raises PositionNotReachedError.
         """
-        stood = self.inbox.place(connection)
+        stood = self.inbox.reached(connection)
         position = 0 if stood is None else stood.position
         if after_position > position:
             raise PositionNotReachedError(
                 consumer=self.inbox.consumer, after_position=after_position, position=position
             )
         if stood is not None:
-            self.inbox.move(connection, Place(stood.epoch, after_position))
+            self.inbox.move(connection, ConsumerPosition(stood.epoch, after_position))
             # The holder finds its lease stale before it writes anything; whoever looks first
             # takes it, and reads the feed from there.
             self._leases.open(connection, self._subject, LEASE_KIND, leased=False)
@@ -177,46 +170,53 @@ class Subscription:
                 await self._release(claim)
 
     async def _follow(self, claim: Claim) -> None:
-        place = await self._database.read(self.inbox.place) or await self._begin_epoch(claim)
-        if place is None:
-            raise PlaceMovedError(f"{self._subject} was begun by another instance")
+        reached = await self._database.read(self.inbox.reached) or await self._begin_epoch(claim)
+        if reached is None:
+            raise PositionMovedError(f"{self._subject} was begun by another instance")
         renewed_s = self._clock.monotonic()
-        async with aclosing(self._stream.messages(place)) as messages:
+        async with aclosing(self._stream.messages(reached)) as messages:
             async for message in messages:
                 now_s = self._clock.monotonic()
                 moved = await self._take_in(
-                    claim, place, message, due=now_s - renewed_s >= self._renew_s
+                    claim, reached, message, due=now_s - renewed_s >= self._renew_s
                 )
                 if moved is not None:
-                    place, renewed_s = moved, now_s
+                    reached, renewed_s = moved, now_s
                 self._restart_backoff()
 
     async def _take_in(
-        self, claim: Claim, place: Place, message: pb.SubscribeEventsResponse, *, due: bool
-    ) -> Place | None:
+        self,
+        claim: Claim,
+        reached: ConsumerPosition,
+        message: pb.SubscribeEventsResponse,
+        *,
+        due: bool,
+    ) -> ConsumerPosition | None:
         """Where the consumer stands now; None where nothing was written."""
         events = message.batch.events
         if events:
-            return await self._apply(claim, place, events)
-        position = max(place.position, message.heartbeat.position)
-        if position == place.position and not due:
+            return await self._apply(claim, reached, events)
+        position = max(reached.position, message.heartbeat.position)
+        if position == reached.position and not due:
             return None
-        return await self._database.write(self._advance, claim, place, position)
+        return await self._database.write(self._advance, claim, reached, position)
 
-    async def _apply(self, claim: Claim, place: Place, events: Sequence[Event]) -> Place:
+    async def _apply(
+        self, claim: Claim, reached: ConsumerPosition, events: Sequence[Event]
+    ) -> ConsumerPosition:
         """Apply a batch, setting aside one event after another that makes it fail.
 
-        Raises StaleLeaseError, PlaceMovedError, and the store's errors: read it again then.
+        Raises StaleLeaseError, PositionMovedError, and the store's errors: read it again then.
         """
         poisoned: dict[int, str] = {}
         while True:
             attempt = Attempt()
-            write = partial(self._write_batch, claim=claim, place=place, events=events)
+            write = partial(self._write_batch, claim=claim, reached=reached, events=events)
             try:
                 await self._database.write(
                     partial(write, poisoned=poisoned, attempt=attempt), then=_call_back
                 )
-                return Place(place.epoch, events[-1].position)
+                return ConsumerPosition(reached.epoch, events[-1].position)
             except _STORE_ERRORS:
                 raise
             except Exception as error:
@@ -235,22 +235,22 @@ class Subscription:
         connection: Connection,
         *,
         claim: Claim,
-        place: Place,
+        reached: ConsumerPosition,
         events: Sequence[Event],
         poisoned: Mapping[int, str],
         attempt: Attempt,
     ) -> tuple[AfterCommit, ...]:
         self._leases.renew(connection, claim)
-        return self.inbox.apply(connection, place, events, poisoned=poisoned, attempt=attempt)
+        return self.inbox.apply(connection, reached, events, poisoned=poisoned, attempt=attempt)
 
-    async def _begin_epoch(self, claim: Claim) -> Place | None:
+    async def _begin_epoch(self, claim: Claim) -> ConsumerPosition | None:
         """Stand at the beginning of what the feed now holds; None where its epoch is no other."""
         epoch = await self._stream.epoch()
 
         def write(connection: Connection) -> int | None:
             self._leases.check(connection, claim)
-            place = self.inbox.place(connection)
-            if place is not None and place.epoch == epoch:
+            reached = self.inbox.reached(connection)
+            if reached is not None and reached.epoch == epoch:
                 return None
             return self.inbox.begin_epoch(connection, epoch)
 
@@ -258,11 +258,13 @@ class Subscription:
         if dropped is None:
             return None
         self._log.info("epoch_begun", epoch=epoch, letters_dropped=dropped)
-        return Place(epoch, 0)
+        return ConsumerPosition(epoch, 0)
 
-    def _advance(self, connection: Connection, claim: Claim, place: Place, position: int) -> Place:
+    def _advance(
+        self, connection: Connection, claim: Claim, reached: ConsumerPosition, position: int
+    ) -> ConsumerPosition:
         self._leases.renew(connection, claim)
-        return self.inbox.advance(connection, place, position)
+        return self.inbox.advance(connection, reached, position)
 
     async def _release(self, claim: Claim) -> None:
         try:
@@ -272,7 +274,7 @@ class Subscription:
             self._log.warning("release_failed", error=str(error))
 
     async def _wait_after(self, error: Exception) -> None:
-        expected = (grpc.aio.AioRpcError, FeedSilentError, PlaceMovedError, *_STORE_ERRORS)
+        expected = (grpc.aio.AioRpcError, FeedSilentError, PositionMovedError, *_STORE_ERRORS)
         if not isinstance(error, expected):
             self._log.error("subscription_failed", exc_info=error)
         elif isinstance(error, grpc.aio.AioRpcError):

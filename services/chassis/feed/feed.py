@@ -13,7 +13,7 @@ from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
-from services.chassis.feed.pages import FeedExtent, FeedPage, FeedQuery, extent, read_feed
+from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery, extent, read_feed
 from services.chassis.feed.wire import to_event, to_heartbeat
 from services.chassis.log.event_log import EventLog, StoredEvent
 from services.chassis.log.tailer import Tailer

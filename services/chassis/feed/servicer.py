@@ -1,31 +1,18 @@
-"""The event contract that every server serves: its feed, its consumers and their dead letters.
-
-What a service doesn't have (a log of its own, a feed that it consumes) answers UNIMPLEMENTED with
-the reason NOT_IMPLEMENTED.
-"""
+"""Serves tradepost.event.v1.EventFeedService over the feed of a service."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-import grpc
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
 
-from services.chassis.consumer.admin import Consumers
-from services.chassis.consumer.dead_letters import DeadLetters
 from services.chassis.feed.feed import Feed
 from services.chassis.feed.wire import to_feed, to_page_query, to_subscription_query
 from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
-from services.chassis.request.idempotency import REPLAYED_KEY
-from services.chassis.request.idempotent_writes import StoredResponse
 
-_FEED, _LETTERS, _SUBSCRIPTIONS = (
-    pb.DESCRIPTOR.services_by_name[name].full_name
-    for name in ("EventFeedService", "DeadLetterService", "SubscriptionService")
-)
-SERVICE_NAMES = (_FEED, _LETTERS, _SUBSCRIPTIONS)
-WAITING_METHODS = frozenset({f"/{_FEED}/SubscribeEvents"})
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EventFeedService"].full_name
+WAITING_METHODS = frozenset({f"/{SERVICE_NAME}/SubscribeEvents"})
 
 
 class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
@@ -64,85 +51,3 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
         if self._served is None:
             raise NotImplementedYetError(f"EventFeedService.{method}")
         return self._served
-
-
-class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
-    """Serves tradepost.event.v1.DeadLetterService, where the service consumes a feed."""
-
-    def __init__(self, letters: DeadLetters | None) -> None:
-        self._served = letters
-
-    async def ListDeadLetters(
-        self, request: pb.ListDeadLettersRequest, context: Context
-    ) -> pb.ListDeadLettersResponse:
-        """Parked events, the first parked first."""
-        return await self._letters("ListDeadLetters").list(request)
-
-    async def ReplayDeadLetters(
-        self, request: pb.ReplayDeadLettersRequest, context: Context
-    ) -> pb.ReplayDeadLettersResponse:
-        """Apply the parked events of one aggregate."""
-        done = await self._letters("ReplayDeadLetters").replay(request)
-        _tell_replayed(done, context)
-        return pb.ReplayDeadLettersResponse.FromString(done.response)
-
-    async def DiscardDeadLetter(
-        self, request: pb.DiscardDeadLetterRequest, context: Context
-    ) -> pb.DiscardDeadLetterResponse:
-        """Give one parked event up."""
-        done = await self._letters("DiscardDeadLetter").discard(request)
-        _tell_replayed(done, context)
-        return pb.DiscardDeadLetterResponse.FromString(done.response)
-
-    def _letters(self, method: str) -> DeadLetters:
-        if self._served is None:
-            raise NotImplementedYetError(f"DeadLetterService.{method}")
-        return self._served
-
-
-class SubscriptionServicer(event_service_pb2_grpc.SubscriptionServiceServicer):
-    """Serves tradepost.event.v1.SubscriptionService, where the service consumes a feed."""
-
-    def __init__(self, consumers: Consumers | None) -> None:
-        self._served = consumers
-
-    async def ListSubscriptions(
-        self, request: pb.ListSubscriptionsRequest, context: Context
-    ) -> pb.ListSubscriptionsResponse:
-        """Every consumer, and where it stands."""
-        return await self._consumers("ListSubscriptions").list()
-
-    async def RewindSubscription(
-        self, request: pb.RewindSubscriptionRequest, context: Context
-    ) -> pb.RewindSubscriptionResponse:
-        """Have a consumer go through its feed once more."""
-        done = await self._consumers("RewindSubscription").rewind(request)
-        _tell_replayed(done, context)
-        return pb.RewindSubscriptionResponse.FromString(done.response)
-
-    def _consumers(self, method: str) -> Consumers:
-        if self._served is None:
-            raise NotImplementedYetError(f"SubscriptionService.{method}")
-        return self._served
-
-
-def add_to_server(
-    server: grpc.aio.Server,
-    *,
-    feed: Feed | None,
-    dead_letters: DeadLetters | None,
-    consumers: Consumers | None,
-) -> None:
-    """Serve all three services."""
-    event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(EventFeedServicer(feed), server)
-    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(
-        DeadLetterServicer(dead_letters), server
-    )
-    event_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
-        SubscriptionServicer(consumers), server
-    )
-
-
-def _tell_replayed(done: StoredResponse, context: Context) -> None:
-    if done.replayed:
-        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

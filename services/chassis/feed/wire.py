@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
-from services.chassis.feed.pages import FeedExtent, FeedPage, FeedQuery
+from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.pages import MAX_PAGE_SIZE, check_page_size
 from services.chassis.request.validation import MAX_INT64, Check

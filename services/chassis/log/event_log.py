@@ -14,7 +14,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, 
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
-from services.chassis.log.table import EVENT, EVENT_COUNTER
+from services.chassis.log.errors import StreamConflictError
+from services.chassis.log.event_table import EVENT, EVENT_COUNTER
 from services.chassis.store.change import Change, announce
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
@@ -86,18 +87,7 @@ __all__ = [
     "NewEvent",
     "StoredEvent",
     "StreamAppend",
-    "StreamConflictError",
 ]
-
-
-class StreamConflictError(Exception):
-    """The stream moved on since its version was read: read it again and decide again."""
-
-    def __init__(self, stream: str, expected_version: int) -> None:
-        super().__init__(f"{stream} is not at version {expected_version}")
-        self.stream = stream
-        self.expected_version = expected_version
-        self.facts = {"stream": stream, "expected_version": str(expected_version)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from typing import cast
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from tradepost.event.v1 import event_service_pb2_grpc
 
 from discovery.clock import Clock
-from services.chassis.feed import servicer
+from services.chassis.consumer import servicers as consumer_servicers
+from services.chassis.feed import servicer as feed_servicer
 from services.chassis.ids import IdFactory
 from services.chassis.server import health
 from services.chassis.server.instrumentation import Spans
@@ -59,12 +61,7 @@ def build(
     handlers = cast(grpc.aio.Server, _ByNameOnly(server))
     for add in service.servicers:
         add(handlers)
-    servicer.add_to_server(
-        handlers,
-        feed=service.feed,
-        dead_letters=service.followed.dead_letters,
-        consumers=service.followed.consumers,
-    )
+    _add_event_services(handlers, service)
     health_pb2_grpc.add_HealthServicer_to_server(state, handlers)
     # These two look at the type of what they are given.
     reflection.enable_server_reflection(service_names(service, settings), server)
@@ -73,6 +70,22 @@ def build(
 
         channelz.add_channelz_servicer(server)
     return server
+
+
+def _add_event_services(server: grpc.aio.Server, service: Service) -> None:
+    """Serve the event contract, which every service has.
+
+    What a service does not have (a feed, consumers) answers UNIMPLEMENTED.
+    """
+    event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(
+        feed_servicer.EventFeedServicer(service.feed), server
+    )
+    event_service_pb2_grpc.add_DeadLetterServiceServicer_to_server(
+        consumer_servicers.DeadLetterServicer(service.consumed.dead_letter_admin), server
+    )
+    event_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
+        consumer_servicers.SubscriptionServicer(service.consumed.consumer_admin), server
+    )
 
 
 class _ByNameOnly:
@@ -92,7 +105,12 @@ class _ByNameOnly:
 
 def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]:
     """Everything that is served, by full name."""
-    names = [*service.service_names, *servicer.SERVICE_NAMES, health.SERVICE_NAME]
+    names = [
+        *service.service_names,
+        feed_servicer.SERVICE_NAME,
+        *consumer_servicers.SERVICE_NAMES,
+        health.SERVICE_NAME,
+    ]
     if settings.channelz:
         names.append("grpc.channelz.v1.Channelz")
     return (*names, reflection.SERVICE_NAME)

@@ -19,15 +19,17 @@ from typing import TypeAlias
 
 import grpc
 
-from services.chassis.feed.errors import (
+from services.chassis.consumer.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
+    PositionNotReachedError,
+)
+from services.chassis.feed.errors import (
     EpochChangedError,
     PositionAheadOfHeadError,
-    PositionNotReachedError,
     PositionTruncatedError,
 )
-from services.chassis.log.event_log import StreamConflictError
+from services.chassis.log.errors import StreamConflictError
 from services.chassis.request.errors import (
     DrainingError,
     InvalidPageSizeError,

@@ -17,7 +17,7 @@ from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import Registrar
 from discovery.registry.registration import Registration
-from services.chassis.feed import servicer
+from services.chassis.feed.servicer import WAITING_METHODS
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, health, process
 from services.chassis.server.instrumentation import Spans
@@ -104,7 +104,7 @@ async def running(
             clock=clock,
             limit=settings.max_concurrent,
             max_waiting=settings.max_waiting,
-            waiting_methods=service.waiting_methods | servicer.WAITING_METHODS,
+            waiting_methods=service.waiting_methods | WAITING_METHODS,
             compensation_methods=service.compensation_methods,
         )
         state = health.Health(assembly.service_names(service, settings))
@@ -114,7 +114,7 @@ async def running(
         port = await _listen(server, f"{settings.host}:{settings.port}")
         day.push_async_callback(_finish, service, server, state, settings)
         await server.start()
-        for work in (*service.background, *service.followed.background):
+        for work in (*service.background, *service.consumed.background):
             start(work)
         day.push_async_callback(_serve_on, clock, settings.drain_s)
         instance = _instance(service, settings, port, ids)
@@ -152,7 +152,7 @@ async def _finish(
     """End what would never end by itself, and wait for the calls in flight, at most the grace."""
     state.end()
     async with asyncio.TaskGroup() as evening:
-        for hook in (*service.on_drain, *service.followed.on_drain):
+        for hook in (*service.on_drain, *service.consumed.on_drain):
             evening.create_task(_call_hook(hook, settings.stop_grace_s))
         evening.create_task(server.stop(settings.stop_grace_s))
 

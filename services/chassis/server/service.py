@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.server.error_rules import Errors
 
@@ -18,7 +18,7 @@ class Service:
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
     reflection. `waiting_methods` and `compensation_methods` are full paths ("/package.Service/
-    Method"). `feed` is its event log, where it has one, and `followed` are the feeds that it
+    Method"). `feed` is its event log, where it has one, and `consumed` are the feeds that it
     consumes. `background` runs while the server does, and so do subscriptions; when one of it
     fails, the server stops. `on_drain` is called when streams are to end: it stops drivers and
     wakes whoever waits.
@@ -31,7 +31,7 @@ class Service:
     waiting_methods: frozenset[str] = frozenset()
     compensation_methods: frozenset[str] = frozenset()
     feed: Feed | None = None
-    followed: Followed = field(default_factory=Followed)
+    consumed: ConsumedFeeds = field(default_factory=ConsumedFeeds)
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     on_drain: Sequence[Hook] = ()
 

@@ -1,9 +1,13 @@
 """What a committed write appended to the log, told to whoever waits in the same process."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Connection
+
+# Called on the event loop after the COMMIT, for example to wake who continues the work.
+AfterCommit: TypeAlias = Callable[[], None]
 
 _KEY = "tradepost_changes"
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Gathering(Generic[T]):
+class Batcher(Generic[T]):
     """Has `work` done for at most `most` items at a time, one time after the other.
 
     Whoever joins while it is being done shares the next time; nobody waits for others to come.

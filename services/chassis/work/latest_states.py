@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 
-class Versioned(Protocol):
+class VersionedState(Protocol):
     """A state with its place in its stream."""
 
     @property
     def version(self) -> int: ...
 
 
-V = TypeVar("V", bound=Versioned)
+V = TypeVar("V", bound=VersionedState)
 
 
-class Notices(Generic[V]):
+class LatestStates(Generic[V]):
     """The newest known state of each awaited subject, by its id; for one event loop."""
 
     def __init__(self) -> None:

@@ -19,9 +19,9 @@ from tradepost.payment.v1.payment_event_pb2 import (
     PaymentAuthorized,
 )
 
-from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.ids import with_prefix
 from services.chassis.saga.carried_ids import carried_step_id
+from services.chassis.store.change import AfterCommit
 from services.inventory.api.reservation_writes import Reservations
 from services.inventory.domain.errors import ReservationStateConflictError
 from services.inventory.domain.reservation import Origin, Payer

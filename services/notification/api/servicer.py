@@ -31,5 +31,5 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     def _find(
         self, connection: Connection, wanted: NotificationFilter
     ) -> tuple[tuple[Notification, ...], int]:
-        place = self._inbox.place(connection)
+        place = self._inbox.reached(connection)
         return notifications.page(connection, wanted), 0 if place is None else place.position

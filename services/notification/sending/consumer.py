@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.ids import IdFactory
+from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import Claim, Leases
 from services.notification.domain.rules import Brief, Notice, Notification, State, evolve, notice
 from services.notification.sending.port import address_of

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.store.database import Database
-from services.chassis.work.batching import Gathering
+from services.chassis.work.batching import Batcher
 from services.chassis.work.driver import WAITING_MAX
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 from services.notification.domain.rules import Notification, State
@@ -69,7 +69,7 @@ class NotificationDrive:
         self._domain = sender_address.rpartition("@")[2]
         self._send_timeout_s = send_timeout_s
         self._begun: dict[tuple[str, int], Notification] = {}
-        self._noting = Gathering(self._note_all, most=NOTE_MAX)
+        self._noting = Batcher(self._note_all, most=NOTE_MAX)
 
     def begin(self, claim: Claim, notification: Notification) -> None:
         """Spare the drive of a claim that was just written the reading of its notification."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.chassis.work.batching import Gathering
+from services.chassis.work.batching import Batcher
 from services.notification.sending.port import Outgoing, SenderUnavailableError, to_bytes
 
 # So many files are written by one thread's turn.
@@ -20,7 +20,7 @@ class FileSender:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writing = Gathering(self._write_all, most=WRITE_MAX)
+        self._writing = Batcher(self._write_all, most=WRITE_MAX)
 
     async def send(self, message: Outgoing) -> None:
         """Write the file, all of it or none. Raises SenderUnavailableError."""

@@ -14,7 +14,7 @@ from services.chassis.log.tailer import Follower, Tailer
 from services.chassis.request.errors import DrainingError
 from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.order.domain import events
 from services.order.domain.errors import (
     OrderNotFoundError,
@@ -48,7 +48,7 @@ class OrderWaiter:
         *,
         database: Database,
         tailer: Tailer,
-        notices: Notices[LoadedOrder],
+        notices: LatestStates[LoadedOrder],
         store: OrderStreams,
         clock: Clock,
     ) -> None:

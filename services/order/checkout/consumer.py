@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
-from services.chassis.consumer.inbox import AfterCommit
+from services.chassis.store.change import AfterCommit
 from services.order.api.order_writes import OrderWrites, WrittenOrder
 from services.order.checkout import facts
 from services.order.store.order_streams import OrderStreams

@@ -13,7 +13,7 @@ from functools import partial
 from sqlalchemy import Connection, Table
 
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import Inbox, Place
+from services.chassis.consumer.inbox import ConsumerPosition, Inbox
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, Leases
@@ -33,7 +33,7 @@ LEASE_KIND = SUBJECT = "rebuild"
 # How often the swap finds that the live tables have moved on before it gives up.
 SWAPS_MAX = 100
 SWAP_POLL_S = 0.02
-_NOWHERE = Place("", 0)
+_NOWHERE = ConsumerPosition("", 0)
 
 
 class RebuildError(Exception):
@@ -45,8 +45,8 @@ class LivePositions:
     """How far the live tables have come: the order log, and the two consumers of the summary."""
 
     head: int
-    orders: Place
-    payments: Place
+    orders: ConsumerPosition
+    payments: ConsumerPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,8 @@ class Rebuild:
     def _live(self, connection: Connection) -> LivePositions:
         return LivePositions(
             self._log.head(connection),
-            self._orders.place(connection) or _NOWHERE,
-            self._payments.place(connection) or _NOWHERE,
+            self._orders.reached(connection) or _NOWHERE,
+            self._payments.reached(connection) or _NOWHERE,
         )
 
     async def _follow(self, claim: Claim, live: LivePositions) -> None:

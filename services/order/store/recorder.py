@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.log.event_log import StreamConflictError
+from services.chassis.log.errors import StreamConflictError
 from services.chassis.telemetry import correlation
 from services.order.domain.commands import Command, Terms
 from services.order.domain.rules import decide

@@ -51,7 +51,7 @@ class SummaryReader:
 
     def _find(self, connection: Connection, customer_id: str) -> rpc.GetCustomerSummaryResponse:
         """Totals and positions, of one snapshot."""
-        orders, payments = self._orders.place(connection), self._payments.place(connection)
+        orders, payments = self._orders.reached(connection), self._payments.reached(connection)
         return rpc.GetCustomerSummaryResponse(
             summary=_to_message(
                 SUMMARY.totals(connection, customer_id), SUMMARY.spend(connection, customer_id)

@@ -12,7 +12,7 @@ from services.chassis.request.patience import patience_s
 from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.payment.domain import commands
 from services.payment.domain.state import UNDECIDED, Payment, RefundState
 from services.payment.store.payments import Outcome, PaymentStore, load
@@ -36,7 +36,7 @@ class Payments:
         store: PaymentStore,
         tailer: Tailer,
         driver: Driver,
-        notices: Notices[Payment],
+        notices: LatestStates[Payment],
         clock: Clock,
     ) -> None:
         self._database = database

@@ -20,9 +20,9 @@ from tradepost.order.v1.order_event_pb2 import CaptureRequested
 from tradepost.order.v1.order_pb2 import COORDINATION_CHOREOGRAPHED
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 
-from services.chassis.consumer.inbox import AfterCommit
 from services.chassis.request.intention import Intention
 from services.chassis.saga.carried_ids import carried_step_id
+from services.chassis.store.change import AfterCommit
 from services.payment.domain import commands
 from services.payment.domain.state import Origin
 from services.payment.store.payments import Outcome, PaymentStore

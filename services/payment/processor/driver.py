@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain.errors import UnexpectedEvidenceError
 from services.payment.domain.intents import next_intent
@@ -45,7 +45,7 @@ class PaymentDrive:
         store: PaymentStore,
         leases: Leases,
         processor: Processor,
-        notices: Notices[Payment],
+        notices: LatestStates[Payment],
         is_draining: Callable[[], bool],
         call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
-from services.chassis.log.event_log import EventLog, StreamConflictError
+from services.chassis.log.errors import StreamConflictError
+from services.chassis.log.event_log import EventLog
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.request.idempotency import recall, remember
 from services.chassis.request.intention import Intention

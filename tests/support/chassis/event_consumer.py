@@ -20,11 +20,12 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_pb2 import DeadLetter, Event
 
 from discovery.clock import Clock, SystemClock
-from services.chassis.consumer.admin import Consumers
-from services.chassis.consumer.dead_letters import DeadLetters
-from services.chassis.consumer.inbox import AfterCommit, Place
+from services.chassis.consumer.consumer_admin import ConsumerAdmin
+from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
+from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.ids import IdFactory
+from services.chassis.store.change import AfterCommit
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Leases
 from tests.support.chassis.event_source import text_of
@@ -88,8 +89,8 @@ class Consumer:
     leases: Leases
     notebook: Notebook
     subscription: Subscription
-    letters: DeadLetters
-    consumers: Consumers
+    letters: DeadLetterAdmin
+    consumer_admin: ConsumerAdmin
     committed: asyncio.Event
     ids: random.Random
     task: asyncio.Task[None] | None = None
@@ -110,16 +111,16 @@ class Consumer:
         if self.task is not None:
             await self.task
 
-    async def place(self) -> Place | None:
+    async def position(self) -> ConsumerPosition | None:
         """Where it stands."""
-        return await self.database.read(self.subscription.inbox.place)
+        return await self.database.read(self.subscription.inbox.reached)
 
     async def reached(self, position: int) -> None:
         """Return once this very instance has committed up to there."""
         while True:
             self.committed.clear()
-            place = await self.place()
-            if place is not None and place.position >= position:
+            reached = await self.position()
+            if reached is not None and reached.position >= position:
                 return
             await self.committed.wait()
 
@@ -157,7 +158,7 @@ class Consumer:
             consumer=NAME,
             after_position=after_position,
         )
-        done = await self.consumers.rewind(request)
+        done = await self.consumer_admin.rewind(request)
         return pb.RewindSubscriptionResponse.FromString(done.response).rewound_from.position
 
     def new_request_id(self) -> str:
@@ -199,11 +200,11 @@ async def consumer(
             max_batch=max_batch,
             poll_s=0.02,
         )
-        letters = DeadLetters(database=database, inboxes=[subscription.inbox], clock=clock)
-        consumers = Consumers(database=database, subscriptions=[subscription], clock=clock)
+        letters = DeadLetterAdmin(database=database, inboxes=[subscription.inbox], clock=clock)
+        consumer_admin = ConsumerAdmin(database=database, subscriptions=[subscription], clock=clock)
         committed = asyncio.Event()
         database.on_commit(committed.set)
-        ours = (database, leases, notebook, subscription, letters, consumers)
+        ours = (database, leases, notebook, subscription, letters, consumer_admin)
         one = Consumer(*ours, committed, random.Random(owner))
         if started:
             one.start()

@@ -21,7 +21,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server.server import Service, running
 from services.chassis.server.settings import ServerSettings

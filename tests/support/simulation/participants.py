@@ -24,7 +24,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.request.intention import Intention
 from services.chassis.server.error_rules import Errors
 from services.chassis.store.database import Database
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 from services.inventory.api.items import Items
 from services.inventory.api.reservation_writes import Reservations
@@ -127,7 +127,7 @@ class Money:
         self.store = PaymentStore(
             log=self.log, leases=self.leases, clock=means.clock, ids=means.ids
         )
-        notices: Notices[Payment] = Notices()
+        notices: LatestStates[Payment] = LatestStates()
         self.drive = PaymentDrive(
             database=self.written,
             store=self.store,

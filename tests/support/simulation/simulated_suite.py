@@ -12,9 +12,10 @@ from functools import partial
 from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
-from services.chassis.consumer.inbox import AfterCommit, Attempt, Inbox, Place
-from services.chassis.feed.pages import FeedQuery, read_feed
+from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Inbox
+from services.chassis.feed.feed_page import FeedQuery, read_feed
 from services.chassis.feed.wire import to_event
+from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import LeaseRow, Leases
 from services.inventory.checkout import consumer as stock_consumer
 from services.order.checkout import consumer as checkout_consumer
@@ -97,9 +98,9 @@ class Village:
         for road in ROADS:
             if road.consumer in wanted:
                 database, inbox = self._houses[road.reader].database, self._inbox(road)
-                place = await database.read(inbox.place)
-                if place is not None:
-                    await database.write(inbox.move, Place(place.epoch, 0))
+                reached = await database.read(inbox.reached)
+                if reached is not None:
+                    await database.write(inbox.move, ConsumerPosition(reached.epoch, 0))
 
     async def _happens(self, *, attentive: bool) -> bool:
         """One thing that can happen now, drawn by lot; False where there is none."""
@@ -123,12 +124,12 @@ class Village:
             self._houses[road.feed],
             self._inbox(road),
         )
-        place = await reader.database.read(inbox.place)
-        if place is None:
-            place = Place(await source.database.read(source.log.epoch), 0)
-            await reader.database.write(inbox.move, place)
+        reached = await reader.database.read(inbox.reached)
+        if reached is None:
+            reached = ConsumerPosition(await source.database.read(source.log.epoch), 0)
+            await reader.database.write(inbox.move, reached)
         limit = 1 if road.reader == "order" else self._rng.randint(1, BATCH_MAX)
-        query = FeedQuery(place.position, limit, place.epoch, road.types)
+        query = FeedQuery(reached.position, limit, reached.epoch, road.types)
         page = await source.database.read(read_feed, source.log, query)
         if not page.events:
             return False
@@ -136,7 +137,7 @@ class Village:
             self.delivered(to_event(stored, feed=road.feed, epoch=page.epoch, aggregate_type=""))
             for stored in page.events
         ]
-        apply = partial(inbox.apply, place=place, events=events, poisoned={}, attempt=Attempt())
+        apply = partial(inbox.apply, reached=reached, events=events, poisoned={}, attempt=Attempt())
         try:
             await reader.written.write(apply, then=_call_back)
         except DiedError:

@@ -16,7 +16,7 @@ from discovery.clock import Clock, SystemClock
 from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.urls import dialect_of
-from tests.support.store.postgres_pool import PostgresStock
+from tests.support.store.postgres_pool import PostgresPool
 
 SQLITE, POSTGRESQL = KINDS = ("sqlite", "postgresql")
 
@@ -78,7 +78,7 @@ class PostgresDatabases:
 
     kind = POSTGRESQL
 
-    def __init__(self, stock: PostgresStock) -> None:
+    def __init__(self, stock: PostgresPool) -> None:
         self._stock = stock
         self._names: dict[str, str] = {}
         self._migrated: dict[str, Path] = {}
@@ -111,7 +111,7 @@ def sqlite_databases() -> Iterator[Databases]:
 
 
 @contextmanager
-def databases_of(kind: str, stock: Callable[[], PostgresStock]) -> Iterator[Databases]:
+def databases_of(kind: str, stock: Callable[[], PostgresPool]) -> Iterator[Databases]:
     """Databases of a kind, for as long as the block; the stock is asked for where needed."""
     if kind == SQLITE:
         with sqlite_databases() as files:

@@ -25,7 +25,7 @@ _KEPT = frozenset({"alembic_version", "event_counter"})
 Migrate = Callable[[str, Path], Awaitable[None]]
 
 
-class PostgresStock:
+class PostgresPool:
     """The databases of one server that no test uses at the moment."""
 
     def __init__(self, server: PostgresServer, migrate: Migrate) -> None:

@@ -80,7 +80,7 @@ async def _tell(story: Story, source: Source, one: Consumer) -> None:
         for at, share in story.rewinds:
             if at == number:
                 # While the last batch is on its way, or not: the consumer isn't waited for.
-                stood = await one.database.read(one.subscription.inbox.place)
+                stood = await one.database.read(one.subscription.inbox.reached)
                 await one.rewind(int(share * (0 if stood is None else stood.position)))
         await source.append(aggregate, _text(number))
 

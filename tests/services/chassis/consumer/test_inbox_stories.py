@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import SystemClock
-from services.chassis.consumer.inbox import AfterCommit, Attempt, Inbox, Place
+from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Inbox
 from services.chassis.ids import IdFactory
+from services.chassis.store.change import AfterCommit
 from services.chassis.telemetry import correlation
 from tests.support.store.databases import Databases, opened_database
 
@@ -41,10 +42,10 @@ async def test_what_follows_the_commit_goes_on_with_its_own_story(databases: Dat
         )
         for number in (1, 2)
     ]
-    place = Place("epoch", 0)
+    reached = ConsumerPosition("epoch", 0)
     async with opened_database(databases) as database:
-        await database.write(inbox.move, place)
-        apply = partial(inbox.apply, place=place, events=events, poisoned={}, attempt=Attempt())
+        await database.write(inbox.move, reached)
+        apply = partial(inbox.apply, reached=reached, events=events, poisoned={}, attempt=Attempt())
         await database.write(apply, then=call_back)
     assert begun == [
         (

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import SystemClock
-from services.chassis.consumer.inbox import Place
+from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import LEASE_KIND
 from services.chassis.store.database import StoreUnavailableError
 from services.chassis.telemetry import correlation
@@ -42,9 +42,9 @@ async def test_a_feed_is_applied_in_order(source: Source, databases: Databases) 
             "ord_1": ["Placed", "Confirmed", "Fulfilled"],
             "ord_2": ["Placed"],
         }
-        place = await one.place()
-        assert place is not None
-        assert (place.position, one.notebook.tried, one.notebook.written) == (4, 4, 4)
+        reached = await one.position()
+        assert reached is not None
+        assert (reached.position, one.notebook.tried, one.notebook.written) == (4, 4, 4)
 
 
 async def test_a_restart_goes_on_where_it_was(source: Source, databases: Databases) -> None:
@@ -177,8 +177,8 @@ async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) 
         await source.execute("UPDATE event_counter SET epoch = 'restored'")
         notebook.unwritable.clear()
         await source.append("ord_1", "Fulfilled")
-        while (place := await one.place()) != Place("restored", 4):
-            assert place is not None
+        while (reached := await one.position()) != ConsumerPosition("restored", 4):
+            assert reached is not None
             one.committed.clear()
             await one.committed.wait()
 
@@ -200,9 +200,9 @@ async def test_a_rewind_changes_nothing(source: Source, databases: Databases) ->
     ):
         await one.reached(5)
         before = (await one.notes(), await one.parked())
-        place = await one.place()
-        assert place is not None
-        await one.database.write(one.subscription.inbox.move, Place(place.epoch, 0))
+        reached = await one.position()
+        assert reached is not None
+        await one.database.write(one.subscription.inbox.move, ConsumerPosition(reached.epoch, 0))
         await source.append("ord_3", "Placed")
         await one.reached(6)
 

@@ -9,7 +9,7 @@ import pytest
 import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.consumer.stream import FEED_CONFIG
+from services.chassis.consumer.feed_stream import FEED_CONFIG
 from tests.support.chassis.event_consumer import consumer, while_time_passes
 from tests.support.chassis.event_source import NAME, event_source
 from tests.support.clock.manual_clock import ManualClock

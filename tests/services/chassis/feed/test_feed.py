@@ -8,7 +8,7 @@ import grpc
 import pytest
 from tradepost.event.v1 import event_service_pb2 as pb
 
-from services.chassis.feed import pages
+from services.chassis.feed import feed_page
 from services.chassis.feed.errors import PositionTruncatedError
 from tests.support.chassis.event_source import (
     Source,
@@ -100,7 +100,7 @@ async def test_a_filter_looks_through_a_bounded_part_of_the_log(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that matches nothing costs no walk through all of the log; it just moves on."""
-    monkeypatch.setattr(pages, "SCAN_MAX", 10)
+    monkeypatch.setattr(feed_page, "SCAN_MAX", 10)
     await source.append("ord_1", *["Placed"] * 25, "Confirmed")
     wanted = {"types": [type_named("Confirmed")]}
 
@@ -193,7 +193,7 @@ async def test_a_subscriber_that_a_purge_overtakes_is_told(source: Source) -> No
     """Events that vanish under a subscription end it; it never skips them."""
     await source.append("ord_1", *["Placed"] * 5)
     async with asyncio.timeout(WAIT_S):
-        following = source.feed.follow(pages.FeedQuery(after_position=0, limit=1))
+        following = source.feed.follow(feed_page.FeedQuery(after_position=0, limit=1))
         await anext(following)
         await source.execute("DELETE FROM event WHERE position < 4")
         with pytest.raises(PositionTruncatedError):

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.ids import IdFactory
-from services.chassis.log.event_log import EventLog, NewEvent, StreamAppend, StreamConflictError
+from services.chassis.log.errors import StreamConflictError
+from services.chassis.log.event_log import EventLog, NewEvent, StreamAppend
 from services.chassis.store.database import Database
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases, opened_database

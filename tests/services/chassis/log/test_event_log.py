@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from services.chassis.ids import IdFactory
-from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent, StreamConflictError
+from services.chassis.log.errors import StreamConflictError
+from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation

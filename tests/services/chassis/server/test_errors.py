@@ -10,16 +10,18 @@ import grpc
 import pytest
 
 from discovery.error_info import error_info
-from services.chassis.domain.precondition import Precondition
-from services.chassis.feed.errors import (
+from services.chassis.consumer.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
+    PositionNotReachedError,
+)
+from services.chassis.domain.precondition import Precondition
+from services.chassis.feed.errors import (
     EpochChangedError,
     PositionAheadOfHeadError,
-    PositionNotReachedError,
     PositionTruncatedError,
 )
-from services.chassis.log.event_log import StreamConflictError
+from services.chassis.log.errors import StreamConflictError
 from services.chassis.request.errors import (
     DrainingError,
     InvalidPageSizeError,

@@ -11,7 +11,8 @@ import pytest
 from discovery.clock import SystemClock
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
 from services.chassis.ids import IdFactory
-from services.chassis.log.event_log import EventLog, NewEvent, StreamConflictError
+from services.chassis.log.errors import StreamConflictError
+from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.chassis.work.batching import Gathering
+from services.chassis.work.batching import Batcher
 
 
 class Desk:
@@ -15,7 +15,7 @@ class Desk:
         self.served: list[list[str]] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
         self.open.set()
-        self.gathering = Gathering(self._serve, most=3)
+        self.gathering = Batcher(self._serve, most=3)
 
     async def _serve(self, items: Sequence[str]) -> list[Exception | None]:
         self.served.append(list(items))

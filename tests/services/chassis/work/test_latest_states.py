@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Parcel:
 
 def test_what_nobody_awaits_is_not_kept() -> None:
     """A busy process does not grow."""
-    notices: Notices[Parcel] = Notices()
+    notices: LatestStates[Parcel] = LatestStates()
     notices.tell("p1", Parcel(1))
     assert notices.newest("p1", version=1) is None
 
@@ -26,7 +26,7 @@ def test_what_nobody_awaits_is_not_kept() -> None:
 
 def test_an_older_state_never_hides_a_newer_one() -> None:
     """Whichever is told last; and too old is as good as unknown."""
-    notices: Notices[Parcel] = Notices()
+    notices: LatestStates[Parcel] = LatestStates()
     with notices.awaiting("p1"):
         notices.tell("p1", Parcel(2))
         notices.tell("p1", Parcel(1))

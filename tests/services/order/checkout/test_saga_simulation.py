@@ -82,7 +82,7 @@ def test_the_books_balance_whatever_happens(
     @given(happens=mishaps)
     @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     def try_out(happens: Mishaps) -> None:
-        with databases_of(kind, lambda: request.getfixturevalue("postgres_stock")) as databases:
+        with databases_of(kind, lambda: request.getfixturevalue("postgres_pool")) as databases:
             asyncio.run(_play(Rig(databases), happens))
 
     try_out()

@@ -12,7 +12,7 @@ from tradepost.event.v1.event_service_pb2_grpc import DeadLetterServiceStub
 from tradepost.order.v1 import order_service_pb2 as rpc
 
 from discovery.clock import SystemClock
-from services.chassis.consumer.inbox import Inbox, Place
+from services.chassis.consumer.inbox import ConsumerPosition, Inbox
 from services.chassis.ids import IdFactory
 from services.order.domain.errors import ViewLaggingError
 from services.order.summary.feed_consumers import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderSummarizer
@@ -90,10 +90,10 @@ async def rewind(market: Market) -> None:
 
 
 def _to_the_beginning(connection: Connection, inbox: Inbox) -> None:
-    place = inbox.place(connection)
-    assert place is not None
-    assert place.position > 0
-    inbox.move(connection, Place(place.epoch, 0))
+    reached = inbox.reached(connection)
+    assert reached is not None
+    assert reached.position > 0
+    inbox.move(connection, ConsumerPosition(reached.epoch, 0))
 
 
 def an_inbox(consumer: str) -> Inbox:
@@ -141,7 +141,7 @@ async def test_a_summary_that_lags_for_too_long_says_so(rig: Rig) -> None:
     assert rig.clock.monotonic() - began_s >= 5
 
     waiting = asyncio.ensure_future(summaries.get(wanted, 3_600))
-    await parts.database.write(orders.move, Place("epoch", 7))
+    await parts.database.write(orders.move, ConsumerPosition("epoch", 7))
     await while_time_passes(rig.clock, asyncio.wait({waiting}))
     assert (await waiting).position == 7
 

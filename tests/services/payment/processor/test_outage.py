@@ -10,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import Connection
 
 from services.chassis.ids import IdFactory
-from services.chassis.work.latest_states import Notices
+from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import LeaseRow
 from services.payment.domain.intents import AskAuthorize, AskCapture, AskVoid
 from services.payment.domain.state import Payment, PaymentState
@@ -82,7 +82,7 @@ async def office(databases: Databases) -> AsyncIterator[Office]:
             store=parts.store,
             leases=parts.leases,
             processor=processor,
-            notices=Notices(),
+            notices=LatestStates(),
             is_draining=lambda: False,
         )
         yield Office(parts, processor, clock, drive)

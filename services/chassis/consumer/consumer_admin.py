@@ -8,9 +8,9 @@ from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import Place
+from services.chassis.consumer.errors import ConsumerNotFoundError
+from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
-from services.chassis.feed.errors import ConsumerNotFoundError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
@@ -18,7 +18,7 @@ from services.chassis.store.database import Database
 from services.chassis.telemetry import logs
 
 
-class Consumers:
+class ConsumerAdmin:
     """The subscriptions of one service, whichever of its instances runs them.
 
     A rewind is one write: it moves the consumer and takes its lease away. So it needs no word with
@@ -58,7 +58,7 @@ class Consumers:
     def _list(self, connection: Connection) -> pb.ListSubscriptionsResponse:
         return pb.ListSubscriptionsResponse(
             subscriptions=[
-                _to_message(name, subscription.inbox.place(connection))
+                _to_message(name, subscription.inbox.reached(connection))
                 for name, subscription in sorted(self._by_name.items())
             ]
         )
@@ -74,7 +74,7 @@ class Consumers:
         return StoredResponse(response.SerializeToString())
 
 
-def _to_message(consumer: str, place: Place | None) -> event_pb2.Subscription:
-    if place is None:
+def _to_message(consumer: str, reached: ConsumerPosition | None) -> event_pb2.Subscription:
+    if reached is None:
         return event_pb2.Subscription(consumer=consumer)
-    return event_pb2.Subscription(consumer=consumer, epoch=place.epoch, position=place.position)
+    return event_pb2.Subscription(consumer=consumer, epoch=reached.epoch, position=reached.position)

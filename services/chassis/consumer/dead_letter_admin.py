@@ -9,9 +9,9 @@ from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
 from services.chassis.consumer import dead_letter_table as letters
-from services.chassis.consumer.dead_letter_table import Letter
+from services.chassis.consumer.dead_letter_table import DeadLetterRow
+from services.chassis.consumer.errors import DeadLetterNotFoundError
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed, describe
-from services.chassis.feed.errors import DeadLetterNotFoundError
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.pages import (
     check_page_size,
@@ -30,7 +30,7 @@ MAX_NAME_CHARACTERS = 200
 PAGE_BYTES_MAX = 3 * 1024 * 1024
 
 
-class DeadLetters:
+class DeadLetterAdmin:
     """Lists, replays and discards the letters of the consumers of one service.
 
     A replay needs no lease: writers are serial, so an event that arrives meanwhile is parked
@@ -116,7 +116,7 @@ class DeadLetters:
     ) -> StoredResponse:
         consumer, aggregate_id = request.consumer, request.aggregate_id
         inbox = self._inboxes.get(consumer)
-        found: tuple[Letter, ...] = ()
+        found: tuple[DeadLetterRow, ...] = ()
         if inbox is not None:
             found = letters.of_aggregate(connection, consumer, aggregate_id, REPLAY_MAX)
         if inbox is None or not found:
@@ -140,7 +140,7 @@ def _consumer(check: Check, consumer: str, *, required: bool = True) -> str:
     return check.text("consumer", consumer, max_len=MAX_NAME_CHARACTERS, required=required)
 
 
-def _fitting(found: Sequence[Letter]) -> Sequence[Letter]:
+def _fitting(found: Sequence[DeadLetterRow]) -> Sequence[DeadLetterRow]:
     """As many letters, but at least one, as one message takes."""
     size_bytes = 0
     for number, letter in enumerate(found):
@@ -150,7 +150,7 @@ def _fitting(found: Sequence[Letter]) -> Sequence[Letter]:
     return found
 
 
-def _to_message(letter: Letter) -> event_pb2.DeadLetter:
+def _to_message(letter: DeadLetterRow) -> event_pb2.DeadLetter:
     message = event_pb2.DeadLetter(
         dead_letter_id=letter.dead_letter_id,
         consumer=letter.consumer,

@@ -13,8 +13,8 @@ from tradepost.event.v1.event_service_pb2_grpc import (
     SubscriptionServiceStub,
 )
 
-from services.chassis.consumer.inbox import Place
-from services.chassis.consumer.subscriptions_of_a_service import Followed
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
+from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.work.lease import Claim, StaleLeaseError
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
@@ -39,7 +39,8 @@ async def source(databases: Databases) -> AsyncIterator[Source]:
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[SubscriptionServiceAsyncStub]:
     """The consumers over real gRPC."""
-    async with echo_server(name=NAME, followed=Followed(consumers=one.consumers)) as echo:
+    consumed = ConsumedFeeds(consumer_admin=one.consumer_admin)
+    async with echo_server(name=NAME, consumed=consumed) as echo:
         yield SubscriptionServiceStub(echo.channel)
 
 
@@ -85,7 +86,7 @@ async def test_a_holder_that_was_put_back_writes_nothing_of_what_it_read(
 
         with pytest.raises(StaleLeaseError):
             await one.database.write(one.leases.check, claim)
-        assert await asked.place() == Place((await source.feed.extent()).epoch, 2)
+        assert await asked.position() == ConsumerPosition((await source.feed.extent()).epoch, 2)
 
 
 async def test_another_instance_goes_on_where_the_feed_is_quiet(
@@ -150,9 +151,9 @@ async def test_a_repeated_request_has_no_second_effect(
         repeated = stub.RewindSubscription(request)
         assert await repeated == first
         assert ("tradepost-replayed", "true") in list(await repeated.trailing_metadata())
-        place = await one.place()
-        assert place is not None
-        assert (place.position, first.rewound_from.position) == (6, 5)
+        reached = await one.position()
+        assert reached is not None
+        assert (reached.position, first.rewound_from.position) == (6, 5)
         request.after_position = 2
         reused = await refusal(stub.RewindSubscription(request))
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
@@ -182,7 +183,7 @@ async def test_what_can_t_be_is_refused(source: Source, databases: Databases) ->
         )
         # It hasn't begun, so it is at the beginning.
         assert await one.rewind() == 0
-        assert await one.place() is None
+        assert await one.position() is None
         bad = pb.RewindSubscriptionRequest(request_id="7", consumer=" ", after_position=-1)
         named = await refusal(stub.RewindSubscription(bad))
     assert set(named.bad_fields) == {"request_id", "consumer", "after_position"}

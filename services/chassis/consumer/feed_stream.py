@@ -11,7 +11,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 
 from discovery.clock import Clock
-from services.chassis.consumer.inbox import Place
+from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.request.wire_values import to_duration
 
 # Ten heartbeats: whoever is silent for so long is frozen, or cut off.
@@ -62,16 +62,18 @@ class FeedStream:
         """The feed's current epoch. Raises grpc.aio.AioRpcError."""
         return (await self._stub.GetFeed(pb.GetFeedRequest())).epoch
 
-    async def messages(self, place: Place) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
-        """What the feed says from a place on; ends when the process drains.
+    async def messages(
+        self, reached: ConsumerPosition
+    ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
+        """What the feed says from a reached on; ends when the process drains.
 
         Raises grpc.aio.AioRpcError and FeedSilentError.
         """
         call = self._stub.SubscribeEvents(
             pb.SubscribeEventsRequest(
                 consumer=self._consumer,
-                epoch=place.epoch,
-                after_position=place.position,
+                epoch=reached.epoch,
+                after_position=reached.position,
                 types=self._types,
                 topic=self._topic,
                 max_batch=self._max_batch,

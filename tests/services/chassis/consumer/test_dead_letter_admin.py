@@ -12,9 +12,9 @@ from tradepost.event.v1.event_service_pb2_grpc import (
     DeadLetterServiceStub,
 )
 
-from services.chassis.consumer.inbox import BEHIND, Place
-from services.chassis.consumer.subscriptions_of_a_service import Followed
-from services.chassis.feed.errors import DeadLetterNotFoundError
+from services.chassis.consumer.consumed_feeds import ConsumedFeeds
+from services.chassis.consumer.errors import DeadLetterNotFoundError
+from services.chassis.consumer.inbox import BEHIND, ConsumerPosition
 from services.chassis.request.pages import encode_token
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
@@ -50,7 +50,8 @@ async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[DeadLetterServiceAsyncStub]:
     """The letters over real gRPC."""
-    async with echo_server(name=NAME, followed=Followed(dead_letters=one.letters)) as echo:
+    consumed = ConsumedFeeds(dead_letter_admin=one.letters)
+    async with echo_server(name=NAME, consumed=consumed) as echo:
         yield DeadLetterServiceStub(echo.channel)
 
 
@@ -117,9 +118,9 @@ async def test_what_is_given_up_is_skipped_for_good(one: Consumer, source: Sourc
         await one.reached(6)
     assert await one.replay("ord_2") == 2
 
-    place = await one.place()
-    assert place is not None
-    await one.database.write(one.subscription.inbox.move, Place(place.epoch, 0))
+    reached = await one.position()
+    assert reached is not None
+    await one.database.write(one.subscription.inbox.move, ConsumerPosition(reached.epoch, 0))
     await source.append("ord_2", "Refunded")
     async with asyncio.timeout(WAIT_S):
         await one.reached(7)

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from discovery.clock import Clock
-from services.chassis.consumer.admin import Consumers
-from services.chassis.consumer.dead_letters import DeadLetters
+from services.chassis.consumer.consumer_admin import ConsumerAdmin
+from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class ConsumedFeeds:
     """The subscriptions of an instance, which want to be run; nothing where it follows nobody."""
 
     subscriptions: tuple[Subscription, ...] = ()
-    consumers: Consumers | None = None
-    dead_letters: DeadLetters | None = None
+    consumer_admin: ConsumerAdmin | None = None
+    dead_letter_admin: DeadLetterAdmin | None = None
 
     @property
     def background(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -30,12 +30,14 @@ class Followed:
         return tuple(each.drain for each in self.subscriptions)
 
     @classmethod
-    def by(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:
+    def of(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:
         """At least one subscription."""
         return cls(
             subscriptions=tuple(subscriptions),
-            consumers=Consumers(database=database, subscriptions=subscriptions, clock=clock),
-            dead_letters=DeadLetters(
+            consumer_admin=ConsumerAdmin(
+                database=database, subscriptions=subscriptions, clock=clock
+            ),
+            dead_letter_admin=DeadLetterAdmin(
                 database=database, inboxes=[each.inbox for each in subscriptions], clock=clock
             ),
         )

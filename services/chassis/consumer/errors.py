@@ -1,0 +1,34 @@
+"""X."""
+
+
+class DeadLetterNotFoundError(Exception):
+    """Nothing is parked under this name."""
+
+    def __init__(self, **facts: str) -> None:
+        named = ", ".join(f"{key} {value}" for key, value in facts.items())
+        super().__init__(f"no event is parked for {named}")
+        self.facts = facts
+
+
+class ConsumerNotFoundError(Exception):
+    """The service has no consumer of this name."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(f"there is no consumer {consumer}")
+        self.facts = {"consumer": consumer}
+
+
+class PositionNotReachedError(Exception):
+    """A consumer can be put back, not ahead: what lies between would never be applied."""
+
+    def __init__(self, *, consumer: str, after_position: int, position: int) -> None:
+        super().__init__(f"{consumer} stands at {position}, which is before {after_position}")
+        self.facts = {
+            "consumer": consumer,
+            "after_position": str(after_position),
+            "position": str(position),
+        }
+
+
+class PositionMovedError(Exception):
+    """The consumer stands elsewhere than this batch follows on: read from there."""
