@@ -1,4 +1,6 @@
-"""`scripts/generate`: what buf and protoc make of `protos/`, kept in `generated/`.
+"""`scripts/generate`: what is derived from other files, and committed.
+
+`generated/` is what buf and protoc make of `protos/`; ARCHITECTURE.md has a table of the folders.
 
 The tree is always made afresh in a temporary folder and compared with the committed one; then
 only what differs is written (or, with `--check`, reported). So a run that changes nothing touches
@@ -11,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scripts.tools import folder_table
 from scripts.tools.paths import ROOT, buf_path, tool_environment
 
 GENERATED = ROOT / "generated"
@@ -19,23 +22,29 @@ TYPE_MARKER = Path("tradepost/py.typed")
 
 
 def main() -> int:
-    """Bring `generated/` up to date; with `--check`, only say whether it is."""
+    """Write what is out of date; with `--check`, only report it."""
     parser = argparse.ArgumentParser(prog="scripts/generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
-        made = generate(Path(folder))
-        if made is None:
+        stubs = generate(Path(folder))
+        if stubs is None:
             return 1
-        committed = read_tree(GENERATED)
+        made = {Path("generated") / path: content for path, content in stubs.items()}
+    committed = {
+        Path("generated") / path: content for path, content in read_tree(GENERATED).items()
+    }
+    paper = folder_table.PAPER.read_text()
+    made[Path(folder_table.PAPER.name)] = folder_table.with_table(paper).encode()
+    committed[Path(folder_table.PAPER.name)] = paper.encode()
     paths = sorted({*made, *committed})
     differing = [path for path in paths if made.get(path) != committed.get(path)]
     for path in differing:
-        print(f"{'differs' if check else 'writing'}: generated/{path}")
+        print(f"{'differs' if check else 'writing'}: {path}")
         if not check:
-            write(GENERATED / path, made.get(path))
+            write(ROOT / path, made.get(path))
     if check and differing:
-        print("generated/ is not what protos/ says: run ./scripts/generate and commit it")
+        print("these files are out of date: run ./scripts/generate and commit them")
         return 1
     return 0
 
