@@ -45,7 +45,7 @@ class ReplayReport:
         return 1_000 * latencies_s[rank]
 
     def as_json(self) -> dict[str, Any]:
-        """The machine's view; its shape is part of the README."""
+        """The machine's view; docs show its shape."""
         outcomes = Counter(outcome.state for outcome in self.observations.outcomes)
         return {
             "orders": len(self.observations.outcomes),

@@ -1,4 +1,4 @@
-"""The README's clients, word for word, in an environment that holds the wheel alone."""
+"""The clients of README and docs/client.md, unchanged, in an environment with the wheel alone."""
 
 import asyncio
 import os
@@ -28,10 +28,15 @@ OURS = {"SQLAlchemy", "alembic", "pydantic", "structlog", "opentelemetry-api", "
 
 
 def clients() -> dict[str, str]:
-    """The clients that the README shows: `async` and `blocking`."""
-    shown = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    first, second = (block for block in shown if "open_channel(" in block)
-    return {"async": first, "blocking": second}
+    """The clients that docs/client.md shows: `async` and `blocking`."""
+    async_client, blocking_client = clients_in("docs/client.md")
+    return {"async": async_client, "blocking": blocking_client}
+
+
+def clients_in(paper: str) -> list[str]:
+    """The blocks of Python on a page that open a channel."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / paper).read_text(), re.DOTALL)
+    return [block for block in blocks if "open_channel(" in block]
 
 
 def program(client: str, last_line: str) -> str:
@@ -67,6 +72,7 @@ async def test_the_readmes_client_needs_only_the_wheel(
 ) -> None:
     """Six lines ask the order service through Consul, and get the order."""
     client = clients()[kind]
+    assert clients_in("README.md") == [clients()["async"]]
     assert len(client.splitlines()) <= MOST_LINES
     order_id = await an_order(suite, len(kind))
     text = program(client, "print(answer.order.order_id, answer.order.total.minor_units)")

@@ -29,7 +29,7 @@ class CheckoutReport:
     def write(self, file: Path) -> None:
         """Write its rows to `file` as JSON, beside other rows there and in place of older ones.
 
-        The shape is part of the README.
+        docs/benchmarks.md shows the shape.
         """
         known = {row["name"]: row for row in _read(file)}
         known |= {row["name"]: row for row in self.as_json()}

@@ -27,7 +27,7 @@ class CoordinationReport:
     conditions: MachineConditions
 
     def write(self, file: Path) -> None:
-        """Write it to `file` as JSON; its shape is part of the README."""
+        """Write it to `file` as JSON; docs show its shape."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def as_json(self) -> dict[str, Any]:

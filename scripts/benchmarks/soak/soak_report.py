@@ -74,7 +74,7 @@ class SoakReport:
         return not self.failures and all(one.ok for one in self.growths.values())
 
     def write(self, file: Path) -> None:
-        """Write it to `file` as JSON; its shape is part of the README."""
+        """Write it to `file` as JSON; docs show its shape."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def as_json(self) -> dict[str, Any]:
