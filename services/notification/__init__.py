@@ -1,8 +1,9 @@
-"""The notification service: tells customers what became of their orders.
+"""The notification service: writes to customers about the outcomes of their orders.
 
-It calls nobody and nobody needs it: it follows the order feed, and writes one notification for
-each order and template, whatever is delivered again. RPC: ListNotifications.
+It follows the order feed and calls no other service. For each order and template it writes one
+notification, even when an event is delivered again. RPC: ListNotifications.
 
-Of the order feed it reads OrderPlaced and CancellationStarted, to know what it talks about, and
-OrderConfirmed, OrderRejected, OrderCancelled, OrderRefunded and OrderFulfilled, to say it.
+From the order feed it reads OrderPlaced and CancellationStarted, to know the order's customer and
+the reason of its end, and OrderConfirmed, OrderRejected, OrderCancelled, OrderRefunded and
+OrderFulfilled, which each cause a notification.
 """

@@ -1,4 +1,4 @@
-"""`python -m services.notification`: reads the settings and serves until it is told to stop."""
+"""`python -m services.notification`: reads the settings and serves until a signal stops it."""
 
 import random
 from pathlib import Path
@@ -19,25 +19,25 @@ from services.chassis.server.settings import (
     ServerSettings,
 )
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.notification.parts import NAME, Means
-from services.notification.sending.driver import SEND_TIMEOUT_S
-from services.notification.sending.files import FileSender
+from services.notification.parts import NAME, Dependencies
+from services.notification.sending.delivery import SEND_TIMEOUT_S
+from services.notification.sending.file_sender import FileSender
 from services.notification.sending.port import Sender
-from services.notification.sending.smtp import SmtpSender
+from services.notification.sending.smtp_sender import SmtpSender
 from services.notification.service import build
 from services.notification.settings import NotificationSettings, smtp_login
 
 
 async def main() -> None:
-    """Tell customers. Raises pydantic's ValidationError for settings that can't be right."""
+    """Serve. Raises pydantic's ValidationError for invalid settings."""
     settings = ServerSettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     notification = NotificationSettings()  # type: ignore[call-arg]  # ..._SENDER_URL
-    told = TelemetrySettings()
+    telemetry = TelemetrySettings()
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,
@@ -49,12 +49,12 @@ async def main() -> None:
         build(
             database_url=database.url,
             readers=database.readers,
-            means=Means(
+            dependencies=Dependencies(
                 clock=clock,
                 ids=ids,
                 rng=rng,
                 orders=orders,
-                sender=_sender(notification.sender_url),
+                sender=_sender_of(notification.sender_url),
                 sender_address=notification.sender_address,
                 customer_domain=notification.customer_domain,
                 owner=settings.instance_id or NAME,
@@ -69,12 +69,12 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            log_level=told.log_level,
+            log_level=telemetry.log_level,
             spans=spans,
         )
 
 
-def _sender(url: str) -> Sender:
+def _sender_of(url: str) -> Sender:
     parsed = urlsplit(url)
     if parsed.scheme == "file":
         return FileSender(Path(parsed.path))

@@ -1,4 +1,4 @@
-"""What an instance consists of, put together by hand; `service` adds the RPCs."""
+"""Puts an instance together from its parts; `service` adds the RPCs."""
 
 import random
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, Leases
-from services.notification.domain.rules import Notification
-from services.notification.sending.consumer import CONSUMER, GATHER, LEASE_KIND, OrderConsumer
-from services.notification.sending.driver import MAX_RUNNING, POLL_S, NotificationDrive
+from services.notification.domain.state import Notification
+from services.notification.sending.consumer import BATCH_WAIT, CONSUMER, LEASE_KIND, OrderConsumer
+from services.notification.sending.delivery import MAX_RUNNING, POLL_S, NotificationDelivery
 from services.notification.sending.port import Sender
-from services.notification.wire.replies import TYPES
+from services.notification.wire.events import TYPES
 
 NAME = "notification"
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What an instance works with: time, ids and chance, whom it follows, and who delivers.
+class Dependencies:
+    """What an instance takes from outside.
 
-    `orders` is a channel to the order service, `customer_domain` what follows the @ of a
-    customer's address. `owner` names the instance; each run of it owns its leases under a name of
-    its own.
+    `orders` is a channel to the order service. `customer_domain` is the part of a customer's
+    address after the @. `owner` names the instance; each run of it owns its leases under a name
+    of its own. `spans` are those of the process, where it is traced.
     """
 
     clock: Clock
@@ -49,7 +49,7 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its servers; `tailer`, `subscription` and `driver` want to be run."""
+    """An instance without its server, which runs `tailer`, `subscription` and `driver`."""
 
     database: Database
     log: EventLog
@@ -58,17 +58,17 @@ class Parts:
     driver: Driver
 
 
-def assemble(database: Database, means: Means) -> Parts:
-    """The parts of an instance on a migrated database."""
-    clock, rng = means.clock, means.rng
-    log = EventLog(clock=clock, ids=means.ids)
-    leases = Leases.of_a_run(means.owner, clock=clock, ids=means.ids, rng=rng)
-    drive = NotificationDrive(
+def assemble(database: Database, dependencies: Dependencies) -> Parts:
+    """Put an instance together on a migrated database."""
+    clock, ids, rng = dependencies.clock, dependencies.ids, dependencies.rng
+    log = EventLog(clock=clock, ids=ids)
+    leases = Leases.of_a_run(dependencies.owner, clock=clock, ids=ids, rng=rng)
+    delivery = NotificationDelivery(
         database=database,
         leases=leases,
-        sender=means.sender,
+        sender=dependencies.sender,
         clock=clock,
-        sender_address=means.sender_address,
+        sender_address=dependencies.sender_address,
     )
     driver = Driver(
         kind=LEASE_KIND,
@@ -76,38 +76,38 @@ def assemble(database: Database, means: Means) -> Parts:
         leases=leases,
         clock=clock,
         rng=rng,
-        drive=drive,
-        poll_s=means.poll_s,
+        drive=delivery,
+        poll_s=dependencies.poll_s,
         max_running=MAX_RUNNING,
     )
     consumer = OrderConsumer(
         leases=leases,
         clock=clock,
-        ids=means.ids,
-        customer_domain=means.customer_domain,
+        ids=ids,
+        customer_domain=dependencies.customer_domain,
         is_draining=lambda: driver.draining,
-        start=partial(_begin, drive, driver),
+        start=partial(_start_delivery, delivery, driver),
     )
     subscription = Subscription(
-        means.orders,
+        dependencies.orders,
         CONSUMER,
         consumer,
         database=database,
         leases=leases,
         clock=clock,
-        ids=means.ids,
+        ids=ids,
         rng=rng,
         types=TYPES,
-        gather=GATHER,
-        poll_s=means.subscription_poll_s,
+        gather=BATCH_WAIT,
+        poll_s=dependencies.subscription_poll_s,
     )
     tailer = Tailer(database=database, log=log, clock=clock)
     return Parts(database, log, tailer, subscription, driver)
 
 
-def _begin(
-    drive: NotificationDrive, driver: Driver, claim: Claim, notification: Notification
+def _start_delivery(
+    delivery: NotificationDelivery, driver: Driver, claim: Claim, notification: Notification
 ) -> None:
-    """Have a notification that was just committed sent at once, as it was written."""
-    drive.begin(claim, notification)
+    """Deliver a notification that was just committed, without loading it again."""
+    delivery.remember(claim, notification)
     driver.start(claim)

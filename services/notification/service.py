@@ -1,9 +1,8 @@
-"""Builds the whole service from its parts; `__main__` and the tests use this very function."""
+"""Builds the service from its parts; `__main__` and the tests call `build`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from tradepost.notification.v1 import notification_service_pb2
 from tradepost.notification.v1.notification_service_pb2_grpc import (
@@ -13,26 +12,25 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
-from services.chassis.server.server import Service
+from services.chassis.server.service import Service
 from services.chassis.store.database import Database
 from services.notification.api.servicer import NotificationServicer
-from services.notification.parts import NAME, Means, Parts, assemble
-from services.notification.wire.replies import ERRORS
-
-MIGRATIONS = Path(__file__).parent / "store" / "migrations"
+from services.notification.parts import NAME, Dependencies, Parts, assemble
+from services.notification.store.tables import MIGRATIONS
+from services.notification.wire.errors import ERRORS
 
 _SERVICE = notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"].full_name
 
 
 def to_service(parts: Parts, *, clock: Clock) -> Service:
-    """The parts behind their RPCs."""
+    """Combine an instance with its RPCs."""
     servicer = NotificationServicer(database=parts.database, inbox=parts.subscription.inbox)
     return Service(
         name=NAME,
         servicers=(partial(add_NotificationServiceServicer_to_server, servicer),),
         service_names=(_SERVICE,),
         errors=ERRORS,
-        # Nothing is in it yet: notifications are an end, and nobody has asked to follow them.
+        # The feed is served, but empty: this service appends no events yet.
         feed=Feed(
             name=NAME,
             aggregate_types={},
@@ -48,17 +46,19 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
 
 
 @asynccontextmanager
-async def build(*, database_url: str, means: Means, readers: int = 2) -> AsyncIterator[Service]:
+async def build(
+    *, database_url: str, dependencies: Dependencies, readers: int = 2
+) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
     database = await Database.open(
         database_url,
-        clock=means.clock,
-        owner=means.owner,
+        clock=dependencies.clock,
+        owner=dependencies.owner,
         readers=readers,
-        spans=None if means.spans is None else means.spans.writes,
+        spans=None if dependencies.spans is None else dependencies.spans.writes,
     )
     try:
         await database.migrate(MIGRATIONS)
-        yield to_service(assemble(database, means), clock=means.clock)
+        yield to_service(assemble(database, dependencies), clock=dependencies.clock)
     finally:
         await database.close()

@@ -1,4 +1,4 @@
-"""What an operator may set, read once in `__main__`."""
+"""The settings of the notification service, read once in `__main__`."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -10,7 +10,7 @@ _DEFAULT_PORTS = {"smtp": 25, "smtps": 465}
 
 
 class NotificationSettings(BaseSettings):
-    """Whose events are followed, who delivers, and how customers are addressed.
+    """The order service to follow, the delivery of email, and its addresses.
 
     `sender_url` is file:///folder, smtp://user:password@host:port, or smtps:// for TLS from the
     first byte. It may hold a password, so it never appears in a log.
@@ -20,7 +20,7 @@ class NotificationSettings(BaseSettings):
 
     order_target: str = "consul:///order"
     sender_url: str = Field(repr=False, validation_alias="TRADEPOST_NOTIFICATION_SENDER_URL")
-    # A customer's address is <customer id>@<this>; the mail server knows who that is.
+    # A customer's address is <customer id>@<customer_domain>; the mail server maps it to a person.
     customer_domain: str = Field(
         default="customers.localhost", validation_alias="TRADEPOST_NOTIFICATION_CUSTOMER_DOMAIN"
     )
@@ -41,7 +41,7 @@ class NotificationSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class SmtpLogin:
-    """Where a mail server is, and as whom to speak to it."""
+    """The address of a mail server, and the account to use there."""
 
     host: str
     port: int
@@ -51,7 +51,7 @@ class SmtpLogin:
 
 
 def smtp_login(url: str) -> SmtpLogin:
-    """What an smtp:// or smtps:// URL says."""
+    """Read a valid smtp:// or smtps:// URL."""
     parsed = urlsplit(url)
     return SmtpLogin(
         host=parsed.hostname or "",

@@ -1,1 +1,5 @@
-"""The gRPC servicers and the use cases they ask."""
+"""The gRPC servicer.
+
+May import `wire`, `store` and `domain`. Hands out `NotificationServicer`, which `service` adds to
+the server.
+"""

@@ -1,4 +1,4 @@
-"""The RPC: request in, page out."""
+"""The gRPC servicer: request in, page out."""
 
 from sqlalchemy import Connection
 from tradepost.notification.v1 import notification_service_pb2 as pb
@@ -7,14 +7,16 @@ from tradepost.notification.v1 import notification_service_pb2_grpc
 from services.chassis.consumer.inbox import Inbox
 from services.chassis.request.context import Context
 from services.chassis.store.database import Database
-from services.notification.domain.rules import Notification
-from services.notification.store import notifications
-from services.notification.store.notifications import NotificationFilter
-from services.notification.wire import queries
+from services.notification.domain.state import Notification
+from services.notification.store.listing import NotificationFilter, list_notifications
+from services.notification.wire import queries, replies
 
 
 class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServicer):
-    """Serves tradepost.notification.v1.NotificationService."""
+    """Serves tradepost.notification.v1.NotificationService.
+
+    `inbox` knows how much of the order feed has been applied.
+    """
 
     def __init__(self, *, database: Database, inbox: Inbox) -> None:
         self._database = database
@@ -25,11 +27,14 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     ) -> pb.ListNotificationsResponse:
         """List notifications, the oldest first."""
         wanted = queries.to_filter(request)
-        found, order_position = await self._database.read(self._find, wanted)
-        return queries.to_page(request, wanted, found, order_position)
+        rows, order_position = await self._database.read(self._list, wanted)
+        page = queries.to_page(request, wanted, rows)
+        return replies.to_notification_page(page, order_position)
 
-    def _find(
+    def _list(
         self, connection: Connection, wanted: NotificationFilter
     ) -> tuple[tuple[Notification, ...], int]:
-        place = self._inbox.reached(connection)
-        return notifications.page(connection, wanted), 0 if place is None else place.position
+        """Read the rows and the feed's position in one transaction, so that they agree."""
+        reached = self._inbox.reached(connection)
+        rows = list_notifications(connection, wanted)
+        return rows, 0 if reached is None else reached.position

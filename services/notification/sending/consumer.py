@@ -1,7 +1,7 @@
-"""What becomes of an order's event here: a brief that knows more, and perhaps a notification.
+"""Applies the events of the order feed: updates the order's details and writes notifications.
 
-The notification is an intent, written with the position of the feed and leased to this instance;
-the wake-up after the COMMIT starts the driver that sends it.
+A notification is written in the transaction that stores the position in the feed, with a lease
+for this instance. After the COMMIT, its delivery is started.
 """
 
 from collections.abc import Callable
@@ -15,20 +15,32 @@ from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import Claim, Leases
-from services.notification.domain.rules import Brief, Notice, Notification, State, evolve, notice
-from services.notification.sending.port import address_of
-from services.notification.store import notifications
-from services.notification.wire.replies import to_fact
+from services.notification.domain.rules import decide, evolve
+from services.notification.domain.state import (
+    CustomerMessage,
+    Notification,
+    NotificationState,
+    OrderDetails,
+)
+from services.notification.sending.mime import customer_address
+from services.notification.store import notifications, order_details
+from services.notification.wire.events import from_event
 
-# The name of the consumer: another would begin anew, and find everybody told.
+# Another name would begin at the start of the feed; the notifications that exist would prevent
+# that any is written twice.
 CONSUMER = "notification"
 LEASE_KIND = "notification"
-# Nobody waits for mail by the millisecond: fewer and larger batches cost much less.
-GATHER = timedelta(milliseconds=50)
+# How long the feed may collect events for one batch. An email may be 50 ms late, and fewer and
+# larger batches cost much less.
+BATCH_WAIT = timedelta(milliseconds=50)
 
 
 class OrderConsumer:
-    """Applies one event of the order feed; `__call__` is what a subscription wants."""
+    """Applies one event of the order feed; `__call__` is the handler of a subscription.
+
+    `start` is called after the COMMIT with each notification that was written under a lease. While
+    `is_draining`, notifications are written without a lease, for another instance.
+    """
 
     def __init__(
         self,
@@ -48,26 +60,29 @@ class OrderConsumer:
         self._start = start
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """Raises what an event can be wrong with: an unknown order, a payload that is none."""
-        fact = to_fact(event)
-        known = notifications.load_brief(connection, event.aggregate_id)
-        brief = known or Brief(event.aggregate_id)
-        newer = evolve(brief, fact)
-        if newer != known:
-            notifications.save_brief(connection, newer, is_new=known is None)
-        told = notice(newer, fact)
-        if told is None or notifications.was_told(connection, newer.order_id, told.template):
+        """Apply an event. Raises UnknownOrderError, and DecodeError for a malformed payload."""
+        order_event = from_event(event)
+        known = order_details.load(connection, event.aggregate_id)
+        order = evolve(known or OrderDetails(event.aggregate_id), order_event)
+        if order != known:
+            order_details.save(connection, order, is_new=known is None)
+        message = decide(order, order_event)
+        if message is None:
             return None
-        return self._intend(connection, newer, told)
+        if notifications.exists(connection, order.order_id, message.template):
+            return None
+        return self._write(connection, order, message)
 
-    def _intend(self, connection: Connection, brief: Brief, told: Notice) -> AfterCommit | None:
+    def _write(
+        self, connection: Connection, order: OrderDetails, message: CustomerMessage
+    ) -> AfterCommit | None:
         notification = Notification(
             notification_id=self._new_id("ntf"),
-            order_id=brief.order_id,
-            customer_id=brief.customer_id,
-            notice=told,
-            recipient=address_of(brief.customer_id, self._customer_domain),
-            state=State.PENDING,
+            order_id=order.order_id,
+            customer_id=order.customer_id,
+            message=message,
+            recipient=customer_address(order.customer_id, self._customer_domain),
+            state=NotificationState.PENDING,
             create_time=self._clock.now(),
         )
         notifications.add(connection, notification)

@@ -1,18 +1,24 @@
-"""The tables of the notification service."""
+"""The tables of the notification service; `migrations/` creates them."""
+
+from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
+MIGRATIONS = Path(__file__).parent / "migrations"
+
 _METADATA = MetaData()
 
-# What later notices need to know of an order.
-BRIEF = Table(
+# Details of an order that later messages mention.
+ORDER_DETAILS = Table(
     "brief",
     _METADATA,
     Column("order_id", String, primary_key=True),
+    # Empty until the order was placed.
     Column("customer_id", String, nullable=False),
     # Empty, and 0, until the order is confirmed.
     Column("currency_code", String, nullable=False),
     Column("minor_units", BigInteger, nullable=False),
+    # The reason of the order's cancellation, as a sentence; empty until then.
     Column("why", String, nullable=False),
 )
 NOTIFICATION = Table(

@@ -1,4 +1,4 @@
-"""What callers want to read, checked; and the page they get back."""
+"""Validates requests to read, and converts them to queries of the store."""
 
 from collections.abc import Sequence
 
@@ -6,28 +6,31 @@ from tradepost.notification.v1 import notification_pb2
 from tradepost.notification.v1 import notification_service_pb2 as pb
 
 from services.chassis.request.pages import (
+    Page,
+    arguments_of,
     check_page_size,
     check_page_token,
-    encode_token,
+    page_of,
     refuse_page_token,
 )
 from services.chassis.request.validation import Check
 from services.chassis.store.micros import to_micros
-from services.notification.domain.rules import Notification, State
-from services.notification.store.notifications import NotificationFilter
-from services.notification.wire.replies import to_notification
+from services.notification.domain.state import Notification, NotificationState
+from services.notification.store.listing import NotificationFilter
 
 MAX_CUSTOMER_CHARACTERS = 64
 MAX_STATES = 10
 
 
 def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
-    """Raises InvalidRequestError."""
+    """Convert a request. Raises InvalidRequestError."""
     check = Check()
     if request.order_id:
         check.identifier("order_id", request.order_id, "ord")
     check.text("customer_id", request.customer_id, max_len=MAX_CUSTOMER_CHARACTERS, required=False)
-    check.that(len(request.states) <= MAX_STATES, "states", f"must be at most {MAX_STATES}")
+    check.that(
+        len(request.states) <= MAX_STATES, "states", f"must have at most {MAX_STATES} entries"
+    )
     states = notification_pb2.NotificationState
     for index, state in enumerate(request.states[:MAX_STATES]):
         check.enum(f"states[{index}]", state, states, required=True)
@@ -37,7 +40,7 @@ def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
         limit=limit,
         order_id=request.order_id,
         customer_id=request.customer_id,
-        states=tuple(State(state) for state in request.states),
+        states=tuple(NotificationState(state) for state in request.states),
         after=after,
     )
 
@@ -45,23 +48,18 @@ def to_filter(request: pb.ListNotificationsRequest) -> NotificationFilter:
 def to_page(
     request: pb.ListNotificationsRequest,
     wanted: NotificationFilter,
-    found: Sequence[Notification],
-    order_position: int,
-) -> pb.ListNotificationsResponse:
-    """The answer to a request whose filter found these: one too many, where others follow."""
-    shown = found[: wanted.limit]
-    response = pb.ListNotificationsResponse(
-        notifications=[to_notification(each) for each in shown], order_position=order_position
-    )
-    if len(found) > len(shown):
-        last = shown[-1]
-        key = (to_micros(last.create_time), last.notification_id)
-        response.next_page_token = encode_token(key, _arguments(request))
-    return response
+    rows: Sequence[Notification],
+) -> Page[Notification]:
+    """Cut the rows that a request's filter found to a page, with the token of the next page."""
+    return page_of(request, rows, wanted.limit, _sort_key)
+
+
+def _sort_key(notification: Notification) -> tuple[int, str]:
+    return to_micros(notification.create_time), notification.notification_id
 
 
 def _after(check: Check, request: pb.ListNotificationsRequest) -> tuple[int, str] | None:
-    match check_page_token(check, request.page_token, _arguments(request)):
+    match check_page_token(check, request.page_token, arguments_of(request)):
         case None:
             return None
         case [int(create_micros), str(notification_id)]:
@@ -69,12 +67,3 @@ def _after(check: Check, request: pb.ListNotificationsRequest) -> tuple[int, str
         case _:
             refuse_page_token(check)
             return None
-
-
-def _arguments(request: pb.ListNotificationsRequest) -> bytes:
-    """What selects the rows, without size and token."""
-    arguments = pb.ListNotificationsRequest()
-    arguments.CopyFrom(request)
-    arguments.ClearField("page_size")
-    arguments.ClearField("page_token")
-    return arguments.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""A real SMTP server (aiosmtpd) on a free port, whose answers a test scripts."""
+"""A real SMTP server (aiosmtpd) on a free port, whose answers a test can script."""
 
 import asyncio
 from collections import deque
@@ -14,37 +14,40 @@ from aiosmtpd.smtp import SMTP
 
 @dataclass
 class MailServer:
-    """What came in, and what to answer next: to a recipient, or to the message itself."""
+    """The emails that were accepted, and the answers to give to the next recipient or email.
+
+    Without a scripted answer, each is accepted.
+    """
 
     port: int = 0
     inbox: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
-    to_recipient: deque[str] = field(default_factory=deque)
-    to_message: deque[str] = field(default_factory=deque)
+    answers_to_recipient: deque[str] = field(default_factory=deque)
+    answers_to_message: deque[str] = field(default_factory=deque)
 
     async def handle_RCPT(  # aiosmtpd's names
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        """Take a recipient, or answer what is scripted."""
-        if self.to_recipient:
-            return self.to_recipient.popleft()
+        """Accept a recipient, or give the scripted answer."""
+        if self.answers_to_recipient:
+            return self.answers_to_recipient.popleft()
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """Take a message, or answer what is scripted."""
-        if self.to_message:
-            return self.to_message.popleft()
-        mail = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.inbox.append(mail)
+        """Accept an email, or give the scripted answer."""
+        if self.answers_to_message:
+            return self.answers_to_message.popleft()
+        email = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(email, EmailMessage)
+        self.inbox.append(email)
         self.recipients.append(envelope.rcpt_tos)
         return "250 taken"
 
 
 @asynccontextmanager
 async def mail_server(*, port: int = 0) -> AsyncIterator[MailServer]:
-    """Take mail on a port of the loopback until the block ends."""
+    """Accept emails on a port of the loopback interface until the block ends."""
     mail = MailServer()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(

@@ -1,6 +1,6 @@
-"""An order service that only tells: events of orders in a real log, behind a real feed.
+"""Events of orders, as the order service appends them to its log.
 
-source.append_all("ord_...", placed("ann"), confirmed(1250))
+await cluster.append("ord_...", placed("ann"), confirmed(1250))
 """
 
 from itertools import count
@@ -16,25 +16,25 @@ _NUMBERS = count(1)
 
 
 def new_order_id() -> str:
-    """An order that nobody heard of."""
+    """An id that no other test uses."""
     return f"ord_{next(_NUMBERS):032x}"
 
 
-def told(message: Message) -> NewEvent:
-    """A fact as the log takes it."""
+def to_new_event(message: Message) -> NewEvent:
+    """Convert a message to an event that a log can append."""
     return NewEvent(message.DESCRIPTOR.full_name, message.SerializeToString())
 
 
 def placed(customer_id: str = "ann") -> NewEvent:
-    return told(pb.OrderPlaced(customer_id=customer_id, payment_method="pm_visa"))
+    return to_new_event(pb.OrderPlaced(customer_id=customer_id, payment_method="pm_visa"))
 
 
 def priced(minor_units: int = 1250) -> NewEvent:
-    return told(pb.StockReserved(total=_usd(minor_units)))
+    return to_new_event(pb.StockReserved(total=_usd(minor_units)))
 
 
 def confirmed(minor_units: int = 1250) -> NewEvent:
-    return told(pb.OrderConfirmed(captured_amount=_usd(minor_units)))
+    return to_new_event(pb.OrderConfirmed(captured_amount=_usd(minor_units)))
 
 
 def declined(decline_code: str = "INSUFFICIENT_FUNDS") -> NewEvent:
@@ -42,27 +42,31 @@ def declined(decline_code: str = "INSUFFICIENT_FUNDS") -> NewEvent:
         reason=order_pb2.ORDER_REFUSAL_REASON_PAYMENT_DECLINED,
         facts={"decline_code": decline_code},
     )
-    return told(pb.CancellationStarted(cause=order_pb2.ORDER_CAUSE_REFUSED, refusal=refusal))
+    return to_new_event(
+        pb.CancellationStarted(cause=order_pb2.ORDER_CAUSE_REFUSED, refusal=refusal)
+    )
 
 
 def cancelling(reason: str = "changed my mind") -> NewEvent:
-    return told(pb.CancellationStarted(cause=order_pb2.ORDER_CAUSE_CANCELLED, reason=reason))
+    return to_new_event(
+        pb.CancellationStarted(cause=order_pb2.ORDER_CAUSE_CANCELLED, reason=reason)
+    )
 
 
 def rejected() -> NewEvent:
-    return told(pb.OrderRejected())
+    return to_new_event(pb.OrderRejected())
 
 
 def cancelled() -> NewEvent:
-    return told(pb.OrderCancelled())
+    return to_new_event(pb.OrderCancelled())
 
 
 def fulfilled() -> NewEvent:
-    return told(pb.OrderFulfilled())
+    return to_new_event(pb.OrderFulfilled())
 
 
 def refunded(minor_units: int = 1250) -> NewEvent:
-    return told(pb.OrderRefunded(refunded_amount=_usd(minor_units)))
+    return to_new_event(pb.OrderRefunded(refunded_amount=_usd(minor_units)))
 
 
 def _usd(minor_units: int) -> Money:

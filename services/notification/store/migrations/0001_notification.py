@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create what is known of orders, and the notifications about them."""
+    """Create the tables of order details (`brief`) and of notifications."""
     op.create_table(
         "brief",
         sa.Column("order_id", sa.String, primary_key=True),
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String, nullable=False),
         sa.Column("create_time", sa.BigInteger, nullable=False),
         sa.Column("send_time", sa.BigInteger),
-        # Whatever is delivered again, nobody is told twice.
+        # One notification for each order and template, even when an event is delivered again.
         sa.UniqueConstraint("order_id", "template", name="notification_once"),
         sqlite_with_rowid=False,
     )
@@ -44,6 +44,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both; who was told what is forgotten."""
+    """Drop both tables, with the record of what was sent."""
     for table in ("notification", "brief"):
         op.drop_table(table)

@@ -1,21 +1,17 @@
-"""Messages by SMTP, a connection each; STARTTLS where the server offers it."""
+"""Sends emails by SMTP, on one connection each, with STARTTLS where the server offers it."""
 
 import aiosmtplib
 
-from services.notification.sending.port import (
-    MessageRefusedError,
-    Outgoing,
-    SenderUnavailableError,
-    to_email,
-)
+from services.notification.sending.mime import to_mime
+from services.notification.sending.port import Email, MessageRefusedError, SenderUnavailableError
 
 _PERMANENT = range(500, 600)
 
 
 class SmtpSender:
-    """Implements Sender, towards one mail server.
+    """Implements Sender with one mail server.
 
-    `timeout_s` bounds each step of the conversation.
+    `timeout_s` bounds each step of the SMTP dialogue.
     """
 
     def __init__(
@@ -35,11 +31,11 @@ class SmtpSender:
         self._password = password
         self._use_tls = use_tls
 
-    async def send(self, message: Outgoing) -> None:
-        """Return once the server took it. Raises SenderUnavailableError and MessageRefusedError.
+    async def send(self, email: Email) -> None:
+        """Return once the server accepted it. Raises SenderUnavailableError, MessageRefusedError.
 
-        Only a permanent answer (5xx) to this very message is a refusal; to a login it means that
-        the settings are wrong, and the message waits until they are right.
+        Only a permanent answer (5xx) to the email itself is a refusal. A permanent answer to the
+        login means that the settings are wrong: the email waits until they are right.
         """
         client = aiosmtplib.SMTP(
             hostname=self._host,
@@ -52,7 +48,7 @@ class SmtpSender:
         try:
             async with client:
                 await client.send_message(
-                    to_email(message), sender=message.sender, recipients=[message.recipient]
+                    to_mime(email), sender=email.sender, recipients=[email.recipient]
                 )
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _failure(error.recipients[0]) from error
@@ -63,5 +59,7 @@ class SmtpSender:
 
 
 def _failure(error: aiosmtplib.SMTPResponseException) -> Exception:
-    said = f"{error.code} {error.message}"
-    return MessageRefusedError(said) if error.code in _PERMANENT else SenderUnavailableError(said)
+    answer = f"{error.code} {error.message}"
+    if error.code in _PERMANENT:
+        return MessageRefusedError(answer)
+    return SenderUnavailableError(answer)

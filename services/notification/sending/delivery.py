@@ -1,8 +1,8 @@
-"""Sends what is pending, again and again until somebody takes it or refuses it for good.
+"""Delivers pending notifications until each is accepted or refused permanently.
 
-The chassis's `Driver` says when and who; this says what one drive does. A process that dies
-between the delivery and the note of it leaves a notification that is delivered again, under the
-same Message-ID.
+The chassis' `Driver` decides when, and which instance; this module is one delivery. A process that
+dies between a delivery and the record of it leaves the notification pending: it is delivered again
+under the same Message-ID.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from services.chassis.store.database import Database
 from services.chassis.work.batching import Batcher
 from services.chassis.work.driver import WAITING_MAX
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
-from services.notification.domain.rules import Notification, State
+from services.notification.domain.state import Notification, NotificationState
 from services.notification.sending.port import (
+    Email,
     MessageRefusedError,
-    Outgoing,
     Sender,
     SenderUnavailableError,
 )
@@ -29,27 +29,27 @@ from services.notification.store import notifications
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 60.0
 POLL_S = 0.5
-# So many messages are on their way at once: a mail server has a limit of connections.
+# Deliveries that run at the same time: a mail server limits its connections.
 MAX_RUNNING = 16
-# Below half of a lease, so that no delivery outlasts it.
+# Less than half of a lease, so that no delivery outlasts its lease.
 SEND_TIMEOUT_S = 4.0
-# So many outcomes are noted by one write.
-NOTE_MAX = 64
+# Outcomes that one transaction records at most.
+RECORD_MAX = 64
 
 _LOG = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a delivery; `error` says why it was refused."""
+class DeliveryOutcome:
+    """The state of a notification after its delivery; `error` says why it was refused."""
 
     claim: Claim
-    state: State
+    state: NotificationState
     error: str = ""
 
 
-class NotificationDrive:
-    """One drive of one notification; `__call__` is what the chassis's driver wants."""
+class NotificationDelivery:
+    """Delivers one notification once; `__call__` is the `drive` of the chassis' driver."""
 
     def __init__(
         self,
@@ -68,45 +68,49 @@ class NotificationDrive:
         self._sender_address = sender_address
         self._domain = sender_address.rpartition("@")[2]
         self._send_timeout_s = send_timeout_s
-        self._begun: dict[tuple[str, int], Notification] = {}
-        self._noting = Batcher(self._note_all, most=NOTE_MAX)
+        self._just_written: dict[tuple[str, int], Notification] = {}
+        self._recording = Batcher(self._record_all, most=RECORD_MAX)
 
-    def begin(self, claim: Claim, notification: Notification) -> None:
-        """Spare the drive of a claim that was just written the reading of its notification."""
-        if len(self._begun) < WAITING_MAX:
-            self._begun[claim.subject, claim.token] = notification
+    def remember(self, claim: Claim, notification: Notification) -> None:
+        """Keep a notification that was just written, so that its delivery need not load it."""
+        if len(self._just_written) < WAITING_MAX:
+            self._just_written[claim.subject, claim.token] = notification
 
     async def __call__(self, claim: Claim) -> None:
-        """Send once, and note what became of it."""
-        notification = self._begun.pop((claim.subject, claim.token), None)
+        """Send the email once, and record the outcome. Raises StaleLeaseError."""
+        notification = self._just_written.pop((claim.subject, claim.token), None)
         if notification is None:
             notification = await self._database.read(notifications.load, claim.subject)
         try:
             async with asyncio.timeout(self._send_timeout_s):
-                await self._sender.send(self._to_outgoing(notification))
+                await self._sender.send(self._to_email(notification))
         except (SenderUnavailableError, TimeoutError) as error:
             await self._postpone(claim, error)
         except MessageRefusedError as error:
             _LOG.warning("message_refused", notification_id=claim.subject, error=str(error))
-            await self._noting.join(Outcome(claim, State.REFUSED, str(error)))
+            outcome = DeliveryOutcome(claim, NotificationState.REFUSED, str(error))
+            await self._recording.join(outcome)
         else:
-            await self._noting.join(Outcome(claim, State.SENT))
+            await self._recording.join(DeliveryOutcome(claim, NotificationState.SENT))
 
-    async def _note_all(self, outcomes: Sequence[Outcome]) -> list[Exception | None]:
-        return await self._database.write(self._note_each, outcomes)
+    async def _record_all(self, outcomes: Sequence[DeliveryOutcome]) -> list[Exception | None]:
+        return await self._database.write(self._record_each, outcomes)
 
-    def _note_each(
-        self, connection: Connection, outcomes: Sequence[Outcome]
+    def _record_each(
+        self, connection: Connection, outcomes: Sequence[DeliveryOutcome]
     ) -> list[Exception | None]:
-        return [self._note(connection, outcome) for outcome in outcomes]
+        return [self._record(connection, outcome) for outcome in outcomes]
 
-    def _note(self, connection: Connection, outcome: Outcome) -> Exception | None:
-        """Note one outcome; of who lost the lease, nothing is written and the error is answered."""
+    def _record(self, connection: Connection, outcome: DeliveryOutcome) -> Exception | None:
+        """Record one outcome; return StaleLeaseError, and write nothing, where the lease is lost.
+
+        It is returned, not raised, so that the other outcomes of the transaction are recorded.
+        """
         try:
             self._leases.close(connection, outcome.claim)
         except StaleLeaseError as error:
             return error
-        notifications.settle(
+        notifications.record_outcome(
             connection,
             outcome.claim.subject,
             outcome.state,
@@ -116,7 +120,7 @@ class NotificationDrive:
         return None
 
     async def _postpone(self, claim: Claim, error: Exception) -> None:
-        """Try again later; the lease adds the jitter, the cap bounds the silence."""
+        """Have it delivered again later, after a doubling delay; the lease adds the jitter."""
         delay_s = min(BACKOFF_FIRST_S * 2 ** min(claim.attempts, 30), BACKOFF_MAX_S)
         reason = f"{type(error).__name__}: {error}"
 
@@ -125,12 +129,12 @@ class NotificationDrive:
 
         await self._database.write(postpone)
 
-    def _to_outgoing(self, notification: Notification) -> Outgoing:
-        return Outgoing(
+    def _to_email(self, notification: Notification) -> Email:
+        return Email(
             message_id=f"{notification.notification_id}@{self._domain}",
             sender=self._sender_address,
             recipient=notification.recipient,
-            subject=notification.notice.subject,
-            body=notification.notice.body,
+            subject=notification.message.subject,
+            body=notification.message.body,
             create_time=notification.create_time,
         )
