@@ -19,7 +19,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
 from services.chassis.server.instrumentation import Spans
-from services.chassis.server.server import Service
+from services.chassis.server.service import Service
 from services.chassis.store.database import Database
 from services.inventory.api.items import Items
 from services.inventory.api.reservation_writes import Reservations

@@ -11,8 +11,8 @@ from services.chassis.channels import participant_channel
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
+from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,

@@ -7,8 +7,8 @@ import uvloop
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
+from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.server import serve
 from services.chassis.server.settings import (
     DatabaseSettings,
     RegistrySettings,

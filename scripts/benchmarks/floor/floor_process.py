@@ -107,7 +107,7 @@ async def _serve(service: str, url: str, others: list[str]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     # As the services' own `serve()` does, so that both contenders have it.
-    process.settle_in()
+    process.tune()
     print(port, flush=True)
     await server.wait_for_termination()
 

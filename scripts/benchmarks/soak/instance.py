@@ -23,8 +23,9 @@ from tradepost.inventory.v1.item_pb2 import StockLevel
 
 from discovery.clock import Clock, SystemClock
 from services.chassis.ids import IdFactory
+from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.server import Service, serve
+from services.chassis.server.service import Service
 from services.chassis.server.settings import RegistrySettings, ServerSettings
 
 NAME = "soak"

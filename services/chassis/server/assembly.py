@@ -1,4 +1,4 @@
-"""Puts the gRPC server together: options, stack, the service, and what every server serves."""
+"""Builds the gRPC server: options, stack, the service's servicers, and those of every server."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -23,8 +23,8 @@ from services.chassis.server.layers.trace import Trace
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 
-# What discovery's connections send (30 s, 10 s) must not look like abuse to us, and a caller that
-# vanished must not hold its streams for ever (gRFC A8, A9).
+# The server must accept the pings of discovery's connections (every 30 s, timeout 10 s), and must
+# end the streams of a caller that vanished (gRFC A8, A9).
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 MIN_PING_INTERVAL_MS = 10_000
@@ -38,10 +38,10 @@ def build(
     clock: Clock,
     ids: IdFactory,
     admission: Admission,
-    state: health.Health,
+    health_servicer: health.HealthServicer,
     spans: Spans | None,
 ) -> grpc.aio.Server:
-    """A server that has everything but a port."""
+    """Build a server that has everything but a port."""
     stack = layers(
         trace=Trace(
             clock=clock,
@@ -58,15 +58,15 @@ def build(
     server = grpc.aio.server(
         interceptors=[*interceptors, Stack(stack)], options=list(_options(settings).items())
     )
-    handlers = cast(grpc.aio.Server, _ByNameOnly(server))
+    handlers = cast(grpc.aio.Server, _GenericHandlersOnly(server))
     for add in service.servicers:
         add(handlers)
     _add_event_services(handlers, service)
-    health_pb2_grpc.add_HealthServicer_to_server(state, handlers)
-    # These two look at the type of what they are given.
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, handlers)
+    # Reflection and channelz check the type of the server, so they get the server itself.
     reflection.enable_server_reflection(service_names(service, settings), server)
     if settings.channelz:
-        from grpc_channelz.v1 import channelz  # noqa: PLC0415 - only paid for when asked for
+        from grpc_channelz.v1 import channelz  # noqa: PLC0415 - only imported when turned on
 
         channelz.add_channelz_servicer(server)
     return server
@@ -88,23 +88,23 @@ def _add_event_services(server: grpc.aio.Server, service: Service) -> None:
     )
 
 
-class _ByNameOnly:
-    """Takes a servicer's handlers the generic way, by name, and leaves out their registration.
+class _GenericHandlersOnly:
+    """Adds a servicer's generic handlers to a server, and skips its registered methods.
 
-    grpc.aio 1.85 waits for the next call of each registered method with a task of its own, and
-    looks at all of these tasks whenever one call arrives: with our thirty methods that was a tenth
-    of the event loop's time. Generic handlers share one task.
+    grpc.aio 1.85 keeps one task for each registered method that waits for its next call, and looks
+    at all of these tasks whenever a call arrives. With our thirty methods that took a tenth of the
+    event loop's time. Generic handlers share one task.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
 
     def add_registered_method_handlers(self, service_name: str, handlers: object) -> None:
-        """Do nothing: the generic handler of the same service answers."""
+        """Do nothing: the generic handler of the same service answers the calls."""
 
 
 def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]:
-    """Everything that is served, by full name."""
+    """Return the full names of all services that are served."""
     names = [
         *service.service_names,
         feed_servicer.SERVICE_NAME,
@@ -118,7 +118,7 @@ def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]
 
 def _options(settings: ServerSettings) -> Mapping[str, int]:
     return {
-        # Without this a second process binds the same port silently and takes half of the calls.
+        # Otherwise a second process could bind the same port unnoticed and get half of the calls.
         "grpc.so_reuseport": 0,
         "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
         "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,

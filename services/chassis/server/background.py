@@ -1,4 +1,4 @@
-"""Owns the tasks that run beside the calls: starts them, and ends them when the block ends."""
+"""Runs background tasks in addition to the calls, and cancels them when a block ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,10 +10,10 @@ Start: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 
 @asynccontextmanager
 async def tasks() -> AsyncIterator[Start]:
-    """Answer a function that starts a task; all are cancelled and awaited when the block ends.
+    """Yield a function that starts a task; all tasks are cancelled and awaited when the block ends.
 
-    A task that fails ends the block: what it kept alive would be missing from then on. An error
-    of the block itself is raised as it is, not in a group.
+    A task that fails ends the block, because the server needs each of them. An error of the block
+    itself is raised as it is, not in an exception group.
     """
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
@@ -24,7 +24,7 @@ async def tasks() -> AsyncIterator[Start]:
 
         try:
             yield start
-        except Exception as error:  # noqa: BLE001 - raised again below, outside of the group
+        except Exception as error:  # noqa: BLE001 - raised again below, outside the group
             failure = error
         for task in running:
             task.cancel()

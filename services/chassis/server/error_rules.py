@@ -1,4 +1,4 @@
-"""Rules that say with which status each exception is answered.
+"""The rules that turn exceptions into statuses, by what a caller can do.
 
     fix the request     InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError,
                         MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
@@ -6,7 +6,7 @@
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
                         DrainingError, DeadlinePassedError
     read and retry      StreamConflictError
-    start elsewhere     the errors of the feed
+    restart elsewhere   the errors of the feed: read from another position
     a bug               UnexpectedError, and every exception without a rule
 
 A service adds the rules of its own errors through `Errors`.
@@ -50,10 +50,10 @@ from services.chassis.store.errors import StoreOverloadedError, StoreUnavailable
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """How one exception is answered.
+    """The status of one kind of exception.
 
-    `retry_after_s` adds RetryInfo, and with RESOURCE_EXHAUSTED the pushback that lets a client
-    retry at all (gRFC A6). `field` adds BadRequest for an exception that is about one field.
+    `retry_after_s` adds RetryInfo. With RESOURCE_EXHAUSTED it also adds the pushback, without which
+    a client does not retry (gRFC A6). `field` adds a BadRequest about that field.
     """
 
     code: grpc.StatusCode
@@ -105,9 +105,9 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
 
 
 def find_rule(error: Exception, errors: Errors) -> ErrorRule | None:
-    """The rule of the nearest class the exception is one of; None for a bug.
+    """Return the rule of the exception's nearest class that has one; None for a bug.
 
-    An error that knows itself when to come back (`retry_after_s`) replaces the rule's own delay.
+    The exception's own `retry_after_s`, if it has one, replaces the rule's.
     """
     for kind in type(error).__mro__:
         rule = errors.get(kind) or CHASSIS_ERRORS.get(kind)

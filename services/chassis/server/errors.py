@@ -7,7 +7,7 @@ a bug               UnexpectedError
 
 
 class MalformedMessageError(Exception):
-    """The bytes are no message of the method."""
+    """The bytes cannot be read as a request of the method."""
 
     def __init__(self, method: str) -> None:
         super().__init__(f"the bytes are no request of {method}")
@@ -15,7 +15,7 @@ class MalformedMessageError(Exception):
 
 
 class UnknownServiceError(Exception):
-    """Health was asked about a service that is not served here."""
+    """A health check named a service that is not served here."""
 
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not served here")
@@ -23,9 +23,9 @@ class UnknownServiceError(Exception):
 
 
 class OverloadedError(Exception):
-    """The server has as many calls as it takes on; nothing was begun.
+    """The server has as many calls as it accepts; the call had no effect.
 
-    `retry_after_s` is when a place may be free, where the limiter knows.
+    `retry_after_s` is when a slot may be free, if the limiter knows.
     """
 
     def __init__(self, *, limit: int, retry_after_s: float | None = None) -> None:
@@ -35,16 +35,16 @@ class OverloadedError(Exception):
 
 
 class DeadlinePassedError(Exception):
-    """The caller had stopped waiting before the work began."""
+    """The deadline had passed before the work began."""
 
     def __init__(self) -> None:
         super().__init__("the deadline was over on arrival")
 
 
 class UnexpectedError(Exception):
-    """Stands in for an exception without a rule: the id is found in the log, the text is not sent.
+    """Replaces an exception without a rule: its text is only logged, under the error id.
 
-    Chain the exception it stands for (`raise ... from error`) where there is one.
+    Chain the original exception (`raise ... from error`) if there is one.
     """
 
     def __init__(self, error_id: str) -> None:

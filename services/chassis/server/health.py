@@ -1,6 +1,6 @@
-"""grpc.health.v1: whether this instance wants calls, per service and for the whole server ("").
+"""grpc.health.v1: whether this instance accepts calls, per service and for the whole server ("").
 
-Watch is how a client's balancer learns within a round trip that an instance leaves.
+A client's balancer watches it, and so learns within one round trip that an instance leaves.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from services.chassis.server.errors import UnknownServiceError
 SERVICE_NAME = "grpc.health.v1.Health"
 
 
-class Health(health_pb2_grpc.HealthServicer):
-    """One state for all services of an instance: they come and go together."""
+class HealthServicer(health_pb2_grpc.HealthServicer):
+    """Keeps one status for all services of an instance: they start and stop together."""
 
     def __init__(self, service_names: Iterable[str]) -> None:
         self._names = frozenset({"", *service_names})
@@ -26,28 +26,28 @@ class Health(health_pb2_grpc.HealthServicer):
         self._changed = asyncio.Event()
 
     def serving(self) -> None:
-        """Ask for calls."""
+        """Report SERVING."""
         self._become(health_pb2.HealthCheckResponse.SERVING)
 
     def not_serving(self) -> None:
-        """Ask for no more calls; those in flight go on."""
+        """Report NOT_SERVING; calls in flight go on."""
         self._become(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def end(self) -> None:
-        """End every watch: an open stream would keep the server from stopping."""
+        """End every watch, because an open stream would keep the server from stopping."""
         self._ended = True
         self._announce()
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> health_pb2.HealthCheckResponse:
-        """Answer the current status. Raises UnknownServiceError."""
+        """Return the current status. Raises UnknownServiceError."""
         if request.service not in self._names:
             raise UnknownServiceError(request.service)
         return health_pb2.HealthCheckResponse(status=self._status)
 
     async def List(self, request: Message, context: Context) -> Message:
-        """Answer the status of every service."""
+        """Return the status of every service."""
         status = health_pb2.HealthCheckResponse(status=self._status)
         statuses = dict.fromkeys(self._names, status)
         return health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined, no-any-return]
@@ -55,17 +55,17 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Answer the status now and after each change; an unknown service stays SERVICE_UNKNOWN."""
+        """Yield the status now and after each change; an unknown service stays SERVICE_UNKNOWN."""
         known = request.service in self._names
-        told = None
+        sent = None
         while True:
             status = self._status if known else health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
             changed = self._changed
-            if status != told:
-                told = status
+            if status != sent:
+                sent = status
                 yield health_pb2.HealthCheckResponse(status=status)
             elif self._ended:
-                # Only now: a slow watcher hears NOT_SERVING before its stream ends, too.
+                # Even a slow watcher has got NOT_SERVING by now.
                 raise DrainingError
             else:
                 await changed.wait()

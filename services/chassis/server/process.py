@@ -1,8 +1,8 @@
-"""What a process that serves sets for itself, beside what it serves: interpreter and scheduling.
+"""Tunes the serving process: the interpreter, the garbage collector and the scheduler.
 
-Where there are more threads at work than cores, what a call costs depends on how long each may go
-on: whoever takes over finds another one's data in the caches. So the threads ask for long slices,
-and don't interrupt others when they wake up.
+If more threads run than there are cores, the cost of a call depends on how long each thread runs
+at a time: after each switch the caches hold another thread's data. So the threads ask the kernel
+for long time slices, and do not preempt others when they wake up.
 """
 
 import ctypes
@@ -11,17 +11,17 @@ import os
 import sys
 from pathlib import Path
 
-# The event loop and the database's writer thread share the interpreter: with the default of 5 ms
-# a batch of 0.5 ms took 56 ms beside a busy loop, with this 4 ms.
+# The event loop and the database's writer thread share the interpreter. With the default of 5 ms, a
+# batch of 0.5 ms took 56 ms while the loop was busy; with this value it takes 4 ms.
 SWITCH_INTERVAL_S = 0.0005
-# Calls of grpc.aio end in reference cycles, so the collector has to run, but every 700 objects
-# (Python's default) it took a twelfth of a busy service's time.
+# Calls of grpc.aio end in reference cycles, so the collector must run. With Python's default, every
+# 700 objects, it took a twelfth of a busy service's time.
 GC_THRESHOLDS = (20_000, 20, 100)
-# Linux gives 1.4 on two cores, 2.8 on eight and more.
+# The default of Linux is 1.4 ms on two cores, and 2.8 ms on eight and more.
 SLICE_MS = 20
 
 _NANOS_PER_MS = 1_000_000
-# The number of sched_setattr(2), for which neither Python nor an older C library has a function.
+# The number of sched_setattr(2): neither Python nor older C libraries have a function for it.
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
 
 
@@ -40,10 +40,10 @@ class _SchedAttr(ctypes.Structure):
     )
 
 
-def settle_in() -> None:
-    """Set it all; call it once what lives as long as the process is there."""
+def tune() -> None:
+    """Tune the process. Call it after start-up, when the long-lived objects exist."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    # What start-up made needn't be looked at by collections again.
+    # Collections skip the objects that start-up created.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     if sys.platform == "linux":
@@ -51,10 +51,10 @@ def settle_in() -> None:
 
 
 def schedule_for_throughput() -> None:
-    """Have the threads of this process, and those that they start, scheduled as batch work.
+    """Schedule the threads of this process, and those that they start, as batch work.
 
-    Slices are longer from Linux 6.12 on. A policy that an operator chose stays, and where the
-    system refuses, all does.
+    Long slices need Linux 6.12. A policy that an operator chose is kept, and if the system refuses
+    the change, nothing changes.
     """
     for entry in Path("/proc/self/task").iterdir():
         thread = int(entry.name)
@@ -62,7 +62,7 @@ def schedule_for_throughput() -> None:
             if os.sched_getscheduler(thread) == os.SCHED_OTHER:
                 os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
                 _lengthen_slices(thread)
-        except OSError:  # it has ended, or the process may not
+        except OSError:  # the thread has ended, or the process lacks the permission
             continue
 
 

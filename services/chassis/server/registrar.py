@@ -1,4 +1,4 @@
-"""Where a service makes itself known, as its settings say."""
+"""Opens the registry that a service registers with."""
 
 import random
 from collections.abc import AsyncIterator
@@ -15,9 +15,10 @@ from services.chassis.server.settings import RegistrySettings
 async def registrar_of(
     settings: RegistrySettings, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[Registrar | None]:
-    """The agent of the settings, closed when the block ends; None where they name no registry.
+    """Yield the Consul agent of the settings, or None if they name no registry.
 
-    Raises ValueError for an address that is none.
+    The agent's connections are closed when the block ends. Raises ValueError for an invalid
+    address.
     """
     if settings.kind == "none" or not settings.address:
         yield None

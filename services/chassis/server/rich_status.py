@@ -16,17 +16,18 @@ from services.chassis.server.error_rules import UNEXPECTED, ErrorRule, Errors, f
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 # A client refuses more than 8 KiB of trailers (GRPC_ARG_MAX_METADATA_SIZE, its soft limit), and
-# binary ones may travel as base64: what is named must fit, what doesn't is counted.
+# binary trailers may be sent as base64. So the named violations must fit; the rest is only counted.
 _MAX_VIOLATIONS_BYTES = 3_072
 _MAX_MESSAGE_BYTES = 512
 _MAX_FACT_BYTES = 256
 
 
 def to_status(error: Exception, errors: Errors, domain: str) -> status_pb2.Status:
-    """The google.rpc.Status of an exception, with exactly one ErrorInfo (AIP-193).
+    """Make the google.rpc.Status of an exception, with exactly one ErrorInfo (AIP-193).
 
-    An exception without a rule is INTERNAL and tells nothing of itself. Its `facts` become the
-    metadata, its `violations` a BadRequest, `precondition_violations` a PreconditionFailure.
+    The exception's `facts` become the metadata, its `violations` a BadRequest, and its
+    `precondition_violations` a PreconditionFailure. An exception without a rule becomes INTERNAL,
+    without any of its text.
     """
     rule = find_rule(error, errors)
     if rule is None:
@@ -46,7 +47,7 @@ def to_status(error: Exception, errors: Errors, domain: str) -> status_pb2.Statu
 
 
 def to_trailers(status: status_pb2.Status, rule: ErrorRule | None) -> list[tuple[str, Any]]:
-    """The trailing metadata that carries a status: its details, and the pushback where due."""
+    """Return the trailing metadata of a status: its details, and the pushback if there is one."""
     trailers: list[tuple[str, Any]] = [(DETAILS_KEY, status.SerializeToString())]
     if (
         rule is not None

@@ -1,4 +1,4 @@
-"""What one service hands to the server: the part of it that the chassis can't know."""
+"""The description of a service: what the server cannot know by itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Hook = Callable[[], Awaitable[None] | None]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What one service brings: its name, its servicers, and what it knows of its methods.
+    """A service's name, its servicers, and facts about its methods.
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
-    reflection. `waiting_methods` and `compensation_methods` are full paths ("/package.Service/
-    Method"). `feed` is its event log, where it has one, and `consumed` are the feeds that it
-    consumes. `background` runs while the server does, and so do subscriptions; when one of it
-    fails, the server stops. `on_drain` is called when streams are to end: it stops drivers and
-    wakes whoever waits.
+    reflection. `errors` are the rules of its own exceptions. `waiting_methods` and
+    `compensation_methods` are full paths ("/package.Service/Method"). `feed` serves its event log,
+    if it has one, and `consumed` are the feeds that it consumes. `background` tasks and
+    subscriptions run while the server does; if one of them fails, the server stops. The server
+    calls `on_drain` hooks when streams shall end: they stop drivers and wake waiting calls.
     """
 
     name: str
@@ -37,5 +37,5 @@ class Service:
 
     @property
     def domain(self) -> str:
-        """The domain of its errors: "order.tradepost"."""
+        """The domain of its errors in ErrorInfo, such as "order.tradepost"."""
         return f"{self.name}.tradepost"

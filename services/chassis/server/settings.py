@@ -1,6 +1,7 @@
-"""What an operator may set: one frozen value per concern, read once in `__main__`.
+"""Settings of the server, the registry and the database, read once in `__main__`.
 
-Every field is an environment variable; a value that can't be right stops the start with its name.
+Each field is an environment variable. An invalid value stops the start, and the error names the
+variable.
 """
 
 from pydantic import AliasChoices, Field
@@ -13,18 +14,18 @@ MAX_WAITING_CALLS = 5_000
 
 
 class ServerSettings(BaseSettings):
-    """Where one instance listens, how it is known, how much it takes on and how it leaves."""
+    """Where an instance listens, how it is registered, its limits, and how it drains."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65_535)
-    # What the registry tells callers to dial; the host it listens on where empty.
+    # The address under which callers dial the instance; empty means `host`.
     advertise_address: str = ""
-    # Stable per slot: a restart in the same place keeps it. Service, host and port where empty.
+    # A restarted instance keeps its id. Empty means service, host and port.
     instance_id: str = ""
     version: str = "0.1.0"
-    # How long callers get to notice that the instance leaves, and then calls in flight to finish.
+    # In `drain_s` callers notice that the instance leaves; in `stop_grace_s` calls in flight end.
     drain_s: float = Field(default=DRAIN_S, ge=0)
     stop_grace_s: float = Field(default=STOP_GRACE_S, ge=0)
     max_concurrent: int = Field(default=MAX_CONCURRENT_CALLS, ge=1)
@@ -33,9 +34,10 @@ class ServerSettings(BaseSettings):
 
 
 class RegistrySettings(BaseSettings):
-    """The Consul agent, under the names Consul's own tools read; no registry where empty.
+    """The Consul agent, under the names that Consul's own tools read.
 
-    TRADEPOST_REGISTRY=none keeps a service unregistered beside a CONSUL_HTTP_ADDR meant for others.
+    Without an address there is no registry. TRADEPOST_REGISTRY=none keeps a service unregistered
+    although CONSUL_HTTP_ADDR is set for other programs.
     """
 
     model_config = SettingsConfigDict(frozen=True)
@@ -59,7 +61,7 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True)
 
-    # It may hold a password, so it never appears in a log.
+    # It may hold a password, so it must not appear in a log.
     url: str = Field(repr=False, validation_alias=AliasChoices("DATABASE_URL", "url"))
     readers: int = Field(
         default=2, ge=1, le=16, validation_alias=AliasChoices("DATABASE_READERS", "readers")

@@ -9,7 +9,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server.server import Service
+from services.chassis.server.service import Service
 from services.inventory.service import MIGRATIONS, build
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 from tests.support.inventory.inventory_in_memory import Shop

@@ -29,7 +29,7 @@ from services.chassis.feed.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent
 from services.chassis.log.tailer import Tailer
-from services.chassis.server.server import RunningServer
+from services.chassis.server.lifecycle import RunningServer
 from services.chassis.store.database import Database
 from tests.support.chassis.echo_service import echo_server
 from tests.support.store.databases import Databases, opened_database

@@ -26,7 +26,7 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 from discovery.clock import Clock, SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import NewEvent
-from services.chassis.server.server import running
+from services.chassis.server.lifecycle import running
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.notification.parts import Dependencies

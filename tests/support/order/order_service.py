@@ -23,7 +23,8 @@ from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
-from services.chassis.server.server import Service, running
+from services.chassis.server.lifecycle import running
+from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.order.parts import Dependencies, FeedChannels, ParticipantChannels
 from services.order.service import build

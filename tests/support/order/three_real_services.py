@@ -28,7 +28,8 @@ from tradepost.type.v1.money_pb2 import Money
 from discovery.clock import SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
-from services.chassis.server.server import Service, running
+from services.chassis.server.lifecycle import running
+from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
 from services.inventory.subscriptions import Feeds as InventoryFeeds

@@ -19,7 +19,8 @@ from google.protobuf.message import Message
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly
-from services.chassis.server.server import RunningServer, Service, running
+from services.chassis.server.lifecycle import RunningServer, running
+from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
 from services.order.parts import Dependencies, ParticipantChannels

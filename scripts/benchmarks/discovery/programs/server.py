@@ -21,8 +21,8 @@ from discovery.clock import Clock, SystemClock
 from scripts.benchmarks.discovery.programs import contract
 from services.chassis.ids import IdFactory
 from services.chassis.server.error_rules import ErrorRule
+from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.server import serve
 from services.chassis.server.service import Service
 from services.chassis.server.settings import RegistrySettings, ServerSettings
 

@@ -1,15 +1,13 @@
-"""Takes on as many calls as the server can work on at once, and refuses the rest at the door.
+"""Limits how many calls the server works on at once, and refuses the others.
 
-A fixed limit and no queue: a caller that is told at once, with pushback, tries another instance,
-or comes back when a place can be free (`pushback`). Three priorities: gRPC's own services, health
-first of all, are never refused; a tenth of the places is kept for compensations, which give back
-what others hold; everything else is refused first. A call that
-waits (for an order to settle, for the next event) works on nothing: it gives its place back with
+The limit is fixed and there is no queue. A refused caller learns it at once, with pushback, and
+tries another instance or comes back when a slot can be free (`pushback`). There are three
+priorities: gRPC's own services, such as health, are never refused; a tenth of the slots is kept for
+compensations, because they release what others hold; all other calls are refused first.
 
-    with slot_released():
-        change = await follower.wait(...)
-
-and takes it again afterwards, without being refused. Waiting calls have a bound of their own.
+A call that only waits (for an order to settle, for the next event) gives its slot back meanwhile
+(`request.slot`), and takes it again afterwards without being refused. The number of waiting calls
+has a limit of its own.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -20,15 +18,15 @@ from discovery.clock import Clock
 from services.chassis.request.context import Context
 from services.chassis.request.slot import SLOT
 from services.chassis.server.errors import OverloadedError
-from services.chassis.server.layers.layer import Behavior, Method
+from services.chassis.server.layers.layer import Behavior, ServedMethod
 from services.chassis.server.layers.pushback import Pushback
 
-# One place in so many is left to compensations.
+# One slot in this many is kept for compensations.
 _COMPENSATION_SHARE = 10
 
 
 class Admission:
-    """Counts calls at work and calls that wait; a layer of the stack."""
+    """The layer that counts calls at work and calls that wait."""
 
     def __init__(
         self,
@@ -50,15 +48,15 @@ class Admission:
         self.working = 0
         self.waiting = 0
 
-    def __call__(self, method: Method, inner: Behavior) -> Behavior:
-        """Stand above deserialization: a refusal must cost less than the work it saves."""
+    def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
+        """Act before deserialization: a refusal must cost less than the work that it saves."""
         if method.is_infrastructure:
             return inner
         if method.response_streaming:
             return self._streaming(method, inner)
         return self._unary(method, inner)
 
-    def _unary(self, method: Method, inner: Behavior) -> Behavior:
+    def _unary(self, method: ServedMethod, inner: Behavior) -> Behavior:
         limit = self._limit_of(method)
         waits = method.path in self._waiting_methods
 
@@ -71,7 +69,7 @@ class Admission:
 
         return admitted
 
-    def _streaming(self, method: Method, inner: Behavior) -> Behavior:
+    def _streaming(self, method: ServedMethod, inner: Behavior) -> Behavior:
         limit = self._limit_of(method)
         waits = method.path in self._waiting_methods
 
@@ -86,7 +84,7 @@ class Admission:
 
         return admitted
 
-    def _limit_of(self, method: Method) -> int:
+    def _limit_of(self, method: ServedMethod) -> int:
         compensates = method.path in self._compensation_methods
         return self._limit if compensates else self.ordinary_limit
 
@@ -98,13 +96,13 @@ class Admission:
         return slot
 
     def count_waiter(self) -> None:
-        """One more call that may wait. Raises OverloadedError when there are too many."""
+        """Count a call that may wait. Raises OverloadedError when there are too many."""
         if self.waiting >= self._max_waiting:
             raise self._overloaded(self._max_waiting)
         self.waiting += 1
 
     def free(self) -> None:
-        """One place among those at work is free."""
+        """Count a slot that has become free."""
         self.working -= 1
         self._pushback.freed += 1
 
@@ -114,10 +112,10 @@ class Admission:
 
 
 class _Slot:
-    """What one call holds: a place among those at work, and one among those that wait.
+    """What one call holds: a slot among the calls at work, and one among those that wait.
 
-    A method known to wait is counted among the waiters from the door on, so that it is refused
-    there and not after it has written something; any other when it first waits.
+    A call of a method that is known to wait is counted as a waiter on admission, so that it is
+    refused before it has written anything. Other calls are counted when they first wait.
     """
 
     __slots__ = ("_admission", "_counted", "_depth", "_left")

@@ -1,4 +1,4 @@
-"""The one place where an exception becomes a status."""
+"""Turns exceptions into statuses; no other code of a service does."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -9,15 +9,15 @@ import grpc
 from services.chassis.request.context import Context
 from services.chassis.server.error_rules import Errors, find_rule
 from services.chassis.server.errors import UnexpectedError
-from services.chassis.server.layers.layer import Behavior, Method
+from services.chassis.server.layers.layer import Behavior, ServedMethod
 from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.telemetry import logs
 
 
 class ErrorMapping:
-    """Answers exceptions by the service's rules, the unknown ones as INTERNAL with a logged id.
+    """Answers exceptions by the service's rules, and others as INTERNAL with a logged error id.
 
-    `context.abort` of a handler passes through; what a handler had put into the trailers stays.
+    A handler's own `context.abort` passes through, and trailers that it has set are kept.
     """
 
     def __init__(self, *, errors: Errors, domain: str, new_error_id: Callable[[], str]) -> None:
@@ -26,8 +26,8 @@ class ErrorMapping:
         self._new_error_id = new_error_id
         self._log = logs.get_logger("errors")
 
-    def __call__(self, method: Method, inner: Behavior) -> Behavior:
-        """Stand above everything that may refuse a call."""
+    def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
+        """Catch what the handler and the layers below raise."""
         return self._streaming(inner) if method.response_streaming else self._unary(inner)
 
     def _unary(self, inner: Behavior) -> Behavior:
@@ -36,7 +36,7 @@ class ErrorMapping:
                 return await inner(request, context)
             except grpc.aio.AbortError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+            except Exception as error:  # noqa: BLE001 - every exception gets a status
                 await self._abort(error, context)
 
         return mapped
@@ -49,7 +49,7 @@ class ErrorMapping:
                         yield message
             except grpc.aio.AbortError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+            except Exception as error:  # noqa: BLE001 - every exception gets a status
                 await self._abort(error, context)
 
         return mapped

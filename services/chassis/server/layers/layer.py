@@ -1,9 +1,9 @@
-"""What the layers of the server stack are made of: one shape for all four kinds of handler.
+"""The types of the server stack: one shape for all four kinds of handler.
 
-A layer wraps a behavior in a behavior. What it needs to know of the kind is whether the response
-streams: then the behavior answers an async iterator, otherwise an awaitable. What a layer raises
-before it answers either, the layer above catches all the same, so a layer that only acts before
-the call is one plain function for all kinds.
+A layer wraps a behavior in another one. A behavior returns an async iterator if the method's
+response streams, otherwise an awaitable; layers need no other distinction. The layer above also
+catches what a layer raises before it returns, so a layer that only acts before the call is one
+plain function for all kinds.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from services.chassis.request.context import Context
 
 Behavior: TypeAlias = Callable[[Any, Context], Any]
 if TYPE_CHECKING:  # generic in its stubs only
-    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+    RpcHandler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 else:
-    Handler = grpc.RpcMethodHandler
+    RpcHandler = grpc.RpcMethodHandler
 
-# What the interceptor was told of the call that runs in this context. Asking the call's own context
-# again copies all of it out of C-core a second time: 19 us, more than the whole stack costs.
+# The metadata of the call that runs in this context, as the interceptor received it. Reading it
+# from the call's own context copies it out of C-core again: 19 us, more than the whole stack costs.
 INVOCATION_METADATA: ContextVar[Sequence[tuple[str, str | bytes]]] = ContextVar(
     "tradepost_invocation_metadata", default=()
 )
@@ -32,7 +32,7 @@ INFRASTRUCTURE_PREFIX = "/grpc."
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class ServedMethod:
     """One RPC: its full path ("/tradepost.order.v1.OrderService/GetOrder"), kind and codecs."""
 
     path: str
@@ -43,13 +43,13 @@ class Method:
 
     @property
     def is_infrastructure(self) -> bool:
-        """Whether it belongs to gRPC itself."""
+        """Whether the method belongs to one of gRPC's own services."""
         return self.path.startswith(INFRASTRUCTURE_PREFIX)
 
 
 class Layer(Protocol):
-    """Wraps the behavior below; called once per method, not once per call."""
+    """Wraps a behavior. It is called once per method, not once per call."""
 
-    def __call__(self, method: Method, inner: Behavior) -> Behavior:
-        """Answer the behavior that stands above `inner`."""
+    def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
+        """Return a behavior that calls `inner`."""
         ...

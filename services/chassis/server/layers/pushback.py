@@ -1,31 +1,32 @@
-"""When a refused caller shall come back: not before a place can be free for it.
+"""Computes how long a refused caller should wait: until a slot can be free for it.
 
-Refused callers get the next free instants of a virtual line, which moves as fast as places became
-free in the last second; so the more are refused, the later the next one is told to come, and they
-don't come back together. Nobody is kept in the line: who goes elsewhere just isn't there.
+Each refused caller gets the next instant of a virtual queue, which advances as fast as slots became
+free in the last second. So the more callers are refused, the longer the next one waits, and they do
+not all come back together. The queue holds no callers: one that goes to another instance is simply
+missing when its turn comes.
 """
 
 LEAST_S = 0.1
 MOST_S = 5.0
 _MEASURED_EVERY_S = 1.0
-# After such a lull the last second says nothing of this one.
+# After so long a pause the last measurement no longer counts.
 _STALE_S = 2.0
 
 
 class Pushback:
-    """The line of one server. Times are monotonic seconds."""
+    """The virtual queue of one server. Times are monotonic seconds."""
 
     __slots__ = ("_measured_s", "_next_s", "_per_s", "freed")
 
     def __init__(self) -> None:
-        # Counted by whoever frees a place: one addition for each call.
+        # The admission layer counts here, one addition for each call.
         self.freed = 0
         self._per_s = 0.0
         self._measured_s = float("-inf")
         self._next_s = float("-inf")
 
     def refused(self, now_s: float) -> float:
-        """One more caller is refused; seconds until it may come back, 0.1 to 5."""
+        """Count a refused caller; returns the seconds until it may come back, 0.1 to 5."""
         self._measure(now_s)
         if self._per_s:
             self._next_s = max(self._next_s, now_s) + 1.0 / self._per_s
@@ -34,7 +35,7 @@ class Pushback:
         return wait_s
 
     def _measure(self, now_s: float) -> None:
-        """Once a second: how many places became free. Unknown at first, and after a lull."""
+        """Measure once a second how many slots became free; unknown at first and after a pause."""
         elapsed_s = now_s - self._measured_s
         if elapsed_s >= _MEASURED_EVERY_S:
             self._per_s = self.freed / elapsed_s if elapsed_s < _STALE_S else 0.0

@@ -1,4 +1,4 @@
-"""What every call passes on its way to a servicer, as a page of prose."""
+"""The stack of layers that every call passes on its way to a servicer."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -13,9 +13,9 @@ from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.layer import (
     INVOCATION_METADATA,
     Behavior,
-    Handler,
     Layer,
-    Method,
+    RpcHandler,
+    ServedMethod,
 )
 from services.chassis.server.layers.serialization import serialization
 from services.chassis.server.layers.trace import Trace
@@ -24,17 +24,17 @@ from services.chassis.server.layers.trace import Trace
 def layers(
     *, trace: Trace, error_mapping: ErrorMapping, deadline: Deadline, admission: Admission
 ) -> list[Layer]:
-    """The server stack from the outside in."""
+    """List the layers from the outermost to the innermost."""
     return [
-        # Outermost: every refusal below, too, belongs to somebody's story and gets its line.
+        # Outermost, so that refusals by the layers below also have a correlation and a log line.
         trace,
-        # Above all that refuses, or a refusal would reach the caller as UNKNOWN without a reason.
+        # Above every layer that refuses; otherwise a refusal would be UNKNOWN and without a reason.
         error_mapping,
-        # Above admission, or calls nobody waits for any more would take places from the living.
+        # Above admission; otherwise calls whose caller has given up would take slots from others.
         deadline,
-        # Above deserialization, or shedding load would cost as much as bearing it.
+        # Above deserialization; otherwise a refused call would cost as much as an accepted one.
         admission,
-        # Innermost: only what is admitted is read; what can't be read or written is still mapped.
+        # Innermost, so that only admitted calls are read, and its errors are still mapped.
         serialization,
     ]
 
@@ -42,20 +42,20 @@ def layers(
 class Stack(grpc.aio.ServerInterceptor):
     """Wraps each handler in the layers, once per method.
 
-    A gRPC interceptor sees neither deadline nor context, so it is only the place where handlers
-    can be exchanged. The handler it answers takes and gives bytes; the stack does the rest.
+    A gRPC interceptor sees neither the deadline nor the context of a call. So this one only
+    replaces the handler by one that takes and returns bytes, and the layers do the rest.
     """
 
     def __init__(self, stack: list[Layer]) -> None:
         self._stack = stack
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, RpcHandler] = {}
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Answer the wrapped handler; None for a method nobody serves (gRPC answers that)."""
+    ) -> RpcHandler | None:
+        """Return the wrapped handler; None for an unknown method, which gRPC answers itself."""
         INVOCATION_METADATA.set(handler_call_details.invocation_metadata or ())
         path = handler_call_details.method
         handler = self._handlers.get(path)
@@ -67,9 +67,9 @@ class Stack(grpc.aio.ServerInterceptor):
         return handler
 
 
-def wrap(handler: Handler, path: str, stack: list[Layer]) -> Handler:
-    """The same handler below the layers."""
-    method = Method(
+def wrap(handler: RpcHandler, path: str, stack: list[Layer]) -> RpcHandler:
+    """Wrap a handler in the layers."""
+    method = ServedMethod(
         path=path,
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,
@@ -84,22 +84,22 @@ def wrap(handler: Handler, path: str, stack: list[Layer]) -> Handler:
     return factory(behavior)
 
 
-def _is_asynchronous(behavior: Behavior, method: Method) -> bool:
+def _is_asynchronous(behavior: Behavior, method: ServedMethod) -> bool:
     if method.response_streaming:
         return inspect.isasyncgenfunction(behavior)
     return inspect.iscoroutinefunction(behavior)
 
 
 def _refuse_to_block(_request: object, _context: Context) -> NoReturn:
-    """Stand in for a synchronous handler, or a method its servicer doesn't have: a bug of ours."""
-    message = "a handler is a coroutine function, a streaming one an async generator"
+    """Replace a handler that is synchronous, or missing in its servicer: a bug of ours."""
+    message = "a handler must be a coroutine function, or an async generator if it streams"
     raise TypeError(message)
 
 
 def _kind(
-    handler: Handler,
-) -> tuple[Behavior, Callable[[Behavior], Handler]]:
-    """The one behavior a handler has, and the factory of its kind."""
+    handler: RpcHandler,
+) -> tuple[Behavior, Callable[[Behavior], RpcHandler]]:
+    """Return the one behavior that a handler has, and the factory of its kind."""
     kinds: list[tuple[Any, Any]] = [
         (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
         (handler.unary_stream, grpc.unary_stream_rpc_method_handler),

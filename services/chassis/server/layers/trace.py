@@ -1,8 +1,8 @@
-"""Binds whose story a call belongs to, and writes one line when it ends.
+"""Binds the correlation of a call, and writes one log line when the call ends.
 
-Correlation id and traceparent come from the caller's metadata (a caller without a correlation
-id starts a story). Every call runs in a task, and so in a context, of its own: what is bound here
-ends with the call and is never reset.
+The correlation id and the traceparent come from the caller's metadata; without a correlation id
+the call gets a new one. Each call runs in a task and a context of its own, so the binding ends with
+the call and needs no reset.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ import grpc
 from discovery.clock import Clock
 from discovery.rules import attempt_number
 from services.chassis.request.context import Context
-from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, Method
+from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, ServedMethod
 from services.chassis.telemetry import correlation, logs
 
-# What a caller may make us repeat in every log line and store with every event.
+# A caller's id is repeated in every log line and stored with every event, so it is bounded.
 _MAX_CORRELATION_ID_CHARACTERS = 128
 # W3C trace context, level 1: version 00, ids that are not all zeros.
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -28,8 +28,9 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 class Trace:
     """The outermost layer.
 
-    `new_correlation_id` names a story that begins here. `server_span` answers the traceparent of
-    the span that OpenTelemetry opened for this call; None where it is off, and the caller's counts.
+    `new_correlation_id` makes the id of a call that has none. `server_span` returns the traceparent
+    of the span that OpenTelemetry opened for this call; it is None in a process without tracing,
+    where the caller's traceparent is used.
     """
 
     def __init__(
@@ -42,33 +43,33 @@ class Trace:
         self._clock = clock
         self._new_correlation_id = new_correlation_id
         self._server_span = server_span
-        # Asked once: an OK call at the default level must not pay for a line nobody reads.
-        self._tells_ok = logs.is_enabled("debug")
+        # Checked once, so that an OK call at the default level costs nothing here.
+        self._logs_ok = logs.is_enabled("debug")
         self._log = logs.get_logger("call")
 
-    def __call__(self, method: Method, inner: Behavior) -> Behavior:
-        """Stand above everything, so that the line and the trace cover all of the call."""
+    def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
+        """Wrap the whole call, so that the line and the trace cover all of it."""
         return (
             self._streaming(method, inner)
             if method.response_streaming
             else (self._unary(method, inner))
         )
 
-    def _unary(self, method: Method, inner: Behavior) -> Behavior:
+    def _unary(self, method: ServedMethod, inner: Behavior) -> Behavior:
         async def traced(request: Any, context: Context) -> Any:
             started_s = self._begin(method)
             try:
                 response = await inner(request, context)
             except BaseException as error:
-                self._tell(method, context, started_s, error)
+                self._log_call(method, context, started_s, error)
                 raise
-            if self._tells_ok:
-                self._tell(method, context, started_s, None)
+            if self._logs_ok:
+                self._log_call(method, context, started_s, None)
             return response
 
         return traced
 
-    def _streaming(self, method: Method, inner: Behavior) -> Behavior:
+    def _streaming(self, method: ServedMethod, inner: Behavior) -> Behavior:
         async def traced(request: Any, context: Context) -> AsyncIterator[Any]:
             started_s = self._begin(method)
             try:
@@ -76,14 +77,14 @@ class Trace:
                     async for message in messages:
                         yield message
             except BaseException as error:
-                self._tell(method, context, started_s, error)
+                self._log_call(method, context, started_s, error)
                 raise
-            if self._tells_ok:
-                self._tell(method, context, started_s, None)
+            if self._logs_ok:
+                self._log_call(method, context, started_s, None)
 
         return traced
 
-    def _begin(self, method: Method) -> float:
+    def _begin(self, method: ServedMethod) -> float:
         correlation_id = traceparent = ""
         for key, value in INVOCATION_METADATA.get():
             if key == correlation.METADATA_KEY:
@@ -91,7 +92,7 @@ class Trace:
             elif key == correlation.TRACEPARENT_KEY and _TRACEPARENT.fullmatch(str(value)):
                 traceparent = str(value)
             elif key == attempt_number.ATTEMPT_KEY:
-                # Only one layer retries: calls made while answering a retry are attempted once.
+                # Only one service in a chain retries: calls made for a retry are attempted once.
                 attempt_number.inherit(attempt_number.of_metadata([(key, value)]))
         if self._server_span is not None:
             traceparent = self._server_span() or traceparent
@@ -104,12 +105,12 @@ class Trace:
         logs.bind_method(method.path)
         return self._clock.monotonic()
 
-    def _tell(
-        self, method: Method, context: Context, started_s: float, error: BaseException | None
+    def _log_call(
+        self, method: ServedMethod, context: Context, started_s: float, error: BaseException | None
     ) -> None:
         code = "OK" if error is None else _code_of(error, context)
-        tell = self._log.debug if code == "OK" or method.is_infrastructure else self._log.info
-        tell(
+        write = self._log.debug if code == "OK" or method.is_infrastructure else self._log.info
+        write(
             "call",
             code=code,
             duration_ms=round((self._clock.monotonic() - started_s) * 1000, 3),
@@ -117,7 +118,7 @@ class Trace:
 
 
 def _code_of(error: BaseException, context: Context) -> str:
-    """What the caller saw. Closing a generator is how a stream learns that its caller left."""
+    """Return the code that the caller saw. A stream whose caller left is closed (GeneratorExit)."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "CANCELLED"
     code: grpc.StatusCode | None = context.code()  # None until something set it

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from tradepost.event.v1 import event_service_pb2, event_service_pb2_grpc
 
-from services.chassis.server.health import Health
+from services.chassis.server.health import HealthServicer
 from tests.support.chassis.echo_service import SERVICE_NAME, echo_server
 from tests.support.chassis.rich_status import refusal
 
@@ -110,7 +110,7 @@ async def test_a_watcher_hears_not_serving_before_its_stream_ends() -> None:
 
 async def test_a_status_told_again_is_not_a_change() -> None:
     """Watchers hear differences only."""
-    health = Health(["a.B"])
+    health = HealthServicer(["a.B"])
     health.serving()
     watch = health.Watch(asked("a.B"), None)  # type: ignore[arg-type]
     first = await anext(watch)

@@ -22,7 +22,7 @@ os.nice(3)
 os.sched_setscheduler(0, int(sys.argv[1]), os.sched_param(0))
 over = threading.Event()
 threading.Thread(target=over.wait).start()
-process.settle_in()
+process.tune()
 threading.Thread(target=over.wait).start()
 
 number = process._SCHED_SETATTR[os.uname().machine] + 1

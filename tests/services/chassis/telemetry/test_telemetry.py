@@ -179,7 +179,7 @@ async def test_without_an_endpoint_there_are_no_spans() -> None:
 def test_without_an_endpoint_opentelemetry_is_not_loaded() -> None:
     """An idle service stays small: the SDK and its exporter cost tens of megabytes."""
     program = (
-        "import sys, services.chassis.server.server\n"
+        "import sys, services.chassis.server.lifecycle\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
     )
     root = ROOT

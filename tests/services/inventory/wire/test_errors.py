@@ -19,7 +19,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server.server import running
+from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
 from services.inventory.service import MIGRATIONS, build

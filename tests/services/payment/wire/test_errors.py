@@ -20,7 +20,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server.server import running
+from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
 from services.payment.parts import MIGRATIONS

@@ -1,7 +1,12 @@
-"""A service's day: listen, say SERVING, register; wait for the signal; leave quietly.
+"""The life of a serving process.
 
-The evening is the morning reversed: NOT_SERVING, deregister, serve on while callers notice, end
-what would never end by itself, let calls in flight finish, stop.
+Start:  1. listen on the port          Stop:  6. report NOT_SERVING
+        2. start the background tasks         7. deregister
+        3. report SERVING                     8. keep serving while callers notice
+        4. register                           9. end streams, drivers and health watches
+        5. wait for the signal               10. let calls in flight finish, and stop
+
+The steps of the stop are pushed on an exit stack during the start, so they run in reverse order.
 """
 
 import asyncio
@@ -19,18 +24,17 @@ from discovery.registry.protocols import Registrar
 from discovery.registry.registration import Registration
 from services.chassis.feed.servicer import WAITING_METHODS
 from services.chassis.ids import IdFactory
-from services.chassis.server import assembly, background, health, process
+from services.chassis.server import assembly, background, process
+from services.chassis.server.health import HealthServicer
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.service import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
 
-__all__ = ["CannotListenError", "RunningServer", "Service", "running", "serve"]
-
 
 class CannotListenError(Exception):
-    """The address can't be listened on: another process has the port, or it isn't ours."""
+    """The server can't listen on the address: another process has the port, or it isn't ours."""
 
     def __init__(self, address: str) -> None:
         super().__init__(f"cannot listen on {address}")
@@ -38,11 +42,11 @@ class CannotListenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that listens."""
+    """A server that listens, with the parts that tests look at."""
 
     port: int
     endpoint: str
-    health: health.Health
+    health: HealthServicer
     admission: Admission
 
 
@@ -59,11 +63,12 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Run a service until SIGTERM, SIGINT or `stop`; `ready` is told the port.
+    """Run a service until SIGTERM, SIGINT or `stop`; `ready` is called with the port.
 
-    Logs start at `log_level`; `spans` are those of the process, where it is traced.
+    Lines below `log_level` are not logged. `spans` are the span makers of a traced process. Raises
+    CannotListenError.
     """
-    process.settle_in()
+    process.tune()
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
@@ -96,65 +101,78 @@ async def running(
     registrar: Registrar | None = None,
     spans: Spans | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """The same day without the process: no signals, no global settings. Tests stand on it."""
+    """Serve while the block runs, without signals or settings of the process, as tests need it."""
     logs.ensure_configured()
-    async with AsyncExitStack() as day:
-        start = await day.enter_async_context(background.tasks())
-        admission = Admission(
-            clock=clock,
-            limit=settings.max_concurrent,
-            max_waiting=settings.max_waiting,
-            waiting_methods=service.waiting_methods | WAITING_METHODS,
-            compensation_methods=service.compensation_methods,
-        )
-        state = health.Health(assembly.service_names(service, settings))
+    async with AsyncExitStack() as stop_steps:
+        start = await stop_steps.enter_async_context(background.tasks())
+        admission = _admission(service, settings, clock)
+        health_servicer = HealthServicer(assembly.service_names(service, settings))
         server = assembly.build(
-            service, settings, clock=clock, ids=ids, admission=admission, state=state, spans=spans
+            service,
+            settings,
+            clock=clock,
+            ids=ids,
+            admission=admission,
+            health_servicer=health_servicer,
+            spans=spans,
         )
         port = await _listen(server, f"{settings.host}:{settings.port}")
-        day.push_async_callback(_finish, service, server, state, settings)
+        stop_steps.push_async_callback(_finish, service, server, health_servicer, settings)
         await server.start()
         for work in (*service.background, *service.consumed.background):
             start(work)
-        day.push_async_callback(_serve_on, clock, settings.drain_s)
+        stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
         instance = _instance(service, settings, port, ids)
         if registrar is not None:
             registration = Registration(
                 registrar=registrar, instance=instance, clock=clock, rng=rng
             )
-            day.push_async_callback(registration.withdraw)
-        day.callback(state.not_serving)
-        state.serving()
+            stop_steps.push_async_callback(registration.withdraw)
+        stop_steps.callback(health_servicer.not_serving)
+        health_servicer.serving()
         if registrar is not None:
             start(registration.run)
-        yield RunningServer(port, instance.endpoint, state, admission)
+        yield RunningServer(port, instance.endpoint, health_servicer, admission)
+
+
+def _admission(service: Service, settings: ServerSettings, clock: Clock) -> Admission:
+    return Admission(
+        clock=clock,
+        limit=settings.max_concurrent,
+        max_waiting=settings.max_waiting,
+        waiting_methods=service.waiting_methods | WAITING_METHODS,
+        compensation_methods=service.compensation_methods,
+    )
 
 
 async def _listen(server: grpc.aio.Server, address: str) -> int:
     try:
         return server.add_insecure_port(address)
     except RuntimeError as error:  # gRPC has written the reason to standard error
-        # Only a server that was started can be stopped, and one that was not complains when it is
-        # collected after its loop is gone.
+        # A server that was not stopped logs an error when it is collected after its loop has
+        # ended, and only a server that was started can be stopped.
         await server.start()
         await server.stop(None)
         raise CannotListenError(address) from error
 
 
-async def _serve_on(clock: Clock, drain_s: float) -> None:
-    """Go on serving while callers notice that they should go elsewhere."""
+async def _keep_serving(clock: Clock, drain_s: float) -> None:
+    """Keep serving while callers notice that this instance leaves."""
     await clock.sleep(drain_s)
 
 
 async def _finish(
-    service: Service, server: grpc.aio.Server, state: health.Health, settings: ServerSettings
+    service: Service,
+    server: grpc.aio.Server,
+    health_servicer: HealthServicer,
+    settings: ServerSettings,
 ) -> None:
-    """End what would never end by itself, and wait for the calls in flight, at most the grace."""
-    state.end()
-    async with asyncio.TaskGroup() as evening:
+    """End streams and background work, and wait for the calls in flight, at most the grace."""
+    health_servicer.end()
+    async with asyncio.TaskGroup() as group:
         for hook in (*service.on_drain, *service.consumed.on_drain):
-            evening.create_task(_call_hook(hook, settings.stop_grace_s))
-        evening.create_task(server.stop(settings.stop_grace_s))
+            group.create_task(_call_hook(hook, settings.stop_grace_s))
+        group.create_task(server.stop(settings.stop_grace_s))
 
 
 async def _call_hook(hook: Hook, timeout_s: float) -> None:
@@ -163,7 +181,7 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
             waiting = hook()
             if waiting is not None:
                 await waiting
-    except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from ending
+    except Exception as error:  # noqa: BLE001 - the other hooks must still run
         logs.get_logger("server").error("drain hook failed", exc_info=error)
 
 
