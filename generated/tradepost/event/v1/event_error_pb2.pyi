@@ -27,7 +27,7 @@ class _EventErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Even
     EVENT_ERROR_REASON_INVALID_REQUEST: _EventErrorReason.ValueType  # 1
     """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
     EVENT_ERROR_REASON_MALFORMED_MESSAGE: _EventErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
     EVENT_ERROR_REASON_NOT_IMPLEMENTED: _EventErrorReason.ValueType  # 3
     """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
     EVENT_ERROR_REASON_POSITION_TRUNCATED: _EventErrorReason.ValueType  # 4
@@ -41,7 +41,7 @@ class _EventErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Even
     EVENT_ERROR_REASON_CONSUMER_NOT_FOUND: _EventErrorReason.ValueType  # 8
     """NOT_FOUND: the service has no such consumer. Do not retry."""
     EVENT_ERROR_REASON_POSITION_NOT_REACHED: _EventErrorReason.ValueType  # 9
-    """OUT_OF_RANGE: the consumer has not come that far; a rewind only goes back. Do not retry."""
+    """OUT_OF_RANGE: the consumer has not reached that position; a rewind only moves back. Do not retry."""
 
 class EventErrorReason(_EventErrorReason, metaclass=_EventErrorReasonEnumTypeWrapper):
     """Why a call of the event services was refused: the reason of ErrorInfo, without the prefix."""
@@ -51,7 +51,7 @@ EVENT_ERROR_REASON_UNSPECIFIED: EventErrorReason.ValueType  # 0
 EVENT_ERROR_REASON_INVALID_REQUEST: EventErrorReason.ValueType  # 1
 """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
 EVENT_ERROR_REASON_MALFORMED_MESSAGE: EventErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
 EVENT_ERROR_REASON_NOT_IMPLEMENTED: EventErrorReason.ValueType  # 3
 """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
 EVENT_ERROR_REASON_POSITION_TRUNCATED: EventErrorReason.ValueType  # 4
@@ -65,5 +65,5 @@ EVENT_ERROR_REASON_DEAD_LETTER_NOT_FOUND: EventErrorReason.ValueType  # 7
 EVENT_ERROR_REASON_CONSUMER_NOT_FOUND: EventErrorReason.ValueType  # 8
 """NOT_FOUND: the service has no such consumer. Do not retry."""
 EVENT_ERROR_REASON_POSITION_NOT_REACHED: EventErrorReason.ValueType  # 9
-"""OUT_OF_RANGE: the consumer has not come that far; a rewind only goes back. Do not retry."""
+"""OUT_OF_RANGE: the consumer has not reached that position; a rewind only moves back. Do not retry."""
 Global___EventErrorReason: _TypeAlias = EventErrorReason  # noqa: Y015

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Event(_message.Message):
-    """A fact that one service recorded; maps onto CloudEvents attribute by attribute."""
+    """A fact that one service recorded. Maps to CloudEvents, attribute by attribute."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -43,27 +43,25 @@ class Event(_message.Message):
     feed: _builtins.str
     """The service whose log this is: "order", "payment", "inventory"."""
     epoch: _builtins.str
-    """Names one life of the log; it changes when the log is restored from a backup."""
+    """Identifies one history of the log; it changes when the log is restored from a backup."""
     position: _builtins.int
-    """Place in the feed: gapless, in commit order, from 1."""
+    """Position in the feed, from 1, without gaps, in commit order."""
     aggregate_type: _builtins.str
     """What the fact is about: "order", "payment", "reservation", "item"."""
     aggregate_id: _builtins.str
     """Id of the aggregate, which is also the name of its stream."""
     aggregate_version: _builtins.int
-    """Place in the stream of the aggregate: gapless, from 1."""
+    """Version of the aggregate, from 1, without gaps."""
     type: _builtins.str
     """Full name of the payload's message, such as "tradepost.order.v1.OrderPlaced"."""
     correlation_id: _builtins.str
-    """Common to everything that one call of a customer brought about."""
+    """Shared by everything that one call of a customer caused."""
     causation_id: _builtins.str
-    """Id of what brought this fact about: an event or a request."""
+    """Id of what caused this fact: an event or a request."""
     traceparent: _builtins.str
     """W3C trace context of the call that recorded the fact."""
     topic: _builtins.str
-    """What the fact is part of, for consumers that follow nothing else, such as "choreography"; empty
-    for most.
-    """
+    """A topic such as "choreography", for consumers that follow nothing else; mostly empty."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When the service recorded the fact; never earlier than the previous one of its stream."""
@@ -100,7 +98,7 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
-    """How far one consumer of a service has come in the feed that it follows."""
+    """The position of one consumer in the feed that it follows."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -112,7 +110,7 @@ class Subscription(_message.Message):
     epoch: _builtins.str
     """The epoch of the feed that the position belongs to; empty before the feed was first read."""
     position: _builtins.int
-    """Everything up to here was applied, set aside or filtered out."""
+    """Every event up to here was applied, parked or filtered out."""
     def __init__(
         self,
         *,
@@ -130,7 +128,7 @@ Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """An event that a consumer could not apply, kept until somebody decides."""
+    """An event that a consumer could not apply, kept until an operator replays or discards it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -141,11 +139,11 @@ class DeadLetter(_message.Message):
     ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     PARK_TIME_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
-    """Unique id of the letter."""
+    """Unique id of the dead letter."""
     consumer: _builtins.str
     """The consumer that could not apply the event."""
     error: _builtins.str
-    """What went wrong, without anything secret."""
+    """What went wrong; contains nothing secret."""
     attempt_count: _builtins.int
     """How often it was tried."""
     @_builtins.property

@@ -35,10 +35,10 @@ class ReadEventsRequest(_message.Message):
     aggregate_id: _builtins.str
     """Only events of this aggregate."""
     page_size: _builtins.int
-    """How many events at most: 50 where unset, 1,000 at most."""
+    """How many events at most: 50 if unset, 1,000 at most."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these payload types, by full message name; all where empty."""
+        """Only these payload types, by full message name; all if empty."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ReadEventsResponse(_message.Message):
     NEXT_POSITION_FIELD_NUMBER: _builtins.int
     HEAD_POSITION_FIELD_NUMBER: _builtins.int
     next_position: _builtins.int
-    """Ask for the next page after this position; it moves on even when no event matched."""
+    """Read the next page after this position; it advances even if no event matched."""
     head_position: _builtins.int
     """The position of the newest event of the feed."""
     @_builtins.property
@@ -104,23 +104,23 @@ class SubscribeEventsRequest(_message.Message):
     GATHER_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Name of the consumer, for the operator's eyes."""
+    """Name of the consumer, shown to operators."""
     epoch: _builtins.str
-    """The epoch the position belongs to; any where empty."""
+    """The epoch that the position belongs to; any if empty."""
     after_position: _builtins.int
     """Events after this position; 0 from the beginning."""
     max_batch: _builtins.int
     """How many events a batch holds at most."""
     topic: _builtins.str
-    """Only events of this topic; of all where empty."""
+    """Only events of this topic; of all if empty."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these payload types, by full message name; all where empty."""
+        """Only these payload types, by full message name; all if empty."""
 
     @_builtins.property
     def gather(self) -> _duration_pb2.Duration:
-        """How long the feed may gather events for one batch while more of them come: less work for both,
-        more lag for the consumer. The feed's own, of some milliseconds, where unset; at most 1 s.
+        """How long the feed may collect events for one batch: less work for both sides, more lag for the
+        consumer. Some milliseconds if unset; at most 1 s.
         """
 
     def __init__(
@@ -144,7 +144,7 @@ Global___SubscribeEventsRequest: _TypeAlias = SubscribeEventsRequest  # noqa: Y0
 
 @_typing.final
 class Batch(_message.Message):
-    """Some events that were committed, in order."""
+    """Committed events, in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -168,7 +168,7 @@ Global___Batch: _TypeAlias = Batch  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """A sign of life that moves the consumer on when filters dropped everything."""
+    """Sent when there are no events to send; moves the consumer past filtered events."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -277,7 +277,7 @@ Global___GetFeedResponse: _TypeAlias = GetFeedResponse  # noqa: Y015
 
 @_typing.final
 class ListSubscriptionsRequest(_message.Message):
-    """Asks for the consumers of the service; they are a handful, so there are no pages."""
+    """Asks for the consumers of the service. There are few, so they are not paged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -318,7 +318,7 @@ Global___ListSubscriptionsResponse: _TypeAlias = ListSubscriptionsResponse  # no
 
 @_typing.final
 class RewindSubscriptionRequest(_message.Message):
-    """Asks to put a consumer back."""
+    """Asks to move a consumer back."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -326,11 +326,11 @@ class RewindSubscriptionRequest(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     AFTER_POSITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     consumer: _builtins.str
     """The consumer."""
     after_position: _builtins.int
-    """It goes on behind this position; 0 for the beginning. It must have come that far."""
+    """It continues after this position; 0 for the beginning. Must not be ahead of the consumer."""
     def __init__(
         self,
         *,
@@ -355,7 +355,7 @@ class RewindSubscriptionResponse(_message.Message):
     REWOUND_FROM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rewound_from(self) -> _event_pb2.Subscription:
-        """Where the consumer stood before."""
+        """The position of the consumer before."""
 
     def __init__(
         self,
@@ -380,9 +380,9 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Only those of this consumer; all where empty."""
+    """Only those of this consumer; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(
@@ -412,7 +412,7 @@ class ListDeadLettersResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.DeadLetter]:
-        """The letters in the order in which they were parked."""
+        """The dead letters in the order in which they were parked."""
 
     def __init__(
         self,
@@ -438,7 +438,7 @@ class ReplayDeadLettersRequest(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     AGGREGATE_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     consumer: _builtins.str
     """The consumer."""
     aggregate_id: _builtins.str
@@ -482,7 +482,7 @@ Global___ReplayDeadLettersResponse: _TypeAlias = ReplayDeadLettersResponse  # no
 
 @_typing.final
 class DiscardDeadLetterRequest(_message.Message):
-    """Asks to give a parked event up."""
+    """Asks to discard a parked event."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -490,9 +490,9 @@ class DiscardDeadLetterRequest(_message.Message):
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     dead_letter_id: _builtins.str
-    """The letter."""
+    """The dead letter."""
     reason: _builtins.str
     """Why, for the audit trail."""
     def __init__(
@@ -512,14 +512,14 @@ Global___DiscardDeadLetterRequest: _TypeAlias = DiscardDeadLetterRequest  # noqa
 
 @_typing.final
 class DiscardDeadLetterResponse(_message.Message):
-    """The letter that was given up."""
+    """The discarded dead letter."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DEAD_LETTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def dead_letter(self) -> _event_pb2.DeadLetter:
-        """The letter."""
+        """The dead letter."""
 
     def __init__(
         self,

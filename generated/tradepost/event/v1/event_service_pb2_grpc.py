@@ -71,7 +71,7 @@ class EventFeedServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetFeed(self, request, context):
-        """Tells epoch, oldest position and head of the feed.
+        """Returns epoch, oldest position and head of the feed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,7 +235,7 @@ class DeadLetterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetter(self, request, context):
-        """Gives one parked event up.
+        """Discards one parked event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,7 +354,7 @@ class DeadLetterService:
 
 
 class SubscriptionServiceStub:
-    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """The consumers of this service and their positions.
     """
 
     def __init__(self, channel):
@@ -376,19 +376,19 @@ class SubscriptionServiceStub:
 
 
 class SubscriptionServiceServicer:
-    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """The consumers of this service and their positions.
     """
 
     def ListSubscriptions(self, request, context):
-        """Lists the consumers of this service, whichever of its instances they run in.
+        """Lists the consumers of this service, of all its instances.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RewindSubscription(self, request, context):
-        """Puts a consumer back while it runs: everything behind the position is delivered to it again.
-        What was applied has no second effect, and what was set aside or given up stays so.
+        """Moves a consumer back while it runs: every event after the position is delivered again. What was
+        applied has no second effect; what was parked or discarded stays so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -416,7 +416,7 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SubscriptionService:
-    """The consumers of this service, and how far they have come in the feeds that they follow.
+    """The consumers of this service and their positions.
     """
 
     @staticmethod

@@ -38,7 +38,7 @@ class EventFeedServiceStub:
     SubscribeEvents: _grpc.UnaryStreamMultiCallable[_event_service_pb2.SubscribeEventsRequest, _event_service_pb2.SubscribeEventsResponse]
     """Follows the feed: batches as they are committed, heartbeats in between."""
     GetFeed: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.GetFeedRequest, _event_service_pb2.GetFeedResponse]
-    """Tells epoch, oldest position and head of the feed."""
+    """Returns epoch, oldest position and head of the feed."""
 
 @_typing.type_check_only
 class EventFeedServiceAsyncStub(EventFeedServiceStub):
@@ -50,7 +50,7 @@ class EventFeedServiceAsyncStub(EventFeedServiceStub):
     SubscribeEvents: _aio.UnaryStreamMultiCallable[_event_service_pb2.SubscribeEventsRequest, _event_service_pb2.SubscribeEventsResponse]  # type: ignore[assignment]
     """Follows the feed: batches as they are committed, heartbeats in between."""
     GetFeed: _aio.UnaryUnaryMultiCallable[_event_service_pb2.GetFeedRequest, _event_service_pb2.GetFeedResponse]  # type: ignore[assignment]
-    """Tells epoch, oldest position and head of the feed."""
+    """Returns epoch, oldest position and head of the feed."""
 
 class EventFeedServiceServicer(metaclass=_abc_1.ABCMeta):
     """The event log of a service as a feed; every service serves its own."""
@@ -77,7 +77,7 @@ class EventFeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.GetFeedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.GetFeedResponse, _abc.Awaitable[_event_service_pb2.GetFeedResponse]]:
-        """Tells epoch, oldest position and head of the feed."""
+        """Returns epoch, oldest position and head of the feed."""
 
 def add_EventFeedServiceServicer_to_server(servicer: EventFeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -93,7 +93,7 @@ class DeadLetterServiceStub:
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ReplayDeadLettersRequest, _event_service_pb2.ReplayDeadLettersResponse]
     """Applies the parked events of one aggregate again, in order."""
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.DiscardDeadLetterRequest, _event_service_pb2.DiscardDeadLetterResponse]
-    """Gives one parked event up."""
+    """Discards one parked event."""
 
 @_typing.type_check_only
 class DeadLetterServiceAsyncStub(DeadLetterServiceStub):
@@ -105,7 +105,7 @@ class DeadLetterServiceAsyncStub(DeadLetterServiceStub):
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ReplayDeadLettersRequest, _event_service_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
     """Applies the parked events of one aggregate again, in order."""
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_event_service_pb2.DiscardDeadLetterRequest, _event_service_pb2.DiscardDeadLetterResponse]  # type: ignore[assignment]
-    """Gives one parked event up."""
+    """Discards one parked event."""
 
 class DeadLetterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Events that a consumer of this service could not apply."""
@@ -132,38 +132,38 @@ class DeadLetterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.DiscardDeadLetterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.DiscardDeadLetterResponse, _abc.Awaitable[_event_service_pb2.DiscardDeadLetterResponse]]:
-        """Gives one parked event up."""
+        """Discards one parked event."""
 
 def add_DeadLetterServiceServicer_to_server(servicer: DeadLetterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class SubscriptionServiceStub:
-    """The consumers of this service, and how far they have come in the feeds that they follow."""
+    """The consumers of this service and their positions."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SubscriptionServiceAsyncStub: ...
     ListSubscriptions: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]
-    """Lists the consumers of this service, whichever of its instances they run in."""
+    """Lists the consumers of this service, of all its instances."""
     RewindSubscription: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]
-    """Puts a consumer back while it runs: everything behind the position is delivered to it again.
-    What was applied has no second effect, and what was set aside or given up stays so.
+    """Moves a consumer back while it runs: every event after the position is delivered again. What was
+    applied has no second effect; what was parked or discarded stays so.
     """
 
 @_typing.type_check_only
 class SubscriptionServiceAsyncStub(SubscriptionServiceStub):
-    """The consumers of this service, and how far they have come in the feeds that they follow."""
+    """The consumers of this service and their positions."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSubscriptions: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListSubscriptionsRequest, _event_service_pb2.ListSubscriptionsResponse]  # type: ignore[assignment]
-    """Lists the consumers of this service, whichever of its instances they run in."""
+    """Lists the consumers of this service, of all its instances."""
     RewindSubscription: _aio.UnaryUnaryMultiCallable[_event_service_pb2.RewindSubscriptionRequest, _event_service_pb2.RewindSubscriptionResponse]  # type: ignore[assignment]
-    """Puts a consumer back while it runs: everything behind the position is delivered to it again.
-    What was applied has no second effect, and what was set aside or given up stays so.
+    """Moves a consumer back while it runs: every event after the position is delivered again. What was
+    applied has no second effect; what was parked or discarded stays so.
     """
 
 class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The consumers of this service, and how far they have come in the feeds that they follow."""
+    """The consumers of this service and their positions."""
 
     @_abc_1.abstractmethod
     def ListSubscriptions(
@@ -171,7 +171,7 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.ListSubscriptionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.ListSubscriptionsResponse, _abc.Awaitable[_event_service_pb2.ListSubscriptionsResponse]]:
-        """Lists the consumers of this service, whichever of its instances they run in."""
+        """Lists the consumers of this service, of all its instances."""
 
     @_abc_1.abstractmethod
     def RewindSubscription(
@@ -179,8 +179,8 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.RewindSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.RewindSubscriptionResponse, _abc.Awaitable[_event_service_pb2.RewindSubscriptionResponse]]:
-        """Puts a consumer back while it runs: everything behind the position is delivered to it again.
-        What was applied has no second effect, and what was set aside or given up stays so.
+        """Moves a consumer back while it runs: every event after the position is delivered again. What was
+        applied has no second effect; what was parked or discarded stays so.
         """
 
 def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,21 +27,21 @@ class _InventoryErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     INVENTORY_ERROR_REASON_INVALID_REQUEST: _InventoryErrorReason.ValueType  # 1
     """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
     INVENTORY_ERROR_REASON_MALFORMED_MESSAGE: _InventoryErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
     INVENTORY_ERROR_REASON_REQUEST_ID_REUSED: _InventoryErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
     INVENTORY_ERROR_REASON_NOT_IMPLEMENTED: _InventoryErrorReason.ValueType  # 4
     """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
     INVENTORY_ERROR_REASON_DEADLINE_PASSED: _InventoryErrorReason.ValueType  # 5
-    """DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+    """DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
     INVENTORY_ERROR_REASON_OVERLOADED: _InventoryErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+    """RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
     INVENTORY_ERROR_REASON_DRAINING: _InventoryErrorReason.ValueType  # 7
     """UNAVAILABLE: the instance is stopping. Retry on another."""
     INVENTORY_ERROR_REASON_STORE_UNAVAILABLE: _InventoryErrorReason.ValueType  # 8
-    """UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+    """UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
     INVENTORY_ERROR_REASON_CONFLICT: _InventoryErrorReason.ValueType  # 9
-    """ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+    """ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
     INVENTORY_ERROR_REASON_INTERNAL: _InventoryErrorReason.ValueType  # 10
     """INTERNAL: a bug; error_id finds it in the log."""
     INVENTORY_ERROR_REASON_ITEM_NOT_FOUND: _InventoryErrorReason.ValueType  # 11
@@ -67,21 +67,21 @@ INVENTORY_ERROR_REASON_UNSPECIFIED: InventoryErrorReason.ValueType  # 0
 INVENTORY_ERROR_REASON_INVALID_REQUEST: InventoryErrorReason.ValueType  # 1
 """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
 INVENTORY_ERROR_REASON_MALFORMED_MESSAGE: InventoryErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
 INVENTORY_ERROR_REASON_REQUEST_ID_REUSED: InventoryErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
 INVENTORY_ERROR_REASON_NOT_IMPLEMENTED: InventoryErrorReason.ValueType  # 4
 """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
 INVENTORY_ERROR_REASON_DEADLINE_PASSED: InventoryErrorReason.ValueType  # 5
-"""DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+"""DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
 INVENTORY_ERROR_REASON_OVERLOADED: InventoryErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+"""RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
 INVENTORY_ERROR_REASON_DRAINING: InventoryErrorReason.ValueType  # 7
 """UNAVAILABLE: the instance is stopping. Retry on another."""
 INVENTORY_ERROR_REASON_STORE_UNAVAILABLE: InventoryErrorReason.ValueType  # 8
-"""UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+"""UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
 INVENTORY_ERROR_REASON_CONFLICT: InventoryErrorReason.ValueType  # 9
-"""ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+"""ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
 INVENTORY_ERROR_REASON_INTERNAL: InventoryErrorReason.ValueType  # 10
 """INTERNAL: a bug; error_id finds it in the log."""
 INVENTORY_ERROR_REASON_ITEM_NOT_FOUND: InventoryErrorReason.ValueType  # 11

@@ -31,26 +31,26 @@ class _ReservationOrigin:
 class _ReservationOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReservationOrigin.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RESERVATION_ORIGIN_UNSPECIFIED: _ReservationOrigin.ValueType  # 0
-    """Recorded before the distinction, or by an operator."""
+    """Unknown: recorded before this field existed, or by an operator."""
     RESERVATION_ORIGIN_ORCHESTRATED: _ReservationOrigin.ValueType  # 1
-    """An RPC asked for it."""
+    """An RPC."""
     RESERVATION_ORIGIN_CHOREOGRAPHED: _ReservationOrigin.ValueType  # 2
-    """An event asked for it."""
+    """An event."""
 
 class ReservationOrigin(_ReservationOrigin, metaclass=_ReservationOriginEnumTypeWrapper):
-    """How a fact came about: handlers of events act on CHOREOGRAPHED facts only."""
+    """What caused a fact. Event handlers act on CHOREOGRAPHED facts only."""
 
 RESERVATION_ORIGIN_UNSPECIFIED: ReservationOrigin.ValueType  # 0
-"""Recorded before the distinction, or by an operator."""
+"""Unknown: recorded before this field existed, or by an operator."""
 RESERVATION_ORIGIN_ORCHESTRATED: ReservationOrigin.ValueType  # 1
-"""An RPC asked for it."""
+"""An RPC."""
 RESERVATION_ORIGIN_CHOREOGRAPHED: ReservationOrigin.ValueType  # 2
-"""An event asked for it."""
+"""An event."""
 Global___ReservationOrigin: _TypeAlias = ReservationOrigin  # noqa: Y015
 
 @_typing.final
 class ItemUpserted(_message.Message):
-    """An item was made or changed."""
+    """An item was created or changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,7 +61,7 @@ class ItemUpserted(_message.Message):
     sku: _builtins.str
     """The stock keeping unit."""
     name: _builtins.str
-    """What a person calls it."""
+    """Its name."""
     initial_on_hand_count: _builtins.int
     """Units that came with a new item."""
     @_builtins.property
@@ -116,7 +116,7 @@ Global___StockAdjusted: _TypeAlias = StockAdjusted  # noqa: Y015
 
 @_typing.final
 class ReservationHeld(_message.Message):
-    """Units were set aside. In a choreographed checkout it holds all that an authorize needs."""
+    """Units were set aside. In a choreographed checkout it holds everything that an authorize needs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -136,7 +136,7 @@ class ReservationHeld(_message.Message):
     order_id: _builtins.str
     """The order."""
     origin: Global___ReservationOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     customer_id: _builtins.str
     """Who ordered; unset unless CHOREOGRAPHED, like all that follows."""
     payment_method: _builtins.str
@@ -151,15 +151,15 @@ class ReservationHeld(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the hold runs out."""
+        """When the hold expires."""
 
     @_builtins.property
     def order_deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the order has to pass the pivot."""
+        """The instant by which the order must pass the pivot."""
 
     @_builtins.property
     def authorization_ttl(self) -> _duration_pb2.Duration:
-        """How long the money shall stay set aside."""
+        """How long the money stays set aside."""
 
     @_builtins.property
     def step_ids(self) -> _order_event_pb2.CheckoutStepIds:
@@ -190,8 +190,8 @@ Global___ReservationHeld: _TypeAlias = ReservationHeld  # noqa: Y015
 
 @_typing.final
 class CheckoutHistory(_message.Message):
-    """What a choreographed checkout had come to before a fact, told along with it: whoever hears of the
-    fact first knows what led to it.
+    """The earlier facts of a choreographed checkout, carried by each later one, because a consumer may
+    receive the later fact first.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -239,7 +239,7 @@ class ReservationRejected(_message.Message):
     order_id: _builtins.str
     """The order."""
     origin: Global___ReservationOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def refusal(self) -> _reservation_pb2.ReservationRefusal:
         """Why."""
@@ -273,12 +273,12 @@ class ReservationCommitted(_message.Message):
     reservation_id: _builtins.str
     """The reservation."""
     origin: Global___ReservationOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     order_id: _builtins.str
     """The order."""
     @_builtins.property
     def history(self) -> Global___CheckoutHistory:
-        """What came before; unset unless CHOREOGRAPHED."""
+        """The earlier facts; unset unless CHOREOGRAPHED."""
 
     def __init__(
         self,
@@ -298,7 +298,7 @@ Global___ReservationCommitted: _TypeAlias = ReservationCommitted  # noqa: Y015
 
 @_typing.final
 class ReservationReleased(_message.Message):
-    """Units were given back; also the tombstone of a release that came before its reserve."""
+    """Units were given back. Also the tombstone of a release that came before its reserve."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,9 +314,9 @@ class ReservationReleased(_message.Message):
     reason: _builtins.str
     """Why."""
     tombstone: _builtins.bool
-    """Whether there was nothing to give back yet."""
+    """Whether nothing had been reserved yet."""
     origin: Global___ReservationOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     def __init__(
         self,
         *,
@@ -336,7 +336,7 @@ Global___ReservationReleased: _TypeAlias = ReservationReleased  # noqa: Y015
 
 @_typing.final
 class ReservationExpired(_message.Message):
-    """A hold ran out."""
+    """A hold expired."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -349,10 +349,10 @@ class ReservationExpired(_message.Message):
     order_id: _builtins.str
     """The order."""
     origin: Global___ReservationOrigin.ValueType
-    """CHOREOGRAPHED where it was found out by a commit that an event asked for."""
+    """CHOREOGRAPHED if a commit that an event caused found it expired."""
     @_builtins.property
     def history(self) -> Global___CheckoutHistory:
-        """What came before; unset unless CHOREOGRAPHED."""
+        """The earlier facts; unset unless CHOREOGRAPHED."""
 
     def __init__(
         self,
@@ -372,7 +372,7 @@ Global___ReservationExpired: _TypeAlias = ReservationExpired  # noqa: Y015
 
 @_typing.final
 class ReservationFulfilled(_message.Message):
-    """Units left the building."""
+    """Units left the warehouse."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,7 +381,7 @@ class ReservationFulfilled(_message.Message):
     reservation_id: _builtins.str
     """The reservation."""
     origin: Global___ReservationOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     def __init__(
         self,
         *,

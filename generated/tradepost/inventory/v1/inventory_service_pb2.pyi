@@ -25,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ItemUpsert(_message.Message):
-    """An item as it shall be."""
+    """The wanted content of an item."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,7 +37,7 @@ class ItemUpsert(_message.Message):
     sku: _builtins.str
     """The stock keeping unit: 1 to 64 visible characters."""
     name: _builtins.str
-    """What a person calls it: 1 to 200 characters."""
+    """Its name: 1 to 200 characters."""
     etag: _builtins.str
     """Only change the item while it has this etag (at most 64 characters); an empty etag in the message
     demands a new item.
@@ -69,14 +69,14 @@ Global___ItemUpsert: _TypeAlias = ItemUpsert  # noqa: Y015
 
 @_typing.final
 class UpsertItemsRequest(_message.Message):
-    """Asks to make or change items."""
+    """Asks to create or change items."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemUpsert]:
         """The items, 1 to 500, each sku once."""
@@ -97,7 +97,7 @@ Global___UpsertItemsRequest: _TypeAlias = UpsertItemsRequest  # noqa: Y015
 
 @_typing.final
 class UpsertItemsResponse(_message.Message):
-    """The items as they stand now."""
+    """The items after the change."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,7 +128,7 @@ class ListItemsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(
@@ -184,11 +184,11 @@ class AdjustStockRequest(_message.Message):
     DELTA_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     sku: _builtins.str
     """The stock keeping unit."""
     delta: _builtins.int
-    """Units to add, or to take away where negative; not zero."""
+    """Units to add; negative to remove; not zero."""
     reason: _builtins.str
     """Why: 1 to 200 characters."""
     def __init__(
@@ -311,7 +311,7 @@ class BatchGetStockResponse(_message.Message):
     UNKNOWN_SKUS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stock(self) -> _containers.RepeatedCompositeFieldContainer[_item_pb2.StockLevel]:
-        """In the order of the request, without the unknown ones."""
+        """In the order of the request; unknown ones are left out."""
 
     @_builtins.property
     def unknown_skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -340,7 +340,7 @@ class ListStockRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(
@@ -426,28 +426,28 @@ class ReserveStockRequest(_message.Message):
     ORDER_DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect. Not needed to validate only."""
+    """A UUID for this intention; a repetition has no second effect. Not needed with validate_only."""
     reservation_id: _builtins.str
-    """"rsv_" and the UUID of the order. Not needed to validate only."""
+    """"rsv_" and the UUID of the order. Not needed with validate_only."""
     order_id: _builtins.str
-    """The order it is for. Not needed to validate only."""
+    """The order it is for. Not needed with validate_only."""
     validate_only: _builtins.bool
-    """Only tell prices and shortages; nothing is written, nothing is promised."""
+    """Only return prices and shortages. Nothing is written and nothing is reserved."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveLine]:
         """1 to 500 lines."""
 
     @_builtins.property
     def expected_total(self) -> _money_pb2.Money:
-        """Refuse if the total is another."""
+        """Refuse if the total differs."""
 
     @_builtins.property
     def ttl(self) -> _duration_pb2.Duration:
-        """How long to hold the units: 1 second to 1 hour. Not needed to validate only."""
+        """How long to hold the units: 1 second to 1 hour. Not needed with validate_only."""
 
     @_builtins.property
     def order_deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Refuse after this instant; at any time where unset."""
+        """Refuse after this instant; at any time if unset."""
 
     def __init__(
         self,
@@ -473,7 +473,7 @@ Global___ReserveStockRequest: _TypeAlias = ReserveStockRequest  # noqa: Y015
 
 @_typing.final
 class ReserveStockResponse(_message.Message):
-    """What became of the request."""
+    """The outcome of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -497,14 +497,14 @@ Global___ReserveStockResponse: _TypeAlias = ReserveStockResponse  # noqa: Y015
 
 @_typing.final
 class CommitReservationRequest(_message.Message):
-    """Asks to make a hold final."""
+    """Asks to commit a reservation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     reservation_id: _builtins.str
     """The reservation."""
     def __init__(
@@ -523,14 +523,14 @@ Global___CommitReservationRequest: _TypeAlias = CommitReservationRequest  # noqa
 
 @_typing.final
 class CommitReservationResponse(_message.Message):
-    """What became of the request."""
+    """The outcome of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reservation(self) -> _reservation_pb2.Reservation:
-        """COMMITTED, or EXPIRED with a refusal where the hold had run out."""
+        """COMMITTED, or EXPIRED with a refusal if the hold had expired."""
 
     def __init__(
         self,
@@ -556,7 +556,7 @@ class ReleaseReservationRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     reservation_id: _builtins.str
     """The reservation, known or not yet known."""
     order_id: _builtins.str
@@ -581,7 +581,7 @@ Global___ReleaseReservationRequest: _TypeAlias = ReleaseReservationRequest  # no
 
 @_typing.final
 class ReleaseReservationResponse(_message.Message):
-    """What became of the request."""
+    """The outcome of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -605,14 +605,14 @@ Global___ReleaseReservationResponse: _TypeAlias = ReleaseReservationResponse  # 
 
 @_typing.final
 class FulfillReservationRequest(_message.Message):
-    """Asks to take units out of the building."""
+    """Asks to take units out of the warehouse."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     reservation_id: _builtins.str
     """The reservation."""
     def __init__(
@@ -631,7 +631,7 @@ Global___FulfillReservationRequest: _TypeAlias = FulfillReservationRequest  # no
 
 @_typing.final
 class FulfillReservationResponse(_message.Message):
-    """What became of the request."""
+    """The outcome of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -712,12 +712,12 @@ class ListReservationsRequest(_message.Message):
     order_id: _builtins.str
     """Only those of this order."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_reservation_pb2.ReservationState.ValueType]:
-        """Only those in one of these states, at most 100 entries; all where empty."""
+        """Only those in one of these states, at most 100 entries; all if empty."""
 
     def __init__(
         self,
@@ -774,11 +774,11 @@ class ListStockMovementsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
-    """Only those of this item; all where empty."""
+    """Only those of this item; all if empty."""
     reservation_id: _builtins.str
-    """Only those of this reservation; all where empty."""
+    """Only those of this reservation; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(

@@ -107,7 +107,7 @@ class InventoryServiceServicer:
     """
 
     def UpsertItems(self, request, context):
-        """Makes or changes items, all or none.
+        """Creates or changes items, all or none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,7 @@ class InventoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdjustStock(self, request, context):
-        """Adds or takes away units on hand.
+        """Adds or removes units on hand.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,29 +149,29 @@ class InventoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReserveStock(self, request, context):
-        """Prices the lines and sets the units aside, all or none. A refusal is an answer: see the state.
+        """Prices the lines and sets the units aside, all or none. A refusal is an answer, not an error: see the state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CommitReservation(self, request, context):
-        """Makes a hold final: it cannot expire any more.
+        """Makes a hold final: it no longer expires.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseReservation(self, request, context):
-        """Gives units back. Releasing what is released, expired or rejected is OK; releasing the unknown
-        leaves a tombstone that refuses the late reserve.
+        """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
+        an unknown one leaves a tombstone, so that a late ReserveStock is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FulfillReservation(self, request, context):
-        """Takes committed units out of the building.
+        """Takes committed units out of the warehouse.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

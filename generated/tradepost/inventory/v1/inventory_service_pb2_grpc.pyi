@@ -34,11 +34,11 @@ class InventoryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InventoryServiceAsyncStub: ...
     UpsertItems: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.UpsertItemsRequest, _inventory_service_pb2.UpsertItemsResponse]
-    """Makes or changes items, all or none."""
+    """Creates or changes items, all or none."""
     ListItems: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ListItemsRequest, _inventory_service_pb2.ListItemsResponse]
     """Lists items by sku."""
     AdjustStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.AdjustStockRequest, _inventory_service_pb2.AdjustStockResponse]
-    """Adds or takes away units on hand."""
+    """Adds or removes units on hand."""
     GetStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.GetStockRequest, _inventory_service_pb2.GetStockResponse]
     """Reads one stock level."""
     BatchGetStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.BatchGetStockRequest, _inventory_service_pb2.BatchGetStockResponse]
@@ -46,15 +46,15 @@ class InventoryServiceStub:
     ListStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ListStockRequest, _inventory_service_pb2.ListStockResponse]
     """Lists stock levels by sku."""
     ReserveStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ReserveStockRequest, _inventory_service_pb2.ReserveStockResponse]
-    """Prices the lines and sets the units aside, all or none. A refusal is an answer: see the state."""
+    """Prices the lines and sets the units aside, all or none. A refusal is an answer, not an error: see the state."""
     CommitReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.CommitReservationRequest, _inventory_service_pb2.CommitReservationResponse]
-    """Makes a hold final: it cannot expire any more."""
+    """Makes a hold final: it no longer expires."""
     ReleaseReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseReservationRequest, _inventory_service_pb2.ReleaseReservationResponse]
-    """Gives units back. Releasing what is released, expired or rejected is OK; releasing the unknown
-    leaves a tombstone that refuses the late reserve.
+    """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
+    an unknown one leaves a tombstone, so that a late ReserveStock is refused.
     """
     FulfillReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]
-    """Takes committed units out of the building."""
+    """Takes committed units out of the warehouse."""
     GetReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.GetReservationRequest, _inventory_service_pb2.GetReservationResponse]
     """Reads one reservation."""
     ListReservations: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ListReservationsRequest, _inventory_service_pb2.ListReservationsResponse]
@@ -68,11 +68,11 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertItems: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.UpsertItemsRequest, _inventory_service_pb2.UpsertItemsResponse]  # type: ignore[assignment]
-    """Makes or changes items, all or none."""
+    """Creates or changes items, all or none."""
     ListItems: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ListItemsRequest, _inventory_service_pb2.ListItemsResponse]  # type: ignore[assignment]
     """Lists items by sku."""
     AdjustStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.AdjustStockRequest, _inventory_service_pb2.AdjustStockResponse]  # type: ignore[assignment]
-    """Adds or takes away units on hand."""
+    """Adds or removes units on hand."""
     GetStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.GetStockRequest, _inventory_service_pb2.GetStockResponse]  # type: ignore[assignment]
     """Reads one stock level."""
     BatchGetStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.BatchGetStockRequest, _inventory_service_pb2.BatchGetStockResponse]  # type: ignore[assignment]
@@ -80,15 +80,15 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     ListStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ListStockRequest, _inventory_service_pb2.ListStockResponse]  # type: ignore[assignment]
     """Lists stock levels by sku."""
     ReserveStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReserveStockRequest, _inventory_service_pb2.ReserveStockResponse]  # type: ignore[assignment]
-    """Prices the lines and sets the units aside, all or none. A refusal is an answer: see the state."""
+    """Prices the lines and sets the units aside, all or none. A refusal is an answer, not an error: see the state."""
     CommitReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.CommitReservationRequest, _inventory_service_pb2.CommitReservationResponse]  # type: ignore[assignment]
-    """Makes a hold final: it cannot expire any more."""
+    """Makes a hold final: it no longer expires."""
     ReleaseReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseReservationRequest, _inventory_service_pb2.ReleaseReservationResponse]  # type: ignore[assignment]
-    """Gives units back. Releasing what is released, expired or rejected is OK; releasing the unknown
-    leaves a tombstone that refuses the late reserve.
+    """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
+    an unknown one leaves a tombstone, so that a late ReserveStock is refused.
     """
     FulfillReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]  # type: ignore[assignment]
-    """Takes committed units out of the building."""
+    """Takes committed units out of the warehouse."""
     GetReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.GetReservationRequest, _inventory_service_pb2.GetReservationResponse]  # type: ignore[assignment]
     """Reads one reservation."""
     ListReservations: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ListReservationsRequest, _inventory_service_pb2.ListReservationsResponse]  # type: ignore[assignment]
@@ -105,7 +105,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.UpsertItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.UpsertItemsResponse, _abc.Awaitable[_inventory_service_pb2.UpsertItemsResponse]]:
-        """Makes or changes items, all or none."""
+        """Creates or changes items, all or none."""
 
     @_abc_1.abstractmethod
     def ListItems(
@@ -121,7 +121,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.AdjustStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.AdjustStockResponse, _abc.Awaitable[_inventory_service_pb2.AdjustStockResponse]]:
-        """Adds or takes away units on hand."""
+        """Adds or removes units on hand."""
 
     @_abc_1.abstractmethod
     def GetStock(
@@ -153,7 +153,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.ReserveStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.ReserveStockResponse, _abc.Awaitable[_inventory_service_pb2.ReserveStockResponse]]:
-        """Prices the lines and sets the units aside, all or none. A refusal is an answer: see the state."""
+        """Prices the lines and sets the units aside, all or none. A refusal is an answer, not an error: see the state."""
 
     @_abc_1.abstractmethod
     def CommitReservation(
@@ -161,7 +161,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.CommitReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.CommitReservationResponse, _abc.Awaitable[_inventory_service_pb2.CommitReservationResponse]]:
-        """Makes a hold final: it cannot expire any more."""
+        """Makes a hold final: it no longer expires."""
 
     @_abc_1.abstractmethod
     def ReleaseReservation(
@@ -169,8 +169,8 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.ReleaseReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.ReleaseReservationResponse, _abc.Awaitable[_inventory_service_pb2.ReleaseReservationResponse]]:
-        """Gives units back. Releasing what is released, expired or rejected is OK; releasing the unknown
-        leaves a tombstone that refuses the late reserve.
+        """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
+        an unknown one leaves a tombstone, so that a late ReserveStock is refused.
         """
 
     @_abc_1.abstractmethod
@@ -179,7 +179,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.FulfillReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.FulfillReservationResponse, _abc.Awaitable[_inventory_service_pb2.FulfillReservationResponse]]:
-        """Takes committed units out of the building."""
+        """Takes committed units out of the warehouse."""
 
     @_abc_1.abstractmethod
     def GetReservation(

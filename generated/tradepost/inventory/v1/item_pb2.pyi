@@ -28,9 +28,9 @@ class _StockMovementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sto
     STOCK_MOVEMENT_KIND_UNSPECIFIED: _StockMovementKind.ValueType  # 0
     """Never sent."""
     STOCK_MOVEMENT_KIND_INITIAL: _StockMovementKind.ValueType  # 1
-    """The item came with stock."""
+    """Initial stock of a new item."""
     STOCK_MOVEMENT_KIND_ADJUSTED: _StockMovementKind.ValueType  # 2
-    """Somebody counted, received or wrote off units."""
+    """Units were counted, received or written off."""
     STOCK_MOVEMENT_KIND_HELD: _StockMovementKind.ValueType  # 3
     """A reservation took units."""
     STOCK_MOVEMENT_KIND_COMMITTED: _StockMovementKind.ValueType  # 4
@@ -38,19 +38,19 @@ class _StockMovementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sto
     STOCK_MOVEMENT_KIND_RELEASED: _StockMovementKind.ValueType  # 5
     """A reservation gave units back."""
     STOCK_MOVEMENT_KIND_EXPIRED: _StockMovementKind.ValueType  # 6
-    """A hold ran out."""
+    """A hold expired."""
     STOCK_MOVEMENT_KIND_FULFILLED: _StockMovementKind.ValueType  # 7
-    """Units left the building."""
+    """Units left the warehouse."""
 
 class StockMovementKind(_StockMovementKind, metaclass=_StockMovementKindEnumTypeWrapper):
-    """What moved stock."""
+    """The kind of a stock movement."""
 
 STOCK_MOVEMENT_KIND_UNSPECIFIED: StockMovementKind.ValueType  # 0
 """Never sent."""
 STOCK_MOVEMENT_KIND_INITIAL: StockMovementKind.ValueType  # 1
-"""The item came with stock."""
+"""Initial stock of a new item."""
 STOCK_MOVEMENT_KIND_ADJUSTED: StockMovementKind.ValueType  # 2
-"""Somebody counted, received or wrote off units."""
+"""Units were counted, received or written off."""
 STOCK_MOVEMENT_KIND_HELD: StockMovementKind.ValueType  # 3
 """A reservation took units."""
 STOCK_MOVEMENT_KIND_COMMITTED: StockMovementKind.ValueType  # 4
@@ -58,14 +58,14 @@ STOCK_MOVEMENT_KIND_COMMITTED: StockMovementKind.ValueType  # 4
 STOCK_MOVEMENT_KIND_RELEASED: StockMovementKind.ValueType  # 5
 """A reservation gave units back."""
 STOCK_MOVEMENT_KIND_EXPIRED: StockMovementKind.ValueType  # 6
-"""A hold ran out."""
+"""A hold expired."""
 STOCK_MOVEMENT_KIND_FULFILLED: StockMovementKind.ValueType  # 7
-"""Units left the building."""
+"""Units left the warehouse."""
 Global___StockMovementKind: _TypeAlias = StockMovementKind  # noqa: Y015
 
 @_typing.final
 class Item(_message.Message):
-    """Something that is sold, and its list price."""
+    """An item for sale and its list price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -77,9 +77,9 @@ class Item(_message.Message):
     sku: _builtins.str
     """The stock keeping unit: 1 to 64 visible characters."""
     name: _builtins.str
-    """What a person calls it."""
+    """Its name."""
     etag: _builtins.str
-    """Changes with every change of the item; send it back to avoid overwriting somebody's change."""
+    """Changes with every change of the item. Send it back to avoid overwriting another change."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """List price of one unit."""
@@ -120,7 +120,7 @@ class StockLevel(_message.Message):
     sku: _builtins.str
     """The stock keeping unit."""
     on_hand_count: _builtins.int
-    """Units in the building."""
+    """Units in the warehouse."""
     held_count: _builtins.int
     """Units that reservations hold until they expire."""
     committed_count: _builtins.int
@@ -128,7 +128,7 @@ class StockLevel(_message.Message):
     available_count: _builtins.int
     """Units that can be reserved now."""
     version: _builtins.int
-    """Counted up with every change."""
+    """Grows by one with every change."""
     def __init__(
         self,
         *,
@@ -163,7 +163,7 @@ class StockMovement(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the ledger of movements, from 1."""
+    """Sequence number of the movement, from 1."""
     sku: _builtins.str
     """The stock keeping unit."""
     kind: Global___StockMovementKind.ValueType

@@ -32,31 +32,31 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     RESERVATION_STATE_HELD: _ReservationState.ValueType  # 1
     """Units are set aside until expire_time."""
     RESERVATION_STATE_COMMITTED: _ReservationState.ValueType  # 2
-    """Units belong to the order; no expiry any more."""
+    """Units belong to the order and no longer expire."""
     RESERVATION_STATE_FULFILLED: _ReservationState.ValueType  # 3
-    """Units left the building. Final."""
+    """Units left the warehouse. Final."""
     RESERVATION_STATE_RELEASED: _ReservationState.ValueType  # 4
     """Units were given back, or the release came before the reserve. Final."""
     RESERVATION_STATE_EXPIRED: _ReservationState.ValueType  # 5
-    """The hold ran out. Final."""
+    """The hold expired. Final."""
     RESERVATION_STATE_REJECTED: _ReservationState.ValueType  # 6
     """The units could not be set aside; see refusal. Final."""
 
 class ReservationState(_ReservationState, metaclass=_ReservationStateEnumTypeWrapper):
-    """Where a reservation stands."""
+    """The state of a reservation."""
 
 RESERVATION_STATE_UNSPECIFIED: ReservationState.ValueType  # 0
 """Never sent."""
 RESERVATION_STATE_HELD: ReservationState.ValueType  # 1
 """Units are set aside until expire_time."""
 RESERVATION_STATE_COMMITTED: ReservationState.ValueType  # 2
-"""Units belong to the order; no expiry any more."""
+"""Units belong to the order and no longer expire."""
 RESERVATION_STATE_FULFILLED: ReservationState.ValueType  # 3
-"""Units left the building. Final."""
+"""Units left the warehouse. Final."""
 RESERVATION_STATE_RELEASED: ReservationState.ValueType  # 4
 """Units were given back, or the release came before the reserve. Final."""
 RESERVATION_STATE_EXPIRED: ReservationState.ValueType  # 5
-"""The hold ran out. Final."""
+"""The hold expired. Final."""
 RESERVATION_STATE_REJECTED: ReservationState.ValueType  # 6
 """The units could not be set aside; see refusal. Final."""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
@@ -86,7 +86,7 @@ class _ReservationRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapp
     RESERVATION_REFUSAL_REASON_ORDER_DEADLINE_PASSED: _ReservationRefusalReason.ValueType  # 8
     """The order's deadline is over; facts: order_deadline_time."""
     RESERVATION_REFUSAL_REASON_RESERVATION_EXPIRED: _ReservationRefusalReason.ValueType  # 9
-    """The hold ran out before it was committed."""
+    """The hold expired before it was committed."""
 
 class ReservationRefusalReason(_ReservationRefusalReason, metaclass=_ReservationRefusalReasonEnumTypeWrapper):
     """Why a reservation was refused. A refusal is stored: a late duplicate gets the same one."""
@@ -110,12 +110,12 @@ RESERVATION_REFUSAL_REASON_RESERVATION_FENCED: ReservationRefusalReason.ValueTyp
 RESERVATION_REFUSAL_REASON_ORDER_DEADLINE_PASSED: ReservationRefusalReason.ValueType  # 8
 """The order's deadline is over; facts: order_deadline_time."""
 RESERVATION_REFUSAL_REASON_RESERVATION_EXPIRED: ReservationRefusalReason.ValueType  # 9
-"""The hold ran out before it was committed."""
+"""The hold expired before it was committed."""
 Global___ReservationRefusalReason: _TypeAlias = ReservationRefusalReason  # noqa: Y015
 
 @_typing.final
 class Shortage(_message.Message):
-    """An item of which there is too little."""
+    """An item with too few units."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -125,7 +125,7 @@ class Shortage(_message.Message):
     sku: _builtins.str
     """The stock keeping unit."""
     requested_count: _builtins.int
-    """Units that were asked for."""
+    """Units requested."""
     available_count: _builtins.int
     """Units that were available."""
     def __init__(
@@ -260,12 +260,12 @@ class Reservation(_message.Message):
     order_id: _builtins.str
     """The order it is for."""
     state: Global___ReservationState.ValueType
-    """Where it stands."""
+    """Its state."""
     version: _builtins.int
-    """Counted up with every change, from 1."""
+    """Starts at 1 and grows by one with every change."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReservationLine]:
-        """The lines, one an item, sorted by sku."""
+        """The lines, one for each item, sorted by sku."""
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -273,7 +273,7 @@ class Reservation(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the hold runs out; unset once committed."""
+        """When the hold expires; unset once committed."""
 
     @_builtins.property
     def refusal(self) -> Global___ReservationRefusal:

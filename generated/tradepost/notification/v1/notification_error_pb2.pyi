@@ -27,11 +27,11 @@ class _NotificationErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrappe
     NOTIFICATION_ERROR_REASON_INVALID_REQUEST: _NotificationErrorReason.ValueType  # 1
     """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
     NOTIFICATION_ERROR_REASON_MALFORMED_MESSAGE: _NotificationErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
     NOTIFICATION_ERROR_REASON_DEADLINE_PASSED: _NotificationErrorReason.ValueType  # 3
-    """DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+    """DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
     NOTIFICATION_ERROR_REASON_OVERLOADED: _NotificationErrorReason.ValueType  # 4
-    """RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+    """RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
     NOTIFICATION_ERROR_REASON_DRAINING: _NotificationErrorReason.ValueType  # 5
     """UNAVAILABLE: the instance is stopping. Retry on another."""
     NOTIFICATION_ERROR_REASON_STORE_UNAVAILABLE: _NotificationErrorReason.ValueType  # 6
@@ -47,11 +47,11 @@ NOTIFICATION_ERROR_REASON_UNSPECIFIED: NotificationErrorReason.ValueType  # 0
 NOTIFICATION_ERROR_REASON_INVALID_REQUEST: NotificationErrorReason.ValueType  # 1
 """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
 NOTIFICATION_ERROR_REASON_MALFORMED_MESSAGE: NotificationErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
 NOTIFICATION_ERROR_REASON_DEADLINE_PASSED: NotificationErrorReason.ValueType  # 3
-"""DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+"""DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
 NOTIFICATION_ERROR_REASON_OVERLOADED: NotificationErrorReason.ValueType  # 4
-"""RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+"""RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
 NOTIFICATION_ERROR_REASON_DRAINING: NotificationErrorReason.ValueType  # 5
 """UNAVAILABLE: the instance is stopping. Retry on another."""
 NOTIFICATION_ERROR_REASON_STORE_UNAVAILABLE: NotificationErrorReason.ValueType  # 6

@@ -33,12 +33,12 @@ class _NotificationTemplateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     NOTIFICATION_TEMPLATE_ORDER_CANCELLED: _NotificationTemplate.ValueType  # 3
     """The order was cancelled before it was paid."""
     NOTIFICATION_TEMPLATE_ORDER_REFUNDED: _NotificationTemplate.ValueType  # 4
-    """The order was sent back and everything was returned."""
+    """The order was refunded and everything was returned."""
     NOTIFICATION_TEMPLATE_ORDER_FULFILLED: _NotificationTemplate.ValueType  # 5
-    """The goods have left the building."""
+    """The goods have left the warehouse."""
 
 class NotificationTemplate(_NotificationTemplate, metaclass=_NotificationTemplateEnumTypeWrapper):
-    """What a notification tells; there is at most one of each for an order."""
+    """What a notification is about. There is at most one of each for an order."""
 
 NOTIFICATION_TEMPLATE_UNSPECIFIED: NotificationTemplate.ValueType  # 0
 """Never sent."""
@@ -49,9 +49,9 @@ NOTIFICATION_TEMPLATE_ORDER_REJECTED: NotificationTemplate.ValueType  # 2
 NOTIFICATION_TEMPLATE_ORDER_CANCELLED: NotificationTemplate.ValueType  # 3
 """The order was cancelled before it was paid."""
 NOTIFICATION_TEMPLATE_ORDER_REFUNDED: NotificationTemplate.ValueType  # 4
-"""The order was sent back and everything was returned."""
+"""The order was refunded and everything was returned."""
 NOTIFICATION_TEMPLATE_ORDER_FULFILLED: NotificationTemplate.ValueType  # 5
-"""The goods have left the building."""
+"""The goods have left the warehouse."""
 Global___NotificationTemplate: _TypeAlias = NotificationTemplate  # noqa: Y015
 
 class _NotificationState:
@@ -63,23 +63,23 @@ class _NotificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Not
     NOTIFICATION_STATE_UNSPECIFIED: _NotificationState.ValueType  # 0
     """Never sent."""
     NOTIFICATION_STATE_PENDING: _NotificationState.ValueType  # 1
-    """Written; it is sent, and sent again until somebody takes it."""
+    """Written; it is sent again and again until the mail server accepts or refuses it."""
     NOTIFICATION_STATE_SENT: _NotificationState.ValueType  # 2
-    """Somebody took it for delivery. Final."""
+    """The mail server accepted it. Final."""
     NOTIFICATION_STATE_REFUSED: _NotificationState.ValueType  # 3
-    """Whoever delivers refused it for good; see error. Final."""
+    """The mail server refused it for good; see error. Final."""
 
 class NotificationState(_NotificationState, metaclass=_NotificationStateEnumTypeWrapper):
-    """Where a notification stands."""
+    """The state of a notification."""
 
 NOTIFICATION_STATE_UNSPECIFIED: NotificationState.ValueType  # 0
 """Never sent."""
 NOTIFICATION_STATE_PENDING: NotificationState.ValueType  # 1
-"""Written; it is sent, and sent again until somebody takes it."""
+"""Written; it is sent again and again until the mail server accepts or refuses it."""
 NOTIFICATION_STATE_SENT: NotificationState.ValueType  # 2
-"""Somebody took it for delivery. Final."""
+"""The mail server accepted it. Final."""
 NOTIFICATION_STATE_REFUSED: NotificationState.ValueType  # 3
-"""Whoever delivers refused it for good; see error. Final."""
+"""The mail server refused it for good; see error. Final."""
 Global___NotificationState: _TypeAlias = NotificationState  # noqa: Y015
 
 @_typing.final
@@ -100,15 +100,15 @@ class Notification(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEND_TIME_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
-    """"ntf_" and a UUIDv7; also in the Message-ID, by which a receiver knows a repetition."""
+    """"ntf_" and a UUIDv7. Also part of the Message-ID, so that a receiver can recognize a repetition."""
     order_id: _builtins.str
     """The order it is about."""
     customer_id: _builtins.str
     """The customer it is for."""
     template: Global___NotificationTemplate.ValueType
-    """What it tells."""
+    """What it is about."""
     state: Global___NotificationState.ValueType
-    """Where it stands."""
+    """Its state."""
     recipient: _builtins.str
     """The address it goes to."""
     subject: _builtins.str
@@ -123,7 +123,7 @@ class Notification(_message.Message):
 
     @_builtins.property
     def send_time(self) -> _timestamp_pb2.Timestamp:
-        """When somebody took it; unset until then."""
+        """When it was accepted; unset until then."""
 
     def __init__(
         self,

@@ -31,16 +31,16 @@ class ListNotificationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Only those about this order; all where empty."""
+    """Only those about this order; all if empty."""
     customer_id: _builtins.str
-    """Only those for this customer; all where empty."""
+    """Only those for this customer; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_notification_pb2.NotificationState.ValueType]:
-        """Only those in one of these states; all where empty."""
+        """Only those in one of these states; all if empty."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ListNotificationsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     order_position: _builtins.int
-    """Up to which position of the order feed every event has its notification."""
+    """Every event of the order feed up to this position has been processed."""
     @_builtins.property
     def notifications(self) -> _containers.RepeatedCompositeFieldContainer[_notification_pb2.Notification]:
         """The oldest first."""

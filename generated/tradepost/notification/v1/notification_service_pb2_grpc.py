@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Tells customers what became of their orders; it learns that from the orders' events alone.
+    """Notifies customers about their orders, from the events of the order service alone.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """Tells customers what became of their orders; it learns that from the orders' events alone.
+    """Notifies customers about their orders, from the events of the order service alone.
     """
 
     def ListNotifications(self, request, context):
@@ -70,7 +70,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Tells customers what became of their orders; it learns that from the orders' events alone.
+    """Notifies customers about their orders, from the events of the order service alone.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NotificationServiceStub:
-    """Tells customers what became of their orders; it learns that from the orders' events alone."""
+    """Notifies customers about their orders, from the events of the order service alone."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +38,14 @@ class NotificationServiceStub:
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
-    """Tells customers what became of their orders; it learns that from the orders' events alone."""
+    """Notifies customers about their orders, from the events of the order service alone."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]  # type: ignore[assignment]
     """Lists notifications, the oldest first."""
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells customers what became of their orders; it learns that from the orders' events alone."""
+    """Notifies customers about their orders, from the events of the order service alone."""
 
     @_abc_1.abstractmethod
     def ListNotifications(

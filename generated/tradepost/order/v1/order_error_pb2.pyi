@@ -27,27 +27,27 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     ORDER_ERROR_REASON_INVALID_REQUEST: _OrderErrorReason.ValueType  # 1
     """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
     ORDER_ERROR_REASON_MALFORMED_MESSAGE: _OrderErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
     ORDER_ERROR_REASON_REQUEST_ID_REUSED: _OrderErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
     ORDER_ERROR_REASON_NOT_IMPLEMENTED: _OrderErrorReason.ValueType  # 4
     """UNIMPLEMENTED: this version does not serve the method or option yet. Do not retry."""
     ORDER_ERROR_REASON_DEADLINE_PASSED: _OrderErrorReason.ValueType  # 5
-    """DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+    """DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
     ORDER_ERROR_REASON_OVERLOADED: _OrderErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+    """RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
     ORDER_ERROR_REASON_DRAINING: _OrderErrorReason.ValueType  # 7
     """UNAVAILABLE: the instance is stopping. Retry on another; a stream says where to resume."""
     ORDER_ERROR_REASON_STORE_UNAVAILABLE: _OrderErrorReason.ValueType  # 8
-    """UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+    """UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
     ORDER_ERROR_REASON_CONFLICT: _OrderErrorReason.ValueType  # 9
-    """ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+    """ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
     ORDER_ERROR_REASON_INTERNAL: _OrderErrorReason.ValueType  # 10
     """INTERNAL: a bug; error_id finds it in the log."""
     ORDER_ERROR_REASON_ORDER_NOT_FOUND: _OrderErrorReason.ValueType  # 11
     """NOT_FOUND: there is no such order. Do not retry."""
     ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: _OrderErrorReason.ValueType  # 12
-    """FAILED_PRECONDITION: stock is leaving or has left. Do not retry."""
+    """FAILED_PRECONDITION: the goods are leaving or have left. Do not retry."""
     ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: _OrderErrorReason.ValueType  # 13
     """FAILED_PRECONDITION: only a confirmed order can be fulfilled. Read it first."""
     ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: _OrderErrorReason.ValueType  # 14
@@ -59,7 +59,7 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     ORDER_ERROR_REASON_SAGA_NOT_FOUND: _OrderErrorReason.ValueType  # 17
     """NOT_FOUND: the order has no saga. Do not retry."""
     ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: _OrderErrorReason.ValueType  # 18
-    """FAILED_PRECONDITION: the saga waits for nothing an operator could repeat. Read it first."""
+    """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Read it first."""
 
 class OrderErrorReason(_OrderErrorReason, metaclass=_OrderErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -69,27 +69,27 @@ ORDER_ERROR_REASON_UNSPECIFIED: OrderErrorReason.ValueType  # 0
 ORDER_ERROR_REASON_INVALID_REQUEST: OrderErrorReason.ValueType  # 1
 """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
 ORDER_ERROR_REASON_MALFORMED_MESSAGE: OrderErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
 ORDER_ERROR_REASON_REQUEST_ID_REUSED: OrderErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
 ORDER_ERROR_REASON_NOT_IMPLEMENTED: OrderErrorReason.ValueType  # 4
 """UNIMPLEMENTED: this version does not serve the method or option yet. Do not retry."""
 ORDER_ERROR_REASON_DEADLINE_PASSED: OrderErrorReason.ValueType  # 5
-"""DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+"""DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
 ORDER_ERROR_REASON_OVERLOADED: OrderErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+"""RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
 ORDER_ERROR_REASON_DRAINING: OrderErrorReason.ValueType  # 7
 """UNAVAILABLE: the instance is stopping. Retry on another; a stream says where to resume."""
 ORDER_ERROR_REASON_STORE_UNAVAILABLE: OrderErrorReason.ValueType  # 8
-"""UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+"""UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
 ORDER_ERROR_REASON_CONFLICT: OrderErrorReason.ValueType  # 9
-"""ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+"""ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
 ORDER_ERROR_REASON_INTERNAL: OrderErrorReason.ValueType  # 10
 """INTERNAL: a bug; error_id finds it in the log."""
 ORDER_ERROR_REASON_ORDER_NOT_FOUND: OrderErrorReason.ValueType  # 11
 """NOT_FOUND: there is no such order. Do not retry."""
 ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: OrderErrorReason.ValueType  # 12
-"""FAILED_PRECONDITION: stock is leaving or has left. Do not retry."""
+"""FAILED_PRECONDITION: the goods are leaving or have left. Do not retry."""
 ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: OrderErrorReason.ValueType  # 13
 """FAILED_PRECONDITION: only a confirmed order can be fulfilled. Read it first."""
 ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: OrderErrorReason.ValueType  # 14
@@ -101,5 +101,5 @@ ORDER_ERROR_REASON_PARTICIPANT_UNAVAILABLE: OrderErrorReason.ValueType  # 16
 ORDER_ERROR_REASON_SAGA_NOT_FOUND: OrderErrorReason.ValueType  # 17
 """NOT_FOUND: the order has no saga. Do not retry."""
 ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: OrderErrorReason.ValueType  # 18
-"""FAILED_PRECONDITION: the saga waits for nothing an operator could repeat. Read it first."""
+"""FAILED_PRECONDITION: the saga has no step that an operator could repeat. Read it first."""
 Global___OrderErrorReason: _TypeAlias = OrderErrorReason  # noqa: Y015

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PlacedLine(_message.Message):
-    """A line as it was asked for."""
+    """A line as requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,7 +51,7 @@ Global___PlacedLine: _TypeAlias = PlacedLine  # noqa: Y015
 @_typing.final
 class CheckoutStepIds(_message.Message):
     """The request ids of the steps that the participants of a choreographed checkout take. The order
-    service would call them under the same ids, so a step has one effect whoever takes it.
+    service would call them under the same ids, so a step has one effect, whichever service takes it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -82,8 +82,8 @@ Global___CheckoutStepIds: _TypeAlias = CheckoutStepIds  # noqa: Y015
 
 @_typing.final
 class OrderPlaced(_message.Message):
-    """An order was placed: RESERVING. Holds every constant that a later step needs, so that a step that
-    is repeated is the same to the byte.
+    """An order was placed: RESERVING. Holds every constant that a later step needs, so that a
+    repeated step sends the same bytes.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -105,15 +105,15 @@ class OrderPlaced(_message.Message):
     """Who coordinates the checkout."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedLine]:
-        """The lines, one an item, sorted by sku."""
+        """The lines, one for each item, sorted by sku."""
 
     @_builtins.property
     def expected_total(self) -> _money_pb2.Money:
-        """Refuse if the total is another."""
+        """Refuse if the total differs."""
 
     @_builtins.property
     def deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the order has to pass the pivot."""
+        """The instant by which the order must pass the pivot."""
 
     @_builtins.property
     def hold_ttl(self) -> _duration_pb2.Duration:
@@ -121,7 +121,7 @@ class OrderPlaced(_message.Message):
 
     @_builtins.property
     def authorization_ttl(self) -> _duration_pb2.Duration:
-        """How long the money shall stay set aside."""
+        """How long the money stays set aside."""
 
     @_builtins.property
     def step_ids(self) -> Global___CheckoutStepIds:
@@ -172,7 +172,7 @@ class StockReserved(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the hold runs out."""
+        """When the hold expires."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class PaymentAuthorized(_message.Message):
     """The payment."""
     @_builtins.property
     def authorize_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when, as the processor said."""
+        """When the authorization expires, as the processor said."""
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class OrderConfirmed(_message.Message):
     CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """How much was taken."""
+        """The amount captured."""
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ Global___CancelRequested: _TypeAlias = CancelRequested  # noqa: Y015
 
 @_typing.final
 class CancellationStarted(_message.Message):
-    """Stock and money are being let go: CANCELLING."""
+    """Stock and money are being released: CANCELLING."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -370,7 +370,7 @@ Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015
 
 @_typing.final
 class FulfillmentStarted(_message.Message):
-    """Stock is leaving the building: FULFILLING."""
+    """The goods are leaving the warehouse: FULFILLING."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -404,7 +404,7 @@ Global___OrderFulfilled: _TypeAlias = OrderFulfilled  # noqa: Y015
 
 @_typing.final
 class RefundStarted(_message.Message):
-    """Stock and money are on their way back: REFUNDING."""
+    """Stock and money are being returned: REFUNDING."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -426,14 +426,14 @@ Global___RefundStarted: _TypeAlias = RefundStarted  # noqa: Y015
 
 @_typing.final
 class OrderRefunded(_message.Message):
-    """Everything was given back: REFUNDED."""
+    """Everything was returned: REFUNDED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
-        """How much went back."""
+        """The amount refunded."""
 
     def __init__(
         self,
@@ -450,7 +450,7 @@ Global___OrderRefunded: _TypeAlias = OrderRefunded  # noqa: Y015
 
 @_typing.final
 class ReviewRequested(_message.Message):
-    """A step needs an operator's eyes."""
+    """A step needs an operator."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -476,7 +476,7 @@ Global___ReviewRequested: _TypeAlias = ReviewRequested  # noqa: Y015
 
 @_typing.final
 class StepRetried(_message.Message):
-    """An operator had a step that had finally failed tried anew, under a new attempt."""
+    """An operator had a step tried again that had failed for good; it has a new attempt number."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -485,7 +485,7 @@ class StepRetried(_message.Message):
     step: _builtins.str
     """The step."""
     attempt: _builtins.int
-    """The attempt, from 2."""
+    """The attempt number, from 2."""
     def __init__(
         self,
         *,

@@ -36,26 +36,26 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     ORDER_STATE_COMMITTING: _OrderState.ValueType  # 3
     """The payment is authorized; the reservation is being committed."""
     ORDER_STATE_CAPTURING: _OrderState.ValueType  # 4
-    """The pivot is passed; the payment is being captured. Only evidence moves the order on."""
+    """The pivot is passed; the payment is being captured. Only the payment service's answer moves the order on."""
     ORDER_STATE_CONFIRMED: _OrderState.ValueType  # 5
     """Paid and allocated. Settled."""
     ORDER_STATE_FULFILLING: _OrderState.ValueType  # 6
-    """Stock is leaving the building."""
+    """The goods are leaving the warehouse."""
     ORDER_STATE_FULFILLED: _OrderState.ValueType  # 7
     """Done. Final."""
     ORDER_STATE_CANCELLING: _OrderState.ValueType  # 8
-    """Refused, cancelled or too late; stock and money are being let go."""
+    """Refused, cancelled or too late; stock and money are being released."""
     ORDER_STATE_REJECTED: _OrderState.ValueType  # 9
     """Refused; nothing is held, nothing was charged; see refusal. Final."""
     ORDER_STATE_CANCELLED: _OrderState.ValueType  # 10
     """Cancelled, or not settled within its deadline; nothing is held, nothing was charged. Final."""
     ORDER_STATE_REFUNDING: _OrderState.ValueType  # 11
-    """Cancelled after it was paid; stock and money are on their way back."""
+    """Cancelled after it was paid; stock and money are being returned."""
     ORDER_STATE_REFUNDED: _OrderState.ValueType  # 12
-    """Everything was given back. Final."""
+    """Everything was returned. Final."""
 
 class OrderState(_OrderState, metaclass=_OrderStateEnumTypeWrapper):
-    """Where an order stands. Settled means CONFIRMED, or final."""
+    """The state of an order. "Settled" means CONFIRMED or final."""
 
 ORDER_STATE_UNSPECIFIED: OrderState.ValueType  # 0
 """Never sent."""
@@ -66,23 +66,23 @@ ORDER_STATE_AUTHORIZING: OrderState.ValueType  # 2
 ORDER_STATE_COMMITTING: OrderState.ValueType  # 3
 """The payment is authorized; the reservation is being committed."""
 ORDER_STATE_CAPTURING: OrderState.ValueType  # 4
-"""The pivot is passed; the payment is being captured. Only evidence moves the order on."""
+"""The pivot is passed; the payment is being captured. Only the payment service's answer moves the order on."""
 ORDER_STATE_CONFIRMED: OrderState.ValueType  # 5
 """Paid and allocated. Settled."""
 ORDER_STATE_FULFILLING: OrderState.ValueType  # 6
-"""Stock is leaving the building."""
+"""The goods are leaving the warehouse."""
 ORDER_STATE_FULFILLED: OrderState.ValueType  # 7
 """Done. Final."""
 ORDER_STATE_CANCELLING: OrderState.ValueType  # 8
-"""Refused, cancelled or too late; stock and money are being let go."""
+"""Refused, cancelled or too late; stock and money are being released."""
 ORDER_STATE_REJECTED: OrderState.ValueType  # 9
 """Refused; nothing is held, nothing was charged; see refusal. Final."""
 ORDER_STATE_CANCELLED: OrderState.ValueType  # 10
 """Cancelled, or not settled within its deadline; nothing is held, nothing was charged. Final."""
 ORDER_STATE_REFUNDING: OrderState.ValueType  # 11
-"""Cancelled after it was paid; stock and money are on their way back."""
+"""Cancelled after it was paid; stock and money are being returned."""
 ORDER_STATE_REFUNDED: OrderState.ValueType  # 12
-"""Everything was given back. Final."""
+"""Everything was returned. Final."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015
 
 class _Coordination:
@@ -134,9 +134,9 @@ class _OrderRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Or
     ORDER_REFUSAL_REASON_PAYMENT_NOT_CAPTURED: _OrderRefusalReason.ValueType  # 8
     """The payment was certainly not captured; facts: why."""
     ORDER_REFUSAL_REASON_RESERVATION_EXPIRED: _OrderRefusalReason.ValueType  # 9
-    """The hold ran out before it was committed."""
+    """The hold expired before it was committed."""
     ORDER_REFUSAL_REASON_FENCED: _OrderRefusalReason.ValueType  # 10
-    """A participant had already been told to let this order go; facts: participant."""
+    """A participant had already been asked to release what it holds for this order; facts: participant."""
     ORDER_REFUSAL_REASON_ORDER_DEADLINE_PASSED: _OrderRefusalReason.ValueType  # 11
     """A participant saw the order after its deadline; facts: participant."""
     ORDER_REFUSAL_REASON_STEP_FAILED: _OrderRefusalReason.ValueType  # 12
@@ -164,9 +164,9 @@ ORDER_REFUSAL_REASON_PAYMENT_DECLINED: OrderRefusalReason.ValueType  # 7
 ORDER_REFUSAL_REASON_PAYMENT_NOT_CAPTURED: OrderRefusalReason.ValueType  # 8
 """The payment was certainly not captured; facts: why."""
 ORDER_REFUSAL_REASON_RESERVATION_EXPIRED: OrderRefusalReason.ValueType  # 9
-"""The hold ran out before it was committed."""
+"""The hold expired before it was committed."""
 ORDER_REFUSAL_REASON_FENCED: OrderRefusalReason.ValueType  # 10
-"""A participant had already been told to let this order go; facts: participant."""
+"""A participant had already been asked to release what it holds for this order; facts: participant."""
 ORDER_REFUSAL_REASON_ORDER_DEADLINE_PASSED: OrderRefusalReason.ValueType  # 11
 """A participant saw the order after its deadline; facts: participant."""
 ORDER_REFUSAL_REASON_STEP_FAILED: OrderRefusalReason.ValueType  # 12
@@ -180,7 +180,7 @@ class _OrderCause:
 class _OrderCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderCause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_CAUSE_UNSPECIFIED: _OrderCause.ValueType  # 0
-    """Nothing did."""
+    """The order has not ended that way."""
     ORDER_CAUSE_REFUSED: _OrderCause.ValueType  # 1
     """It was refused: the order ends REJECTED."""
     ORDER_CAUSE_CANCELLED: _OrderCause.ValueType  # 2
@@ -189,10 +189,10 @@ class _OrderCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderCause
     """Its deadline passed: the order ends CANCELLED."""
 
 class OrderCause(_OrderCause, metaclass=_OrderCauseEnumTypeWrapper):
-    """What ended an order before it was confirmed; the first recorded cause decides."""
+    """Why an order ended before it was confirmed. The first recorded cause decides."""
 
 ORDER_CAUSE_UNSPECIFIED: OrderCause.ValueType  # 0
-"""Nothing did."""
+"""The order has not ended that way."""
 ORDER_CAUSE_REFUSED: OrderCause.ValueType  # 1
 """It was refused: the order ends REJECTED."""
 ORDER_CAUSE_CANCELLED: OrderCause.ValueType  # 2
@@ -203,7 +203,7 @@ Global___OrderCause: _TypeAlias = OrderCause  # noqa: Y015
 
 @_typing.final
 class OrderShortage(_message.Message):
-    """An item of which there is too little."""
+    """An item with too few units."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -213,7 +213,7 @@ class OrderShortage(_message.Message):
     sku: _builtins.str
     """The stock keeping unit."""
     requested_count: _builtins.int
-    """Units that were asked for."""
+    """Units requested."""
     available_count: _builtins.int
     """Units that were available."""
     def __init__(
@@ -287,7 +287,7 @@ Global___OrderRefusal: _TypeAlias = OrderRefusal  # noqa: Y015
 
 @_typing.final
 class OrderLine(_message.Message):
-    """One item of an order; name and price by value, as they were when the stock was reserved."""
+    """One item of an order, with the name and price it had when the stock was reserved."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -355,7 +355,7 @@ class Order(_message.Message):
     customer_id: _builtins.str
     """Who ordered."""
     state: Global___OrderState.ValueType
-    """Where it stands."""
+    """Its state."""
     coordination: Global___Coordination.ValueType
     """Who coordinates it."""
     reservation_id: _builtins.str
@@ -363,7 +363,7 @@ class Order(_message.Message):
     payment_id: _builtins.str
     """Its payment; empty until authorized."""
     cause: Global___OrderCause.ValueType
-    """What ended it before it was confirmed, or sent it back afterwards."""
+    """Why it ended before it was confirmed, or why it was refunded afterwards."""
     cancel_reason: _builtins.str
     """The reason the customer gave for cancelling."""
     cancel_requested: _builtins.bool
@@ -371,10 +371,10 @@ class Order(_message.Message):
     needs_review: _builtins.bool
     """A step got a contradictory answer, or takes too long; an operator should look."""
     version: _builtins.int
-    """Counted up with every event, from 1."""
+    """Starts at 1 and grows by one with every event."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
-        """The lines, one an item, sorted by sku."""
+        """The lines, one for each item, sorted by sku."""
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
@@ -386,7 +386,7 @@ class Order(_message.Message):
 
     @_builtins.property
     def deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it has to pass the pivot."""
+        """The instant by which it must pass the pivot."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateOrderLine(_message.Message):
-    """One item that is ordered."""
+    """One item to order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,22 +62,22 @@ class CreateOrderRequest(_message.Message):
     COORDINATION_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect. Not needed to validate only."""
+    """A UUID for this intention; a repetition has no second effect. Not needed with validate_only."""
     customer_id: _builtins.str
     """Who orders: 1 to 64 visible characters."""
     payment_method: _builtins.str
     """Token of the payment method, such as "pm_visa": 1 to 64 visible characters."""
     coordination: _order_pb2.Coordination.ValueType
-    """Who coordinates the checkout; the service's default where unset."""
+    """Who coordinates the checkout; the service's default if unset."""
     validate_only: _builtins.bool
-    """Only tell prices and shortages; nothing is written anywhere, nothing is promised."""
+    """Only return prices and shortages. Nothing is written and nothing is reserved."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreateOrderLine]:
         """1 to 500 lines."""
 
     @_builtins.property
     def expected_total(self) -> _money_pb2.Money:
-        """Refuse the order if its total is another."""
+        """Refuse the order if its total differs."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ Global___CreateOrderRequest: _TypeAlias = CreateOrderRequest  # noqa: Y015
 
 @_typing.final
 class CreateOrderResponse(_message.Message):
-    """The order as it stands."""
+    """The order in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -144,9 +144,9 @@ class GetOrderRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     min_version: _builtins.int
-    """Only answer with this version or a later one."""
+    """Wait for this version or a later one."""
     as_of_version: _builtins.int
-    """Answer the order as it stood at this version: time travel."""
+    """Return the order as it was at this version."""
     def __init__(
         self,
         *,
@@ -235,7 +235,7 @@ class BatchGetOrdersResponse(_message.Message):
     UNKNOWN_ORDER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """In the order of the request, without the unknown ones."""
+        """In the order of the request; unknown ones are left out."""
 
     @_builtins.property
     def unknown_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -269,16 +269,16 @@ class ListOrdersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Only those of this customer; all where empty."""
+    """Only those of this customer; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     min_position: _builtins.int
-    """Only answer once the list has reached this position of the order feed."""
+    """Wait until the list has reached this position of the order feed."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
-        """Only those in one of these states, at most 100 entries; all where empty."""
+        """Only those in one of these states, at most 100 entries; all if empty."""
 
     @_builtins.property
     def created_after_time(self) -> _timestamp_pb2.Timestamp:
@@ -351,7 +351,7 @@ class CancelOrderRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     order_id: _builtins.str
     """The order."""
     reason: _builtins.str
@@ -373,7 +373,7 @@ Global___CancelOrderRequest: _TypeAlias = CancelOrderRequest  # noqa: Y015
 
 @_typing.final
 class CancelOrderResponse(_message.Message):
-    """The order as it stands."""
+    """The order in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -412,7 +412,7 @@ class FulfillOrderRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     order_id: _builtins.str
     """The order."""
     def __init__(
@@ -431,7 +431,7 @@ Global___FulfillOrderRequest: _TypeAlias = FulfillOrderRequest  # noqa: Y015
 
 @_typing.final
 class FulfillOrderResponse(_message.Message):
-    """The order as it stands."""
+    """The order in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -473,9 +473,9 @@ class WatchOrderRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     after_version: _builtins.int
-    """Versions after this one; all where unset."""
+    """Versions after this one; all if unset."""
     follow: _builtins.bool
-    """Go on when the order is settled, until it is final."""
+    """Continue after the order is settled, until it is final."""
     def __init__(
         self,
         *,
@@ -511,7 +511,7 @@ class WatchOrderResponse(_message.Message):
     """Full name of the event that made this version, such as "tradepost.order.v1.OrderPlaced"."""
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as it stood at this version."""
+        """The order at this version."""
 
     def __init__(
         self,
@@ -541,7 +541,7 @@ class ListOrderEventsRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(
@@ -598,7 +598,7 @@ class GetCustomerSummaryRequest(_message.Message):
     customer_id: _builtins.str
     """The customer."""
     min_position: _builtins.int
-    """Only answer once the summary has reached this position of the order feed."""
+    """Wait until the summary has reached this position of the order feed."""
     def __init__(
         self,
         *,
@@ -617,7 +617,7 @@ Global___GetCustomerSummaryRequest: _TypeAlias = GetCustomerSummaryRequest  # no
 
 @_typing.final
 class CustomerSpend(_message.Message):
-    """What a customer did in one currency."""
+    """What a customer paid in one currency."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -625,11 +625,11 @@ class CustomerSpend(_message.Message):
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """What was taken."""
+        """What was captured."""
 
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
-        """What went back."""
+        """What was refunded."""
 
     def __init__(
         self,
@@ -647,7 +647,7 @@ Global___CustomerSpend: _TypeAlias = CustomerSpend  # noqa: Y015
 
 @_typing.final
 class CustomerSummary(_message.Message):
-    """What a customer did."""
+    """What a customer ordered and paid."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -662,12 +662,12 @@ class CustomerSummary(_message.Message):
     order_count: _builtins.int
     """How many orders were placed."""
     confirmed_count: _builtins.int
-    """How many of them are confirmed or fulfilled: what was sent back counts no more."""
+    """How many of them are confirmed or fulfilled; refunded ones do not count."""
     last_order_id: _builtins.str
     """The newest order."""
     @_builtins.property
     def spend(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerSpend]:
-        """One entry a currency."""
+        """One entry for each currency."""
 
     @_builtins.property
     def last_order_time(self) -> _timestamp_pb2.Timestamp:

@@ -87,16 +87,16 @@ class OrderServiceServicer:
     """
 
     def CreateOrder(self, request, context):
-        """Places an order: it is durable before this answers. Then waits until the order is settled, or
-        shortly before the caller's deadline, and answers the order as it then stands: any state is an
-        answer. Repeat with the same request_id to go on waiting.
+        """Places an order. The order is durable before this answers. The call waits until the order is
+        settled, or until shortly before the caller's deadline, and answers with the order's current
+        state, whichever that is. Repeat it with the same request_id to go on waiting.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Reads one order from its stream; never behind what was answered before.
+        """Reads one order from its event stream. Never older than any earlier answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,21 +117,22 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Cancels an order, or sends a confirmed one back. Waits like CreateOrder.
+        """Cancels an order; a confirmed one is refunded. Waits like CreateOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FulfillOrder(self, request, context):
-        """Lets the stock of a confirmed order leave the building. Waits like CreateOrder.
+        """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrder(self, request, context):
-        """Follows an order: every version once, in order. Ends when the order is settled unless follow.
+        """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
+        set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +146,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCustomerSummary(self, request, context):
-        """Sums up a customer from order and payment facts; the one read that can lag.
+        """Summarizes what a customer ordered and paid, from order and payment events. This read can lag.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,26 +34,28 @@ class OrderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_service_pb2.CreateOrderResponse]
-    """Places an order: it is durable before this answers. Then waits until the order is settled, or
-    shortly before the caller's deadline, and answers the order as it then stands: any state is an
-    answer. Repeat with the same request_id to go on waiting.
+    """Places an order. The order is durable before this answers. The call waits until the order is
+    settled, or until shortly before the caller's deadline, and answers with the order's current
+    state, whichever that is. Repeat it with the same request_id to go on waiting.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
-    """Reads one order from its stream; never behind what was answered before."""
+    """Reads one order from its event stream. Never older than any earlier answer."""
     BatchGetOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrdersRequest, _order_service_pb2.BatchGetOrdersResponse]
     """Reads many orders in one call."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
     """Lists orders, the newest first."""
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
-    """Cancels an order, or sends a confirmed one back. Waits like CreateOrder."""
+    """Cancels an order; a confirmed one is refunded. Waits like CreateOrder."""
     FulfillOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.FulfillOrderRequest, _order_service_pb2.FulfillOrderResponse]
-    """Lets the stock of a confirmed order leave the building. Waits like CreateOrder."""
+    """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _order_service_pb2.WatchOrderResponse]
-    """Follows an order: every version once, in order. Ends when the order is settled unless follow."""
+    """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
+    set.
+    """
     ListOrderEvents: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrderEventsRequest, _order_service_pb2.ListOrderEventsResponse]
     """Lists the events of one order, the oldest first: the audit trail."""
     GetCustomerSummary: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetCustomerSummaryRequest, _order_service_pb2.GetCustomerSummaryResponse]
-    """Sums up a customer from order and payment facts; the one read that can lag."""
+    """Summarizes what a customer ordered and paid, from order and payment events. This read can lag."""
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
@@ -61,26 +63,28 @@ class OrderServiceAsyncStub(OrderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CreateOrderRequest, _order_service_pb2.CreateOrderResponse]  # type: ignore[assignment]
-    """Places an order: it is durable before this answers. Then waits until the order is settled, or
-    shortly before the caller's deadline, and answers the order as it then stands: any state is an
-    answer. Repeat with the same request_id to go on waiting.
+    """Places an order. The order is durable before this answers. The call waits until the order is
+    settled, or until shortly before the caller's deadline, and answers with the order's current
+    state, whichever that is. Repeat it with the same request_id to go on waiting.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
-    """Reads one order from its stream; never behind what was answered before."""
+    """Reads one order from its event stream. Never older than any earlier answer."""
     BatchGetOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrdersRequest, _order_service_pb2.BatchGetOrdersResponse]  # type: ignore[assignment]
     """Reads many orders in one call."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, the newest first."""
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Cancels an order, or sends a confirmed one back. Waits like CreateOrder."""
+    """Cancels an order; a confirmed one is refunded. Waits like CreateOrder."""
     FulfillOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.FulfillOrderRequest, _order_service_pb2.FulfillOrderResponse]  # type: ignore[assignment]
-    """Lets the stock of a confirmed order leave the building. Waits like CreateOrder."""
+    """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _order_service_pb2.WatchOrderResponse]  # type: ignore[assignment]
-    """Follows an order: every version once, in order. Ends when the order is settled unless follow."""
+    """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
+    set.
+    """
     ListOrderEvents: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrderEventsRequest, _order_service_pb2.ListOrderEventsResponse]  # type: ignore[assignment]
     """Lists the events of one order, the oldest first: the audit trail."""
     GetCustomerSummary: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetCustomerSummaryRequest, _order_service_pb2.GetCustomerSummaryResponse]  # type: ignore[assignment]
-    """Sums up a customer from order and payment facts; the one read that can lag."""
+    """Summarizes what a customer ordered and paid, from order and payment events. This read can lag."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """The lifecycle of orders."""
@@ -91,9 +95,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.CreateOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.CreateOrderResponse, _abc.Awaitable[_order_service_pb2.CreateOrderResponse]]:
-        """Places an order: it is durable before this answers. Then waits until the order is settled, or
-        shortly before the caller's deadline, and answers the order as it then stands: any state is an
-        answer. Repeat with the same request_id to go on waiting.
+        """Places an order. The order is durable before this answers. The call waits until the order is
+        settled, or until shortly before the caller's deadline, and answers with the order's current
+        state, whichever that is. Repeat it with the same request_id to go on waiting.
         """
 
     @_abc_1.abstractmethod
@@ -102,7 +106,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.GetOrderResponse, _abc.Awaitable[_order_service_pb2.GetOrderResponse]]:
-        """Reads one order from its stream; never behind what was answered before."""
+        """Reads one order from its event stream. Never older than any earlier answer."""
 
     @_abc_1.abstractmethod
     def BatchGetOrders(
@@ -126,7 +130,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.CancelOrderResponse, _abc.Awaitable[_order_service_pb2.CancelOrderResponse]]:
-        """Cancels an order, or sends a confirmed one back. Waits like CreateOrder."""
+        """Cancels an order; a confirmed one is refunded. Waits like CreateOrder."""
 
     @_abc_1.abstractmethod
     def FulfillOrder(
@@ -134,7 +138,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.FulfillOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.FulfillOrderResponse, _abc.Awaitable[_order_service_pb2.FulfillOrderResponse]]:
-        """Lets the stock of a confirmed order leave the building. Waits like CreateOrder."""
+        """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
 
     @_abc_1.abstractmethod
     def WatchOrder(
@@ -142,7 +146,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.WatchOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_order_service_pb2.WatchOrderResponse], _abc.AsyncIterator[_order_service_pb2.WatchOrderResponse]]:
-        """Follows an order: every version once, in order. Ends when the order is settled unless follow."""
+        """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
+        set.
+        """
 
     @_abc_1.abstractmethod
     def ListOrderEvents(
@@ -158,6 +164,6 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetCustomerSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.GetCustomerSummaryResponse, _abc.Awaitable[_order_service_pb2.GetCustomerSummaryResponse]]:
-        """Sums up a customer from order and payment facts; the one read that can lag."""
+        """Summarizes what a customer ordered and paid, from order and payment events. This read can lag."""
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

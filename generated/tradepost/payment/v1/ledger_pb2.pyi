@@ -28,13 +28,13 @@ class _LedgerAccountEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerA
     LEDGER_ACCOUNT_UNSPECIFIED: _LedgerAccount.ValueType  # 0
     """Never sent."""
     LEDGER_ACCOUNT_AUTHORIZED: _LedgerAccount.ValueType  # 1
-    """Money set aside at customers."""
+    """Money of customers that is set aside."""
     LEDGER_ACCOUNT_AUTHORIZED_CONTRA: _LedgerAccount.ValueType  # 2
     """The other side of AUTHORIZED."""
     LEDGER_ACCOUNT_PROCESSOR_CLEARING: _LedgerAccount.ValueType  # 3
-    """Money that the processor owes us."""
+    """Money that the processor has to pay out to us."""
     LEDGER_ACCOUNT_CUSTOMER_FUNDS: _LedgerAccount.ValueType  # 4
-    """Money that we took from customers."""
+    """Money captured from customers."""
 
 class LedgerAccount(_LedgerAccount, metaclass=_LedgerAccountEnumTypeWrapper):
     """The accounts of the ledger."""
@@ -42,13 +42,13 @@ class LedgerAccount(_LedgerAccount, metaclass=_LedgerAccountEnumTypeWrapper):
 LEDGER_ACCOUNT_UNSPECIFIED: LedgerAccount.ValueType  # 0
 """Never sent."""
 LEDGER_ACCOUNT_AUTHORIZED: LedgerAccount.ValueType  # 1
-"""Money set aside at customers."""
+"""Money of customers that is set aside."""
 LEDGER_ACCOUNT_AUTHORIZED_CONTRA: LedgerAccount.ValueType  # 2
 """The other side of AUTHORIZED."""
 LEDGER_ACCOUNT_PROCESSOR_CLEARING: LedgerAccount.ValueType  # 3
-"""Money that the processor owes us."""
+"""Money that the processor has to pay out to us."""
 LEDGER_ACCOUNT_CUSTOMER_FUNDS: LedgerAccount.ValueType  # 4
-"""Money that we took from customers."""
+"""Money captured from customers."""
 Global___LedgerAccount: _TypeAlias = LedgerAccount  # noqa: Y015
 
 class _LedgerSide:
@@ -88,9 +88,9 @@ class _LedgerPostingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_POSTING_KIND_AUTHORIZATION_REVERSED: _LedgerPostingKind.ValueType  # 2
     """Money is no longer set aside: it was captured, voided or expired."""
     LEDGER_POSTING_KIND_CAPTURED: _LedgerPostingKind.ValueType  # 3
-    """Money was taken."""
+    """Money was captured."""
     LEDGER_POSTING_KIND_REFUNDED: _LedgerPostingKind.ValueType  # 4
-    """Money went back."""
+    """Money was refunded."""
 
 class LedgerPostingKind(_LedgerPostingKind, metaclass=_LedgerPostingKindEnumTypeWrapper):
     """What was posted."""
@@ -102,14 +102,14 @@ LEDGER_POSTING_KIND_AUTHORIZED: LedgerPostingKind.ValueType  # 1
 LEDGER_POSTING_KIND_AUTHORIZATION_REVERSED: LedgerPostingKind.ValueType  # 2
 """Money is no longer set aside: it was captured, voided or expired."""
 LEDGER_POSTING_KIND_CAPTURED: LedgerPostingKind.ValueType  # 3
-"""Money was taken."""
+"""Money was captured."""
 LEDGER_POSTING_KIND_REFUNDED: LedgerPostingKind.ValueType  # 4
-"""Money went back."""
+"""Money was refunded."""
 Global___LedgerPostingKind: _TypeAlias = LedgerPostingKind  # noqa: Y015
 
 @_typing.final
 class LedgerEntry(_message.Message):
-    """One side of a posting; append only, written on evidence only. The two entries of a posting balance."""
+    """One side of a posting. Append-only, written only on evidence. The two entries of a posting balance."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,7 +124,7 @@ class LedgerEntry(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the ledger, from 1."""
+    """Sequence number of the entry, from 1."""
     posting_id: _builtins.str
     """Common to the two entries of one posting."""
     payment_id: _builtins.str
@@ -141,7 +141,7 @@ class LedgerEntry(_message.Message):
     """The side."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much; always positive."""
+        """The amount; always positive."""
 
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:

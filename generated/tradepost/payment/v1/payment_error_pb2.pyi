@@ -27,21 +27,21 @@ class _PaymentErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pa
     PAYMENT_ERROR_REASON_INVALID_REQUEST: _PaymentErrorReason.ValueType  # 1
     """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
     PAYMENT_ERROR_REASON_MALFORMED_MESSAGE: _PaymentErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
     PAYMENT_ERROR_REASON_REQUEST_ID_REUSED: _PaymentErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
     PAYMENT_ERROR_REASON_NOT_IMPLEMENTED: _PaymentErrorReason.ValueType  # 4
     """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
     PAYMENT_ERROR_REASON_DEADLINE_PASSED: _PaymentErrorReason.ValueType  # 5
-    """DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+    """DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
     PAYMENT_ERROR_REASON_OVERLOADED: _PaymentErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+    """RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
     PAYMENT_ERROR_REASON_DRAINING: _PaymentErrorReason.ValueType  # 7
     """UNAVAILABLE: the instance is stopping. Retry on another."""
     PAYMENT_ERROR_REASON_STORE_UNAVAILABLE: _PaymentErrorReason.ValueType  # 8
-    """UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+    """UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
     PAYMENT_ERROR_REASON_CONFLICT: _PaymentErrorReason.ValueType  # 9
-    """ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+    """ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
     PAYMENT_ERROR_REASON_INTERNAL: _PaymentErrorReason.ValueType  # 10
     """INTERNAL: a bug; error_id finds it in the log."""
     PAYMENT_ERROR_REASON_PAYMENT_NOT_FOUND: _PaymentErrorReason.ValueType  # 11
@@ -63,21 +63,21 @@ PAYMENT_ERROR_REASON_UNSPECIFIED: PaymentErrorReason.ValueType  # 0
 PAYMENT_ERROR_REASON_INVALID_REQUEST: PaymentErrorReason.ValueType  # 1
 """INVALID_ARGUMENT: BadRequest names every bad field. Fix the request."""
 PAYMENT_ERROR_REASON_MALFORMED_MESSAGE: PaymentErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the bytes are no message of the method. Fix the client."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method. Fix the client."""
 PAYMENT_ERROR_REASON_REQUEST_ID_REUSED: PaymentErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the request_id was used for another request. Use a new one for a new intention."""
 PAYMENT_ERROR_REASON_NOT_IMPLEMENTED: PaymentErrorReason.ValueType  # 4
 """UNIMPLEMENTED: this version does not serve the method yet. Do not retry."""
 PAYMENT_ERROR_REASON_DEADLINE_PASSED: PaymentErrorReason.ValueType  # 5
-"""DEADLINE_EXCEEDED: the deadline was over on arrival. Call with more time."""
+"""DEADLINE_EXCEEDED: the deadline had passed on arrival. Call with more time."""
 PAYMENT_ERROR_REASON_OVERLOADED: PaymentErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED: too much to do. Retry after RetryInfo."""
+"""RESOURCE_EXHAUSTED: the instance is overloaded. Retry after RetryInfo."""
 PAYMENT_ERROR_REASON_DRAINING: PaymentErrorReason.ValueType  # 7
 """UNAVAILABLE: the instance is stopping. Retry on another."""
 PAYMENT_ERROR_REASON_STORE_UNAVAILABLE: PaymentErrorReason.ValueType  # 8
-"""UNAVAILABLE: the database does not answer. Retry after RetryInfo; whether it was written is unknown."""
+"""UNAVAILABLE: the database does not answer; the request may have been written. Retry after RetryInfo."""
 PAYMENT_ERROR_REASON_CONFLICT: PaymentErrorReason.ValueType  # 9
-"""ABORTED: somebody changed the same stream meanwhile. Retry with the same request_id."""
+"""ABORTED: another call changed the same stream meanwhile. Retry with the same request_id."""
 PAYMENT_ERROR_REASON_INTERNAL: PaymentErrorReason.ValueType  # 10
 """INTERNAL: a bug; error_id finds it in the log."""
 PAYMENT_ERROR_REASON_PAYMENT_NOT_FOUND: PaymentErrorReason.ValueType  # 11

@@ -28,26 +28,26 @@ class _PaymentOrigin:
 class _PaymentOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentOrigin.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYMENT_ORIGIN_UNSPECIFIED: _PaymentOrigin.ValueType  # 0
-    """Recorded before the distinction, or by the payment service itself."""
+    """Unknown: recorded before this field existed, or by the payment service itself."""
     PAYMENT_ORIGIN_ORCHESTRATED: _PaymentOrigin.ValueType  # 1
-    """An RPC asked for it."""
+    """An RPC."""
     PAYMENT_ORIGIN_CHOREOGRAPHED: _PaymentOrigin.ValueType  # 2
-    """An event asked for it."""
+    """An event."""
 
 class PaymentOrigin(_PaymentOrigin, metaclass=_PaymentOriginEnumTypeWrapper):
-    """How a fact came about: handlers of events act on CHOREOGRAPHED facts only."""
+    """What caused a fact. Event handlers act on CHOREOGRAPHED facts only."""
 
 PAYMENT_ORIGIN_UNSPECIFIED: PaymentOrigin.ValueType  # 0
-"""Recorded before the distinction, or by the payment service itself."""
+"""Unknown: recorded before this field existed, or by the payment service itself."""
 PAYMENT_ORIGIN_ORCHESTRATED: PaymentOrigin.ValueType  # 1
-"""An RPC asked for it."""
+"""An RPC."""
 PAYMENT_ORIGIN_CHOREOGRAPHED: PaymentOrigin.ValueType  # 2
-"""An event asked for it."""
+"""An event."""
 Global___PaymentOrigin: _TypeAlias = PaymentOrigin  # noqa: Y015
 
 @_typing.final
 class AuthorizationRequested(_message.Message):
-    """The intent to set money aside; written before the processor is called."""
+    """The intent to authorize; written before the processor is called."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,10 +66,10 @@ class AuthorizationRequested(_message.Message):
     authorize_request_id: _builtins.str
     """The request_id of AuthorizePayment, which is also the processor's key."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     def __init__(
         self,
@@ -106,18 +106,18 @@ class PaymentAuthorized(_message.Message):
     order_id: _builtins.str
     """The order."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     @_builtins.property
     def authorize_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when, as the processor said."""
+        """When the authorization expires, as the processor said."""
 
     @_builtins.property
     def history(self) -> _inventory_event_pb2.CheckoutHistory:
-        """What came before; unset unless CHOREOGRAPHED."""
+        """The earlier facts; unset unless CHOREOGRAPHED."""
 
     def __init__(
         self,
@@ -156,14 +156,14 @@ class PaymentDeclined(_message.Message):
     decline_code: _payment_pb2.DeclineCode.ValueType
     """What the processor said."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def refusal(self) -> _payment_pb2.PaymentRefusal:
         """Why."""
 
     @_builtins.property
     def history(self) -> _inventory_event_pb2.CheckoutHistory:
-        """What came before; unset unless CHOREOGRAPHED."""
+        """The earlier facts; unset unless CHOREOGRAPHED."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ Global___PaymentDeclined: _TypeAlias = PaymentDeclined  # noqa: Y015
 
 @_typing.final
 class CaptureStarted(_message.Message):
-    """The intent to take money; written before the processor is called."""
+    """The intent to capture; written before the processor is called."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -197,7 +197,7 @@ class CaptureStarted(_message.Message):
     request_id: _builtins.str
     """The request_id of CapturePayment, which is also the processor's key."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     def __init__(
         self,
         *,
@@ -215,7 +215,7 @@ Global___CaptureStarted: _TypeAlias = CaptureStarted  # noqa: Y015
 
 @_typing.final
 class PaymentCaptured(_message.Message):
-    """Money was taken."""
+    """Money was captured."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -231,10 +231,10 @@ class PaymentCaptured(_message.Message):
     request_id: _builtins.str
     """The request_id of CapturePayment."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ Global___PaymentCaptured: _TypeAlias = PaymentCaptured  # noqa: Y015
 
 @_typing.final
 class CaptureRefused(_message.Message):
-    """A capture certainly did not happen, and never will under its request_id."""
+    """A capture did not happen, and never will under its request_id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -271,7 +271,7 @@ class CaptureRefused(_message.Message):
     order_id: _builtins.str
     """The order."""
     origin: Global___PaymentOrigin.ValueType
-    """How it came about."""
+    """What caused it."""
     @_builtins.property
     def refusal(self) -> _payment_pb2.PaymentRefusal:
         """Why."""
@@ -295,7 +295,7 @@ Global___CaptureRefused: _TypeAlias = CaptureRefused  # noqa: Y015
 
 @_typing.final
 class VoidRequested(_message.Message):
-    """A void was asked for; it is noted where it has to wait for another intent."""
+    """A void was requested while another intent was pending; it waits for that outcome."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -325,7 +325,7 @@ Global___VoidRequested: _TypeAlias = VoidRequested  # noqa: Y015
 
 @_typing.final
 class PaymentVoided(_message.Message):
-    """Money was let go; also the tombstone of a void that came before its authorize."""
+    """Money was released. Also the tombstone of a void that came before its authorize."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -359,7 +359,7 @@ Global___PaymentVoided: _TypeAlias = PaymentVoided  # noqa: Y015
 
 @_typing.final
 class AuthorizationExpired(_message.Message):
-    """The processor let the authorization run out."""
+    """The authorization expired."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,7 +381,7 @@ Global___AuthorizationExpired: _TypeAlias = AuthorizationExpired  # noqa: Y015
 
 @_typing.final
 class RefundRequested(_message.Message):
-    """The intent to give money back; written before the processor is called."""
+    """The intent to refund; written before the processor is called."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -397,7 +397,7 @@ class RefundRequested(_message.Message):
     """The request_id of RefundPayment, which is also the processor's key."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     def __init__(
         self,
@@ -417,7 +417,7 @@ Global___RefundRequested: _TypeAlias = RefundRequested  # noqa: Y015
 
 @_typing.final
 class RefundSucceeded(_message.Message):
-    """Money went back."""
+    """Money was refunded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,7 +433,7 @@ class RefundSucceeded(_message.Message):
     """The refund."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     def __init__(
         self,

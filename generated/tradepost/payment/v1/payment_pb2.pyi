@@ -36,19 +36,19 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     PAYMENT_STATE_DECLINED: _PaymentState.ValueType  # 3
     """The money was not set aside; see refusal. Final."""
     PAYMENT_STATE_CAPTURING: _PaymentState.ValueType  # 4
-    """The processor was asked to take the money, or is about to be."""
+    """The processor was asked to capture the money, or is about to be."""
     PAYMENT_STATE_CAPTURED: _PaymentState.ValueType  # 5
-    """The money was taken. Refunds have states of their own."""
+    """The money was captured. Refunds have states of their own."""
     PAYMENT_STATE_VOIDING: _PaymentState.ValueType  # 6
-    """The processor was asked to let the money go, or is about to be."""
+    """The processor was asked to release the money, or is about to be."""
     PAYMENT_STATE_VOIDED: _PaymentState.ValueType  # 7
-    """The money was let go, or the void came before the authorize. Final."""
+    """The money was released, or the void came before the authorize. Final."""
     PAYMENT_STATE_EXPIRED: _PaymentState.ValueType  # 8
-    """The processor let the authorization run out. Final."""
+    """The authorization expired. Final."""
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
-    """Where a payment stands. The -ING states are intents whose outcome is not known yet; the payment
-    service finishes them whether or not anybody asks again.
+    """The state of a payment. The -ING states are intents whose outcome is not known yet; the payment
+    service finishes them without being asked again.
     """
 
 PAYMENT_STATE_UNSPECIFIED: PaymentState.ValueType  # 0
@@ -60,15 +60,15 @@ PAYMENT_STATE_AUTHORIZED: PaymentState.ValueType  # 2
 PAYMENT_STATE_DECLINED: PaymentState.ValueType  # 3
 """The money was not set aside; see refusal. Final."""
 PAYMENT_STATE_CAPTURING: PaymentState.ValueType  # 4
-"""The processor was asked to take the money, or is about to be."""
+"""The processor was asked to capture the money, or is about to be."""
 PAYMENT_STATE_CAPTURED: PaymentState.ValueType  # 5
-"""The money was taken. Refunds have states of their own."""
+"""The money was captured. Refunds have states of their own."""
 PAYMENT_STATE_VOIDING: PaymentState.ValueType  # 6
-"""The processor was asked to let the money go, or is about to be."""
+"""The processor was asked to release the money, or is about to be."""
 PAYMENT_STATE_VOIDED: PaymentState.ValueType  # 7
-"""The money was let go, or the void came before the authorize. Final."""
+"""The money was released, or the void came before the authorize. Final."""
 PAYMENT_STATE_EXPIRED: PaymentState.ValueType  # 8
-"""The processor let the authorization run out. Final."""
+"""The authorization expired. Final."""
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
 
 class _DeclineCode:
@@ -93,7 +93,7 @@ class _DeclineCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeclineCo
     """The processor does not know the payment method."""
 
 class DeclineCode(_DeclineCode, metaclass=_DeclineCodeEnumTypeWrapper):
-    """What the processor says when it declines."""
+    """The reason that the processor gives for a decline."""
 
 DECLINE_CODE_UNSPECIFIED: DeclineCode.ValueType  # 0
 """The processor gave none."""
@@ -126,7 +126,7 @@ class _PaymentRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     PAYMENT_REFUSAL_REASON_ORDER_DEADLINE_PASSED: _PaymentRefusalReason.ValueType  # 3
     """The order's deadline is over; facts: order_deadline_time."""
     PAYMENT_REFUSAL_REASON_AUTHORIZATION_EXPIRED: _PaymentRefusalReason.ValueType  # 4
-    """The authorization ran out before it was captured."""
+    """The authorization expired before it was captured."""
     PAYMENT_REFUSAL_REASON_AUTHORIZATION_VOIDED: _PaymentRefusalReason.ValueType  # 5
     """The authorization was voided before it was captured."""
     PAYMENT_REFUSAL_REASON_NOT_AUTHORIZED: _PaymentRefusalReason.ValueType  # 6
@@ -148,7 +148,7 @@ PAYMENT_REFUSAL_REASON_AUTHORIZATION_FENCED: PaymentRefusalReason.ValueType  # 2
 PAYMENT_REFUSAL_REASON_ORDER_DEADLINE_PASSED: PaymentRefusalReason.ValueType  # 3
 """The order's deadline is over; facts: order_deadline_time."""
 PAYMENT_REFUSAL_REASON_AUTHORIZATION_EXPIRED: PaymentRefusalReason.ValueType  # 4
-"""The authorization ran out before it was captured."""
+"""The authorization expired before it was captured."""
 PAYMENT_REFUSAL_REASON_AUTHORIZATION_VOIDED: PaymentRefusalReason.ValueType  # 5
 """The authorization was voided before it was captured."""
 PAYMENT_REFUSAL_REASON_NOT_AUTHORIZED: PaymentRefusalReason.ValueType  # 6
@@ -170,21 +170,21 @@ class _CaptureStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaptureS
     CAPTURE_STATE_PENDING: _CaptureState.ValueType  # 1
     """The outcome is not known yet."""
     CAPTURE_STATE_CAPTURED: _CaptureState.ValueType  # 2
-    """The money was taken. Final."""
+    """The money was captured. Final."""
     CAPTURE_STATE_NOT_CAPTURED: _CaptureState.ValueType  # 3
-    """The money was certainly not taken, and never will be under this request_id. Final."""
+    """The money was not captured, and never will be under this request_id. Final."""
 
 class CaptureState(_CaptureState, metaclass=_CaptureStateEnumTypeWrapper):
-    """Where one capture stands."""
+    """The state of one capture."""
 
 CAPTURE_STATE_UNSPECIFIED: CaptureState.ValueType  # 0
 """Never sent."""
 CAPTURE_STATE_PENDING: CaptureState.ValueType  # 1
 """The outcome is not known yet."""
 CAPTURE_STATE_CAPTURED: CaptureState.ValueType  # 2
-"""The money was taken. Final."""
+"""The money was captured. Final."""
 CAPTURE_STATE_NOT_CAPTURED: CaptureState.ValueType  # 3
-"""The money was certainly not taken, and never will be under this request_id. Final."""
+"""The money was not captured, and never will be under this request_id. Final."""
 Global___CaptureState: _TypeAlias = CaptureState  # noqa: Y015
 
 class _RefundState:
@@ -198,19 +198,19 @@ class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSta
     REFUND_STATE_PENDING: _RefundState.ValueType  # 1
     """The outcome is not known yet."""
     REFUND_STATE_SUCCEEDED: _RefundState.ValueType  # 2
-    """The money went back. Final."""
+    """The money was refunded. Final."""
     REFUND_STATE_FAILED: _RefundState.ValueType  # 3
     """The processor refused for good. Final."""
 
 class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
-    """Where a refund stands."""
+    """The state of a refund."""
 
 REFUND_STATE_UNSPECIFIED: RefundState.ValueType  # 0
 """Never sent."""
 REFUND_STATE_PENDING: RefundState.ValueType  # 1
 """The outcome is not known yet."""
 REFUND_STATE_SUCCEEDED: RefundState.ValueType  # 2
-"""The money went back. Final."""
+"""The money was refunded. Final."""
 REFUND_STATE_FAILED: RefundState.ValueType  # 3
 """The processor refused for good. Final."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
@@ -275,7 +275,7 @@ class Capture(_message.Message):
     request_id: _builtins.str
     """The request_id of CapturePayment."""
     state: Global___CaptureState.ValueType
-    """Where it stands."""
+    """Its state."""
     @_builtins.property
     def refusal(self) -> Global___PaymentRefusal:
         """Why it was not captured."""
@@ -297,7 +297,7 @@ Global___Capture: _TypeAlias = Capture  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """Money on its way back."""
+    """A refund."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -312,10 +312,10 @@ class Refund(_message.Message):
     request_id: _builtins.str
     """The request_id of RefundPayment."""
     state: Global___RefundState.ValueType
-    """Where it stands."""
+    """Its state."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     @_builtins.property
     def refusal(self) -> Global___PaymentRefusal:
@@ -345,7 +345,7 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """The money of one order: at most one live payment an order."""
+    """The money of one order. An order has at most one live payment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -374,30 +374,30 @@ class Payment(_message.Message):
     customer_id: _builtins.str
     """Who pays."""
     state: Global___PaymentState.ValueType
-    """Where it stands."""
+    """Its state."""
     decline_code: Global___DeclineCode.ValueType
     """What the processor said, for PAYMENT_DECLINED."""
     authorize_request_id: _builtins.str
     """The request_id of AuthorizePayment."""
     void_requested: _builtins.bool
-    """Somebody asked for a void that has to wait for the outcome of another intent."""
+    """A void was requested and waits for the outcome of another intent."""
     version: _builtins.int
-    """Counted up with every change, from 1."""
+    """Starts at 1 and grows by one with every change."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much is authorized."""
 
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
-        """How much was taken: nothing or all."""
+        """The amount captured: nothing or everything."""
 
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
-        """How much went back."""
+        """The amount refunded."""
 
     @_builtins.property
     def refund_pending_amount(self) -> _money_pb2.Money:
-        """How much is on its way back."""
+        """The amount of pending refunds."""
 
     @_builtins.property
     def refusal(self) -> Global___PaymentRefusal:
@@ -405,7 +405,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def authorize_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the processor keeps the money set aside, as the processor said."""
+        """When the authorization expires, as the processor said."""
 
     @_builtins.property
     def captures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capture]:

@@ -37,7 +37,7 @@ class AuthorizePaymentRequest(_message.Message):
     EXPIRE_AFTER_FIELD_NUMBER: _builtins.int
     ORDER_DEADLINE_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     order_id: _builtins.str
     """The order."""
     customer_id: _builtins.str
@@ -46,11 +46,11 @@ class AuthorizePaymentRequest(_message.Message):
     """Token of the payment method, such as "pm_visa": 1 to 64 visible characters."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much; more than zero."""
+        """The amount; more than zero."""
 
     @_builtins.property
     def expire_after(self) -> _duration_pb2.Duration:
-        """How long the money shall stay set aside: 1 minute to 30 days."""
+        """How long the money stays set aside: 1 minute to 30 days."""
 
     @_builtins.property
     def order_deadline_time(self) -> _timestamp_pb2.Timestamp:
@@ -77,7 +77,7 @@ Global___AuthorizePaymentRequest: _TypeAlias = AuthorizePaymentRequest  # noqa: 
 
 @_typing.final
 class AuthorizePaymentResponse(_message.Message):
-    """The payment as it stands."""
+    """The payment in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -101,14 +101,14 @@ Global___AuthorizePaymentResponse: _TypeAlias = AuthorizePaymentResponse  # noqa
 
 @_typing.final
 class CapturePaymentRequest(_message.Message):
-    """Asks to take the money."""
+    """Asks to capture the money."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     payment_id: _builtins.str
     """The payment."""
     def __init__(
@@ -127,7 +127,7 @@ Global___CapturePaymentRequest: _TypeAlias = CapturePaymentRequest  # noqa: Y015
 
 @_typing.final
 class CapturePaymentResponse(_message.Message):
-    """The payment as it stands."""
+    """The payment in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -139,7 +139,7 @@ class CapturePaymentResponse(_message.Message):
 
     @_builtins.property
     def capture(self) -> _payment_pb2.Capture:
-        """What became of this request."""
+        """The outcome of this request."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ Global___CapturePaymentResponse: _TypeAlias = CapturePaymentResponse  # noqa: Y0
 
 @_typing.final
 class VoidPaymentRequest(_message.Message):
-    """Asks to let the money go."""
+    """Asks to void an authorization."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -167,11 +167,11 @@ class VoidPaymentRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     payment_id: _builtins.str
     """By its payment."""
     authorize_request_id: _builtins.str
-    """By the request_id of its AuthorizePayment, where no answer told the payment."""
+    """By the request_id of its AuthorizePayment, if its answer was lost."""
     order_id: _builtins.str
     """The order; required with authorize_request_id."""
     reason: _builtins.str
@@ -197,7 +197,7 @@ Global___VoidPaymentRequest: _TypeAlias = VoidPaymentRequest  # noqa: Y015
 
 @_typing.final
 class VoidPaymentResponse(_message.Message):
-    """The payment as it stands."""
+    """The payment in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -221,7 +221,7 @@ Global___VoidPaymentResponse: _TypeAlias = VoidPaymentResponse  # noqa: Y015
 
 @_typing.final
 class RefundPaymentRequest(_message.Message):
-    """Asks to give money back."""
+    """Asks for a refund."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -229,12 +229,12 @@ class RefundPaymentRequest(_message.Message):
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     payment_id: _builtins.str
     """The payment."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much; what is not yet refunded where unset."""
+        """The amount; everything not yet refunded if unset."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ Global___RefundPaymentRequest: _TypeAlias = RefundPaymentRequest  # noqa: Y015
 
 @_typing.final
 class RefundPaymentResponse(_message.Message):
-    """The payment as it stands."""
+    """The payment in its current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -267,7 +267,7 @@ class RefundPaymentResponse(_message.Message):
 
     @_builtins.property
     def refund(self) -> _payment_pb2.Refund:
-        """What became of this request."""
+        """The outcome of this request."""
 
     def __init__(
         self,
@@ -340,14 +340,14 @@ class ListPaymentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Only those of this order; all where empty."""
+    """Only those of this order; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_payment_pb2.PaymentState.ValueType]:
-        """Only those in one of these states, at most 100 entries; all where empty."""
+        """Only those in one of these states, at most 100 entries; all if empty."""
 
     def __init__(
         self,
@@ -403,9 +403,9 @@ class ListLedgerEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
-    """Only those of this payment; all where empty."""
+    """Only those of this payment; all if empty."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     def __init__(

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     def __init__(self, channel):
@@ -74,34 +74,34 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     def AuthorizePayment(self, request, context):
-        """Sets money aside. A decline is an answer: see the state.
+        """Sets money aside. A decline is an answer, not an error: see the state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CapturePayment(self, request, context):
-        """Takes the whole authorized amount.
+        """Captures the whole authorized amount.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VoidPayment(self, request, context):
-        """Lets the money go. Voiding an authorization that nobody has seen yet leaves a tombstone that
-        refuses the late authorize.
+        """Releases the money. Voiding an authorization that has not arrived yet leaves a tombstone, so that
+        the late authorize is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Gives money back, all or a part.
+        """Refunds the whole amount or a part.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,8 +175,8 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     @_typing.overload
@@ -36,15 +36,15 @@ class PaymentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     AuthorizePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.AuthorizePaymentRequest, _payment_service_pb2.AuthorizePaymentResponse]
-    """Sets money aside. A decline is an answer: see the state."""
+    """Sets money aside. A decline is an answer, not an error: see the state."""
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]
-    """Takes the whole authorized amount."""
+    """Captures the whole authorized amount."""
     VoidPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.VoidPaymentRequest, _payment_service_pb2.VoidPaymentResponse]
-    """Lets the money go. Voiding an authorization that nobody has seen yet leaves a tombstone that
-    refuses the late authorize.
+    """Releases the money. Voiding an authorization that has not arrived yet leaves a tombstone, so that
+    the late authorize is refused.
     """
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_service_pb2.RefundPaymentResponse]
-    """Gives money back, all or a part."""
+    """Refunds the whole amount or a part."""
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_service_pb2.GetPaymentResponse]
     """Reads one payment."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]
@@ -54,21 +54,21 @@ class PaymentServiceStub:
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AuthorizePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.AuthorizePaymentRequest, _payment_service_pb2.AuthorizePaymentResponse]  # type: ignore[assignment]
-    """Sets money aside. A decline is an answer: see the state."""
+    """Sets money aside. A decline is an answer, not an error: see the state."""
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]  # type: ignore[assignment]
-    """Takes the whole authorized amount."""
+    """Captures the whole authorized amount."""
     VoidPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.VoidPaymentRequest, _payment_service_pb2.VoidPaymentResponse]  # type: ignore[assignment]
-    """Lets the money go. Voiding an authorization that nobody has seen yet leaves a tombstone that
-    refuses the late authorize.
+    """Releases the money. Voiding an authorization that has not arrived yet leaves a tombstone, so that
+    the late authorize is refused.
     """
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_service_pb2.RefundPaymentResponse]  # type: ignore[assignment]
-    """Gives money back, all or a part."""
+    """Refunds the whole amount or a part."""
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_service_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """Reads one payment."""
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ListPaymentsRequest, _payment_service_pb2.ListPaymentsResponse]  # type: ignore[assignment]
@@ -77,8 +77,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Lists the ledger in the order in which it was written."""
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Sets money aside, takes it, lets it go and gives it back; never twice. An answer in an -ING state
-    (or a PENDING capture or refund) means "not known yet": repeat the call with the same request_id.
+    """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
+    capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
 
     @_abc_1.abstractmethod
@@ -87,7 +87,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.AuthorizePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.AuthorizePaymentResponse, _abc.Awaitable[_payment_service_pb2.AuthorizePaymentResponse]]:
-        """Sets money aside. A decline is an answer: see the state."""
+        """Sets money aside. A decline is an answer, not an error: see the state."""
 
     @_abc_1.abstractmethod
     def CapturePayment(
@@ -95,7 +95,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CapturePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.CapturePaymentResponse, _abc.Awaitable[_payment_service_pb2.CapturePaymentResponse]]:
-        """Takes the whole authorized amount."""
+        """Captures the whole authorized amount."""
 
     @_abc_1.abstractmethod
     def VoidPayment(
@@ -103,8 +103,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.VoidPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.VoidPaymentResponse, _abc.Awaitable[_payment_service_pb2.VoidPaymentResponse]]:
-        """Lets the money go. Voiding an authorization that nobody has seen yet leaves a tombstone that
-        refuses the late authorize.
+        """Releases the money. Voiding an authorization that has not arrived yet leaves a tombstone, so that
+        the late authorize is refused.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +113,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.RefundPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.RefundPaymentResponse, _abc.Awaitable[_payment_service_pb2.RefundPaymentResponse]]:
-        """Gives money back, all or a part."""
+        """Refunds the whole amount or a part."""
 
     @_abc_1.abstractmethod
     def GetPayment(

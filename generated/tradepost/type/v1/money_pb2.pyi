@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Money(_message.Message):
-    """An amount of one currency in its smallest unit; there is no floating point anywhere."""
+    """An amount of one currency in its smallest unit, without floating point."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

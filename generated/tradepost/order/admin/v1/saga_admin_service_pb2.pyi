@@ -33,11 +33,11 @@ class ListSagasRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     state: _order_pb2.OrderState.ValueType
-    """Only those of orders in this state; all where unspecified."""
+    """Only those of orders in this state; all if unspecified."""
     needs_review: _builtins.bool
-    """Only those that need, or do not need, review; all where unset."""
+    """Only those that need, or do not need, review; all if unset."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str
     """Token of the previous page."""
     @_builtins.property
@@ -146,7 +146,7 @@ class RetrySagaRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """A UUID that names this intention; repeating it has no second effect."""
+    """A UUID for this intention; a repetition has no second effect."""
     order_id: _builtins.str
     """The order."""
     def __init__(

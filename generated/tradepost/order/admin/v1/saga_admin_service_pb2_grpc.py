@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SagaAdminServiceStub:
-    """For operators: what is unfinished, and why.
+    """For operators: unfinished sagas and why they are unfinished.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class SagaAdminServiceStub:
 
 
 class SagaAdminServiceServicer:
-    """For operators: what is unfinished, and why.
+    """For operators: unfinished sagas and why they are unfinished.
     """
 
     def ListSagas(self, request, context):
@@ -71,7 +71,7 @@ class SagaAdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetrySaga(self, request, context):
-        """Has the current step tried at once; a step that had finally failed is tried under a new attempt.
+        """Tries the current step again at once; a step that failed for good gets a new attempt number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_SagaAdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SagaAdminService:
-    """For operators: what is unfinished, and why.
+    """For operators: unfinished sagas and why they are unfinished.
     """
 
     @staticmethod

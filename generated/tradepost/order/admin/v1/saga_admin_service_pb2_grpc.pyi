@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SagaAdminServiceStub:
-    """For operators: what is unfinished, and why."""
+    """For operators: unfinished sagas and why they are unfinished."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,11 +38,11 @@ class SagaAdminServiceStub:
     GetSaga: _grpc.UnaryUnaryMultiCallable[_saga_admin_service_pb2.GetSagaRequest, _saga_admin_service_pb2.GetSagaResponse]
     """Reads one unfinished saga."""
     RetrySaga: _grpc.UnaryUnaryMultiCallable[_saga_admin_service_pb2.RetrySagaRequest, _saga_admin_service_pb2.RetrySagaResponse]
-    """Has the current step tried at once; a step that had finally failed is tried under a new attempt."""
+    """Tries the current step again at once; a step that failed for good gets a new attempt number."""
 
 @_typing.type_check_only
 class SagaAdminServiceAsyncStub(SagaAdminServiceStub):
-    """For operators: what is unfinished, and why."""
+    """For operators: unfinished sagas and why they are unfinished."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSagas: _aio.UnaryUnaryMultiCallable[_saga_admin_service_pb2.ListSagasRequest, _saga_admin_service_pb2.ListSagasResponse]  # type: ignore[assignment]
@@ -50,10 +50,10 @@ class SagaAdminServiceAsyncStub(SagaAdminServiceStub):
     GetSaga: _aio.UnaryUnaryMultiCallable[_saga_admin_service_pb2.GetSagaRequest, _saga_admin_service_pb2.GetSagaResponse]  # type: ignore[assignment]
     """Reads one unfinished saga."""
     RetrySaga: _aio.UnaryUnaryMultiCallable[_saga_admin_service_pb2.RetrySagaRequest, _saga_admin_service_pb2.RetrySagaResponse]  # type: ignore[assignment]
-    """Has the current step tried at once; a step that had finally failed is tried under a new attempt."""
+    """Tries the current step again at once; a step that failed for good gets a new attempt number."""
 
 class SagaAdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """For operators: what is unfinished, and why."""
+    """For operators: unfinished sagas and why they are unfinished."""
 
     @_abc_1.abstractmethod
     def ListSagas(
@@ -77,6 +77,6 @@ class SagaAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _saga_admin_service_pb2.RetrySagaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_saga_admin_service_pb2.RetrySagaResponse, _abc.Awaitable[_saga_admin_service_pb2.RetrySagaResponse]]:
-        """Has the current step tried at once; a step that had finally failed is tried under a new attempt."""
+        """Tries the current step again at once; a step that failed for good gets a new attempt number."""
 
 def add_SagaAdminServiceServicer_to_server(servicer: SagaAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Saga(_message.Message):
-    """The work that an unsettled order still needs."""
+    """The unfinished work of an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -41,7 +41,7 @@ class Saga(_message.Message):
     order_id: _builtins.str
     """The order."""
     state: _order_pb2.OrderState.ValueType
-    """Where the order stands."""
+    """The state of the order."""
     step: _builtins.str
     """The step that is being done."""
     attempt: _builtins.int
@@ -49,18 +49,18 @@ class Saga(_message.Message):
     unknown_count: _builtins.int
     """How often the step was sent without a known outcome."""
     last_error: _builtins.str
-    """What the newest try ended with, if it was not an answer."""
+    """How the latest attempt ended, if without an answer."""
     owner: _builtins.str
-    """The instance that drives it; empty where none does."""
+    """The instance that drives it; empty if none does."""
     fencing_token: _builtins.int
-    """Grows with every change of the owner; a write with an older one is refused."""
+    """The fencing token: it grows with every change of owner, and a write with an older one is refused."""
     needs_review: _builtins.bool
-    """Whether an operator should look."""
+    """Whether it needs an operator."""
     review_reason: _builtins.str
     """Why."""
     @_builtins.property
     def deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the order has to pass the pivot."""
+        """The instant by which the order must pass the pivot."""
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
@@ -68,7 +68,7 @@ class Saga(_message.Message):
 
     @_builtins.property
     def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the owner may drive it without renewing."""
+        """When the lease expires unless the owner renews it."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

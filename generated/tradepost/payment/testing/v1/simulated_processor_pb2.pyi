@@ -28,39 +28,39 @@ class _ProcessorEntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pr
     PROCESSOR_ENTRY_KIND_UNSPECIFIED: _ProcessorEntryKind.ValueType  # 0
     """Never sent."""
     PROCESSOR_ENTRY_KIND_AUTHORIZED: _ProcessorEntryKind.ValueType  # 1
-    """It set money aside."""
+    """It authorized."""
     PROCESSOR_ENTRY_KIND_DECLINED: _ProcessorEntryKind.ValueType  # 2
     """It declined."""
     PROCESSOR_ENTRY_KIND_CAPTURED: _ProcessorEntryKind.ValueType  # 3
-    """It took money."""
+    """It captured."""
     PROCESSOR_ENTRY_KIND_VOIDED: _ProcessorEntryKind.ValueType  # 4
-    """It let money go."""
+    """It voided."""
     PROCESSOR_ENTRY_KIND_EXPIRED: _ProcessorEntryKind.ValueType  # 5
-    """It let an authorization run out."""
+    """An authorization expired."""
     PROCESSOR_ENTRY_KIND_REFUNDED: _ProcessorEntryKind.ValueType  # 6
-    """It gave money back."""
+    """It refunded."""
     PROCESSOR_ENTRY_KIND_CAPTURE_REFUSED: _ProcessorEntryKind.ValueType  # 7
     """It refused a capture."""
     PROCESSOR_ENTRY_KIND_REFUND_REFUSED: _ProcessorEntryKind.ValueType  # 8
     """It refused a refund."""
 
 class ProcessorEntryKind(_ProcessorEntryKind, metaclass=_ProcessorEntryKindEnumTypeWrapper):
-    """What the simulated processor did."""
+    """The kind of an entry."""
 
 PROCESSOR_ENTRY_KIND_UNSPECIFIED: ProcessorEntryKind.ValueType  # 0
 """Never sent."""
 PROCESSOR_ENTRY_KIND_AUTHORIZED: ProcessorEntryKind.ValueType  # 1
-"""It set money aside."""
+"""It authorized."""
 PROCESSOR_ENTRY_KIND_DECLINED: ProcessorEntryKind.ValueType  # 2
 """It declined."""
 PROCESSOR_ENTRY_KIND_CAPTURED: ProcessorEntryKind.ValueType  # 3
-"""It took money."""
+"""It captured."""
 PROCESSOR_ENTRY_KIND_VOIDED: ProcessorEntryKind.ValueType  # 4
-"""It let money go."""
+"""It voided."""
 PROCESSOR_ENTRY_KIND_EXPIRED: ProcessorEntryKind.ValueType  # 5
-"""It let an authorization run out."""
+"""An authorization expired."""
 PROCESSOR_ENTRY_KIND_REFUNDED: ProcessorEntryKind.ValueType  # 6
-"""It gave money back."""
+"""It refunded."""
 PROCESSOR_ENTRY_KIND_CAPTURE_REFUSED: ProcessorEntryKind.ValueType  # 7
 """It refused a capture."""
 PROCESSOR_ENTRY_KIND_REFUND_REFUSED: ProcessorEntryKind.ValueType  # 8
@@ -69,7 +69,7 @@ Global___ProcessorEntryKind: _TypeAlias = ProcessorEntryKind  # noqa: Y015
 
 @_typing.final
 class ProcessorEntry(_message.Message):
-    """One thing the simulated processor did, from its own file."""
+    """One entry of the simulated processor's own book."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,7 +81,7 @@ class ProcessorEntry(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Place in the processor's book, from 1."""
+    """Sequence number of the entry, from 1."""
     kind: Global___ProcessorEntryKind.ValueType
     """What it did."""
     key: _builtins.str
@@ -92,7 +92,7 @@ class ProcessorEntry(_message.Message):
     """The order, as the caller named it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """The amount."""
 
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:

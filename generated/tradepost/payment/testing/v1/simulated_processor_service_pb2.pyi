@@ -30,7 +30,7 @@ class ListProcessorEntriesRequest(_message.Message):
     after_sequence: _builtins.int
     """Entries after this sequence; 0 from the beginning."""
     page_size: _builtins.int
-    """How many at most: 50 where unset, 1,000 at most."""
+    """How many at most: 50 if unset, 1,000 at most."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class SimulatedProcessorServiceStub:
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     def __init__(self, channel):
@@ -44,12 +44,12 @@ class SimulatedProcessorServiceStub:
 
 
 class SimulatedProcessorServiceServicer:
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     def ListProcessorEntries(self, request, context):
-        """Lists what the processor did in the order in which it did it.
+        """Lists the entries in the order in which they were written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +72,8 @@ def add_SimulatedProcessorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SimulatedProcessorService:
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     @staticmethod

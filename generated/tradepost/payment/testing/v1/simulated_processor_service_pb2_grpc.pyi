@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SimulatedProcessorServiceStub:
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     @_typing.overload
@@ -36,21 +36,21 @@ class SimulatedProcessorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SimulatedProcessorServiceAsyncStub: ...
     ListProcessorEntries: _grpc.UnaryUnaryMultiCallable[_simulated_processor_service_pb2.ListProcessorEntriesRequest, _simulated_processor_service_pb2.ListProcessorEntriesResponse]
-    """Lists what the processor did in the order in which it did it."""
+    """Lists the entries in the order in which they were written."""
 
 @_typing.type_check_only
 class SimulatedProcessorServiceAsyncStub(SimulatedProcessorServiceStub):
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProcessorEntries: _aio.UnaryUnaryMultiCallable[_simulated_processor_service_pb2.ListProcessorEntriesRequest, _simulated_processor_service_pb2.ListProcessorEntriesResponse]  # type: ignore[assignment]
-    """Lists what the processor did in the order in which it did it."""
+    """Lists the entries in the order in which they were written."""
 
 class SimulatedProcessorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The simulated processor's own book, for comparing it with the ledger and the orders. Served only
-    where the payment service is started with its testing flag.
+    """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
+    payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
 
     @_abc_1.abstractmethod
@@ -59,6 +59,6 @@ class SimulatedProcessorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _simulated_processor_service_pb2.ListProcessorEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_simulated_processor_service_pb2.ListProcessorEntriesResponse, _abc.Awaitable[_simulated_processor_service_pb2.ListProcessorEntriesResponse]]:
-        """Lists what the processor did in the order in which it did it."""
+        """Lists the entries in the order in which they were written."""
 
 def add_SimulatedProcessorServiceServicer_to_server(servicer: SimulatedProcessorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
