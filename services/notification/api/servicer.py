@@ -8,7 +8,7 @@ from services.chassis.consumer.inbox import Inbox
 from services.chassis.request.context import Context
 from services.chassis.store.database import Database
 from services.notification.domain.state import Notification
-from services.notification.store.listing import NotificationFilter, list_notifications
+from services.notification.store.notification_listing import NotificationFilter, list_notifications
 from services.notification.wire import queries, replies
 
 

@@ -16,7 +16,7 @@ from services.chassis.request.pages import (
 from services.chassis.request.validation import Check
 from services.chassis.store.micros import to_micros
 from services.notification.domain.state import Notification, NotificationState
-from services.notification.store.listing import NotificationFilter
+from services.notification.store.notification_listing import NotificationFilter
 
 MAX_CUSTOMER_CHARACTERS = 64
 MAX_STATES = 10

@@ -1,4 +1,4 @@
-"""Random requests from their descriptors: plausible enough to get past the door now and then."""
+"""Random requests from their descriptors, plausible enough that some pass validation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -6,9 +6,16 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import strategies as st
 
-from tests.support.bad_input.kinds import EMOJI, MAX_INT32, MAX_INT64, MIN_INT32, MIN_INT64, NUL
+from tests.support.bad_input.bad_values import (
+    EMOJI,
+    MAX_INT32,
+    MAX_INT64,
+    MIN_INT32,
+    MIN_INT64,
+    NUL,
+)
 
-Known: TypeAlias = Sequence[Mapping[str, str]]
+KnownIds: TypeAlias = Sequence[Mapping[str, str]]
 
 MAX_ENTRIES = 4
 MAX_CHANGES = 2
@@ -19,7 +26,7 @@ _LIKELY_BY_FIELD = {
     "payment_method": ("pm_visa", "pm_refund_declined", "pm_capture_declined", "pm_fraud"),
     "etag": ("", "1", "stale"),
 }
-# A call that names a position of the future waits for it.
+# A call with a position that is not reached yet waits for it, so these fields stay unset.
 _WAITED_FOR = frozenset({"min_position"})
 _HEX = "0193a1b2c3d4e5f60718293a4b5c6d7"
 _LIKELY_TEXTS = (
@@ -34,12 +41,12 @@ _INT32 = (FieldDescriptor.TYPE_INT32, MIN_INT32, MAX_INT32)
 _INT64 = (FieldDescriptor.TYPE_INT64, MIN_INT64, MAX_INT64)
 
 
-def requests_of(
-    descriptor: Descriptor, *, good: Mapping[str, Any], known: Known
+def random_requests(
+    descriptor: Descriptor, *, valid: Mapping[str, Any], known: KnownIds
 ) -> st.SearchStrategy[Mapping[str, Any]]:
-    """A good request with a field or two at random, or one with all fields at random.
+    """Draw a valid request with up to two random fields, or a request with all fields random.
 
-    `known` are the ids, by field, of each order that there is.
+    `known` are the ids of the orders that exist, by field.
     """
     at_random = {
         field.name: _field(field, known)
@@ -50,8 +57,8 @@ def requests_of(
         return st.just({})
     changes = st.lists(st.sampled_from(sorted(at_random)), max_size=MAX_CHANGES, unique=True)
     changed = st.builds(
-        lambda good, changes: {**good, **changes},
-        _good(good, known),
+        lambda valid, changes: {**valid, **changes},
+        _valid(valid, known),
         changes.flatmap(
             lambda names: st.fixed_dictionaries({name: at_random[name] for name in names})
         ),
@@ -59,30 +66,30 @@ def requests_of(
     return st.one_of(changed, changed, changed, st.fixed_dictionaries({}, optional=at_random))
 
 
-def _good(good: Mapping[str, Any], known: Known) -> st.SearchStrategy[Mapping[str, Any]]:
-    """A new intention, for something that there is or that there is not."""
+def _valid(valid: Mapping[str, Any], known: KnownIds) -> st.SearchStrategy[Mapping[str, Any]]:
+    """Draw the valid request with a new request_id and the ids of an order that may exist."""
     ids = st.sampled_from([{}, *known]).map(
-        lambda ids: {field: one_id for field, one_id in ids.items() if field in good}
+        lambda ids: {field: one_id for field, one_id in ids.items() if field in valid}
     )
-    new = st.uuids().map(lambda uuid: {"request_id": str(uuid)} if "request_id" in good else {})
-    return st.builds(lambda ids, new: {**good, **ids, **new}, ids, new)
+    new = st.uuids().map(lambda uuid: {"request_id": str(uuid)} if "request_id" in valid else {})
+    return st.builds(lambda ids, new: {**valid, **ids, **new}, ids, new)
 
 
-def _fields(descriptor: Descriptor, known: Known) -> st.SearchStrategy[Mapping[str, Any]]:
+def _fields(descriptor: Descriptor, known: KnownIds) -> st.SearchStrategy[Mapping[str, Any]]:
     optional = {field.name: _field(field, known) for field in descriptor.fields}
     return st.fixed_dictionaries({}, optional=optional)
 
 
-def _field(field: FieldDescriptor, known: Known) -> st.SearchStrategy[Any]:
+def _field(field: FieldDescriptor, known: KnownIds) -> st.SearchStrategy[Any]:
     one = _value(field, known)
     return st.lists(one, max_size=MAX_ENTRIES) if field.is_repeated else one
 
 
-def _value(field: FieldDescriptor, known: Known) -> st.SearchStrategy[Any]:
+def _value(field: FieldDescriptor, known: KnownIds) -> st.SearchStrategy[Any]:
     if field.message_type is not None:
         return _fields(field.message_type, known)
     if field.enum_type is not None:
-        # A value of a newer contract arrives as its number.
+        # A value of a newer contract arrives as its number, so unknown numbers are drawn too.
         return st.integers(-2, len(field.enum_type.values) + 1) | st.just(MAX_INT32)
     if field.type == FieldDescriptor.TYPE_BOOL:
         return st.booleans()
@@ -95,7 +102,7 @@ def _value(field: FieldDescriptor, known: Known) -> st.SearchStrategy[Any]:
     raise TypeError(f"no values are known for {field.full_name}")
 
 
-def _text(field: str, known: Known) -> st.SearchStrategy[str]:
+def _text(field: str, known: KnownIds) -> st.SearchStrategy[str]:
     fitting = [ids[field] for ids in known if field in ids] or list(_LIKELY_BY_FIELD.get(field, ()))
     anything = st.sampled_from(_LIKELY_TEXTS) | st.text(max_size=40)
     return anything | st.sampled_from(fitting) if fitting else anything

@@ -1,4 +1,4 @@
-"""What can be wrong with a field, by its kind: values, and what of the field they are bad in."""
+"""Bad values of fields, by the kind of field, with the paths that a refusal must name."""
 
 import base64
 import json
@@ -10,47 +10,50 @@ MAX_INT32, MIN_INT32 = 2**31 - 1, -(2**31)
 MAX_INT64, MIN_INT64 = 2**63 - 1, -(2**63)
 NUL, EMOJI, ARABIC_DIGITS = "a\0b", "milk 🥛", "٣" * 32
 OVERSIZED = "x" * 100_000
-# More than any list of a request may have.
+# More entries than any list of a request may have.
 TOO_MANY = 501
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """A value, and the paths below its field that the answer must name; "" is the field itself."""
+class BadValue:
+    """A bad value, and the paths below its field that a refusal must name; "" is the field."""
 
     value: Any
     paths: tuple[str, ...] = ("",)
 
 
-Kind = tuple[Bad, ...]
+BadValues = tuple[BadValue, ...]
 
 
-def each(*values: Any) -> Kind:
-    """Values that are bad in themselves."""
-    return tuple(Bad(value) for value in values)
+def each(*values: Any) -> BadValues:
+    """Make bad values for which the refusal names the field itself."""
+    return tuple(BadValue(value) for value in values)
 
 
-def within(field: str, kind: Kind, **others: Any) -> Kind:
-    """The kind as a field of a message that is good otherwise."""
+def within(field: str, bad_values: BadValues, **others: Any) -> BadValues:
+    """Make messages whose `field` is bad and whose `others` are valid."""
     return tuple(
-        Bad({**others, field: bad.value}, tuple(f".{field}{path}" for path in bad.paths))
-        for bad in kind
+        BadValue({**others, field: bad.value}, tuple(f".{field}{path}" for path in bad.paths))
+        for bad in bad_values
     )
 
 
-def entries(kind: Kind, good: Iterable[Any]) -> Kind:
-    """Lists of this kind: the second entry is bad, after one that is good."""
-    first = next(iter(good))
-    return tuple(Bad([first, bad.value], tuple(f"[1]{path}" for path in bad.paths)) for bad in kind)
+def entries(bad_values: BadValues, valid: Iterable[Any]) -> BadValues:
+    """Make lists of two entries: the first is valid, the second is bad."""
+    first = next(iter(valid))
+    return tuple(
+        BadValue([first, bad.value], tuple(f"[1]{path}" for path in bad.paths))
+        for bad in bad_values
+    )
 
 
 def token(*key: Any) -> str:
-    """A page token with a key, as a server makes it, for arguments that no list has."""
+    """Make a page token with a key in the format of a server, for arguments that no list has."""
     body = bytes(8) + json.dumps(key).encode()
     return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
 
 
-ANY: Kind = ()
+ANY: BadValues = ()
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 UUID = each(
     "",
@@ -71,8 +74,8 @@ REQUIRED_REASON = (*each(""), *REASON)
 OPTIONAL_ETAG = each("x" * 65, NUL, OVERSIZED)
 
 
-def optional_identifier(prefix: str) -> Kind:
-    """Not `prefix` and 32 lower-case hex digits."""
+def optional_identifier(prefix: str) -> BadValues:
+    """Bad values of an identifier that may be empty: `prefix`, `_` and 32 lower-case hex digits."""
     digits = "0193a1b2c3d4e5f60718293a4b5c6d7e"
     return each(
         prefix,
@@ -89,8 +92,8 @@ def optional_identifier(prefix: str) -> Kind:
     )
 
 
-def identifier(prefix: str) -> Kind:
-    """The same, and it must be there."""
+def identifier(prefix: str) -> BadValues:
+    """Bad values of a required identifier."""
     return (*each(""), *optional_identifier(prefix))
 
 
@@ -102,8 +105,8 @@ PAGE_TOKEN = each(
 )
 ENUM = each(99, -1, MAX_INT32, MIN_INT32)
 STATES = tuple(
-    [Bad([value], ("[0]",)) for value in (0, 99, -1, MAX_INT32)]
-    + [Bad([1, 98, 2, 99], ("[1]", "[3]")), Bad([1] * TOO_MANY)]
+    [BadValue([value], ("[0]",)) for value in (0, 99, -1, MAX_INT32)]
+    + [BadValue([1, 98, 2, 99], ("[1]", "[3]")), BadValue([1] * TOO_MANY)]
 )
 TIMESTAMP = each(
     {"seconds": MAX_INT64},
@@ -120,24 +123,24 @@ SPAN = (*_NO_DURATION, *each({}, {"seconds": 1, "nanos": MAX_INT32}, {"nanos": 9
 _CURRENCY = each("", "usd", "XTS", "US", "DOLLARS", "U\0D", "€", OVERSIZED)
 
 
-def money(*, minimum: int) -> Kind:
-    """Amounts below the minimum, and in no currency."""
+def money(*, minimum: int) -> BadValues:
+    """Bad values of an amount of at least `minimum` minor units."""
     too_little = each(minimum - 1, -1, MIN_INT64)
     nothing = (".currency_code", ".minor_units") if minimum > 0 else (".currency_code",)
     return (
-        Bad({}, nothing),
+        BadValue({}, nothing),
         *within("currency_code", _CURRENCY, minor_units=minimum),
         *within("minor_units", too_little, currency_code="USD"),
-        Bad({"currency_code": "usd", "minor_units": -1}, (".currency_code", ".minor_units")),
+        BadValue({"currency_code": "usd", "minor_units": -1}, (".currency_code", ".minor_units")),
     )
 
 
-REQUIRED_MONEY = (Bad(None), *money(minimum=1))
+REQUIRED_MONEY = (BadValue(None), *money(minimum=1))
 _LINE: Mapping[str, Any] = {"sku": "milk", "quantity": 1}
 LINES = (
     *each([], [_LINE] * TOO_MANY),
-    Bad([{}], ("[0].sku", "[0].quantity")),
-    Bad([{"sku": "a b"}, _LINE, {"sku": "tea"}], ("[0].sku", "[0].quantity", "[2].quantity")),
+    BadValue([{}], ("[0].sku", "[0].quantity")),
+    BadValue([{"sku": "a b"}, _LINE, {"sku": "tea"}], ("[0].sku", "[0].quantity", "[2].quantity")),
     *entries(within("sku", VISIBLE, quantity=1), [_LINE]),
     *entries(within("quantity", QUANTITY, sku="tea"), [_LINE]),
 )
@@ -151,13 +154,13 @@ _OTHER: Mapping[str, Any] = {**_ITEM, "sku": "ham"}
 _BAD_ITEM = (
     *within("sku", VISIBLE, **_ITEM),
     *within("name", (*each("", "x" * 201), *each(NUL, "   ")), **_ITEM),
-    *within("unit_price", (Bad(None), *money(minimum=0)), **_ITEM),
+    *within("unit_price", (BadValue(None), *money(minimum=0)), **_ITEM),
     *within("etag", OPTIONAL_ETAG, **_ITEM),
     *within("initial_on_hand_count", NATURAL, **_ITEM),
 )
 ITEMS = (
     *each([], [{**_ITEM, "sku": f"jam{number}"} for number in range(TOO_MANY)]),
-    Bad([{}], ("[0].sku", "[0].name", "[0].unit_price")),
-    Bad([_ITEM, _OTHER, _ITEM], ("[2].sku",)),
+    BadValue([{}], ("[0].sku", "[0].name", "[0].unit_price")),
+    BadValue([_ITEM, _OTHER, _ITEM], ("[2].sku",)),
     *entries(_BAD_ITEM, [_OTHER]),
 )
