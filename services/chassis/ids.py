@@ -1,4 +1,4 @@
-"""Prefixed, sortable identifiers: `ord_` and 32 hex digits of a UUIDv7 (RFC 9562, section 5.7)."""
+"""Prefixed, sortable ids: `ord_` and the 32 hex digits of a UUIDv7 (RFC 9562, section 5.7)."""
 
 import random
 import threading
@@ -14,11 +14,11 @@ _VARIANT_RFC = 0b10 << 62
 
 
 class IdFactory:
-    """Makes identifiers that sort in the order in which one process made them.
+    """Makes ids that sort in the order in which one process made them.
 
-    Within one millisecond (and while the wall clock stands still or goes back) the random part
-    of the previous identifier grows by a random step: RFC 9562, section 6.2, method 2. Safe to
-    call from the event loop and from the database's threads.
+    Within one millisecond, and while the wall clock stands still or goes back, the random part of
+    the previous id grows by a random step (RFC 9562, section 6.2, method 2). It may be called from
+    the event loop and from the database's threads.
     """
 
     def __init__(self, *, clock: Clock, rng: random.Random) -> None:
@@ -29,7 +29,7 @@ class IdFactory:
         self._last_random = 0
 
     def new(self, prefix: str) -> str:
-        """`new("ord")` answers `ord_` followed by 32 lowercase hex digits."""
+        """Make an id: `new("ord")` returns `ord_` and 32 lowercase hex digits."""
         return f"{prefix}_{self._next():032x}"
 
     def _next(self) -> int:
@@ -49,5 +49,5 @@ class IdFactory:
 
 
 def with_prefix(identifier: str, prefix: str) -> str:
-    """The same UUID under another prefix: `with_prefix("ord_0193...", "rsv")` is `rsv_0193...`."""
+    """Put another prefix before the UUID: `with_prefix("ord_0193...", "rsv")` is `rsv_0193...`."""
     return f"{prefix}_{identifier.rpartition('_')[2]}"

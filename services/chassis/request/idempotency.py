@@ -1,8 +1,8 @@
-"""One request_id has one effect, for ever (AIP-155).
+"""The table of request ids: one request_id has one effect, forever (AIP-155).
 
-The row is written in the transaction that first changes something and is bound to the resource
-it changed. Methods of one transaction store their response with it; methods whose outcome can
-be pending store the resource alone, and a replay answers the resource as it now stands.
+The first transaction that changes something for a request_id also writes its row. The row names the
+changed resource. A method that finishes in one transaction stores its response in the row. A method
+whose outcome may still be pending does not: its replay returns the current resource.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 
-# Trailing metadata of an answer that was stored by an earlier call with the same request_id.
+# Trailing metadata of a response that an earlier call with the same request_id has stored.
 REPLAYED_KEY = "tradepost-replayed"
 
 _METADATA = MetaData()
@@ -52,17 +52,17 @@ _REMEMBER = Prepared(insert(REQUEST).inline())
 
 @dataclass(frozen=True, slots=True)
 class RememberedRequest:
-    """What the first call with a request_id changed, and its answer where that is stored."""
+    """What the first call with a request_id changed, and its response if that is stored."""
 
     resource: str
     response: bytes | None
 
 
 def fingerprint(normalized: Message) -> bytes:
-    """SHA-256 of the deterministic serialization of the request without its `request_id`.
+    """Return the SHA-256 of the request's deterministic serialization, without `request_id`.
 
     Pass the request after normalization (lines of one SKU summed, defaults filled in), so that
-    two ways to say the same thing have one fingerprint. The message is not changed.
+    equivalent requests have the same fingerprint. The message is not changed.
     """
     without_id = type(normalized)()
     without_id.CopyFrom(normalized)
@@ -73,10 +73,10 @@ def fingerprint(normalized: Message) -> bytes:
 def recall(
     connection: Connection, *, method: str, request_id: str, fingerprint: bytes
 ) -> RememberedRequest | None:
-    """What is remembered of `request_id`; None for a new one.
+    """Return the row of `request_id`; None for a new id.
 
-    `method` is the short name of the RPC ("CreateOrder"). Raises RequestIdReusedError when the
-    id was used with a request of another fingerprint.
+    `method` is the short name of the RPC ("CreateOrder"). Raises RequestIdReusedError if the id was
+    used with a request of another fingerprint.
     """
     row = _RECALL.first(connection, method=method, request_id=request_id)
     if row is None:
@@ -97,9 +97,9 @@ def remember(
     response: bytes | None = None,
     now: datetime,
 ) -> None:
-    """Bind `request_id` to the resource it changed; call it after `recall` answered None.
+    """Write the row of `request_id`; call it after `recall` has returned None.
 
-    Call both in one write: writers are serial, so nobody can remember the id in between.
+    Call both in one write. Writes are serial, so no other call can store the id in between.
     """
     _REMEMBER.change(
         connection,

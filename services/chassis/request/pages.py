@@ -1,8 +1,8 @@
-"""Opaque page tokens: the key of the last row, bound to the arguments of the list (AIP-158).
+"""Pages of lists, and opaque page tokens (AIP-158).
 
-A token carries no state of a server, so every instance understands it. Keyset paging: the next
-page holds the rows after that key, so a row that matches throughout appears exactly once while
-others are inserted.
+A token holds the sort key of the page's last row and a hash of the list's arguments. It refers to
+no state of a server, so every instance understands it. The next page starts after that key (keyset
+paging), so a row that matches all the time appears exactly once, even while others are inserted.
 """
 
 import base64
@@ -39,10 +39,10 @@ class Page(Generic[T]):
 
 
 def encode_token(key: Sequence[str | int], arguments: bytes) -> str:
-    """A token for the page after the row with sort key `key`.
+    """Make a token for the page after the row with sort key `key`.
 
-    `arguments` is whatever selects and orders the rows (filters and order, not page size or
-    token), in a deterministic serialization.
+    `arguments` is a deterministic serialization of what selects and orders the rows: filters and
+    order, without page size and token.
     """
     body = json.dumps(list(key), separators=(",", ":"), ensure_ascii=False).encode()
     sealed = _arguments_hash(arguments) + body
@@ -50,7 +50,7 @@ def encode_token(key: Sequence[str | int], arguments: bytes) -> str:
 
 
 def decode_token(token: str, arguments: bytes) -> list[str | int]:
-    """The key that `encode_token` was given. Raises InvalidPageTokenError for any other token."""
+    """Return the key of a token. Raises InvalidPageTokenError for a token of another list."""
     try:
         padded = token.encode("ascii") + b"=" * (-len(token) % 4)
         sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
@@ -65,7 +65,7 @@ def decode_token(token: str, arguments: bytes) -> list[str | int]:
 
 
 def coerce_page_size(page_size: int) -> int:
-    """0 means the default of 50, more than 1000 means 1000. Raises InvalidPageSizeError below 0."""
+    """Return 50 for 0, and at most 1000. Raises InvalidPageSizeError for a negative size."""
     if page_size < 0:
         raise InvalidPageSizeError(page_size)
     if page_size == 0:
@@ -74,13 +74,13 @@ def coerce_page_size(page_size: int) -> int:
 
 
 def check_page_size(check: Check, page_size: int) -> int:
-    """The size that `coerce_page_size` answers; a negative one is noted beside what else is bad."""
+    """Like `coerce_page_size`, but add a negative size to the violations of `check`."""
     is_size = check.that(page_size >= 0, "page_size", "must not be negative")
     return coerce_page_size(page_size) if is_size else DEFAULT_PAGE_SIZE
 
 
 def check_page_token(check: Check, token: str, arguments: bytes) -> list[str | int] | None:
-    """The key of a token; None for the first page, and for a bad token, which is noted."""
+    """Return the key of a token; None for the first page, and for a bad token (a violation)."""
     if not token:
         return None
     try:
@@ -91,7 +91,7 @@ def check_page_token(check: Check, token: str, arguments: bytes) -> list[str | i
 
 
 def arguments_of(request: Message) -> bytes:
-    """What selects and orders the rows of a list: its method's request without paging fields."""
+    """Serialize what selects and orders the rows of a list: the request without paging fields."""
     arguments = type(request)()
     arguments.CopyFrom(request)
     for field in _NOT_ARGUMENTS.intersection(arguments.DESCRIPTOR.fields_by_name):
@@ -100,9 +100,9 @@ def arguments_of(request: Message) -> bytes:
 
 
 def page_of(request: Message, rows: Sequence[T], size: int, key_of: Callable[[T], Key]) -> Page[T]:
-    """The page of a list whose store read `size + 1` rows, to know whether another page follows.
+    """Make a page from `size + 1` rows: the extra row shows whether another page follows.
 
-    `key_of` gives the sort key of a row, for the token.
+    `key_of` returns the sort key of a row, for the token.
     """
     if len(rows) <= size:
         return Page(rows, "")
@@ -111,12 +111,12 @@ def page_of(request: Message, rows: Sequence[T], size: int, key_of: Callable[[T]
 
 
 def refuse_page_token(check: Check) -> None:
-    """Note a token whose key is none of the list's."""
+    """Add a violation: the token's key does not belong to this list."""
     check.violation("page_token", str(InvalidPageTokenError()))
 
 
 def _is_part(part: object) -> bool:
-    """Whether a database can compare it: anybody can make a token, its hash is no secret."""
+    """Whether a database can compare the value: a caller can forge a token, the hash has no key."""
     if type(part) is int:
         return -MAX_INT64 - 1 <= part <= MAX_INT64
     return isinstance(part, str) and part.isprintable()

@@ -1,11 +1,11 @@
-"""Checks a request field by field and names every bad one at once (google.rpc.BadRequest).
+"""Checks the fields of a request and reports all bad ones together (google.rpc.BadRequest).
 
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     quantity = check.integer("lines[0].quantity", line.quantity, minimum=1, maximum=1_000)
     check.done()
 
-Each method answers the value to go on with; after `done()` all of them are good.
+Each method returns the checked value; if `done()` does not raise, all of them are good.
 """
 
 import re
@@ -22,9 +22,9 @@ from services.chassis.domain.currencies import ISO_4217
 from services.chassis.request.errors import InvalidRequestError, Violation
 
 MAX_INT64 = 2**63 - 1
-# An enum has fewer values than this; a filter that names more of them repeats itself.
+# No enum has so many values: a filter with more of them has repetitions.
 MAX_ENUM_FILTER = 100
-# A request may be wrong in every one of its lines; more than this helps nobody.
+# Every line of a request may be bad; more violations than this help no caller.
 MAX_VIOLATIONS = 1_000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -38,39 +38,39 @@ _MAX_TIMESTAMP_S = 253_402_300_799
 
 
 class EnumWrapper(Protocol):
-    """What protobuf generates for an enum."""
+    """The class that protobuf generates for an enum."""
 
     def values(self) -> Sequence[int]: ...
 
 
 class Check:
-    """Collects what is bad about one request; `done()` raises all of it."""
+    """Collects the violations of one request; `done()` raises them all."""
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
 
     def violation(self, field: str, description: str) -> None:
-        """Note a bad field."""
+        """Add a violation."""
         if len(self._violations) < MAX_VIOLATIONS:
             self._violations.append(Violation(field, description))
 
     def that(self, condition: bool, field: str, description: str) -> bool:  # noqa: FBT001
-        """Note a bad field unless the condition holds; answers the condition."""
+        """Add a violation unless the condition holds. Returns the condition."""
         if not condition:
             self.violation(field, description)
         return condition
 
     def is_good(self, *fields: str) -> bool:
-        """Whether nothing is bad about any of these fields so far."""
+        """Whether none of these fields has a violation so far."""
         return not any(each.field in fields for each in self._violations)
 
     def done(self) -> None:
-        """Raises InvalidRequestError naming every bad field, when there is any."""
+        """Raise InvalidRequestError with every bad field, if there is one."""
         if self._violations:
             raise InvalidRequestError(*self._violations)
 
     def uuid(self, field: str, value: str) -> str:
-        """A UUID in its text form, not the nil one (AIP-155); answers it in lower case."""
+        """A UUID in text form, but not the nil UUID (AIP-155). Returns it in lower case."""
         lower = value.lower()
         if not _UUID.fullmatch(lower) or lower == _NIL_UUID:
             self.violation(field, "must be a UUID" if value else "is required: a UUID")
@@ -85,7 +85,7 @@ class Check:
         return value
 
     def text(self, field: str, value: str, *, max_len: int, required: bool = True) -> str:
-        """At most `max_len` characters, none of them a control character, not only spaces."""
+        """At most `max_len` characters, without control characters, and not only spaces."""
         if not value:
             self.that(not required, field, "is required")
         elif len(value) > max_len:
@@ -103,7 +103,7 @@ class Check:
         return value
 
     def integer(self, field: str, value: int, *, minimum: int, maximum: int) -> int:
-        """Within the two bounds, both included."""
+        """A number within both bounds, inclusive."""
         self.that(
             minimum <= value <= maximum, field, f"must be at least {minimum} and at most {maximum}"
         )
@@ -112,7 +112,7 @@ class Check:
     def enum(
         self, field: str, value: int, enum_wrapper: EnumWrapper, *, required: bool = False
     ) -> int:
-        """A value the contract knows; `required` refuses the unspecified zero."""
+        """A value that the contract knows; if `required`, not the unspecified zero."""
         if value not in enum_wrapper.values():
             self.violation(field, f"{value} is no value of the enum")
         elif value == 0 and required:
@@ -120,7 +120,7 @@ class Check:
         return value
 
     def enum_filter(self, field: str, values: Sequence[int], enum_wrapper: EnumWrapper) -> None:
-        """Values the contract knows, none of them unspecified; no values at all are good."""
+        """Values that the contract knows, none of them unspecified. The list may be empty."""
         most = f"must have at most {MAX_ENUM_FILTER} entries"
         if self.that(len(values) <= MAX_ENUM_FILTER, field, most):
             for index, value in enumerate(values):
@@ -151,7 +151,7 @@ class Check:
     def timestamp(
         self, field: str, value: Timestamp, *, present: bool, required: bool = False
     ) -> datetime | None:
-        """An instant in UTC, to the microsecond; None where it is absent."""
+        """An instant in UTC, in whole microseconds. Returns None if it is absent or bad."""
         if not present:
             self.that(not required, field, "is required")
             return None
@@ -171,12 +171,12 @@ class Check:
         maximum: timedelta,
         required: bool = False,
     ) -> timedelta | None:
-        """A span of time within the two bounds, both included; None where it is absent or bad."""
+        """A duration within both bounds, inclusive. Returns None if it is absent or bad."""
         if not present:
             self.that(not required, field, "is required")
             return None
         bounds = f"must be at least {_seconds(minimum)} and at most {_seconds(maximum)}"
-        # In whole nanoseconds: a span the wire can carry may be too long for a timedelta.
+        # Counted in nanoseconds, because a message's duration may be too long for a timedelta.
         span_ns = value.seconds * _NANOS_PER_S + value.nanos
         is_one = abs(value.nanos) < _NANOS_PER_S and value.seconds * value.nanos >= 0
         if not is_one or not _nanos(minimum) <= span_ns <= _nanos(maximum):

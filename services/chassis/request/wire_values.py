@@ -1,6 +1,6 @@
-"""Instants, spans of time and money as Protobuf messages, and back.
+"""Converts instants, durations and money to Protobuf messages and back.
 
-Instants and spans are whole microseconds on both sides, so nothing is rounded.
+Instants and durations are whole microseconds on both sides, so nothing is rounded.
 """
 
 from datetime import datetime, timedelta
@@ -18,32 +18,32 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_timestamp(instant: datetime) -> Timestamp:
-    """The message of an instant in UTC."""
+    """Convert an instant in UTC."""
     seconds, micros = divmod(to_micros(instant), _MICROS_PER_S)
     return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
 
 
 def from_timestamp(message: Timestamp) -> datetime:
-    """The instant in UTC; the Unix epoch for an empty message."""
+    """Convert to an instant in UTC; an empty message is the Unix epoch."""
     return from_micros(message.seconds * _MICROS_PER_S + message.nanos // _NANOS_PER_MICRO)
 
 
 def to_duration(span: timedelta) -> Duration:
-    """The message of a span of time that is not negative."""
+    """Convert a duration that is not negative."""
     seconds, micros = divmod(span // _MICROSECOND, _MICROS_PER_S)
     return Duration(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
 
 
 def from_duration(message: Duration) -> timedelta:
-    """The span of time."""
+    """Convert to a timedelta."""
     return timedelta(seconds=message.seconds, microseconds=message.nanos // _NANOS_PER_MICRO)
 
 
 def to_money(money: Money) -> money_pb2.Money:
-    """The message of an amount. Raises ValueError where it does not fit into 64 bits."""
+    """Convert an amount. Raises ValueError if it does not fit into 64 bits."""
     return money_pb2.Money(currency_code=money.currency_code, minor_units=money.minor_units)
 
 
 def from_money(message: money_pb2.Money) -> Money:
-    """The amount."""
+    """Convert to an amount of the domain."""
     return Money(message.currency_code, message.minor_units)

@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on standard output.
+"""Structured logs: one JSON object per line on standard output.
 
-Every line of a call says whose story it belongs to (correlation, trace and span id, method). That
-is read from context variables when a line is written, so a call that writes none pays nothing.
+Each line of a call carries its correlation id, trace id, span id and method. They are read from
+context variables when a line is written, so a call without lines pays nothing.
 """
 
 import logging
@@ -24,9 +24,10 @@ EventDict = MutableMapping[str, Any]
 
 
 class _Lossy:
-    """A stream that drops what can't be written: no work fails because it can't be told of.
+    """A stream that drops lines that it cannot write, so that no work fails because of its logs.
 
-    Without a stream it is standard output, looked up for each line: who captures it captures that.
+    Without a stream it writes to standard output, and looks it up for each line, so that a test
+    that replaces standard output captures the lines.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -42,19 +43,19 @@ class _Lossy:
 
 
 def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
-    """Send our own lines, and those of libraries from warning on, to `stream` (stdout).
+    """Write our own lines, and warnings and errors of libraries, to `stream` (standard output).
 
-    A line that can't be written is lost; the next one is tried again.
+    A line that cannot be written is lost; the next one is tried again.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_story,
+        add_correlation,
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
     ]
     render = structlog.processors.JSONRenderer()
-    # One for all, because loggers that write to the same one take turns; and all they use of one.
+    # All loggers share one stream, because loggers of the same stream take turns to write.
     lines = cast(TextIO, _Lossy(stream))
     structlog.configure(
         processors=[*shared, render],
@@ -77,16 +78,16 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
 
 
 def ensure_configured() -> None:
-    """Write warnings and errors where nobody configured anything (a server inside a test)."""
+    """Write warnings and errors if nothing was configured, as for a server inside a test."""
     if not structlog.is_configured():
         configure(level="warning")
 
 
 def get_logger(name: str, **facts: str) -> Any:
-    """A logger whose lines carry `component: name` and the facts.
+    """Make a logger whose lines carry `component: name` and the facts.
 
-    It writes as is configured by the time of its first line; one that is bound to its facts
-    afterwards would write as was configured then.
+    It uses the configuration of the time of its first line. That is why the facts are passed here:
+    `bind` would fix the configuration of the time when it is called.
     """
     return structlog.get_logger(component=name, **facts)
 
@@ -99,12 +100,12 @@ def is_enabled(level: str) -> bool:
 
 
 def bind_method(path: str) -> None:
-    """Name the RPC that the running context answers."""
+    """Bind the path of the RPC that the running context answers."""
     _METHOD.set(path)
 
 
-def add_story(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """Add correlation, trace and span id and the method of the running call."""
+def add_correlation(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Add correlation id, trace id, span id and method of the running call to a line."""
     method = _METHOD.get()
     if method:
         event.setdefault("method", method)
