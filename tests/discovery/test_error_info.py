@@ -1,4 +1,4 @@
-"""What an application learns from a refusal with nothing but discovery."""
+"""What an application learns from a refusal with `discovery` alone."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ from discovery.error_info import DETAILS_KEY
 
 
 def refused(details: object) -> grpc.aio.AioRpcError:
-    """An error that carries these details."""
+    """An error with these details."""
     trailers: Any = (("other-bin", b"\xff"), (DETAILS_KEY, details))
     return grpc.aio.AioRpcError(grpc.StatusCode.ABORTED, grpc.aio.Metadata(), trailers)
 
@@ -27,8 +27,8 @@ def status_of(*details: Any) -> bytes:
     return data
 
 
-def test_an_error_tells_who_refused_it_and_why() -> None:
-    """Reason, domain and facts, wherever among the details they stand."""
+def test_an_error_says_who_refused_the_call_and_why() -> None:
+    """Reason, domain and facts are read at any position among the details."""
     info = error_details_pb2.ErrorInfo(
         reason="ETAG_MISMATCH", domain="inventory.tradepost", metadata={"sku": "milk", "note": ""}
     )
@@ -52,8 +52,8 @@ def test_an_error_tells_who_refused_it_and_why() -> None:
         ).SerializeToString(),
     ],
 )
-def test_what_carries_no_reason_has_none(details: object) -> None:
-    """Whatever a stranger puts into the trailers, reading it never raises."""
+def test_details_without_a_reason_give_none(details: object) -> None:
+    """Reading never raises, whatever the trailers contain."""
     assert discovery.error_info(refused(details)) is None
 
 

@@ -19,7 +19,7 @@ from discovery.errors import LocalRefusalError, NoInstanceError, RefusalReason
     ],
 )
 def test_failed_calls_are_grpc_errors(error: grpc.aio.AioRpcError) -> None:
-    """Whoever catches AioRpcError catches ours; they survive pickling like grpc.aio's."""
+    """They are AioRpcErrors, and survive pickling like grpc.aio's own."""
     again = pickle.loads(pickle.dumps(error))
 
     assert isinstance(again, grpc.aio.AioRpcError)
@@ -32,6 +32,6 @@ def test_failed_calls_are_grpc_errors(error: grpc.aio.AioRpcError) -> None:
     "error", [errors.InvalidMetadataError("k", "bad"), errors.InvalidServiceConfigError("$", "bad")]
 )
 def test_mistakes_of_the_program_are_value_errors(error: ValueError) -> None:
-    """They name the place."""
+    """They say where the mistake is."""
     assert isinstance(error, ValueError)
     assert "bad" in str(error)

@@ -39,7 +39,7 @@ PURPOSES = {
 
 
 def test_every_public_name_has_a_purpose() -> None:
-    """`__all__` is complete for each of the package's users, holds nothing else, and is sorted."""
+    """`__all__` is complete for each kind of user, contains nothing else, and is sorted."""
     needed = set().union(*PURPOSES.values())
 
     assert set(discovery.__all__) == needed

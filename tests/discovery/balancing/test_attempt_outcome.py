@@ -1,4 +1,4 @@
-"""What the end of an attempt says of the instance."""
+"""What the end of an attempt counts as, for load, ejection and breaker."""
 
 import grpc
 import pytest
@@ -35,15 +35,15 @@ def method(*, waits: bool = False) -> Method:
     )
 
 
-class Suspects:
-    """What the ejector is told."""
+class EjectorCalls:
+    """Records what the ejector is called with."""
 
     def __init__(self) -> None:
         self.failed: list[tuple[float, float]] = []
         self.succeeded: list[tuple[float, float]] = []
 
     def record(self) -> Record:
-        """A new record that tells us."""
+        """A new record that reports to `EjectorCalls`."""
         return Record(
             Instance("a", "service", "127.0.0.1", 1),
             0.0,
@@ -59,7 +59,7 @@ def after(
     pushback: str | None = None,
     timeout_s: float | None = 1.0,
 ) -> Load:
-    """The load after one attempt of 1 ms that ended so."""
+    """The load after one attempt of 1 ms that ended with this code."""
     return record_after(code, of, pushback=pushback, timeout_s=timeout_s).load
 
 
@@ -70,12 +70,12 @@ def record_after(
     pushback: str | None = None,
     timeout_s: float | None = 1.0,
 ) -> Record:
-    """What is known of the instance after that attempt."""
+    """The record of the instance after that attempt."""
     trailing = grpc.aio.Metadata()
     if pushback is not None:
         trailing.add("grpc-retry-pushback-ms", pushback)
     error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing)
-    record = Suspects().record()
+    record = EjectorCalls().record()
     of = of or method()
     attempt_outcome.failed(of, record, error, latency_s=0.001, timeout_s=timeout_s, now_s=1.0)
     return record
@@ -83,13 +83,13 @@ def record_after(
 
 @pytest.mark.parametrize("code", BAD)
 def test_failures_of_the_instance_count(code: StatusCode) -> None:
-    """It couldn't, or doesn't know what it did."""
+    """UNAVAILABLE, UNKNOWN, INTERNAL and DATA_LOSS are failures of the instance."""
     assert after(code).failures_in_row == 1
 
 
 @pytest.mark.parametrize("code", GOOD)
 def test_every_other_answer_is_a_success_of_the_transport(code: StatusCode) -> None:
-    """NOT_FOUND is a good answer to a bad question: its latency counts like any."""
+    """An answer such as NOT_FOUND is a success, and its latency counts."""
     of = method()
 
     load = after(code, of)
@@ -101,22 +101,22 @@ def test_every_other_answer_is_a_success_of_the_transport(code: StatusCode) -> N
 
 @pytest.mark.parametrize("code", NEITHER)
 def test_cancels_and_shedding_say_nothing(code: StatusCode) -> None:
-    """A cancel is the caller's; shedding is fast, and would draw more calls if it counted."""
+    """A cancelled call and shed load change nothing; shedding is fast and would attract calls."""
     assert after(code).latency_s(1.0) == pytest.approx(Load(0.0).latency_s(1.0))
 
 
 def test_shedding_with_pushback_costs_what_it_asks() -> None:
-    """Whoever says "not for 8 s" isn't picked for 8 s, if it can be helped."""
+    """An instance that asks for 8 s without calls is avoided for 8 s."""
     assert after(StatusCode.RESOURCE_EXHAUSTED, pushback="8000").latency_s(1.0) == 8.0
 
 
 def test_a_refusal_to_be_retried_costs_5_s() -> None:
-    """A negative pushback is one too."""
+    """A negative pushback costs 5 s."""
     assert after(StatusCode.UNAVAILABLE, pushback="-1").latency_s(1.0) == 5.0
 
 
 def test_a_deadline_without_a_p95_counts() -> None:
-    """With nothing to compare, it is the instance's."""
+    """While there is no p95, DEADLINE_EXCEEDED counts as the instance's failure."""
     assert after(StatusCode.DEADLINE_EXCEEDED).failures_in_row == 1
 
 
@@ -124,7 +124,7 @@ def test_a_deadline_without_a_p95_counts() -> None:
 def test_a_deadline_counts_where_the_attempt_had_a_fair_time(
     timeout_s: float | None, failures: int
 ) -> None:
-    """At least the p95: with less, most attempts would have failed."""
+    """DEADLINE_EXCEEDED counts if the attempt had at least the p95 of time."""
     of = method()
     for _ in range(20):
         of.latencies.add(0.5, 1.0)
@@ -135,8 +135,8 @@ def test_a_deadline_counts_where_the_attempt_had_a_fair_time(
 
 
 def test_a_success_ends_a_row_of_failures() -> None:
-    """And is a sample of the method's latency."""
-    record, of = Suspects().record(), method()
+    """A success resets the failures in a row, and is a sample of the method's latency."""
+    record, of = EjectorCalls().record(), method()
     record.load.failed(0.1, 0.0)
 
     for _ in range(20):
@@ -148,7 +148,7 @@ def test_a_success_ends_a_row_of_failures() -> None:
 
 @pytest.mark.parametrize("code", [*BAD, StatusCode.DEADLINE_EXCEEDED, StatusCode.NOT_FOUND])
 def test_methods_that_wait_feed_no_load(code: StatusCode) -> None:
-    """Their answers take as long as something else."""
+    """The latency of a method marked `waits` says nothing about the instance."""
     of = method(waits=True)
 
     record = record_after(code, of)
@@ -163,8 +163,8 @@ def test_methods_that_wait_feed_no_load(code: StatusCode) -> None:
 
 @pytest.mark.parametrize(("code", "failures"), [(code, 1) for code in BAD] + [(StatusCode.OK, 0)])
 def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -> None:
-    """Its latency was that of its first message; its length says nothing."""
-    record, of = Suspects().record(), method()
+    """A stream's end counts only as a failure; its latency was that of its first message."""
+    record, of = EjectorCalls().record(), method()
 
     attempt_outcome.stream_failed(of, record, code, latency_s=0.5, now_s=1.0)
 
@@ -186,7 +186,9 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
 def test_ejection_and_breaker_judge_by_the_same_table(
     code: StatusCode, *, waits: bool, ratio: int, in_row: int
 ) -> None:
-    """A waiting method's failures count here too, its deadlines don't; shedding in ratios only."""
+    """Both count failures of waiting methods, but not their deadlines; shedding counts in ratios
+    only.
+    """
     of = method(waits=waits)
 
     record = record_after(code, of)
@@ -197,20 +199,20 @@ def test_ejection_and_breaker_judge_by_the_same_table(
         assert len(outcomes.calls) == (1 if code in GOOD else ratio)
 
 
-def test_every_failure_is_looked_into() -> None:
-    """With the instants at which the attempt began and ended."""
-    told, of = Suspects(), method()
-    record = told.record()
+def test_every_failure_is_reported_to_the_ejector() -> None:
+    """The ejector gets the instants at which the attempt began and ended."""
+    calls, of = EjectorCalls(), method()
+    record = calls.record()
     error = grpc.aio.AioRpcError(StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
 
     attempt_outcome.failed(of, record, error, latency_s=0.5, timeout_s=1.0, now_s=2.0)
     attempt_outcome.stream_failed(of, record, StatusCode.INTERNAL, latency_s=1.0, now_s=3.0)
     attempt_outcome.succeeded(of, record, 0.5, 4.0)
 
-    assert told.failed == [(1.5, 2.0), (2.0, 3.0)]
-    assert told.succeeded == []
+    assert calls.failed == [(1.5, 2.0), (2.0, 3.0)]
+    assert calls.succeeded == []
 
 
 def test_shedding_with_pushback_is_no_failure_in_a_row() -> None:
-    """The cost keeps calls away; who sheds is not broken."""
+    """Shedding raises the load, but is no failure in a row: the instance isn't broken."""
     assert after(StatusCode.RESOURCE_EXHAUSTED, pushback="8000").failures_in_row == 0

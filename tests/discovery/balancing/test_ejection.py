@@ -1,4 +1,4 @@
-"""Ejection and panic, of real servers that fail."""
+"""Ejection and panic with real servers that fail."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ BROKEN = Refusal(StatusCode.INTERNAL)
 
 
 async def post(channel: discovery.Channel, times: int) -> list[str]:
-    """Who answered each of some calls that aren't retried; "-" for an error."""
+    """Which server answered each of some calls that aren't retried; "-" for an error."""
     answers = []
     for _ in range(times):
         try:
@@ -39,7 +39,7 @@ async def post(channel: discovery.Channel, times: int) -> list[str]:
 
 
 async def broken_until_ejected(channel: discovery.Channel, probe: Probe) -> None:
-    """Five failures in a row, however the picks fall while other connections come and go."""
+    """Fail until the instance is ejected, however the picks fall while connections change."""
     probe.script.extend([BROKEN] * 5)
     while probe.script:
         await post(channel, 1)
@@ -55,7 +55,7 @@ def of(channel: discovery.Channel, probe: Probe) -> Subchannel:
 async def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
     start: Start, open_to: Open
 ) -> None:
-    """Of two instances one is ejected after its fifth failure; one call tells when it is well."""
+    """An instance is ejected after its fifth failure and returns after one successful call."""
     broken, good = await start("broken"), await start("good")
     clock = ManualClock()
     channel = open_to(broken, good, service_config=ROUND_ROBIN, clock=clock)
@@ -76,7 +76,7 @@ async def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
 async def test_with_one_of_two_down_the_other_is_used_though_ejected(
     start: Start, open_to: Open
 ) -> None:
-    """Panic: fewer than 50 % usable lift ejections, but don't revive what isn't READY."""
+    """In panic (fewer than 50 % usable) an ejected instance gets calls if it is READY."""
     broken, other = await start("broken"), await start("other")
     channel = open_to(broken, other, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 2)
@@ -95,7 +95,7 @@ async def test_with_one_of_two_down_the_other_is_used_though_ejected(
 
 
 async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Open) -> None:
-    """Ejections are guesses; an instance's own word isn't."""
+    """An instance that says NOT_SERVING gets no calls even in panic."""
     servers = [await start(name, health=1) for name in "abc"]
     channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 3)
@@ -112,7 +112,7 @@ async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Ope
 
 
 async def test_panic_counts_all_that_are_listed(start: Start, open_to: Open) -> None:
-    """One usable of four is less than half, though it is half of what is connected."""
+    """One usable of four listed is panic, though two are connected."""
     servers = [await start(name) for name in "abcd"]
     channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 4)
@@ -125,10 +125,10 @@ async def test_panic_counts_all_that_are_listed(start: Start, open_to: Open) -> 
     assert set(await post(channel, 4)) == {"a", "b"}
 
 
-async def test_panic_is_told_when_it_begins_and_when_it_ends(
+async def test_the_start_and_the_end_of_panic_are_logged(
     start: Start, open_to: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line each: calls go to what was left out for a reason. Nothing ejected is no panic."""
+    """One line each; without an ejected instance there is no panic."""
     broken, other, third = [await start(name) for name in ("broken", "other", "third")]
     channel = open_to(broken, other, third, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 3)
@@ -145,15 +145,15 @@ async def test_panic_is_told_when_it_begins_and_when_it_ends(
         channel._balancer._changed()
         assert not channel._balancer.panics
 
-    told = [each for each in caplog.records if each.name == "discovery.balancing.picker_factory"]
-    assert [each.getMessage().partition(": ")[2] for each in told] == [
+    logged = [each for each in caplog.records if each.name == "discovery.balancing.picker_factory"]
+    assert [each.getMessage().partition(": ")[2] for each in logged] == [
         "1 of 3 instances usable, ejections are lifted",
         "1 of 3 instances usable, ejections are in force again",
     ]
 
 
 async def test_ejections_outlast_updates(start: Start, open_to: Open) -> None:
-    """Kept by instance and incarnation: a flapping registration heals nothing."""
+    """An ejection is kept by instance and incarnation, so registering again doesn't end it."""
     broken, good = await start("broken"), await start("good")
     channel = open_to(broken, good, service_config=ROUND_ROBIN)
     await ready(channel, 2)
@@ -172,7 +172,7 @@ async def test_ejections_outlast_updates(start: Start, open_to: Open) -> None:
 
 
 async def test_streams_that_break_eject_too(start: Start, open_to: Open) -> None:
-    """Five in a row, of whatever kind."""
+    """Five broken streams in a row eject an instance."""
     broken, good = await start("broken"), await start("good")
     channel = open_to(broken, good, service_config=ROUND_ROBIN)
     await ready(channel, 2)

@@ -1,4 +1,4 @@
-"""When an instance is left out, for how long, and how it returns."""
+"""When an instance is ejected, for how long, and how it returns."""
 
 import logging
 import random
@@ -13,13 +13,13 @@ from tests.support.clock.manual_clock import ManualClock
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What a picker chooses from."""
+class EjectableInstance:
+    """An instance that a picker can pick, with its record."""
 
     record: Record
 
 
-class Shop:
+class InstancesWithEjector:
     """Some instances under one ejector."""
 
     def __init__(self, number: int) -> None:
@@ -30,7 +30,7 @@ class Shop:
         )
         self.records = [
             Record(
-                Instance(f"i{index}", "shop", "127.0.0.1", 1),
+                Instance(f"i{index}", "order", "127.0.0.1", 1),
                 0.0,
                 suspect=self.ejector.suspect,
                 redeem=self.ejector.redeem,
@@ -59,16 +59,16 @@ class Shop:
 
     @property
     def ejected(self) -> list[int]:
-        """Who is left out."""
+        """The instances that are ejected now."""
         return [index for index, record in enumerate(self.records) if record.ejection is not None]
 
     def is_offered(self, index: int) -> bool:
-        """Whether the next call probes it."""
+        """Whether the next pick is the instance's probe."""
         ejection = self.records[index].ejection
         return ejection is not None and self.clock.monotonic() >= ejection.due_s
 
     async def probe(self, index: int) -> None:
-        """Wait until its time is over, and begin the probe."""
+        """Wait until the ejection is due, and begin the probe."""
         ejection = self.records[index].ejection
         assert ejection is not None
         await self.clock.advance(ejection.due_s - self.clock.monotonic())
@@ -77,103 +77,105 @@ class Shop:
 
 
 @pytest.fixture
-def shop() -> Shop:
+def instances() -> InstancesWithEjector:
     """Three instances."""
-    return Shop(3)
+    return InstancesWithEjector(3)
 
 
-async def test_five_failures_in_a_row_eject(shop: Shop) -> None:
-    """However few its calls are."""
-    shop.fail(0, 4)
-    assert shop.ejected == []
+async def test_five_failures_in_a_row_eject(instances: InstancesWithEjector) -> None:
+    """Five failures in a row eject an instance, however few its calls are."""
+    instances.fail(0, 4)
+    assert instances.ejected == []
 
-    shop.fail(0)
+    instances.fail(0)
 
-    assert shop.ejected == [0]
-    assert shop.changes == 1
-
-
-async def test_a_success_ends_the_row(shop: Shop) -> None:
-    """Four, one good, four: not five in a row."""
-    shop.succeed(0, 20)
-    shop.fail(0, 4)
-    shop.succeed(0)
-    shop.fail(0, 1)
-
-    assert shop.ejected == []
+    assert instances.ejected == [0]
+    assert instances.changes == 1
 
 
-async def test_less_than_80_percent_of_ten_ejects(shop: Shop) -> None:
-    """Two of ten may fail; the third of eleven is one too many."""
+async def test_a_success_ends_the_row(instances: InstancesWithEjector) -> None:
+    """Four failures, a success and four failures are not five in a row."""
+    instances.succeed(0, 20)
+    instances.fail(0, 4)
+    instances.succeed(0)
+    instances.fail(0, 1)
+
+    assert instances.ejected == []
+
+
+async def test_less_than_80_percent_of_ten_ejects(instances: InstancesWithEjector) -> None:
+    """Two failures of ten are allowed; the third of eleven ejects."""
     for index in (0, 1):
-        shop.succeed(index, 4)
-        shop.fail(index)
-    shop.succeed(0, 4)
-    shop.fail(0)
-    assert shop.ejected == []
+        instances.succeed(index, 4)
+        instances.fail(index)
+    instances.succeed(0, 4)
+    instances.fail(0)
+    assert instances.ejected == []
 
-    shop.fail(0)
+    instances.fail(0)
 
-    assert shop.ejected == [0]
+    assert instances.ejected == [0]
 
 
-async def test_what_all_fail_at_ejects_nobody(shop: Shop) -> None:
-    """All are asked too much, and refuse half: with one left out, the others would refuse more."""
+async def test_failures_that_all_share_eject_nobody(instances: InstancesWithEjector) -> None:
+    """In an overload all refuse half; with one ejected the others would refuse more."""
     for _ in range(20):
         for index in range(3):
-            shop.succeed(index)
-            shop.fail(index)
+            instances.succeed(index)
+            instances.fail(index)
 
-    assert shop.ejected == []
+    assert instances.ejected == []
 
 
-async def test_the_worst_of_a_bad_lot_is_ejected(shop: Shop) -> None:
-    """Less than 80 % of the share that the others answer: 0.5 beside 0.75."""
+async def test_an_instance_much_worse_than_bad_others_is_ejected(
+    instances: InstancesWithEjector,
+) -> None:
+    """Less than 80 % of the others' success rate ejects: 0.5 against 0.75."""
     for _ in range(10):
         for index in range(3):
-            shop.succeed(index)
-            shop.fail(index)
+            instances.succeed(index)
+            instances.fail(index)
     for index in (1, 2):
-        shop.succeed(index, 20)
-    assert shop.ejected == []
+        instances.succeed(index, 20)
+    assert instances.ejected == []
 
-    shop.fail(0)
+    instances.fail(0)
 
-    assert shop.ejected == [0]
-
-
-async def test_fewer_than_ten_calls_prove_nothing(shop: Shop) -> None:
-    """Three of nine."""
-    shop.succeed(0, 6)
-    shop.fail(0, 3)
-
-    assert shop.ejected == []
+    assert instances.ejected == [0]
 
 
-async def test_what_is_older_than_10_s_is_not_held_against_it(shop: Shop) -> None:
-    """An exact window."""
-    shop.succeed(0, 6)
-    shop.fail(0, 3)
-    await shop.clock.advance(10.1)
-    shop.succeed(0, 8)
-    shop.fail(0, 1)
+async def test_fewer_than_ten_calls_prove_nothing(instances: InstancesWithEjector) -> None:
+    """Three failures of nine calls don't eject."""
+    instances.succeed(0, 6)
+    instances.fail(0, 3)
 
-    assert shop.ejected == []
+    assert instances.ejected == []
+
+
+async def test_attempts_older_than_10_s_do_not_count(instances: InstancesWithEjector) -> None:
+    """The window is exact."""
+    instances.succeed(0, 6)
+    instances.fail(0, 3)
+    await instances.clock.advance(10.1)
+    instances.succeed(0, 8)
+    instances.fail(0, 1)
+
+    assert instances.ejected == []
 
 
 @pytest.mark.parametrize(("number", "most"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (9, 4)])
 async def test_at_most_half_are_ejected_but_always_one_may_be(number: int, most: int) -> None:
-    """max(1, N / 2): what all have in common is not the instances' fault."""
-    shop = Shop(number)
+    """At most max(1, N / 2) instances are ejected at once."""
+    instances = InstancesWithEjector(number)
     for index in range(number):
-        shop.fail(index, 20)
+        instances.fail(index, 20)
 
-    assert len(shop.ejected) == most
+    assert len(instances.ejected) == most
 
 
-async def test_what_is_not_listed_is_not_ejected(shop: Shop) -> None:
-    """A stopped instance's last calls fail; it gets no more of them."""
-    gone = shop.records.pop()
+async def test_an_unlisted_instance_is_not_ejected(instances: InstancesWithEjector) -> None:
+    """A stopped instance gets no more calls, so its last failures don't matter."""
+    gone = instances.records.pop()
     for _ in range(10):
         gone.load.failures_in_row += 1
         gone.suspect(gone, 0.0, 0.0)
@@ -182,7 +184,7 @@ async def test_what_is_not_listed_is_not_ejected(shop: Shop) -> None:
 
 
 def test_each_ejection_is_longer() -> None:
-    """5 s x n up to 300 s, of which at least half: equal jitter."""
+    """The n-th ejection lasts 5 s x n, at most 300 s, and at least half of that (equal jitter)."""
     rng = random.Random(1)
     for ejections, whole_s in ((1, 5.0), (2, 10.0), (10, 50.0), (60, 300.0), (200, 300.0)):
         drawn = [duration_s(ejections, rng) for _ in range(200)]
@@ -191,21 +193,21 @@ def test_each_ejection_is_longer() -> None:
         assert max(drawn) - min(drawn) > whole_s * 0.4
 
 
-async def test_one_probe_on_return(shop: Shop) -> None:
-    """Offered when its time is over, once."""
-    shop.fail(0, 5)
-    assert not shop.is_offered(0)
+async def test_one_probe_on_return(instances: InstancesWithEjector) -> None:
+    """When an ejection is due, the instance is picked once."""
+    instances.fail(0, 5)
+    assert not instances.is_offered(0)
 
-    await shop.probe(0)
+    await instances.probe(0)
 
-    assert shop.ejected == [0]
-    assert not shop.is_offered(0)
+    assert instances.ejected == [0]
+    assert not instances.is_offered(0)
 
 
-async def test_a_probe_is_no_retry_of_what_failed_there(shop: Shop) -> None:
-    """A call that was there already goes elsewhere; the next one is the probe."""
-    shop.fail(0, 5)
-    one, ordinary = Candidate(shop.records[0]), Candidate(shop.records[1])
+async def test_a_probe_is_no_retry_of_what_failed_there(instances: InstancesWithEjector) -> None:
+    """A call that already failed at the instance isn't its probe; the next call is."""
+    instances.fail(0, 5)
+    one, ordinary = EjectableInstance(instances.records[0]), EjectableInstance(instances.records[1])
     pick = with_probes(lambda _now_s, _excluded: ordinary, [one])
 
     assert pick(10.0, (one,)) is ordinary
@@ -213,82 +215,86 @@ async def test_a_probe_is_no_retry_of_what_failed_there(shop: Shop) -> None:
     assert pick(10.0, ()) is ordinary
 
 
-async def test_a_probe_that_succeeds_ends_the_ejection(shop: Shop) -> None:
-    """What came before is forgotten."""
-    shop.fail(0, 12)
-    await shop.probe(0)
+async def test_a_probe_that_succeeds_ends_the_ejection(instances: InstancesWithEjector) -> None:
+    """After a successful probe, earlier failures don't count."""
+    instances.fail(0, 12)
+    await instances.probe(0)
 
-    shop.succeed(0)
+    instances.succeed(0)
 
-    assert shop.ejected == []
-    shop.fail(0, 4)
-    assert shop.ejected == []
-
-
-async def test_a_probe_that_fails_ejects_for_longer(shop: Shop) -> None:
-    """One failure is enough, and it is the second ejection."""
-    shop.fail(0, 5)
-    await shop.probe(0)
-
-    shop.fail(0)
-
-    assert shop.records[0].ejections == 2
-    assert shop.ejected == [0]
-    await shop.probe(0)
-    shop.succeed(0)
-    assert shop.ejected == []
+    assert instances.ejected == []
+    instances.fail(0, 4)
+    assert instances.ejected == []
 
 
-async def test_calls_from_before_the_probe_decide_nothing(shop: Shop) -> None:
-    """What was sent before it was ejected may still end, well or badly."""
-    shop.fail(0, 5)
-    record = shop.records[0]
-    await shop.probe(0)
-    now_s = shop.clock.monotonic()
+async def test_a_probe_that_fails_ejects_for_longer(instances: InstancesWithEjector) -> None:
+    """One failed probe begins the second, longer ejection."""
+    instances.fail(0, 5)
+    await instances.probe(0)
+
+    instances.fail(0)
+
+    assert instances.records[0].ejections == 2
+    assert instances.ejected == [0]
+    await instances.probe(0)
+    instances.succeed(0)
+    assert instances.ejected == []
+
+
+async def test_calls_from_before_the_probe_decide_nothing(instances: InstancesWithEjector) -> None:
+    """Calls sent before the ejection may still succeed or fail without effect."""
+    instances.fail(0, 5)
+    record = instances.records[0]
+    await instances.probe(0)
+    now_s = instances.clock.monotonic()
 
     record.redeem(record, 0.0, now_s)
     record.suspect(record, 0.0, now_s)
 
-    assert shop.ejected == [0]
+    assert instances.ejected == [0]
     assert record.ejections == 1
 
 
-async def test_a_probe_that_tells_nothing_is_followed_by_another(shop: Shop) -> None:
-    """Cancelled, or still waiting: after 5 s the next call tries."""
-    shop.fail(0, 5)
-    await shop.probe(0)
+async def test_a_probe_without_a_result_is_followed_by_another(
+    instances: InstancesWithEjector,
+) -> None:
+    """If a probe is cancelled or still waits after 5 s, the next call is a probe."""
+    instances.fail(0, 5)
+    await instances.probe(0)
 
-    await shop.clock.advance(4.9)
-    assert not shop.is_offered(0)
-    await shop.clock.advance(0.2)
-    assert shop.is_offered(0)
+    await instances.clock.advance(4.9)
+    assert not instances.is_offered(0)
+    await instances.clock.advance(0.2)
+    assert instances.is_offered(0)
 
 
 @pytest.mark.parametrize(("good_s", "ejections"), [(0.0, 3), (9.0, 3), (10.1, 2), (25.0, 1)])
-async def test_good_conduct_takes_ejections_off(shop: Shop, good_s: float, ejections: int) -> None:
-    """One for each 10 s since it returned."""
-    shop.fail(0, 5)
-    await shop.probe(0)
-    shop.fail(0)
-    await shop.probe(0)
-    shop.succeed(0)
+async def test_time_without_ejections_reduces_their_count(
+    instances: InstancesWithEjector, good_s: float, ejections: int
+) -> None:
+    """Each 10 s since the return take one ejection off the count."""
+    instances.fail(0, 5)
+    await instances.probe(0)
+    instances.fail(0)
+    await instances.probe(0)
+    instances.succeed(0)
 
-    await shop.clock.advance(good_s)
-    shop.fail(0, 5)
+    await instances.clock.advance(good_s)
+    instances.fail(0, 5)
 
-    assert shop.records[0].ejections == ejections
+    assert instances.records[0].ejections == ejections
 
 
 async def test_ejections_and_returns_are_logged(
-    shop: Shop, caplog: pytest.LogCaptureFixture
+    instances: InstancesWithEjector, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line each: who, for how long, why."""
+    """One line each: which instance, for how long, why."""
     caplog.set_level(logging.INFO, "discovery.balancing.ejector")
-    shop.fail(0, 5)
-    await shop.probe(0)
-    shop.succeed(0)
+    instances.fail(0, 5)
+    await instances.probe(0)
+    instances.succeed(0)
 
     ejected, returned = caplog.messages
-    assert ejected.startswith("shop: i0 is ejected for ")
+    assert ejected.startswith("order: i0 is ejected for ")
     assert ejected.endswith("(ejection 1): 5 failures in a row")
-    assert returned.startswith("shop: i0 returns after ")
+    assert returned.startswith("order: i0 returns after ")

@@ -1,4 +1,4 @@
-"""A channel can say what it knows of each instance, and what it does with it."""
+"""A channel explains what it knows of each instance, and what it does with it."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, p
 
 
 def of(explanation: Explanation, server: Probe) -> InstanceView:
-    """What it says of a server."""
+    """The view of a server."""
     (found,) = (one for one in explanation.instances if one.endpoint == server.address)
     return found
 
 
 async def explained(start: Start, open_to: Open) -> tuple[Explanation, Probe, Probe]:
-    """A channel after 5 failures of one of its two instances, explained 2 s later."""
+    """A channel explained 2 s after 5 failures of one of its two instances."""
     broken, good = await start("broken"), await start("good")
     clock = ManualClock()
     config = {"loadBalancingConfig": [{"round_robin": {}}]}
@@ -41,8 +41,8 @@ async def explained(start: Start, open_to: Open) -> tuple[Explanation, Probe, Pr
     return channel.explain(), broken, good
 
 
-async def test_it_says_who_is_ejected_and_why(start: Start, open_to: Open) -> None:
-    """And what the others carry."""
+async def test_it_says_which_instance_is_ejected_and_why(start: Start, open_to: Open) -> None:
+    """It also shows the load of the others."""
     explanation, broken, good = await explained(start, open_to)
 
     bad, well = of(explanation, broken), of(explanation, good)
@@ -55,7 +55,7 @@ async def test_it_says_who_is_ejected_and_why(start: Start, open_to: Open) -> No
 
 
 async def test_it_keeps_no_more_than_the_last_32_picks(start: Start, open_to: Open) -> None:
-    """However many there were."""
+    """Older picks aren't kept."""
     channel = open_to(await start("a"))
     await channel.channel_ready()
 
@@ -66,7 +66,7 @@ async def test_it_keeps_no_more_than_the_last_32_picks(start: Start, open_to: Op
 
 
 async def test_it_shows_the_last_picks_and_the_breakers(start: Start, open_to: Open) -> None:
-    """The newest first."""
+    """The newest pick comes first."""
     explanation, broken, good = await explained(start, open_to)
 
     assert len(explanation.picks) == 10
@@ -77,7 +77,7 @@ async def test_it_shows_the_last_picks_and_the_breakers(start: Start, open_to: O
 
 
 async def test_as_json_it_has_the_names_of_the_fields(start: Start, open_to: Open) -> None:
-    """For a console."""
+    """A console can read the JSON by the names of the fields."""
     explanation, _, _ = await explained(start, open_to)
 
     document = json.loads(explanation_as_json(explanation))
@@ -90,7 +90,7 @@ async def test_as_json_it_has_the_names_of_the_fields(start: Start, open_to: Ope
 async def test_as_tables_it_can_be_read(
     start: Start, open_to: Open, monkeypatch: pytest.MonkeyPatch, *, with_rich: bool
 ) -> None:
-    """With or without the extra."""
+    """The tables work with and without the extra `cli`."""
     explanation, broken, _ = await explained(start, open_to)
     if not with_rich:
         monkeypatch.setattr(explanation_view, "find_spec", lambda _: None)
@@ -103,7 +103,7 @@ async def test_as_tables_it_can_be_read(
 
 
 async def test_the_command_explains_a_target(start: Start) -> None:
-    """As a new caller sees it: who is there, and who would be picked."""
+    """`explain` shows a target as a new caller sees it, and which instances it picks."""
     server = await start("a")
 
     document = json.loads(await run(f"static:///{server.address}", "--json", "--picks", "3"))
@@ -113,14 +113,14 @@ async def test_the_command_explains_a_target(start: Start) -> None:
     assert [pick["instance_id"] for pick in document["picks"]] == [server.address] * 3
 
 
-def test_the_command_without_anybody(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody listens: exit 1, and the state says so."""
+def test_the_command_without_an_instance(capsys: pytest.CaptureFixture[str]) -> None:
+    """If no instance listens, the exit code is 1 and the state is shown."""
     assert main(["explain", "static:///127.0.0.1:1"]) == 1
     assert "TRANSIENT_FAILURE" in capsys.readouterr().out
 
 
 async def test_a_closed_channel_can_be_explained(start: Start, open_to: Open) -> None:
-    """It is SHUTDOWN, and picks nothing."""
+    """Its state is SHUTDOWN, and it picks nothing."""
     channel: discovery.Channel = open_to(await start("a"))
     await ready(channel, 1)
     await channel.close()
@@ -130,7 +130,7 @@ async def test_a_closed_channel_can_be_explained(start: Start, open_to: Open) ->
 
 
 async def run(*arguments: str) -> str:
-    """Run the command in a process of its own; what it prints."""
+    """Run the command in a process of its own; return what it prints."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "discovery", "explain"),
         *arguments,

@@ -1,4 +1,4 @@
-"""What a server says of itself decides whether it is picked, and nothing else."""
+"""A server's health decides whether it is picked, and nothing else."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ from tests.support.discovery.probe_service import (
 def test_only_serving_is_serving(
     status: HealthCheckResponse.ServingStatus, expected: Health
 ) -> None:
-    """Read without grpcio-health-checking, which callers needn't have."""
+    """The status is read without grpcio-health-checking, which callers need not install."""
     message = HealthCheckResponse(status=status).SerializeToString()
 
     assert health.parse(message) is expected
@@ -46,17 +46,17 @@ def test_only_serving_is_serving(
 
 
 def test_nonsense_is_not_serving() -> None:
-    """Whoever can't say that it serves doesn't."""
+    """An answer that can't be read counts as NOT_SERVING."""
     assert health.parse(b"\xff\xff") is Health.NOT_SERVING
     assert health.parse(b"") is Health.NOT_SERVING
 
 
 class Streams:
-    """Watch streams as a script: each is a list of messages and how it ends."""
+    """Scripted health streams: each is a list of messages and how it ends."""
 
     def __init__(self, *streams: tuple[list[int], StatusCode | None]) -> None:
         self._streams = iter(streams)
-        self.told: list[Health] = []
+        self.reported: list[Health] = []
 
     async def open(self) -> AsyncIterator[bytes]:
         messages, ends = next(self._streams)
@@ -69,20 +69,20 @@ class Streams:
         def delays_s() -> Iterator[float]:
             yield from (1.0, 2.0, 4.0)
 
-        await health.watch(self.open, report=self.told.append, delays_s=delays_s, clock=clock)
+        await health.watch(self.open, report=self.reported.append, delays_s=delays_s, clock=clock)
 
 
 async def test_a_server_without_the_health_service_is_serving() -> None:
-    """UNIMPLEMENTED, and it isn't asked again (gRFC A17)."""
+    """After UNIMPLEMENTED it isn't asked again (gRFC A17)."""
     streams = Streams(([], StatusCode.UNIMPLEMENTED))
 
     await streams.watched(ManualClock())
 
-    assert streams.told == [Health.SERVING]
+    assert streams.reported == [Health.SERVING]
 
 
 async def test_a_broken_stream_is_opened_anew_after_growing_delays() -> None:
-    """An answer in between starts the delays over."""
+    """A status in between resets the delays."""
     streams = Streams(
         ([], StatusCode.UNAVAILABLE),
         ([], StatusCode.UNAVAILABLE),
@@ -102,11 +102,11 @@ async def test_a_broken_stream_is_opened_anew_after_growing_delays() -> None:
 
     assert waits_s == [1.0, 2.0, 1.0, 1.0]
     broken, serving, stopped = Health.BROKEN, Health.SERVING, Health.NOT_SERVING
-    assert streams.told == [broken, broken, serving, broken, stopped, broken, serving]
+    assert streams.reported == [broken, broken, serving, broken, stopped, broken, serving]
 
 
 async def test_not_serving_is_not_picked(start: Start, open_to: Open) -> None:
-    """READY takes more than a connection."""
+    """A connected instance that says NOT_SERVING isn't READY."""
     a, b = await start("a", health=SERVING), await start("b", health=NOT_SERVING)
     channel = open_to(a, b)
     post = channel.unary_unary(path("Post"))
@@ -115,7 +115,7 @@ async def test_not_serving_is_not_picked(start: Start, open_to: Open) -> None:
 
 
 async def test_not_serving_counts_as_transient_failure(start: Start, open_to: Open) -> None:
-    """With nobody else, calls fail; SERVING makes them work again."""
+    """If no other instance serves, calls fail; after SERVING they succeed again."""
     server = await start("a", health=NOT_SERVING)
     channel = open_to(server)
     post = channel.unary_unary(path("Post"))
@@ -130,7 +130,7 @@ async def test_not_serving_counts_as_transient_failure(start: Start, open_to: Op
 
 
 async def test_not_serving_leaves_calls_in_flight_alone(start: Start, open_to: Open) -> None:
-    """A draining server finishes what it took on: 0 failed calls (unsafe ones, unretried)."""
+    """A draining server finishes the calls it accepted, so none fails."""
     a, b = await start("a", health=SERVING), await start("b", health=SERVING)
     channel = open_to(a, b)
     post = channel.unary_unary(path("Post"))
@@ -151,7 +151,7 @@ async def test_not_serving_leaves_calls_in_flight_alone(start: Start, open_to: O
     assert len(a.seen) == 2
 
 
-async def test_a_broken_health_stream_keeps_its_last_word(start: Start) -> None:
+async def test_a_broken_health_stream_keeps_its_last_status(start: Start) -> None:
     """A draining server ends its streams while its connections still serve."""
     server = await start("a", health=SERVING)
     async with discovery.open_channel(
@@ -169,8 +169,8 @@ async def test_a_broken_health_stream_keeps_its_last_word(start: Start) -> None:
         assert subchannel.state is ChannelConnectivity.TRANSIENT_FAILURE
 
 
-async def test_a_stream_that_breaks_before_its_first_word_says_no(start: Start) -> None:
-    """Whoever refuses to tell isn't believed to serve."""
+async def test_a_stream_that_breaks_before_its_first_status_is_not_serving(start: Start) -> None:
+    """Without a status the instance isn't picked."""
     server = await start("a", health=SERVING)
     async with discovery.open_channel(
         f"static:///{server.address}", rng=random.Random(7)
@@ -185,7 +185,7 @@ async def test_a_stream_that_breaks_before_its_first_word_says_no(start: Start) 
 
 
 async def test_a_restarted_server_is_asked_anew(start: Start, open_to: Open) -> None:
-    """A new connection may be to a new process: it isn't READY before its own first word."""
+    """After a new connection the instance is READY only after a new status."""
     server = await start("a", health=SERVING)
     channel = open_to(server, clock=ManualClock())
     await channel.channel_ready()
@@ -203,7 +203,7 @@ async def test_a_restarted_server_is_asked_anew(start: Start, open_to: Open) -> 
 
 
 async def test_transient_failure_lasts_until_ready(start: Start, open_to: Open) -> None:
-    """Trying again isn't hope enough to keep calls waiting (gRFC A62)."""
+    """While a connection is tried again, calls still fail at once (gRFC A62)."""
     channel = open_to(await start("a"))
     await ready(channel, 1)
     (subchannel,) = subchannels(channel)
@@ -218,7 +218,7 @@ async def test_transient_failure_lasts_until_ready(start: Start, open_to: Open) 
 
 
 async def test_watching_health_counts_nothing_in_flight(start: Start, open_to: Open) -> None:
-    """The load is the callers'."""
+    """Only callers' calls count as load."""
     channel = open_to(await start("a", health=SERVING))
     await channel.channel_ready()
 

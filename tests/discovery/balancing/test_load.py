@@ -1,4 +1,4 @@
-"""Peak EWMA x (in flight + 1): what makes an instance look loaded."""
+"""The load of an instance: peak EWMA x (in flight + 1)."""
 
 from math import exp
 
@@ -10,12 +10,12 @@ SEED_S = 0.030
 
 
 def test_an_unknown_instance_costs_the_seed() -> None:
-    """30 ms, so that nobody new looks free or broken."""
+    """A new instance has 30 ms, so it looks neither free nor broken."""
     assert Load(100.0).latency_s(100.0) == pytest.approx(SEED_S)
 
 
 def test_a_higher_latency_counts_at_once() -> None:
-    """The peak: one slow answer is believed entirely."""
+    """One slow answer sets the average to its latency."""
     load = Load(0.0)
 
     load.observe(0.5, 1.0)
@@ -24,7 +24,7 @@ def test_a_higher_latency_counts_at_once() -> None:
 
 
 def test_a_lower_latency_moves_the_average() -> None:
-    """By 1 - exp(-dt / 10 s)."""
+    """A lower latency moves the average by 1 - exp(-dt / 10 s)."""
     load = Load(0.0)
     load.observe(1.0, 0.0)
 
@@ -35,7 +35,7 @@ def test_a_lower_latency_moves_the_average() -> None:
 
 
 def test_latency_decays_on_read() -> None:
-    """An instance that isn't asked is forgiven: a tenth of a second is 37 ms after 10 s."""
+    """Without calls the average decays: 0.1 s becomes 37 ms after 10 s."""
     load = Load(0.0)
     load.observe(0.1, 0.0)
 
@@ -44,7 +44,7 @@ def test_latency_decays_on_read() -> None:
 
 
 def test_calls_in_flight_multiply_the_load() -> None:
-    """Three in flight: four times as loaded."""
+    """Three calls in flight make an instance four times as loaded."""
     load = Load(0.0)
     idle = load.value(0.0)
 
@@ -54,15 +54,15 @@ def test_calls_in_flight_multiply_the_load() -> None:
 
 
 def test_in_flight_counts_after_the_latency_has_decayed_to_nothing() -> None:
-    """Hours later, two idle instances still share what comes."""
+    """Hours later, two idle instances still share new calls."""
     idle, busy = Load(0.0), Load(0.0)
     busy.in_flight = 1
 
     assert idle.value(1e5) < busy.value(1e5)
 
 
-def test_who_owes_an_answer_is_as_slow_as_its_silence() -> None:
-    """A call that waits for two seconds takes at least two, however fast those before were."""
+def test_an_unanswered_call_counts_as_slow() -> None:
+    """A call that has waited for 2 s counts as 2 s, however fast earlier calls were."""
     load = Load(0.0)
     load.observe(0.001, 10.0)
 
@@ -73,8 +73,8 @@ def test_who_owes_an_answer_is_as_slow_as_its_silence() -> None:
     assert load.latency_s(13.0) < SEED_S
 
 
-def test_an_answer_ends_the_silence() -> None:
-    """Whoever answers others is not frozen, and one call may be a long one."""
+def test_any_answer_restarts_the_waiting_time() -> None:
+    """An instance that answers other calls isn't frozen; one call may take long."""
     load = Load(0.0)
     load.begin(0.0, due=True)
     load.begin(0.0, due=True)
@@ -86,8 +86,8 @@ def test_an_answer_ends_the_silence() -> None:
     assert load.value(51.0) == pytest.approx(1.0 * 2)
 
 
-def test_who_owes_nothing_is_not_silent() -> None:
-    """Neither at rest, nor with a stream or a method that waits for something else."""
+def test_only_prompt_calls_count_as_waiting() -> None:
+    """At rest, with a stream, or with a method that waits, no waiting time counts."""
     load = Load(0.0)
     load.begin(0.0, due=True)
     load.end(due=True)
@@ -96,8 +96,8 @@ def test_who_owes_nothing_is_not_silent() -> None:
     assert load.value(60.0) < SEED_S
 
 
-def test_silence_begins_with_the_first_call_that_is_owed() -> None:
-    """Not with the last answer, which may be hours old, nor with the newest call."""
+def test_waiting_begins_with_the_first_unanswered_call() -> None:
+    """It doesn't begin with the last answer, which may be hours old, nor with the newest call."""
     load = Load(0.0)
 
     load.begin(100.0, due=True)
@@ -106,8 +106,8 @@ def test_silence_begins_with_the_first_call_that_is_owed() -> None:
     assert load.value(102.0) == pytest.approx(2.0 * 3)
 
 
-def test_what_is_picked_by_decays_too() -> None:
-    """Else an instance that was slow once would never be asked again."""
+def test_the_load_decays_too() -> None:
+    """Otherwise an instance that was slow once would never be picked again."""
     load = Load(0.0)
     load.observe(1.0, 0.0)
 
@@ -126,7 +126,7 @@ def test_the_first_failure_costs_ten_times_the_own_average() -> None:
 
 
 def test_the_second_failure_in_a_row_costs_5_s() -> None:
-    """One may be bad luck, two are a state."""
+    """A first failure may be chance; a second one is not."""
     load = Load(0.0)
 
     load.failed(0.001, 0.0)
@@ -136,7 +136,7 @@ def test_the_second_failure_in_a_row_costs_5_s() -> None:
 
 
 def test_failures_count_anew_after_a_success() -> None:
-    """In a row means in a row."""
+    """A success resets the failures in a row."""
     load = Load(0.0)
     load.failed(0.001, 0.0)
     load.failures_in_row = 0
@@ -148,7 +148,7 @@ def test_failures_count_anew_after_a_success() -> None:
 
 @pytest.mark.parametrize(("pushback_s", "cost_s"), [(0.0, 5.0), (2.0, 5.0), (8.0, 8.0)])
 def test_a_failure_with_pushback_costs_at_least_5_s(pushback_s: float, cost_s: float) -> None:
-    """Who asks to be left alone is left alone: max(5 s, pushback), from the first time."""
+    """A pushback costs max(5 s, pushback), from the first failure on."""
     load = Load(0.0)
 
     load.failed(0.001, 0.0, pushback_s=pushback_s)

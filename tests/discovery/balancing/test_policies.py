@@ -17,7 +17,7 @@ from discovery.registry.instance import Instance
 
 
 @dataclass(eq=False)
-class Candidate:
+class PickableInstance:
     """An instance and its load."""
 
     name: str
@@ -29,8 +29,8 @@ class Candidate:
         return Instance(self.name, "service", "127.0.0.1", 1, weight=self.weight)
 
 
-def picks(policy: Policy, *candidates: Candidate, number: int = 1000) -> Counter[str]:
-    """How often each of them is chosen."""
+def picks(policy: Policy, *candidates: PickableInstance, number: int = 1000) -> Counter[str]:
+    """How often each candidate is chosen."""
     pick = policy(candidates, random.Random(3))
     return Counter(one.name for _ in range(number) if (one := pick(0.0, ())) is not None)
 
@@ -41,22 +41,22 @@ EVEN = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted])
 
 @POLICIES
 def test_nothing_is_picked_of_nothing(policy: Policy) -> None:
-    """None says: wait, or give up."""
+    """Without candidates a pick is None."""
     assert policy([], random.Random(3))(0.0, ()) is None
 
 
 @POLICIES
 def test_the_only_one_is_picked_even_if_it_was_tried(policy: Policy) -> None:
-    """A retry goes back where it came from when there is nothing else."""
-    only = Candidate("a")
+    """A retry goes to the same instance if there is no other."""
+    only = PickableInstance("a")
 
     assert policy([only], random.Random(3))(0.0, (only,)) is only
 
 
 @POLICIES
 def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> None:
-    """A retry goes elsewhere."""
-    a, b, c = Candidate("a"), Candidate("b"), Candidate("c")
+    """A retry goes to another instance."""
+    a, b, c = PickableInstance("a"), PickableInstance("b"), PickableInstance("c")
     pick = policy([a, b, c], random.Random(3))
 
     assert {pick(0.0, (a, c)) for _ in range(50)} == {b}
@@ -67,8 +67,8 @@ def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> 
 
 @POLICIES
 def test_a_picker_is_a_snapshot(policy: Policy) -> None:
-    """What happens to the list afterwards doesn't reach it."""
-    candidates = [Candidate("a"), Candidate("b")]
+    """Later changes of the list don't change the picker."""
+    candidates = [PickableInstance("a"), PickableInstance("b")]
     pick = policy(candidates, random.Random(3))
     candidates.clear()
 
@@ -77,15 +77,17 @@ def test_a_picker_is_a_snapshot(policy: Policy) -> None:
 
 @EVEN
 def test_equals_share_alike(policy: Policy) -> None:
-    """Of three equal instances each gets about a third."""
-    shares = picks(policy, Candidate("a"), Candidate("b"), Candidate("c"), number=3000)
+    """Each of three equal instances gets about a third of the calls."""
+    shares = picks(
+        policy, PickableInstance("a"), PickableInstance("b"), PickableInstance("c"), number=3000
+    )
 
     assert all(900 < shares[name] < 1100 for name in "abc")
 
 
 def test_round_robin_takes_each_in_turn() -> None:
-    """From a random start, so that clients don't march in step."""
-    candidates = [Candidate(name) for name in "abc"]
+    """It begins at a random instance, so that clients don't pick in step."""
+    candidates = [PickableInstance(name) for name in "abc"]
     rounds = []
     for seed in range(20):
         pick = round_robin(candidates, random.Random(seed))
@@ -96,8 +98,10 @@ def test_round_robin_takes_each_in_turn() -> None:
 
 
 def test_a_retry_leaves_the_turns_alone() -> None:
-    """If it took the turn of a healthy one, the next first attempt would meet the broken one."""
-    a, b = Candidate("a"), Candidate("b")
+    """If a retry took a healthy instance's turn, the next first attempt would
+    get the broken one.
+    """
+    a, b = PickableInstance("a"), PickableInstance("b")
     pick = round_robin([a, b], random.Random(3))
     first, then = pick(0.0, ()), pick(0.0, ())
 
@@ -108,16 +112,16 @@ def test_a_retry_leaves_the_turns_alone() -> None:
 
 
 def test_p2c_of_two_takes_the_less_loaded() -> None:
-    """Both are looked at, every time."""
-    slow, fast = Candidate("slow"), Candidate("fast")
+    """With two instances, both are always compared."""
+    slow, fast = PickableInstance("slow"), PickableInstance("fast")
     slow.load.observe(0.5, 0.0)
 
     assert picks(p2c_peak_ewma, slow, fast) == {"fast": 1000}
 
 
 def test_p2c_of_three_never_takes_the_most_loaded() -> None:
-    """It loses every comparison; the two others meet it or each other."""
-    slow, a, b = Candidate("slow"), Candidate("a"), Candidate("b")
+    """The most loaded one loses every comparison."""
+    slow, a, b = PickableInstance("slow"), PickableInstance("a"), PickableInstance("b")
     slow.load.observe(0.5, 0.0)
 
     shares = picks(p2c_peak_ewma, slow, a, b)
@@ -126,8 +130,8 @@ def test_p2c_of_three_never_takes_the_most_loaded() -> None:
 
 
 def test_p2c_counts_what_is_in_flight() -> None:
-    """Equally fast, but busy."""
-    busy, idle = Candidate("busy"), Candidate("idle")
+    """Of two equally fast instances, the less busy one is picked."""
+    busy, idle = PickableInstance("busy"), PickableInstance("idle")
     busy.load.in_flight = 1
 
     assert picks(p2c_peak_ewma, busy, idle) == {"idle": 1000}
@@ -135,8 +139,8 @@ def test_p2c_counts_what_is_in_flight() -> None:
 
 @pytest.mark.parametrize(("in_flight", "chosen"), [(2, "heavy"), (3, "light")])
 def test_p2c_divides_the_load_by_the_weight(in_flight: int, chosen: str) -> None:
-    """Weight 3 carries three times as much: at 3/3 it is as loaded as 1/1, at 4/3 more."""
-    heavy, light = Candidate("heavy", weight=3), Candidate("light")
+    """At weight 3, three calls in flight are as loaded as one at weight 1; four are more."""
+    heavy, light = PickableInstance("heavy", weight=3), PickableInstance("light")
     heavy.load.in_flight = in_flight
     light.load.in_flight = 0 if in_flight > 2 else 1
 
@@ -144,25 +148,29 @@ def test_p2c_divides_the_load_by_the_weight(in_flight: int, chosen: str) -> None
 
 
 def test_weighted_shares_by_weight() -> None:
-    """Consul's weights: 3 gets three calls where 1 gets one."""
-    shares = picks(weighted, Candidate("heavy", weight=3), Candidate("light"), number=4000)
+    """With Consul's weights, 3 gets three calls where 1 gets one."""
+    shares = picks(
+        weighted, PickableInstance("heavy", weight=3), PickableInstance("light"), number=4000
+    )
 
     assert 2850 < shares["heavy"] < 3150
 
 
 def test_weight_nought_gets_nothing_while_there_is_another() -> None:
-    """An operator takes an instance out by its weight."""
-    assert picks(weighted, Candidate("out", weight=0), Candidate("in")) == {"in": 1000}
-    assert picks(weighted, Candidate("out", weight=0)) == {"out": 1000}
+    """An operator takes an instance out of use by weight 0."""
+    assert picks(weighted, PickableInstance("out", weight=0), PickableInstance("in")) == {
+        "in": 1000
+    }
+    assert picks(weighted, PickableInstance("out", weight=0)) == {"out": 1000}
 
 
 def test_pick_first_keeps_to_the_first() -> None:
-    """The others stand by."""
-    assert picks(pick_first, Candidate("a"), Candidate("b")) == {"a": 1000}
+    """The others are used only if the first can't be."""
+    assert picks(pick_first, PickableInstance("a"), PickableInstance("b")) == {"a": 1000}
 
 
 def test_a_cold_instance_counts_with_its_share() -> None:
-    """10 % of its weight at first, half after 15 s, all of it after 30 s."""
+    """Its weight counts as 10 % at first, as 50 % after 15 s, and in full after 30 s."""
     load = Load(0.0)
     slow_start.begin(load, 100.0)
     slow_start.begin(load, 120.0)
@@ -172,9 +180,9 @@ def test_a_cold_instance_counts_with_its_share() -> None:
     assert shares == pytest.approx([0.1, 0.1, 0.5, 1.0, 1.0])
 
 
-def cold_and_warm() -> tuple[Candidate, Candidate]:
-    """One that begins at 100 s, and one that began long before."""
-    cold, warm = Candidate("cold"), Candidate("warm")
+def cold_and_warm() -> tuple[PickableInstance, PickableInstance]:
+    """One instance that begins at 100 s, and one that began long before."""
+    cold, warm = PickableInstance("cold"), PickableInstance("warm")
     slow_start.begin(warm.load, 0.0)
     slow_start.begin(cold.load, 100.0)
     return cold, warm
@@ -182,7 +190,9 @@ def cold_and_warm() -> tuple[Candidate, Candidate]:
 
 @pytest.mark.parametrize(("now_s", "chosen"), [(102.0, "warm"), (116.0, "cold"), (131.0, "cold")])
 def test_p2c_spares_a_cold_instance(now_s: float, chosen: str) -> None:
-    """At a tenth of its weight it is ten times as loaded; warm with 1 in flight twice."""
+    """At a tenth of its weight it looks ten times as loaded; the warm one with
+    1 in flight, twice.
+    """
     cold, warm = cold_and_warm()
     warm.load.in_flight = 1
     pick = p2c_peak_ewma([cold, warm], random.Random(3))
@@ -194,7 +204,7 @@ def test_p2c_spares_a_cold_instance(now_s: float, chosen: str) -> None:
 
 @pytest.mark.parametrize(("now_s", "least", "most"), [(102.0, 0, 150), (131.0, 900, 1100)])
 def test_weighted_spares_a_cold_instance(now_s: float, least: int, most: int) -> None:
-    """It passes nine turns of ten on at first, some of them to itself."""
+    """At first it passes nine of ten draws on, some of them to itself."""
     cold, warm = cold_and_warm()
     pick = weighted([cold, warm], random.Random(3))
 
@@ -203,7 +213,7 @@ def test_weighted_spares_a_cold_instance(now_s: float, least: int, most: int) ->
 
 
 def test_between_those_that_begin_together_nothing_is_weighed() -> None:
-    """Within a second there is no warmer one; later, until the last one is warm."""
+    """If all began within a second, slow start makes no difference."""
     loads = [Load(0.0) for _ in range(3)]
     for load, begin_s in zip(loads, (100.0, 100.5, 103.0), strict=True):
         slow_start.begin(load, begin_s)
@@ -213,8 +223,8 @@ def test_between_those_that_begin_together_nothing_is_weighed() -> None:
 
 
 def test_those_that_begin_together_share_alike() -> None:
-    """A client that starts knows no warmer instance."""
-    candidates = [Candidate(name) for name in "ab"]
+    """A client that starts has no warmer instance."""
+    candidates = [PickableInstance(name) for name in "ab"]
     for number, one in enumerate(candidates):
         slow_start.begin(one.load, 100.0 + number * 0.5)
     candidates[0].load.in_flight = 1

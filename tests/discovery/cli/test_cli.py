@@ -1,4 +1,4 @@
-"""`python -m discovery resolve|watch`, against a real agent."""
+"""`python -m discovery resolve|watch` with a real agent."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _TLS = ROOT / "tests/support/discovery/tls"
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
-    """One agent for all tests; each test has a service of its own."""
+    """One agent for all tests; each test has its own service."""
     with consul_agent() as running:
         yield running
 
@@ -39,7 +39,7 @@ def _environment(agent: ConsulAgent, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _register(agent: ConsulAgent, service: str, *, status: str = "passing", **more: Any) -> None:
-    """Put a registration whose check stays as it is: nobody updates it."""
+    """Write a registration whose check never changes, since nothing updates it."""
 
     async def put() -> None:
         address = AgentAddress.parse(agent.address, token=None, ca_file=None)
@@ -72,7 +72,7 @@ def _healthy_server(*, tls: bool = False) -> Iterator[int]:
 def test_resolve_lists_the_instances(
     agent: ConsulAgent, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each instance is a line: id, endpoint, weight, tags, version, its check, its own word."""
+    """One line for each instance: id, endpoint, weight, tags, version, check and health."""
     with _healthy_server() as port:
         _register(
             agent,
@@ -110,7 +110,7 @@ def test_instances_may_speak_tls(
     options: list[str],
     code: int,
 ) -> None:
-    """TLS checks the name of the service, or the authority that is given."""
+    """TLS checks the service's name, or the authority that is given."""
     given = [str(_TLS / one) if one.endswith(".crt") else one for one in options]
     with _healthy_server(tls=True) as port:
         _register(agent, "probe", port=port)
@@ -124,7 +124,7 @@ def test_instances_may_speak_tls(
 
 
 def test_certificates_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    """A usage error, with the file's name."""
+    """A missing certificate file is a usage error with the file's name."""
     with pytest.raises(SystemExit) as left:
         main(["resolve", "--ca-file", "/nowhere/ca.pem", "static:///127.0.0.1:1"])
     assert left.value.code == 2
@@ -132,7 +132,7 @@ def test_certificates_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_resolve_as_json(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same for a program."""
+    """The same as one JSON document."""
     _register(agent, "listed-json", tags=["v2"], meta={"version": "1", "incarnation": "x1"})
     assert main(["resolve", "consul:///listed-json", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
@@ -156,14 +156,14 @@ def test_resolve_as_json(agent: ConsulAgent, capsys: pytest.CaptureFixture[str])
 
 
 def test_resolve_without_instances(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody registered: a plain sentence, exit 1."""
+    """If nothing is registered, one sentence says so; the exit code is 1."""
     assert main(["resolve", "consul:///nobody"]) == 1
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "consul:///nobody has no instances.\n")
 
 
 def test_resolve_with_none_passing(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) -> None:
-    """Instances that no caller would get are shown, and said to be of no use: exit 1."""
+    """Instances that fail their check are listed as unusable; the exit code is 1."""
     _register(agent, "sick", status="critical")
     assert main(["resolve", "consul:///sick"]) == 1
     printed = capsys.readouterr()
@@ -172,7 +172,7 @@ def test_resolve_with_none_passing(agent: ConsulAgent, capsys: pytest.CaptureFix
 
 
 def test_resolve_by_tag(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a target with a tag only the tagged instances are listed."""
+    """With a tag in the target, only tagged instances are listed."""
     _register(agent, "tagged", tags=["v2"])
     _register(agent, "tagged", service_id="tagged-2")
     assert main(["resolve", "consul:///tagged?tag=v2"]) == 0
@@ -180,7 +180,7 @@ def test_resolve_by_tag(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_resolve_with_consul_down(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody to ask: which agent, and why, exit 2."""
+    """If the agent doesn't answer, its address and the reason are printed; the exit code is 2."""
     with socket.socket() as never_listening:
         never_listening.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{never_listening.getsockname()[1]}"
@@ -192,7 +192,7 @@ def test_resolve_with_consul_down(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_mistyped_target(capsys: pytest.CaptureFixture[str]) -> None:
-    """A target that can't be read is a usage error that names the place."""
+    """A target that can't be read is a usage error that says where."""
     with pytest.raises(SystemExit) as stopped:
         main(["resolve", "consul:/order"])
     assert stopped.value.code == 2
@@ -218,7 +218,7 @@ def _line(process: "subprocess.Popen[str]") -> str:
 
 
 def test_watch_follows_until_ctrl_c(agent: ConsulAgent) -> None:
-    """A line with its instant for each change, and a quiet end."""
+    """Each change is a line with its time; Ctrl-C ends the command without a traceback."""
     moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
     with _watching("consul:///followed") as watching:
         assert re.fullmatch(rf"{moment}     no instances\n", _line(watching))
@@ -237,7 +237,7 @@ def test_watch_follows_until_ctrl_c(agent: ConsulAgent) -> None:
 
 
 def test_watch_as_json(agent: ConsulAgent) -> None:
-    """One document a line, each with the full list."""
+    """Each line is a document with the full list."""
     _register(agent, "followed-json")
     with _watching("consul:///followed-json", "--json") as watching:
         document = json.loads(_line(watching))
@@ -246,7 +246,7 @@ def test_watch_as_json(agent: ConsulAgent) -> None:
 
 
 def test_watch_survives_consul(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watch that finds no agent says so, and follows when there is one."""
+    """A watch without an agent prints the error, and continues when the agent answers."""
     late = ConsulAgent()
     monkeypatch.setenv("CONSUL_HTTP_ADDR", late.address)
     with _watching("consul:///order") as watching:
@@ -260,7 +260,7 @@ def test_watch_survives_consul(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_watch_into_a_closed_pipe(agent: ConsulAgent) -> None:
-    """`watch | head -1` ends without complaint."""
+    """`watch | head -1` ends without an error."""
     with _watching("consul:///piped") as watching:
         _line(watching)
         assert watching.stdout is not None

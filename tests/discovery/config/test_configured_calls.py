@@ -27,7 +27,7 @@ UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)
 async def test_methods_that_wait_feed_no_load(
     start: Start, open_to: Open, method: str, latency_s: float
 ) -> None:
-    """`waits`: an answer that took 5 s says something of Get, and nothing of Put."""
+    """The latency of a method marked `waits` doesn't count for the load of its instance."""
     server = await start("a")
     config = {"methodConfig": [{"name": [{"service": SERVICE, "method": "Put"}], "waits": True}]}
     clock = ManualClock()
@@ -45,8 +45,8 @@ async def test_methods_that_wait_feed_no_load(
     assert subchannel.load.latency_s(clock.monotonic()) == pytest.approx(latency_s, rel=0.1)
 
 
-async def test_a_timeout_bounds_calls_with_and_without_one(start: Start, open_to: Open) -> None:
-    """The smaller of the two."""
+async def test_a_configured_timeout_bounds_every_call(start: Start, open_to: Open) -> None:
+    """The smaller of the configured timeout and the call's own one applies."""
     server = await start("a")
     config = {"methodConfig": [{"name": [{}], "timeout": "0.9s"}]}
     get: Any = open_to(server, service_config=config).unary_unary(path("Get"))
@@ -62,7 +62,7 @@ async def test_a_timeout_bounds_calls_with_and_without_one(start: Start, open_to
 
 
 async def test_a_service_may_wait_for_ready_by_default(start: Start, open_to: Open) -> None:
-    """`waitForReady`: a call waits where nobody is there yet, unless it says otherwise."""
+    """With `waitForReady`, a call waits for an instance unless the call itself says otherwise."""
     server = await start("a")
     await server.stop()
     config = {"methodConfig": [{"name": [{}], "waitForReady": True}]}
@@ -78,7 +78,7 @@ async def test_a_service_may_wait_for_ready_by_default(start: Start, open_to: Op
 
 
 async def test_a_retry_that_cannot_finish_is_not_made(start: Start, open_to: Open) -> None:
-    """Answers take a second as a rule: with less than that left, the error is the answer."""
+    """If less time is left than a call usually takes, the error is raised instead of a retry."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock())
     await ready(channel, 1)
@@ -95,7 +95,7 @@ async def test_a_retry_that_cannot_finish_is_not_made(start: Start, open_to: Ope
 
 
 async def test_each_attempt_goes_to_one_that_was_not_tried(start: Start, open_to: Open) -> None:
-    """Not only elsewhere than the last one: the first is as broken as it was."""
+    """An attempt avoids all instances that were tried before, not only the last one."""
     servers = sorted([await start(name) for name in "abc"], key=lambda server: server.address)
     channel = open_to(*servers, service_config={"loadBalancingConfig": [{"pick_first": {}}]})
     await ready(channel, 3)
@@ -107,7 +107,7 @@ async def test_each_attempt_goes_to_one_that_was_not_tried(start: Start, open_to
 
 
 async def test_successes_pay_for_retries(start: Start, open_to: Open) -> None:
-    """retryThrottling: each call here loses one token and earns it back."""
+    """With retryThrottling, a failure costs one token and a success returns some."""
     server = await start("a")
     config = {"retryThrottling": {"maxTokens": 3, "tokenRatio": 1}}
     get = open_to(server, service_config=config).unary_unary(path("Get"))
@@ -118,7 +118,7 @@ async def test_successes_pay_for_retries(start: Start, open_to: Open) -> None:
 
 
 async def test_every_success_pays(start: Start, open_to: Open) -> None:
-    """Also one that needed no retry."""
+    """A call that needed no retry returns tokens as well."""
     server = await start("a")
     config = {"retryThrottling": {"maxTokens": 4, "tokenRatio": 1}}
     get = open_to(server, service_config=config).unary_unary(path("Get"))
@@ -136,7 +136,7 @@ async def test_every_success_pays(start: Start, open_to: Open) -> None:
 
 
 async def test_failures_end_retries(start: Start, open_to: Open) -> None:
-    """With half of the tokens gone, the first failure is the last."""
+    """After half of the tokens are spent, a failed call isn't retried."""
     server = await start("a")
     server.script.extend([UNAVAILABLE] * 100)
     config = {"retryThrottling": {"maxTokens": 4, "tokenRatio": 0.1}}
@@ -150,7 +150,7 @@ async def test_failures_end_retries(start: Start, open_to: Open) -> None:
 
 
 async def test_streams_are_throttled_too(start: Start, open_to: Open) -> None:
-    """Before their first message, which pays a token back."""
+    """A stream's failure before its first message costs a token; its first message returns some."""
     server = await start("a")
     config = {"retryThrottling": {"maxTokens": 3, "tokenRatio": 1}}
     watch = open_to(server, service_config=config).unary_stream(path("Watch"))

@@ -1,4 +1,4 @@
-"""Policy comes as a gRPC service config, and what isn't understood is refused with its place."""
+"""How a gRPC service config is read, and how its faults are reported."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ RETRY = {
 
 
 def test_nothing_means_the_defaults() -> None:
-    """P2C on peak EWMA, no throttle."""
+    """Without a config the policy is P2C on peak EWMA, and there is no throttle."""
     config = parse_service_config(None)
 
     assert config.policy is p2c_peak_ewma
@@ -34,15 +34,15 @@ def test_nothing_means_the_defaults() -> None:
     assert config.of_method("/a.B/C") == MethodConfig()
 
 
-def test_json_and_the_mapping_it_stands_for_mean_the_same() -> None:
-    """Text from a file, or a value from Python."""
+def test_json_text_and_a_mapping_are_read_alike() -> None:
+    """A config may be JSON text or a Python mapping."""
     config = {"methodConfig": [{"name": [{"service": "a.B"}], "timeout": "1.5s"}]}
 
     assert parse_service_config(config) == parse_service_config(json.dumps(config))
 
 
-def test_a_method_config_says_everything_of_a_method() -> None:
-    """The standard's fields, and `waits`."""
+def test_a_method_config_sets_every_field_of_a_method() -> None:
+    """The standard's fields and `waits` are read."""
     config = parse_service_config(
         {
             "loadBalancingConfig": [{"unheard_of": {}}, {"round_robin": {}}],
@@ -77,14 +77,14 @@ def test_a_method_config_says_everything_of_a_method() -> None:
 
 @pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
 def test_every_policy_has_a_name(policy: Policy) -> None:
-    """Its function's."""
+    """A policy is named after its function."""
     name = getattr(policy, "__name__", "")
 
     assert parse_service_config({"loadBalancingConfig": [{name: {}}]}).policy is policy
 
 
 def test_the_most_specific_name_wins() -> None:
-    """Method, then service, then everything."""
+    """An entry for the method wins over one for its service, and that over one for all services."""
     config = parse_service_config(
         {
             "methodConfig": [
@@ -100,7 +100,7 @@ def test_the_most_specific_name_wins() -> None:
 
 
 def test_a_hedging_policy_sets_the_least_delay_and_what_is_not_fatal() -> None:
-    """More than two attempts are two; the delay is the p95, if that is longer."""
+    """`maxAttempts` above two counts as two; `hedgingDelay` is the least delay."""
     policy = {"maxAttempts": 5, "hedgingDelay": "0.5s", "nonFatalStatusCodes": ["ABORTED"]}
     config = parse_service_config(with_method(hedgingPolicy=policy))
 
@@ -112,7 +112,7 @@ def test_a_hedging_policy_sets_the_least_delay_and_what_is_not_fatal() -> None:
 
 
 def test_more_than_five_attempts_are_five() -> None:
-    """gRFC A6's cap."""
+    """gRFC A6 limits `maxAttempts` to five."""
     many = {"methodConfig": [{"name": [{}], "retryPolicy": {**RETRY, "maxAttempts": 50}}]}
 
     retry = parse_service_config(many).of_method("/a.B/C").retry
@@ -121,7 +121,7 @@ def test_more_than_five_attempts_are_five() -> None:
 
 
 def with_method(**entry: Any) -> dict[str, Any]:
-    """A config with one entry for everything."""
+    """A config with one entry that applies to every method."""
     return {"methodConfig": [{"name": [{}], **entry}]}
 
 
@@ -189,8 +189,8 @@ def with_method(**entry: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_what_is_not_understood_is_refused_with_its_place(config: Any, place: str) -> None:
-    """Nothing is silently ignored."""
+def test_an_unknown_or_wrong_value_is_refused_with_its_place(config: Any, place: str) -> None:
+    """Nothing in a config is silently ignored."""
     with pytest.raises(InvalidServiceConfigError) as refused:
         parse_service_config(config)
 

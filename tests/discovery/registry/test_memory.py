@@ -1,4 +1,4 @@
-"""What the registry in memory can do beyond the contract: misbehave on demand."""
+"""The registry in memory can fail and lose registrations on request."""
 
 import asyncio
 from contextlib import aclosing
@@ -13,7 +13,7 @@ A, B = (Instance(f"order-{name}", "order", "10.0.0.1", 50051) for name in "ab")
 
 
 async def test_a_failure_reaches_watches_under_way() -> None:
-    """A registry that goes down ends the watches that wait in it, with the reason."""
+    """When the registry fails, waiting watches end with the reason."""
     registry = MemoryRegistry()
     async with aclosing(registry.watch("order")) as lists:
         assert await anext(lists) == ()
@@ -24,7 +24,7 @@ async def test_a_failure_reaches_watches_under_way() -> None:
 
 
 async def test_a_recovered_registry_knows_what_it_knew() -> None:
-    """Being down loses no registration."""
+    """An outage loses no registration."""
     registry = MemoryRegistry()
     await registry.register(A)
     registry.fail("connection reset")
@@ -33,7 +33,7 @@ async def test_a_recovered_registry_knows_what_it_knew() -> None:
 
 
 async def test_forgetting_is_what_a_restart_does() -> None:
-    """A restarted registry has forgotten those named, or everybody."""
+    """`forget` loses the named registrations, or all of them."""
     registry = MemoryRegistry()
     await registry.register(A)
     await registry.register(B)
@@ -44,6 +44,6 @@ async def test_forgetting_is_what_a_restart_does() -> None:
 
 
 async def test_a_name_is_one_registry() -> None:
-    """Whoever asks for the same name in one process shares the registry; others don't."""
+    """The same name in one process is the same registry; another name is another one."""
     assert memory_registry("north") is memory_registry("north")
     assert memory_registry("north") is not memory_registry("south")

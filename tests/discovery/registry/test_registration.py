@@ -41,7 +41,7 @@ async def test_it_registers_at_once() -> None:
 
 
 async def test_it_replaces_an_earlier_incarnation() -> None:
-    """What an earlier process of the slot left behind is replaced, not taken for its own."""
+    """The registration of an earlier process with the same id is replaced."""
     registry = MemoryRegistry()
     await registry.register(replace(ORDER, incarnation="first", port=50050))
     async with _running(registry, ManualClock()):
@@ -49,7 +49,7 @@ async def test_it_replaces_an_earlier_incarnation() -> None:
 
 
 async def test_it_registers_again_when_it_is_forgotten() -> None:
-    """An agent that restarted knows the instance again within 2 s."""
+    """A restarted agent lists the instance again within 2 s."""
     registry, clock = MemoryRegistry(), ManualClock()
     async with _running(registry, clock):
         await clock.advance(7)
@@ -59,7 +59,7 @@ async def test_it_registers_again_when_it_is_forgotten() -> None:
 
 
 async def test_it_never_gives_up() -> None:
-    """A registry that was down for a day, at the start too, has the instance 2 s after it's up."""
+    """After an outage of a day, also at the start, it is registered within 2 s."""
     registry, clock = MemoryRegistry(), ManualClock()
     registry.fail("connection refused")
     async with _running(registry, clock) as (registration, _):
@@ -71,7 +71,7 @@ async def test_it_never_gives_up() -> None:
 
 
 async def test_a_successor_is_left_alone() -> None:
-    """Two processes with one id don't take the registration from each other every 2 s."""
+    """Two processes with one id don't replace each other's registration every 2 s."""
     registry, clock = MemoryRegistry(), ManualClock()
     async with _running(registry, clock):
         successor = replace(ORDER, incarnation="third")
@@ -80,8 +80,8 @@ async def test_a_successor_is_left_alone() -> None:
         assert await registry.lookup("order") == (successor,)
 
 
-async def test_withdrawn_is_withdrawn() -> None:
-    """A draining server is deregistered, and its registration doesn't come back."""
+async def test_a_withdrawn_instance_stays_deregistered() -> None:
+    """A draining server is deregistered and isn't registered again."""
     registry, clock = MemoryRegistry(), ManualClock()
     async with _running(registry, clock) as (registration, running):
         await registration.withdraw()
@@ -92,7 +92,7 @@ async def test_withdrawn_is_withdrawn() -> None:
 
 
 async def test_withdrawing_from_a_registry_that_is_down_ends() -> None:
-    """A drain doesn't wait for a dead registry: after three attempts it goes on."""
+    """After three failed attempts a drain goes on."""
     registry, clock = MemoryRegistry(), ManualClock()
     async with _running(registry, clock) as (registration, _):
         registry.fail("connection refused")
@@ -102,7 +102,7 @@ async def test_withdrawing_from_a_registry_that_is_down_ends() -> None:
 
 
 async def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """An outage is two lines in the log, its end included, however long it lasts."""
+    """An outage is logged once when it begins and once when it ends."""
     registry, clock = MemoryRegistry(), ManualClock()
     with caplog.at_level("INFO", logger="discovery.registry.registration"):
         async with _running(registry, clock):

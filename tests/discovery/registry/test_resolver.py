@@ -1,4 +1,4 @@
-"""How far the resolver believes a registry."""
+"""Which answers of a registry the resolver accepts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,11 +9,11 @@ import pytest
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.memory import MemoryRegistry
 from discovery.registry.protocols import RegistryError
-from tests.support.discovery.scripted_registry import A, B, C, Shop, registry_of
+from tests.support.discovery.running_resolver import A, B, C, ResolverUnderTest, registry_of
 
 
 class ScriptedWatcher:
-    """A watcher whose watch and look-up say different things."""
+    """A watcher whose watch and look-up answer differently."""
 
     def __init__(self) -> None:
         self.lists: asyncio.Queue[tuple[Instance, ...]] = asyncio.Queue()
@@ -34,136 +34,136 @@ class ScriptedWatcher:
 
 
 async def test_each_change_is_published_whole() -> None:
-    """A resolution is the full list, and each change grows its version by one."""
+    """A resolution is the full list, and each change raises its version by one."""
     registry = await registry_of(A)
-    async with Shop(registry).open() as shop:
+    async with ResolverUnderTest(registry).open() as resolver:
         await registry.register(B)
-        await shop.clock.settle()
-        assert shop.published == [Resolution(1, (A,)), Resolution(2, (A, B))]
+        await resolver.clock.settle()
+        assert resolver.published == [Resolution(1, (A,)), Resolution(2, (A, B))]
 
 
 async def test_a_failed_start_is_published() -> None:
-    """When the very first look-up fails, callers hear of it instead of waiting in the dark."""
+    """If the first look-up fails, callers get the error instead of waiting."""
     registry = MemoryRegistry()
     registry.fail("connection refused")
-    async with Shop(registry).open() as shop:
-        assert shop.published == [Resolution(1, (), "connection refused")]
+    async with ResolverUnderTest(registry).open() as resolver:
+        assert resolver.published == [Resolution(1, (), "connection refused")]
 
 
 async def test_a_confirmed_empty_list_is_believed() -> None:
-    """A service whose last instance left, and doesn't serve, has no instances."""
+    """After its last instance has left and stopped serving, a service has no instances."""
     registry = await registry_of(A)
-    async with Shop(registry).open() as shop:
+    async with ResolverUnderTest(registry).open() as resolver:
         await registry.deregister(A)
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, ())
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, ())
 
 
 async def test_an_empty_list_that_a_look_up_contradicts() -> None:
-    """Of an empty watch and a look-up that finds instances, the look-up is believed."""
+    """If the watch sees no instances but a look-up does, the look-up counts."""
     watcher = ScriptedWatcher()
-    async with Shop(watcher).open() as shop:
+    async with ResolverUnderTest(watcher).open() as resolver:
         watcher.lists.put_nowait((A, B))
-        await shop.clock.settle()
+        await resolver.clock.settle()
         watcher.second_opinion = (A,)
         watcher.lists.put_nowait(())
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, (A,))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (A,))
 
 
-async def test_an_empty_list_that_nobody_confirms() -> None:
-    """An empty list whose confirmation fails leaves the last good one in place."""
+async def test_an_empty_list_that_cannot_be_confirmed() -> None:
+    """If the confirming look-up fails, the last good list stays."""
     watcher = ScriptedWatcher()
-    async with Shop(watcher).open() as shop:
+    async with ResolverUnderTest(watcher).open() as resolver:
         watcher.lists.put_nowait((A, B))
-        await shop.clock.settle()
+        await resolver.clock.settle()
         watcher.second_opinion = RegistryError("no leader")
         watcher.lists.put_nowait(())
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, (A, B), "no leader")
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (A, B), "no leader")
 
 
 async def test_a_vanished_instance_that_serves_is_kept_for_15_s() -> None:
-    """An instance that left the list but answers is dropped after 15 s, not before."""
+    """An instance that isn't listed but serves is dropped after 15 s, not before."""
     registry = await registry_of(A, B)
-    async with Shop(registry, serving={A, B}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
         registry.forget(A.instance_id)
-        await shop.clock.advance(14.9)
-        assert shop.latest.instances == (A, B)
-        await shop.clock.advance(1.1)
-        assert shop.latest == Resolution(2, (B,))
+        await resolver.clock.advance(14.9)
+        assert resolver.latest.instances == (A, B)
+        await resolver.clock.advance(1.1)
+        assert resolver.latest == Resolution(2, (B,))
 
 
 async def test_a_vanished_instance_that_doesn_t_serve_is_dropped() -> None:
-    """An instance that said NOT_SERVING before it left the list is gone with it."""
+    """An instance that said NOT_SERVING is dropped as soon as it isn't listed."""
     registry = await registry_of(A, B)
-    async with Shop(registry, serving={B}).open() as shop:
+    async with ResolverUnderTest(registry, serving={B}).open() as resolver:
         await registry.deregister(A)
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, (B,))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (B,))
 
 
 async def test_a_kept_instance_that_stops_serving_is_dropped() -> None:
-    """A vanished instance is kept only while it serves; within a second it is let go."""
+    """It is dropped within a second."""
     registry = await registry_of(A, B)
-    async with Shop(registry, serving={A, B}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
         registry.forget(A.instance_id)
-        await shop.clock.advance(3)
-        shop.serving.discard(A)
-        await shop.clock.advance(1)
-        assert shop.latest == Resolution(2, (B,))
+        await resolver.clock.advance(3)
+        resolver.serving.discard(A)
+        await resolver.clock.advance(1)
+        assert resolver.latest == Resolution(2, (B,))
 
 
 async def test_an_instance_that_came_back_leaves_like_any_other() -> None:
-    """Listed again it isn't kept any more: when it stops and leaves, it is gone at once."""
+    """A kept instance that was listed again is dropped at once when it stops and leaves."""
     registry = await registry_of(A, B)
-    async with Shop(registry, serving={A, B}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
         registry.forget(A.instance_id)
-        await shop.clock.advance(3)
+        await resolver.clock.advance(3)
         await registry.register(A)
-        await shop.clock.settle()
-        shop.serving.discard(A)
+        await resolver.clock.settle()
+        resolver.serving.discard(A)
         await registry.deregister(A)
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, (B,))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (B,))
 
 
 async def test_a_restarted_agent_goes_unnoticed() -> None:
-    """Empty, then partial, then full: callers see no change while their instances serve."""
+    """While an agent's list is empty, partial and full again, serving instances stay listed."""
     registry = await registry_of(A, B, C)
-    async with Shop(registry, serving={A, B, C}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A, B, C}).open() as resolver:
         registry.forget()
-        await shop.clock.advance(1)
+        await resolver.clock.advance(1)
         for instance in (C, A, B):
             await registry.register(instance)
-            await shop.clock.advance(1)
-        await shop.clock.advance(60)
-        assert shop.published == [Resolution(1, (A, B, C))]
+            await resolver.clock.advance(1)
+        await resolver.clock.advance(60)
+        assert resolver.published == [Resolution(1, (A, B, C))]
 
 
-async def test_a_new_incarnation_takes_its_place_at_once() -> None:
-    """The same id, started anew, replaces the old one although that one still serves."""
+async def test_a_new_incarnation_replaces_the_old_one_at_once() -> None:
+    """A new incarnation with the same id replaces the old one even if that still serves."""
     registry = await registry_of(A)
     restarted = replace(A, incarnation="second", port=50052)
-    async with Shop(registry, serving={A}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A}).open() as resolver:
         await registry.register(restarted)
-        await shop.clock.settle()
-        assert shop.latest == Resolution(2, (restarted,))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (restarted,))
 
 
 async def test_one_line_is_logged_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells each change once, and nothing of look-ups that changed nothing."""
+    """Each change is logged once; a look-up without a change isn't logged."""
     registry = await registry_of(A)
     with caplog.at_level("INFO", logger="discovery.registry.resolver"):
-        async with Shop(registry).open() as shop:
+        async with ResolverUnderTest(registry).open() as resolver:
             registry.fail("connection refused")
-            await shop.clock.advance(120)
+            await resolver.clock.advance(120)
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
     assert "the last good list stays: connection refused" in caplog.records[-1].message
 
 
 async def test_a_cancelled_resolver_closes_its_watch() -> None:
-    """The owner who cancels the resolver leaves no watch behind."""
+    """Cancelling the resolver closes its watch."""
     closed = asyncio.Event()
 
     class Closing(ScriptedWatcher):
@@ -177,7 +177,7 @@ async def test_a_cancelled_resolver_closes_its_watch() -> None:
             finally:
                 closed.set()
 
-    async with Shop(Closing()).open() as shop:
-        assert shop.latest.instances == (A,)
+    async with ResolverUnderTest(Closing()).open() as resolver:
+        assert resolver.latest.instances == (A,)
         assert not closed.is_set()
     assert closed.is_set()

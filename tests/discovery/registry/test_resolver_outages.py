@@ -1,4 +1,4 @@
-"""What a caller knows while its registry doesn't answer, and how soon it hears of the rest."""
+"""What a caller knows while its registry doesn't answer, and how soon it learns of changes."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -7,11 +7,11 @@ from discovery.registry.instance import Instance, Resolution
 from discovery.registry.memory import MemoryRegistry
 from discovery.registry.protocols import RegistryError
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.discovery.scripted_registry import A, B, Shop, registry_of
+from tests.support.discovery.running_resolver import A, B, ResolverUnderTest, registry_of
 
 
 class FailingWatcher:
-    """A watcher that lists some instances once, and fails from then on."""
+    """A watcher that lists some instances once and then always fails."""
 
     def __init__(self, *listed: Instance) -> None:
         self.clock = ManualClock()
@@ -20,7 +20,7 @@ class FailingWatcher:
 
     @property
     def waits_s(self) -> list[float]:
-        """The seconds between two looks."""
+        """The seconds between two look-ups."""
         return [later - earlier for earlier, later in pairwise(self.asked_s)]
 
     async def watch(
@@ -37,22 +37,24 @@ class FailingWatcher:
 
 
 async def test_the_last_good_list_stays_for_ever() -> None:
-    """A registry that is down for an hour changes nothing for the callers."""
+    """An outage of an hour changes nothing for callers."""
     registry = await registry_of(A, B)
-    async with Shop(registry).open() as shop:
+    async with ResolverUnderTest(registry).open() as resolver:
         registry.fail("connection refused")
-        await shop.clock.advance(3600)
-        assert shop.published[1:] == [Resolution(2, (A, B), "connection refused")]
+        await resolver.clock.advance(3600)
+        assert resolver.published[1:] == [Resolution(2, (A, B), "connection refused")]
         registry.recover()
-        await shop.clock.advance(30)
-        assert shop.latest == Resolution(3, (A, B), None)
+        await resolver.clock.advance(30)
+        assert resolver.latest == Resolution(3, (A, B), None)
 
 
 async def test_failures_are_backed_off() -> None:
-    """While all serve, waits between look-ups grow from 0.2 s to 30 s, half of each step kept."""
+    """While all instances serve, the delays grow from 0.2 s to 30 s, each at least half of its
+    step.
+    """
     watcher = FailingWatcher(A, B)
-    async with Shop(watcher, clock=watcher.clock, serving={A, B}).open() as shop:
-        await shop.clock.advance(200)
+    async with ResolverUnderTest(watcher, clock=watcher.clock, serving={A, B}).open() as resolver:
+        await resolver.clock.advance(200)
     steps = [min(0.2 * 2**n, 30.0) for n in range(12)]
     assert len(watcher.waits_s) >= len(steps)
     for step, wait_s in zip(steps, watcher.waits_s, strict=False):
@@ -60,68 +62,68 @@ async def test_failures_are_backed_off() -> None:
 
 
 async def test_a_failing_registry_is_asked_soon_for_a_successor() -> None:
-    """From the moment one of its instances is gone, a caller looks each second who came instead.
+    """While an instance is gone, a caller looks for its successor every second.
 
-    The registry is back long before the long waits of its outage are over, and the next instance
-    to go may be the last one this caller knows.
+    The registry may be back before the long delays of its outage are over, and the next instance to
+    go may be the last one that this caller knows.
     """
     watcher = FailingWatcher(A, B)
-    async with Shop(watcher, clock=watcher.clock, serving={A, B}).open() as shop:
-        await shop.clock.advance(120)
+    async with ResolverUnderTest(watcher, clock=watcher.clock, serving={A, B}).open() as resolver:
+        await resolver.clock.advance(120)
         asked = len(watcher.asked_s)
-        shop.serving.discard(A)
-        await shop.clock.advance(10)
+        resolver.serving.discard(A)
+        await resolver.clock.advance(10)
         assert len(watcher.asked_s) - asked >= 10
         # Not in step with everybody else who lost it.
         soon = watcher.waits_s[-8:]
         assert max(soon) - min(soon) > 0.1
-        shop.serving.add(A)
-        await shop.clock.advance(1)
+        resolver.serving.add(A)
+        await resolver.clock.advance(1)
         asked = len(watcher.asked_s)
-        await shop.clock.advance(10)
+        await resolver.clock.advance(10)
         assert len(watcher.asked_s) - asked <= 1
 
 
-async def test_a_caller_that_knows_nobody_asks_soon() -> None:
-    """One that started while the registry was down is there a second after it."""
+async def test_a_caller_without_instances_asks_soon() -> None:
+    """A caller that started during the outage has instances a second after its end."""
     registry = MemoryRegistry()
     registry.fail("connection refused")
-    async with Shop(registry).open() as shop:
-        await shop.clock.advance(300)
+    async with ResolverUnderTest(registry).open() as resolver:
+        await resolver.clock.advance(300)
         registry.recover()
         await registry.register(A)
-        await shop.clock.advance(1)
-        assert shop.latest == Resolution(2, (A,))
+        await resolver.clock.advance(1)
+        assert resolver.latest == Resolution(2, (A,))
 
 
 async def test_a_success_resets_the_backoff() -> None:
-    """After a good list the next failure is met with the shortest wait again."""
+    """After a good list the next failure has the shortest delay again."""
     registry = await registry_of(A)
     registry.fail("connection refused")
-    async with Shop(registry).open() as shop:
-        await shop.clock.advance(300)
+    async with ResolverUnderTest(registry).open() as resolver:
+        await resolver.clock.advance(300)
         registry.recover()
-        await shop.clock.advance(30)
+        await resolver.clock.advance(30)
         registry.fail("connection refused")
-        await shop.clock.settle()
-        assert shop.clock.next_wake_s is not None
-        assert shop.clock.next_wake_s <= 0.2
+        await resolver.clock.settle()
+        assert resolver.clock.next_wake_s is not None
+        assert resolver.clock.next_wake_s <= 0.2
 
 
-async def test_a_failing_registry_lets_nobody_go() -> None:
-    """An agent that forgot all and then went away takes no serving instance with it."""
+async def test_no_instance_is_dropped_while_the_registry_fails() -> None:
+    """If an agent lost its registrations and then went down, serving instances stay."""
     registry = await registry_of(A, B)
-    async with Shop(registry, serving={A, B}).open() as shop:
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
         registry.forget()
-        await shop.clock.advance(5)
+        await resolver.clock.advance(5)
         registry.fail("connection refused")
-        await shop.clock.advance(600)
-        assert shop.latest == Resolution(2, (A, B), "connection refused")
+        await resolver.clock.advance(600)
+        assert resolver.latest == Resolution(2, (A, B), "connection refused")
         registry.recover()
         await registry.register(A)
-        while shop.latest.error is not None:
-            await shop.clock.advance(1)
-        await shop.clock.advance(13)
-        assert shop.latest == Resolution(3, (A, B))
-        await shop.clock.advance(3)
-        assert shop.latest == Resolution(4, (A,))
+        while resolver.latest.error is not None:
+            await resolver.clock.advance(1)
+        await resolver.clock.advance(13)
+        assert resolver.latest == Resolution(3, (A, B))
+        await resolver.clock.advance(3)
+        assert resolver.latest == Resolution(4, (A,))

@@ -1,4 +1,4 @@
-"""A caller that starts while the registry is down."""
+"""A caller that starts while the registry is down uses the last list on disk."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ A, B = (
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the snapshot is; not yet written."""
+    """The snapshot's file, not yet written."""
     return tmp_path / "order.json"
 
 
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 async def _resolving(
     registry: MemoryRegistry, path: Path
 ) -> AsyncIterator["asyncio.Queue[Resolution]"]:
-    """A caller's resolver, with the clock standing still."""
+    """A caller's resolver; its clock doesn't move."""
     published: asyncio.Queue[Resolution] = asyncio.Queue()
     resolver = Resolver(
         service="order",
@@ -58,8 +58,8 @@ async def _next(published: "asyncio.Queue[Resolution]") -> Resolution:
     return await asyncio.wait_for(published.get(), 10)
 
 
-async def _leave_a_snapshot(path: Path) -> None:
-    """An earlier caller saw A and B, and then everybody leave."""
+async def _write_a_snapshot(path: Path) -> None:
+    """An earlier caller that saw A and B, and then an empty list."""
     registry = MemoryRegistry()
     await registry.register(A)
     await registry.register(B)
@@ -70,8 +70,8 @@ async def _leave_a_snapshot(path: Path) -> None:
 
 
 async def test_a_cold_start_with_the_registry_down(path: Path) -> None:
-    """It begins with the last instances anybody saw, whole, and says that the registry fails."""
-    await _leave_a_snapshot(path)
+    """It begins with the complete last list, and with the registry's error."""
+    await _write_a_snapshot(path)
     registry = MemoryRegistry()
     registry.fail("connection refused")
     async with _resolving(registry, path) as published:
@@ -80,7 +80,7 @@ async def test_a_cold_start_with_the_registry_down(path: Path) -> None:
 
 
 async def test_an_empty_list_is_not_kept(path: Path) -> None:
-    """Who starts with the registry down is better off with the last instances than with none."""
+    """For a caller that starts during an outage, old instances are better than none."""
     registry = MemoryRegistry()
     await registry.register(A)
     async with aclosing(SnapshotWatcher(registry, path).watch("order")) as lists:
@@ -96,15 +96,15 @@ async def test_an_empty_list_is_not_kept(path: Path) -> None:
 
 
 async def test_a_registry_that_answers_is_believed(path: Path) -> None:
-    """A snapshot counts for nothing where the registry answers, not even against an empty list."""
-    await _leave_a_snapshot(path)
+    """If the registry answers, the snapshot isn't used, even if the answer is an empty list."""
+    await _write_a_snapshot(path)
     async with _resolving(MemoryRegistry(), path) as published:
         assert await _next(published) == Resolution(1, ())
 
 
 async def test_a_later_failure_does_not_bring_the_snapshot_back(path: Path) -> None:
-    """Once the registry has answered, its last word stays, not the file's."""
-    await _leave_a_snapshot(path)
+    """After an answer of the registry, its last list stays, not the file's."""
+    await _write_a_snapshot(path)
     registry = MemoryRegistry()
     async with _resolving(registry, path) as published:
         await _next(published)
@@ -114,7 +114,7 @@ async def test_a_later_failure_does_not_bring_the_snapshot_back(path: Path) -> N
 
 @pytest.mark.parametrize("content", ["", "{", "[{}]", "[1]", '{"id": 1}'])
 async def test_a_broken_snapshot_is_no_snapshot(path: Path, content: str) -> None:
-    """A file that can't be read is a line in the log; the start fails as without one."""
+    """A file that can't be read is logged, and the start fails as without one."""
     await asyncio.to_thread(path.write_text, content)
     registry = MemoryRegistry()
     registry.fail("connection refused")
@@ -123,7 +123,7 @@ async def test_a_broken_snapshot_is_no_snapshot(path: Path, content: str) -> Non
 
 
 async def test_a_snapshot_that_can_t_be_written(tmp_path: Path) -> None:
-    """A full or missing disk disturbs nobody who resolves."""
+    """If the disk is full or missing, resolving goes on."""
     registry = MemoryRegistry()
     await registry.register(A)
     async with _resolving(registry, tmp_path / "missing" / "order.json") as published:
@@ -135,7 +135,7 @@ async def test_a_snapshot_that_can_t_be_written(tmp_path: Path) -> None:
 def test_a_folder_of_snapshots_is_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DISCOVERY_SNAPSHOT_DIR gives each Consul target a snapshot; without it there is none."""
+    """With DISCOVERY_SNAPSHOT_DIR each Consul target has a snapshot; without it, none."""
     target = parse_target("consul://10.0.0.9:8500/order?tag=v2")
     clock, rng = ManualClock(), random.Random(1)
     assert not isinstance(watcher_for(target, clock=clock, rng=rng), SnapshotWatcher)

@@ -1,4 +1,4 @@
-"""What is a target, and what is not."""
+"""Which texts are targets."""
 
 import pytest
 
@@ -27,7 +27,7 @@ from discovery.registry.target import Target, parse_target
     ],
 )
 def test_a_target_is_read(text: str, target: Target) -> None:
-    """Each scheme says which registry, which service, which of its instances."""
+    """Each scheme names a registry, a service and which of its instances."""
     assert parse_target(text) == target
 
 
@@ -59,7 +59,7 @@ def test_a_target_is_read(text: str, target: Target) -> None:
     ],
 )
 def test_an_invalid_target_is_refused_with_the_place(text: str, place: int, reason: str) -> None:
-    """Whoever mistypes a target is shown the character where it went wrong."""
+    """The error says at which character the target is wrong."""
     with pytest.raises(InvalidTargetError, match="invalid target") as refused:
         parse_target(text)
     assert refused.value.place == place

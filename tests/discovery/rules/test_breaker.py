@@ -1,4 +1,4 @@
-"""A method that fails everywhere is asked less, and never not at all."""
+"""A method that fails at every instance gets fewer calls, but never none."""
 
 import logging
 import random
@@ -10,7 +10,7 @@ from discovery.rules.outcome_window import Outcomes
 
 
 def breaker(*, accepted: int = 0, failed: int = 0) -> tuple[Breaker, Outcomes]:
-    """A breaker after some attempts at 100 s, one of which it has just let through."""
+    """A breaker after some attempts at 100 s; it has just let one call through."""
     outcomes = Outcomes()
     made = Breaker("/a.B/C", outcomes, random.Random(3))
     made.refuses(100.0)
@@ -21,7 +21,7 @@ def breaker(*, accepted: int = 0, failed: int = 0) -> tuple[Breaker, Outcomes]:
 
 
 def refused(one: Breaker, outcomes: Outcomes, *, now_s: float, of: int = 1000) -> int:
-    """How many of so many attempts are refused if all others fail."""
+    """How many of the attempts are refused if all others fail."""
     number = 0
     for _ in range(of):
         if one.refuses(now_s):
@@ -34,18 +34,18 @@ def refused(one: Breaker, outcomes: Outcomes, *, now_s: float, of: int = 1000) -
 @pytest.mark.parametrize(
     ("accepted", "failed", "refuses"), [(0, 19, 0), (0, 20, 1), (10, 10, 0), (50, 50, 0)]
 )
-def test_it_takes_20_attempts_more_than_half_of_them_failed(
+def test_it_refuses_only_after_20_attempts_with_more_than_half_failed(
     accepted: int, failed: int, refuses: int
 ) -> None:
-    """K = 2: while half is accepted, nothing is refused."""
+    """K = 2: nothing is refused while half of the attempts are accepted."""
     one, _ = breaker(accepted=accepted, failed=failed)
 
     assert sum(one.refuses(100.1) for _ in range(4)) >= refuses
     assert one.refusing is bool(refuses)
 
 
-def test_what_one_instance_took_along_refuses_nothing() -> None:
-    """An instance dies with a dozen calls: the others take them on, and retries get through."""
+def test_failures_of_one_instance_refuse_nothing() -> None:
+    """When one instance dies, its failed calls don't refuse the retries at the others."""
     outcomes, dead = Outcomes(), object()
     one = Breaker("/a.B/C", outcomes, random.Random(3))
     one.refuses(100.0)
@@ -59,7 +59,7 @@ def test_what_one_instance_took_along_refuses_nothing() -> None:
 
 
 def test_where_nothing_is_accepted_one_instance_is_enough() -> None:
-    """It may be the only one there is; and what is over is forgotten with the window."""
+    """If nothing is accepted, failures of one instance suffice: it may be the only one."""
     outcomes, only = Outcomes(), object()
     one = Breaker("/a.B/C", outcomes, random.Random(3))
     one.refuses(100.0)
@@ -72,7 +72,7 @@ def test_where_nothing_is_accepted_one_instance_is_enough() -> None:
 
 
 def test_the_more_fails_the_more_is_refused() -> None:
-    """(requests - 2 x accepted) / (requests + 1): a third of these."""
+    """The chance of a refusal is (requests - 2 x accepted) / (requests + 1): a third here."""
     tries = 0
     for seed in range(1000):
         outcomes = Outcomes()
@@ -87,14 +87,14 @@ def test_the_more_fails_the_more_is_refused() -> None:
 
 
 def test_some_always_try() -> None:
-    """With nothing accepted, one in ten."""
+    """If nothing is accepted, one call in ten is still sent."""
     one, outcomes = breaker(failed=1000)
 
     assert 850 < refused(one, outcomes, now_s=100.5) < 950
 
 
 def test_one_a_second_tries_however_few_there_are() -> None:
-    """A service that is called seldom would otherwise be away for long."""
+    """One call a second is sent, so that a rarely called service recovers soon."""
     one, _ = breaker(failed=1000)
 
     assert not one.refuses(101.0)
@@ -102,8 +102,8 @@ def test_one_a_second_tries_however_few_there_are() -> None:
     assert sum(one.refuses(102.5) for _ in range(20)) > 10
 
 
-def test_what_is_refused_counts_as_a_request() -> None:
-    """Else the share that is refused would never reach its measure."""
+def test_a_refused_call_counts_as_a_request() -> None:
+    """Without that, the refused share would never reach the formula's value."""
     one, outcomes = breaker(failed=100)
     before = len(outcomes.calls)
 
@@ -114,7 +114,7 @@ def test_what_is_refused_counts_as_a_request() -> None:
 
 
 def test_10_s_later_all_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
-    """And each change is one line."""
+    """After 10 s without failures nothing is refused; each change is logged in one line."""
     caplog.set_level(logging.INFO, "discovery.rules.breaker")
     one, outcomes = breaker(failed=100)
     refused(one, outcomes, now_s=100.1)

@@ -1,4 +1,4 @@
-"""Whether a method may be sent twice stands in its contract."""
+"""A method's contract says whether it may be sent twice."""
 
 import pytest
 from google.protobuf import descriptor_pool, empty_pb2
@@ -11,7 +11,7 @@ from tests.support.discovery.probe_service import SERVICE, describe, path
     ("method", "safe"), [("Get", True), ("Put", True), ("Watch", True), ("Post", False)]
 )
 def test_the_idempotency_level_decides(method: str, *, safe: bool) -> None:
-    """NO_SIDE_EFFECTS and IDEMPOTENT are safe; a method that says nothing is not."""
+    """NO_SIDE_EFFECTS and IDEMPOTENT are safe; a method without the option is not."""
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(empty_pb2.DESCRIPTOR.serialized_pb)
     describe(pool)
@@ -22,11 +22,11 @@ def test_the_idempotency_level_decides(method: str, *, safe: bool) -> None:
 @pytest.mark.parametrize(
     "unknown", [f"/{SERVICE}/Nothing", "/nobody.Knows/Get", "/", "", "no path at all", "/a/b/c"]
 )
-def test_what_is_not_described_is_unsafe(unknown: str) -> None:
+def test_a_method_without_a_descriptor_is_unsafe(unknown: str) -> None:
     """A call by a bare path may do anything."""
     assert not is_safe(unknown)
 
 
 def test_generated_code_fills_the_default_pool() -> None:
-    """Importing a contract's module is enough."""
+    """Importing a contract's generated module is enough."""
     assert is_safe(path("Get"))

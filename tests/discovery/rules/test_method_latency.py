@@ -4,7 +4,7 @@ from discovery.rules.method_latency import Latencies
 
 
 def test_few_samples_say_nothing() -> None:
-    """19 answers are no percentile."""
+    """19 samples are too few for a percentile."""
     latencies = Latencies()
     for _ in range(19):
         latencies.add(0.1, 0.0)
@@ -15,7 +15,7 @@ def test_few_samples_say_nothing() -> None:
 
 
 def test_half_of_the_answers_were_as_fast_as_the_p50() -> None:
-    """Nearest rank, whatever order they came in."""
+    """The percentile is the nearest rank, in whatever order the samples came."""
     latencies = Latencies()
     for number in reversed(range(100)):
         latencies.add(float(number), 0.0)
@@ -26,7 +26,7 @@ def test_half_of_the_answers_were_as_fast_as_the_p50() -> None:
 
 
 def test_samples_are_forgotten_after_10_s() -> None:
-    """Yesterday's latency is no reason to refuse today's attempt."""
+    """Samples older than 10 s don't count."""
     latencies = Latencies()
     for _ in range(30):
         latencies.add(0.1, 0.0)

@@ -1,4 +1,4 @@
-"""How many attempts of the last 10 s failed."""
+"""The count of attempts and failures of the last 10 s."""
 
 from discovery.rules.outcome_window import MAX_ATTEMPTS, Outcomes
 
@@ -10,7 +10,7 @@ def counts(outcomes: Outcomes, now_s: float) -> tuple[int, int]:
 
 
 def test_the_window_is_exact() -> None:
-    """An attempt counts for 10 s, to the instant."""
+    """An attempt counts for exactly 10 s."""
     outcomes = Outcomes()
     outcomes.failed(1.0)
     outcomes.calls.append(2.0)
@@ -21,8 +21,8 @@ def test_the_window_is_exact() -> None:
     assert seen == [(3, 2), (3, 2), (2, 1), (1, 1), (0, 0)]
 
 
-def test_above_the_bound_the_newest_are_judged() -> None:
-    """Failures older than the oldest attempt that is still known don't count."""
+def test_above_the_bound_only_the_newest_count() -> None:
+    """Failures older than the oldest attempt in the window don't count."""
     outcomes = Outcomes()
     outcomes.failed(1.0)
     for number in range(MAX_ATTEMPTS):

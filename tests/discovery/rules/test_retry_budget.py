@@ -1,4 +1,4 @@
-"""How many retries a client may add to its load."""
+"""The limit of the retries that a client adds to its load."""
 
 import pytest
 
@@ -14,12 +14,12 @@ def withdrawals(budget: RetryBudget, now_s: float) -> int:
 
 
 def test_the_reserve_allows_ten_retries_a_second() -> None:
-    """Of ten seconds: a quiet client may retry at all."""
+    """The reserve of the 10 s window lets a client with few calls retry."""
     assert withdrawals(RetryBudget(), 0.0) == 100
 
 
 def test_a_fifth_of_the_calls_may_be_retried() -> None:
-    """20 % on top of the reserve."""
+    """20 % of the calls may be retried in addition to the reserve."""
     budget = RetryBudget()
     for _ in range(1000):
         budget.deposit(0.5)
@@ -27,8 +27,8 @@ def test_a_fifth_of_the_calls_may_be_retried() -> None:
     assert withdrawals(budget, 0.9) == 100 + 200
 
 
-def test_without_a_reserve_only_calls_pay() -> None:
-    """Hedges, for instance, draw on it so."""
+def test_without_the_reserve_only_calls_count() -> None:
+    """Hedges are paid from deposits of calls alone."""
     budget = RetryBudget(reserve_per_s=0.0)
     for _ in range(10):
         budget.deposit(0.0)
@@ -37,7 +37,7 @@ def test_without_a_reserve_only_calls_pay() -> None:
 
 
 def test_calls_and_retries_are_forgotten_after_10_s() -> None:
-    """The window slides: what was spent comes back, what was paid in goes."""
+    """Both deposits and withdrawals leave the window after 10 s."""
     budget = RetryBudget(reserve_per_s=0.1)
     for _ in range(100):
         budget.deposit(0.0)
@@ -47,7 +47,7 @@ def test_calls_and_retries_are_forgotten_after_10_s() -> None:
     assert withdrawals(budget, 10.0) == 1
 
 
-def test_each_second_leaves_on_its_own() -> None:
+def test_each_second_is_forgotten_separately() -> None:
     """Calls of the third second count until the thirteenth."""
     budget = RetryBudget(reserve_per_s=0.0)
     for second in range(10):
@@ -60,7 +60,7 @@ def test_each_second_leaves_on_its_own() -> None:
 
 
 def test_a_throttle_stops_retries_at_half_of_its_tokens() -> None:
-    """Each failure costs one (gRFC A6)."""
+    """Each failure costs one token (gRFC A6)."""
     throttle = Throttle(max_tokens=10, token_ratio=0.1)
     for _ in range(4):
         throttle.failed()
@@ -72,7 +72,7 @@ def test_a_throttle_stops_retries_at_half_of_its_tokens() -> None:
 
 
 def test_successes_pay_tokens_back_up_to_the_maximum() -> None:
-    """tokenRatio each."""
+    """Each success returns `tokenRatio` tokens."""
     throttle = Throttle(max_tokens=10, token_ratio=0.5)
     throttle.succeeded()
     for _ in range(5):
@@ -85,7 +85,7 @@ def test_successes_pay_tokens_back_up_to_the_maximum() -> None:
 
 
 def test_tokens_never_fall_below_zero() -> None:
-    """A long outage doesn't have to be paid back failure by failure."""
+    """After a long outage, the tokens recover from zero."""
     throttle = Throttle(max_tokens=2, token_ratio=1.0)
     for _ in range(100):
         throttle.failed()

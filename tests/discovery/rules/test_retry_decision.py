@@ -1,4 +1,4 @@
-"""After each failure: how long to wait, or that it was the last."""
+"""After each failure: how long to wait, or that there is no other attempt."""
 
 import random
 
@@ -45,12 +45,12 @@ def retries(
 def delay_s(
     of: Retries, error: grpc.aio.AioRpcError | None = None, *, deadline_s: float | None = None
 ) -> float | None:
-    """What they say to a failure at the instant 0."""
+    """The delay that the retries answer a failure with at the instant 0."""
     return of.delay_s(error or failed(), now_s=0.0, deadline_s=deadline_s)
 
 
 def test_three_attempts_with_growing_delays() -> None:
-    """50 ms, then 100 ms, each x U(0.8, 1.2); the third failure is the last."""
+    """The delays are 50 ms and 100 ms, each x U(0.8, 1.2); there is no fourth attempt."""
     of = retries()
 
     first, second, third = delay_s(of), delay_s(of), delay_s(of)
@@ -63,7 +63,7 @@ def test_three_attempts_with_growing_delays() -> None:
 
 
 def test_delays_are_spread() -> None:
-    """By a fifth either way: who failed together doesn't come back together."""
+    """Jitter of a fifth either way spreads clients that failed together."""
     delays = [
         Retries(RetryPolicy(), safe=True, budget=RetryBudget(), rng=random.Random(seed)).delay_s(
             failed(), now_s=0.0, deadline_s=None
@@ -77,7 +77,7 @@ def test_delays_are_spread() -> None:
 
 
 def test_pushback_is_exact_and_starts_the_backoff_over() -> None:
-    """The server's own number, without jitter; then 50 ms again, not 100."""
+    """Pushback is used without jitter; the next delay is 50 ms again, not 100."""
     of = retries(RetryPolicy(max_attempts=5))
     delay_s(of)
 
@@ -88,20 +88,20 @@ def test_pushback_is_exact_and_starts_the_backoff_over() -> None:
 
 
 def test_pushback_does_not_add_attempts() -> None:
-    """Three are three."""
+    """Pushback doesn't raise the limit of three attempts."""
     of = retries()
 
     assert [delay_s(of, failed(pushback="0")) for _ in range(3)] == [0.0, 0.0, None]
 
 
 def test_an_attempt_that_could_only_start_after_the_deadline_is_not_made() -> None:
-    """The error is raised now, not later."""
+    """If the delay ends after the deadline, the error is raised at once."""
     assert delay_s(retries(), deadline_s=0.030) is None
     assert delay_s(retries(), deadline_s=0.100) is not None
 
 
 def test_an_attempt_that_usually_takes_longer_than_what_remains_is_not_made() -> None:
-    """The p50 of 20 answers is 0.5 s; with less to go, it would be work for nothing."""
+    """If less time would be left than the p50 (0.5 s here), the error is raised at once."""
     latencies = Latencies()
     for _ in range(20):
         latencies.add(0.5, 0.0)
@@ -111,7 +111,7 @@ def test_an_attempt_that_usually_takes_longer_than_what_remains_is_not_made() ->
 
 
 def test_the_median_says_what_an_attempt_usually_takes() -> None:
-    """A few slow answers forbid no retry."""
+    """A few slow answers don't prevent retries."""
     latencies = Latencies()
     for number in range(20):
         latencies.add(2.0 if number % 3 == 0 else 0.1, 0.0)
@@ -120,15 +120,15 @@ def test_the_median_says_what_an_attempt_usually_takes() -> None:
 
 
 def test_the_budget_is_shared_and_ends() -> None:
-    """One call's retry is the next call's refusal."""
+    """A retry of one call may use up the budget for another."""
     budget = RetryBudget(reserve_per_s=0.1)
 
     assert delay_s(retries(budget=budget)) is not None
     assert delay_s(retries(budget=budget)) is None
 
 
-def test_what_is_not_retried_costs_no_budget() -> None:
-    """Only attempts that are made are paid for."""
+def test_a_failure_without_retry_costs_no_budget() -> None:
+    """Only attempts that are made cost budget."""
     budget = RetryBudget(reserve_per_s=0.1)
 
     assert delay_s(retries(budget=budget, safe=False)) is None
@@ -138,14 +138,14 @@ def test_what_is_not_retried_costs_no_budget() -> None:
 
 
 def test_only_the_nearest_layer_retries() -> None:
-    """A server that is itself answering a retry makes one attempt."""
+    """A server that answers a retry makes one attempt of each of its own calls."""
     with attempt_number.bind(1):
         assert delay_s(retries()) is None
     assert delay_s(retries()) is not None
 
 
-def test_a_throttle_is_charged_by_retriable_failures_and_refusals_to_be_retried() -> None:
-    """NOT_FOUND costs nothing; UNAVAILABLE and "don't try again" cost a token each (gRFC A6)."""
+def test_a_throttle_is_charged_for_retriable_failures_and_forbidden_retries() -> None:
+    """NOT_FOUND costs nothing; UNAVAILABLE and a negative pushback cost one token (gRFC A6)."""
     throttle = Throttle(max_tokens=4, token_ratio=0.1)
 
     delay_s(retries(throttle=throttle), failed(StatusCode.NOT_FOUND))
@@ -160,7 +160,7 @@ def test_a_throttle_is_charged_by_retriable_failures_and_refusals_to_be_retried(
 
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_the_policy_says_how_many_attempts_there_are(most: int) -> None:
-    """The first one counts."""
+    """The first attempt counts too."""
     of = retries(RetryPolicy(max_attempts=most))
 
     made = 1

@@ -15,7 +15,7 @@ from discovery.rules.retry_policy import (
 
 
 def failed(code: StatusCode) -> grpc.aio.AioRpcError:
-    """A failure as a server would answer it."""
+    """A failure as a server answers it."""
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
 
 
@@ -37,24 +37,24 @@ def failed(code: StatusCode) -> grpc.aio.AioRpcError:
     ],
 )
 def test_pushback_is_an_int32_in_ascii(value: str, expected_s: float) -> None:
-    """A negative or malformed value means: don't try again."""
+    """A negative or malformed value forbids another attempt."""
     assert pushback_s([("grpc-retry-pushback-ms", value)]) == expected_s
 
 
 def test_a_repeated_pushback_is_malformed() -> None:
-    """Two answers are none."""
+    """Two pushback values forbid another attempt."""
     assert pushback_s([("grpc-retry-pushback-ms", "5"), ("grpc-retry-pushback-ms", "5")]) == -1.0
 
 
-def test_no_pushback_leaves_the_delay_to_us() -> None:
-    """Other trailers say nothing."""
+def test_without_pushback_the_client_chooses_the_delay() -> None:
+    """Other trailers don't matter."""
     assert pushback_s([("other", "5")]) is None
     assert pushback_s(None) is None
 
 
 @pytest.mark.parametrize("code", list(StatusCode))
 def test_what_is_retried_by_default(code: StatusCode) -> None:
-    """UNAVAILABLE, and the CANCELLED of a stopping server."""
+    """UNAVAILABLE is retried, and so is the CANCELLED of a stopping server."""
     retried = is_retriable(failed(code), DEFAULT_RETRY, safe=True, pushback_s=None)
 
     assert retried == (code in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED))
@@ -62,27 +62,27 @@ def test_what_is_retried_by_default(code: StatusCode) -> None:
 
 @pytest.mark.parametrize("code", list(StatusCode))
 def test_an_unsafe_method_is_not_retried_once_it_may_have_been_sent(code: StatusCode) -> None:
-    """Whatever the policy lists."""
+    """No policy makes an unsafe method retriable."""
     policy = RetryPolicy(codes=frozenset(StatusCode))
 
     assert not is_retriable(failed(code), policy, safe=False, pushback_s=1.0)
 
 
 def test_what_was_never_sent_is_retried_for_every_method() -> None:
-    """Nothing could be picked: the server can't have done anything."""
+    """If no instance could be picked, nothing was sent, so every method is retried."""
     assert is_retriable(NoInstanceError("none"), DEFAULT_RETRY, safe=False, pushback_s=None)
 
 
 @pytest.mark.parametrize("safe", [True, False])
 def test_a_local_refusal_is_final(*, safe: bool) -> None:
-    """The budget of time is spent, however often one asks."""
+    """A call refused because its time is over isn't retried."""
     refusal = LocalRefusalError(StatusCode.UNAVAILABLE, RefusalReason.DEADLINE_SPENT, "spent")
 
     assert not is_retriable(refusal, DEFAULT_RETRY, safe=safe, pushback_s=None)
 
 
 def test_resource_exhausted_is_retried_only_when_the_server_says_when() -> None:
-    """Even where the policy lists it: an overloaded server must not be hammered."""
+    """Without pushback an overloaded server isn't retried, even if the policy lists the code."""
     policy = RetryPolicy(codes=frozenset({StatusCode.RESOURCE_EXHAUSTED}))
     error = failed(StatusCode.RESOURCE_EXHAUSTED)
 
@@ -93,7 +93,7 @@ def test_resource_exhausted_is_retried_only_when_the_server_says_when() -> None:
 
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED])
 def test_negative_pushback_stops(code: StatusCode) -> None:
-    """The server knows that another attempt is useless."""
+    """The server can forbid another attempt."""
     assert not is_retriable(failed(code), DEFAULT_RETRY, safe=True, pushback_s=-1.0)
 
 
@@ -107,7 +107,7 @@ def test_negative_pushback_stops(code: StatusCode) -> None:
     ],
 )
 def test_doubtful_codes_are_retried_where_the_policy_lists_them(code: StatusCode) -> None:
-    """Not by default; a service's owner knows better."""
+    """Other codes are retried only if the policy lists them."""
     policy = RetryPolicy(codes=frozenset({code}))
 
     assert is_retriable(failed(code), policy, safe=True, pushback_s=None)
@@ -115,7 +115,7 @@ def test_doubtful_codes_are_retried_where_the_policy_lists_them(code: StatusCode
 
 
 def test_the_numbers_without_a_retry_policy() -> None:
-    """Three attempts, 50 ms doubled up to a second; five at most for whoever asks for more."""
+    """Three attempts, 50 ms doubled up to 1 s; a policy may ask for at most five."""
     default = DEFAULT_RETRY
 
     assert (default.max_attempts, MAX_ATTEMPTS_CAP) == (3, 5)

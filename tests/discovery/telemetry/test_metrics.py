@@ -1,4 +1,4 @@
-"""Calls and attempts are counted and timed, under the names of gRFC A66 and A96."""
+"""Calls and attempts are counted and timed, with the names of gRFC A66 and A96."""
 
 import asyncio
 import subprocess
@@ -48,10 +48,10 @@ async def test_an_ordinary_call_is_one_attempt(
     assert metrics.points("grpc.client.call.retry_delay") == []
 
 
-async def test_a_retried_call_tells_how_often_and_how_long_it_waited(
+async def test_a_retried_call_records_its_retries_and_delays(
     start: Start, open_to: Open, metrics: Metrics
 ) -> None:
-    """Three attempts, two retries, and the 0.25 s and 0.5 s in which none was active."""
+    """Three attempts, two retries, and the 0.25 s and 0.5 s without an active attempt."""
     server, clock = await start("a"), ManualClock()
     for pushback_ms in ("250", "500"):
         trailing = (("grpc-retry-pushback-ms", pushback_ms),)
@@ -78,7 +78,7 @@ async def test_a_retried_call_tells_how_often_and_how_long_it_waited(
 
 
 async def test_a_method_of_no_stub_is_other(start: Start, open_to: Open, metrics: Metrics) -> None:
-    """Any text can be called, and each would be a time series of its own."""
+    """A path without a stub may be any text, which must not become a time series."""
     channel = open_to(await start("a"), meter_provider=metrics.provider)
 
     await channel.unary_unary(path("Get"))(b"x")
@@ -90,7 +90,7 @@ async def test_a_method_of_no_stub_is_other(start: Start, open_to: Open, metrics
 async def test_metrics_alone_leave_the_callers_trace_as_it_is(
     start: Start, open_to: Open, metrics: Metrics
 ) -> None:
-    """Whoever counts doesn't trace."""
+    """If only metrics are configured, the trace metadata isn't changed."""
     server = await start("a")
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     get = open_to(server, meter_provider=metrics.provider).unary_unary(path("Get"))
@@ -105,7 +105,7 @@ async def test_metrics_alone_leave_the_callers_trace_as_it_is(
 async def test_streams_are_counted_when_they_end(
     start: Start, open_to: Open, metrics: Metrics
 ) -> None:
-    """One that failed is told apart from one that went well."""
+    """A failed stream and a successful one have different statuses."""
     channel = open_to(await start("a"), meter_provider=metrics.provider)
     watch = channel.unary_stream(path("Watch"))
 
@@ -118,7 +118,7 @@ async def test_streams_are_counted_when_they_end(
 
 
 async def test_unconfigured_the_stack_has_no_such_layers(start: Start, open_to: Open) -> None:
-    """A call costs then what it would cost without them: they aren't there."""
+    """Without OpenTelemetry the stack has no telemetry layers, so a call costs nothing more."""
     channel = open_to(await start("a"))
 
     await channel.unary_unary(path("Get"))(b"x")
@@ -130,7 +130,7 @@ async def test_unconfigured_the_stack_has_no_such_layers(start: Start, open_to: 
 
 
 def test_what_is_configured_when_the_channel_opens_counts() -> None:
-    """Nothing is loaded before; an API without an SDK records nothing; the SDK is found."""
+    """Nothing is loaded before; the API without an SDK records nothing; an SDK is found."""
     program = """
 import sys
 import discovery
@@ -156,7 +156,7 @@ assert recorder() is not None
 
 
 def test_without_the_api_installed_nothing_is_recorded() -> None:
-    """The extra `otel` is optional; some other package of that name changes nothing."""
+    """The extra `otel` is optional; another package of that name makes no difference."""
     program = """
 import sys, types
 from discovery.telemetry.recorder import recorder_for
@@ -175,8 +175,8 @@ assert recorder_for("t", tracer_provider=None, meter_provider=None, monotonic=fl
     )
 
 
-async def test_an_attempt_beside_another_is_a_hedge(metrics: Metrics) -> None:
-    """A retry follows its predecessor's end; a hedge doesn't wait for it."""
+async def test_an_attempt_in_parallel_to_another_is_a_hedge(metrics: Metrics) -> None:
+    """A retry begins after its predecessor's end; a hedge begins before it."""
     clock = ManualClock()
     recorder = telemetry.recorder_for(
         "memory:///probe",

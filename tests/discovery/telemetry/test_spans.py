@@ -1,4 +1,4 @@
-"""Each call is a span, and each of its attempts a span below it that the server continues."""
+"""Each call is a span, and each attempt a span below it that the server continues."""
 
 import asyncio
 import random
@@ -45,7 +45,7 @@ async def requests() -> AsyncIterator[bytes]:
 async def test_a_call_has_a_span_with_one_attempt_below(
     start: Start, open_to: Open, spans: Spans
 ) -> None:
-    """The server's parent is the attempt; only that is of kind CLIENT."""
+    """The server's parent is the attempt, which alone is of kind CLIENT."""
     server = await start("a")
     channel = open_to(server, tracer_provider=spans.provider)
 
@@ -77,7 +77,7 @@ async def test_a_call_has_a_span_with_one_attempt_below(
 async def test_every_kind_of_call_is_traced(
     start: Start, open_to: Open, spans: Spans, method: str
 ) -> None:
-    """One span for the call, one for its attempt, and the server told of that."""
+    """Each kind has one span for the call and one for its attempt, which the server continues."""
     server = await start("a")
     channel = open_to(server, tracer_provider=spans.provider)
 
@@ -102,7 +102,9 @@ async def test_every_kind_of_call_is_traced(
 async def test_a_retry_is_a_second_attempt_on_another_instance(
     start: Start, open_to: Open, spans: Spans, method: str
 ) -> None:
-    """The call says what went wrong and is OK; each attempt says who, which and how it ended."""
+    """The call records the failure and ends OK; each attempt records its
+    instance, number and end.
+    """
     broken, good = await start("broken"), await start("good")
     broken.script.append(Refusal(StatusCode.UNAVAILABLE))
     channel = open_to(broken, good, tracer_provider=spans.provider, service_config=ROUND_ROBIN)
@@ -131,7 +133,7 @@ async def test_a_retry_is_a_second_attempt_on_another_instance(
 
 
 async def test_the_current_span_is_the_parent(start: Start, open_to: Open, spans: Spans) -> None:
-    """A call belongs to the work that makes it, whatever its metadata says of another trace."""
+    """The current span is a call's parent, even if its metadata names another trace."""
     server = await start("a")
     get = open_to(server, tracer_provider=spans.provider).unary_unary(path("Get"))
     work = spans.provider.get_tracer("test").start_span("work")
@@ -149,7 +151,7 @@ async def test_the_current_span_is_the_parent(start: Start, open_to: Open, spans
 async def test_without_a_current_span_the_metadata_names_the_parent(
     start: Start, open_to: Open, spans: Spans
 ) -> None:
-    """For whoever carries a trace without OpenTelemetry; sent is the attempt's, and once."""
+    """The server gets the attempt's context once, instead of the caller's."""
     server = await start("a")
     get = open_to(server, tracer_provider=spans.provider).unary_unary(path("Get"))
 
@@ -161,8 +163,8 @@ async def test_without_a_current_span_the_metadata_names_the_parent(
     assert server.seen[0].metadata["tracestate"] == "shop=armchair"
 
 
-async def test_a_refusal_of_ours_is_a_call_without_attempts(open_to: Open, spans: Spans) -> None:
-    """Nothing was sent; the call's span says so by its code."""
+async def test_a_local_refusal_is_a_call_without_attempts(open_to: Open, spans: Spans) -> None:
+    """Nothing was sent; the call's span has the code."""
     target = "static:///127.0.0.1:1"
     channel = discovery.open_channel(target, rng=random.Random(7), tracer_provider=spans.provider)
     async with channel:
@@ -183,7 +185,7 @@ async def test_a_refusal_of_ours_is_a_call_without_attempts(open_to: Open, spans
 async def test_a_call_that_waited_for_an_instance_says_so(
     start: Start, spans: Spans, method: str
 ) -> None:
-    """Between its begin and the first attempt nothing else would tell what it waited for."""
+    """An event of the call's span explains the time before the first attempt."""
     registry, server = MemoryRegistry(), await start("a")
     async with discovery.open_channel(
         "memory:///probe", watcher=registry, rng=random.Random(7), tracer_provider=spans.provider
@@ -202,7 +204,7 @@ async def test_a_call_that_waited_for_an_instance_says_so(
 
 
 async def test_a_trace_that_is_not_sampled_goes_on_unsampled(start: Start, open_to: Open) -> None:
-    """Nobody is told, and the server neither: it has the same to decide by."""
+    """Nothing is recorded, and the server gets the same decision."""
     server = await start("a")
     provider = TracerProvider(sampler=ALWAYS_OFF)
     get = open_to(server, tracer_provider=provider).unary_unary(path("Get"))
@@ -217,7 +219,7 @@ async def test_a_trace_that_is_not_sampled_goes_on_unsampled(start: Start, open_
 async def test_a_cancelled_call_ends_both_spans(
     start: Start, open_to: Open, spans: Spans, method: str
 ) -> None:
-    """None is left open, and none says OK."""
+    """Neither span stays open or says OK."""
     server = await start("a")
     server.gate.clear()
     channel = open_to(server, tracer_provider=spans.provider)
@@ -239,7 +241,7 @@ async def test_a_cancelled_call_ends_both_spans(
 async def test_a_stream_cancelled_before_it_opened_ends_its_span(
     open_to: Open, spans: Spans
 ) -> None:
-    """The task that would have opened it never ran."""
+    """The task that would have opened the stream never ran."""
     async with discovery.open_channel(
         "memory:///nobody", rng=random.Random(7), tracer_provider=spans.provider
     ) as channel:
@@ -250,10 +252,10 @@ async def test_a_stream_cancelled_before_it_opened_ends_its_span(
     assert attributes(span)["error.type"] == "CANCELLED"
 
 
-async def test_a_failing_stream_tells_its_last_word(
+async def test_a_failing_stream_records_its_status(
     start: Start, open_to: Open, spans: Spans
 ) -> None:
-    """After its first message a stream isn't repeated: its end is the call's."""
+    """After its first message a stream isn't repeated, so its end is the call's end."""
     channel = open_to(await start("a"), tracer_provider=spans.provider)
 
     with pytest.raises(grpc.aio.AioRpcError):
@@ -266,7 +268,7 @@ async def test_a_failing_stream_tells_its_last_word(
 async def test_a_call_below_an_interceptor_is_traced_once(
     start: Start, open_to: Open, spans: Spans
 ) -> None:
-    """Interceptors stand above the stack."""
+    """Interceptors are above the stack."""
 
     class Passes(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc]
         async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
@@ -282,7 +284,7 @@ async def test_a_call_below_an_interceptor_is_traced_once(
 async def test_baggage_that_metadata_cannot_carry_is_left_out(
     start: Start, open_to: Open, spans: Spans
 ) -> None:
-    """grpc.aio would hang on it; the trace itself goes on."""
+    """grpc.aio would hang on it; the trace context is sent anyway."""
     server = await start("a")
     get = open_to(server, tracer_provider=spans.provider).unary_unary(path("Get"))
     state = trace.TraceState([("shop", "ärmchair")])

@@ -1,4 +1,4 @@
-"""A channel over a real Consul: what is registered is called."""
+"""Channels over a real Consul agent call the registered instances."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Start, p
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
-    """One agent for all tests here."""
+    """One agent for all tests in this file."""
     with consul_agent() as running:
         yield running
 
@@ -32,7 +32,7 @@ async def _closing(registry: ConsulRegistry) -> AsyncIterator[None]:
 
 
 async def test_instances_are_called_as_they_come_and_go(agent: ConsulAgent, start: Start) -> None:
-    """One, then two, then the other one; no call fails on the way, unsafe ones included."""
+    """While instances are added and removed no call fails, not even an unsafe one."""
     a, b = await start("a", health=SERVING), await start("b", health=SERVING)
     registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(1))
     await registry.register(a.instance())
@@ -54,7 +54,7 @@ async def test_instances_are_called_as_they_come_and_go(agent: ConsulAgent, star
 
 
 async def test_an_agent_that_forgets_costs_no_call(start: Start) -> None:
-    """A restarted agent knows nobody until all have registered again: who serves is kept."""
+    """After an agent's restart, serving instances stay until they are registered again."""
     a = await start("a", health=SERVING)
     with consul_agent() as agent:
         registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(1))
@@ -83,7 +83,7 @@ async def test_an_agent_that_forgets_costs_no_call(start: Start) -> None:
 async def test_a_cold_start_without_consul(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller that starts while the agent is down begins with what the last one knew."""
+    """A caller that starts while the agent is down begins with the last caller's list."""
     monkeypatch.setenv("DISCOVERY_SNAPSHOT_DIR", str(tmp_path))
 
     def written() -> bool:

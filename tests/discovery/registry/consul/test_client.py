@@ -1,4 +1,4 @@
-"""What goes over the wire to an agent, and what is made of what comes back."""
+"""What is sent to an agent, and how its answers are read."""
 
 import asyncio
 import json
@@ -24,8 +24,8 @@ ORDER = Instance(
 
 
 @dataclass
-class StandIn:
-    """An HTTP server in an agent's place: answers as it is told, remembers what it was asked."""
+class FakeAgentServer:
+    """An HTTP server in place of an agent: it answers as set, and keeps the requests."""
 
     address: str = ""
     answer: Callable[[web.Request], Awaitable[web.Response]] | None = None
@@ -47,9 +47,9 @@ class StandIn:
 
 
 @pytest.fixture
-async def agent() -> AsyncIterator[StandIn]:
-    """A stand-in that listens on a free port."""
-    stand_in = StandIn()
+async def agent() -> AsyncIterator[FakeAgentServer]:
+    """A fake agent on a free port."""
+    stand_in = FakeAgentServer()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", stand_in.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -65,8 +65,8 @@ async def _ok(_: web.Request) -> web.Response:
     return web.Response()
 
 
-async def test_what_is_registered(agent: StandIn) -> None:
-    """Id, address, meta, weights, and a gRPC check that passes until it is found failing."""
+async def test_what_is_registered(agent: FakeAgentServer) -> None:
+    """A registration has id, address, meta, weights and a gRPC check that passes at first."""
     agent.answer = _ok
     registry = agent.registry(check=CheckSettings(tls=True))
     await registry.register(ORDER)
@@ -96,8 +96,8 @@ async def test_what_is_registered(agent: StandIn) -> None:
     }
 
 
-async def test_a_watch_has_one_connection_of_its_own(agent: StandIn) -> None:
-    """All queries of a watch travel over one connection, and another watch has another."""
+async def test_a_watch_has_one_connection_of_its_own(agent: FakeAgentServer) -> None:
+    """All queries of a watch use one connection; another watch has another one."""
     registry = agent.registry()
     for watched in range(2):
         asked = asyncio.Event()
@@ -125,9 +125,9 @@ async def test_a_watch_has_one_connection_of_its_own(agent: StandIn) -> None:
 
 @pytest.mark.parametrize(("incarnation", "asked"), [("x1", ["GET", "PUT"]), ("x2", ["GET"])])
 async def test_only_the_own_registration_is_withdrawn(
-    agent: StandIn, incarnation: str, asked: list[str]
+    agent: FakeAgentServer, incarnation: str, asked: list[str]
 ) -> None:
-    """A later incarnation may have taken the slot: what stops doesn't take it off the list."""
+    """A stopping process doesn't remove a later incarnation with its id."""
 
     async def registered(_: web.Request) -> web.Response:
         return web.json_response({"Meta": {"incarnation": incarnation}})
@@ -140,9 +140,9 @@ async def test_only_the_own_registration_is_withdrawn(
 
 
 async def test_a_watch_says_when_answers_are_old(
-    agent: StandIn, caplog: pytest.LogCaptureFixture
+    agent: FakeAgentServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a leader, or one heard of within 5 s: one line then, and one when that is over."""
+    """Answers without a leader, or 5 s away from it, are logged once; so is the end."""
     answers = [("false", 0), ("true", 5_000), ("true", 5_001), ("true", 0)]
 
     async def next_answer(_: web.Request) -> web.Response:
@@ -164,8 +164,8 @@ async def test_a_watch_says_when_answers_are_old(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"] * 2
 
 
-async def test_a_watch_waits_almost_a_minute(agent: StandIn) -> None:
-    """55 s, of which up to a tenth is left out; a change ends the wait anyway."""
+async def test_a_watch_waits_almost_a_minute(agent: FakeAgentServer) -> None:
+    """A query waits 55 s less up to a tenth; a change ends it sooner."""
     async with aclosing(agent.registry().watch("order")) as lists:
         await anext(lists)
         waiting = asyncio.ensure_future(anext(lists))
@@ -176,16 +176,16 @@ async def test_a_watch_waits_almost_a_minute(agent: StandIn) -> None:
     assert 49_500 <= int(agent.requests[1].query["wait"].removesuffix("ms")) <= 55_000
 
 
-async def test_a_look_up_that_confirms_is_consistent(agent: StandIn) -> None:
-    """A list is confirmed by the leader, not by whichever server is near."""
+async def test_a_look_up_that_confirms_is_consistent(agent: FakeAgentServer) -> None:
+    """The leader answers it, not the nearest server."""
     await agent.registry().lookup("order", tag="v2")
     assert dict(agent.requests[0].query) == {"passing": "1", "consistent": "", "tag": "v2"}
 
 
 async def test_the_token_given_is_the_token_sent(
-    agent: StandIn, monkeypatch: pytest.MonkeyPatch
+    agent: FakeAgentServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token in the environment is used where the environment was asked for, and only there."""
+    """The environment's token is used only if the registry is made from the environment."""
     monkeypatch.setenv("CONSUL_HTTP_TOKEN", "from-environment")
     monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
     await agent.registry(token="given").lookup("order")
@@ -197,8 +197,8 @@ async def test_the_token_given_is_the_token_sent(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 599])
-async def test_every_refusal_is_a_registry_error(agent: StandIn, status: int) -> None:
-    """Too many connections (429), no leader (500), an old agent (404): one kind of error."""
+async def test_every_refusal_is_a_registry_error(agent: FakeAgentServer, status: int) -> None:
+    """Too many connections (429), no leader (500) and an old agent (404) raise RegistryError."""
 
     async def refuse(_: web.Request) -> web.Response:
         return web.Response(status=status, text="rpc error: No cluster leader")
@@ -208,15 +208,15 @@ async def test_every_refusal_is_a_registry_error(agent: StandIn, status: int) ->
         await agent.registry().lookup("order")
 
 
-async def test_an_answer_that_is_no_json(agent: StandIn) -> None:
-    """A proxy's error page in the agent's place is no list of instances."""
+async def test_an_answer_that_is_no_json(agent: FakeAgentServer) -> None:
+    """A proxy's error page isn't read as a list of instances."""
     agent.answer = _ok
     with pytest.raises(RegistryError):
         await agent.registry().lookup("order")
 
 
-async def test_a_silent_agent_is_not_waited_for(agent: StandIn) -> None:
-    """An agent that accepts and never answers is given up when its time is over."""
+async def test_a_silent_agent_is_not_waited_for(agent: FakeAgentServer) -> None:
+    """If an agent accepts a request and doesn't answer, the request times out."""
 
     async def never(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
@@ -248,12 +248,12 @@ def test_where_the_agent_is(environ: dict[str, str], authority: str, expected: s
 
 @pytest.mark.parametrize("text", ["unix:///var/run/consul.sock", "http://", "host:port:more"])
 def test_an_address_that_can_t_be_used(text: str) -> None:
-    """A socket in the file system, or nonsense, is refused when it is read, not when it's used."""
+    """A Unix socket or nonsense is refused when it is read, not when it is used."""
     with pytest.raises(ValueError, match=r"Consul agent|[Pp]ort"):
         AgentAddress.from_environment({"CONSUL_HTTP_ADDR": text})
 
 
 def test_a_token_stays_out_of_logs() -> None:
-    """An address can be printed without giving the token away."""
+    """The text of an address doesn't contain its token."""
     address = AgentAddress.parse("127.0.0.1:8500", token="s3cret", ca_file=None)
     assert "s3cret" not in f"{address} {address!r}"

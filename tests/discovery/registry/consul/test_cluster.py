@@ -1,4 +1,4 @@
-"""Three Consul servers that lose their leader, and one agent that knows many services."""
+"""Three Consul servers that lose their leader, and one agent with many services."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ SECOND = Instance("slot-2", "order", "127.0.0.1", 50052)
 
 @asynccontextmanager
 async def three_servers(folder: Path) -> AsyncIterator[list[ConsulAgent]]:
-    """A cluster, its leader first."""
+    """A cluster; its leader is first."""
     join = [f"-retry-join={host}:{SERF_PORT}" for host in HOSTS]
     servers = [
         ConsulAgent(
@@ -48,7 +48,7 @@ async def three_servers(folder: Path) -> AsyncIterator[list[ConsulAgent]]:
 
 
 async def leader_of(server: ConsulAgent) -> str:
-    """The address of whom this server takes for the leader."""
+    """The address of the leader as this server sees it."""
     address = AgentAddress.parse(server.address, token=None, ca_file=None)
     async with agent_client(address) as client:
         told: str = (await client.get("/v1/status/leader")).data
@@ -56,7 +56,7 @@ async def leader_of(server: ConsulAgent) -> str:
 
 
 async def write(server: ConsulAgent, instance: Instance) -> bool:
-    """Put an instance of another machine into the catalogue; whether there was a leader to."""
+    """Write an instance of another machine to the catalogue; return whether a leader took it."""
     service = {"ID": instance.instance_id, "Service": instance.service, "Port": instance.port}
     entry = {"Node": "elsewhere", "Address": instance.address, "Service": service}
     url = f"http://{server.address}/v1/catalog/register"
@@ -66,7 +66,7 @@ async def write(server: ConsulAgent, instance: Instance) -> bool:
 
 @asynccontextmanager
 async def registry_of(agent: ConsulAgent) -> AsyncIterator[ConsulRegistry]:
-    """A registry whose checks say nothing."""
+    """A registry whose checks always pass."""
     check = CheckSettings(interval_s=3600)
     registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(7), check=check)
     try:
@@ -77,7 +77,7 @@ async def registry_of(agent: ConsulAgent) -> AsyncIterator[ConsulRegistry]:
 
 @asynccontextmanager
 async def resolving(registry: ConsulRegistry) -> "AsyncIterator[asyncio.Queue[Resolution]]":
-    """What a caller of "order" is told."""
+    """What a caller of "order" gets."""
     published: asyncio.Queue[Resolution] = asyncio.Queue()
     resolver = Resolver(
         service="order",
@@ -97,7 +97,7 @@ async def resolving(registry: ConsulRegistry) -> "AsyncIterator[asyncio.Queue[Re
 
 
 async def seen(published: "asyncio.Queue[Resolution]", *ids: str) -> list[Resolution]:
-    """What was published, up to the list that is wanted."""
+    """What was published, up to the wanted list."""
     resolutions: list[Resolution] = []
     while not resolutions or [one.instance_id for one in resolutions[-1].instances] != list(ids):
         resolutions.append(await asyncio.wait_for(published.get(), 60))
@@ -105,15 +105,15 @@ async def seen(published: "asyncio.Queue[Resolution]", *ids: str) -> list[Resolu
 
 
 async def replicated(registry: ConsulRegistry) -> None:
-    """Return once the server itself knows the instance, not only its leader."""
+    """Return once the server itself has the instance, not only its leader."""
     async with aclosing(registry.watch("order")) as lists, asyncio.timeout(60):
         async for instances in lists:
             if instances:
                 return
 
 
-async def test_without_a_leader_nobody_is_taken_off_the_list(tmp_path: Path) -> None:
-    """Reads are still answered, and said to be old; what comes under a new leader is seen."""
+async def test_without_a_leader_no_instance_is_removed(tmp_path: Path) -> None:
+    """Reads are still answered, as old ones; changes under a new leader are seen."""
     async with three_servers(tmp_path) as (leader, other, last):
         assert await write(last, FIRST)
         async with registry_of(last) as registry, resolving(registry) as published:
@@ -139,7 +139,7 @@ async def test_without_a_leader_nobody_is_taken_off_the_list(tmp_path: Path) -> 
 
 
 async def test_many_services_on_one_agent() -> None:
-    """Each watch sees its own service, and is told of nobody else's changes."""
+    """Each watch sees its own service and no changes of others."""
     services = [f"service-{number}" for number in range(40)]
     instances = [replace(FIRST, service=name, instance_id=f"{name}-1") for name in services]
     instances = [replace(one, meta={"protocol": "grpc"}) for one in instances]

@@ -7,7 +7,7 @@ from tests.support.clock.manual_clock import ManualClock
 
 
 async def test_a_burst_passes_and_then_the_rate_holds() -> None:
-    """With burst 2 and 1 per second, six takes are through at 0, 0, 1, 2, 3 and 4 s."""
+    """With burst 2 and 1 per second, six takes pass at 0, 0, 1, 2, 3 and 4 s."""
     clock = ManualClock()
     bucket = TokenBucket(burst=2, refill_per_s=1.0, clock=clock)
     taken_at = []
@@ -23,8 +23,8 @@ async def test_a_burst_passes_and_then_the_rate_holds() -> None:
     assert taken_at == [0, 0, 1, 2, 3, 4]
 
 
-async def test_what_is_owed_is_waited_off() -> None:
-    """Three tokens charged afterwards delay the next take, whatever the burst, by their time."""
+async def test_a_charge_delays_the_next_take() -> None:
+    """A charge of three tokens delays the next take by their time, whatever the burst."""
     clock = ManualClock()
     bucket = TokenBucket(burst=2, refill_per_s=1.0, clock=clock)
     await bucket.take()
@@ -37,7 +37,7 @@ async def test_what_is_owed_is_waited_off() -> None:
 
 
 async def test_a_pause_refills_no_more_than_a_burst() -> None:
-    """After an hour's rest there are two tokens, not thousands."""
+    """After an hour there are two tokens, not thousands."""
     clock = ManualClock()
     bucket = TokenBucket(burst=2, refill_per_s=1.0, clock=clock)
     await clock.advance(3600)

@@ -1,4 +1,4 @@
-"""The registry against a real Consul agent, and what becomes of it when that agent suffers."""
+"""The registry with a real Consul agent that also fails and restarts."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ _UNCHECKED = CheckSettings(interval_s=3600)
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
-    """One agent for all tests; each test has a service of its own."""
+    """One agent for all tests; each test has its own service."""
     with consul_agent() as running:
         yield running
 
@@ -79,7 +79,7 @@ async def _wait_until(lists: AsyncIterator[tuple[Instance, ...]], ids: list[str]
 
 
 async def test_a_change_wakes_a_blocking_query(agent: ConsulAgent, order: Instance) -> None:
-    """A watch hears of a registration when it happens, not when its wait is over."""
+    """A watch yields a registration when it happens, not at the end of its wait."""
     async with _registry(agent.address) as registry, aclosing(registry.watch(order.service)) as w:
         assert await anext(w) == ()
         waiting = asyncio.ensure_future(anext(w))
@@ -89,7 +89,7 @@ async def test_a_change_wakes_a_blocking_query(agent: ConsulAgent, order: Instan
 
 
 async def test_a_registration_has_one_check(agent: ConsulAgent, order: Instance) -> None:
-    """Registered twice there is still one check, and it passes from the start."""
+    """An instance registered twice has one check, which passes from the start."""
     async with _registry(agent.address) as registry:
         await registry.register(order)
         await registry.register(replace(order, weight=1))
@@ -104,7 +104,7 @@ async def test_a_registration_has_one_check(agent: ConsulAgent, order: Instance)
 async def test_a_server_that_stops_serving_leaves_the_list(
     agent: ConsulAgent, order: Instance
 ) -> None:
-    """The agent's own check takes an instance off the list, and puts it back on."""
+    """The agent's check removes an instance from the list and adds it again."""
     server = grpc.aio.server()
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -130,7 +130,7 @@ async def test_a_server_that_stops_serving_leaves_the_list(
 
 
 async def test_an_answer_says_how_fresh_it_is(agent: ConsulAgent, order: Instance) -> None:
-    """The distance of the answering server from its leader is there to be seen."""
+    """The freshness of a watch's answers can be read."""
     async with _registry(agent.address) as registry:
         assert registry.freshness(order.service) is None
         async with aclosing(registry.watch(order.service)) as lists:
@@ -140,8 +140,8 @@ async def test_an_answer_says_how_fresh_it_is(agent: ConsulAgent, order: Instanc
         assert freshness.known_leader
 
 
-async def test_a_restarted_agent_is_told_again(order: Instance) -> None:
-    """A killed agent comes back empty; the registration is there again, and callers see it."""
+async def test_an_instance_is_registered_again_after_an_agents_restart(order: Instance) -> None:
+    """A killed agent restarts empty; then the registration is there again and callers see it."""
     published: asyncio.Queue[Resolution] = asyncio.Queue()
     with consul_agent() as agent:
         async with _registry(agent.address) as registry:
@@ -167,7 +167,7 @@ async def test_a_restarted_agent_is_told_again(order: Instance) -> None:
 
 
 async def test_an_agent_that_is_dead_at_the_start(order: Instance) -> None:
-    """Callers are told at once that the registry is down, and served when it has come up."""
+    """Callers get the error at once, and the instances when the agent has started."""
     published: asyncio.Queue[Resolution] = asyncio.Queue()
     agent = ConsulAgent()
     async with _registry(agent.address) as registry:
@@ -185,7 +185,7 @@ async def test_an_agent_that_is_dead_at_the_start(order: Instance) -> None:
 
 
 async def test_acl_refusals_are_registry_errors(order: Instance) -> None:
-    """Without a token a write is refused, with a wrong one a read too; the right one works."""
+    """Writes need a token, reads fail with a wrong one; the right one works for both."""
     master = "8d9a4c5e-7d0f-4b7e-9c53-2a1d4a0f8f11"
     tokens = f'tokens {{ master = "{master}", agent = "{master}" }}'
     acl = f'acl {{ enabled = true, default_policy = "deny", {tokens} }} primary_datacenter = "dc1"'
@@ -206,7 +206,7 @@ async def test_acl_refusals_are_registry_errors(order: Instance) -> None:
 async def test_the_agent_s_certificate_is_verified(
     order: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With CONSUL_CACERT an agent is spoken to over TLS; one of another CA is not believed."""
+    """With CONSUL_CACERT the agent is called over TLS; another CA's certificate is refused."""
     ca_file, settings = await asyncio.to_thread(_certificates, tmp_path)
     with consul_agent(hcl=settings, tls=True) as agent:
         monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
@@ -222,7 +222,7 @@ async def test_the_agent_s_certificate_is_verified(
 
 
 def _certificates(directory: Path) -> tuple[Path, str]:
-    """A CA and a server's certificate by Consul's own tool, and the settings that use them."""
+    """A CA and a server certificate by Consul's own tool, and the settings that use them."""
     for made in (["ca", "create"], ["cert", "create", "-server"]):
         subprocess.run(
             [str(consul_path()), "tls", *made], cwd=directory, check=True, capture_output=True

@@ -1,4 +1,4 @@
-"""Consul's rules for blocking queries, against an agent that follows a script."""
+"""Consul's rules for blocking queries, with a scripted agent."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ WAIT_S = 55.0
 
 
 def entry(instance_id: str, **service: Any) -> dict[str, Any]:
-    """One element of a health answer, as Consul 1.8 words it."""
+    """One element of a health answer, in the form of Consul 1.8."""
     return {
         "Node": {"Node": service.pop("node", "alpha"), "Address": "10.0.0.9"},
         "Service": {
@@ -37,14 +37,14 @@ def entry(instance_id: str, **service: Any) -> dict[str, Any]:
 
 
 def answer(index: object, *entries: dict[str, Any], **headers: str) -> Answer:
-    """An answer of the health endpoint; headers are named with underscores."""
+    """An answer of the health endpoint; header names have underscores."""
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return Answer(list(entries), {"X-Consul-Index": str(index), **named})
 
 
 @dataclass
 class ScriptedAgent:
-    """Answers in the order of its script, then blocks as a quiet agent does."""
+    """Gives the answers of its script in order, then blocks like an agent without changes."""
 
     script: list[Answer]
     asked: list[dict[str, str | int]] = field(default_factory=list)
@@ -74,7 +74,7 @@ class ScriptedAgent:
         )
 
     async def play(self, tag: str | None = None) -> list[list[str]]:
-        """Play the whole script; returns the ids in each yielded list."""
+        """Play the whole script; return the ids of each yielded list."""
         yielded: list[list[str]] = []
 
         async def follow() -> None:
@@ -90,7 +90,7 @@ class ScriptedAgent:
 
 
 async def test_the_first_query_does_not_block() -> None:
-    """The first look-up answers at once; the next waits for a change after its index."""
+    """The first query returns at once; the next one waits for a change after its index."""
     agent = ScriptedAgent([answer(17, entry("order-a"))])
     assert await agent.play() == [["order-a"]]
     first, second = agent.asked
@@ -99,8 +99,8 @@ async def test_the_first_query_does_not_block() -> None:
     assert second["index"] == 17
 
 
-async def test_we_wait_longer_than_the_agent() -> None:
-    """A query asks for at most 55 s; the agent may add a sixteenth, we give it more than that."""
+async def test_a_query_times_out_later_than_the_agent() -> None:
+    """A query asks for at most 55 s; the agent may add a sixteenth, and its timeout is longer."""
     agent = ScriptedAgent([answer(n, entry("order-a")) for n in range(5, 20)])
     await agent.play()
     for asked, timeout_s in zip(agent.asked[1:], agent.timeouts_s[1:], strict=True):
@@ -110,7 +110,7 @@ async def test_we_wait_longer_than_the_agent() -> None:
 
 
 async def test_watches_do_not_wait_in_step() -> None:
-    """Woken together by a change, they would all time out together: each wait is another."""
+    """A change wakes all watches at once, so each waits for a different time afterwards."""
     agent = ScriptedAgent([answer(n, entry("order-a")) for n in range(5, 20)])
     await agent.play()
     waits = [asked["wait"] for asked in agent.asked[1:]]
@@ -118,20 +118,20 @@ async def test_watches_do_not_wait_in_step() -> None:
 
 
 async def test_a_tag_is_the_agent_s_to_filter() -> None:
-    """A tag goes along with every query."""
+    """Every query contains the tag, and the agent filters."""
     agent = ScriptedAgent([answer(17, entry("order-a"))])
     await agent.play(tag="v2")
     assert [asked["tag"] for asked in agent.asked] == ["v2", "v2"]
 
 
 async def test_a_return_is_not_a_change() -> None:
-    """A query that comes back with the same instances yields nothing."""
+    """A query that returns the same instances yields nothing."""
     agent = ScriptedAgent([answer(17, entry("order-a")), answer(18, entry("order-a"))])
     assert await agent.play() == [["order-a"]]
 
 
 async def test_an_index_that_goes_backwards_starts_over() -> None:
-    """After a restored or restarted server the next query doesn't block on the old index."""
+    """After a server was restored or restarted, the next query doesn't block on the old index."""
     agent = ScriptedAgent(
         [answer(17, entry("order-a")), answer(3, entry("order-b")), answer(4, entry("order-b"))]
     )
@@ -147,7 +147,7 @@ async def test_an_index_is_at_least_1() -> None:
 
 
 async def test_a_churning_service_is_asked_once_a_second() -> None:
-    """However fast a service changes: two queries at once, then one a second."""
+    """However fast a service changes, there are two queries at once, then one a second."""
     agent = ScriptedAgent([answer(n, entry(f"order-{n}")) for n in range(1, 100)])
     await agent.play()
     assert [round(at_s, 6) for at_s in agent.asked_at_s[:5]] == [0, 0, 1, 2, 3]
@@ -155,15 +155,15 @@ async def test_a_churning_service_is_asked_once_a_second() -> None:
 
 
 async def test_a_large_churning_service_is_asked_less_often() -> None:
-    """A thousand instances that change all the time are read every 4 s, to spare the processor."""
+    """A thousand instances that change all the time are read every 4 s, to save CPU time."""
     many = [entry(f"order-{n}") for n in range(1000)]
     agent = ScriptedAgent([answer(n, *many) for n in range(1, 100)])
     await agent.play()
     assert [round(at_s, 6) for at_s in agent.asked_at_s[:4]] == [0, 3, 7, 11]
 
 
-async def test_how_fresh_an_answer_is_gets_observed() -> None:
-    """Who answered, and how long ago it heard of its leader, is passed on with every answer."""
+async def test_the_freshness_of_each_answer_is_observed() -> None:
+    """Each answer's server says whether and when it heard from the leader."""
     agent = ScriptedAgent(
         [
             answer(17, X_Consul_LastContact="0", X_Consul_KnownLeader="true"),
@@ -175,14 +175,14 @@ async def test_how_fresh_an_answer_is_gets_observed() -> None:
 
 
 async def test_an_instance_without_an_address_is_at_its_node() -> None:
-    """A service registered without an address is dialled at the node's."""
+    """A service registered without an address is dialled at its node's."""
     agent = ScriptedAgent([answer(17, entry("order-a", Address=""))])
     (instance,) = await anext(agent.watch())
     assert instance.endpoint == "10.0.0.9:50051"
 
 
 async def test_weights_and_meta_are_read() -> None:
-    """The weight while passing counts; the incarnation is no ordinary meta."""
+    """The weight is that of a passing check; the incarnation is no ordinary meta entry."""
     weights = {"Passing": 7, "Warning": 1}
     meta = {"version": "1.4.0", "incarnation": "x1"}
     agent = ScriptedAgent([answer(17, entry("order-a", Weights=weights, Meta=meta, Tags=["v2"]))])
@@ -192,7 +192,7 @@ async def test_weights_and_meta_are_read() -> None:
 
 
 async def test_what_did_not_change_is_not_read_again() -> None:
-    """Of many instances one changed: the others are the very same values as before."""
+    """If one of many instances changed, the others are the same objects as before."""
     agent = ScriptedAgent(
         [
             answer(17, entry("order-a"), entry("order-b")),
@@ -206,7 +206,7 @@ async def test_what_did_not_change_is_not_read_again() -> None:
 
 
 async def test_two_agents_may_use_one_id() -> None:
-    """Ids are unique within an agent only; where two use the same, the node tells them apart."""
+    """An id is unique within an agent only; if two use it, the node's name is added."""
     agent = ScriptedAgent(
         [
             answer(
@@ -231,6 +231,6 @@ async def test_two_agents_may_use_one_id() -> None:
     ],
 )
 async def test_nonsense_is_an_error_and_no_list(nonsense: Answer) -> None:
-    """An answer without an index, without instances or filtered by ACLs is not believed."""
+    """An answer without an index or instances, or filtered by ACLs, is an error."""
     with pytest.raises(RegistryError):
         await anext(ScriptedAgent([nonsense]).watch())

@@ -1,4 +1,4 @@
-"""A resolver at work on registries that can be told what to say."""
+"""A running resolver over a registry in memory, for tests."""
 
 import asyncio
 import random
@@ -19,8 +19,8 @@ A, B, C = (
 
 
 @dataclass
-class Shop:
-    """One resolver of `order` at work, with all it sees and says."""
+class ResolverUnderTest:
+    """A running resolver of `order`, with what it published and which instances serve."""
 
     watcher: Watcher
     clock: ManualClock = field(default_factory=ManualClock)
@@ -32,7 +32,7 @@ class Shop:
         return self.published[-1]
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["Shop"]:
+    async def open(self) -> AsyncIterator["ResolverUnderTest"]:
         resolver = Resolver(
             service="order",
             tag=None,
