@@ -1,4 +1,4 @@
-"""What a committed write appended to the log, told to whoever waits in the same process."""
+"""The changes that a write appended to the event log, reported in this process after its COMMIT."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _KEY = "tradepost_changes"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An event that was appended, without its payload."""
+    """An event that was appended to the log, without its payload."""
 
     position: int
     stream: str
@@ -24,12 +24,12 @@ class Change:
 
 
 def collect(connection: Connection, into: list[Change]) -> None:
-    """Let what is announced on `connection` from now on be added to `into`."""
+    """Add to `into` every change that is announced on `connection` from now on."""
     connection.info[_KEY] = into
 
 
 def announce(connection: Connection, changes: Iterable[Change]) -> None:
-    """Have `changes` told after the COMMIT of the running write; never, if it fails."""
+    """Report `changes` after the COMMIT of the running write; not at all if the write fails."""
     collected = connection.info.get(_KEY)
     if collected is not None:
         collected.extend(changes)

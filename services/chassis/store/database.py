@@ -1,8 +1,9 @@
-"""One service's database: serial writes in groups, reads beside them, nothing on the event loop.
+"""The database of one service: serial writes in batches, parallel reads, all off the event loop.
 
 `write` and `read` take a synchronous function of a SQLAlchemy Core connection and run all of it
-on another thread in one hop. Writers are serial per service, on every database: no write skew,
-no deadlock, no invisible gap between positions.
+on another thread, with one switch of threads each way. The writers of a service run one after
+another, on SQLite and on PostgreSQL, so there is no write skew, no deadlock, and no position in
+the event log that becomes visible after a higher one.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 LOCK_WAIT_S = 2.0
-# Another instance may be migrating first.
+# Another instance may be migrating already.
 MIGRATION_WAIT_S = 60.0
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Database:
-    """See the module. Make it with `open`; all methods are for the event loop it was opened on."""
+    """Runs functions on a database. Make it with `open`, and use it on that event loop only."""
 
     def __init__(
         self,
@@ -91,10 +92,9 @@ class Database:
         """Open `sqlite:////path/file.db` or `postgresql://host/database`, without connecting yet.
 
         SQLite's file may not exist yet, its folder must; PostgreSQL's database must exist.
-        `owner` names the process in thread names. At most `queue_max` writes, and as many
-        reads, wait; nobody waits longer than `lock_wait_s` for a turn to write. `spans` is told
-        of every write, where the process is traced.
-        Raises DatabaseSettingsError.
+        `owner` becomes part of thread names. At most `queue_max` writes and `queue_max` reads
+        wait at a time; a write waits at most `lock_wait_s` for the writers' lock. `spans` opens a
+        span for each write in a traced process. Raises DatabaseSettingsError.
         """
         return cls(
             dialect_of(url),
@@ -112,18 +112,19 @@ class Database:
         *args: *Ts,
         then: Callable[[T], None] | None = None,
     ) -> T:
-        """Run `function(connection, *args)` and commit it, together with whoever else waits.
+        """Run `function(connection, *args)` and commit it, in a batch with other waiting writes.
 
-        The function runs on the writer thread in a copy of the caller's context; it must be
-        pure: no calls out, no wake-ups, and no statement after one that failed. What it raises
-        reaches the caller unchanged and undoes its work alone. `then(result)` runs on the event
-        loop after the COMMIT, before the caller resumes. A caller cancelled before its turn is
-        skipped; after its turn the write commits and `then` runs all the same.
+        The function runs on the writer thread in a copy of the caller's context. It must only
+        use the connection: no other I/O, no wake-ups, and no statement after one that failed. An
+        exception from it reaches the caller unchanged and undoes the work of this function alone.
+        `then(result)` runs on the event loop after the COMMIT, before the caller resumes. A
+        caller that is cancelled before the function starts is skipped; if it is cancelled later,
+        the write still commits and `then` still runs.
 
-        Raises StoreUnavailableError (no turn within the lock wait, disk full, I/O error, lost
-        connection: with every caller of the batch) and StoreOverloadedError (too many wait).
+        Raises StoreUnavailableError (lock not acquired in time, disk full, I/O error, lost
+        connection; every caller of the batch gets it) and StoreOverloadedError (queue full).
         """
-        job = self._job(function, args, then=then, patience_s=self._lock_wait_s)
+        job = self._job(function, args, then=then, expires_in_s=self._lock_wait_s)
         if self._spans is not None:
             self._spans.follow(job)
         self._writer.submit(job)
@@ -135,26 +136,26 @@ class Database:
     ) -> T:
         """Run `function(connection, *args)` in a read-only snapshot on a reader thread.
 
-        A function of a single statement that is called often does as well without the `snapshot`,
-        whose begin and end take longer than the statement. What it raises reaches the caller
-        unchanged. Raises StoreUnavailableError and StoreOverloadedError.
+        Pass `snapshot=False` for a frequent read of a single statement: beginning and ending the
+        snapshot takes longer than the statement. An exception from the function reaches the
+        caller unchanged. Raises StoreUnavailableError and StoreOverloadedError.
         """
-        job = self._job(function, args, patience_s=math.inf, snapshot=snapshot)
+        job = self._job(function, args, expires_in_s=math.inf, snapshot=snapshot)
         self._readers.submit(job)
         result: T = await job.future
         return result
 
     async def migrate(self, versions: Path) -> None:
-        """Bring the tables of the chassis and of `versions` up to date, under the writers' lock.
+        """Upgrade the tables to the newest revisions of the chassis and of the folder `versions`.
 
-        Does nothing where they are; safe when several instances start at once.
+        It runs under the writers' lock, so several instances may start at once.
         """
         epoch = f"{to_micros(self._clock.now()):x}"
 
         def run(connection: Connection) -> None:
             upgrade(connection, versions, epoch=epoch)
 
-        job = self._job(run, (), patience_s=MIGRATION_WAIT_S)
+        job = self._job(run, (), expires_in_s=MIGRATION_WAIT_S)
         self._writer.submit(job)
         await job.future
 
@@ -163,18 +164,18 @@ class Database:
         self._commit_callbacks.append(callback)
 
     def on_changes(self, callback: Callable[[Sequence[Change]], None]) -> None:
-        """Call `callback` on the event loop with the events that each COMMIT appended, in order."""
+        """Call `callback` on the event loop with the changes that a COMMIT appended, if any."""
         self._change_callbacks.append(callback)
 
     async def close(self) -> None:
-        """Write what is queued, then close; a writer blocked for the lock wait is left behind."""
+        """Finish queued writes and reads, then close; wait at most the lock wait."""
         self._writer.close()
-        patience = asyncio.ensure_future(self._clock.sleep(self._lock_wait_s))
-        await asyncio.wait({self._writer.stopped, patience}, return_when=asyncio.FIRST_COMPLETED)
+        time_limit = asyncio.ensure_future(self._clock.sleep(self._lock_wait_s))
+        await asyncio.wait({self._writer.stopped, time_limit}, return_when=asyncio.FIRST_COMPLETED)
         self._writer.expire(math.inf)
-        patience.cancel()
+        time_limit.cancel()
         self._expiry.cancel()
-        await asyncio.wait({patience, self._expiry})
+        await asyncio.wait({time_limit, self._expiry})
         await self._readers.close()
 
     def _job(
@@ -182,7 +183,7 @@ class Database:
         function: Callable[..., T],
         args: tuple[Any, ...],
         *,
-        patience_s: float,
+        expires_in_s: float,
         then: Callable[[T], None] | None = None,
         snapshot: bool = True,
     ) -> Job:
@@ -193,7 +194,7 @@ class Database:
             future=asyncio.get_running_loop().create_future(),
             then=then,
             snapshot=snapshot,
-            expires_at=self._clock.monotonic() + patience_s,
+            expires_at=self._clock.monotonic() + expires_in_s,
         )
 
     def _committed(self, changes: Sequence[Change]) -> None:

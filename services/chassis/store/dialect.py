@@ -1,7 +1,7 @@
-"""The part of a database that differs between SQLite and PostgreSQL, and nothing else.
+"""The interface for what differs between SQLite and PostgreSQL: locks, transactions and errors.
 
-Store functions speak SQLAlchemy Core and never see a dialect; the writer and the readers speak
-to it in the words of a transaction. All methods block; one thread at a time uses a connection.
+Only the writer and the readers use a dialect; store functions use SQLAlchemy Core and never see
+one. All methods block. A connection is used by one thread at a time.
 """
 
 from typing import Protocol
@@ -10,41 +10,41 @@ from sqlalchemy import Connection
 
 
 class Dialect(Protocol):
-    """How one kind of database takes the writers' lock, begins, and tells that it has failed."""
+    """Locks, transactions and error classes of one kind of database."""
 
     def open_writer(self) -> Connection:
-        """A connection for the writer thread, durable at COMMIT; called while it holds the lock."""
+        """Open the writer's connection, durable at COMMIT; called while the lock is held."""
         ...
 
     def open_reader(self) -> Connection:
-        """A connection that refuses to write, outside a transaction."""
+        """Open a connection that refuses to write, outside a transaction."""
         ...
 
     def lock(self) -> None:
-        """Wait, for as long as it takes, for the lock that the writers of one service share.
+        """Wait without a time limit for the lock that all writers of one service share.
 
-        Does nothing where `begin` takes that lock inside the database. Raises OSError.
+        Does nothing if `begin` takes the lock inside the database. Raises OSError.
         """
         ...
 
     def unlock(self) -> None:
-        """Let the next writer in; does nothing where no lock is held. Never raises."""
+        """Release the lock; does nothing if it is not held. Never raises."""
         ...
 
     def begin(self, connection: Connection) -> None:
-        """Begin to write, alone; waits for the lock for a while where `lock` does nothing."""
+        """Begin a write transaction; waits a limited time for the lock if `lock` does nothing."""
         ...
 
     def begin_snapshot(self, connection: Connection) -> None:
-        """Begin to read: everything read until `rollback` is of one instant."""
+        """Begin a read: until `rollback`, all statements see the database as of one instant."""
         ...
 
     def savepoint(self, connection: Connection) -> None:
-        """Mark the point to which `rollback_to_savepoint` returns."""
+        """Set the savepoint to which `rollback_to_savepoint` returns."""
         ...
 
     def rollback_to_savepoint(self, connection: Connection) -> None:
-        """Undo what was done since `savepoint`, and forget the mark."""
+        """Undo everything since `savepoint`."""
         ...
 
     def commit(self, connection: Connection) -> None:
@@ -56,27 +56,27 @@ class Dialect(Protocol):
         ...
 
     def is_open(self, connection: Connection) -> bool:
-        """Whether the transaction still stands; some failures abort all of it by themselves."""
+        """Whether a transaction is still open; some failures end it without a rollback from us."""
         ...
 
-    def is_spoilt(self, connection: Connection) -> bool:
-        """Whether an open transaction must go back to its savepoint, whatever its function says.
+    def is_aborted(self, connection: Connection) -> bool:
+        """Whether a failed statement forces the open transaction back to its savepoint.
 
-        On PostgreSQL a statement that failed spoils all that was done since; on SQLite never.
+        PostgreSQL refuses all further statements then; SQLite never does.
         """
         ...
 
     def is_lock_timeout(self, error: BaseException) -> bool:
-        """Whether `begin` waited in vain for the lock: nothing is broken, it may wait again."""
+        """Whether `begin` gave up waiting for the lock; it may be called again."""
         ...
 
     def is_store_failure(self, error: BaseException) -> bool:
-        """Whether `error` says that the store failed (disk full, I/O, lost connection, locked).
+        """Whether the store itself failed (disk full, I/O, lost connection, locked).
 
-        A broken constraint or a wrong statement is not such a failure.
+        A violated constraint or a wrong statement is not such a failure.
         """
         ...
 
     def close(self, connection: Connection) -> None:
-        """Close the connection in whatever state it is, undoing what it had open. Never raises."""
+        """Close the connection in any state, and roll back its open transaction. Never raises."""
         ...

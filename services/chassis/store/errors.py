@@ -1,8 +1,8 @@
-"""What a database can answer instead of a result, by what the caller can do about it.
+"""Errors of a database, by what the caller can do about them.
 
-DatabaseSettingsError      fix the settings: the process cannot start with them
-StoreOverloadedError       retry later: the queue is full, nothing was written
-StoreUnavailableError      retry later: the store failed, and what was being written is unknown
+DatabaseSettingsError      fix the settings; the process cannot start with them
+StoreOverloadedError       retry later; the queue is full, nothing was written
+StoreUnavailableError      retry later; the store failed, the write may or may not have happened
 """
 
 
@@ -11,12 +11,12 @@ class DatabaseSettingsError(Exception):
 
 
 class StoreOverloadedError(Exception):
-    """More work waits for the database than it may hold; this work was not accepted."""
+    """The queue for the database is full; this work was not accepted."""
 
 
 class StoreUnavailableError(Exception):
     """The store did not do the work: no lock in time, disk full, I/O error, lost connection.
 
-    As with every UNAVAILABLE, the caller repeats with the same request_id: a commit whose
-    answer got lost may have happened.
+    The caller must repeat with the same request_id, as with every UNAVAILABLE: the COMMIT may have
+    happened even though its answer was lost.
     """

@@ -1,7 +1,7 @@
-"""A lock shared by processes, kept by the kernel: it is gone when its holder dies.
+"""A lock between processes on one file; the kernel releases it when its holder dies.
 
-flock wakes the next waiter at once. SQLite's own busy timeout polls instead, and starved a
-writer for 1.6 to 2.4 s beside another busy one, where flock made it wait 0.1 s.
+flock wakes the next waiter at once. SQLite's own busy timeout polls instead: next to another busy
+writer it made a writer wait for 1.6 to 2.4 s, where flock took 0.1 s.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Wait, for as long as it takes, until nobody else holds the lock. Raises OSError."""
+        """Wait without a time limit for the lock. Raises OSError."""
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             weakref.finalize(self, os.close, self._descriptor)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Let the next one in; releasing a lock that isn't held does nothing."""
+        """Release the lock; does nothing if it is not held."""
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)

@@ -1,7 +1,7 @@
-"""`IN` lists of any length from a few prepared statements.
+"""Statements with an `IN` list of any length, from a few prepared texts.
 
-A list can't be bound, so a statement has one text per length. Lengths are rounded up to a power
-of two, and the list is filled up with its own last value, which finds nothing new.
+A list cannot be bound as one parameter, so each length needs its own text. Lengths are rounded up
+to a power of two; the list is padded with its last value, which does not change the result.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from services.chassis.store.prepared import Prepared
 
 
 class PreparedIn:
-    """`statement` where `column` is one of the values; other `bindparam`s stay as they are."""
+    """`statement` restricted to rows whose `column` is one of the values of each call."""
 
     def __init__(self, statement: Select[Any], column: ColumnElement[Any]) -> None:
         self._statement = statement
@@ -23,16 +23,18 @@ class PreparedIn:
     def all(
         self, connection: Connection, values: Sequence[object], **others: object
     ) -> Sequence[Any]:
-        """The rows as tuples; none for an empty list."""
+        """All rows as tuples; none for an empty list. `others` are the other parameters."""
         if not values:
             return ()
         length = 1 << (len(values) - 1).bit_length()
-        bound = {f"in_{place}": value for place, value in enumerate(values)}
-        bound.update((f"in_{place}", values[-1]) for place in range(len(values), length))
+        bound = {f"in_{index}": value for index, value in enumerate(values)}
+        bound.update((f"in_{index}", values[-1]) for index in range(len(values), length))
         return self._of(length).all(connection, **bound, **others)
 
     def _of(self, length: int) -> Prepared:
         if length not in self._by_length:
-            places: list[BindParameter[Any]] = [bindparam(f"in_{place}") for place in range(length)]
-            self._by_length[length] = Prepared(self._statement.where(self._column.in_(places)))
+            parameters: list[BindParameter[Any]] = [
+                bindparam(f"in_{index}") for index in range(length)
+            ]
+            self._by_length[length] = Prepared(self._statement.where(self._column.in_(parameters)))
         return self._by_length[length]

@@ -1,4 +1,4 @@
-"""One caller's function on its way to a database thread and back to the event loop."""
+"""A function that one caller has queued for a database thread, and its result."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from services.chassis.store.change import Change, collect
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A function for a connection, and what became of it.
+    """A function to run on a connection, and its outcome.
 
-    The thread calls `run`, the event loop `settle`. `future` belongs to the loop; the thread
-    only looks whether it is done. `expires_at` is a monotonic instant: who has not had their
-    turn by then gives up. `batch_size` is known once it has committed: with how many. A read may
-    do without the `snapshot`.
+    The database thread calls `run`, the event loop calls `settle`. `future` belongs to the loop;
+    the thread only reads whether it is done. `expires_at` is a monotonic instant, after which a
+    job that has not started fails. `batch_size` is the number of writes in its transaction, known
+    once that has ended. `snapshot` is for reads.
     """
 
     function: Callable[..., Any]
@@ -35,19 +35,19 @@ class Job:
     batch_size: int = 0
 
     def run(self, connection: Connection) -> None:
-        """Run the function in its caller's context; keep what it answers or raises."""
+        """Run the function in its caller's context, and keep its result or exception."""
         collect(connection, self.changes)
         try:
             self.result = self.context.run(self.function, connection, *self.args)
         except StopIteration as error:
-            # A future refuses it; a coroutine answers the same (PEP 479).
+            # A future does not accept StopIteration; coroutines convert it likewise (PEP 479).
             self.error = RuntimeError("the function raised StopIteration")
             self.error.__cause__ = error
-        except BaseException as error:  # noqa: BLE001 - it is its caller's, and is raised there
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
             self.error = error
 
     def settle(self) -> None:
-        """Answer the caller; what is to be done `then` is done before it resumes."""
+        """Resolve the future; `then` is called before the caller resumes."""
         if self.error is None and self.then is not None:
             self.future.get_loop().call_soon(self.then, self.result, context=self.context)
         if self.future.done():

@@ -1,4 +1,4 @@
-"""Instants in tables: whole microseconds since the Unix epoch, with no float on the way."""
+"""Converts instants to what tables store: whole microseconds since the Unix epoch, no floats."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,13 +7,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(instant: datetime) -> int:
-    """Microseconds since the Unix epoch of a timezone-aware instant.
+    """Convert a timezone-aware instant to microseconds since the Unix epoch.
 
-    Raises TypeError for a naive datetime: an instant without a zone is no instant.
+    Raises TypeError for a datetime without a timezone.
     """
     return (instant - _EPOCH) // _MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    """The instant, timezone aware in UTC, that lies `micros` microseconds after the Unix epoch."""
+    """Convert microseconds since the Unix epoch to an instant in UTC."""
     return _EPOCH + timedelta(microseconds=micros)

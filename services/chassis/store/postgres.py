@@ -1,9 +1,9 @@
-"""PostgreSQL as the store of one service: writers one at a time, durable at COMMIT.
+"""The PostgreSQL dialect: one writer at a time, durable at COMMIT.
 
-Every batch begins with the service's advisory lock, held to the end of its transaction, so the
-writers of all instances are as serial as on SQLite. psycopg's own transaction handling is off
-(autocommit): BEGIN, savepoints and COMMIT are ours. The SQLAlchemy connection is left in one
-transaction of its own, which sends nothing to the database.
+Every batch first takes the service's advisory lock and holds it until its transaction ends, so the
+writers of all instances run one after another, as on SQLite. psycopg's own transaction handling is
+off (autocommit): this module sends BEGIN, savepoints and COMMIT itself. The SQLAlchemy connection
+stays in one SQLAlchemy transaction, which sends nothing to the database.
 """
 
 from typing import Any, cast
@@ -18,24 +18,25 @@ from sqlalchemy.pool import NullPool
 
 from services.chassis.store.errors import DatabaseSettingsError
 
-# Advisory locks are of one database, and a service has its own: one key serves them all.
+# An advisory lock is local to its database, and each service has its own database, so all services
+# can use the same key.
 WRITERS_LOCK = 0x7472_6164_6570_6F73
 
-# Statements are prepared once they have been executed this often, and kept until so many are.
+# A statement is prepared on its third execution; at most 500 are kept per connection.
 _PREPARE_AFTER = 3
 _PREPARED_MAX = 500
 
-# READ COMMITTED sees what the lock's previous holder committed, even while we waited for it.
+# READ COMMITTED sees what the previous holder of the lock committed while we waited for it.
 _BEGIN = (
     b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     b" SELECT pg_catalog.pg_advisory_xact_lock(%d)" % WRITERS_LOCK
 )
 _BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# Of a reader's session, for statements outside a snapshot.
+# Set in each reader's session, for statements outside a snapshot.
 _READ_ONLY = b"SET default_transaction_read_only = on"
-# What a session needs, unless the server, the role or the URL says otherwise. A holder of the lock
-# that freezes in mid-batch is thrown out after a while, and others go on; nobody waits without end
-# for a lock; and `off` would lose what was acknowledged.
+# Defaults for a session that the server, the role or the URL may override. They disconnect a lock
+# holder that freezes in mid-batch, limit the wait for a lock, and replace synchronous_commit `off`,
+# which would lose acknowledged writes.
 _SESSION = b"""
     SELECT pg_catalog.set_config(name, wanted, false)
     FROM (VALUES
@@ -45,7 +46,7 @@ _SESSION = b"""
     ) AS setting (name, unwanted, wanted)
     WHERE pg_catalog.current_setting(name) = unwanted
 """
-# Of libpq: a server that is gone without a word is noticed within seconds.
+# Parameters of libpq: they detect within seconds that the server has disappeared.
 _CONNECT = {
     "connect_timeout": 2,
     "keepalives_idle": 5,
@@ -55,9 +56,9 @@ _CONNECT = {
     "fallback_application_name": "tradepost",
 }
 
-# Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) that blame
-# the store: connection, rolled back transaction, resources (a full disk), operator, system,
-# internal.
+# Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) for failures
+# of the store: connection, transaction rollback, resources (a full disk), operator intervention,
+# system error, internal error.
 _STORE_FAILURE_CLASSES = frozenset({"08", "40", "53", "57", "58", "XX"})
 _STORE_FAILURES = frozenset(
     {
@@ -71,11 +72,11 @@ _OPEN = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
 class PostgresDialect:
-    """One database of a server; see `Dialect`."""
+    """One database of a PostgreSQL server; see `Dialect`."""
 
     def __init__(self, url: URL) -> None:
         if not url.database:
-            raise DatabaseSettingsError("the URL of a PostgreSQL database names the database")
+            raise DatabaseSettingsError("the URL of a PostgreSQL database must name the database")
         connect: dict[str, Any] = {
             name: value for name, value in _CONNECT.items() if name not in url.query
         }
@@ -84,11 +85,11 @@ class PostgresDialect:
             poolclass=NullPool,
             connect_args=connect | {"autocommit": True},
             use_native_hstore=False,
-            # %s for each value: psycopg takes a list faster than names.
+            # %s for each value: psycopg binds a list faster than named parameters.
             paramstyle="format",
         )
-        # Whether the writer's transaction has a savepoint; there is one writer to a dialect.
-        self._marked = False
+        # Whether the writer's transaction has a savepoint. A dialect has one writer.
+        self._has_savepoint = False
 
     def open_writer(self) -> Connection:
         return self._open()
@@ -97,13 +98,13 @@ class PostgresDialect:
         return self._open(_READ_ONLY)
 
     def lock(self) -> None:
-        """Nothing: `begin` takes the lock, inside the transaction."""
+        """Do nothing: `begin` takes the lock inside the transaction."""
 
     def unlock(self) -> None:
-        """Nothing: the lock ends with the transaction."""
+        """Do nothing: the lock ends with the transaction."""
 
     def begin(self, connection: Connection) -> None:
-        self._marked = False
+        self._has_savepoint = False
         try:
             _send(connection, _BEGIN)
         except psycopg.Error:
@@ -115,10 +116,10 @@ class PostgresDialect:
         _send(connection, _BEGIN_SNAPSHOT)
 
     def savepoint(self, connection: Connection) -> None:
-        # One round trip for two marks: the last one goes where the next one comes.
-        again = b"RELEASE SAVEPOINT one_write; " if self._marked else b""
-        _send(connection, again + b"SAVEPOINT one_write")
-        self._marked = True
+        # One round trip both releases the previous savepoint and sets the new one.
+        release = b"RELEASE SAVEPOINT one_write; " if self._has_savepoint else b""
+        _send(connection, release + b"SAVEPOINT one_write")
+        self._has_savepoint = True
 
     def rollback_to_savepoint(self, connection: Connection) -> None:
         _send(connection, b"ROLLBACK TO SAVEPOINT one_write")
@@ -132,7 +133,7 @@ class PostgresDialect:
     def is_open(self, connection: Connection) -> bool:
         return _status(connection) in _OPEN
 
-    def is_spoilt(self, connection: Connection) -> bool:
+    def is_aborted(self, connection: Connection) -> bool:
         return _status(connection) is TransactionStatus.INERROR
 
     def is_lock_timeout(self, error: BaseException) -> bool:
@@ -143,7 +144,7 @@ class PostgresDialect:
         if not isinstance(cause, psycopg.Error):
             return False
         if cause.sqlstate is None:
-            # The connection is gone: no server was there to give the error a code.
+            # The connection is lost, so no server gave the error a code.
             return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
         return cause.sqlstate[:2] in _STORE_FAILURE_CLASSES or cause.sqlstate in _STORE_FAILURES
 
@@ -151,21 +152,22 @@ class PostgresDialect:
         connection.invalidate()
         connection.close()
 
-    def _open(self, *more: bytes) -> Connection:
+    def _open(self, *setup: bytes) -> Connection:
         connection = self._engine.connect()
         driver = _driver(connection)
         driver.prepare_threshold = _PREPARE_AFTER
         driver.prepared_max = _PREPARED_MAX
-        # psycopg names the smallest type that an integer fits, and each is a statement of its own.
+        # psycopg binds an integer as the smallest type that fits it, and each type would make a
+        # separate prepared statement.
         driver.adapters.register_dumper(int, Int8Dumper)
-        for commands in (_SESSION, *more):
+        for commands in (_SESSION, *setup):
             _send(connection, commands)
         connection.begin()
         return connection
 
 
 def _send(connection: Connection, commands: bytes) -> None:
-    """Send commands whose rows nobody needs, straight to libpq: half the cost of a cursor's way."""
+    """Send commands straight to libpq and drop their rows; a cursor would cost twice as much."""
     result = _driver(connection).pgconn.exec_(commands)
     if result.status not in _GOOD:
         raise psycopg.errors.error_from_result(result)

@@ -1,9 +1,9 @@
-"""A SQLAlchemy Core statement, compiled once and then sent straight to the driver.
+"""SQLAlchemy Core statements that are compiled once and executed directly by the driver.
 
-Executing through SQLAlchemy costs several times what SQLite itself needs for an insert or a
-look-up by key, on the one thread that writes. A hot statement is still written in Core, so it is
-the same for every database; only its execution skips the toolkit. Values pass as the driver
-gives them: a Boolean column answers 0 or 1 on SQLite.
+SQLAlchemy's execution takes several times as long as SQLite itself takes for an insert or a lookup
+by key, and it would take that time on the only writer thread. Frequent statements are therefore
+written in Core, for every database, but executed without it. Values are the driver's own: a
+Boolean column reads as 0 or 1 on SQLite.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Prepared:
-    """One statement with named `bindparam`s, for every dialect that it meets.
+    """One statement with named `bindparam`s, compiled once for each dialect.
 
-    Make it at module level. Errors are the driver's own. A list for `IN` can't be bound: such
-    a statement has another text for each length.
+    Make it at module level. It raises the driver's errors. For a list in an `IN`, use `PreparedIn`.
     """
 
     def __init__(self, statement: ClauseElement) -> None:
@@ -27,10 +26,10 @@ class Prepared:
         self._compiled: dict[str, _Compiled] = {}
 
     def first(self, connection: Connection, **values: object) -> Any:
-        """The first row as a tuple; None where there is none."""
+        """The first row as a tuple; None if there is no row."""
         cursor = self._execute(connection, values)
         row = cursor.fetchone()
-        # A statement that still has rows to give keeps SQLite's snapshot, beyond the transaction.
+        # An unfinished statement would keep SQLite's snapshot open after the transaction.
         cursor.close()
         return row
 
@@ -39,13 +38,13 @@ class Prepared:
         return self._execute(connection, values).fetchall()
 
     def change(self, connection: Connection, **values: object) -> int:
-        """Execute, and answer how many rows were changed."""
+        """Execute the statement; return the number of changed rows."""
         return int(self._execute(connection, values).rowcount)
 
     def change_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Execute once for each of `rows`."""
+        """Execute the statement once for each of `rows`."""
         if len(rows) == 1:
-            # psycopg makes a pipeline of many, with a round trip to end it.
+            # psycopg's executemany opens a pipeline, and needs a round trip to end it.
             self._execute(connection, rows[0])
             return
         compiled = self._for(connection)
@@ -67,7 +66,7 @@ class Prepared:
 
 
 class _Compiled:
-    """The text of a statement, and the order in which the driver wants its values."""
+    """The text of a statement, and a function that orders its values for the driver."""
 
     def __init__(self, compiled: SQLCompiler) -> None:
         self.text = str(compiled)
@@ -82,9 +81,10 @@ class _Compiled:
 def _binder(
     order: Sequence[str] | None, constants: Mapping[str, object]
 ) -> Callable[[Mapping[str, object]], Any]:
-    """From values by name to values as the driver takes them: raises KeyError for a missing one.
+    """Make the function from values by name to the driver's parameters.
 
-    `order` is None where the driver takes names itself.
+    That function raises KeyError for a missing value. `order` is None for a driver that takes
+    named parameters.
     """
     pick: Callable[[Mapping[str, object]], Any]
     match order:
@@ -111,4 +111,4 @@ def _single(name: str) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
 
 def _driver(connection: Connection) -> DBAPIConnection:
     driver: Any = connection.connection.dbapi_connection
-    return driver  # type: ignore[no-any-return]  # `cast` would be a call for each statement
+    return driver  # type: ignore[no-any-return]  # `cast` would cost a call for each statement

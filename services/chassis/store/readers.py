@@ -1,4 +1,4 @@
-"""A few threads that read; every read sees one instant of the database and cannot write."""
+"""The threads that run reads; a read sees the database as of one instant and cannot write."""
 
 import asyncio
 import queue
@@ -35,7 +35,7 @@ class Readers:
         self._queue.put(job)
 
     async def close(self) -> None:
-        """Accept nothing more, and wait until what is queued has been read."""
+        """Refuse further reads, and wait until the queued ones are done."""
         if not self._closing:
             self._closing = True
             for _ in self._stopped:
@@ -51,14 +51,14 @@ class Readers:
                     self._loop.call_soon_threadsafe(job.settle)
             self._loop.call_soon_threadsafe(stopped.set_result, None)
         except RuntimeError:
-            # The loop was closed before the database: nobody is left to be told.
+            # The loop was closed before the database, so no caller is left.
             return
         finally:
             if connection is not None:
                 self._dialect.close(connection)
 
     def _read(self, connection: Connection | None, job: Job) -> Connection | None:
-        """Run one read; answer the connection for the next one, None where it failed."""
+        """Run one read; return the connection for the next one, None if it failed."""
         try:
             connection = connection or self._dialect.open_reader()
             if job.snapshot:
@@ -68,7 +68,7 @@ class Readers:
                 self._dialect.rollback(connection)
             failure = job.error
             failed = failure is not None and self._dialect.is_store_failure(failure)
-        except BaseException as error:  # noqa: BLE001 - a caller waits, the thread must outlive it
+        except BaseException as error:  # noqa: BLE001 - the thread must survive, and the caller gets it
             failure, failed = error, True
         if not failed:
             return connection

@@ -1,9 +1,9 @@
-"""SQLite as the store of one service: write-ahead log, synchronous=FULL, writers one at a time.
+"""The SQLite dialect: write-ahead log, synchronous=FULL, one writer at a time.
 
-pysqlite's own transaction handling is off (isolation_level=None), so that BEGIN IMMEDIATE,
-savepoints and COMMIT are ours and go straight to the driver: SQLAlchemy's transaction objects
-cost more than the statements. The SQLAlchemy connection is left in one transaction of its own,
-begun when it is opened and never ended, which sends nothing to the database.
+pysqlite's own transaction handling is off (isolation_level=None): this module sends BEGIN
+IMMEDIATE, savepoints and COMMIT straight to the driver, because SQLAlchemy's transaction objects
+cost more than the statements. The SQLAlchemy connection stays in one SQLAlchemy transaction, begun
+when it is opened and never ended, which sends nothing to the database.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from services.chassis.store.errors import DatabaseSettingsError
 from services.chassis.store.file_lock import FileLock
 
-# Primary result codes (https://www.sqlite.org/rescode.html) that blame the store.
+# Primary result codes (https://www.sqlite.org/rescode.html) for failures of the store.
 _STORE_FAILURES = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -37,11 +37,12 @@ _STORE_FAILURES = frozenset(
 )
 _PRIMARY_CODE = 0xFF
 
-# For a writer that doesn't know our lock: an operator's shell, a backup.
+# For writers that do not use our lock: an operator's shell, a backup.
 _BUSY_TIMEOUT_MS = 2000
 _CACHE_KIB = 8192
-# A checkpoint copies each page once, however often it was written: SQLite's default of 1,000
-# pages comes every twenty baskets of ten lines. 8,000 are a log of 32 MiB.
+# A checkpoint copies each page once, however often it was written, so rare checkpoints are cheaper.
+# SQLite's default of 1,000 pages is reached after twenty orders of ten lines; 8,000 pages are a log
+# of 32 MiB.
 _CHECKPOINT_PAGES = 8000
 
 
@@ -53,14 +54,14 @@ class SqliteDialect:
         self._engine: Engine = create_engine(
             URL.create("sqlite", database=str(path)),
             poolclass=NullPool,
-            # An error of the driver is logged whole; what was to be stored is not part of it.
+            # Errors of the driver are logged in full; they must not contain the stored values.
             hide_parameters=True,
             connect_args={"isolation_level": None, "check_same_thread": False},
         )
 
     def open_writer(self) -> Connection:
-        # Safe only under the lock: two processes that switch one file to WAL at the same time
-        # can see SQLITE_BUSY without any wait.
+        # This needs the lock: when two processes switch a file to WAL at the same time, one can
+        # get SQLITE_BUSY at once, without the busy timeout.
         return self._open(
             "PRAGMA journal_mode=WAL",
             "PRAGMA synchronous=FULL",
@@ -98,7 +99,7 @@ class SqliteDialect:
     def is_open(self, connection: Connection) -> bool:
         return _driver(connection).in_transaction
 
-    def is_spoilt(self, connection: Connection) -> bool:
+    def is_aborted(self, connection: Connection) -> bool:
         return False
 
     def is_lock_timeout(self, error: BaseException) -> bool:
@@ -106,7 +107,7 @@ class SqliteDialect:
 
     def is_store_failure(self, error: BaseException) -> bool:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        # Absent where the driver itself refuses, and from errors of anything else.
+        # Absent if the driver itself refused, and from all other errors.
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and code & _PRIMARY_CODE in _STORE_FAILURES
 
@@ -121,8 +122,8 @@ class SqliteDialect:
             f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
             "PRAGMA foreign_keys=ON",
             f"PRAGMA cache_size=-{_CACHE_KIB}",
-            # What a savepoint may have to undo: beyond 64 KiB SQLite keeps it in a temporary file,
-            # made anew for each batch, on a disk that may be full where the database's isn't.
+            # Where a savepoint's undo data goes: beyond 64 KiB, SQLite would keep it in a temporary
+            # file, created for each batch, on a disk that may be full when the database's isn't.
             "PRAGMA temp_store=MEMORY",
             *pragmas,
         ):
@@ -131,12 +132,12 @@ class SqliteDialect:
 
 
 def path_of(url: URL) -> Path:
-    """The file of `sqlite:////path/file.db`. Raises DatabaseSettingsError where there can't be."""
+    """The file of `sqlite:////path/file.db`. Raises DatabaseSettingsError if there can be none."""
     if not url.database or url.database == ":memory:":
         raise DatabaseSettingsError("a database in memory cannot be shared by its readers")
     path = Path(url.database)
     if not path.parent.is_dir():
-        raise DatabaseSettingsError(f"{path.parent} is no folder")
+        raise DatabaseSettingsError(f"{path.parent} is not a folder")
     return path
 
 

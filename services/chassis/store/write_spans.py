@@ -1,7 +1,7 @@
-"""A span for every write of a story: how long it waited for its turn, and who shared its batch.
+"""Opens a span for each write that belongs to a trace, with its queue wait and its batch size.
 
-A write that belongs to no story (a poll, a sweep) has none: it would be a trace of its own, all
-day long. Only a traced process imports this.
+A write outside any trace (a poll, a sweep) gets no span: each would start a trace of its own, for
+as long as the process runs. Only a traced process imports this module, which loads OpenTelemetry.
 """
 
 from collections.abc import Callable
@@ -20,14 +20,14 @@ BATCH_SIZE = "tradepost.write.batch_size"
 
 
 class WriteSpans:
-    """Opens a span when a write is queued; it ends when the caller has its answer."""
+    """Opens a span when a write is queued, and ends it when the caller has the result."""
 
     def __init__(self, tracer: Tracer, clock: Clock) -> None:
         self._tracer = tracer
         self._monotonic = clock.monotonic
 
     def follow(self, job: Job) -> None:
-        """Tell of this write, which is about to be queued."""
+        """Open a span for `job`, which is about to be queued."""
         context = parent_context()
         if context is None:
             return
@@ -51,7 +51,7 @@ class WriteSpans:
 
 
 def _finish(span: Span, job: Job) -> None:
-    """Of a failure the kind alone is told: its text may hold what was to be written."""
+    """End the span. It names only the type of an error, whose text may hold stored values."""
     if job.batch_size:
         span.set_attribute(BATCH_SIZE, job.batch_size)
     failed = "cancelled" if job.future.cancelled() else job.future.exception()
@@ -62,7 +62,7 @@ def _finish(span: Span, job: Job) -> None:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a write function is called in the source: "PaymentStore.record"."""
+    """The qualified name of a write function in the source, like "PaymentStore.record"."""
     while isinstance(function, partial):
         function = function.func
     return getattr(function, "__qualname__", type(function).__name__)

@@ -1,8 +1,8 @@
-"""The one thread that writes: many callers, one transaction, one COMMIT, one fsync.
+"""The writer thread: it runs the waiting writes in one transaction, with one COMMIT and one fsync.
 
-The thread takes whoever waits, runs each function behind a savepoint, and commits all of them
-together. A transaction per caller on the event loop cost 2-3 ms of CPU; this costs a tenth.
-Callers wait on futures of their event loop, which are settled only after the COMMIT.
+Each function of a batch runs after a savepoint, so its failure undoes its own work alone. A
+transaction per caller on the event loop took 2-3 ms of CPU; a batch takes a tenth of that per
+caller. Callers wait on futures of their event loop, which are resolved only after the COMMIT.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from services.chassis.store.job import Job
 
 BATCH_FUNCTIONS = 64
 BATCH_S = 0.05
-# After a batch the writer rests for as long as that one took, but no longer than this. A batch
-# costs a fixed amount (lock, frames of the log, fsync, two wake-ups): the busier the machine, the
-# longer it takes, and the more callers come together meanwhile to share the next one.
+# After a batch the writer rests for as long as that batch took, at most this long, so that more
+# callers share the next one. Each batch has a fixed cost (lock, frames of the log, fsync, two
+# wake-ups), and the busier the machine is, the more it pays to share that.
 REST_MAX_S = 0.025
 LOCK_RECHECK_S = 0.1
 
 
 class _TransactionLostError(Exception):
-    """A failure that took the whole transaction with it."""
+    """A failure that ended the whole transaction."""
 
 
 class Writer:
-    """Owns the writer thread. All methods are for the event loop it was made on."""
+    """Owns the writer thread and its connection. Use it on the event loop it was made on."""
 
     def __init__(
         self,
@@ -50,16 +50,16 @@ class Writer:
         self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        # Only the turn is contended: the thread takes a job, or the loop expires it, never both.
+        # Guards the start of each job: either the thread takes it, or the loop expires it.
         self._turn = threading.Lock()
         self._waiting: deque[Job] = deque()
-        self._someone_waits = asyncio.Event()
+        self._has_waiting = asyncio.Event()
         self._connection: Connection | None = None
-        # Written by the thread, read by the loop: whether the thread waits for the lock.
-        self._wants_lock = False
+        # Whether the thread waits for the lock; written by the thread, read by the loop.
+        self._waits_for_lock = False
         self._closing = threading.Event()
         self.stopped: asyncio.Future[None] = self._loop.create_future()
-        # A daemon: a thread that waits for the lock of a frozen process must not keep this one.
+        # A daemon: waiting for the lock of a frozen process must not keep this process alive.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -70,45 +70,46 @@ class Writer:
         if self._queue.qsize() >= self._queue_max:
             raise StoreOverloadedError(f"{self._queue_max} writes wait for the database")
         self._waiting.append(job)
-        self._someone_waits.set()
+        self._has_waiting.set()
         self._queue.put(job)
 
     def close(self) -> None:
-        """Accept nothing more; the thread writes what is queued and then ends (`stopped`)."""
+        """Refuse further writes; `stopped` is resolved once the thread has done the queued ones."""
         if not self._closing.is_set():
             self._closing.set()
             self._queue.put(None)
 
     async def expire_waiters(self) -> None:
-        """Answer StoreUnavailableError to whoever waits too long for the lock; for ever.
+        """Fail jobs that wait too long for the lock (StoreUnavailableError); runs until cancelled.
 
-        The thread itself may be blocked in the lock for as long as another process is frozen.
-        A slow disk, or a pause of the whole process, is no reason to give up: the turn comes.
+        The thread cannot do this: it may be blocked in the lock while another process is frozen.
+        Jobs expire only while the thread waits for the lock; after a slow disk or a pause of the
+        whole process they still run.
         """
         while True:
-            await self._someone_waits.wait()
+            await self._has_waiting.wait()
             self._drop_settled()
             if not self._waiting:
-                self._someone_waits.clear()
+                self._has_waiting.clear()
                 continue
             first_expires_at = min(job.expires_at for job in self._waiting)
-            patience_s = first_expires_at - self._clock.monotonic()
-            await self._clock.sleep(max(patience_s, LOCK_RECHECK_S))
-            if self._wants_lock:
+            expires_in_s = first_expires_at - self._clock.monotonic()
+            await self._clock.sleep(max(expires_in_s, LOCK_RECHECK_S))
+            if self._waits_for_lock:
                 self.expire(self._clock.monotonic())
 
     def expire(self, now: float) -> None:
-        """Give up every waiting job that expires at or before `now`, a monotonic instant."""
+        """Fail every job that has not started and expires by `now`, a monotonic instant."""
         with self._turn:
             for job in self._waiting:
                 if not job.taken and not job.future.done() and job.expires_at <= now:
                     job.future.set_exception(
-                        StoreUnavailableError("the writers' lock was not to be had in time")
+                        StoreUnavailableError("the writers' lock was not acquired in time")
                     )
         self._drop_settled()
 
     def _drop_settled(self) -> None:
-        """Turns come in order, so whoever still waits stands behind everybody who doesn't."""
+        """Forget the jobs at the head that have started or failed; jobs start in order."""
         while self._waiting and (self._waiting[0].taken or self._waiting[0].future.done()):
             self._waiting.popleft()
 
@@ -118,26 +119,26 @@ class Writer:
             self._rest(rests_until_s)
             began_s = self._clock.monotonic()
             taken = self._run_batch(job)
-            if not self._tell(self._settle, taken):
+            if not self._call_on_loop(self._settle, taken):
                 break
             ended_s = self._clock.monotonic()
             rests_until_s = ended_s + min(ended_s - began_s, REST_MAX_S)
         if self._connection is not None:
             self._dialect.close(self._connection)
-        self._tell(self._settle_stopped)
+        self._call_on_loop(self._settle_stopped)
 
     def _rest(self, until_s: float) -> None:
-        """Let others come, too; who comes later than the last batch was long never waits."""
+        """Wait until `until_s` for more callers to arrive; a monotonic instant."""
         pause_s = until_s - self._clock.monotonic()
         if pause_s > 0:
             self._closing.wait(pause_s)
 
     def _run_batch(self, first: Job) -> list[Job]:
-        """Run `first` and whoever waits behind it in one transaction; answer who took part."""
+        """Run `first` and jobs queued after it in one transaction; return those that took part."""
         taken: list[Job] = []
         try:
             self._fill_transaction(self._begin(first), first, taken)
-        except BaseException as error:  # noqa: BLE001 - callers wait, the thread must outlive it
+        except BaseException as error:  # noqa: BLE001 - the thread must survive, and callers get it
             taken = taken or [first]
             self._give_up(taken, error)
         finally:
@@ -145,8 +146,8 @@ class Writer:
         return taken
 
     def _begin(self, first: Job) -> Connection:
-        """A connection with a transaction begun; asks for the lock for as long as `first` waits."""
-        self._wants_lock = True
+        """Begin a transaction; wait for the lock until it is acquired or `first` has expired."""
+        self._waits_for_lock = True
         try:
             self._dialect.lock()
             while True:
@@ -159,25 +160,25 @@ class Writer:
                 else:
                     return self._connection
         finally:
-            self._wants_lock = False
+            self._waits_for_lock = False
 
     def _fill_transaction(self, connection: Connection, first: Job, taken: list[Job]) -> None:
         ends_at = self._clock.monotonic() + BATCH_S
         job: Job | None = first
-        kept = False
+        has_work = False
         while job is not None:
             if self._take(job):
                 taken.append(job)
-                self._run(connection, job, behind_savepoint=kept)
-                if job.error is not None and not kept:
+                self._run(connection, job, after_savepoint=has_work)
+                if job.error is not None and not has_work:
                     self._dialect.rollback(connection)
                     return
-                kept = True
+                has_work = True
             job = self._next(taken, ends_at)
         self._dialect.commit(connection)
 
     def _take(self, job: Job) -> bool:
-        """Whether it is this job's turn; a caller that was cancelled or gave up has none."""
+        """Start a job; False if its caller was cancelled or it has expired."""
         with self._turn:
             job.taken = not job.future.done()
             return job.taken
@@ -193,28 +194,28 @@ class Writer:
             self._queue.put(None)
         return job
 
-    def _run(self, connection: Connection, job: Job, *, behind_savepoint: bool) -> None:
-        """Run one function; its failure undoes its own work alone.
+    def _run(self, connection: Connection, job: Job, *, after_savepoint: bool) -> None:
+        """Run one function; if it fails, undo its work alone.
 
-        The first function of a transaction needs no savepoint: undoing it is undoing all.
-        Raises _TransactionLostError when the failure took the transaction along.
+        The first function of a transaction needs no savepoint: the transaction is rolled back.
+        Raises _TransactionLostError if the failure ended the transaction.
         """
-        if behind_savepoint:
+        if after_savepoint:
             self._dialect.savepoint(connection)
         job.run(connection)
         if job.error is not None and self._dialect.is_store_failure(job.error):
             raise _TransactionLostError from job.error
-        # A function may swallow the error that aborted the transaction, so this is asked always.
+        # A function may have caught the error that ended the transaction, so always check.
         if not self._dialect.is_open(connection):
             raise _TransactionLostError from job.error
-        if job.error is None and self._dialect.is_spoilt(connection):
+        if job.error is None and self._dialect.is_aborted(connection):
             job.error = RuntimeError("the function went on after a statement had failed")
-        # One that is no longer needed stays until the next one, or the COMMIT, releases it.
-        if behind_savepoint and job.error is not None:
+        # An unneeded savepoint stays until the next savepoint or the COMMIT releases it.
+        if after_savepoint and job.error is not None:
             self._dialect.rollback_to_savepoint(connection)
 
     def _give_up(self, jobs: list[Job], cause: BaseException) -> None:
-        """The transaction is gone, so nobody in it has an answer: refusals too read lost writes."""
+        """Fail every job of a lost transaction, also refusals: they may have read lost writes."""
         if self._connection is not None:
             self._dialect.close(self._connection)
             self._connection = None
@@ -224,8 +225,8 @@ class Writer:
             job.error = StoreUnavailableError("the store did not commit")
             job.error.__cause__ = cause.__cause__ or cause
 
-    def _tell(self, callback: Callable[..., None], *args: object) -> bool:
-        """Call back on the event loop; False once there is no loop to tell."""
+    def _call_on_loop(self, callback: Callable[..., None], *args: object) -> bool:
+        """Call `callback` on the event loop; False if the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
@@ -233,14 +234,14 @@ class Writer:
         return True
 
     def _settle(self, jobs: list[Job]) -> None:
-        """Answer the callers of one batch, and tell what was committed."""
+        """Resolve the futures of one batch, and report what it committed."""
         for job in jobs:
             job.batch_size = len(jobs)
             job.settle()
         self._drop_settled()
-        kept = [job for job in jobs if job.error is None]
-        if kept:
-            self._committed([change for job in kept for change in job.changes])
+        committed = [job for job in jobs if job.error is None]
+        if committed:
+            self._committed([change for job in committed for change in job.changes])
 
     def _settle_stopped(self) -> None:
         if not self.stopped.done():

@@ -1,4 +1,4 @@
-"""Alembic runs this file for each upgrade: it hands over the connection of the running write."""
+"""Alembic runs this file for each upgrade; it passes on the connection of the running write."""
 
 from alembic import context
 

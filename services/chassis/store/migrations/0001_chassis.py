@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables, and the counter's only row; its epoch is stamped by the first start."""
+    """Create the tables and the only row of the counter; `upgrade` then sets its epoch."""
     _create_event_log()
     op.create_table(
         "request",
@@ -45,7 +45,7 @@ def upgrade() -> None:
 def _create_event_log() -> None:
     op.create_table(
         "event",
-        # INTEGER, not BIGINT, makes the position SQLite's own row key (64 bits all the same).
+        # INTEGER, not BIGINT, makes the position SQLite's own row key; that has 64 bits too.
         sa.Column(
             "position",
             sa.BigInteger().with_variant(sa.Integer, "sqlite"),
@@ -74,6 +74,6 @@ def _create_event_log() -> None:
 
 
 def downgrade() -> None:
-    """Drop everything; what was remembered is lost."""
+    """Drop all four tables with their contents."""
     for table in ("lease", "request", "event", "event_counter"):
         op.drop_table(table)

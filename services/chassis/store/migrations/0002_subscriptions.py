@@ -1,4 +1,4 @@
-"""The tables of what a service consumes: how far each consumer got, and what it set aside."""
+"""The tables of consumers: the position of each consumer, and its dead letters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create both; a consumer's row is written when it first reads its feed."""
+    """Create both tables; a consumer's row is inserted when it first reads its feed."""
     op.create_table(
         "subscription",
         sa.Column("consumer", sa.String, primary_key=True),
@@ -20,7 +20,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "dead_letter",
-        # INTEGER, not BIGINT, makes SQLite count it up.
+        # INTEGER, not BIGINT, lets SQLite autoincrement it.
         sa.Column(
             "sequence",
             sa.BigInteger().with_variant(sa.Integer, "sqlite"),
@@ -47,6 +47,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both: consumers begin anew, and what was set aside is lost."""
+    """Drop both tables: consumers start from the beginning, and dead letters are lost."""
     for table in ("dead_letter", "subscription"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""What events are part of, for consumers that follow nothing else."""
+"""The topic of an event, so that a consumer can follow the events of one topic only."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,13 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Events of before have no topic."""
+    """Add the column; existing events have no topic."""
     op.add_column(
         "event", sa.Column("topic", sa.String, nullable=False, server_default=sa.text("''"))
     )
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the column."""
     with op.batch_alter_table("event") as event:
         event.drop_column("topic")

@@ -1,8 +1,8 @@
-"""Tables up to date: the chassis's revisions and the service's own, in one transaction.
+"""Upgrades tables to the newest revisions of the chassis and of a service, in one transaction.
 
-Plain Alembic revision files, without an alembic.ini: the chassis's lie in this folder, a
-service's in `services/<service>/migrations/`, with `branch_labels` naming the service and
-`down_revision` None for its first.
+Revisions are plain Alembic files without an alembic.ini. The chassis's are in this folder, a
+service's in `services/<service>/store/migrations/`; a service's first revision has `branch_labels`
+with the service's name and `down_revision` None.
 """
 
 import os
@@ -16,18 +16,18 @@ from sqlalchemy import Connection, text
 CHASSIS_VERSIONS = Path(__file__).parent
 _ENVIRONMENT = CHASSIS_VERSIONS.parent / "migration_environment"
 
-# Alembic's `op` and `context` are names of the process, and a test runs several services in one.
+# Alembic's `op` and `context` are global to the process, and tests run several services in one.
 _ALEMBIC = threading.Lock()
 
 _STAMP_EPOCH = text("UPDATE event_counter SET epoch = :epoch WHERE epoch = ''")
 
 
 def upgrade(connection: Connection, versions: Path, *, epoch: str = "first") -> None:
-    """Run what is missing of the chassis's revisions and of those in the folder `versions`.
+    """Run the revisions of the chassis and of the folder `versions` that have not run yet.
 
-    Call it as a write, under the writers' lock: the transaction is the caller's, so a failing
-    revision leaves nothing behind. A new event log gets `epoch` as its epoch; an existing one
-    keeps its own. Raises what a revision raises, and alembic.util.CommandError.
+    Call it as a write, under the writers' lock. It uses the caller's transaction, so a failing
+    revision leaves nothing behind. A new event log gets the epoch `epoch`; an existing one keeps
+    its own. Raises the errors of a revision, and alembic.util.CommandError.
     """
     config = Config()
     config.set_main_option("script_location", str(_ENVIRONMENT))
