@@ -1,4 +1,4 @@
-"""Keeps a subchannel for each instance and a picker over those that can be used."""
+"""Keeps a subchannel for each instance, and a picker over the usable ones."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 
 
 class Balancer:
-    """Turns resolutions into a picker; `pick` is the current one, made anew on each change."""
+    """Turns resolutions into a picker; `pick` is the current one, replaced on each change."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Balancer:
         self.pick: Picker[Subchannel] = _nothing
 
     def update(self, resolution: Resolution) -> None:
-        """Take the full list of instances: connect to new ones, drain those that are gone."""
+        """Apply a full list of instances: connect to new ones, drain those that are gone."""
         if self._closed:
             return
         self._resolution = resolution
@@ -71,7 +71,7 @@ class Balancer:
         self._changed()
 
     def resolving_failed(self, reason: str) -> None:
-        """Go on with what is known; a call that finds nothing says why."""
+        """Keep the known instances; a call that finds none of them reports the reason."""
         known = self._resolution or Resolution(version=0, instances=())
         self.update(replace(known, error=reason))
 
@@ -81,14 +81,14 @@ class Balancer:
         return known is not None and known.state is _READY
 
     def change(self) -> asyncio.Future[None]:
-        """Done after the next change of the picker or the state; none is missed once it is made."""
+        """Return a future of the next change of the picker or the state after this moment."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         waiter.add_done_callback(self._waiters.discard)
         return waiter
 
     def why_nothing(self) -> str:
-        """In words, why nothing can be picked."""
+        """Describe why nothing can be picked."""
         return picker_factory.why_nothing(self._resolution, self._subchannels.values())
 
     @property
@@ -113,7 +113,7 @@ class Balancer:
         return self._resolution is not None and not connecting
 
     async def close(self, grace_s: float | None) -> None:
-        """Close all connections, those that drain included."""
+        """Close all connections, including those that drain."""
         self._closed = True
         self._changed()
         everything = list(self._subchannels.values())
@@ -139,13 +139,13 @@ class Balancer:
         task.add_done_callback(partial(self._drained, key))
 
     def _drained(self, key: Key, task: asyncio.Task[None]) -> None:
-        """Forget a drained connection, unless the instance came back and went again meanwhile."""
+        """Forget a drained connection, unless its instance was listed and removed again since."""
         _, draining = self._draining.get(key, (None, None))
         if draining is task:
             del self._draining[key]
 
     def _revived(self, key: Key) -> Subchannel | None:
-        """The connection of an instance that came back before its last call had ended."""
+        """Return the connection of an instance that is listed again before it was drained."""
         draining = self._draining.pop(key, None)
         if draining is None:
             return None
@@ -157,7 +157,7 @@ class Balancer:
         return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _changed(self) -> None:
-        """Make the picker anew and wake those who wait for it."""
+        """Replace the picker and wake the calls that wait for it."""
         listed = self._subchannels.values()
         if self._closed:
             self.state, self.pick = grpc.ChannelConnectivity.SHUTDOWN, _closed
@@ -174,5 +174,5 @@ def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
 
 
 def _closed(_now_s: float, _excluded: Collection[object]) -> None:
-    """The picker of a closed channel, in the words of grpc.aio."""
+    """The picker of a closed channel; raises the error that grpc.aio raises."""
     raise grpc.aio.UsageError("Channel is closed.")

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
 
-from discovery.aio.request_stream import Requests
+from discovery.aio.request_stream import IteratedRequests
 from discovery.aio.sent import PendingStream, StreamSend, StreamSent
 from discovery.aio.stream import Stream
 from discovery.aio.uncommitted_attempts import observe_first_message
@@ -70,11 +70,11 @@ class DirectStreamOpener(Generic[RequestT, ResponseT]):
         self, requests: AsyncIterable[RequestT] | Iterable[RequestT] | None, call: CallState
     ) -> Stream:
         """A stream of the iterator's requests, or, for None, of those that are written."""
-        given = None if requests is None else Requests(requests, self._serializer)
+        given = None if requests is None else IteratedRequests(requests, self._serializer)
         call.request = None if given is None else aiter(given)
         return self._stream(call, given)
 
-    def _stream(self, call: CallState, requests: Requests | None) -> Stream:
+    def _stream(self, call: CallState, requests: IteratedRequests | None) -> Stream:
         loop = self._channel.running_loop()
         monotonic = self._channel.clock.monotonic
         sent: StreamSent

@@ -1,7 +1,7 @@
-"""How a call ended, asked the same way of all four kinds.
+"""Status and metadata of a finished call, by the same functions for all four kinds.
 
-Every call of ours can name "what knows": the attempt that ended it, or, where no attempt did, a
-snapshot of a status (an AioRpcError is one, of code OK too).
+Every call has `_known()`: it returns what has the status, which is the attempt that ended the call,
+or an AioRpcError as a snapshot of the status (also of code OK) where no attempt ended it.
 """
 
 import asyncio
@@ -12,50 +12,50 @@ import grpc
 
 T = TypeVar("T")
 
-# In the words of grpc.aio.
+# The words of grpc.aio.
 CANCELLED_DETAILS = "Locally cancelled by application!"
 
 
-class Ending(Protocol):
-    """A call that can say what knows how it ended, once it has."""
+class FinishedCall(Protocol):
+    """A call that waits for its end and returns what has its status."""
 
     async def _known(self) -> grpc.aio.Call | grpc.aio.AioRpcError: ...
 
 
-async def code(self: Ending) -> grpc.StatusCode:
-    """The status code the RPC ended with."""
+async def code(self: FinishedCall) -> grpc.StatusCode:
+    """Return the status code the RPC ended with."""
     known = await self._known()
     return known.code() if isinstance(known, grpc.aio.AioRpcError) else await known.code()
 
 
-async def details(self: Ending) -> str:
-    """The status details the RPC ended with."""
+async def details(self: FinishedCall) -> str:
+    """Return the status details the RPC ended with."""
     known = await self._known()
     if isinstance(known, grpc.aio.AioRpcError):
         return known.details() or ""
     return await known.details()
 
 
-async def debug_error_string(self: Ending) -> str | None:
-    """What C-core has to say about an error; None where it wasn't asked."""
+async def debug_error_string(self: FinishedCall) -> str | None:
+    """Return C-core's description of an error; None where C-core wasn't involved."""
     known: Any = await self._known()
     if isinstance(known, grpc.aio.AioRpcError):
         return known.debug_error_string()
-    # In every grpc.aio call, but not in the interface.
-    told: str | None = await known.debug_error_string()
-    return told
+    # Every call of grpc.aio has this method, although its interface doesn't name it.
+    text: str | None = await known.debug_error_string()
+    return text
 
 
-async def initial_metadata(self: Ending) -> grpc.aio.Metadata:
-    """The initial metadata of the attempt that ended the call."""
+async def initial_metadata(self: FinishedCall) -> grpc.aio.Metadata:
+    """Return the initial metadata of the attempt that ended the call."""
     known = await self._known()
     if isinstance(known, grpc.aio.AioRpcError):
         return known.initial_metadata() or grpc.aio.Metadata()
     return await known.initial_metadata()
 
 
-async def trailing_metadata(self: Ending) -> grpc.aio.Metadata:
-    """The trailing metadata of the attempt that ended the call."""
+async def trailing_metadata(self: FinishedCall) -> grpc.aio.Metadata:
+    """Return the trailing metadata of the attempt that ended the call."""
     known = await self._known()
     if isinstance(known, grpc.aio.AioRpcError):
         return known.trailing_metadata() or grpc.aio.Metadata()
@@ -63,13 +63,16 @@ async def trailing_metadata(self: Ending) -> grpc.aio.Metadata:
 
 
 def text(call: Any, *, over: bool) -> str:
-    """A call for logs and debuggers, as grpc.aio writes an error; `over`: it has ended."""
+    """Describe a call for logs and debuggers, in the form of grpc.aio's errors.
+
+    `over`: the call has ended, so its status is included.
+    """
     name = type(call).__name__
     if not over:
         return f"<{name} object>"
     try:
         ended = [at_once(call.code()), at_once(call.details()), at_once(call.debug_error_string())]
-    except Exception:  # noqa: BLE001 - ended in something that is no status
+    except Exception:  # noqa: BLE001 - it ended in an error that has no status
         return f"<{name} object>"
     return (
         f"<{name} of RPC that terminated with:\n"
@@ -81,7 +84,10 @@ def text(call: Any, *, over: bool) -> str:
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that doesn't wait; those of an ended grpc.aio call don't."""
+    """Return the result of a coroutine that doesn't wait, such as those of an ended grpc.aio call.
+
+    Raises RuntimeError if it waits.
+    """
     try:
         coroutine.send(None)
     except StopIteration as returned:
@@ -94,18 +100,21 @@ def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
 def snapshot(
     status_code: grpc.StatusCode, text: str = "", debug: str | None = ""
 ) -> grpc.aio.AioRpcError:
-    """The status of a call that no attempt ended."""
+    """Return the status of a call that no attempt ended."""
     empty = grpc.aio.Metadata()
     return grpc.aio.AioRpcError(status_code, empty, empty, text, debug)
 
 
 def cancelled() -> grpc.aio.AioRpcError:
-    """The status of a call cancelled on this side."""
+    """Return the status of a call that was cancelled on this side."""
     return snapshot(grpc.StatusCode.CANCELLED, CANCELLED_DETAILS, None)
 
 
 def cancel_collected(cancel: Callable[[], object], loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what was collected unfinished, on its loop: the collector may run in any thread."""
+    """Cancel a call that was collected unfinished, on its loop.
+
+    The garbage collector may run in any thread.
+    """
     if loop.is_closed():
         return
     try:

@@ -44,10 +44,10 @@ ResponseT = TypeVar("ResponseT")
 
 
 class Channel(grpc.aio.Channel):
-    """One logical channel: resolves, connects to every instance, picks one for each attempt.
+    """One logical channel: resolves the target, connects to every instance, picks one per attempt.
 
-    It belongs to the event loop of its first call, `async with` or `get_state(True)`, and opens
-    nothing before.
+    It begins with its first call, `async with` or `get_state(True)`, and belongs to the event loop
+    in which that happens. Before, it opens no connection.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Channel(grpc.aio.Channel):
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        """Refuse new calls, wait `grace` seconds for those in flight, cancel the rest."""
+        """Refuse new calls, wait `grace` seconds for those in flight, then cancel the rest."""
         if grace is not None and grace < 0:
             raise ValueError(f"grace must be non-negative, got {grace}.")
         if self._closed:
@@ -120,7 +120,10 @@ class Channel(grpc.aio.Channel):
         await self._balancer.close(grace)
 
     def running_loop(self) -> asyncio.AbstractEventLoop:
-        """The channel's loop, begun when first asked for. Raises UsageError on a closed channel."""
+        """Return the channel's event loop; the first call begins resolving.
+
+        Raises UsageError on a closed channel.
+        """
         if self.loop is None:
             if self._closed:
                 raise grpc.aio.UsageError("Channel is closed.")
@@ -130,7 +133,7 @@ class Channel(grpc.aio.Channel):
         return self.loop
 
     def _resolving_ended(self, task: asyncio.Task[None]) -> None:
-        """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
+        """Report the end of the resolver: it should never end, and calls must not wait for it."""
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s: resolving ended", self._target.service, exc_info=error)
             self._balancer.resolving_failed(repr(error))
@@ -149,7 +152,7 @@ class Channel(grpc.aio.Channel):
         return self._balancer.state
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """Return once the state isn't the one last seen. Raises UsageError on a closed channel."""
+        """Return once the state is another one. Raises UsageError on a closed channel."""
         if self._closed:
             raise grpc.aio.UsageError("Channel is closed.")
         while self.get_state() is last_observed_state:
@@ -162,13 +165,16 @@ class Channel(grpc.aio.Channel):
             await self._balancer.change()
 
     async def settled(self) -> None:
-        """Return once the target is resolved and each instance is READY or has failed."""
+        """Return once the target is resolved and every instance is READY or has failed."""
         while not self._balancer.is_settled:
             self.running_loop()
             await self._balancer.change()
 
     def explain(self, *, try_picks: int = 0) -> Explanation:
-        """What the channel knows and does now; `try_picks` adds picks made without a call."""
+        """Return all that the channel knows and does now.
+
+        `try_picks`: make so many picks without a call, and list them.
+        """
         return explain(
             self._target.service,
             self.get_state(),
@@ -186,7 +192,7 @@ class Channel(grpc.aio.Channel):
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]:
-        """What calls a unary method."""
+        """Return the multicallable of a unary method."""
         known = self._method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
 
         def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
@@ -209,7 +215,7 @@ class Channel(grpc.aio.Channel):
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT]:
-        """What calls a method that answers with a stream."""
+        """Return the multicallable of a method that responds with a stream."""
         known = self._method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, UnaryStream)
         return UnaryStream(opener)
@@ -221,7 +227,7 @@ class Channel(grpc.aio.Channel):
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
-        """What calls a method that takes a stream."""
+        """Return the multicallable of a method that takes a stream of requests."""
         known = self._method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamUnary)
         return StreamUnary(opener)
@@ -233,7 +239,7 @@ class Channel(grpc.aio.Channel):
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
-        """What calls a method that takes a stream and answers with one."""
+        """Return the multicallable of a method with a stream in each direction."""
         known = self._method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamStream)
         return StreamStream(opener)
@@ -245,7 +251,7 @@ class Channel(grpc.aio.Channel):
         response_deserializer: Deserializer[ResponseT] | None,
         multicallable: Callable[[StreamOpener], Callable[..., Any]],
     ) -> StreamOpener:
-        """What opens the streams of a method, below interceptors where there are any."""
+        """Return what opens the streams of a method, below the interceptors if there are any."""
 
         def plain(path: str) -> DirectStreamOpener[RequestT, ResponseT]:
             return DirectStreamOpener(
@@ -264,11 +270,11 @@ class Channel(grpc.aio.Channel):
         return plain(known.path)
 
     def _stack(self, path: str, like: Method) -> Send[Sent]:
-        """The stack of the method at `path`, which interceptors may have chosen."""
+        """Build the stack of the method at `path`; an interceptor may have changed the path."""
         return compose(self._layers, self._method(path, like.kind, registered=like.registered))
 
     def _method(self, path: str, kind: Kind, *, registered: bool) -> Method:
-        """What is known of a method, shared by all that call it."""
+        """Return the method; all its calls share what is measured of it."""
         known = self._methods.get((path, kind))
         if known is None:
             known = method_of(self._config, path, kind, registered=registered)

@@ -20,7 +20,7 @@ ResponseT = TypeVar("ResponseT")
 class UnaryUnary(
     grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
 ):
-    """A unary method. Bad requests and metadata raise here, before anything is sent."""
+    """A method with one request and one response."""
 
     def __init__(
         self,
@@ -105,7 +105,10 @@ class StreamUnary(
         wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc.aio's signature
         compression: grpc.Compression | None = None,
     ) -> StreamUnaryCall[RequestT, ResponseT]:
-        """Begin the stream, of an iterator or of what is written. Raises InvalidMetadataError."""
+        """Begin the stream with an iterator of requests, or for `write`.
+
+        Raises InvalidMetadataError.
+        """
         pairs = None if metadata is None else validated(metadata)
         call_state = CallState(None, timeout, pairs, credentials, wait_for_ready, compression)
         return StreamUnaryCall(self._opener.of_requests(request_iterator, call_state))
@@ -128,7 +131,10 @@ class StreamStream(
         wait_for_ready: bool | None = None,  # noqa: FBT001 - grpc.aio's signature
         compression: grpc.Compression | None = None,
     ) -> StreamStreamCall[RequestT, ResponseT]:
-        """Begin the stream, of an iterator or of what is written. Raises InvalidMetadataError."""
+        """Begin the stream with an iterator of requests, or for `write`.
+
+        Raises InvalidMetadataError.
+        """
         pairs = None if metadata is None else validated(metadata)
         call_state = CallState(None, timeout, pairs, credentials, wait_for_ready, compression)
         return StreamStreamCall(self._opener.of_requests(request_iterator, call_state))

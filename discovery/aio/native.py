@@ -1,8 +1,8 @@
-"""The plain grpc.aio channel under a subchannel.
+"""Creates the plain grpc.aio channel under a subchannel.
 
-OpenTelemetry's client instrumentor replaces `grpc.aio.insecure_channel` and `secure_channel`,
-with closures that don't say what they wrap. Attempts are measured by this package, so the
-originals are taken from where they are defined.
+OpenTelemetry's client instrumentor replaces `grpc.aio.insecure_channel` and `secure_channel`. This
+package traces attempts itself, so it takes the original functions from the module that defines
+them.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,9 +22,9 @@ def dialer(
     authority: str,
     options: Iterable[tuple[str, Any]],
 ) -> Dial:
-    """A function that makes the channel to an instance; it connects when it is first asked to."""
+    """Return a function that makes a channel to an instance; the channel connects on first use."""
     chosen = channel_options(authority, options)
-    # Untyped where they are defined, typed where they are exported.
+    # The types are those of the exported functions; the defining module has none.
     insecure: Callable[..., grpc.aio.Channel] = _originals.insecure_channel  # type: ignore[assignment]
     secure: Callable[..., grpc.aio.Channel] = _originals.secure_channel  # type: ignore[assignment]
 

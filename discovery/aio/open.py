@@ -1,4 +1,4 @@
-"""The one function an application calls."""
+"""Opens a channel: the function that asyncio applications call."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -34,17 +34,19 @@ def open_channel(
     clock: Clock | None = None,
     rng: random.Random | None = None,
 ) -> Channel:
-    """A channel to all instances of the target, as a grpc.aio.Channel.
+    """Return a grpc.aio.Channel to all instances of the target.
 
-    `target` has one of the forms of `discovery.registry.target`; `watcher` replaces the one it
-    names. `authority` is what every call names and TLS checks, by default the service's name.
-    Policy is a gRPC service config (`discovery.config.service_config`), JSON text or a mapping.
-    `interceptors` are grpc.aio's own, of any kind, and see each call once, whatever it takes.
-    `options` are channel arguments of each connection. `tracer_provider` and `meter_provider` are
-    OpenTelemetry's, by default those that are configured when the channel is opened
-    (`discovery.telemetry.recorder`). `clock` and `rng` are for tests and simulations. Nothing is
-    opened before the first call or `async with`. Raises InvalidTargetError,
-    InvalidServiceConfigError, and TypeError for an interceptor of no kind.
+    - `target`: one of the forms of `discovery.registry.target`; `watcher` replaces its registry.
+    - `authority`: the name that calls carry and TLS checks; by default the service's name.
+    - `service_config`: a gRPC service config (`discovery.config.service_config`), JSON or mapping.
+    - `interceptors`: grpc.aio's own, of any kind; each sees a call once, however often it is tried.
+    - `options`: channel arguments of each connection.
+    - `tracer_provider`, `meter_provider`: OpenTelemetry's; by default the global ones at the time
+      of this call (`discovery.telemetry.recorder`).
+    - `clock`, `rng`: for tests and simulations.
+
+    No connection is opened before the first call or `async with`. Raises InvalidTargetError,
+    InvalidServiceConfigError, and TypeError for an interceptor that implements no interface.
     """
     parsed = parse_target(target)
     clock = SystemClock() if clock is None else clock

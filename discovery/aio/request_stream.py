@@ -1,4 +1,4 @@
-"""The requests of a client stream, on their way to the wire."""
+"""Requests of a client stream: from a caller's iterator, or written one by one."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -14,10 +14,10 @@ _ENDED = "RPC already finished."
 _HALF_CLOSED = 'RPC is half closed after calling "done_writing".'
 
 
-class Requests:
-    """A caller's iterator of requests, serialized one by one as the attempt asks for them.
+class IteratedRequests:
+    """A caller's iterator of requests; each is serialized when the attempt asks for it.
 
-    grpc.aio answers an exception in there by cancelling the RPC; `error` keeps a serializer's.
+    grpc.aio cancels the RPC when the iterator raises; `error` keeps what the serializer raised.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Requests:
         self.error: Exception | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Each request as bytes."""
+        """Yield each request as bytes."""
         if isinstance(self._requests, AsyncIterable):
             async for request in self._requests:
                 yield self._serialized(request)
@@ -46,32 +46,32 @@ class Requests:
             raise
 
 
-class Written:
-    """What a caller writes, as the iterator of requests that interceptors expect."""
+class WrittenRequests:
+    """Requests that a caller writes, as the iterator that interceptors expect."""
 
     def __init__(self) -> None:
-        # One request at a time, so that a writer is held back as far as the wire is.
+        # One request at a time, so that flow control on the wire also slows the writer.
         self._queue: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue(maxsize=1)
         self._half_closed = False
         self._rpc: grpc.aio.Call | None = None
 
     def carried_by(self, rpc: grpc.aio.Call | None) -> None:
-        """Say which call reads the requests: writing ends when it does."""
+        """Set the call that reads the requests; writing is over when that call ends."""
         self._rpc = rpc
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Each request as it was written, until `done_writing`."""
+        """Yield each written request until `done_writing`."""
         while written := await self._queue.get():
             yield written[0]
 
     async def write(self, request: Any) -> None:
-        """Hand one request over. Raises InvalidStateError once the RPC or the writing is over."""
+        """Pass one request on. Raises InvalidStateError once the RPC or the writing is over."""
         if self._half_closed:
             raise asyncio.InvalidStateError(_HALF_CLOSED)
         await self._put((request,))
 
     async def done_writing(self) -> None:
-        """End the requests; a second time does nothing."""
+        """End the requests. A second call does nothing."""
         if not self._half_closed and not self._is_over():
             self._half_closed = True
             await self._put(())
@@ -80,7 +80,7 @@ class Written:
         return self._rpc is not None and self._rpc.done()
 
     async def _put(self, written: tuple[Any, ...]) -> None:
-        """Wait for the reader of the queue, or for the end of the RPC."""
+        """Put a request into the queue; wait until it is taken or the RPC ends."""
         if not self._is_over():
             loop = asyncio.get_running_loop()
             ended: asyncio.Future[None] = loop.create_future()

@@ -1,8 +1,8 @@
-"""What stands under every stream: the attempt that carries it, once there is one.
+"""One streaming RPC, which all three kinds of streaming call are built on.
 
-A stream may have to wait for its instance (nothing to pick yet, interceptors), and a stream of
-responses may be attempted again before its first message. Until then a task is opening it;
-afterwards everything is the attempt's own.
+A stream may have to wait for its instance (none to pick yet, interceptors run first), and a stream
+of responses may be attempted again until its first message. Until then a task opens it. Afterwards
+one attempt carries it, and every method passes on to that attempt.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from discovery.aio import call_status
-from discovery.aio.request_stream import Requests
+from discovery.aio.request_stream import IteratedRequests
 from discovery.aio.sent import PendingStream, StreamAttempt, StreamSent
 from discovery.call.call_state import CallState, CallTelemetry
 from discovery.call.serialization import Deserializer, Serializer, deserialize
@@ -22,9 +22,9 @@ _STYLE_ERROR = "The iterator and read/write APIs may not be mixed on a single RP
 
 
 class Stream:
-    """One streaming RPC. Cancelling a reader or writer in mid-wait cancels it, as in grpc.aio.
+    """One streaming RPC. Cancelling a waiting reader or writer cancels the RPC, as in grpc.aio.
 
-    `sent` is what the stack made of the call (see `Send`), `received` is told the first message.
+    `sent` is what the stack returned for the call; `received` is called at the first message.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Stream:
         sent: StreamSent,
         call_state: CallState,
         *,
-        requests: Requests | None,
+        requests: IteratedRequests | None,
         serializer: Serializer[Any],
         deserializer: Deserializer[Any],
         received: Callable[[CallState], None] | None,
@@ -73,7 +73,7 @@ class Stream:
             self.add_done_callback(callback)
 
     async def _ready(self) -> StreamAttempt:
-        """Wait until the stream is open; raises what kept it from opening."""
+        """Wait until the stream is open. Raises the error that kept it from opening."""
         if self._attempt is None and self._failure is None and self._opening is not None:
             await asyncio.wait([self._opening])
         if self._failure is not None:
@@ -83,21 +83,21 @@ class Stream:
         return self._attempt
 
     def use(self, *, iterates: bool) -> None:
-        """Hold the reader to one style. Raises UsageError where it mixes them."""
+        """Record how the caller reads. Raises UsageError if it mixes the iterator and `read`."""
         if self._iterates is None:
             self._iterates = iterates
         elif self._iterates is not iterates:
             raise grpc.aio.UsageError(_STYLE_ERROR)
 
     def iterate(self, messages: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
-        """The one iterator over the messages, however often it is asked for."""
+        """Return the iterator over the messages; every call returns the same one."""
         self.use(iterates=True)
         if self._iterator is None:
             self._iterator = messages()
         return self._iterator
 
     async def next(self) -> Any:
-        """The next message, or EOF. Raises the error that the stream ended with, once."""
+        """Return the next message, or EOF. Raises the error the stream ended with, once."""
         try:
             attempt = await self._ready()
             if attempt.messages is None:
@@ -111,18 +111,18 @@ class Stream:
         return self._message(message)
 
     async def read(self) -> Any:
-        """The next message, or EOF; once the stream is over, its error every time."""
+        """Return the next message, or EOF. Once the stream is over, raises its error every time."""
         if not self.done():
             self.use(iterates=False)
         message = await self.next()
         rpc = None if self._attempt is None else self._attempt.rpc
         if message is grpc.aio.EOF and rpc is not None and rpc.done():
-            # Its iterator tells the error once; reading what is over tells it again.
+            # The iterator raises the error only once; `read` of grpc.aio raises it again.
             return await rpc.read()
         return message
 
     async def response(self) -> Any:
-        """The one response to a stream of requests."""
+        """Return the response to a stream of requests."""
         try:
             message = await (await self._ready()).rpc
         except asyncio.CancelledError:
@@ -131,7 +131,7 @@ class Stream:
         return self._message(message)
 
     def _message(self, message: Any) -> Any:
-        """Tell of the first message, and turn each into the caller's type."""
+        """Deserialize a message; report the first one to `received`."""
         if self._received is not None:
             self._received(self._call_state)
             self._received = None
@@ -143,13 +143,13 @@ class Stream:
             raise
 
     def _raise_instead(self) -> None:
-        """A request that can't be serialized cancels the RPC: tell that, not the cancellation."""
+        """Cancel; where a request could not be serialized, raise that error instead."""
         self.cancel()
         if self._requests is not None and self._requests.error is not None:
             raise self._requests.error
 
     async def write(self, request: Any) -> None:
-        """Send one message; raises what the serializer raises, before anything is sent."""
+        """Send one message. Raises what the serializer raises, before anything is sent."""
         if self._requests is not None:
             raise grpc.aio.UsageError(_STYLE_ERROR)
         message = self._serializer(request)
@@ -162,13 +162,13 @@ class Stream:
             raise
 
     async def done_writing(self) -> None:
-        """Say that no more requests come."""
+        """End the requests."""
         if self._requests is not None:
             raise grpc.aio.UsageError(_STYLE_ERROR)
         await (await self._ready()).writer.done_writing()
 
     def cancel(self) -> bool:
-        """End the RPC at once. False where it had ended already."""
+        """End the RPC at once. Returns False if it had ended already."""
         if self.done():
             return False
         if self._attempt is not None and self._attempt.rpc is not None:
@@ -178,7 +178,7 @@ class Stream:
         if self._opening is not None:
             self._opening.cancel()
         if self._call_state.attempt is not None:
-            # The task that is opening may not have run yet, and so may not know of its attempt.
+            # The opening task may not have run since the attempt began, so it can't cancel it.
             self._call_state.attempt.cancel()
         return True
 
@@ -205,7 +205,7 @@ class Stream:
         return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
 
     def add_done_callback(self, callback: Callable[[], None]) -> None:
-        """Call back when the RPC has ended; at once where it has."""
+        """Call back when the RPC has ended, or at once if it has."""
         if self._attempt is not None and self._attempt.rpc is not None:
             self._attempt.rpc.add_done_callback(lambda _: callback())
         elif self.done():
@@ -214,7 +214,10 @@ class Stream:
             self._callbacks.append(callback)
 
     async def known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
-        """Wait until the stream is open; then its attempt knows, or the error that prevented it."""
+        """Wait until the stream is open; return what has its status.
+
+        That is its attempt, or the error that kept it from opening.
+        """
         if self._opening is not None and not self._opening.done():
             await asyncio.wait([self._opening])
         if isinstance(self._failure, asyncio.CancelledError):
@@ -226,7 +229,7 @@ class Stream:
         return call_status.snapshot(grpc.StatusCode.OK) if rpc is None else rpc
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
-        """The first initial metadata that arrives; a stream that has shown it isn't repeated."""
+        """Return the first initial metadata that arrives; afterwards the stream isn't repeated."""
         if self._call_state.uncommitted is not None and self._opening is not None:
             seen = await self._call_state.uncommitted.initial_metadata(self._opening)
             if seen is not None:
@@ -237,14 +240,14 @@ class Stream:
         return await known.initial_metadata()
 
     async def wait_for_connection(self) -> None:
-        """Wait until the attempt is connected; raises the error that it ended with."""
+        """Wait until the attempt is connected. Raises the error it ended with."""
         await (await self._ready()).rpc.wait_for_connection()
 
     def record_end(self, telemetry: CallTelemetry) -> None:
-        """Record how the stream ended: as its last attempt, or with what kept it from opening."""
+        """Record the end of the stream: that of its last attempt, or the error on this side."""
         telemetry.end(None if self._failure is None else code_of(self._failure))
 
     def collected(self) -> None:
-        """Nobody holds the call any more: cancel what is unfinished, as grpc.aio does."""
+        """Cancel the RPC if it is unfinished when its call is collected, as grpc.aio does."""
         if not self.done():
             call_status.cancel_collected(self.cancel, self._loop)

@@ -1,4 +1,4 @@
-"""The three kinds of streaming call, each with what its kind can do."""
+"""The three kinds of streaming call, each with the methods of its grpc.aio interface."""
 
 from collections.abc import AsyncIterator, Callable, Generator
 from functools import partial
@@ -13,91 +13,92 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class OnStream(Protocol):
-    """A call that stands on a stream; what all three kinds share are functions of it."""
+class StreamCall(Protocol):
+    """A call that is built on a stream. The functions below are the methods of all three kinds."""
 
     stream: Stream
 
 
-def _collected(self: OnStream) -> None:
+def _collected(self: StreamCall) -> None:
     self.stream.collected()
 
 
-def _text(self: OnStream) -> str:
+def _text(self: StreamCall) -> str:
     return call_status.text(self, over=self.stream.done())
 
 
-def _cancel(self: OnStream) -> bool:
-    """End the RPC at once. False where it had ended already."""
+def _cancel(self: StreamCall) -> bool:
+    """End the RPC at once. Returns False if it had ended already."""
     return self.stream.cancel()
 
 
-def _cancelled(self: OnStream) -> bool:
+def _cancelled(self: StreamCall) -> bool:
     """Whether the RPC ended CANCELLED, by this side or the other."""
     return self.stream.cancelled()
 
 
-def _done(self: OnStream) -> bool:
+def _done(self: StreamCall) -> bool:
     """Whether the RPC has ended."""
     return self.stream.done()
 
 
-def _time_remaining(self: OnStream) -> float | None:
+def _time_remaining(self: StreamCall) -> float | None:
     """Seconds until the deadline, never negative; None without a deadline."""
     return self.stream.time_remaining()
 
 
-def _add_done_callback(self: OnStream, callback: Callable[[Any], None]) -> None:
-    """Call `callback(call)` when the RPC has ended; at once where it has."""
+def _add_done_callback(self: StreamCall, callback: Callable[[Any], None]) -> None:
+    """Call `callback(call)` when the RPC has ended, or at once if it has."""
     self.stream.add_done_callback(partial(callback, self))
 
 
-async def _initial_metadata(self: OnStream) -> grpc.aio.Metadata:
-    """The initial metadata, as soon as it arrives."""
+async def _initial_metadata(self: StreamCall) -> grpc.aio.Metadata:
+    """Return the initial metadata as soon as it arrives."""
     return await self.stream.initial_metadata()
 
 
-async def _wait_for_connection(self: OnStream) -> None:
-    """Wait until an instance is connected; raises the error that prevented it."""
+async def _wait_for_connection(self: StreamCall) -> None:
+    """Wait until an instance is connected. Raises the error that prevented it."""
     await self.stream.wait_for_connection()
 
 
-async def _known(self: OnStream) -> grpc.aio.Call | grpc.aio.AioRpcError:
+async def _known(self: StreamCall) -> grpc.aio.Call | grpc.aio.AioRpcError:
     return await self.stream.known()
 
 
-async def _messages(self: OnStream) -> AsyncIterator[Any]:
-    # Holds the call, not only its stream: `async for` drops everything else.
+async def _messages(self: StreamCall) -> AsyncIterator[Any]:
+    # This generator refers to the call itself: `async for` keeps no other reference, and a
+    # collected call is cancelled.
     while (message := await self.stream.next()) is not grpc.aio.EOF:
         yield message
 
 
-def _aiter(self: OnStream) -> AsyncIterator[Any]:
-    """The responses; ends, or raises the error that the stream ended with."""
+def _aiter(self: StreamCall) -> AsyncIterator[Any]:
+    """Iterate over the responses; raises the error that the stream ended with."""
     return self.stream.iterate(partial(_messages, self))
 
 
-async def _read(self: OnStream) -> Any:
-    """The next response, or grpc.aio.EOF."""
+async def _read(self: StreamCall) -> Any:
+    """Return the next response, or grpc.aio.EOF."""
     return await self.stream.read()
 
 
-async def _write(self: OnStream, request: Any) -> None:
+async def _write(self: StreamCall, request: Any) -> None:
     """Send one request. Raises what the serializer raises, before anything is sent."""
     await self.stream.write(request)
 
 
-async def _done_writing(self: OnStream) -> None:
-    """Say that no more requests come; a second time does nothing."""
+async def _done_writing(self: StreamCall) -> None:
+    """End the requests. A second call does nothing."""
     await self.stream.done_writing()
 
 
-async def _response(self: OnStream) -> Any:
+async def _response(self: StreamCall) -> Any:
     return await self.stream.response()
 
 
-def _await(self: OnStream) -> Generator[Any, None, Any]:
-    """The one response; any number of awaiters get it."""
+def _await(self: StreamCall) -> Generator[Any, None, Any]:
+    """Await the response; any number of awaiters get it."""
     return _response(self).__await__()
 
 

@@ -27,9 +27,9 @@ _DRAINED_EVERY_S = 0.5
 class Subchannel:
     """A plain grpc.aio channel to an instance, watched for connectivity and health.
 
-    `state` is READY when the instance can be picked: connected, and SERVING by its own word.
-    TRANSIENT_FAILURE lasts until READY (as pick_first reports it, gRFC A62), and NOT_SERVING
-    counts as such. `changed` is called after each change of `state`.
+    `state` is READY when the instance can be picked: connected, and SERVING by its health service.
+    NOT_SERVING counts as TRANSIENT_FAILURE, which lasts until READY, as pick_first reports it
+    (gRFC A62). `changed` is called after each change of `state`.
     """
 
     __slots__ = (
@@ -76,36 +76,36 @@ class Subchannel:
 
     @property
     def health(self) -> Health:
-        """What the instance last said of itself."""
+        """The instance's last answer of its health service."""
         return self._health
 
     def multicallable(self, method: Method) -> Any:
-        """The instance's own multicallable of a method, in raw bytes; made once."""
+        """Make the instance's own multicallable of a method, for raw bytes, and keep it."""
         factory: Any = getattr(self._native, method.kind.value)
-        # Its method, bound: through the object, each call would pay for a dict of its keywords.
+        # The bound method is kept: calling the object would build a dict of keywords for each call.
         made = factory(method.path, None, None, _registered_method=method.registered).__call__
         self.multicallables[method] = made
         return made
 
     def is_still_ready(self) -> bool:
-        """Ask the connection itself, which may have ended before our watch heard of it."""
+        """Read the connection's state: it may have ended before the watch has run."""
         self._connected(self._native.get_state())
         return self.state is _READY
 
     async def drain(self) -> None:
-        """Let the calls in flight end, however long they take; then close the connection."""
+        """Wait until no call is in flight, without a limit; then close the connection."""
         while self.load.in_flight:
             await self._clock.sleep(_DRAINED_EVERY_S)
         await self.close(None)
 
     async def close(self, grace_s: float | None) -> None:
-        """Close the connection; what is still in flight after the grace is cancelled."""
+        """Close the connection; cancel calls that are still in flight after the grace period."""
         self._watch_task.cancel()
         self._stop_health()
         await self._native.close(grace_s)
 
     async def _watch_connectivity(self) -> None:
-        """Keep the connection up (it has no idle timeout) and follow its state."""
+        """Keep the connection open (it has no idle timeout) and follow its state."""
         while True:
             seen = self._native.get_state(try_to_connect=True)
             self._connected(seen)
@@ -116,7 +116,7 @@ class Subchannel:
             if self._health_task is None:
                 self._health_task = self.loop.create_task(self._watch_health())
         else:
-            # A new connection may be to a new process: READY waits for its own first word.
+            # A new connection may lead to a new process: READY waits for its first health answer.
             self._stop_health()
         if not (self._connectivity is _FAILED and seen is not _READY):
             self._connectivity = seen
@@ -127,14 +127,14 @@ class Subchannel:
         stream = native.unary_stream(health.WATCH_PATH, None, None)
         await health.watch(
             lambda: stream(health.WHOLE_SERVER),
-            report=self._told,
+            report=self._health_changed,
             delays_s=self._delays_s,
             clock=self._clock,
         )
 
-    def _told(self, word: Health) -> None:
-        if word is not Health.BROKEN or self._health is Health.UNKNOWN:
-            self._health = word
+    def _health_changed(self, health: Health) -> None:
+        if health is not Health.BROKEN or self._health is Health.UNKNOWN:
+            self._health = health
         self._update()
 
     def _stop_health(self) -> None:
@@ -150,7 +150,7 @@ class Subchannel:
             self._changed()
 
     def _combined(self) -> grpc.ChannelConnectivity:
-        """Connectivity and health as one state."""
+        """Combine connectivity and health into one state."""
         if self._connectivity is _READY:
             match self._health:
                 case Health.SERVING:

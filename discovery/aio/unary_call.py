@@ -1,9 +1,10 @@
-"""One unary call: a stack's coroutine, stepped by those who await it.
+"""One unary call: the coroutine of a stack, run by the tasks that await the call.
 
-The coroutine takes its first step when the call is made, so the first attempt is on the wire at
-once, and goes on inside `__await__`: the ordinary path makes no asyncio task. Each step runs in
-the call's own copied context. Whoever comes first drives, later ones wait for the outcome; what
-isn't awaited but asked for (callbacks, code, metadata) is driven by a task.
+The coroutine takes its first step when the call is made, so the first attempt is sent at once. The
+first awaiter runs the rest inside `__await__` ("drives" the call), so an ordinary call needs no
+asyncio task; later awaiters wait for the outcome. Each step runs in the call's own copy of the
+context. If the call isn't awaited but has callbacks, or its code or metadata is read, a task drives
+it.
 """
 
 import asyncio
@@ -26,17 +27,17 @@ _PENDING, _ANSWERED, _FAILED, _CANCELLED = range(4)
 
 
 class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, ResponseT]):
-    """A unary call in flight; what grpc.aio.UnaryUnaryCall promises holds.
+    """A unary call in flight; behaves as grpc.aio.UnaryUnaryCall does.
 
-    The outcome is stored and serves any number of awaiters; cancelling one of them cancels the
-    RPC, as in grpc.aio. Collected unfinished, the call is cancelled. A BaseException is never
-    stored: it goes to whoever drives.
+    The outcome is stored and serves any number of awaiters. Cancelling one of them cancels the RPC,
+    as in grpc.aio. A call that is collected unfinished is cancelled. A BaseException is not stored:
+    it is raised in the task that drives the call.
     """
 
     _coroutine: Coroutine[Any, Any, bytes]
     _error: Exception
     _response: ResponseT
-    # What most calls never change costs them nothing.
+    # Defaults of the class cost a call nothing: most calls never change these.
     _state: int = _PENDING
     _driven: bool = False
     _driver: asyncio.Task[None] | None = None
@@ -71,10 +72,10 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
                 self._drive_in_task()
 
     def __await__(self) -> Generator[Any, None, ResponseT]:
-        """The response. Whoever comes first drives, the others wait for the outcome.
+        """Await the response. The first awaiter drives the coroutine, the others wait.
 
-        Driving is stepping the coroutine in its own context; what it waits for is yielded on to
-        our task.
+        To drive is to step the coroutine in the call's context; the futures that it waits for are
+        yielded to the awaiting task.
         """
         if self._driven or self._state is not _PENDING:
             return (yield from self._join())
@@ -84,14 +85,14 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
             while True:
                 future = self._suspended_on
                 if future is not None:
-                    # The mark of a future that is being awaited; the first step's went unseen.
+                    # Tasks require this mark of an awaited future; the first step's was not seen.
                     future._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's protocol
                 try:
                     yield future
                 except GeneratorExit:
                     self._abandoned()
                     raise
-                except BaseException as thrown:  # noqa: BLE001 - the coroutine's to handle
+                except BaseException as thrown:  # noqa: BLE001 - the coroutine handles it
                     if self._state is not _PENDING:
                         break
                     self._suspended_on = run(coroutine.throw, thrown)
@@ -115,7 +116,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         return self._result()
 
     def _join(self) -> Generator[Any, None, ResponseT]:
-        """The outcome, when somebody else has driven the call to it."""
+        """Wait for the outcome of a call that another task drives."""
         if self._state is _PENDING:
             try:
                 yield from self._new_waiter().__await__()
@@ -136,11 +137,11 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
             self._driver = self._loop.create_task(self._drive_for_others())
 
     async def _drive_for_others(self) -> None:
-        with suppress(Exception, asyncio.CancelledError):  # stored: those who ask are told
+        with suppress(Exception, asyncio.CancelledError):  # stored: awaiters get it
             await self
 
     def _abandoned(self) -> None:
-        """The driving awaiter was closed in mid-wait; whoever else asked has to be served."""
+        """Let a task drive on after the driving awaiter was closed, if others wait for the call."""
         self._driven = False
         if (self._waiters or self._callbacks) and self._loop.is_running():
             self._drive_in_task()
@@ -152,7 +153,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
             self._fail(undeserialized(error))
             return
         if self._waiters is None and self._callbacks is None and self._driver is None:
-            # `_settle`, where nobody else has to be told.
+            # The same as `_settle`, but nobody has to be notified.
             self._state = _ANSWERED
         else:
             self._settle(_ANSWERED)
@@ -182,10 +183,10 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         raise self._error
 
     def cancel(self) -> bool:
-        """End the RPC at once. False where it had ended already."""
+        """End the RPC at once. Returns False if it had ended already."""
         if self._state is not _PENDING:
             return False
-        if self._coroutine.cr_running:  # type: ignore[attr-defined]  # a step of ours calls us
+        if self._coroutine.cr_running:  # type: ignore[attr-defined]  # called from within a step
             self._loop.call_soon(self.cancel)
             return True
         future = self._suspended_on
@@ -196,7 +197,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         finally:
             self._settle(_CANCELLED)
             if future is not None:
-                # Whoever drives is woken, and finds the call settled.
+                # Wakes the driving task, which then finds the call settled.
                 future.cancel()
         return True
 
@@ -207,7 +208,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         return self._state is _CANCELLED
 
     def done(self) -> bool:
-        """Whether the RPC has ended. Asking makes sure that it does, awaited or not."""
+        """Whether the RPC has ended. Ensures that it will, even if nobody awaits it."""
         if self._state is _PENDING and not self._driven:
             self._drive_in_task()
         return self._state is not _PENDING
@@ -218,7 +219,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         return None if deadline_s is None else max(0.0, deadline_s - self._monotonic())
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Call `callback(call)` when the RPC has ended; at once where it has."""
+        """Call `callback(call)` when the RPC has ended, or at once if it has."""
         if self.done():
             callback(self)
         else:
@@ -233,7 +234,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         self._result()
 
     async def _known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
-        """Wait for the end; what knows of it. Raises an error that isn't a status."""
+        """Wait for the end; return what has the status. Raises an error that has none."""
         if not self.done():
             await self._new_waiter()
         if self._state is _CANCELLED:
@@ -243,7 +244,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
                 return self._error
             raise self._error
         attempt = self._call_state.attempt
-        # An interceptor can answer by itself.
+        # An interceptor may have answered without a call.
         answered = isinstance(attempt, grpc.aio.Call)
         return attempt if answered else call_status.snapshot(grpc.StatusCode.OK)
 

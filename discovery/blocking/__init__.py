@@ -1,27 +1,30 @@
-"""The same client for synchronous applications: Django, Celery, scripts.
+"""The blocking driver: a `grpc.Channel` to all instances, for synchronous programs.
 
-    with discovery.blocking.open("consul:///order") as channel:
+    with discovery.blocking.open_channel("consul:///order") as channel:
         order = OrderServiceStub(channel).GetOrder(GetOrderRequest(order_id=...))
 
-A second, thin driver of the rules of `discovery`: deadline, safety, retries, hedges and their
-budget, balancing, ejection, breakers, bulkhead, health, spans and metrics are the same functions
-and values, and `explain()` says the same of them. Which rule applies to which kind of call is a
-table in `discovery.blocking.layers.stack`. It is thread-safe, and opens no thread
-and no connection before the first call, so a channel may be made at import time, before any fork.
+May import everything below the drivers, never `aio`, which has the same file names for the same
+roles. Hands out `open_channel`, to Django, Celery, scripts and the like.
 
-One that was used before the fork starts afresh in the child, as far as gRPC itself survives a fork:
-GRPC_ENABLE_FORK_SUPPORT=1 has to be in the environment when the program starts, and no other thread
-may be in the middle of a call at that moment. Without the variable the child gets a
-ForkUnsupportedError, where gRPC would hang now and then.
+It follows the same rules as the asyncio driver, by the same functions and values: deadline,
+safety, retries, hedges and their budget, balancing, ejection, breakers, bulkhead, health, spans and
+metrics. `explain()` reports the same. A table in `discovery.blocking.layers.stack` lists which rule
+applies to which kind of call. A channel is thread-safe. It starts no thread and opens no connection
+before its first call, so it may be made at import time, before any fork.
 
-A program written against `grpc.insecure_channel` behaves the same, save the differences that are
-listed in `discovery` and these:
+A channel that was used before the fork starts afresh in the child process, if gRPC itself survives
+the fork: GRPC_ENABLE_FORK_SUPPORT=1 must be in the environment when the program starts, and no
+other thread may be in a call at the moment of the fork. Without the variable, calls in the child
+raise ForkUnsupportedError; gRPC itself would sometimes hang.
+
+A program written for `grpc.insecure_channel` behaves the same, except for the differences listed in
+`discovery` and these:
 
 - A stream waits for its instance where it is made, not where it is read.
-- A stream of responses that nobody reads isn't repeated; reading drives it.
-- `future()` runs in a thread of its own, since it may have to wait and try again.
+- A stream of responses is attempted again only while the caller reads it.
+- `future()` runs in a thread of its own, because it may have to wait and try again.
 
-Each instance costs a thread that watches its health.
+Each instance costs one thread, which watches its health.
 """
 
 from discovery.blocking.channel import BlockingChannel

@@ -24,9 +24,9 @@ CLOSED = "Cannot invoke RPC on closed channel!"
 
 
 class Balancer:
-    """Turns resolutions into a picker; what several threads touch is touched under `changed`.
+    """Turns resolutions into a picker; `changed` is the lock of everything that threads share.
 
-    Loads, outcomes and budgets are plain values: their users hold the same lock.
+    Loads, outcomes and budgets have no locks of their own: their users hold this one.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Balancer:
         self.pick: Picker[Subchannel] = _nothing
 
     def update(self, resolution: Resolution) -> None:
-        """Take the full list of instances: connect to new ones, drain those that are gone."""
+        """Apply a full list of instances: connect to new ones, drain those that are gone."""
         with self.changed:
             if self._closed:
                 return
@@ -81,7 +81,7 @@ class Balancer:
             subchannel.close()
 
     def resolving_failed(self, reason: str) -> None:
-        """Go on with what is known; a call that finds nothing says why."""
+        """Keep the known instances; a call that finds none of them reports the reason."""
         known = self._resolution or Resolution(version=0, instances=())
         self.update(replace(known, error=reason))
 
@@ -92,7 +92,7 @@ class Balancer:
             return known is not None and known.state is _READY
 
     def release(self, subchannel: Subchannel, *, due: bool) -> None:
-        """An attempt has ended; an instance that is gone from the list is closed with its last."""
+        """End an attempt; close the connections of removed instances that have no attempt left."""
         with self.changed:
             subchannel.load.end(due=due)
             idle = self._take_drained() if self._draining else []
@@ -100,7 +100,7 @@ class Balancer:
             drained.close()
 
     def why_nothing(self) -> str:
-        """In words, why nothing can be picked."""
+        """Describe why nothing can be picked."""
         return picker_factory.why_nothing(self._resolution, self._subchannels.values())
 
     @property
@@ -119,7 +119,7 @@ class Balancer:
         return None if self._resolution is None else self._resolution.error
 
     def close(self) -> None:
-        """Close all connections; calls in flight are cancelled, those that wait are told."""
+        """Close all connections, cancel the calls in flight and wake those that wait."""
         with self.changed:
             self._closed = True
             everything = [*self._subchannels.values(), *self._draining.values()]
@@ -128,7 +128,7 @@ class Balancer:
             subchannel.close()
 
     def refresh(self) -> None:
-        """Make the picker anew and wake those who wait for it."""
+        """Replace the picker and wake the calls that wait for it."""
         with self.changed:
             listed = self._subchannels.values()
             if self._closed:
@@ -156,5 +156,5 @@ def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
 
 
 def _closed(_now_s: float, _excluded: Collection[object]) -> None:
-    """The picker of a closed channel, in the words of grpc."""
+    """The picker of a closed channel; raises the error that grpc raises."""
     raise ValueError(CLOSED)

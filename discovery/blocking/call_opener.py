@@ -1,4 +1,4 @@
-"""What all multicallables of a method do before their call goes down the stack."""
+"""Sends the calls of one method down its stack: the part that all multicallables share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from discovery.rules.method import Kind
 
 
 class HasStacks(Protocol):
-    """What a process has of a channel: the stack of each method."""
+    """What a channel has in one process, as far as a call needs it: the stack of each method."""
 
     def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend: ...
 
 
 @dataclass(frozen=True, slots=True)
 class CallOpener:
-    """One method of one channel. `connected` connects the process at its first call."""
+    """Opens the calls of one method. `process_state` connects the process at its first call."""
 
     path: str
     kind: Kind
@@ -31,11 +31,11 @@ class CallOpener:
     process_state: Callable[[], HasStacks]
 
     def ask(self, call: CallState) -> Outcome:
-        """The response and the ended call, when it is there. Raises grpc.RpcError."""
+        """Wait for the response; return it with the ended call. Raises grpc.RpcError."""
         return cast("Outcome", self._send(call))
 
     def begin(self, call: CallState) -> Any:
-        """The call under way; where it couldn't be sent, the error, which is an ended call."""
+        """Return the call under way; if it couldn't be sent, the error as an ended call."""
         call.returns_rpc = True
         try:
             return self._send(call)
@@ -53,9 +53,9 @@ class CallOpener:
             raise expected from None
 
     def of_request(self, request: Any, *arguments: Any, **keywords: Any) -> CallState:
-        """A call with one request, turned into bytes once, before the first attempt.
+        """The state of a call with one request, serialized once, before the first attempt.
 
-        Raises what grpc does where that fails, INTERNAL; the rest as `of_requests`.
+        Raises INTERNAL if the serializer fails, as grpc does, and what `of_requests` raises.
         """
         try:
             message = request if self.serializer is None else self.serializer(request)
@@ -75,7 +75,7 @@ class CallOpener:
         wait_for_ready: bool | None = None,  # noqa: FBT001 - as grpc orders them
         compression: grpc.Compression | None = None,
     ) -> CallState:
-        """A call with the requests of an iterator. Raises InvalidMetadataError."""
+        """The state of a call with an iterator of requests. Raises InvalidMetadataError."""
         pairs = None if metadata is None else validated(metadata)
         call = CallState(requests, timeout, pairs, credentials, wait_for_ready, compression)
         call.codec = (self.serializer, self.deserializer)

@@ -21,7 +21,7 @@ from discovery.rules.method import Kind
 
 
 class BlockingChannel(grpc.Channel):
-    """One logical channel. What it has is keyed by process id, and made by the first call there."""
+    """One logical channel. Each process has its own state of it, made by its first call there."""
 
     def __init__(
         self, service: str, connect: Callable[[threading.Condition], ProcessState]
@@ -34,12 +34,15 @@ class BlockingChannel(grpc.Channel):
         _channels.add(self)
 
     def _renew_locks(self) -> None:
-        """Also after a fork: a thread that is gone may have held the parent's."""
+        """Make new locks: at a fork, another thread of the parent may have held the old ones."""
         self._changed = threading.Condition(threading.RLock())
         self._subscriptions = Subscriptions(self._changed, self._state)
 
     def process_state(self) -> ProcessState:
-        """What this process has. Raises ValueError when closed, and ForkUnsupportedError."""
+        """Return the state of this process; connect if it has none.
+
+        Raises ValueError on a closed channel, and ForkUnsupportedError.
+        """
         pid = os.getpid()
         found = self._process_states.get(pid)
         if found is not None and not self._closed:
@@ -50,26 +53,26 @@ class BlockingChannel(grpc.Channel):
             if pid not in self._process_states:
                 if self._process_states and not native.survives_fork():
                     raise ForkUnsupportedError
-                # The parent's stay referenced: ending them is not this process's business.
+                # Keep a reference to the parent's state: collecting it here would close its calls.
                 self._process_states[pid] = self._connect(self._changed)
                 self._changed.notify_all()
             return self._process_states[pid]
 
     def _state(self) -> grpc.ChannelConnectivity:
-        """IDLE before this process has begun."""
+        """Return the state of the channel: IDLE before this process has used it."""
         if self._closed:
             return grpc.ChannelConnectivity.SHUTDOWN
         found = self._process_states.get(os.getpid())
         return grpc.ChannelConnectivity.IDLE if found is None else found.balancer.state
 
     def subscribe(self, callback: Callback, try_to_connect: bool | None = False) -> None:  # noqa: FBT001, FBT002 - grpc's
-        """Call back with the state, now and when it changes, from a thread of this channel."""
+        """Call back with the state, now and after each change, from a thread of this channel."""
         self._subscriptions.add(callback)
         if try_to_connect:
             self.process_state()
 
     def unsubscribe(self, callback: Callback) -> None:
-        """Call back no more."""
+        """Stop calling back."""
         self._subscriptions.remove(callback)
 
     def close(self) -> None:
@@ -95,9 +98,9 @@ class BlockingChannel(grpc.Channel):
         self.close()
 
     def explain(self, *, try_picks: int = 0) -> Explanation:
-        """What the channel knows and does in this process; before its first call there: nothing.
+        """Return all that the channel knows and does in this process; empty before its first call.
 
-        `try_picks` adds picks made without a call.
+        `try_picks`: make so many picks without a call, and list them.
         """
         found = self._process_states.get(os.getpid())
         if found is None:
@@ -111,7 +114,7 @@ class BlockingChannel(grpc.Channel):
         response_deserializer: Any = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
-        """What calls a unary method."""
+        """Return the multicallable of a unary method."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
         return UnaryUnary(
@@ -125,7 +128,7 @@ class BlockingChannel(grpc.Channel):
         response_deserializer: Any = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
-        """What calls a method that answers with a stream."""
+        """Return the multicallable of a method that responds with a stream."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
         return UnaryStream(
@@ -139,7 +142,7 @@ class BlockingChannel(grpc.Channel):
         response_deserializer: Any = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
-        """What calls a method that takes a stream."""
+        """Return the multicallable of a method that takes a stream of requests."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
         return StreamUnary(
@@ -153,7 +156,7 @@ class BlockingChannel(grpc.Channel):
         response_deserializer: Any = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> Any:
-        """What calls a method that takes a stream and answers with one."""
+        """Return the multicallable of a method with a stream in each direction."""
         codec = (request_serializer, response_deserializer)
         registered = bool(_registered_method)
         return StreamStream(
@@ -168,7 +171,7 @@ class BlockingChannel(grpc.Channel):
         )
 
     def forked(self) -> None:
-        """This process is a child: what its parent's threads held or ran isn't here."""
+        """Prepare for use in a forked child, which has none of its parent's threads."""
         self._renew_locks()
 
 

@@ -1,4 +1,4 @@
-"""Tells a channel's subscribers of its state."""
+"""Calls a channel's subscribers when its state changes."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Callback = Callable[[grpc.ChannelConnectivity], None]
 class Subscriptions:
     """Callbacks, and one thread that calls them: at once, and then after each change.
 
-    `changed` guards the state and is notified of its changes; the thread ends with SHUTDOWN.
+    `changed` guards the state and is notified when it changes. The thread ends at SHUTDOWN.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class Subscriptions:
         self._thread: threading.Thread | None = None
 
     def add(self, callback: Callback) -> None:
-        """Tell the callback the state, now and when it changes."""
+        """Call back with the state, now and after each change."""
         with self._changed:
             self._seen[callback] = None
             if self._thread is None:
@@ -34,7 +34,7 @@ class Subscriptions:
             self._changed.notify_all()
 
     def remove(self, callback: Callback) -> None:
-        """Tell it no more; an unknown one is no error."""
+        """Stop calling back; an unknown callback is no error."""
         with self._changed:
             self._seen.pop(callback, None)
 
@@ -42,14 +42,14 @@ class Subscriptions:
         state = None
         while state is not grpc.ChannelConnectivity.SHUTDOWN:
             with self._changed:
-                self._changed.wait_for(self._is_news)
+                self._changed.wait_for(self._has_changed)
                 state = self._state()
-                told = [callback for callback, seen in self._seen.items() if seen is not state]
-                self._seen.update(dict.fromkeys(told, state))
-            for callback in told:
+                due = [callback for callback, seen in self._seen.items() if seen is not state]
+                self._seen.update(dict.fromkeys(due, state))
+            for callback in due:
                 callback(state)
 
-    def _is_news(self) -> bool:
+    def _has_changed(self) -> bool:
         state = self._state()
         over = state is grpc.ChannelConnectivity.SHUTDOWN
         return over or any(seen is not state for seen in self._seen.values())

@@ -1,7 +1,7 @@
-"""What a synchronous call raises without having been sent.
+"""Errors of a blocking call that was not sent.
 
-grpc's interceptors expect every RpcError of a call to be that call, ended: a grpc.Call and a
-grpc.Future. These are, and still are the errors of `discovery.errors`.
+grpc's interceptors expect every RpcError of a call to be the ended call itself: a grpc.Call and a
+grpc.Future. These errors are both, and they are also the errors of `discovery.errors`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from discovery.errors import LocalRefusalError, NoInstanceError
 
 
 class ForkUnsupportedError(RuntimeError):
-    """The process was forked after its parent used gRPC, without gRPC's fork support."""
+    """The process was forked after its parent had used the channel, without gRPC's fork support."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ def _yes(_self: object) -> bool:
 
 
 def _result(self: Any, timeout: float | None = None) -> Never:
-    """Raises itself: the call has ended."""
+    """Raise the error itself: the call has ended."""
     del timeout
     raise self
 
@@ -49,7 +49,7 @@ def _traceback(self: Any, timeout: float | None = None) -> TracebackType | None:
 
 
 def _next(self: Any) -> Never:
-    """A stream that ended before its first message."""
+    """Raise the error: the stream ended before its first message."""
     raise self
 
 
@@ -62,7 +62,7 @@ def _add_done_callback(self: Any, fn: Any) -> None:
 
 
 def _refuse_callback(_self: object, callback: Callable[[], None]) -> bool:
-    """As grpc's own: it has ended, and won't call back."""
+    """Return False, as grpc does for an ended call, which won't call back."""
     del callback
     return False
 
@@ -123,7 +123,7 @@ class BlockingRefusalError(LocalRefusalError, grpc.Call, grpc.Future):  # type: 
 
 
 def as_call(error: Exception) -> Exception:
-    """The error as a synchronous caller expects it; what isn't ours is that already."""
+    """Return the error as an ended call; grpc's own errors are ended calls already."""
     if isinstance(error, NoInstanceError):
         return BlockingNoInstanceError(error.details() or "")
     if isinstance(error, LocalRefusalError):

@@ -1,7 +1,7 @@
 """What a stub calls: the methods of a blocking channel, of all four kinds.
 
-They take what grpc's take: after the request or requests `timeout`, `metadata`, `credentials`,
-`wait_for_ready` and `compression`. Bad metadata raises InvalidMetadataError where the call is made.
+They take grpc's arguments: the request or requests, then `timeout`, `metadata`, `credentials`,
+`wait_for_ready` and `compression`. They raise InvalidMetadataError where the call is made.
 """
 
 from typing import Any
@@ -18,15 +18,15 @@ class UnaryUnary(grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
         self._opener = opener
 
     def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The response. Raises grpc.RpcError."""
+        """Return the response. Raises grpc.RpcError."""
         return self.with_call(request, *arguments, **keywords)[0]
 
     def with_call(self, request: Any, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
-        """The response, and the ended call. Raises grpc.RpcError."""
+        """Return the response and the ended call. Raises grpc.RpcError."""
         return self._opener.ask(self._opener.of_request(request, *arguments, **keywords))
 
     def future(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The call, under way in a thread of its own."""
+        """Return the call, under way in a thread of its own."""
         return self._opener.begin(self._opener.of_request(request, *arguments, **keywords))
 
 
@@ -37,7 +37,7 @@ class UnaryStream(grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]
         self._opener = opener
 
     def __call__(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The responses, and the call."""
+        """Return the call, which is the iterator of its responses."""
         try:
             call = self._opener.of_request(request, *arguments, **keywords)
         except grpc.RpcError as error:
@@ -46,33 +46,33 @@ class UnaryStream(grpc.UnaryStreamMultiCallable):  # type: ignore[type-arg]
 
 
 class StreamUnary(grpc.StreamUnaryMultiCallable):  # type: ignore[type-arg]
-    """A method with many requests and one response; attempted once."""
+    """A method with many requests and one response; it is attempted once."""
 
     def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The response. Raises grpc.RpcError."""
+        """Return the response. Raises grpc.RpcError."""
         return self.with_call(request_iterator, *arguments, **keywords)[0]
 
     def with_call(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> tuple[Any, Any]:
-        """The response, and the ended call. Raises grpc.RpcError."""
+        """Return the response and the ended call. Raises grpc.RpcError."""
         call = self._opener.of_requests(request_iterator, *arguments, **keywords)
         return self._opener.ask(call)
 
     def future(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The picked instance's own call, under way."""
+        """Return grpc's call to the picked instance, under way."""
         call = self._opener.of_requests(request_iterator, *arguments, **keywords)
         return self._opener.begin(call)
 
 
 class StreamStream(grpc.StreamStreamMultiCallable):  # type: ignore[type-arg]
-    """A method with many requests and many responses; attempted once."""
+    """A method with many requests and many responses; it is attempted once."""
 
     def __init__(self, opener: CallOpener) -> None:
         self._opener = opener
 
     def __call__(self, request_iterator: Any, *arguments: Any, **keywords: Any) -> Any:
-        """The picked instance's own call: the responses."""
+        """Return grpc's call to the picked instance, which is the iterator of its responses."""
         call = self._opener.of_requests(request_iterator, *arguments, **keywords)
         return self._opener.begin(call)

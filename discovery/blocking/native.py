@@ -1,4 +1,7 @@
-"""The plain synchronous channel under a subchannel, and what only gRPC's inside knows."""
+"""Creates the plain grpc channel under a subchannel, and reads its state.
+
+Both use private parts of gRPC, each for the reason it states.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,7 +21,7 @@ def dialer(
     authority: str,
     options: Iterable[tuple[str, Any]],
 ) -> Dial:
-    """A function that makes the channel to an instance, unpatched by instrumentation."""
+    """Return a function that makes a channel to an instance, past any instrumentation's patches."""
     chosen = channel_options(authority, options)
     plain: Any = _originals
     handed: Any = credentials
@@ -32,7 +35,7 @@ def dialer(
 
 
 def is_ready(channel: grpc.Channel) -> bool:
-    """Whether the connection stands now; not once the channel is closed."""
+    """Whether the connection is READY at this moment; False once the channel is closed."""
     inner: Any = channel
     try:
         state = inner._channel.check_connectivity_state(False)  # noqa: FBT003, SLF001 - no other way
@@ -42,6 +45,6 @@ def is_ready(channel: grpc.Channel) -> bool:
 
 
 def survives_fork() -> bool:
-    """Whether gRPC was told, before it was imported, that its users fork."""
+    """Whether fork support was configured in the environment before gRPC was imported."""
     known: Any = cygrpc
     return bool(known.is_fork_support_enabled())

@@ -1,4 +1,4 @@
-"""The one function a synchronous application calls."""
+"""Opens a channel: the function that synchronous applications call."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -36,11 +36,12 @@ def open_channel(
     clock: Clock | None = None,
     rng: random.Random | None = None,
 ) -> BlockingChannel:
-    """A channel to all instances of the target, as a grpc.Channel.
+    """Return a grpc.Channel to all instances of the target.
 
-    The arguments are those of `discovery.aio.open`. Interceptors are added by
-    `grpc.intercept_channel`, and see each call once. `watcher` is watched in a thread and loop of
-    its own, so `memory:///`, which belongs to one loop, is no target here.
+    The arguments are those of `discovery.open_channel`. Interceptors are added with
+    `grpc.intercept_channel`; each sees a call once, however often it is tried. `watcher` runs in an
+    event loop of its own thread, so `memory:///`, which belongs to one event loop, can't be a
+    target.
 
     Raises InvalidTargetError and InvalidServiceConfigError.
     """

@@ -1,4 +1,4 @@
-"""What a channel has in one process: connections, a thread that resolves, stacks, counts."""
+"""The state of a channel in one process: connections, a resolving thread, stacks and counts."""
 
 import asyncio
 import logging
@@ -31,7 +31,10 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessState:
-    """The resolver runs in an event loop of its own thread, where no call is ever made."""
+    """Everything that a channel has in one process.
+
+    The resolver runs in the event loop of a thread of its own; no call is made there.
+    """
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class ProcessState:
         threading.Thread(target=self._resolve, name=name, daemon=True).start()
 
     def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend:
-        """The method's stack, which all that call it here share, with what is measured of it."""
+        """Return the method's stack, which all its calls in this process share."""
         known = self._stacks.get((path, kind))
         if known is not None:
             return known
@@ -90,7 +93,7 @@ class ProcessState:
             return self._stacks[path, kind]
 
     def explain(self, *, try_picks: int) -> Explanation:
-        """What is known and done in this process now."""
+        """Return all that is known and done in this process now."""
         with self.balancer.changed:
             return explain(
                 self._service,
@@ -103,10 +106,10 @@ class ProcessState:
             )
 
     def close(self) -> None:
-        """Close the connections and end the watching thread."""
+        """Close the connections and end the resolving thread."""
         self._closing.set()
         self.balancer.close()
-        with suppress(RuntimeError):  # the loop is closed: resolving had ended by itself
+        with suppress(RuntimeError):  # the loop is closed: resolving has ended with an error
             self._loop.call_soon_threadsafe(self._cancel_all)
 
     def _cancel_all(self) -> None:
@@ -114,7 +117,7 @@ class ProcessState:
             task.cancel()
 
     def _resolve(self) -> None:
-        """A resolver never ends by itself; if it does, calls shall say so and not just wait."""
+        """Run the resolver. It should never end: if it fails, calls must not wait for it."""
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 if not self._closing.is_set():

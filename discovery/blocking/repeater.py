@@ -1,4 +1,4 @@
-"""What the retries of one method share, followed by threads that may wait."""
+"""Waits between the attempts of a call, in the thread that makes it."""
 
 import threading
 from typing import Any
@@ -13,7 +13,7 @@ from discovery.rules.retry_decision import Retries, Retrying
 
 
 class Repeater:
-    """Waits between the attempts of a method's calls; what is counted is touched under the lock."""
+    """The retries of one method's calls; counts and budget are changed under the lock."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class Repeater:
         self._clock = clock
 
     def begin(self, call: CallState) -> Retries:
-        """A call begins: it counts for the budget."""
+        """Begin a call, which counts for the budget."""
         with self._lock:
             self._retrying.budget.deposit(call.now_s)
             return self._retrying.of(self._method)
 
     def wait(self, retries: Retries, call: CallState, error: grpc.RpcError) -> None:
-        """Wait, and turn the call to its next attempt.
+        """Wait, then prepare the next attempt.
 
-        Raises the error where it was the last, or the channel is closed meanwhile.
+        Raises the error if there is no next attempt or the channel is closed.
         """
         failure: Any = error
         with self._lock:
@@ -54,13 +54,13 @@ class Repeater:
         call.turn_to_next()
 
     def succeeded(self) -> None:
-        """A call succeeded."""
+        """Record that a call succeeded."""
         if self._retrying.throttle is not None:
             with self._lock:
                 self._retrying.succeeded()
 
     def first_message(self, call: CallState) -> None:
-        """A stream succeeded: its first message arrived, or its good end without any."""
+        """Record that a stream succeeded, with its first message or a good end without any."""
         subchannel: Any = call.subchannel
         now_s = self._clock.monotonic()
         with self._lock:

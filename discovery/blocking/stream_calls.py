@@ -1,4 +1,4 @@
-"""A stream of responses, read by the thread that called."""
+"""The one streaming call that may be attempted again: a stream of responses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,10 +15,11 @@ from discovery.call.call_state import CallState
 class UnaryStreamCall(grpc.RpcError, grpc.Call):
     """A stream of responses, attempted again where it fails before its first message.
 
-    An RpcError as well, as grpc's own are: it may be what an interceptor hands on as the outcome.
+    It is an RpcError as well, as grpc's own calls are, because an interceptor may pass it on as the
+    outcome.
 
-    Reading drives it: `next()` waits, retries and commits. Whoever asks for metadata or status
-    first commits the attempt that is under way.
+    The reading thread does the work: `next()` waits, retries and commits. Reading the metadata or
+    the status commits the attempt under way, so that no other follows it.
     """
 
     def __init__(self, call_state: CallState, below: BlockingSend, repeater: Repeater) -> None:
@@ -33,7 +34,7 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         self._attempt: Any = self._begin()
 
     def _begin(self) -> Any:
-        """The next attempt; where nothing could be sent, the error, as an ended call."""
+        """Begin the next attempt and return it; if nothing was sent, the error as an ended call."""
         self._end.attempt_began()
         attempt: Any
         try:
@@ -49,7 +50,7 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         return self
 
     def __next__(self) -> Any:
-        """The next response. Raises the error that the stream ended with."""
+        """Return the next response. Raises the error that the stream ended with."""
         while True:
             try:
                 response = next(self._attempt)
@@ -64,13 +65,13 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
             return response
 
     def _arrived(self) -> None:
-        """A message, or a good end: the first of them makes the attempt the last one."""
+        """Commit the attempt at its first message or its good end."""
         if not self._committed:
             self._repeater.first_message(self._call_state)
             self._commit()
 
     def _wait(self, error: grpc.RpcError) -> None:
-        """Wait for the next attempt. Raises the error where there is none."""
+        """Wait for the next attempt. Raises the error if there is none."""
         try:
             if self._committed or self._cancelled:
                 raise error
@@ -80,21 +81,21 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
             raise
 
     def _commit(self) -> Any:
-        """The attempt under way is the last; answers it."""
+        """Make the attempt under way the last one, and return it."""
         self._committed = True
         self._end.is_last()
         return self._attempt
 
     def on_call_end(self, on_end: OnEnd) -> None:
-        """Tell the code, once the stream's last attempt has ended."""
+        """Call back with the code, once, when the stream's last attempt has ended."""
         self._end.on_call_end(on_end)
 
     def __del__(self) -> None:
-        """Nobody reads it any more: it is over, and cancelled, as grpc's own would be."""
+        """Cancel a stream that is collected unfinished, as grpc does."""
         self.cancel()
 
     def cancel(self) -> bool:
-        """End the stream. False where it had ended already."""
+        """End the stream. Returns False if it had ended already."""
         self._cancelled = True
         self._end.is_last()
         return bool(self._attempt.cancel())
@@ -111,23 +112,23 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         return bool(self._attempt.add_callback(callback))
 
     def initial_metadata(self) -> Any:
-        """The initial metadata, as soon as it arrives."""
+        """Return the initial metadata as soon as it arrives."""
         return self._commit().initial_metadata()
 
     def trailing_metadata(self) -> Any:
-        """The trailing metadata, once the stream has ended."""
+        """Return the trailing metadata once the stream has ended."""
         return self._commit().trailing_metadata()
 
     def code(self) -> Any:
-        """The status code, once the stream has ended."""
+        """Return the status code once the stream has ended."""
         return self._commit().code()
 
     def details(self) -> Any:
-        """The status details, once the stream has ended."""
+        """Return the status details once the stream has ended."""
         return self._commit().details()
 
     def debug_error_string(self) -> Any:
-        """What C-core has to say about an error."""
+        """Return C-core's description of an error."""
         return self._commit().debug_error_string()
 
     def add_done_callback(self, fn: Any) -> None:

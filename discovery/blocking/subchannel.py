@@ -27,11 +27,11 @@ _ASK_CONNECTION_EVERY_S = 0.2
 class Subchannel:
     """A plain channel to an instance. `state` is READY when the instance can be picked.
 
-    The health stream is the watch of the connection too: it opens it, and ends with it. An instance
-    is READY from the first SERVING on, CONNECTING while a stream that told something is opened
-    anew, and TRANSIENT_FAILURE when it can't be, or says NOT_SERVING. A stream that breaks for any
-    other reason than the connection keeps its last word. `changed` is called from the watching
-    thread, without a lock held.
+    The health stream also watches the connection: it opens the connection and ends with it. The
+    state is READY from the first SERVING on; CONNECTING while a stream that had an answer is opened
+    again; TRANSIENT_FAILURE when it can't be opened, or says NOT_SERVING. A stream that breaks for
+    a reason other than the connection leaves the state unchanged. `changed` is called from the
+    watching thread, without a lock held.
     """
 
     def __init__(
@@ -54,20 +54,20 @@ class Subchannel:
         self._over = threading.Event()
         self._stream: Any = None
         self._health = Health.UNKNOWN
-        # Its end was seen before the watching thread heard of it.
+        # `is_still_ready` found the connection ended before the watching thread did.
         self._was_lost = False
         name = f"discovery-health-{instance.endpoint}"
         threading.Thread(target=self._watch, name=name, daemon=True).start()
 
     @property
     def health(self) -> Health:
-        """What the instance last said of itself."""
+        """The instance's last answer of its health service."""
         return self._health
 
     def is_still_ready(self) -> bool:
-        """Ask the connection itself, which may have ended before our watch heard of it.
+        """Read the connection's state: it may have ended before the watch has run.
 
-        Its watch is then begun anew, which opens the connection again.
+        The health stream is then opened again, which opens the connection.
         """
         if self.state is _READY and not is_ready(self._native):
             self._was_lost = True
@@ -77,7 +77,7 @@ class Subchannel:
         return self.state is _READY
 
     def multicallable(self, method: Method, serializer: Any, deserializer: Any) -> Any:
-        """The instance's own multicallable of a method; made once."""
+        """Return the instance's own multicallable of a method; it is made once."""
         key = (method, serializer, deserializer)
         made = self._multicallables.get(key)
         if made is None:
@@ -89,7 +89,7 @@ class Subchannel:
         return made
 
     def close(self) -> None:
-        """Close the connection; what is in flight is cancelled."""
+        """Close the connection and cancel the calls in flight."""
         self._over.set()
         if self._stream is not None:
             self._stream.cancel()
@@ -100,11 +100,11 @@ class Subchannel:
         delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
         while not self._over.is_set():
             try:
-                # After a failure C-core's own backoff says when to connect again.
+                # After a failure C-core's own backoff decides when to connect again.
                 failed = self.state is _FAILED
                 self._stream = watch(health.WHOLE_SERVER, wait_for_ready=failed)
                 for response in self._stream:
-                    self._told(health.parse(response))
+                    self._health_changed(health.parse(response))
                     delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
                 self._broke(grpc.StatusCode.OK)
             except grpc.RpcError as error:
@@ -115,15 +115,19 @@ class Subchannel:
                 if ended.code() is grpc.StatusCode.UNIMPLEMENTED:
                     self._watch_connection()
             except ValueError:
-                return  # closed in between
+                return  # the channel was closed
             self._over.wait(next(delays_s))
 
-    def _told(self, word: Health) -> None:
-        self._health = word
-        self._become(_READY if word is Health.SERVING else _FAILED)
+    def _health_changed(self, health: Health) -> None:
+        self._health = health
+        self._become(_READY if health is Health.SERVING else _FAILED)
 
     def _broke(self, code: grpc.StatusCode) -> None:
-        """The stream ended; UNAVAILABLE is the connection's end, at first not yet a failure."""
+        """Handle the end of the health stream.
+
+        UNAVAILABLE means that the connection ended. From READY this leads to CONNECTING, which is
+        a failure only if the next stream can't be opened.
+        """
         was_lost, self._was_lost = self._was_lost, False
         if code is grpc.StatusCode.UNIMPLEMENTED:
             self._health = Health.SERVING
@@ -136,9 +140,9 @@ class Subchannel:
             self._become(_FAILED)
 
     def _watch_connection(self) -> None:
-        """A server without the health service: return when its connection ends.
+        """Watch the connection of a server without the health service; return when it ends.
 
-        Asked by this thread: grpc's `subscribe` leaves a thread behind that breaks on close.
+        This thread polls, because grpc's `subscribe` leaves a thread behind that fails on close.
         """
         while not self._over.wait(_ASK_CONNECTION_EVERY_S):
             if not is_ready(self._native):

@@ -1,4 +1,4 @@
-"""A unary call in a thread of its own: what `future()` answers with."""
+"""A unary call in a thread of its own: what `future()` returns."""
 
 import contextvars
 import threading
@@ -18,9 +18,9 @@ _CANCELLED_DETAILS = "Locally cancelled by application!"
 
 
 class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
-    """A grpc.Future that is a grpc.Call as well, as grpc's own.
+    """A grpc.Future that is a grpc.Call as well, as grpc's own are.
 
-    `send` makes the call in the future's thread, and tells it each attempt with `began`.
+    `send` makes the call in the thread of the future, and calls `attempt_began` for each attempt.
     """
 
     def __init__(self, send: BlockingSend, call_state: CallState, clock: Clock) -> None:
@@ -38,14 +38,14 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         self._callbacks: list[Callable[[Any], None]] = []
 
     def start(self) -> None:
-        """Begin, in the caller's context."""
+        """Start the thread, in the caller's context."""
         context = contextvars.copy_context()
         threading.Thread(
             target=context.run, args=(self._work,), name="discovery-future", daemon=True
         ).start()
 
     def attempt_began(self, attempt: Any) -> None:
-        """An attempt is on its way; it is cancelled where the call was meanwhile."""
+        """Keep an attempt that has begun; cancel it if the call was cancelled in the meantime."""
         with self._changed:
             self._attempts = [one for one in self._attempts if not one.done()] + [attempt]
             cancelled = self._cancelled
@@ -77,7 +77,7 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
             callback(self)
 
     def cancel(self) -> bool:
-        """End the call. False where it had ended already."""
+        """End the call. Returns False if it had ended already."""
         with self._changed:
             if self._done:
                 return False
@@ -89,7 +89,7 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         return True
 
     def cancelled(self) -> bool:
-        """Whether this side cancelled it."""
+        """Whether the call was cancelled on this side."""
         return self._cancelled
 
     def running(self) -> bool:
@@ -102,14 +102,20 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         return not self._done
 
     def result(self, timeout: float | None = None) -> Any:
-        """The response. Raises FutureTimeoutError, FutureCancelledError, or the call's error."""
+        """Return the response.
+
+        Raises FutureTimeoutError, FutureCancelledError, or the call's error.
+        """
         error = self.exception(timeout)
         if error is not None:
             raise error
         return self._response
 
     def exception(self, timeout: float | None = None) -> Any:
-        """The error, None where it was answered. Raises as `result` for the rest."""
+        """Return the call's error, or None.
+
+        Raises FutureTimeoutError and FutureCancelledError.
+        """
         with self._changed:
             if not self._changed.wait_for(lambda: self._done, timeout):
                 raise grpc.FutureTimeoutError
@@ -118,12 +124,12 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         return self._error
 
     def traceback(self, timeout: float | None = None) -> TracebackType | None:
-        """Where the error came from."""
+        """Return the traceback of the error, or None."""
         error = self.exception(timeout)
         return None if error is None else error.__traceback__
 
     def add_done_callback(self, fn: Callable[[Any], None]) -> None:
-        """Call `fn(self)` when the call has ended; at once where it has."""
+        """Call `fn(self)` when the call has ended, or at once if it has."""
         with self._changed:
             if not self._done:
                 self._callbacks.append(fn)
@@ -131,7 +137,10 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         fn(self)
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        """As grpc's: False where the call has ended, and the callback is not called."""
+        """Call back when the call has ended.
+
+        If it has ended already, return False and don't call back, as grpc does.
+        """
         with self._changed:
             if self._done:
                 return False
@@ -144,23 +153,23 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         return None if deadline_s is None else max(0.0, deadline_s - self._clock.monotonic())
 
     def code(self) -> Any:
-        """The status code, once the call has ended."""
+        """Return the status code once the call has ended."""
         return grpc.StatusCode.CANCELLED if self._is_cancelled() else self._ended().code()
 
     def details(self) -> Any:
-        """The status details, once the call has ended."""
+        """Return the status details once the call has ended."""
         return _CANCELLED_DETAILS if self._is_cancelled() else self._ended().details()
 
     def initial_metadata(self) -> Any:
-        """The initial metadata, once the call has ended."""
+        """Return the initial metadata once the call has ended."""
         return () if self._is_cancelled() else self._ended().initial_metadata()
 
     def trailing_metadata(self) -> Any:
-        """The trailing metadata, once the call has ended."""
+        """Return the trailing metadata once the call has ended."""
         return () if self._is_cancelled() else self._ended().trailing_metadata()
 
     def debug_error_string(self) -> Any:
-        """What C-core has to say about an error."""
+        """Return C-core's description of an error."""
         return "" if self._is_cancelled() else self._ended().debug_error_string()
 
     def _is_cancelled(self) -> bool:
@@ -169,7 +178,7 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         return self._cancelled
 
     def _ended(self) -> Any:
-        """What knows the status: the error, or the attempt that answered."""
+        """Return what has the status: the error, or the attempt that was answered."""
         if self._error is None:
             return self._rpc
         if isinstance(self._error, grpc.RpcError):

@@ -1,10 +1,10 @@
-"""When a second attempt is sent beside a slow first one, and which answer counts: without I/O.
+"""Decides when a second attempt is sent in parallel with a slow first one, and which answer counts.
 
-For methods whose service config has a hedgingPolicy and whose contract says that they are safe. The
-second attempt leaves after the p95 of the last 10 s (nobody is hedged while there is none), if the
-shared budget pays for it without its reserve, if no layer above retries already, and if there is
-another instance. The loser is cancelled; what it took so far counts as its latency, or a slow
-instance that always loses would never look slow.
+Only for methods whose service config has a hedgingPolicy and whose contract says that they are
+safe. The second attempt is sent after the method's p95 of the last 10 s if all of this holds: there
+is a p95, the shared budget pays for it without its reserve, no layer above retries already, and
+there is another instance. The loser is cancelled. Its elapsed time counts as its latency; otherwise
+a slow instance that always loses would never look slow.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_policy import STOP_S, pushback_s
 
-# A percentile is found by sorting: not for each call.
+# Computing a percentile sorts its samples, so a result is used for this long.
 _DELAY_HOLDS_S = 0.1
 
 
@@ -29,19 +29,22 @@ SentT = TypeVar("SentT")
 
 @dataclass(frozen=True, slots=True)
 class Hedges:
-    """What pays for the hedges of one channel."""
+    """Budget and throttle of the hedges of one channel."""
 
     budget: RetryBudget
     throttle: Throttle | None
 
     def second(self, call: CallState, now_s: float) -> CallState | None:
-        """The same call on its way to another instance; None where it may not be sent now."""
+        """Return a second attempt for another instance; None: it may not be sent now."""
         if call.subchannel is None or not self._allows(now_s):
             return None
         return call.hedge(now_s)
 
     def send(self, below: Callable[[CallState], SentT], second: CallState) -> SentT | None:
-        """Send it, and pay; None where there is no other instance, or it is refused here."""
+        """Send the second attempt and charge the budget for it.
+
+        Returns None if there is no other instance or a layer refuses it.
+        """
         try:
             sent = below(second)
         except grpc.RpcError:
@@ -56,7 +59,7 @@ class Hedges:
 
 
 class Delay:
-    """How long the first attempt of a method has for itself."""
+    """How long the first attempt of a method runs before a second one is sent."""
 
     def __init__(self, latencies: Latencies, policy: HedgingPolicy) -> None:
         self._latencies = latencies
@@ -65,7 +68,11 @@ class Delay:
         self._holds_until_s = float("-inf")
 
     def of(self, call: CallState) -> float | None:
-        """Seconds; None: no hedge, since there is no p95, no time or a retry above."""
+        """Return the delay in seconds.
+
+        None: don't hedge this call, because there is no p95, too little time is left, or a layer
+        above retries.
+        """
         now_s = call.now_s
         if now_s >= self._holds_until_s:
             usual_s = self._latencies.percentile(DELAY_PERCENTILE, now_s=now_s)
@@ -80,7 +87,7 @@ class Delay:
 
 
 class Race:
-    """The attempts of one hedged call, on their way to the first OK."""
+    """The two attempts of one hedged call, until the first OK."""
 
     def __init__(self, policy: HedgingPolicy, first: CallState, second: CallState) -> None:
         self._non_fatal = policy.non_fatal
@@ -88,14 +95,14 @@ class Race:
         self._failures: list[Any] = []
 
     def failed(self, error: BaseException) -> None:
-        """An attempt failed, and the other may still win. Raises an error that is the answer."""
+        """Record a failed attempt. Raises the error if it is fatal, so that it ends the call."""
         code = error.code() if isinstance(error, grpc.RpcError) else None
         if code not in self._non_fatal:
             raise error
         self._failures.append(error)
 
     def won(self, winner: CallState, now_s: float) -> None:
-        """The call speaks of this attempt; the other is cancelled, and took at least so long."""
+        """Continue with the winner and cancel the other, which took at least this long."""
         first = self._runners[0]
         self.stop(winner)
         for loser in self._runners:
@@ -106,13 +113,17 @@ class Race:
         first.take_over(winner)
 
     def stop(self, winner: CallState | None = None) -> None:
-        """Cancel what is under way, but for the winner."""
+        """Cancel every attempt except the winner."""
         for runner in self._runners:
             if runner is not winner and runner.attempt is not None:
                 runner.attempt.cancel()
 
     def lost(self) -> Any:
-        """All failed: the last error, those first that say "don't try again", so retry sees it."""
+        """Return the error of a call whose attempts both failed.
+
+        It is the last one, unless one of them carries the pushback "don't try again", which the
+        retry layer must see.
+        """
         first, second = self._runners
         first.count_failed_hedge(second)
         stops = [one for one in self._failures if pushback_s(one.trailing_metadata()) == STOP_S]

@@ -1,6 +1,6 @@
-"""Metadata is checked before a call leaves.
+"""Validates metadata before a call is sent.
 
-grpc.aio hands what it can't carry down to C-core, and the call then never ends: `code()` hangs.
+grpc.aio passes on to C-core what C-core can't carry, and the call then never ends: `code()` hangs.
 """
 
 import re
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from discovery.errors import InvalidMetadataError
 
 Metadatum = tuple[str, str | bytes]
-# grpc.aio.Metadata iterates over pairs.
+# Includes grpc.aio.Metadata, which iterates over pairs.
 MetadataLike = Iterable[Metadatum]
 
-# The gRPC wire format's Header-Name and ASCII-Value (PROTOCOL-HTTP2.md); "grpc-" is reserved
-# there too, but existing programs send such keys and C-core lets them.
+# Header-Name and ASCII-Value of the gRPC wire format (PROTOCOL-HTTP2.md). It reserves "grpc-" as
+# well, but existing programs send such keys and C-core accepts them.
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _TEXT = re.compile(r"[\x20-\x7e]*")
 _BINARY_SUFFIX = "-bin"
@@ -21,10 +21,10 @@ _PAIR = 2
 
 
 def validated(metadata: MetadataLike) -> tuple[Metadatum, ...]:
-    """The metadata as pairs, in order. Raises InvalidMetadataError; the caller's is not changed.
+    """Return the metadata as pairs, in order, and leave the caller's object unchanged.
 
-    A key is lower-case ASCII; the value of a key that ends in "-bin" is bytes, any other value is
-    printable ASCII text (or the bytes of such).
+    A key is lower-case ASCII. The value of a key that ends in "-bin" is bytes; any other value is
+    printable ASCII, as text or bytes. Raises InvalidMetadataError.
     """
     return tuple(_valid(metadatum) for metadatum in metadata)
 

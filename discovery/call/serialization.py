@@ -1,7 +1,7 @@
-"""Messages are turned into bytes, and back, by this package and not inside grpc.aio.
+"""Serializes and deserializes messages in this package and not inside grpc.aio.
 
-grpc.aio swallows what a serializer raises, sends an empty message and may answer OK
-(grpc/grpc#34894); what a deserializer raises becomes a response of None.
+When a serializer raises, grpc.aio drops the error, sends an empty message and may return OK
+(grpc/grpc#34894). When a deserializer raises, it returns None as the response.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,22 @@ Deserializer = Callable[[bytes], ResponseT]
 
 
 def serializer_of(function: Serializer[Any] | None) -> Serializer[Any]:
-    """The given serializer; without one, messages are bytes already. What it raises is raised."""
+    """Return the given serializer; without one, messages must be bytes already."""
     return unchanged if function is None else function
 
 
 def deserializer_of(function: Deserializer[Any] | None) -> Deserializer[Any]:
-    """The given deserializer; without one, messages stay bytes."""
+    """Return the given deserializer; without one, messages stay bytes."""
     return unchanged if function is None else function
 
 
 def deserialize(
     function: Deserializer[ResponseT], message: bytes, trailing: grpc.aio.Metadata | None = None
 ) -> ResponseT:
-    """The response. Raises AioRpcError INTERNAL, as other gRPC languages do, where it is none."""
+    """Return the response.
+
+    Raises AioRpcError INTERNAL if the bytes aren't one, as gRPC does in other languages.
+    """
     try:
         return function(message)
     except Exception as error:
@@ -39,7 +42,7 @@ def deserialize(
 def undeserialized(
     error: Exception, trailing: grpc.aio.Metadata | None = None
 ) -> grpc.aio.AioRpcError:
-    """The status of a call whose response was none."""
+    """Return the status of a call whose response could not be deserialized."""
     failure = grpc.aio.AioRpcError(
         grpc.StatusCode.INTERNAL,
         grpc.aio.Metadata(),
@@ -52,5 +55,5 @@ def undeserialized(
 
 
 def unchanged(message: Any) -> Any:
-    """For what is in the right form already."""
+    """Return the message as it is: the serializer of messages that need none."""
     return message

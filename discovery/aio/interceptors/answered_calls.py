@@ -1,4 +1,4 @@
-"""Calls that an interceptor answered by itself, without an attempt of their own."""
+"""Makes calls out of what an interceptor returns without making a call itself."""
 
 import asyncio
 from typing import Any
@@ -15,10 +15,10 @@ from discovery.rules.method import Kind
 
 
 def as_call(result: Any, kind: Kind, made: list[Any]) -> Any:
-    """What an interceptor returned, as a call of its kind.
+    """Return an interceptor's result as a call of this kind.
 
-    A call stays what it is. Anything else is the response, or an iterator of responses, whose
-    status is that of the last call the interceptors `made`, if they made one.
+    A call is returned unchanged. Anything else is the response, or an iterator of responses; its
+    status is that of the last call that the interceptors `made`, if they made one.
     """
     match kind:
         case Kind.UNARY_UNARY:
@@ -66,5 +66,5 @@ def _nothing_sent() -> CallState:
 
 
 def _no_time() -> float:
-    """A call without a deadline never asks what time it is."""
+    """The clock of a call without a deadline, which never reads it."""
     return 0.0

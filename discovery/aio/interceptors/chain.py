@@ -1,9 +1,9 @@
-"""Interceptors that a caller hands to its channel: ordinary grpc.aio ones, above the whole stack.
+"""Runs the grpc.aio interceptors that a caller hands to its channel, above the whole stack.
 
-They run in a task of their own, once for each call, and see messages, not bytes. What they
-continue with is a complete call of ours, so whatever they do to it (await it, cancel it, make it
-twice) means what it means in grpc.aio. An object that implements several of the four interfaces
-serves all of them; grpc.aio itself takes the first only.
+They run once for each call, in a task of their own, and see messages, not bytes. Their continuation
+makes a complete call through the stack, so awaiting it, cancelling it or making it twice means the
+same as in grpc.aio. An object that implements several of the four interfaces serves all of them;
+grpc.aio itself uses only the first.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,14 +23,17 @@ _INTERFACES: dict[Kind, type[Any]] = {
     Kind.STREAM_STREAM: grpc.aio.StreamStreamClientInterceptor,
 }
 
-# Goes on with a call: details and the request, or the requests, to the call that carries them.
+# Makes the call of some details and its request (or iterator of requests).
 Continuation = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
 
 
 def by_kind(
     interceptors: Sequence[grpc.aio.ClientInterceptor],
 ) -> dict[Kind, tuple[Any, ...]]:
-    """The interceptors of each kind of call, in order. Raises TypeError for one of no kind."""
+    """Sort the interceptors by kind of call, keeping their order.
+
+    Raises TypeError for one that implements no interface.
+    """
     for interceptor in interceptors:
         if not isinstance(interceptor, tuple(_INTERFACES.values())):
             raise TypeError(f"{interceptor!r} implements none of grpc.aio's client interceptors")
@@ -47,9 +50,9 @@ async def run(
     details: grpc.aio.ClientCallDetails,
     request: Any,
 ) -> Any:
-    """The call that the interceptors make of one; `make` is the stack below them.
+    """Run the interceptors and return their call; `make` makes a call through the stack below.
 
-    An interceptor may also answer by itself: with a response, or an iterator of responses.
+    An interceptor may also return a response, or an iterator of responses.
     """
     made: list[Any] = []
 
@@ -70,7 +73,7 @@ async def run(
 
 
 def details_of(path: str, call: CallState) -> grpc.aio.ClientCallDetails:
-    """A call as interceptors see it; grpc.aio names the method in bytes."""
+    """Return the call's details as interceptors see them; the method is bytes, as in grpc.aio."""
     return grpc.aio.ClientCallDetails(
         cast(str, path.encode()),
         call.timeout_s,
@@ -83,7 +86,7 @@ def details_of(path: str, call: CallState) -> grpc.aio.ClientCallDetails:
 def maker(
     plain: Callable[[str], Callable[..., Any]], call: CallState
 ) -> Callable[[grpc.aio.ClientCallDetails, Any], Any]:
-    """Makes the call below the interceptors, to whichever method they name in the end."""
+    """Return what makes the call below the interceptors, to the method that they name."""
 
     def make(details: grpc.aio.ClientCallDetails, request: Any) -> Any:
         named: Any = details.method

@@ -1,4 +1,4 @@
-"""What a stub calls on a channel that was given interceptors."""
+"""What a stub calls on a channel with interceptors."""
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
@@ -10,7 +10,7 @@ import grpc
 from discovery.aio import call_status
 from discovery.aio.call_opener import CallingChannel
 from discovery.aio.interceptors import chain
-from discovery.aio.request_stream import Requests, Written
+from discovery.aio.request_stream import IteratedRequests, WrittenRequests
 from discovery.aio.sent import PendingStream, StreamAttempt
 from discovery.aio.stream import Stream
 from discovery.aio.unary_call import UnaryCall
@@ -23,14 +23,14 @@ from discovery.rules.method import Method
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
-# Makes the multicallable without interceptors of the method at this path.
+# Makes the multicallable of the method at a path, without interceptors.
 Plain = Callable[[str], Callable[..., Any]]
 
 
 class InterceptedUnaryUnary(
     grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
 ):
-    """A unary method below interceptors."""
+    """A unary method whose calls pass the interceptors first."""
 
     def __init__(
         self, channel: CallingChannel, method: Method, interceptors: tuple[Any, ...], plain: Plain
@@ -50,7 +50,7 @@ class InterceptedUnaryUnary(
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> UnaryCall[RequestT, ResponseT]:
-        """Hand the request to the first interceptor. Raises InvalidMetadataError."""
+        """Pass the request to the first interceptor. Raises InvalidMetadataError."""
         loop, monotonic = self._channel.running_loop(), self._channel.clock.monotonic
         pairs = None if metadata is None else validated(metadata)
         call = CallState(request, timeout, pairs, credentials, wait_for_ready, compression)
@@ -70,13 +70,13 @@ class InterceptedUnaryUnary(
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel the interceptors, or the call they made."""
+    """Cancel the interceptors, or the call they have made."""
     if not task.cancel() and not task.cancelled() and task.exception() is None:
         task.result().cancel()
 
 
 class InterceptedStreamOpener(Generic[RequestT, ResponseT]):
-    """Opens the streams of one method below interceptors."""
+    """Opens the streams of one method through the interceptors."""
 
     def __init__(
         self, channel: CallingChannel, method: Method, interceptors: tuple[Any, ...], plain: Plain
@@ -93,9 +93,9 @@ class InterceptedStreamOpener(Generic[RequestT, ResponseT]):
     def of_requests(
         self, requests: AsyncIterable[RequestT] | Iterable[RequestT] | None, call: CallState
     ) -> Stream:
-        """A stream of requests: an iterator's, or, for None, those that are written."""
+        """A stream of the iterator's requests, or, for None, of those that are written."""
         if requests is not None:
-            given = Requests(requests, unchanged)
+            given = IteratedRequests(requests, unchanged)
             return self._stream(call, partial(self._open, call, requests), given)
         return self._stream(call, partial(self._open_written, call), None)
 
@@ -105,13 +105,13 @@ class InterceptedStreamOpener(Generic[RequestT, ResponseT]):
         )
 
     async def _open_written(self, call: CallState) -> StreamAttempt:
-        written = Written()
+        written = WrittenRequests()
         rpc = await _run(self._interceptors, self._method, self._plain, call, aiter(written))
         written.carried_by(rpc)
         return StreamAttempt(rpc, writer=written)
 
     def _stream(
-        self, call: CallState, start: Callable[[], Any], requests: Requests | None
+        self, call: CallState, start: Callable[[], Any], requests: IteratedRequests | None
     ) -> Stream:
         loop, monotonic = self._channel.running_loop(), self._channel.clock.monotonic
         call.deadline_s = _deadline_s(self._method, call.timeout_s, monotonic())

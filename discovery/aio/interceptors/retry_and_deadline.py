@@ -1,11 +1,11 @@
-"""The deadline and the retries of this package, for any grpc.aio channel.
+"""Deadlines and retries of this package as interceptors for any grpc.aio channel.
 
     interceptors = [DeadlineInterceptor(clock=clock), RetryInterceptor(clock=clock, rng=rng)]
     grpc.aio.insecure_channel(address, interceptors=interceptors)
 
-For unary calls, in this order, so that the deadline bounds all attempts together. A channel of
-`discovery.aio.open` has both already, and picks another instance for each attempt, which an
-interceptor can't.
+They serve unary calls. Keep this order, so that the deadline bounds all attempts together. A
+channel of `discovery.open_channel` does both already, and picks another instance for each attempt,
+which an interceptor can't.
 """
 
 import random
@@ -26,7 +26,10 @@ Continuation = Callable[[Details, Any], Awaitable[Any]]
 
 
 class DeadlineInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
-    """min(the call's timeout or the default, what the handler's caller has left - 20 ms)."""
+    """Sets the timeout of a call.
+
+    It is min(the call's timeout or the default, what the handler's caller has left - 20 ms).
+    """
 
     def __init__(
         self, *, clock: Clock, default_timeout_s: float | None = deadline.DEFAULT_TIMEOUT_S
@@ -37,7 +40,7 @@ class DeadlineInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: Details, request: Any
     ) -> Any:
-        """Continue with what is left. Raises LocalRefusalError where nothing is."""
+        """Continue with the time left. Raises LocalRefusalError if there is none."""
         now_s = self._clock.monotonic()
         timeout_s = client_call_details.timeout
         deadline_s = deadline.instant(timeout_s, None, self._default_timeout_s, now_s)
@@ -49,7 +52,7 @@ class DeadlineInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
-    """Retries by the rules of a channel, with one budget for all channels that share it."""
+    """Retries by the rules of a channel. Channels may share the budget, or the interceptor."""
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Continuation, client_call_details: Details, request: Any
     ) -> Any:
-        """The call of the last attempt. Raises the last error unchanged."""
+        """Return the call of the last attempt. Raises its error unchanged."""
         now_s = self._clock.monotonic()
         timeout_s = client_call_details.timeout
         deadline_s = None if timeout_s is None else now_s + timeout_s
@@ -99,7 +102,7 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 def _path(details: Details) -> str:
-    """The method's path; grpc.aio hands it over in bytes."""
+    """Return the method's path, which grpc.aio passes as bytes."""
     method: Any = details.method
     return method.decode() if isinstance(method, bytes) else str(method)
 
@@ -107,7 +110,7 @@ def _path(details: Details) -> str:
 def _details(
     details: Details, *, deadline_s: float | None, now_s: float, attempts_before: int = 0
 ) -> Details:
-    """The same call with what is left of its time; its metadata copied, never changed."""
+    """Return the details with the time left as timeout; the caller's metadata isn't changed."""
     metadata = grpc.aio.Metadata(*(details.metadata or ()))
     if attempts_before:
         metadata.add(attempt_number.ATTEMPT_KEY, str(attempts_before))

@@ -1,4 +1,4 @@
-"""One attempt: the picked instance's own multicallable, and how it ends."""
+"""Sends one attempt on the picked subchannel and records how it ends."""
 
 import threading
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from discovery.rules.method import Kind, Method
 _OK = grpc.StatusCode.OK
 _RESPONSES = frozenset({Kind.UNARY_STREAM, Kind.STREAM_STREAM})
 
-# How an attempt ended: its code, and what tells of an error.
+# Called when an attempt has ended, with its code and, if it failed, its error.
 Ended = Callable[[grpc.StatusCode, Any], None]
 
 
 def layer(*, lock: threading.Condition, clock: Clock) -> BlockingLayer:
-    """Send on the picked subchannel, and observe how it ends.
+    """Send on the picked subchannel; record the outcome in its load, ejection and breaker.
 
-    The response and the ended call, or, where the call `begins`, grpc's own call under way.
+    Returns the response and the ended call, or, if `returns_rpc`, grpc's call under way.
     """
 
     def build(method: Method, _nothing_below: BlockingSend) -> BlockingSend:
@@ -45,7 +45,7 @@ def _begin(made: Any, method: Method, call: CallState, ended: Ended) -> Any:
     begin = made if method.kind in _RESPONSES else made.future
     rpc = call.attempt = begin(call.request, **call.arguments())
     if method.kind is Kind.UNARY_UNARY:
-        # Hedged: its call holds both attempts until they have ended.
+        # A hedge: the race keeps both attempts referenced until they have ended.
         rpc.add_done_callback(lambda rpc: ended(rpc.code(), rpc))
     else:
         on_attempt_end(rpc, lambda code: ended(code, None))
@@ -71,7 +71,7 @@ def _ask(made: Any, _method: Method, call: CallState, ended: Ended) -> tuple[Any
     return response, rpc
 
 
-def _observe(  # noqa: PLR0917 - all but the last two are bound once for an attempt
+def _observe(  # noqa: PLR0917 - all but the last two are bound once for each attempt
     lock: threading.Condition,
     clock: Clock,
     method: Method,
@@ -81,7 +81,7 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for an atte
     code: grpc.StatusCode,
     error: Any,
 ) -> None:
-    """Tell load, ejection and breaker, by `discovery.balancing.attempt_outcome`."""
+    """Record the outcome by the table in `discovery.balancing.attempt_outcome`."""
     now_s = clock.monotonic()
     took_s = now_s - began_s
     with lock:
@@ -92,7 +92,8 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for an atte
         elif code is not _OK:
             attempt_outcome.stream_failed(method, record, code, latency_s=took_s, now_s=now_s)
         elif method.kind is not Kind.UNARY_STREAM:
-            # Of a stream of responses whoever reads it sees the first message; of one that goes
-            # both ways nobody does.
+            # The reader of a stream of responses records its first message (`Repeater`). In a
+            # stream with both directions, nothing sees the first message, so its latency isn't
+            # measured.
             measured = method.kind is not Kind.STREAM_STREAM
             attempt_outcome.succeeded(method, record, took_s, now_s, measured=measured)

@@ -1,4 +1,4 @@
-"""The breakers of `discovery.rules.breaker`, asked under the lock."""
+"""Asks the breakers of `discovery.rules.breaker` before each attempt, under the lock."""
 
 import threading
 
@@ -9,14 +9,14 @@ from discovery.rules.method import Method
 
 
 def layer(breakers: Breakers, *, lock: threading.Condition) -> BlockingLayer:
-    """Ask the method's breaker before each attempt."""
+    """Ask the method's breaker before each attempt. It raises LocalRefusalError."""
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         failures = method.outcomes.failures
         breaker = breakers.of(method)
 
         def send(call: CallState) -> Sent:
-            # As a rule nothing has failed, and a call pays for no more than looking.
+            # Usually nothing has failed, and the call pays for this look only.
             if failures:
                 with lock:
                     breaker.check(call.now_s)

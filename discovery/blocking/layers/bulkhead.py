@@ -1,4 +1,7 @@
-"""The bulkhead of `discovery.rules.bulkhead`; a call waits for its place in its own thread."""
+"""Bounds the calls that one channel has in flight, by the rules of `discovery.rules.bulkhead`.
+
+A call that waits for its turn waits in the thread that makes it.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ def layer(
     closing: threading.Event,
     clock: Clock,
 ) -> BlockingLayer:
-    """Let calls in; without a bulkhead it is no layer at all."""
+    """Let calls in, make them wait, or refuse them; without a bulkhead, calls skip this layer."""
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         if bulkhead is None:
@@ -48,7 +51,7 @@ def layer(
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where calls of any thread come in and go out."""
+    """Lets the calls of all threads in and out, under the lock."""
 
     bulkhead: Bulkhead
     lock: threading.Condition
@@ -56,10 +59,10 @@ class Door:
     clock: Clock
 
     def enter(self, place: Place, path: str, call: CallState) -> None:
-        """Take a place, or wait in line for it.
+        """Enter at once, or wait in the queue.
 
-        Raises LocalRefusalError (the line is full, or time is over), and ValueError on a closed
-        channel.
+        Raises LocalRefusalError (the queue is full, or the deadline passed), and ValueError on a
+        closed channel.
         """
         with self.lock:
             if self.bulkhead.enter(place):
@@ -74,7 +77,7 @@ class Door:
             raise ValueError(CLOSED)
 
     def leave(self, place: Place) -> None:
-        """Give the place to whoever waits longest."""
+        """Leave, and let the call in that has waited longest."""
         with self.lock:
             place.leave()
 

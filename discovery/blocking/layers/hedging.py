@@ -1,9 +1,8 @@
-"""Hedges unary calls: two of grpc's futures, and the calling thread waits for both.
+"""Sends a second attempt in parallel with a slow first one, to another instance; the first OK wins.
 
-The rules are those of `discovery.call.hedge_race`.
-
-A stream of responses isn't hedged here: grpc tells nobody of its first message but the thread that
-reads, and a thread more for each attempt costs about what a hedge saves.
+The rules are those of `discovery.call.hedge_race`; the attempts are two of grpc's futures, and the
+calling thread waits for both. Streams of responses are not hedged: only a reading thread sees their
+first message, and another thread for each attempt costs about as much as a hedge saves.
 """
 
 import threading
@@ -25,7 +24,7 @@ from discovery.rules.retry_budget import RetryBudget, Throttle
 def layer(
     *, lock: threading.Condition, clock: Clock, budget: RetryBudget, throttle: Throttle | None
 ) -> BlockingLayer:
-    """Hedge the unary methods that ask for it; the others cost nothing."""
+    """Hedge the safe unary methods whose service config says so; other calls skip this layer."""
     hedges = Hedges(budget, throttle)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
@@ -56,7 +55,7 @@ class Hedging:
     clock: Clock
 
     def first_ok(self, call: CallState, delay_s: float) -> tuple[Any, Any]:
-        """The response and the ended call of the first attempt, or of one sent after the delay."""
+        """The response and ended call of the first attempt, or of one sent after the delay."""
         ended: SimpleQueue[CallState] = SimpleQueue()
         call.returns_rpc = True
         try:
@@ -65,7 +64,7 @@ class Hedging:
             try:
                 return self._unless_slow(call, ended, delay_s)
             except BaseException:
-                # Interrupted in mid-wait, for example.
+                # For example KeyboardInterrupt.
                 first.cancel()
                 raise
         finally:
@@ -84,7 +83,7 @@ class Hedging:
         return _outcome(call)
 
     def _second(self, call: CallState, ended: SimpleQueue[CallState]) -> CallState | None:
-        """Another attempt, on its way to another instance; None where it may not be sent."""
+        """Send a second attempt to another instance; None where it may not be sent."""
         with self.lock:
             second = self.hedges.second(call, self.clock.monotonic())
             sent = None if second is None else self.hedges.send(self.below, second)
@@ -94,7 +93,7 @@ class Hedging:
         return second
 
     def _race(self, race: Race, ended: SimpleQueue[CallState]) -> tuple[Any, Any]:
-        """The first response. Raises the first fatal error, or, where both failed, one of them."""
+        """The first response. Raises the first fatal error, or one of the two if both failed."""
         try:
             for _ in range(2):
                 runner = ended.get()
@@ -117,6 +116,6 @@ class Hedging:
 
 
 def _outcome(runner: CallState) -> tuple[Any, Any]:
-    """What an ended attempt came to. Raises its error."""
+    """Return the response and the call of an ended attempt. Raises its error."""
     rpc: Any = runner.attempt
     return rpc.result(), rpc

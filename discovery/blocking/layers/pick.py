@@ -1,4 +1,4 @@
-"""Chooses the instance of each attempt; where there is none yet, the calling thread waits."""
+"""Picks the instance of each attempt; the calling thread waits while there is none to pick."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
 def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
-    """Pick, and count the attempt in flight until it ends.
+    """Pick an instance, and count the attempt as in flight until it ends.
 
-    As everywhere, what isn't retried once it may have been sent is only sent on a connection that
-    is known to stand.
+    A call that can't be retried once it may have been sent goes only to a connection that is READY
+    at this moment.
     """
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
@@ -52,17 +52,17 @@ def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """Picks for the calls of one method; used under the balancer's lock."""
+    """Picks for the calls of one method; its users hold the balancer's lock."""
 
     method: Method
     balancer: Balancer
     clock: Clock
 
     def take(self, call: CallState) -> Subchannel | None:
-        """Whom the picker names now; None: nobody can be picked yet.
+        """Return the picker's choice; None: no instance can be picked yet.
 
-        Raises the error of a spent deadline, NoInstanceError where a hedge finds nobody else, and
-        ValueError on a closed channel, in grpc's words.
+        Raises LocalRefusalError (the deadline passed), NoInstanceError (a hedge found no other
+        instance), and ValueError on a closed channel, as grpc does.
         """
         now_s = call.now_s = self.clock.monotonic()
         if call.deadline_s is not None and call.deadline_s <= now_s:
@@ -76,9 +76,9 @@ class Picks:
         return picked
 
     def wait(self, call: CallState) -> Subchannel:
-        """Wait while something may become READY; with wait_for_ready, also when it can't.
+        """Wait while an instance may become READY; with wait_for_ready, also when all have failed.
 
-        Raises NoInstanceError, and what `take` does.
+        Raises NoInstanceError, and what `take` raises.
         """
         waits = call.wait_for_ready
         if waits is None:

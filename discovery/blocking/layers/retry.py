@@ -1,4 +1,7 @@
-"""Repeats a failed attempt in the calling thread, by the rules of `retry_decision`."""
+"""Repeats a failed attempt on another instance, by the rules of `discovery.rules.retry_decision`.
+
+A call that waits for its next attempt waits in the thread that makes it.
+"""
 
 import random
 import threading
@@ -24,7 +27,7 @@ def layer(
     budget: RetryBudget,
     throttle: Throttle | None,
 ) -> BlockingLayer:
-    """Repeat unary calls, and streams of responses before their first message."""
+    """Repeat unary calls, and streams of responses until their first message."""
     retrying = Retrying(rng, budget, throttle)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
@@ -33,7 +36,7 @@ def layer(
             return _unary(repeater, below)
         if method.kind is Kind.UNARY_STREAM:
             return lambda call: UnaryStreamCall(call, below, repeater)
-        # The requests of a client stream are gone once they were sent.
+        # The requests of a client stream can't be sent twice: the caller's iterator is used up.
         return below
 
     return build

@@ -1,22 +1,26 @@
-"""The stack of a blocking channel; `discovery.aio.layers.stack` has the reasons for its order.
+"""The blocking client stack, from the caller down to the wire.
+
+The order and its reasons are those of `discovery.aio.layers.stack`; this driver adds `future`.
 
 | rule            | unary_unary      | unary_stream              | client streams               |
 |-----------------|------------------|---------------------------|------------------------------|
-| deadline        | 10 s by default  | where asked for           | where asked for              |
+| deadline        | 10 s by default  | if the caller gives one   | if the caller gives one      |
 | bulkhead        | the call         | until the stream ends     | until the stream ends        |
-| retry, budget   | safe methods     | safe, as it is read, for  | never: the requests are gone |
-|                 |                  | its first message         |                              |
-| hedging         | safe, if it asks | never: only a thread of   | never                        |
-|                 |                  | its own could wait for two|                              |
-| breaker         | each attempt     | each attempt              | once, as it begins           |
+| retry, budget   | safe methods     | safe methods, while the   | never: the requests can't be |
+|                 |                  | caller waits for the      | sent twice                   |
+|                 |                  | first message             |                              |
+| hedging         | safe methods, if | never: it would need a    | never: the requests can't be |
+|                 | configured       | thread for each attempt   | sent twice                   |
+| breaker         | each attempt     | each attempt              | once, as the stream begins   |
 | in flight       | each attempt     | until the stream ends     | until the stream ends        |
-| latency         | to the answer    | to the first message      | stream_unary: to the answer; |
-|                 |                  |                           | stream_stream: not measured  |
+| latency         | to the response  | to the first message      | stream_unary: to the         |
+|                 |                  |                           | response; stream_stream: not |
+|                 |                  |                           | measured                     |
 | failures        | by the status    | by the status, after the first message too               |
 
-Waiting for a place, an instance or the next attempt is done in the thread that calls; with
-`future()` of a unary method in a thread of its own, with that of a client stream and with
-stream_stream where it is made.
+The thread that makes a call also waits: for its turn, an instance or the next attempt. Two
+exceptions: the `future()` of a unary method waits in a thread of its own, and a stream of responses
+waits for its next attempt in the thread that reads it.
 """
 
 import random
@@ -57,24 +61,35 @@ def blocking_stack(
     rng: random.Random,
     recorder: "Recorder | None",
 ) -> list[BlockingLayer]:
-    """The layers of one channel in one process, top to bottom.
+    """The layers of one channel in one process, from top to bottom.
 
-    What counts (places, budgets, outcomes, loads) is touched under the balancer's lock.
+    Queues, budgets, outcomes and loads are changed under the balancer's lock.
     """
     lock = balancer.changed
     return [
+        # First, so that it also records calls which the layers below refuse.
         telemetry.call_layer(recorder),
+        # Above retry, so that one instant bounds the call with all its attempts.
         deadline_layer(clock=clock),
-        # Below the deadline, which begins where `future()` is called; above all that waits.
+        # Below the deadline, which starts when `future()` is called; above all layers that wait.
         future.layer(clock=clock),
+        # Above retry, so that a call queues once and not for each attempt.
         bulkhead.layer(places, lock=lock, closing=closing, clock=clock),
+        # Above the pick, so that the next attempt goes to another instance.
         retry.layer(
             lock=lock, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
         ),
+        # Below retry, which repeats a call only when both attempts failed; above the breaker and
+        # the pick, which both attempts must pass.
         hedging.layer(lock=lock, clock=clock, budget=budget, throttle=throttle),
+        # Above the pick: a refused attempt must not count against an instance.
         breaker.layer(breakers, lock=lock),
+        # Below retry, which counts the attempts.
         attempt_number_layer(),
+        # Directly above the attempt, because a picked instance may be gone a moment later.
         pick.layer(balancer, clock=clock),
+        # Below the pick, because a span names the instance of its attempt.
         telemetry.attempt_layer(recorder),
+        # Last: only here is it known which instance answered, and how long it took.
         attempt.layer(lock=lock, clock=clock),
     ]

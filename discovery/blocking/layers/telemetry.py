@@ -1,4 +1,4 @@
-"""Records blocking calls and their attempts, as `aio` records those of asyncio."""
+"""Records calls and their attempts in spans and metrics, where OpenTelemetry is configured."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ from discovery.telemetry.recorder import begin_attempt, code_of
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
 
-# Opens what is told of, and answers what ends it.
+# Begins to record a call or an attempt, and returns what records its end.
 Begin = Callable[[CallState], Callable[[grpc.StatusCode], None]]
 
 
 def call_layer(recorder: "Recorder | None") -> BlockingLayer:
-    """Tell of every call."""
+    """Record every call."""
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         if recorder is None:
@@ -30,23 +30,23 @@ def call_layer(recorder: "Recorder | None") -> BlockingLayer:
             call.telemetry = of_method.begin(call.metadata)
             return call.telemetry.end
 
-        return _told(begin, below)
+        return _recorded(begin, below)
 
     return build
 
 
 def attempt_layer(recorder: "Recorder | None") -> BlockingLayer:
-    """Tell of every attempt, and pass the trace on to its server."""
+    """Record every attempt, and send its trace context to the server."""
 
     def build(_method: Method, below: BlockingSend) -> BlockingSend:
         if recorder is None:
             return below
-        return _told(lambda call: begin_attempt(call).end, below)
+        return _recorded(lambda call: begin_attempt(call).end, below)
 
     return build
 
 
-def _told(begin: Begin, below: BlockingSend) -> BlockingSend:
+def _recorded(begin: Begin, below: BlockingSend) -> BlockingSend:
     def send(call: CallState) -> Sent:
         end = begin(call)
         try:
