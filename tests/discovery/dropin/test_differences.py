@@ -186,7 +186,7 @@ async def test_a_bare_response(both: Both) -> None:
         call = channel.unary_unary(path("Unary"))(b".")
         return await call, pairs(await call.trailing_metadata()), call.time_remaining is not None
 
-    native, ours = await both.differ(Difference.BARE_RESPONSES, program, interceptors=[Answers()])
+    native, ours = await both.differ(Difference.PLAIN_RESPONSES, program, interceptors=[Answers()])
     assert (native[1], ours[:2]) == (None, (b"cached", []))
 
 

@@ -1,4 +1,4 @@
-"""The closed list of intended differences, by name: each stands in `discovery`'s docstring."""
+"""The list of intended differences from grpc.aio, as the docstring of `discovery` states it."""
 
 import re
 from enum import Enum
@@ -7,19 +7,20 @@ import discovery
 
 
 class Difference(Enum):
-    """How each sentence of the list begins."""
+    """The beginning of each entry in the docstring's list."""
 
     DEFAULT_DEADLINE = "A unary call without a timeout has one of 10 s"
-    RETRIES = "A method whose contract calls it safe"
+    RETRIES = "A call of a method whose contract says that it is safe"
     SERIALIZATION = "A request that can't be serialized"
-    REFUSED_HERE = "What is refused before it is sent"
+    REFUSED_HERE = "A call that is refused before it is sent"
     CALLBACKS = "A done callback that raises"
     TEXTS = "The text of a call"
-    INTERCEPTORS = "An interceptor serves every kind"
-    BARE_RESPONSES = "A bare response or iterator"
+    INTERCEPTORS = "An interceptor intercepts every kind"
+    PLAIN_RESPONSES = "A plain response or iterator"
 
 
 def listed() -> list[str]:
-    """The entries of the docstring's list, in order, each on one line."""
-    text = re.sub(r"\n  (?=\S)", " ", discovery.__doc__ or "")
+    """The entries of the docstring's list of differences, in order, each on one line."""
+    _, _, differences = (discovery.__doc__ or "").partition("except:\n")
+    text = re.sub(r"\n  (?=\S)", " ", differences)
     return [line[2:] for line in text.splitlines() if line.startswith("- ")]
