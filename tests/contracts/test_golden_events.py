@@ -1,8 +1,9 @@
-"""What was stored once is read for ever: bytes of every event, as each version wrote them.
+"""Stored events stay readable: the bytes of every event, as each version of the code wrote them.
 
 The bytes are in `golden_events.json`, by service and in the order of `event_examples`. When an
-event gains a field, its new bytes are added behind the old ones; none is ever changed. Those of
-orders, which are folded again at every read, are in tests/services/order/wire/test_wire.py.
+event gains a field, its new bytes are added after the old ones; no bytes are ever changed. The
+bytes of order events, from which every order is loaded, are in
+tests/services/order/wire/test_wire.py.
 """
 
 import json
@@ -33,12 +34,12 @@ from tests.support.contracts.event_examples import as_encoded_today, events_of_t
 
 _PATH = Path(__file__).with_name("golden_events.json")
 _CONTRACT = events_of_the_contract()
-# By service: for each example its type, and its bytes in hex, the oldest first.
+# For each service, its examples: the type of each, and its bytes in hex, the oldest first.
 GOLDEN: dict[str, list[tuple[str, list[str]]]] = json.loads(_PATH.read_text())
 
 
 def stored() -> Iterator[tuple[str, str, bytes]]:
-    """Service, type and payload of everything that was ever written."""
+    """Yield service, type and payload of every version of every example."""
     for service, examples in GOLDEN.items():
         for name, versions in examples:
             for version in versions:
@@ -46,19 +47,19 @@ def stored() -> Iterator[tuple[str, str, bytes]]:
 
 
 def parsed(name: str, payload: bytes) -> Message:
-    """The message of a payload."""
+    """Parse the payload of an event of that type."""
     return _CONTRACT[name].FromString(payload)
 
 
 def test_every_event_of_the_contract_has_golden_bytes() -> None:
-    """A new event needs an example, and the bytes of its first version."""
+    """Every event of the contract has an example and the bytes of its first version."""
     known = {name for _, name, _ in stored()} | {type_of(type(event)) for event, _ in GOLDEN_ORDER}
     assert known == set(_CONTRACT)
 
 
 @pytest.mark.parametrize("service", GOLDEN)
-def test_todays_events_mean_what_their_golden_bytes_say(service: str) -> None:
-    """The newest bytes of each example are those that are written now, field by field."""
+def test_events_are_encoded_as_their_newest_golden_bytes(service: str) -> None:
+    """The newest bytes of each example have the same fields as its encoding by today's code."""
     today = as_encoded_today()[service]
     assert [new.type for new in today] == [name for name, _ in GOLDEN[service]]
     for new, (name, versions) in zip(today, GOLDEN[service], strict=True):
@@ -66,15 +67,15 @@ def test_todays_events_mean_what_their_golden_bytes_say(service: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "payload"), [each[1:] for each in stored()])
-def test_nothing_that_was_stored_is_lost(name: str, payload: bytes) -> None:
-    """No field was dropped from the contract or given another number or type."""
+def test_no_field_of_a_stored_event_is_lost(name: str, payload: bytes) -> None:
+    """The contract still has every stored field, with its number and type."""
     message = parsed(name, payload)
     assert not len(UnknownFieldSet(message))  # type: ignore[no-untyped-call]
     assert parsed(name, message.SerializeToString()) == message
 
 
-def test_what_payment_stored_adds_up_the_same_for_ever() -> None:
-    """A summary is rebuilt from bytes of every version, and each fact counts once."""
+def test_a_summary_counts_stored_payments_of_every_version() -> None:
+    """A summary that is rebuilt from events of every version counts each payment once."""
     counted: Counter[str] = Counter()
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
@@ -92,7 +93,7 @@ def test_what_payment_stored_adds_up_the_same_for_ever() -> None:
 
 
 def test_an_order_is_rebuilt_from_its_golden_bytes() -> None:
-    """From placed to sent back, each event read from what the first version wrote."""
+    """An order is loaded from the bytes that the first version of each event wrote."""
     golden = {type(event): bytes.fromhex(written) for event, written in GOLDEN_ORDER}
     order = Order("ord_1")
     for kind in (

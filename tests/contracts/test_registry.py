@@ -1,4 +1,4 @@
-"""What every registry promises, held against the one in memory and a real Consul agent."""
+"""The contract of every registry, tested with the one in memory and a real Consul agent."""
 
 import asyncio
 import random
@@ -19,12 +19,12 @@ from discovery.registry.protocols import Registrar, RegistryError, Watcher
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 
 _NUMBERS = count()
-# Nothing listens where these instances claim to be, and nobody shall notice.
+# Nothing listens at the addresses of these instances, so Consul must not check them.
 _UNCHECKED = CheckSettings(interval_s=3600)
 
 
 class Registry(Registrar, Watcher, Protocol):
-    """Both halves, with a watch that can be closed."""
+    """A registry that can be written and watched; its watch can be closed."""
 
     def watch(
         self, service: str, *, tag: str | None = None
@@ -40,7 +40,7 @@ def agent() -> Iterator[ConsulAgent]:
 
 @pytest.fixture(params=["memory", "consul"])
 async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
-    """Each registry in turn, working."""
+    """Each registry in turn, which works."""
     if request.param == "memory":
         yield MemoryRegistry()
         return
@@ -51,7 +51,7 @@ async def registry(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
 
 @pytest.fixture(params=["memory", "consul"])
 async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Registry]:
-    """Each registry in turn, down."""
+    """Each registry in turn, which cannot be reached."""
     if request.param == "memory":
         memory = MemoryRegistry()
         memory.fail("the registry is down")
@@ -98,15 +98,15 @@ async def _until(
     raise AssertionError("the watch ended")
 
 
-async def test_nothing_registered(registry: Registry, service: str) -> None:
-    """A service nobody registered has an empty list, which a watch yields at once."""
+async def test_a_service_without_instances(registry: Registry, service: str) -> None:
+    """A service without instances has an empty list, which a watch yields at once."""
     assert await registry.lookup(service) == ()
     async with aclosing(registry.watch(service)) as lists:
         assert await anext(lists) == ()
 
 
-async def test_a_registered_instance_comes_back_whole(registry: Registry, service: str) -> None:
-    """Id, address, tags, meta, weight and incarnation arrive as they were registered."""
+async def test_a_registered_instance_is_found_unchanged(registry: Registry, service: str) -> None:
+    """A lookup returns id, address, tags, meta, weight and incarnation as registered."""
     instance = _instance(service)
     await registry.register(instance)
     assert await registry.lookup(service) == (instance,)
@@ -114,7 +114,7 @@ async def test_a_registered_instance_comes_back_whole(registry: Registry, servic
 
 
 async def test_registering_again_replaces(registry: Registry, service: str) -> None:
-    """The same id with a new incarnation takes the place of the old one."""
+    """An instance with the same id and a new incarnation replaces the old one."""
     await registry.register(_instance(service))
     restarted = replace(_instance(service), incarnation="second", weight=1, port=50099)
     await registry.register(restarted)
@@ -122,7 +122,7 @@ async def test_registering_again_replaces(registry: Registry, service: str) -> N
 
 
 async def test_a_watch_follows_every_change(registry: Registry, service: str) -> None:
-    """A watch yields the full list, sorted by id, after instances come and go."""
+    """A watch yields the full list, sorted by id, after each change."""
     first, second = _instance(service, 1), _instance(service, 2)
     async with aclosing(registry.watch(service)) as lists:
         assert await anext(lists) == ()
@@ -135,7 +135,7 @@ async def test_a_watch_follows_every_change(registry: Registry, service: str) ->
 
 
 async def test_a_watch_yields_only_differences(registry: Registry, service: str) -> None:
-    """Registering the very same again, or another service, yields nothing."""
+    """Registering an equal instance again, or another service, yields nothing."""
     first, second = _instance(service, 1), _instance(service, 2)
     await registry.register(first)
     async with aclosing(registry.watch(service)) as lists:
@@ -148,7 +148,7 @@ async def test_a_watch_yields_only_differences(registry: Registry, service: str)
 
 
 async def test_a_tag_selects(registry: Registry, service: str) -> None:
-    """With a tag only the instances that carry it are seen, by look-up and by watch."""
+    """With a tag, lookup and watch return only the instances that have it."""
     plain = replace(_instance(service, 1), tags=())
     tagged = replace(_instance(service, 2), tags=("canary",))
     await registry.register(plain)
@@ -158,7 +158,7 @@ async def test_a_tag_selects(registry: Registry, service: str) -> None:
         assert await anext(lists) == (tagged,)
 
 
-async def test_deregistering_forgets(registry: Registry, service: str) -> None:
+async def test_deregistering_removes_the_instance(registry: Registry, service: str) -> None:
     """A deregistered instance is in no list and isn't registered."""
     instance = _instance(service)
     await registry.register(instance)
@@ -167,14 +167,16 @@ async def test_deregistering_forgets(registry: Registry, service: str) -> None:
     assert not await registry.is_registered(instance)
 
 
-async def test_forgetting_the_unknown_is_no_error(registry: Registry, service: str) -> None:
-    """Whoever deregisters twice, or without having registered, hears nothing of it."""
+async def test_deregistering_an_unknown_instance_is_no_error(
+    registry: Registry, service: str
+) -> None:
+    """Deregistering an instance that is not registered raises nothing."""
     await registry.deregister(_instance(service))
     assert not await registry.is_registered(_instance(service))
 
 
-async def test_a_successor_keeps_its_place(registry: Registry, service: str) -> None:
-    """An old process that deregisters late doesn't take the new one in its slot with it."""
+async def test_deregistering_keeps_a_newer_incarnation(registry: Registry, service: str) -> None:
+    """Deregistering an old incarnation leaves a newer one with the same id registered."""
     old, new = _instance(service), replace(_instance(service), incarnation="second")
     await registry.register(old)
     await registry.register(new)
@@ -182,8 +184,8 @@ async def test_a_successor_keeps_its_place(registry: Registry, service: str) -> 
     assert await registry.lookup(service) == (new,)
 
 
-async def test_two_watches_don_t_disturb_each_other(registry: Registry, service: str) -> None:
-    """A watch that is closed leaves the others, and the registry, working."""
+async def test_closing_a_watch_leaves_the_others_working(registry: Registry, service: str) -> None:
+    """A closed watch does not affect other watches or the registry."""
     instance = _instance(service)
     async with aclosing(registry.watch(service)) as lists:
         assert await anext(lists) == ()
@@ -194,7 +196,7 @@ async def test_two_watches_don_t_disturb_each_other(registry: Registry, service:
 
 
 async def test_a_cancelled_watch_ends(registry: Registry, service: str) -> None:
-    """Cancelling the task that waits in a watch ends it at once."""
+    """Cancelling the task that waits in a watch ends the watch."""
     async with aclosing(registry.watch(service)) as lists:
         assert await anext(lists) == ()
         waiting = asyncio.ensure_future(anext(lists))
@@ -207,7 +209,7 @@ async def test_a_cancelled_watch_ends(registry: Registry, service: str) -> None:
 
 
 async def test_a_registry_that_is_down(unreachable: Registry, service: str) -> None:
-    """Each operation of an unreachable registry raises RegistryError."""
+    """Every operation on an unreachable registry raises RegistryError."""
     instance = _instance(service)
     with pytest.raises(RegistryError):
         await unreachable.register(instance)

@@ -1,16 +1,16 @@
-"""A request_id outlives the process that answered it."""
+"""A request_id is remembered after a restart of every process."""
 
 from pathlib import Path
 
 from tests.support.request_ids.answers import ask
-from tests.support.request_ids.scenarios import SCENARIOS, stock
+from tests.support.request_ids.scenarios import SCENARIOS, add_stock
 from tests.support.suite.suite_in_process import running_suite
 
 
 async def test_a_replay_after_a_restart_gets_the_same_answer(tmp_path: Path) -> None:
-    """Every mutation, with every process new."""
+    """After a restart, the replay of any mutation gets the stored answer and has no effect."""
     async with running_suite(tmp_path, seed=1) as suite:
-        await stock(suite)
+        await add_stock(suite)
         asked = [(each, await each.request(suite)) for each in SCENARIOS]
         answers = [await ask(suite, *each) for each in asked]
         before = suite.positions()

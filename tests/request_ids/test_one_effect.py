@@ -1,4 +1,4 @@
-"""One request_id has one effect, on whatever instance and however often it is sent."""
+"""One request_id has one effect, on any instance and however often it is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from tests.support.chassis.rich_status import refusal
 from tests.support.request_ids.answers import ask
-from tests.support.request_ids.scenarios import SCENARIOS, Scenario, stock
+from tests.support.request_ids.scenarios import SCENARIOS, Scenario, add_stock
 from tests.support.suite.suite_in_process import Suite, running_suite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,37 +20,37 @@ CALLERS = 50
 EACH_MUTATION = pytest.mark.parametrize(
     "scenario", SCENARIOS, ids=[scenario.method for scenario in SCENARIOS]
 )
-# In the contract, but answered with UNIMPLEMENTED by this version.
+# In the contract, but answered with UNIMPLEMENTED by these servers.
 NOT_SERVED = {
     "DeadLetterService/ReplayDeadLetters",
     "DeadLetterService/DiscardDeadLetter",
     "SubscriptionService/RewindSubscription",
 }
 
-Pair = tuple[Suite, Suite]
+TwoSuites = tuple[Suite, Suite]
 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """Where the databases are; in memory, since only processes end here."""
+    """The folder of the databases, in memory where possible: no test here needs a disk."""
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(folder: Path) -> AsyncIterator[Pair]:
-    """Two instances of each service, on one database a service."""
+async def suites(folder: Path) -> AsyncIterator[TwoSuites]:
+    """Two instances of each service, on one database per service."""
     async with running_suite(folder, seed=1) as first, running_suite(folder, seed=2) as second:
-        await stock(first)
+        await add_stock(first)
         yield first, second
 
 
-async def test_every_mutation_has_a_scenario(pair: Pair) -> None:
-    """What the contract calls idempotent is sent twice here."""
+async def test_every_mutation_has_a_scenario(suites: TwoSuites) -> None:
+    """Every method that the contract calls idempotent, and that is served, has a scenario."""
     mutations = {
         rpc.name.removeprefix("tradepost.").partition(".v1.")[2]
-        for rpc in pair[0].rpcs
+        for rpc in suites[0].rpcs
         if rpc.method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENT
     }
 
@@ -58,26 +58,28 @@ async def test_every_mutation_has_a_scenario(pair: Pair) -> None:
 
 
 @EACH_MUTATION
-async def test_fifty_callers_at_once_have_one_effect(pair: Pair, scenario: Scenario) -> None:
-    """All get the same answer; one of them isn't told that it is a replay."""
-    fields, service = await scenario.request(pair[0]), pair[0].rpc(scenario.method).service
-    position, requests = pair[0].positions()[service]
+async def test_fifty_callers_at_once_have_one_effect(suites: TwoSuites, scenario: Scenario) -> None:
+    """Fifty equal calls on two instances get equal answers, and all but one are replays."""
+    fields, service = await scenario.request(suites[0]), suites[0].rpc(scenario.method).service
+    position, requests = suites[0].positions()[service]
 
     answers = await asyncio.gather(
-        *(ask(pair[number % 2], scenario, fields) for number in range(CALLERS))
+        *(ask(suites[number % 2], scenario, fields) for number in range(CALLERS))
     )
 
-    await scenario.settle(pair[0], fields)
+    await scenario.settle(suites[0], fields)
     assert len({answer.response for answer in answers}) == 1
     assert [answer.replayed for answer in answers].count(False) == 1
     after = (position + scenario.events, requests + 1)
-    assert pair[0].positions()[service] == after
+    assert suites[0].positions()[service] == after
 
 
 @EACH_MUTATION
-async def test_another_body_under_a_used_id_is_refused(pair: Pair, scenario: Scenario) -> None:
-    """On the other instance too, and it changes nothing."""
-    first, second = pair
+async def test_another_body_under_a_used_id_is_refused(
+    suites: TwoSuites, scenario: Scenario
+) -> None:
+    """A used request_id with another body is refused on any instance, and changes nothing."""
+    first, second = suites
     fields = await scenario.request(first)
     answer = await ask(first, scenario, fields)
     await scenario.settle(first, fields)

@@ -1,6 +1,6 @@
-"""One example of every event that payment and inventory record, in the order of a story.
+"""Examples of every event that payment and inventory record, in the order in which they occur.
 
-Their bytes, as each version wrote them, are in `golden_events.json`.
+Their bytes, as each version of the code wrote them, are in `tests/contracts/golden_events.json`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ from services.chassis.log.event_log import NewEvent
 from services.inventory.domain import reservation as rsv
 from services.inventory.domain import stock
 from services.inventory.domain.pricing import Line, Shortage
-from services.inventory.domain.pricing import Refusal as ShelfRefusal
-from services.inventory.domain.pricing import RefusalReason as ShelfRefusalReason
+from services.inventory.domain.pricing import Refusal as StockRefusal
+from services.inventory.domain.pricing import RefusalReason as StockRefusalReason
 from services.inventory.wire.events import to_new_event as of_inventory
 from services.payment.domain import events as pay
 from services.payment.domain.state import DeclineCode, Origin, Refusal, RefusalReason
@@ -39,7 +39,7 @@ _HELD_FOR_A_PAYER = rsv.Held(
     rsv.Origin.CHOREOGRAPHED,
     rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7), _STEP_IDS),
 )
-# What a choreographed checkout passes on, up to the authorization.
+# What the events of a choreographed checkout carry up to the authorization.
 _HISTORY = inventory_event_pb2.CheckoutHistory(
     held=inventory_event_pb2.ReservationHeld.FromString(of_inventory(_HELD_FOR_A_PAYER).payload),
     payment_id="pay_6",
@@ -99,7 +99,7 @@ _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
     rsv.Rejected(
         "rsv_2",
         "ord_2",
-        ShelfRefusal(ShelfRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
+        StockRefusal(StockRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
     ),
     rsv.Committed("rsv_1", "ord_1"),
     rsv.Released("rsv_3", "ord_3", "cancelled", tombstone=True),
@@ -111,8 +111,8 @@ _INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
 )
 
 
-# They are in the event files because only events are made of them.
-_NO_EVENTS = (
+# Parts of events: they are in the files of events, but are no events.
+_PARTS_OF_EVENTS = (
     order_event_pb2.PlacedLine.DESCRIPTOR,
     order_event_pb2.CheckoutStepIds.DESCRIPTOR,
     inventory_event_pb2.CheckoutHistory.DESCRIPTOR,
@@ -120,7 +120,7 @@ _NO_EVENTS = (
 
 
 def as_encoded_today() -> dict[str, list[NewEvent]]:
-    """The examples as today's code stores them, by service."""
+    """Encode the examples with today's code, by service."""
     return {
         "payment": [of_payment(event) for event in _PAYMENT],
         "inventory": [of_inventory(event) for event in _INVENTORY],
@@ -128,11 +128,11 @@ def as_encoded_today() -> dict[str, list[NewEvent]]:
 
 
 def events_of_the_contract() -> dict[str, type[Message]]:
-    """Every event by its full name: the messages of the event files that are in no other."""
+    """Return every event by its full name: the messages of the event files, without their parts."""
     files = (payment_event_pb2, inventory_event_pb2, order_event_pb2)
     return {
         descriptor.full_name: getattr(file, name)
         for file in files
         for name, descriptor in file.DESCRIPTOR.message_types_by_name.items()
-        if descriptor not in _NO_EVENTS
+        if descriptor not in _PARTS_OF_EVENTS
     }
