@@ -1,11 +1,10 @@
-"""`./scripts/bench`: what the design promises, measured."""
+"""`./scripts/bench`: the command line of the benchmarks."""
 
 import asyncio
 import random
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
-from enum import StrEnum
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
 
@@ -14,24 +13,19 @@ import uvloop
 from rich.console import Console
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout import baselines as checkouts
-from scripts.benchmarks.checkout.baselines import CheckoutBench
-from scripts.benchmarks.checkout.checkout_report import CheckoutReport
-from scripts.benchmarks.coordination import coordination_rounds as coordinations
-from scripts.benchmarks.coordination.coordination_report import CoordinationReport
-from scripts.benchmarks.coordination.counters import CHANNELZ
+from scripts.benchmarks.checkout.checkout_run import Against, Database, run_checkouts
+from scripts.benchmarks.coordination.coordination_run import run_coordination
 from scripts.benchmarks.discovery import row as discovery_row
 from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
-from scripts.benchmarks.discovery.measurements.by_name import MEASURES
+from scripts.benchmarks.discovery.measurements.by_name import MEASUREMENTS
 from scripts.benchmarks.discovery.row import DiscoveryRow
 from scripts.benchmarks.discovery.table import table
-from scripts.benchmarks.floor.floor_cluster import SkeletonStartError
+from scripts.benchmarks.floor.floor_cluster import FloorStartError
 from scripts.benchmarks.peers.engines import PeerMissingError
-from scripts.benchmarks.shared import machine, measured_suite
-from scripts.benchmarks.shared.comparison import ComparisonPlan, ComparisonRow
+from scripts.benchmarks.shared import machine
+from scripts.benchmarks.shared.comparison import ComparisonPlan
 from scripts.benchmarks.shared.contender import OrderFailedError
-from scripts.benchmarks.shared.demand import read_demand
-from scripts.benchmarks.soak import soak_run as soaks
+from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_report import SoakReport
 from scripts.suite.cluster import StartError
@@ -47,11 +41,11 @@ EXIT_INTERRUPTED = 130
 
 NOT_MEASURED = (
     StartError,
-    SkeletonStartError,
+    FloorStartError,
     PeerMissingError,
     OrderFailedError,
     SetupError,
-    soaks.CallerEndedError,
+    soak_run.CallerEndedError,
 )
 
 app = typer.Typer()
@@ -59,58 +53,54 @@ console = Console()
 clock = SystemClock()
 
 
-class Database(StrEnum):
-    """Where the suite, and whom it is compared with, keep their data."""
-
-    SQLITE = "sqlite"
-    POSTGRES = "postgres"
-
-
-class Against(StrEnum):
-    """What the suite is compared with."""
-
-    FLOOR = "floor"
-    PEERS = "peers"
-    STORED = "stored"
-
-
 @app.callback()
 def bench() -> None:
-    """Measure the suite against floors and peers that run beside it."""
+    """Measure the services and discovery, each next to a baseline in the same minutes."""
 
 
 @app.command()
 def checkout(
     against: Annotated[
-        list[Against] | None, typer.Option(help="Compare with this alone; may be repeated.")
+        list[Against] | None, typer.Option(help="Compare with this only; may be repeated.")
     ] = None,
     database: Annotated[
-        list[Database] | None, typer.Option(help="On this alone; may be repeated.")
+        list[Database] | None, typer.Option(help="On this database only; may be repeated.")
     ] = None,
     concurrency: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders at once; may be repeated.")
     ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 500,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, with a turn of everybody.")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each has a turn of all.")] = 12,
     stored: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders stored before; may be repeated.")
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Chooses ids, and whose turn it is; stored orders must not know the ids already.",
+            help="Chooses ids and the order of turns. Stored orders must not have these ids yet.",
             show_default="a new one",
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write, or add, the figures to FILE.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to FILE, or add them to it.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
-    """Orders a second and latencies, against a floor, against peers, and with orders stored."""
+    """Orders per second and latencies, against a floor, other engines, and fewer stored orders."""
     wanted = [(one, where) for one in against or Against for where in database or Database]
     plans = {
         one: ComparisonPlan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against
     }
-    _report(_checkout(wanted, plans, stored or STORED, folder, random.Random(seed)), json)
+    running = run_checkouts(
+        wanted,
+        plans,
+        stored or STORED,
+        folder,
+        rng=random.Random(seed),
+        clock=clock,
+        console=console,
+    )
+    _report(running, json)
 
 
 @app.command()
@@ -120,26 +110,27 @@ def coordination(
     ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 6,
-    seed: Annotated[int, typer.Option(help="Chooses ids, and whose turn it is.")] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses ids and the order of turns.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
-    """Orchestrated and choreographed checkouts side by side, and how far behind the feeds are."""
+    """Orchestrated and choreographed checkouts side by side, and the lag of the feeds."""
     plan = ComparisonPlan(concurrency or (1, 8, 32), orders, rounds)
-    _report(_coordination(plan, folder, random.Random(seed)), json)
+    rng = random.Random(seed)
+    _report(run_coordination(plan, folder, rng=rng, clock=clock, console=console), json)
 
 
 @app.command()
 def soak(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 10.0,
     instances: Annotated[int, typer.Option(min=3, help="Instances that are called.")] = 3,
-    rate: Annotated[float, typer.Option(min=1, help="Calls a second.")] = 100.0,
+    rate: Annotated[float, typer.Option(min=1, help="Calls per second.")] = 100.0,
     seed: Annotated[int, typer.Option(help="Chooses what breaks, and when.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER / "soak",
 ) -> None:
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
-    plan = soaks.SoakPlan(minutes, instances, rate, seed)
+    plan = soak_run.SoakPlan(minutes, instances, rate, seed)
     report = _report(_soak(plan, folder), json)
     sys.exit(0 if report.ok else EXIT_BROKEN)
 
@@ -147,28 +138,29 @@ def soak(
 @app.command()
 def discovery(
     row: Annotated[
-        list[str] | None, typer.Option(help=f"One of {', '.join(MEASURES)}; may be repeated.")
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(MEASUREMENTS)}; may be repeated."),
     ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of a comparison.")] = PAIRS,
-    seed: Annotated[int, typer.Option(help="Chooses whose turn it is.")] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses the order of turns.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
 ) -> None:
-    """Calls through discovery, beside the same calls through what grpc.aio has itself.
+    """Calls through discovery, next to the same calls through the stacks of grpc.aio itself.
 
-    With some rows only, FILE keeps those that it has of others.
+    FILE keeps the rows that are not measured this time.
     """
     bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
-    names = row or list(MEASURES)
-    unknown = [name for name in names if name not in MEASURES]
+    names = row or list(MEASUREMENTS)
+    unknown = [name for name in names if name not in MEASUREMENTS]
     if unknown:
-        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASURES)}")
+        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASUREMENTS)}")
     rows: list[DiscoveryRow] = []
     for name in names:
         console.print(f"measuring {name}")
-        with _or_not_measured():
-            # On asyncio's own loop, which is what most callers run.
-            rows += asyncio.run(MEASURES[name](bench))
+        with _exit_if_not_measured():
+            # On asyncio's own loop, which most callers use.
+            rows += asyncio.run(MEASUREMENTS[name](bench))
         if json is not None:
             discovery_row.write(json, rows)
     console.print(table(rows))
@@ -183,10 +175,10 @@ class _Report(Protocol):
 ReportT = TypeVar("ReportT", bound=_Report)
 
 
-def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
-    """Measure, print, and write."""
-    with _or_not_measured():
-        report = uvloop.run(measuring)
+def _report(running: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
+    """Run the benchmark, print its report, and write it to the file."""
+    with _exit_if_not_measured():
+        report = uvloop.run(running)
     report.show(console)
     if file is not None:
         report.write(file)
@@ -194,8 +186,8 @@ def _report(measuring: Coroutine[object, object, ReportT], file: Path | None) ->
 
 
 @contextmanager
-def _or_not_measured() -> Iterator[None]:
-    """Say why there are no figures, and end."""
+def _exit_if_not_measured() -> Iterator[None]:
+    """End the program with a message when the block raises an error of a benchmark."""
     try:
         yield
     except NOT_MEASURED as error:
@@ -206,85 +198,19 @@ def _or_not_measured() -> Iterator[None]:
         sys.exit(EXIT_INTERRUPTED)
 
 
-async def _checkout(
-    wanted: Sequence[tuple[Against, Database]],
-    plans: Mapping[Against, ComparisonPlan],
-    stored: Sequence[int],
-    folder: Path,
-    rng: random.Random,
-) -> CheckoutReport:
-    before = machine.moment()
-    found = []
-    with console.status("reading baskets") as status:
-        demand = await asyncio.to_thread(read_demand)
-        for against, database in wanted:
-            bench = CheckoutBench(folder, demand, plans[against], clock, rng, status.update)
-            postgres = database is Database.POSTGRES
-            async with aclosing(_rows(against, bench, stored, postgres=postgres)) as rows:
-                async for row in rows:
-                    found.append(row)
-                    _tell(row)
-    return CheckoutReport(found, machine.conditions(before, machine.moment()))
-
-
-def _rows(
-    against: Against, bench: CheckoutBench, stored: Sequence[int], *, postgres: bool
-) -> AsyncGenerator[ComparisonRow]:
-    match against:
-        case Against.FLOOR:
-            return checkouts.with_floor(bench, postgres=postgres)
-        case Against.PEERS:
-            return checkouts.with_peers(bench, postgres=postgres)
-        case Against.STORED:
-            return checkouts.with_stored(bench, stored, postgres=postgres)
-
-
-async def _coordination(
-    plan: ComparisonPlan, folder: Path, rng: random.Random
-) -> CoordinationReport:
-    before = machine.moment()
-    rows = []
-    async with AsyncExitStack() as stack:
-        status = stack.enter_context(console.status("starting the suite"))
-        demand = await asyncio.to_thread(read_demand)
-        ours = await stack.enter_async_context(
-            measured_suite.opened(
-                folder / "suite",
-                demand,
-                measured_suite.Kind(postgres=False),
-                clock=clock,
-                rng=rng,
-                environment=CHANNELZ,
-            )
-        )
-        instruments = await stack.enter_async_context(coordinations.instruments(ours, clock=clock))
-        status.update("placing orders")
-        async for row in coordinations.rows(ours.contender(), demand, plan, instruments, rng=rng):
-            rows.append(row)
-            console.print(f"{row.concurrency} at once: {row.ratio.median:.2f} of orchestration")
-    return CoordinationReport(plan, rows, machine.conditions(before, machine.moment()))
-
-
-async def _soak(plan: soaks.SoakPlan, folder: Path) -> SoakReport:
+async def _soak(plan: soak_run.SoakPlan, folder: Path) -> SoakReport:
     before = machine.moment()
     with console.status("starting the instances") as status:
 
-        def tell(sample: SoakSample, found: soaks.SoakFindings) -> None:
+        def show_sample(sample: SoakSample, found: soak_run.SoakFindings) -> None:
             failed = sum(sum(one.failures.values()) for one in found.samples)
             status.update(
                 f"minute {sample.at_s / 60:.1f}: {found.faults.total()} faults,"
                 f" {failed} calls failed, {sample.memory_kib / 1024:.0f} MiB"
             )
 
-        found = await soaks.run(plan, folder, clock=clock, tell=tell)
+        found = await soak_run.run(plan, folder, clock=clock, on_sample=show_sample)
     return SoakReport(plan, found, machine.conditions(before, machine.moment()))
-
-
-def _tell(row: ComparisonRow) -> None:
-    console.print(
-        f"{row.name}: {row.ours.orders_per_s.median:,.0f} orders/s,"
-        f" {row.ratio.median:.2f} of {row.baseline.orders_per_s.median:,.0f}"
-    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Replays real grocery baskets against a suite started for it, and checks the books.
+"""Replays real grocery baskets as orders against a suite that it starts, and checks the books.
 
-baskets (what was bought) and shoppers (who pays how) make a plan; cluster starts Consul and two
-instances of each service; catalogue fills the shelves; placer places the orders; snapshot reads
-everything back through the public API; books holds the equations; report prints.
+May import scripts.suite, scripts.tools and discovery; tests import it. Hands out `./scripts/run`.
 
-Meanwhile auditor and watcher read along, and faults plans what breaks: injector breaks it when
-gate has let in a portion of the visits. trading is the day on which all of this happens.
+order_plan and fault_plan decide, by seed, what is ordered and what breaks. order_placer places the
+orders, order_gate admits them in portions, fault_injector breaks the suite in each portion, and
+consumer_rewinder rewinds its consumers. auditor and order_watcher read meanwhile. snapshot reads
+everything back through the public API, books checks the equations, replay_report prints.
+replay_run connects all of these; session starts the suite around a run.
 """

@@ -1,8 +1,8 @@
-"""Reads beside the tills, and checks what must hold at every observation, whatever breaks.
+"""Reads during a replay, and checks the guarantees that every single read must show.
 
-Versions of one order never go back, whichever instance is asked, and have no gap; no stock is
-oversold; no more is refunded than was captured, nor captured more than once. An acknowledged order
-is never unknown.
+The versions of an order never go back, on any instance, and have no gap; no stock is oversold; no
+more is refunded than was captured, and no order is captured twice. An acknowledged order is never
+unknown.
 """
 
 import random
@@ -28,7 +28,7 @@ from scripts.suite.stubs import Stubs
 
 PAUSE_MAX_S = 0.2
 PAGE_SIZE = 20
-ON_THE_WAY_SHARE = 0.5
+UNDER_WAY_SHARE = 0.5
 MOVING = (
     OrderState.ORDER_STATE_RESERVING,
     OrderState.ORDER_STATE_AUTHORIZING,
@@ -41,7 +41,7 @@ MOVING = (
 
 
 class Auditor:
-    """Asks one thing after another, chosen by `rng`; `skus` are the items to look at."""
+    """Makes one read after another, chosen by `rng`; `skus` are the items to read."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class Auditor:
     ) -> None:
         self._stubs = stubs
         self._skus = skus
-        self._tally = observations
+        self._observations = observations
         self._clock = clock
         self._rng = rng
-        # The newest version of each order and item that anybody has been told.
+        # The newest version of each order and item that any read has returned.
         self._seen: dict[str, int] = {}
-        self._on_the_way: list[str] = []
+        self._under_way: list[str] = []
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -67,13 +67,13 @@ class Auditor:
             self._order,
             self._orders,
             self._moving,
-            self._trail,
+            self._events,
             self._item,
             self._items,
             self._payments,
         )
         while True:
-            # Without an order to ask for, look for one.
+            # While no order is known, look for one.
             await (self._rng.choice(reads)() if self._orders_known() else self._moving())
             await self._clock.sleep(self._rng.uniform(0.0, PAUSE_MAX_S))
 
@@ -99,11 +99,11 @@ class Auditor:
         async with self._counted("ListOrders"):
             request = ListOrdersRequest(states=MOVING, page_size=PAGE_SIZE)
             listed = (await self._stubs.orders.ListOrders(request)).orders
-            self._on_the_way = [order.order_id for order in listed]
+            self._under_way = [order.order_id for order in listed]
             for order in listed:
                 self._advance(order.order_id, order.version, since=known.get(order.order_id, 0))
 
-    async def _trail(self) -> None:
+    async def _events(self) -> None:
         order_id = self._an_order()
         known = self._seen.get(order_id, 0)
         async with self._counted("ListOrderEvents"):
@@ -146,13 +146,13 @@ class Auditor:
             self._expect(captures <= 1, f"{order_id} was captured {captures} times")
 
     def _orders_known(self) -> bool:
-        return bool(self._tally.outcomes or self._on_the_way)
+        return bool(self._observations.outcomes or self._under_way)
 
     def _an_order(self) -> str:
-        """One that was seen on its way, or was acknowledged."""
-        settled = self._tally.outcomes
-        if self._on_the_way and (not settled or self._rng.random() < ON_THE_WAY_SHARE):
-            return self._rng.choice(self._on_the_way)
+        """An order whose checkout is under way, or one that was acknowledged."""
+        settled = self._observations.outcomes
+        if self._under_way and (not settled or self._rng.random() < UNDER_WAY_SHARE):
+            return self._rng.choice(self._under_way)
         return self._rng.choice(settled).order_id
 
     def _check_level(self, level: StockLevel, *, since: int) -> None:
@@ -161,18 +161,18 @@ class Auditor:
         self._advance(level.sku, level.version, since=since)
 
     def _advance(self, subject: str, version: int, *, since: int) -> None:
-        """What was seen before a read began is the least that it may answer."""
+        """Check that a read returned at least the version that was known before it began."""
         self._expect(version >= since, f"{subject} went back from version {since} to {version}")
         self._seen[subject] = max(version, self._seen.get(subject, 0))
 
     def _expect(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like an assertion
         if not holds:
-            self._tally.violations.append(otherwise)
+            self._observations.violations.append(otherwise)
 
     @asynccontextmanager
     async def _counted(self, method: str) -> AsyncIterator[None]:
-        self._tally.reads[method] += 1
+        self._observations.reads[method] += 1
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            self._tally.count(method, error.code())
+            self._observations.count_failure(method, error.code())

@@ -1,6 +1,6 @@
-"""The equations that must hold at rest, each with its two sides; pure functions over a snapshot.
+"""The equations that must hold when the suite is idle, as pure functions of a snapshot.
 
-They are the ones of the design's consistency page. Money is in minor units of one currency.
+Money is in minor units of one currency.
 """
 
 from collections import Counter
@@ -21,8 +21,8 @@ from scripts.replay.snapshot import Snapshot
 KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
 PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
 _CONFIRMED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED
-# What the customer has been told of an order that stands in a state.
-_TOLD_IN: Mapping[int, tuple[int, ...]] = {
+# The notifications that a customer has been sent of an order in each state.
+_NOTIFIED_IN: Mapping[int, tuple[int, ...]] = {
     OrderState.ORDER_STATE_CONFIRMED: (_CONFIRMED,),
     OrderState.ORDER_STATE_FULFILLING: (_CONFIRMED,),
     OrderState.ORDER_STATE_FULFILLED: (
@@ -42,7 +42,7 @@ UNPAID = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """One equation: `left` and `right` must be equal."""
+    """An equation: `left` and `right` must be equal."""
 
     name: str
     left: int
@@ -54,12 +54,12 @@ class Equation:
 
 
 def check(snapshot: Snapshot, observations: Observations) -> tuple[Equation, ...]:
-    """Every equation that the public API can show."""
+    """All equations that can be checked through the public API."""
     sections: tuple[Callable[[Snapshot, Observations], Iterator[Equation]], ...] = (
         _orders,
         _money,
         _ledger,
-        _three_ways,
+        _processor,
         _stock,
         _reservations,
         _notifications,
@@ -75,8 +75,8 @@ def _orders(snapshot: Snapshot, observations: Observations) -> Iterator[Equation
     yield Equation(
         "acknowledged orders are listed", len(acknowledged & set(listed)), len(acknowledged)
     )
-    yield Equation("every request made one order", len(acknowledged), len(observations.outcomes))
-    yield Equation("no order twice in the list", len(listed), len(snapshot.orders))
+    yield Equation("every request created one order", len(acknowledged), len(observations.outcomes))
+    yield Equation("no order is listed twice", len(listed), len(snapshot.orders))
     unsettled = sum(order.state not in SETTLED for order in snapshot.orders)
     review = sum(saga.needs_review for saga in snapshot.sagas)
     yield Equation("unsettled orders are listed for review", unsettled, review)
@@ -85,8 +85,8 @@ def _orders(snapshot: Snapshot, observations: Observations) -> Iterator[Equation
         for outcome in observations.outcomes
         if outcome.order_id in listed
     )
-    yield Equation("orders that stand elsewhere than answered", moved, 0)
-    yield Equation("promises broken towards a caller", len(observations.violations), 0)
+    yield Equation("orders in another state than was answered", moved, 0)
+    yield Equation("guarantees violated towards a caller", len(observations.violations), 0)
     yield Equation("failed calls of safe methods", observations.failed_calls.total(), 0)
 
 
@@ -134,7 +134,7 @@ def _ledger(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     )
 
 
-def _three_ways(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
+def _processor(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     did: Counter[int] = Counter()
     for entry in snapshot.processor:
         did[entry.kind] += entry.amount.minor_units
@@ -148,7 +148,7 @@ def _three_ways(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     yield Equation(
         "processor refunded = ledger", did[kinds.PROCESSOR_ENTRY_KIND_REFUNDED], refunded
     )
-    set_aside = did[kinds.PROCESSOR_ENTRY_KIND_AUTHORIZED] - sum(
+    still_authorized = did[kinds.PROCESSOR_ENTRY_KIND_AUTHORIZED] - sum(
         did[kind]
         for kind in (
             kinds.PROCESSOR_ENTRY_KIND_CAPTURED,
@@ -157,11 +157,13 @@ def _three_ways(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
         )
     )
     made, reversed_ = _balance(snapshot, LedgerAccount.LEDGER_ACCOUNT_AUTHORIZED)
-    yield Equation("processor still sets aside = ledger", set_aside, made - reversed_)
+    yield Equation("still authorized at the processor = ledger", still_authorized, made - reversed_)
     open_orders = (
         order for order in snapshot.orders if order.state not in SETTLED and order.payment_id
     )
-    yield Equation("still set aside = totals of unsettled orders", set_aside, _sum(open_orders))
+    yield Equation(
+        "still authorized = totals of unsettled orders", still_authorized, _sum(open_orders)
+    )
 
 
 def _stock(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
@@ -223,19 +225,23 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
 
 
 def _notifications(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    told = Counter((each.order_id, each.template) for each in snapshot.notifications)
-    yield Equation("customers told the same twice", sum(count > 1 for count in told.values()), 0)
+    written_times = Counter((each.order_id, each.template) for each in snapshot.notifications)
+    yield Equation(
+        "notifications written twice", sum(count > 1 for count in written_times.values()), 0
+    )
     due = {
         (order.order_id, template)
         for order in snapshot.orders
-        for template in _TOLD_IN.get(order.state, ())
+        for template in _NOTIFIED_IN.get(order.state, ())
     }
-    yield Equation("notifications due = written", len(due), len(told))
-    yield Equation("notifications without such an order, or the reverse", len(due ^ set(told)), 0)
+    yield Equation("notifications due = written", len(due), len(written_times))
+    yield Equation(
+        "notifications without such an order, or the reverse", len(due ^ set(written_times)), 0
+    )
     unsent = sum(
         each.state != NotificationState.NOTIFICATION_STATE_SENT for each in snapshot.notifications
     )
-    yield Equation("notifications that nobody took", unsent, 0)
+    yield Equation("notifications not sent", unsent, 0)
     written = {each.notification_id for each in snapshot.notifications}
     strays = len(written ^ set(snapshot.mails))
     yield Equation("mails without such a notification, or the reverse", strays, 0)
@@ -258,7 +264,7 @@ def _summaries(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
 
 
 def _consumers(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    yield Equation("events that a consumer could not apply", len(snapshot.parked), 0)
+    yield Equation("events that a consumer could not apply", len(snapshot.dead_letters), 0)
 
 
 def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:

@@ -1,7 +1,7 @@
-"""Puts every consumer of every service back to the beginning of its feed, as an operator would.
+"""Rewinds every consumer of every service to the beginning of its feed, as an operator would.
 
-Everything is delivered to them again, and nothing may happen again: no stock moves, no money, no
-read model counts anything twice, nobody is told twice.
+All events are delivered again, and none may have an effect again: stock and money don't move, read
+models count nothing twice, and no mail is sent twice.
 """
 
 import random
@@ -23,45 +23,46 @@ POLL_S = 0.1
 
 
 class ConsumerRewinder:
-    """Rewinds the consumers of the services in `consumers`, and knows how far they had come."""
+    """Rewinds the consumers of the services in `subscriptions`, and knows their old positions."""
 
     def __init__(
         self,
-        consumers: Mapping[str, SubscriptionServiceAsyncStub],
+        subscriptions: Mapping[str, SubscriptionServiceAsyncStub],
         *,
         observations: Observations,
         clock: Clock,
         rng: random.Random,
     ) -> None:
-        self._consumers = consumers
-        self._tally = observations
+        self._subscriptions = subscriptions
+        self._observations = observations
         self._clock = clock
         self._rng = rng
-        # By service and consumer, the furthest that each stood when it was put back.
-        self._stood: dict[tuple[str, str], int] = {}
+        # By service and consumer: the highest position from which it was ever rewound.
+        self._rewound_from: dict[tuple[str, str], int] = {}
 
     async def rewind(self) -> int:
-        """Put all back to zero, wherever they stand; how many they are."""
+        """Rewind all consumers to position zero; return how many there are."""
         number = 0
-        async for service, subscription in self._subscriptions():
+        async for service, subscription in self._listed():
             request = RewindSubscriptionRequest(
                 request_id=str(UUID(int=self._rng.getrandbits(128), version=4)),
                 consumer=subscription.consumer,
             )
             try:
-                done = await self._consumers[service].RewindSubscription(request)
+                done = await self._subscriptions[service].RewindSubscription(request)
             except grpc.aio.AioRpcError as error:
-                self._tally.count("RewindSubscription", error.code())
+                self._observations.count_failure("RewindSubscription", error.code())
                 continue
             key = (service, subscription.consumer)
-            self._stood[key] = max(self._stood.get(key, 0), done.rewound_from.position)
+            position = done.rewound_from.position
+            self._rewound_from[key] = max(self._rewound_from.get(key, 0), position)
             number += 1
         return number
 
     async def wait_caught_up(self, *, timeout_s: float) -> int:
-        """Wait until all are as far again as they have ever been put back.
+        """Wait until all consumers have reached the positions from which they were rewound.
 
-        How many are not when the time is up.
+        Returns how many have not when the time is up.
         """
         give_up_s = self._clock.monotonic() + timeout_s
         while (behind := await self._behind()) and self._clock.monotonic() < give_up_s:
@@ -70,31 +71,31 @@ class ConsumerRewinder:
 
     async def _behind(self) -> int:
         reached = {
-            (service, each.consumer): each.position async for service, each in self._subscriptions()
+            (service, each.consumer): each.position async for service, each in self._listed()
         }
-        return sum(reached.get(key, 0) < position for key, position in self._stood.items())
+        return sum(reached.get(key, 0) < position for key, position in self._rewound_from.items())
 
-    async def _subscriptions(self) -> AsyncIterator[tuple[str, Subscription]]:
-        """Every consumer with its service; some services consume nothing."""
-        for service, stub in self._consumers.items():
+    async def _listed(self) -> AsyncIterator[tuple[str, Subscription]]:
+        """Every consumer with its service; some services have none."""
+        for service, stub in self._subscriptions.items():
             try:
                 listed = await stub.ListSubscriptions(ListSubscriptionsRequest())
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                    self._tally.count("ListSubscriptions", error.code())
+                    self._observations.count_failure("ListSubscriptions", error.code())
                 continue
             for subscription in listed.subscriptions:
                 yield service, subscription
 
 
-def changes(before: Snapshot, after: Snapshot, *, behind: int) -> Iterator[Equation]:
-    """What is different after a rewind of a suite at rest: nothing, or it is a line that is red.
+def changes_by_rewind(before: Snapshot, after: Snapshot, *, behind: int) -> Iterator[Equation]:
+    """Equations that hold if a rewind of an idle suite changed nothing.
 
-    `behind` is how many consumers have not come as far again as before.
+    `behind` is how many consumers have not reached their old positions again.
     """
-    yield Equation("consumers that a rewind at rest left behind", behind, 0)
+    yield Equation("consumers behind after a rewind of the idle suite", behind, 0)
     kept = [each.name for each in fields(Snapshot) if each.name != "mails"]
     changed = sum(getattr(before, name) != getattr(after, name) for name in kept)
-    yield Equation("kinds of records that a rewind at rest changed", changed, 0)
+    yield Equation("kinds of records changed by a rewind of the idle suite", changed, 0)
     again = sum(before.mails.get(name) != time_ns for name, time_ns in after.mails.items())
-    yield Equation("mails that a rewind at rest sent again", again, 0)
+    yield Equation("mails sent again by a rewind of the idle suite", again, 0)

@@ -1,4 +1,4 @@
-"""Carries out disruptions on a running suite, and waits until it is whole again."""
+"""Carries out the planned disruptions on a running suite, and waits until it has recovered."""
 
 import asyncio
 import signal
@@ -10,15 +10,16 @@ from discovery.registry.instance import Instance
 from scripts.replay.consumer_rewinder import ConsumerRewinder
 from scripts.replay.fault_plan import Disruption, Fault
 from scripts.replay.order_gate import OrderGate
-from scripts.suite.cluster import Cluster, Slot
+from scripts.suite.cluster import Cluster
+from scripts.suite.slot import Slot
 
-# Callers get so long to hear of what came back before the next one goes, and on a busy machine as
-# long as half of a start: as an operator rolls a service ("minReadySeconds").
+# Callers get this time to learn of new instances before the next disruption. On a busy machine they
+# get half of the time that the start took, as when an operator rolls a service ("minReadySeconds").
 NOTICE_S = 2.0
 
 
 class FaultInjector:
-    """Strikes one suite; `done` counts the faults by kind as they happen."""
+    """Disrupts one suite; `done` counts the faults by kind as they happen."""
 
     def __init__(self, suite: Cluster, *, rewinder: ConsumerRewinder, clock: Clock) -> None:
         self._suite = suite
@@ -28,9 +29,9 @@ class FaultInjector:
         self.done: Counter[Fault] = Counter()
 
     async def run(self, disruptions: Sequence[Disruption], gate: OrderGate) -> None:
-        """Disruption in the middle of each portion, then let everybody in.
+        """Carry out one disruption in each portion of the orders, then open the last portion.
 
-        Raises StartError where the suite doesn't come back.
+        Raises StartError when the suite doesn't recover.
         """
         for disruption in disruptions:
             replaced = await self._instances((*disruption.killed, *disruption.drained))
@@ -44,7 +45,7 @@ class FaultInjector:
         await gate.open_portion()
 
     async def rewind(self) -> None:
-        """Put all consumers back."""
+        """Rewind all consumers."""
         self.done[Fault.REWIND] += await self._rewinder.rewind()
 
     async def _disrupt(self, disruption: Disruption) -> None:
@@ -59,7 +60,7 @@ class FaultInjector:
                 at_once.create_task(self._drain(self._slots[name]))
 
     async def _instances(self, names: Collection[str]) -> tuple[Instance, ...]:
-        """What runs in these slots now."""
+        """The instances that are registered for these slots now."""
         services = {self._slots[name].service for name in names}
         listed = [await self._suite.instances(service) for service in services]
         return tuple(one for found in listed for one in found if one.instance_id in names)

@@ -1,13 +1,13 @@
-"""Which faults disruption a suite, and when: the same seed makes the same plan.
+"""Plans the faults of a replay by seed: what breaks, and when.
 
-    kill       SIGKILL for one random instance of each service at once, started again in its slot
-    consul     the agent dies and comes back on its ports with nothing remembered
-    drain      every instance leaves by SIGTERM and is replaced, one of each service at a time
-    rewind     every consumer of every service is put back to the beginning of its feed
+    kill       SIGKILL for one random instance of each service at once; each is started again
+    consul     the agent is killed and comes back on its ports without its registrations
+    drain      every instance is drained by SIGTERM and replaced, one of each service at a time
+    rewind     every consumer of every service is rewound to the beginning of its feed
 
-Together, Consul goes away, and consumers are put back, in the middle of a kill or a drain. What the
-suite promises to survive is one instance of a service at a time, so a disruption waits until the
-one before is over.
+When several are asked for, Consul restarts and rewinds happen during a kill or a drain. The suite
+promises to survive the loss of one instance of each service at a time, so a disruption waits until
+the one before it is over.
 """
 
 import random
@@ -21,13 +21,13 @@ REWIND_ROUNDS = 2
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5
 CONSUL_DOWN_MAX_S = 4.0
-# In the middle of a disruption's orders, so that there are calls to break.
+# A disruption begins in the middle of its orders, so that calls are under way.
 SHARE_MIN = 0.1
 SHARE_MAX = 0.6
 
 
 class Fault(StrEnum):
-    """What can happen; the value names it in the report."""
+    """A kind of fault; the value is its name in the report."""
 
     KILL = "instances killed"
     CONSUL = "Consul restarts"
@@ -37,11 +37,11 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disruption:
-    """Faults that begin at one moment, by the names of slots.
+    """Faults that begin at one moment; instances are given by the names of their slots.
 
-    It begins once `at_share` of its portion of the orders are settled. What was killed stays down
-    for `down_s`, Consul for `consul_down_s` (None: it isn't touched). Where it is `rewound`, all
-    consumers are.
+    It begins once `at_share` of its portion of the orders are settled. Killed instances stay down
+    for `down_s`, Consul for `consul_down_s` (None: Consul isn't restarted). With `rewound` all
+    consumers are rewound.
     """
 
     at_share: float
@@ -52,7 +52,7 @@ class Disruption:
     rewound: bool = False
 
 
-def plan(
+def plan_faults(
     faults: Collection[Fault], slots: Mapping[str, Sequence[str]], rng: random.Random
 ) -> tuple[Disruption, ...]:
     """The disruptions in their order. `slots` names the slots of each service, as many of each."""
@@ -64,19 +64,20 @@ def plan(
         disruptions += [Disruption(at_share=_share(rng), drained=names) for names in rounds]
     rng.shuffle(disruptions)
     if Fault.CONSUL in faults:
-        disruptions = disruptions or [
-            Disruption(at_share=_share(rng)) for _ in range(CONSUL_ROUNDS)
-        ]
+        disruptions = disruptions or _without_faults(CONSUL_ROUNDS, rng)
         for index in rng.sample(range(len(disruptions)), CONSUL_ROUNDS):
             down_s = rng.uniform(DOWN_MIN_S, CONSUL_DOWN_MAX_S)
             disruptions[index] = replace(disruptions[index], consul_down_s=down_s)
     if Fault.REWIND in faults:
-        disruptions = disruptions or [
-            Disruption(at_share=_share(rng)) for _ in range(REWIND_ROUNDS)
-        ]
+        disruptions = disruptions or _without_faults(REWIND_ROUNDS, rng)
         for index in rng.sample(range(len(disruptions)), REWIND_ROUNDS):
             disruptions[index] = replace(disruptions[index], rewound=True)
     return tuple(disruptions)
+
+
+def _without_faults(number: int, rng: random.Random) -> list[Disruption]:
+    """Disruptions to which a fault is then added."""
+    return [Disruption(at_share=_share(rng)) for _ in range(number)]
 
 
 def _kill(slots: Mapping[str, Sequence[str]], rng: random.Random) -> Disruption:

@@ -1,4 +1,4 @@
-"""What the callers saw of a replay, as it grows."""
+"""What the callers of a replay observe: outcomes of orders, failed calls, violated guarantees."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from scripts.replay.order_plan import PlannedOrder
 
 @dataclass(frozen=True, slots=True)
 class OrderOutcome:
-    """What became of a visit. `latency_s` is from the first call to the settled answer."""
+    """The final state of an order. `latency_s` is from the first call to the settled answer."""
 
-    visit: PlannedOrder
+    planned: PlannedOrder
     order_id: str
     state: str
     reason: str
@@ -21,12 +21,12 @@ class OrderOutcome:
 
 @dataclass(slots=True)
 class Observations:
-    """Receipts, and what should not have been.
+    """The observations so far; they grow during a replay.
 
-    `failed_calls` counts calls that the channel gave up on, by method and status: every method of
-    the suite is safe to repeat, so there should be none. `violations` says what no caller
-    should ever see: two orders for one request, a refused good request, a read that goes back.
-    `reads` counts what was looked at meanwhile, `resumed_watches` the streams that were cut.
+    `failed_calls` counts the calls that failed in spite of retries, by method and status; every
+    method of the suite is safe to repeat, so there should be none. `violations` describes what no
+    caller should ever see: two orders for one request, a good request refused, a read that returns
+    an older version. `reads` counts reads by method, `resumed_watches` the streams that were cut.
     """
 
     outcomes: list[OrderOutcome] = field(default_factory=list)
@@ -35,6 +35,6 @@ class Observations:
     reads: Counter[str] = field(default_factory=Counter)
     resumed_watches: int = 0
 
-    def count(self, method: str, code: grpc.StatusCode) -> None:
-        """One call of `method` failed."""
+    def count_failure(self, method: str, code: grpc.StatusCode) -> None:
+        """Count one failed call of `method`."""
         self.failed_calls[f"{method} {code.name}"] += 1

@@ -1,7 +1,7 @@
-"""Places orders the way an application should: one request_id an intention, repeated until settled.
+"""Places planned orders as an application should: one request_id for each intention.
 
-An unknown outcome (a lost answer, an instance that went away) is repeated under the same id; it
-is never taken for a failure.
+A request whose outcome is unknown (a lost answer, an instance that ended) is repeated under the
+same id until the order is settled; an unknown outcome is never taken for a failure.
 """
 
 import asyncio
@@ -22,23 +22,11 @@ from discovery.clock import Clock
 from scripts.replay.observations import Observations, OrderOutcome
 from scripts.replay.order_plan import CustomerAction, PlannedOrder
 
-# As long as a checkout may take: where the driver of an order is killed, another one takes over
-# when its lease has run out.
+# As long as a checkout may take: when the instance that drives it is killed, another one takes over
+# after the lease has expired.
 CALL_TIMEOUT_S = 30.0
 REPEAT_PAUSE_S = 0.2
 REPEATS_MAX = 60
-# These wait for the customer's order, so how long they take says nothing of an instance.
-ORDER_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tradepost.order.v1.OrderService", "method": method}
-                for method in ("CreateOrder", "CancelOrder", "FulfillOrder")
-            ],
-            "waits": True,
-        }
-    ]
-}
 SETTLED = frozenset(
     (
         OrderState.ORDER_STATE_CONFIRMED,
@@ -62,56 +50,56 @@ UNKNOWN = frozenset(
 
 
 class NeverSettledError(Exception):
-    """An order stayed unsettled over every repeat."""
+    """An order was still not settled after REPEATS_MAX attempts."""
 
 
 class OrderPlacer:
-    """Serves visits against one OrderService."""
+    """Places orders at one OrderService."""
 
     def __init__(
         self, orders: OrderServiceAsyncStub, *, clock: Clock, observations: Observations
     ) -> None:
         self._orders = orders
         self._clock = clock
-        self._tally = observations
+        self._observations = observations
 
-    async def serve(self, visit: PlannedOrder) -> OrderOutcome:
-        """Place the visit's order, do what its customer does next, and note the outcome.
+    async def place(self, planned: PlannedOrder) -> OrderOutcome:
+        """Place the order, do what its customer does next, and record the outcome.
 
-        Raises NeverSettledError, and AioRpcError where the suite refuses the request itself.
+        Raises NeverSettledError, and AioRpcError when the suite refuses the request.
         """
         started_s = self._clock.monotonic()
-        order = await self._place(visit)
+        order = await self._create_by_action(planned)
         latency_s = self._clock.monotonic() - started_s
         if (
-            visit.action is CustomerAction.FULFILL
+            planned.action is CustomerAction.FULFILL
             and order.state == OrderState.ORDER_STATE_CONFIRMED
         ):
-            order = await self._fulfill(visit, order)
+            order = await self._fulfill(planned, order)
         if (
-            visit.action is CustomerAction.RETURN_AFTER_CONFIRM
+            planned.action is CustomerAction.CANCEL_CONFIRMED
             and order.state == OrderState.ORDER_STATE_CONFIRMED
         ):
-            order = await self._cancel(visit, order)
+            order = await self._cancel(planned, order)
         outcome = OrderOutcome(
-            visit=visit,
+            planned=planned,
             order_id=order.order_id,
             state=OrderState.Name(order.state).removeprefix("ORDER_STATE_"),
             reason=_reason(order),
             latency_s=latency_s,
         )
-        self._tally.outcomes.append(outcome)
+        self._observations.outcomes.append(outcome)
         return outcome
 
-    async def _place(self, visit: PlannedOrder) -> Order:
-        request = create_request(visit)
-        if visit.action is CustomerAction.CREATE_TWICE:
+    async def _create_by_action(self, planned: PlannedOrder) -> Order:
+        request = create_request(planned)
+        if planned.action is CustomerAction.CREATE_TWICE:
             first, second = await asyncio.gather(self._create(request), self._create(request))
             if first.order_id != second.order_id:
-                self._tally.violations.append(f"two orders for request {visit.request_id}")
+                self._observations.violations.append(f"two orders for request {planned.request_id}")
             return first
-        if visit.action is CustomerAction.CANCEL_EARLY:
-            return await self._cancel(visit, await self._create_unsettled(visit, request))
+        if planned.action is CustomerAction.CANCEL_EARLY:
+            return await self._cancel(planned, await self._create_unsettled(planned, request))
         return await self._create(request)
 
     async def _create(self, request: CreateOrderRequest) -> Order:
@@ -120,13 +108,12 @@ class OrderPlacer:
 
         return await self._until_settled("CreateOrder", call)
 
-    async def _create_unsettled(self, visit: PlannedOrder, request: CreateOrderRequest) -> Order:
-        """Ask with little patience, so that the answer comes while the checkout runs.
+    async def _create_unsettled(self, planned: PlannedOrder, request: CreateOrderRequest) -> Order:
+        """Create the order with a short deadline, so that the answer comes during the checkout.
 
-        That such a deadline leaves no time for another attempt is the caller's own doing, and no
-        failure.
+        A call that ends at such a deadline is not counted as failed.
         """
-        timeout_s = 0.1 + visit.cancel_after_s
+        timeout_s = 0.1 + planned.cancel_after_s
         for _ in range(REPEATS_MAX):
             try:
                 return (await self._orders.CreateOrder(request, timeout=timeout_s)).order
@@ -134,13 +121,13 @@ class OrderPlacer:
                 if error.code() not in UNKNOWN:
                     raise
                 if timeout_s >= CALL_TIMEOUT_S:
-                    self._tally.count("CreateOrder", error.code())
+                    self._observations.count_failure("CreateOrder", error.code())
                 timeout_s = min(2 * timeout_s, CALL_TIMEOUT_S)
-        raise NeverSettledError(f"no answer to request {visit.request_id}")
+        raise NeverSettledError(f"no answer to request {planned.request_id}")
 
-    async def _cancel(self, visit: PlannedOrder, order: Order) -> Order:
+    async def _cancel(self, planned: PlannedOrder, order: Order) -> Order:
         request = CancelOrderRequest(
-            request_id=_second_id(visit), order_id=order.order_id, reason="changed my mind"
+            request_id=_second_id(planned), order_id=order.order_id, reason="changed my mind"
         )
 
         async def call() -> Order:
@@ -148,8 +135,8 @@ class OrderPlacer:
 
         return await self._until_settled("CancelOrder", call)
 
-    async def _fulfill(self, visit: PlannedOrder, order: Order) -> Order:
-        request = FulfillOrderRequest(request_id=_second_id(visit), order_id=order.order_id)
+    async def _fulfill(self, planned: PlannedOrder, order: Order) -> Order:
+        request = FulfillOrderRequest(request_id=_second_id(planned), order_id=order.order_id)
 
         async def call() -> Order:
             return (await self._orders.FulfillOrder(request, timeout=CALL_TIMEOUT_S)).order
@@ -163,32 +150,32 @@ class OrderPlacer:
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
-                self._tally.count(method, error.code())
+                self._observations.count_failure(method, error.code())
                 await self._clock.sleep(REPEAT_PAUSE_S)
                 continue
             if order.state in SETTLED:
                 return order
-        raise NeverSettledError("an order stayed unsettled over every repeat")
+        raise NeverSettledError(f"an order was still not settled after {REPEATS_MAX} attempts")
 
 
-def create_request(visit: PlannedOrder) -> CreateOrderRequest:
-    """The visit as a request; the same bytes each time."""
+def create_request(planned: PlannedOrder) -> CreateOrderRequest:
+    """The request of a planned order; the same bytes each time."""
     request = CreateOrderRequest(
-        request_id=visit.request_id,
-        customer_id=visit.basket.household_id,
-        lines=[CreateOrderLine(sku=sku, quantity=units) for sku, units in visit.basket.lines],
-        payment_method=visit.payment_method,
-        coordination=visit.coordination,
+        request_id=planned.request_id,
+        customer_id=planned.basket.household_id,
+        lines=[CreateOrderLine(sku=sku, quantity=units) for sku, units in planned.basket.lines],
+        payment_method=planned.payment_method,
+        coordination=planned.coordination,
     )
-    if visit.action is CustomerAction.EXPECT_WRONG_TOTAL:
+    if planned.action is CustomerAction.EXPECT_WRONG_TOTAL:
         request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=1))
     return request
 
 
-def _second_id(visit: PlannedOrder) -> str:
-    """The id of what the customer does next: the first one with its last digit turned."""
-    digit = int(visit.request_id[-1], 16) ^ 1
-    return f"{visit.request_id[:-1]}{digit:x}"
+def _second_id(planned: PlannedOrder) -> str:
+    """The request_id of what the customer does next: the first one with another last digit."""
+    digit = int(planned.request_id[-1], 16) ^ 1
+    return f"{planned.request_id[:-1]}{digit:x}"
 
 
 def _reason(order: Order) -> str:

@@ -1,7 +1,7 @@
-"""Who pays how, who cancels, what runs out: seeded rules, so that every path is travelled.
+"""Plans the orders of a replay by seed: how each is paid, and what its customer does with it.
 
-The same seed makes the same plan. A household keeps its payment method; the stock of the most
-wanted items is finite.
+The same seed makes the same plan. A household always pays with the same method. The most popular
+items are too few for all orders, so that some orders are rejected.
 """
 
 import random
@@ -15,7 +15,7 @@ from tradepost.order.v1.order_pb2 import Coordination
 
 from scripts.suite.baskets import Basket, Shop
 
-# Shares of households, in percent; what each token does is the simulated processor's docstring.
+# Shares of households, in percent; the simulated processor's docstring says what each token does.
 PAYMENT_METHODS = {
     "pm_visa": 66.0,
     "pm_mastercard": 22.0,
@@ -38,17 +38,18 @@ class CustomerAction(Enum):
 
     KEEP = "keep"
     FULFILL = "fulfill"
-    CANCEL_EARLY = "cancel at once"
-    RETURN_AFTER_CONFIRM = "send back"
-    EXPECT_WRONG_TOTAL = "expect another price"
-    CREATE_TWICE = "ask twice at once"
+    CANCEL_EARLY = "cancel during the checkout"
+    CANCEL_CONFIRMED = "cancel after confirmation"
+    EXPECT_WRONG_TOTAL = "expect a wrong total"
+    CREATE_TWICE = "create twice at once"
 
 
-ACTS = {
+# Shares of orders, in percent.
+ACTION_SHARES = {
     CustomerAction.KEEP: 78.0,
     CustomerAction.FULFILL: 12.0,
     CustomerAction.CANCEL_EARLY: 3.0,
-    CustomerAction.RETURN_AFTER_CONFIRM: 3.0,
+    CustomerAction.CANCEL_CONFIRMED: 3.0,
     CustomerAction.EXPECT_WRONG_TOTAL: 1.0,
     CustomerAction.CREATE_TWICE: 3.0,
 }
@@ -56,9 +57,9 @@ ACTS = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedOrder:
-    """One order to place. `request_id` names it for ever, so repeating it is safe.
+    """One order to place. `request_id` never changes, so the request is safe to repeat.
 
-    Where `coordination` is unspecified, the suite has a default.
+    Where `coordination` is unspecified, the order service uses its setting.
     """
 
     basket: Basket
@@ -69,40 +70,40 @@ class PlannedOrder:
     coordination: Coordination.ValueType = Coordination.COORDINATION_UNSPECIFIED
 
 
-def plan(shop: Shop, seed: int) -> tuple[PlannedOrder, ...]:
-    """One visit a basket."""
+def plan_orders(shop: Shop, seed: int) -> tuple[PlannedOrder, ...]:
+    """One order for each basket."""
     rng = random.Random(f"visits {seed}")
-    acts = rng.choices(list(ACTS), list(ACTS.values()), k=len(shop.baskets))
+    actions = rng.choices(list(ACTION_SHARES), list(ACTION_SHARES.values()), k=len(shop.baskets))
     return tuple(
         PlannedOrder(
             basket=basket,
             payment_method=payment_method(basket.household_id, seed),
-            action=act,
+            action=action,
             request_id=str(UUID(int=rng.getrandbits(128), version=4)),
             cancel_after_s=rng.uniform(0.0, 0.2),
         )
-        for basket, act in zip(shop.baskets, acts, strict=True)
+        for basket, action in zip(shop.baskets, actions, strict=True)
     )
 
 
 def payment_method(household_id: str, seed: int) -> str:
-    """A household's token; the same one on every visit."""
+    """The token with which a household always pays."""
     rng = random.Random(f"household {household_id} {seed}")
     return rng.choices(list(PAYMENT_METHODS), list(PAYMENT_METHODS.values()))[0]
 
 
-def shelves(baskets: Iterable[Basket]) -> Mapping[str, int]:
-    """Units on hand of every item: more than is asked for, but for the most popular ones.
+def stock_for(baskets: Iterable[Basket]) -> Mapping[str, int]:
+    """Units on hand of every item, by sku: more than the baskets need, except for popular items.
 
-    The `POPULAR_SHARE` of items that most baskets want get `POPULAR_COVER` of their demand.
+    The `POPULAR_SHARE` of items that are in most baskets get `POPULAR_COVER` of their demand.
     """
     wanted: Counter[str] = Counter()
-    visits: Counter[str] = Counter()
+    purchases: Counter[str] = Counter()
     for basket in baskets:
         for sku, units in basket.lines:
             wanted[sku] += units
-            visits[sku] += 1
-    popular = {sku for sku, _ in visits.most_common(int(len(wanted) * POPULAR_SHARE))}
+            purchases[sku] += 1
+    popular = {sku for sku, _ in purchases.most_common(int(len(wanted) * POPULAR_SHARE))}
     return {
         sku: max(1, int(units * POPULAR_COVER)) if sku in popular else 2 * units + 10
         for sku, units in wanted.items()

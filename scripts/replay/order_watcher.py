@@ -1,4 +1,7 @@
-"""Watches orders to their end, over as many streams as it takes, and misses no version."""
+"""Watches orders to their end and checks that no version is missing.
+
+A stream that is cut is resumed after the last version, as often as it takes.
+"""
 
 import random
 
@@ -14,12 +17,12 @@ from scripts.replay.observations import Observations
 PAUSE_MAX_S = 0.1
 IDLE_MAX_S = 0.5
 PAGE_SIZE = 50
-# A stream that has told something is not begun anew by the channel: whoever watches does that.
+# The channel doesn't restart a stream that has delivered a message; the watcher has to.
 CUT = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED))
 
 
 class OrderWatcher:
-    """Watches one order after another, chosen by `rng` among those that move."""
+    """Watches one order after another, chosen by `rng` among those whose checkout is under way."""
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class OrderWatcher:
         rng: random.Random,
     ) -> None:
         self._orders = orders
-        self._tally = observations
+        self._observations = observations
         self._clock = clock
         self._rng = rng
 
@@ -48,12 +51,12 @@ class OrderWatcher:
         try:
             moving = (await self._orders.ListOrders(request)).orders
         except grpc.aio.AioRpcError as error:
-            self._tally.count("ListOrders", error.code())
+            self._observations.count_failure("ListOrders", error.code())
             return None
         return self._rng.choice(moving) if moving else None
 
     async def _watch(self, order_id: str) -> None:
-        self._tally.reads["WatchOrder"] += 1
+        self._observations.reads["WatchOrder"] += 1
         version, ended = 0, False
         while not ended:
             begun_at = version
@@ -61,14 +64,14 @@ class OrderWatcher:
             try:
                 async for answer in self._orders.WatchOrder(request):
                     if answer.version != version + 1:
-                        self._tally.violations.append(
-                            f"{order_id}: version {answer.version} was told after {version}"
+                        self._observations.violations.append(
+                            f"{order_id}: version {answer.version} was sent after {version}"
                         )
                     version = answer.version
                 ended = True
             except grpc.aio.AioRpcError as error:
                 ended = version == begun_at or error.code() not in CUT
                 if ended:
-                    self._tally.count("WatchOrder", error.code())
+                    self._observations.count_failure("WatchOrder", error.code())
                 else:
-                    self._tally.resumed_watches += 1
+                    self._observations.resumed_watches += 1

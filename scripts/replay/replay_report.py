@@ -1,4 +1,4 @@
-"""What a person and a program get to see of a replay."""
+"""The report of a replay, as text for people and as JSON."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """A replay in numbers. `elapsed_s` is from the first order to the last settled one."""
+    """The figures of a replay. `elapsed_s` is from the first order to the last settled one."""
 
     observations: Observations
     elapsed_s: float
@@ -29,7 +29,7 @@ class ReplayReport:
 
     @property
     def balanced(self) -> bool:
-        """Whether every equation holds and no caller saw a broken promise."""
+        """Whether every equation holds; failed calls and violations are equations, too."""
         return all(line.ok for line in self.books)
 
     @property
@@ -37,7 +37,7 @@ class ReplayReport:
         return len(self.observations.outcomes) / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     def latency_ms(self, percentile: int) -> float:
-        """Time from the first call of an order to its settled answer (nearest rank)."""
+        """A percentile (nearest rank) of the time from the first call to the settled answer."""
         latencies_s = sorted(outcome.latency_s for outcome in self.observations.outcomes)
         if not latencies_s:
             return 0.0
@@ -45,7 +45,7 @@ class ReplayReport:
         return 1_000 * latencies_s[rank]
 
     def as_json(self) -> dict[str, Any]:
-        """The machine's view; docs show its shape."""
+        """The report as JSON; docs/benchmarks.md shows its shape."""
         outcomes = Counter(outcome.state for outcome in self.observations.outcomes)
         return {
             "orders": len(self.observations.outcomes),
@@ -62,11 +62,11 @@ class ReplayReport:
         }
 
     def write(self, file: Path) -> None:
-        """Write the machine's view to `file`."""
+        """Write the report to `file` as JSON."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def show(self, console: Console, *, dropped: Mapping[str, int]) -> None:
-        """Print the person's view; `dropped` counts what the data had too much."""
+        """Print the report; `dropped` counts the data that were dropped, by reason."""
         console.print(self._outcomes())
         console.print(self._books())
         for what, count in dropped.items():
@@ -75,13 +75,13 @@ class ReplayReport:
         for fault, count in self.faults.items():
             console.print(f"{fault.value}: {count:,}")
         console.print(
-            f"read along: {self.observations.reads.total():,} reads,"
-            f" {self.observations.resumed_watches:,} watches resumed elsewhere"
+            f"reads during the replay: {self.observations.reads.total():,},"
+            f" {self.observations.resumed_watches:,} watches resumed on another stream"
         )
         for call, count in sorted(self.observations.failed_calls.items()):
             console.print(f"[red]failed calls: {call}: {count:,}[/red]")
-        for promise in self.observations.violations:
-            console.print(f"[red]{promise}[/red]")
+        for violation in self.observations.violations:
+            console.print(f"[red]{violation}[/red]")
         ranks = ", ".join(f"p{rank} {self.latency_ms(rank):,.0f} ms" for rank in PERCENTILES)
         console.print(
             f"{len(self.observations.outcomes):,} orders in {self.elapsed_s:,.1f} s: "
@@ -93,7 +93,7 @@ class ReplayReport:
         console.print(f"[bold]{verdict}[/]")
 
     def _outcomes(self) -> Table:
-        table = Table("state", "reason", "orders", title="what became of the orders")
+        table = Table("state", "reason", "orders", title="outcomes of the orders")
         table.columns[2].justify = "right"
         pairs = Counter((one.state, one.reason) for one in self.observations.outcomes)
         for (state, reason), count in sorted(pairs.items()):

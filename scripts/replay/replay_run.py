@@ -1,4 +1,4 @@
-"""Sends all customers through the tills while auditors read along and faults disruption."""
+"""One run of a replay: places all orders, disrupts the suite meanwhile, and checks the books."""
 
 import asyncio
 import random
@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 import grpc
 
 from discovery.clock import Clock
-from scripts.replay import books, snapshot
+from scripts.replay import books
 from scripts.replay.auditor import Auditor
-from scripts.replay.consumer_rewinder import ConsumerRewinder, changes
+from scripts.replay.consumer_rewinder import ConsumerRewinder, changes_by_rewind
 from scripts.replay.fault_injector import FaultInjector
 from scripts.replay.fault_plan import Disruption, Fault
 from scripts.replay.observations import Observations
@@ -19,53 +19,58 @@ from scripts.replay.order_placer import NeverSettledError, OrderPlacer
 from scripts.replay.order_plan import PlannedOrder
 from scripts.replay.order_watcher import OrderWatcher
 from scripts.replay.replay_report import ReplayReport
+from scripts.replay.snapshot import take_snapshot
 from scripts.suite.cluster import Cluster, StartError
+from scripts.suite.idle import wait_until_idle
 from scripts.suite.stubs import Stubs
 
 AUDITORS = 2
 WATCHERS = 4
-REST_TIMEOUT_S = 90.0
+IDLE_TIMEOUT_S = 90.0
 
 
-async def trade(
+async def replay_orders(
     suite: Cluster,
     stubs: Stubs,
-    visits: Sequence[PlannedOrder],
+    orders: Sequence[PlannedOrder],
     *,
     concurrency: int,
     clock: Clock,
     rng: random.Random,
     disruptions: Sequence[Disruption] = (),
-    served: Callable[[Observations], None] = lambda _: None,
+    on_order_done: Callable[[Observations], None] = lambda _: None,
 ) -> ReplayReport:
-    """Serve the visits, wait until everything rests, count. `served` hears of each visit.
+    """Place the orders, wait until the suite is idle, and check the books.
 
-    Raises StartError where the suite doesn't come back from a disruption.
+    Calls `on_order_done` after each order. Raises StartError when the suite doesn't recover from a
+    disruption.
     """
     observations = Observations()
-    rewinder = ConsumerRewinder(stubs.consumers, observations=observations, clock=clock, rng=rng)
+    rewinder = ConsumerRewinder(
+        stubs.subscriptions, observations=observations, clock=clock, rng=rng
+    )
     injector = FaultInjector(suite, rewinder=rewinder, clock=clock)
     placer = OrderPlacer(stubs.orders, clock=clock, observations=observations)
     started_s = clock.monotonic()
-    with _said_plainly():
-        # Only where something breaks: without that, what is counted afterwards says the same.
-        reading = _audited(stubs, visits, observations=observations, clock=clock, rng=rng)
+    with _start_error_unwrapped():
+        # Only with disruptions: without them, the final snapshot shows the same.
+        reading = _readers(stubs, orders, observations=observations, clock=clock, rng=rng)
         async with reading if disruptions else nullcontext():
-            gate = OrderGate(visits=len(visits), portions=len(disruptions) + 1)
-            queue = iter(visits)
+            gate = OrderGate(orders=len(orders), portions=len(disruptions) + 1)
+            queue = iter(orders)
             async with asyncio.TaskGroup() as busy:
                 busy.create_task(injector.run(disruptions, gate))
                 for _ in range(concurrency):
-                    busy.create_task(_serve(placer, queue, gate, observations, served))
+                    busy.create_task(_place_from(queue, placer, gate, observations, on_order_done))
             elapsed_s = clock.monotonic() - started_s
             await _wait_until_idle(stubs, rewinder, clock)
-    counted = await snapshot.take_snapshot(stubs, suite.mail)
+    counted = await take_snapshot(stubs, suite.mail)
     rewound: Sequence[books.Equation] = ()
     if injector.done[Fault.REWIND]:
         await injector.rewind()
         behind = await _wait_until_idle(stubs, rewinder, clock)
-        again = await snapshot.take_snapshot(stubs, suite.mail)
-        rewound = tuple(changes(counted, again, behind=behind))
+        again = await take_snapshot(stubs, suite.mail)
+        rewound = tuple(changes_by_rewind(counted, again, behind=behind))
     return ReplayReport(
         observations=observations,
         elapsed_s=elapsed_s,
@@ -76,39 +81,42 @@ async def trade(
 
 
 async def _wait_until_idle(stubs: Stubs, rewinder: ConsumerRewinder, clock: Clock) -> int:
-    """How many rewound consumers are still behind; what else is unfinished, the books say."""
-    behind = await rewinder.wait_caught_up(timeout_s=REST_TIMEOUT_S)
-    await snapshot.wait_until_idle(stubs, clock=clock, timeout_s=REST_TIMEOUT_S)
+    """Wait until the suite is idle; return how many rewound consumers are still behind.
+
+    Anything else that is unfinished shows in the books.
+    """
+    behind = await rewinder.wait_caught_up(timeout_s=IDLE_TIMEOUT_S)
+    await wait_until_idle(stubs, clock=clock, timeout_s=IDLE_TIMEOUT_S)
     return behind
 
 
-async def _serve(
-    placer: OrderPlacer,
+async def _place_from(
     queue: Iterator[PlannedOrder],
+    placer: OrderPlacer,
     gate: OrderGate,
     observations: Observations,
-    served: Callable[[Observations], None],
+    on_order_done: Callable[[Observations], None],
 ) -> None:
-    for visit in queue:
-        async with gate.visit():
+    for planned in queue:
+        async with gate.admitted():
             try:
-                await placer.serve(visit)
+                await placer.place(planned)
             except (NeverSettledError, grpc.aio.AioRpcError) as error:
-                observations.violations.append(f"request {visit.request_id}: {error}")
-        served(observations)
+                observations.violations.append(f"request {planned.request_id}: {error}")
+        on_order_done(observations)
 
 
 @asynccontextmanager
-async def _audited(
+async def _readers(
     stubs: Stubs,
-    visits: Sequence[PlannedOrder],
+    orders: Sequence[PlannedOrder],
     *,
     observations: Observations,
     clock: Clock,
     rng: random.Random,
 ) -> AsyncIterator[None]:
-    """Read along while the block runs."""
-    skus = sorted({sku for visit in visits for sku, _ in visit.basket.lines})
+    """Auditors and watchers that read while the block runs."""
+    skus = sorted({sku for order in orders for sku, _ in order.basket.lines})
     async with asyncio.TaskGroup() as group:
         readers = [
             Auditor(stubs, skus=skus, observations=observations, clock=clock, rng=_own(rng)).run()
@@ -124,15 +132,15 @@ async def _audited(
 
 
 def _own(rng: random.Random) -> random.Random:
-    """One for each reader: what they draw must not depend on who comes first."""
+    """A generator for one reader, so that its choices don't depend on the other readers."""
     return random.Random(rng.getrandbits(64))
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
-    """A StartError as itself, out of the groups it was raised through.
+def _start_error_unwrapped() -> Iterator[None]:
+    """Raise a StartError of the block by itself, not inside of exception groups.
 
-    Python before 3.11.4 wraps what `except*` raises into a group once more.
+    `except*` would not do: Python before 3.11.4 wraps what it raises into a group again.
     """
     try:
         yield

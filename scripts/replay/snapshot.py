@@ -1,4 +1,4 @@
-"""Reads everything back through the public API: what an outsider can know of the suite."""
+"""A snapshot of the suite: everything that the public API can show, and the delivered mail."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import grpc
 from tradepost.event.v1.event_pb2 import DeadLetter
-from tradepost.event.v1.event_service_pb2 import GetFeedRequest, ListDeadLettersRequest
+from tradepost.event.v1.event_service_pb2 import ListDeadLettersRequest
 from tradepost.inventory.v1.inventory_service_pb2 import (
     ListReservationsRequest,
     ListStockMovementsRequest,
@@ -15,7 +15,7 @@ from tradepost.inventory.v1.inventory_service_pb2 import (
 )
 from tradepost.inventory.v1.item_pb2 import StockLevel, StockMovement
 from tradepost.inventory.v1.reservation_pb2 import Reservation
-from tradepost.notification.v1.notification_pb2 import Notification, NotificationState
+from tradepost.notification.v1.notification_pb2 import Notification
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 from tradepost.order.admin.v1.saga_pb2 import Saga
@@ -33,17 +33,15 @@ from tradepost.payment.v1.ledger_pb2 import LedgerEntry
 from tradepost.payment.v1.payment_pb2 import Payment
 from tradepost.payment.v1.payment_service_pb2 import ListLedgerEntriesRequest, ListPaymentsRequest
 
-from discovery.clock import Clock
 from scripts.suite import mailbox
 from scripts.suite.stubs import Stubs
 
 PAGE_SIZE = 1_000
-REST_POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All there is, as of one quiet moment; `mails` as the mailbox tells of them."""
+    """All records of an idle suite; `mails` is the time of each delivered mail, in ns."""
 
     orders: Sequence[Order]
     sagas: Sequence[Saga]
@@ -55,7 +53,7 @@ class Snapshot:
     reservations: Sequence[Reservation]
     notifications: Sequence[Notification]
     summaries: Sequence[CustomerSummary]
-    parked: Sequence[DeadLetter]
+    dead_letters: Sequence[DeadLetter]
     mails: Mapping[str, int]
 
 
@@ -68,45 +66,10 @@ PageT = TypeVar("PageT", bound=_Page)
 ItemT = TypeVar("ItemT")
 
 
-async def wait_until_idle(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bool:
-    """Whether everything ended before the time was up: sagas first, then what tells of them.
-
-    Sagas that an operator must review don't count.
-    """
-    give_up_s = clock.monotonic() + timeout_s
-    for is_over in (_sagas_are_over, _customers_are_told, _orders_are_summed_up):
-        while not await is_over(stubs):
-            if clock.monotonic() > give_up_s:
-                return False
-            await clock.sleep(REST_POLL_S)
-    return True
-
-
-async def _sagas_are_over(stubs: Stubs) -> bool:
-    return all(saga.needs_review for saga in await _sagas(stubs))
-
-
-async def _customers_are_told(stubs: Stubs) -> bool:
-    """Whether every event of the orders has its notification, and each of those was taken."""
-    head = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
-    pending = await stubs.notifications.ListNotifications(
-        ListNotificationsRequest(states=[NotificationState.NOTIFICATION_STATE_PENDING], page_size=1)
-    )
-    return pending.order_position >= head and not pending.notifications
-
-
-async def _orders_are_summed_up(stubs: Stubs) -> bool:
-    """Whether the customer summary has followed both of its feeds to their heads."""
-    orders = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
-    payments = (await stubs.payment_feed.GetFeed(GetFeedRequest())).head_position
-    said = await stubs.orders.GetCustomerSummary(_summary_of("anybody"))
-    return said.position >= orders and said.payment_position >= payments
-
-
 async def take_snapshot(stubs: Stubs, mail: Path) -> Snapshot:
-    """Everything, page by page, and the mail in its folder.
+    """Read all records, page by page, and the mail in its folder.
 
-    Call it at rest: the pages are not of one transaction.
+    Call it when the suite is idle: the pages are not read in one transaction.
     """
     orders = await _orders(stubs)
     return Snapshot(
@@ -145,7 +108,7 @@ async def take_snapshot(stubs: Stubs, mail: Path) -> Snapshot:
         ),
         notifications=await _notifications(stubs),
         summaries=await _summaries(stubs, orders),
-        parked=await _parked(stubs),
+        dead_letters=await _dead_letters(stubs),
         mails=mailbox.delivered(mail),
     )
 
@@ -188,17 +151,17 @@ async def _notifications(stubs: Stubs) -> list[Notification]:
     )
 
 
-async def _parked(stubs: Stubs) -> list[DeadLetter]:
-    """What consumers could not apply; the first page of each service is bad enough."""
-    parked: list[DeadLetter] = []
-    for stub in stubs.letters.values():
+async def _dead_letters(stubs: Stubs) -> list[DeadLetter]:
+    """The events that consumers could not apply: the first page of each service."""
+    found: list[DeadLetter] = []
+    for stub in stubs.dead_letters.values():
         try:
-            parked += (await stub.ListDeadLetters(ListDeadLettersRequest())).dead_letters
+            found += (await stub.ListDeadLetters(ListDeadLettersRequest())).dead_letters
         except grpc.aio.AioRpcError as error:
-            # It consumes nothing.
+            # A service without consumers doesn't serve the method.
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 raise
-    return parked
+    return found
 
 
 async def _processor(stubs: Stubs) -> list[ProcessorEntry]:
@@ -216,7 +179,7 @@ async def _processor(stubs: Stubs) -> list[ProcessorEntry]:
 async def _read(
     ask: Callable[[str], Awaitable[PageT]], items: Callable[[PageT], Iterable[ItemT]]
 ) -> list[ItemT]:
-    """Follow the page tokens to the end."""
+    """The items of all pages, from the first page token to the last."""
     found: list[ItemT] = []
     token = ""
     while True:

@@ -1,1 +1,5 @@
-"""Real processes for run, bench and tests: Consul, PostgreSQL, the services."""
+"""The suite as real processes on this machine: Consul, PostgreSQL and the four services.
+
+May import scripts.tools, discovery and the generated stubs. Hands out what the replay, the
+benchmarks and the tests start: agent, databases, instances, stubs, baskets and items.
+"""

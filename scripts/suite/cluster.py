@@ -1,17 +1,13 @@
-"""A whole suite on this machine: one Consul agent, some instances of each service, free ports.
+"""The whole suite on this machine: one Consul agent, several instances of each service, free ports.
 
-Every process writes its own log under `.run/logs/`, data lie under `.run/data/`. Children
-are in sessions of their own, so a Ctrl-C in the terminal reaches this program alone, which then
-stops them in order; the kernel stops them where this program is killed.
+Each process writes its own log under `.run/logs/`; data are under `.run/data/`. The processes run
+in sessions of their own, so Ctrl-C in the terminal reaches only this program, which then stops them
+in order. If this program is killed, the kernel kills them.
 """
 
 import asyncio
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,85 +19,20 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
-from scripts.tools.paths import ROOT, VENV
+from scripts.suite.slot import Slot
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
 POLL_S = 0.1
-LOG_TAIL_LINES = 20
-# Compiling what it imports takes an instance four times as long as the rest of its start.
-COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(VENV / "bytecode")}
 
 
 class StartError(Exception):
-    """An instance ended, or wasn't registered in time; the message ends with its log."""
-
-
-@dataclass(slots=True)
-class Slot:
-    """One place for an instance of a service; what runs in it, `module`, can come and go."""
-
-    service: str
-    number: int
-    module: str
-    log: Path
-    environment: Mapping[str, str]
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.service}-{self.number}"
-
-    @property
-    def ended(self) -> str | None:
-        """How what ran here ended; None while it runs."""
-        if self.process is None:
-            return "it was never started"
-        status = self.process.poll()
-        return None if status is None else f"status {status}"
-
-    async def start(self) -> None:
-        """Start the instance; returns before it serves.
-
-        Not through the event loop: uvloop forks, and in a fork of a process that uses gRPC its
-        handlers start threads that crash before the program is there. This one doesn't fork.
-        """
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
-                [sys.executable, "-m", "scripts.suite.child_process", self.module],
-                cwd=ROOT,
-                env={**os.environ, **COMPILED, **self.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """Ask the instance to drain (or to die at once) and wait until it has ended."""
-        if self.process is None or self.ended:
-            return
-        self.process.send_signal(how)
-        try:
-            await asyncio.to_thread(self.process.wait, STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            await asyncio.to_thread(self.process.wait)
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to what runs here, if it does."""
-        if self.process is not None:
-            self.process.send_signal(number)
-
-    def tail(self) -> str:
-        """The last lines of the log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+    """An instance ended or was not registered in time; the message ends with its log."""
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A running suite; its mail is delivered into a folder."""
+    """A running suite; `mail` is the folder into which its mail is delivered."""
 
     consul: ConsulAgent
     registry: ConsulRegistry
@@ -110,7 +41,7 @@ class Cluster:
     slots: Sequence[Slot] = field(default_factory=list)
 
     def target(self, service: str) -> str:
-        """What a caller opens."""
+        """The target that a caller opens for a service."""
         return f"consul://{self.consul.address}/{service}"
 
     async def instances(self, service: str) -> tuple[Instance, ...]:
@@ -118,9 +49,9 @@ class Cluster:
         return await self.registry.lookup(service)
 
     async def wait_registered(self, *, replaced: Collection[Instance] = ()) -> None:
-        """Return once every slot's instance is registered, and is none of `replaced`.
+        """Return once every slot has a registered instance that is not one of `replaced`.
 
-        Raises StartError.
+        Raises StartError when an instance ends, or is not registered after START_TIMEOUT_S.
         """
         give_up_s = self.clock.monotonic() + START_TIMEOUT_S
         while missing := await self._missing(replaced):
@@ -157,10 +88,10 @@ async def running(
     postgres: bool = False,
     keep: bool = False,
 ) -> AsyncIterator[Cluster]:
-    """Start everything on an empty `folder`, stop everything at the end. Raises StartError.
+    """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
-    `environment` holds settings for all instances besides their own. With `keep` the data of an
-    earlier run stay, which must be of the same kind.
+    `environment` holds additional settings for all instances. With `keep` the data of an earlier
+    run are used again; they must be of the same database.
     """
     for name in ("logs",) if keep else ("data", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -183,9 +114,9 @@ async def running(
 async def started(
     folder: Path, slots_of: Callable[[str], Sequence[Slot]], *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[Cluster]:
-    """Start an agent and the slots that are told its address, stop them at the end.
+    """Start an agent and the slots that `slots_of` makes for its address; stop them at the end.
 
-    Its log goes to the folder's `logs`. Raises StartError.
+    Its log is written to the folder's `logs`. Raises StartError.
     """
     consul = ConsulAgent(log_file=folder / "logs" / "consul.log")
     await asyncio.to_thread(consul.start)
@@ -209,7 +140,7 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         **shared,
         "CONSUL_HTTP_ADDR": consul,
         "TRADEPOST_INSTANCE_ID": f"{service}-{number}",
-        # So that PostgreSQL tells in pg_stat_activity whose connection it is.
+        # PostgreSQL shows it in pg_stat_activity, so each connection can be traced to its instance.
         "PGAPPNAME": f"{service}-{number}",
         "TRADEPOST_PROCESSOR_URL": f"sqlite:///{data / 'processor'}.db",
         "TRADEPOST_PAYMENT_TESTING": "true",

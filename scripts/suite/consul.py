@@ -1,4 +1,4 @@
-"""A Consul agent of one's own: free ports, nothing on disk, gone with whoever started it."""
+"""A private Consul agent: on free ports, with nothing on disk, ended with its parent process."""
 
 import os
 import socket
@@ -13,8 +13,8 @@ _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3
 # Logged once the agent leads itself and has written itself to its catalogue.
 _READY = "Synced node info"
-# Runs the agent until its own standard input ends: when we close it, or die in whatever way.
-_LEASH = """
+# Runs the agent until this shell's standard input ends: when we close it, or end in any way.
+_UNTIL_INPUT_ENDS = """
 "$@" & agent=$!
 exec >/dev/null 2>&1
 trap 'kill -9 $agent; wait $agent' EXIT
@@ -24,12 +24,12 @@ read _
 
 
 class ConsulAgent:
-    """`consul agent -dev` on 127.0.0.1: a server of one, in memory, which forgets at a restart.
+    """`consul agent -dev` on 127.0.0.1: a server in memory, which loses its data at a restart.
 
     Its ports stay the same over restarts. With `tls` its HTTP API is HTTPS (`hcl` must then
-    name key and certificate). What it logs is added to `log_file`, where there is one. For one of
-    several servers `mode` says what it is instead of `-dev`, `host` is an address of its own, and
-    `ready` the line by which it has started.
+    name key and certificate). Its log is appended to `log_file`, if given. For one of several
+    servers, `mode` holds its arguments instead of `-dev`, `host` is its own address, and `ready`
+    is the log line after which it has started.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class ConsulAgent:
 
     @property
     def log(self) -> str:
-        """What it has logged since it was last started."""
+        """The log since the last start."""
         return "".join(self._log)
 
     def start(self) -> None:
-        """Start it and return once it answers. Raises RuntimeError with its log."""
+        """Start the agent and return once it answers. Raises RuntimeError with its log."""
         for _ in range(_START_ATTEMPTS):
             self._launch()
             if self.wait_for_line(self._ready, timeout_s=_START_TIMEOUT_S):
@@ -78,7 +78,7 @@ class ConsulAgent:
         raise RuntimeError(f"the Consul agent didn't start:\n{self.log}")
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), as a machine that loses power does."""
+        """End the agent at once (SIGKILL)."""
         if self._process is not None:
             assert self._process.stdin is not None  # noqa: S101 (Popen was given a pipe)
             self._process.stdin.close()
@@ -87,12 +87,12 @@ class ConsulAgent:
             self._process = None
 
     def restart(self) -> None:
-        """Kill it and start it on the same ports; it has forgotten every registration."""
+        """Kill the agent and start it on the same ports; all registrations are lost."""
         self.kill()
         self.start()
 
     def wait_for_line(self, text: str, *, timeout_s: float) -> bool:
-        """Whether the text came up in the log; stops waiting when the process ends."""
+        """Wait for a text in the log; False when the time is up or the process ends first."""
         with self._line_came:
             self._line_came.wait_for(lambda: self._ended or text in self.log, timeout_s)
             return text in self.log
@@ -101,7 +101,7 @@ class ConsulAgent:
         self._log.clear()
         self._ended = False
         self._process = subprocess.Popen(
-            ["sh", "-c", _LEASH, "sh", str(consul_path()), "agent", *self._settings()],
+            ["sh", "-c", _UNTIL_INPUT_ENDS, "sh", str(consul_path()), "agent", *self._settings()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -146,7 +146,7 @@ class ConsulAgent:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports nobody holds now, for TCP and (serf) UDP; another process may still be quicker."""
+    """Ports that are free now, for TCP and (serf) UDP; another process may still take one first."""
     sockets = [socket.socket() for _ in range(number)]
     try:
         for free in sockets:

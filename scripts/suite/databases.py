@@ -1,4 +1,4 @@
-"""Where the services of a run keep their data: a file each, or a database each of one server."""
+"""The databases of a run: a SQLite file, or a database on a PostgreSQL server, for each service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts.suite.postgres import PostgresServer
 
-# The folder of a server's data, and its name among processes.
+# The folder of the server's data, and the server's name in lists of processes.
 SERVER = "postgres"
 
 
@@ -15,10 +15,10 @@ SERVER = "postgres"
 async def opened(
     folder: Path, services: Sequence[str], *, postgres: bool
 ) -> AsyncIterator[Mapping[str, str]]:
-    """The DATABASE_URL of each service, its data under `folder`/data.
+    """The DATABASE_URL of each service; its data are under `folder`/data.
 
-    A PostgreSQL server, as durable as it comes, runs for as long as the block, on the data that
-    an earlier one left there. Raises RuntimeError with its log where it doesn't start.
+    With `postgres` a server with default durability runs during the block, on the data of an
+    earlier run where there are any. Raises RuntimeError with its log when it doesn't start.
     """
     data = folder / "data"
     if not postgres:
@@ -27,7 +27,7 @@ async def opened(
     is_new = not (data / SERVER).exists()
     server = PostgresServer(data / SERVER, log_file=folder / "logs" / "postgres.log")
     try:
-        # From this thread, whose end would be the server's.
+        # From this thread: the server ends with the thread that starts it.
         server.start()
         for service in services if is_new else ():
             await asyncio.to_thread(server.create_database, service)
@@ -38,9 +38,9 @@ async def opened(
 
 
 def server_processes(folder: Path) -> dict[str, list[int]]:
-    """The server that runs under `folder`, by its name: one process, or none where none runs."""
+    """The process id of the PostgreSQL server under `folder`, by name; empty where none runs."""
     try:
-        note = (folder / "data" / SERVER / "postmaster.pid").read_text()
+        pid_file = (folder / "data" / SERVER / "postmaster.pid").read_text()
     except FileNotFoundError:
         return {}
-    return {SERVER: [int(note.split()[0])]}
+    return {SERVER: [int(pid_file.split()[0])]}

@@ -1,4 +1,4 @@
-"""Fills the shelves: the items of a shop with their prices and the units on hand."""
+"""Creates the items of a shop in the inventory, with their prices and units on hand."""
 
 import random
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ ITEMS_PER_CALL = 500
 CALL_TIMEOUT_S = 30.0
 
 
-async def fill(
+async def create_items(
     inventory: InventoryServiceAsyncStub,
     products: Mapping[str, Product],
     units: Mapping[str, int],
     *,
     rng: random.Random,
 ) -> int:
-    """Make every item with its units; returns how many there are. Raises AioRpcError."""
+    """Create every product with its units on hand; return their number. Raises AioRpcError."""
     upserts = [
         ItemUpsert(
             sku=product.sku,

@@ -1,4 +1,4 @@
-"""What the mail of a suite has been delivered, as its customers would know: from the files."""
+"""The mail that a suite has delivered, read from its files: what its customers received."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +7,9 @@ FOLDER = "mail"
 
 
 def delivered(folder: Path) -> Mapping[str, int]:
-    """When each message was delivered last, in ns, by the notification that it tells.
+    """The time of the last delivery of each mail, in ns, by notification id.
 
-    A message that is delivered again takes the place of its file, and a later time.
+    A mail that is delivered again replaces its file, so its time is later.
     """
     mails = folder.glob("*.eml") if folder.is_dir() else ()
     return {mail.name.partition("@")[0]: mail.stat().st_mtime_ns for mail in mails}

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own: reached by a Unix socket, gone with whoever started it."""
+"""A private PostgreSQL server: reached by a Unix socket, ended with its parent process."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from psycopg import sql
 from scripts.tools.paths import postgres_bin
 
 USER = "tradepost"
-# For data that nobody misses when power fails.
+# For data that may be lost when the machine fails.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.02
-# A server of a few processes beside others on a small machine.
+# For a small machine that runs other processes, too.
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -31,16 +31,16 @@ _SETTINGS = {
 _NOBODY = 65534
 # The server refuses to run as root.
 _AS_NOBODY = ("--reuid=nobody", "--regid=nogroup", "--clear-groups")
-# So that nobody can pass folders that are root's alone, where root itself may (CAP_DAC_OVERRIDE).
-_PASSING_FOLDERS = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+# Let `nobody` enter folders that only root may enter, where root itself may (CAP_DAC_OVERRIDE).
+_ENTER_ANY_FOLDER = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 _CAP_DAC_OVERRIDE = 1 << 1
 
 
 class PostgresServer:
-    """A server whose data lie in `folder`, which it makes; `settings` are postgresql.conf's.
+    """A server that creates and keeps its data in `folder`; `settings` are for postgresql.conf.
 
-    It can be stopped, killed and started again on the same data, at the same address. What it
-    logs is added to `log_file`.
+    It can be stopped, killed and started again on the same data, at the same address. Its log is
+    appended to `log_file`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PostgresServer:
     ) -> None:
         self._data = folder
         self._log_file = log_file
-        # A socket's path may have 107 bytes, so it can't lie in any folder.
+        # A socket's path may have 107 bytes at most, so it is not below `folder`.
         self._socket = Path(tempfile.mkdtemp(prefix="tradepost-pg-"))
         self._settings = {
             **_SETTINGS,
@@ -64,15 +64,15 @@ class PostgresServer:
         return f"postgresql://{USER}@/{database}?host={self._socket}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Make a database, a copy of `template`. Raises psycopg.Error."""
-        self._tell("CREATE DATABASE {} TEMPLATE {}", name, template)
+        """Create a database as a copy of `template`. Raises psycopg.Error."""
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
 
     def drop_database(self, name: str) -> None:
-        """Delete a database, whoever is connected to it. Raises psycopg.Error."""
-        self._tell("DROP DATABASE {} WITH (FORCE)", name)
+        """Delete a database and cut its connections. Raises psycopg.Error."""
+        self._execute("DROP DATABASE {} WITH (FORCE)", name)
 
     def start(self) -> None:
-        """Start it and return once it takes connections. Raises RuntimeError with its log.
+        """Start the server and return once it takes connections. Raises RuntimeError with its log.
 
         The server ends with the thread that calls this.
         """
@@ -90,15 +90,15 @@ class PostgresServer:
         self._wait_ready(self._process)
 
     def stop(self) -> None:
-        """Stop it as an operator does: connections are cut, data are written."""
+        """Stop the server as an operator does: it cuts connections and writes its data."""
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it at once; the next start recovers from the write-ahead log."""
+        """End the server at once; the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
     def close(self) -> None:
-        """End it for good; its data stay."""
+        """End the server and remove its socket; its data stay."""
         self.kill()
         shutil.rmtree(self._socket, ignore_errors=True)
 
@@ -132,23 +132,23 @@ class PostgresServer:
             time.sleep(_POLL_S)
 
     def _is_ready(self, pid: int) -> bool:
-        """What `pg_ctl` looks at: the server's own note of its pid and, last, its state."""
+        """Whether postmaster.pid names this process as ready; `pg_ctl` looks at the same lines."""
         try:
             lines = (self._data / "postmaster.pid").read_text().split()
         except FileNotFoundError:
             return False
         return lines[:1] == [str(pid)] and lines[-1:] == ["ready"]
 
-    def _tell(self, command: str, *names: str) -> None:
+    def _execute(self, command: str, *names: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL(command).format(*map(sql.Identifier, names)))
 
 
 def _allowed(program: str, *arguments: str) -> list[str]:
-    """The command line that runs a program of PostgreSQL's and ends it with its parent."""
+    """The command line that runs a PostgreSQL program and ends it with its parent."""
     who: tuple[str, ...] = ()
     if _is_root():
-        who = (*_AS_NOBODY, *(_PASSING_FOLDERS if _passes_folders() else ()))
+        who = (*_AS_NOBODY, *(_ENTER_ANY_FOLDER if _may_enter_any_folder() else ()))
     return ["setpriv", "--pdeathsig=QUIT", *who, str(postgres_bin() / program), *arguments]
 
 
@@ -156,7 +156,7 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _passes_folders() -> bool:
+def _may_enter_any_folder() -> bool:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) & _CAP_DAC_OVERRIDE)

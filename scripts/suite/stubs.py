@@ -1,4 +1,4 @@
-"""One stub for each service of the suite, over the channels that any application would open."""
+"""A stub for each gRPC service of the suite, on channels opened as an application opens them."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,15 +35,26 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 )
 
 import discovery
-from scripts.replay.order_placer import ORDER_CONFIG
 from scripts.suite.cluster import SERVICES, Cluster
 
+# These methods wait for a checkout, so their duration says nothing about an instance's speed.
+ORDER_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tradepost.order.v1.OrderService", "method": method}
+                for method in ("CreateOrder", "CancelOrder", "FulfillOrder")
+            ],
+            "waits": True,
+        }
+    ]
+}
 _CONFIGS = {"order": ORDER_CONFIG}
 
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """Everything that can be asked; what every service serves, by its name."""
+    """The stubs of the suite; those that several services serve are mappings by service name."""
 
     orders: OrderServiceAsyncStub
     sagas: SagaAdminServiceAsyncStub
@@ -53,13 +64,13 @@ class Stubs:
     notifications: NotificationServiceAsyncStub
     order_feed: EventFeedServiceAsyncStub
     payment_feed: EventFeedServiceAsyncStub
-    consumers: Mapping[str, SubscriptionServiceAsyncStub]
-    letters: Mapping[str, DeadLetterServiceAsyncStub]
+    subscriptions: Mapping[str, SubscriptionServiceAsyncStub]
+    dead_letters: Mapping[str, DeadLetterServiceAsyncStub]
 
 
 @asynccontextmanager
 async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
-    """Open a channel to each service of the suite; they are closed with the block."""
+    """Open a channel to each service of the suite; close them at the end of the block."""
     async with AsyncExitStack() as stack:
         channels = {
             service: await stack.enter_async_context(
@@ -77,6 +88,6 @@ async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
             notifications=NotificationServiceStub(channels["notification"]),
             order_feed=EventFeedServiceStub(orders),
             payment_feed=EventFeedServiceStub(payments),
-            consumers={name: SubscriptionServiceStub(each) for name, each in channels.items()},
-            letters={name: DeadLetterServiceStub(each) for name, each in channels.items()},
+            subscriptions={name: SubscriptionServiceStub(each) for name, each in channels.items()},
+            dead_letters={name: DeadLetterServiceStub(each) for name, each in channels.items()},
         )

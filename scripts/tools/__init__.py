@@ -1,1 +1,5 @@
-"""Setting up the checkout: programs, environment, generated code, checks."""
+"""Sets up the checkout: programs, virtual environment, generated code; and runs the checks.
+
+Imports nothing of ours, and before setup nothing but the standard library. Hands out
+`./scripts/setup`, `generate` and `check`, and the paths of the installed programs.
+"""

@@ -70,8 +70,8 @@ async def test_rewound_consumers_do_nothing_twice(
     assert report.faults[Fault.REWIND] >= (REWIND_ROUNDS + 1) * CONSUMERS_MIN
     assert_nothing_is_wrong(report, orders=60)
     assert {line.name for line in report.books} >= {
-        "kinds of records that a rewind at rest changed",
-        "mails that a rewind at rest sent again",
+        "kinds of records changed by a rewind of the idle suite",
+        "mails sent again by a rewind of the idle suite",
     }
 
 

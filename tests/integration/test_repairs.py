@@ -41,7 +41,7 @@ async def create(breakable: BreakableSuite, request: CreateOrderRequest) -> Orde
 async def parked(breakable: BreakableSuite) -> Sequence[DeadLetter]:
     """What inventory could not apply, as soon as there is something."""
     request = event_rpc.ListDeadLettersRequest(consumer=CONSUMER)
-    stub = breakable.stubs.letters["inventory"]
+    stub = breakable.stubs.dead_letters["inventory"]
     async with asyncio.timeout(WAIT_S):
         while not (found := (await stub.ListDeadLetters(request)).dead_letters):
             await CLOCK.sleep(POLL_S)
@@ -78,7 +78,7 @@ async def test_a_poisoned_order_delays_no_other_and_is_as_good_as_new(
     assert {order.state for order in confirmed} == {OrderState.ORDER_STATE_CONFIRMED}
 
     tamper(database, "DROP INDEX sick")
-    await breakable.stubs.letters["inventory"].ReplayDeadLetters(
+    await breakable.stubs.dead_letters["inventory"].ReplayDeadLetters(
         event_rpc.ReplayDeadLettersRequest(
             request_id=str(uuid5(NAMESPACE, "replay")), consumer=CONSUMER, aggregate_id=order_id
         )

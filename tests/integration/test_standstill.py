@@ -18,7 +18,7 @@ from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from discovery.error_info import error_info
-from scripts.suite.cluster import Slot
+from scripts.suite.slot import Slot
 from tests.support.store.databases import KINDS
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
 from tests.support.suite.frozen_processes import freeze_owner, frozen, resume

@@ -1,6 +1,6 @@
-"""What checkouts are compared with: the floor, fewer stored orders, and peers.
+"""What checkouts are compared with: the floor, fewer stored orders, and other engines.
 
-Each comparison has its contenders run side by side, on one database, for as long as it takes.
+In each comparison the contenders run at the same time, on the same kind of database.
 """
 
 import asyncio
@@ -13,11 +13,10 @@ from pathlib import Path
 from discovery.clock import Clock
 from scripts.benchmarks.floor import floor_cluster
 from scripts.benchmarks.peers import engines
-from scripts.benchmarks.shared import measured_suite
-from scripts.benchmarks.shared.comparison import Claim, ComparisonPlan, ComparisonRow, rows
+from scripts.benchmarks.shared.comparison import Claim, ComparisonPlan, ComparisonRow, compare
 from scripts.benchmarks.shared.contender import Contender
 from scripts.benchmarks.shared.demand import Demand
-from scripts.benchmarks.shared.measured_suite import Kind
+from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
 
 FLOOR_TARGET = 0.7
 STORED_TARGET = 0.9
@@ -26,46 +25,49 @@ PEER_TARGET = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CheckoutBench:
-    """What every comparison works with; it keeps logs and databases in `folder`."""
+    """What every comparison needs; logs and databases are kept in `folder`.
+
+    `show_progress` is called with a text when the next thing begins.
+    """
 
     folder: Path
     demand: Demand
     plan: ComparisonPlan
     clock: Clock
     rng: random.Random
-    tell: Callable[[str], None]
+    show_progress: Callable[[str], None]
 
     async def compare(
         self, contenders: Sequence[Contender], claims: Sequence[Claim]
     ) -> AsyncGenerator[ComparisonRow]:
         """The rows of the claims. Raises OrderFailedError."""
-        self.tell("placing orders")
-        async for row in rows(
+        self.show_progress("placing orders")
+        async for row in compare(
             contenders, claims, self.demand, self.plan, clock=self.clock, rng=self.rng
         ):
             yield row
 
-    async def suite(self, stack: AsyncExitStack, kind: Kind, name: str = "suite") -> Contender:
-        """Ours, for as long as `stack`. Raises StartError."""
-        what = f" with {kind.stored:,} orders stored" if kind.stored else ""
-        self.tell(f"starting the suite on {kind.database}{what}")
+    async def suite(self, stack: AsyncExitStack, kind: SuiteKind, name: str = "suite") -> Contender:
+        """Our suite, open until `stack` is closed. Raises StartError and OrderFailedError."""
+        stored = f" with {kind.stored:,} orders stored" if kind.stored else ""
+        self.show_progress(f"starting the suite on {kind.database}{stored}")
         folder = self.folder / f"suite-{kind.database}-{kind.stored}"
         running = await stack.enter_async_context(
-            measured_suite.opened(folder, self.demand, kind, clock=self.clock, rng=self.rng)
+            open_prefilled_suite(folder, self.demand, kind, clock=self.clock, rng=self.rng)
         )
         return running.contender(name)
 
 
 async def with_floor(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[ComparisonRow]:
-    """The same calls and commits with nothing else: what no way of doing a checkout could save."""
-    kind = Kind(postgres)
+    """Compare with processes that make the calls and commits of a checkout and nothing else."""
+    kind = SuiteKind(postgres)
     async with AsyncExitStack() as stack:
-        bench.tell("starting the floor")
-        skeletons = await stack.enter_async_context(
+        bench.show_progress("starting the floor")
+        running = await stack.enter_async_context(
             floor_cluster.running(bench.folder / f"floor-{kind.database}", postgres=postgres)
         )
         ours = await bench.suite(stack, kind)
-        floor = await stack.enter_async_context(floor_cluster.called(skeletons))
+        floor = await stack.enter_async_context(floor_cluster.as_contender(running))
         claim = Claim(f"of the floor on {kind.database}", ours.name, floor.name, FLOOR_TARGET)
         async for row in bench.compare([ours, floor], [claim]):
             yield row
@@ -74,38 +76,36 @@ async def with_floor(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[
 async def with_stored(
     bench: CheckoutBench, stored: Sequence[int], *, postgres: bool
 ) -> AsyncGenerator[ComparisonRow]:
-    """More and more orders stored before, against the fewest."""
+    """Compare suites with more stored orders with the one that has the fewest."""
     async with AsyncExitStack() as stack:
         contenders = [
-            await bench.suite(stack, Kind(postgres, number), f"{number:,} stored")
+            await bench.suite(stack, SuiteKind(postgres, number), f"{number:,} stored")
             for number in sorted(stored)
         ]
-        database = Kind(postgres).database
+        database = SuiteKind(postgres).database
         claims = [
-            Claim(
-                f"{contender.name} on {database}", contender.name, contenders[0].name, STORED_TARGET
-            )
-            for contender in contenders[1:]
+            Claim(f"{one.name} on {database}", one.name, contenders[0].name, STORED_TARGET)
+            for one in contenders[1:]
         ]
         async for row in bench.compare(contenders, claims):
             yield row
 
 
 async def with_peers(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[ComparisonRow]:
-    """The same saga on engines of others, four steps that do nothing. Raises PeerMissingError."""
-    kind = Kind(postgres)
+    """Compare with a saga of four empty steps on other engines. Raises PeerMissingError."""
+    kind = SuiteKind(postgres)
     async with AsyncExitStack() as stack:
-        bench.tell("starting the peers")
+        bench.show_progress("starting the peers")
         python = await asyncio.to_thread(engines.ensure_installed)
         folder = bench.folder / f"dbos-{kind.database}"
-        others = [
+        peers = [
             await stack.enter_async_context(engines.dbos(python, folder, postgres=postgres)),
             await stack.enter_async_context(engines.temporal(python, bench.folder / "temporal")),
         ]
         ours = await bench.suite(stack, kind)
         claims = [
-            Claim(f"of {other.name}, ours on {kind.database}", ours.name, other.name, PEER_TARGET)
-            for other in others
+            Claim(f"of {peer.name}, ours on {kind.database}", ours.name, peer.name, PEER_TARGET)
+            for peer in peers
         ]
-        async for row in bench.compare([ours, *others], claims):
+        async for row in bench.compare([ours, *peers], claims):
             yield row

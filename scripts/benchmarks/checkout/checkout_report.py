@@ -1,4 +1,4 @@
-"""What a person and a program get to see of `scripts/bench`."""
+"""The report of `./scripts/bench checkout`, as text for people and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from scripts.benchmarks.shared.contender import CALLER
 from scripts.benchmarks.shared.machine import MachineConditions
 from scripts.benchmarks.shared.medians import as_text
 
-# What costs less an order is left out of the profile that people see.
+# Threads that take less time for an order are left out of the printed table.
 THREAD_MS_MIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class CheckoutReport:
-    """A whole run."""
+    """The rows of one run, and the conditions of the machine."""
 
     rows: Sequence[ComparisonRow]
     conditions: MachineConditions
 
     def write(self, file: Path) -> None:
-        """Write its rows to `file` as JSON, beside other rows there and in place of older ones.
+        """Write the rows to `file` as JSON; rows of other names stay there.
 
         docs/benchmarks.md shows the shape.
         """
@@ -36,7 +36,7 @@ class CheckoutReport:
         file.write_text(json.dumps(list(known.values()), indent=1) + "\n")
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The rows; `ours` and `baseline` are orders a second, units stand last in names."""
+        """The rows as JSON; `ours` and `baseline` are orders per second."""
         return [self._json_row(row) for row in self.rows]
 
     def _json_row(self, row: ComparisonRow) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class CheckoutReport:
         }
 
     def show(self, console: Console) -> None:
-        """Print the person's view."""
+        """Print the tables and the caveats."""
         console.print(self._speeds())
         console.print(self._costs())
         confidences = [row.ratio.confidence for row in self.rows]
@@ -109,7 +109,7 @@ def _speed(side: ContenderFigures) -> list[str]:
 
 
 def _cost(side: ContenderFigures) -> list[str]:
-    """The total, each service with its threads, the caller's too, and what it takes when idle."""
+    """The total, each service and the caller with their threads, and the use while idle."""
     costs = side.cpu_ms_per_order
     services = [
         f"{name} {costs[name]:.2f}" + _threads(side.thread_ms_per_order[name])
@@ -119,6 +119,6 @@ def _cost(side: ContenderFigures) -> list[str]:
 
 
 def _threads(threads_ms: dict[str, float]) -> str:
-    shown = sorted(threads_ms.items(), key=lambda thread: -thread[1])
-    texts = [f"{name} {spent_ms:.2f}" for name, spent_ms in shown if spent_ms >= THREAD_MS_MIN]
+    by_time = sorted(threads_ms.items(), key=lambda thread: -thread[1])
+    texts = [f"{name} {spent_ms:.2f}" for name, spent_ms in by_time if spent_ms >= THREAD_MS_MIN]
     return f" ({', '.join(texts)})" if len(texts) > 1 else ""

@@ -1,1 +1,5 @@
-"""Orchestrated against choreographed checkouts."""
+"""Orchestrated and choreographed checkouts, compared within one suite.
+
+May import benchmarks.shared, scripts.suite and the chassis' settings for feeds. Hands out the run
+and report of `./scripts/bench coordination`.
+"""

@@ -1,4 +1,4 @@
-"""What a person and a program get to see of `scripts/bench coordination`."""
+"""The report of `./scripts/bench coordination`, as text for people and as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,18 +20,20 @@ LAG_MAX_MS = 100
 
 @dataclass(frozen=True, slots=True)
 class CoordinationReport:
-    """A whole run."""
+    """The rows of one run, and the conditions of the machine."""
 
     plan: ComparisonPlan
     rows: Sequence[CoordinationRow]
     conditions: MachineConditions
 
     def write(self, file: Path) -> None:
-        """Write it to `file` as JSON; docs show its shape."""
+        """Write the report to `file` as JSON; docs/benchmarks.md shows its shape."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of `CoordinationRow` and `MachineConditions` under their names, units last."""
+        """The report as JSON: the fields of CoordinationRow and MachineConditions under their
+        names.
+        """
         return {
             "conditions": asdict(self.conditions),
             "orders": self.plan.orders,
@@ -41,7 +43,7 @@ class CoordinationReport:
         }
 
     def show(self, console: Console) -> None:
-        """Print the person's view."""
+        """Print the tables and the caveats."""
         console.print(self._speeds())
         console.print(self._work())
         confidences = [row.ratio.confidence for row in self.rows]
@@ -74,7 +76,7 @@ class CoordinationReport:
         lags = "/".join(f"p{percent}" for percent in PERCENTILES)
         table = Table(
             *("", "", "messages", "commits", "cpu ms", f"lag {lags} ms"),
-            title="for an order; and how far behind the feeds are",
+            title="work for an order, and lag of the feeds",
         )
         for column in table.columns[2:]:
             column.justify = "right"

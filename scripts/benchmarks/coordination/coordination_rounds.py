@@ -1,8 +1,8 @@
 """Orchestrated and choreographed checkouts through one suite, in interleaved rounds.
 
-A round has a turn of choreography and two of orchestration, in an order drawn by lot: the second
-divided by the first shows how far apart two measurements of one thing lie. Beside the turns, a
-subscriber measures how far behind the feeds are.
+A round has a turn of choreography and two of orchestration, in random order. The second turn of
+orchestration divided by the first shows how much two measurements of the same thing differ. During
+the turns, a subscriber measures the lag of the feeds.
 """
 
 import random
@@ -29,13 +29,13 @@ ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
 SERVICES = ("order", "inventory", "payment")
 STORES = ("order", "inventory", "payment", "processor")
-# What follows an order on its own (summaries, read models) is over by then, and counted.
+# After this time the summaries and read models have followed a turn's orders, so they are counted.
 SETTLE_S = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """What is read before and after a turn."""
+    """The counters that are read before and after a turn."""
 
     messages: MessageCounter
     data: Path
@@ -45,7 +45,7 @@ class Instruments:
 
 @dataclass(frozen=True, slots=True)
 class CountedTurn:
-    """A turn with what its orders took: messages, commits of each store, and each event's lag."""
+    """A turn with its messages, its commits by store, and the lag of each event."""
 
     turn: Turn
     messages: int
@@ -55,7 +55,7 @@ class CountedTurn:
 
 @dataclass(frozen=True, slots=True)
 class CoordinationRound:
-    """Three turns that belong together."""
+    """The three turns of one round."""
 
     orchestration: CountedTurn
     choreography: CountedTurn
@@ -64,10 +64,11 @@ class CoordinationRound:
 
 @dataclass(frozen=True, slots=True)
 class CoordinationFigures:
-    """One coordination at one concurrency; latencies to CONFIRMED and lags in ms, by percentile.
+    """The figures of one coordination at one concurrency.
 
-    `commits_per_order` is by store and, as `total`, of all of them; messages are requests, answers
-    and batches of events, counted where they are served.
+    Latencies (until CONFIRMED) and lags are in ms, by percentile. `commits_per_order` is by store,
+    with the sum as `total`. Messages are requests, answers and batches of events, counted by the
+    servers.
     """
 
     orders_per_s: MedianEstimate
@@ -80,7 +81,7 @@ class CoordinationFigures:
 
 @dataclass(frozen=True, slots=True)
 class CoordinationRow:
-    """Both at one concurrency. `ratio` is choreography by orchestration, of orders a second."""
+    """Both at one concurrency. `ratio` is orders per second of choreography by orchestration."""
 
     concurrency: int
     orchestration: CoordinationFigures
@@ -90,8 +91,8 @@ class CoordinationRow:
 
 
 @asynccontextmanager
-async def instruments(suite: MeasuredSuite, *, clock: Clock) -> AsyncIterator[Instruments]:
-    """Those of a running suite, which must serve channelz."""
+async def open_instruments(suite: MeasuredSuite, *, clock: Clock) -> AsyncIterator[Instruments]:
+    """The instruments of a running suite, which must serve channelz."""
     async with AsyncExitStack() as stack:
         listed = [await suite.cluster.instances(service) for service in SERVICES]
         endpoints = [instance.endpoint for found in listed for instance in found]
@@ -109,7 +110,7 @@ async def instruments(suite: MeasuredSuite, *, clock: Clock) -> AsyncIterator[In
         )
 
 
-async def rows(
+async def measure(
     suite: Contender,
     demand: Demand,
     plan: ComparisonPlan,
@@ -117,7 +118,7 @@ async def rows(
     *,
     rng: random.Random,
 ) -> AsyncIterator[CoordinationRow]:
-    """A row for each concurrency, as it is done. Raises OrderFailedError."""
+    """Yield a row for each concurrency when it is measured. Raises OrderFailedError."""
 
     async def turn(
         coordination: Coordination.ValueType, concurrency: int, share: float = 1.0
@@ -125,7 +126,7 @@ async def rows(
         requests = demand.requests(max(1, int(plan.orders * share)), rng)
         for request in requests:
             request.coordination = coordination
-        return await take(suite, requests, instruments, concurrency=concurrency)
+        return await take_counted_turn(suite, requests, instruments, concurrency=concurrency)
 
     for concurrency in plan.concurrencies:
         for coordination in (ORCHESTRATED, CHOREOGRAPHED):
@@ -140,17 +141,17 @@ async def rows(
         yield summarize(concurrency, rounds)
 
 
-async def take(
+async def take_counted_turn(
     suite: Contender,
     requests: Sequence[CreateOrderRequest],
     instruments: Instruments,
     *,
     concurrency: int,
 ) -> CountedTurn:
-    """One turn, with the counters read around it. Raises OrderFailedError."""
+    """One turn, with the counters read before and after it. Raises OrderFailedError."""
     lag, data = instruments.lag, instruments.data
     messages, committed = await instruments.messages.read(), commits(data, STORES)
-    lag.take()
+    lag.take_lags()
     messages_before = lag.messages
     turn = await take_turn(
         suite, requests, concurrency=concurrency, idle=[], clock=instruments.clock
@@ -161,12 +162,12 @@ async def take(
         turn=turn,
         messages=await instruments.messages.read() - messages - (lag.messages - messages_before),
         commits={store: now[store] - committed[store] for store in STORES},
-        lags_ms=lag.take(),
+        lags_ms=lag.take_lags(),
     )
 
 
 def summarize(concurrency: int, rounds: Sequence[CoordinationRound]) -> CoordinationRow:
-    """The rounds of one concurrency as a row."""
+    """The row of all rounds of one concurrency."""
 
     def ratio(of: Callable[[CoordinationRound], CountedTurn]) -> MedianEstimate:
         return estimate_median(

@@ -1,6 +1,6 @@
-"""What the suite has sent and committed so far, counted by gRPC and by SQLite themselves.
+"""Counts messages and commits of a running suite, from the counters of gRPC and SQLite.
 
-Only the difference of two readings says anything.
+Only the difference of two readings has a meaning.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -12,7 +12,7 @@ import grpc
 from grpc_channelz.v1 import channelz_pb2 as pb
 from grpc_channelz.v1.channelz_pb2_grpc import ChannelzStub
 
-# A service counts its messages where it is asked to.
+# The setting with which a service counts its messages.
 CHANNELZ = {"TRADEPOST_CHANNELZ": "true"}
 # In the index of a write-ahead log: "iChange, incremented with each transaction"
 # (sqlite.org/walformat.html, the header of the WAL-index).
@@ -22,7 +22,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 class MessageCounter:
-    """Counts what the servers behind `endpoints` have sent and received, requests and all."""
+    """Counts the messages that the servers at `endpoints` have sent and received."""
 
     def __init__(self, endpoints: Sequence[str]) -> None:
         self._channels = [grpc.aio.insecure_channel(endpoint) for endpoint in endpoints]
@@ -41,12 +41,12 @@ class MessageCounter:
             await channel.close()
 
     async def read(self) -> int:
-        """How many so far, without those of this very question."""
+        """The messages so far, without those of the counter's own calls."""
         earlier = self._own
         return sum([await self._of(channel) for channel in self._channels]) - earlier
 
     async def _of(self, channel: grpc.aio.Channel) -> int:
-        # Its types know the blocking channel only.
+        # The types of the stub allow the blocking channel only.
         stub: Any = ChannelzStub(cast(grpc.Channel, channel))
         count = 0
         servers = await self._asked(stub.GetServers(pb.GetServersRequest()))
@@ -57,19 +57,19 @@ class MessageCounter:
                 try:
                     data = (await self._asked(asking)).socket.data
                 except grpc.aio.AioRpcError:
-                    # Closed since it was listed: a health check's, of a few messages.
+                    # Closed since it was listed: that of a health check, with a few messages.
                     continue
                 count += data.messages_sent + data.messages_received
         return count
 
     async def _asked(self, call: Awaitable[AnswerT]) -> AnswerT:
-        """Its own calls are messages, too: one each way."""
+        """Make a call and count its two messages as the counter's own."""
         self._own += 2
         return await call
 
 
 def commits(data: Path, stores: Sequence[str]) -> dict[str, int]:
-    """The committed transactions of each store, by all processes since its files were opened."""
+    """The committed transactions of each store, by all processes, since its files were opened."""
     return {store: _commits(data / f"{store}.db-shm") for store in stores}
 
 

@@ -1,4 +1,4 @@
-"""How long facts take from their writer to a subscriber, who finds the feeds through discovery."""
+"""Measures the lag of the feeds: the time from an event's write until a subscriber receives it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,10 +12,10 @@ from discovery.clock import Clock
 
 
 class LagMeter:
-    """Follows feeds; what it messages_before since it was last asked.
+    """Follows feeds and records the lag of each event.
 
-    A fact's time is taken when it is written, before its COMMIT, and by the same machine's clock:
-    the lag has the commit in it.
+    An event's time is taken when it is written, before its COMMIT, by the same machine's clock, so
+    the lag includes the commit.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -23,8 +23,8 @@ class LagMeter:
         self._lags_ms: list[float] = []
         self.messages = 0
 
-    def take(self) -> Sequence[float]:
-        """The lag of every event since the last time, in ms."""
+    def take_lags(self) -> Sequence[float]:
+        """The lag in ms of every event since the last call."""
         taken, self._lags_ms = self._lags_ms, []
         return taken
 
@@ -36,17 +36,17 @@ class LagMeter:
         request = pb.SubscribeEventsRequest(
             consumer="lag-meter", epoch=head.epoch, after_position=head.head_position
         )
-        async for said in stub.SubscribeEvents(request):
+        async for response in stub.SubscribeEvents(request):
             self.messages += 1
             now_s = self._clock.now().timestamp()
-            for event in said.batch.events:
+            for event in response.batch.events:
                 recorded_s = event.occur_time.ToMicroseconds() / 1_000_000
                 self._lags_ms.append(1_000 * (now_s - recorded_s))
 
 
 @asynccontextmanager
 async def metered(channels: Sequence[grpc.aio.Channel], *, clock: Clock) -> AsyncIterator[LagMeter]:
-    """A meter that follows the feeds behind these channels for as long as the block."""
+    """A meter that follows the feeds of these channels during the block."""
     meter = LagMeter(clock=clock)
     async with asyncio.TaskGroup() as group:
         following = [group.create_task(meter.follow(channel)) for channel in channels]

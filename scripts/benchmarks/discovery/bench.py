@@ -1,4 +1,4 @@
-"""What every row needs: where to put things, a clock, chance, and what the machine was like."""
+"""What every measurement is given (folder, clock, randomness), and the conditions of its rows."""
 
 import random
 import sys
@@ -13,13 +13,13 @@ from scripts.benchmarks.discovery.load import LoadResult
 from scripts.benchmarks.discovery.row import DiscoveryRow
 from scripts.benchmarks.shared import machine
 
-# Interleaved pairs of a comparison, at least.
+# The default number of interleaved pairs of a comparison.
 PAIRS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryBench:
-    """One run. `pairs` is how often what is compared takes turns."""
+    """The settings of a run; in a comparison each stack has `pairs` turns."""
 
     folder: Path
     clock: Clock
@@ -27,17 +27,17 @@ class DiscoveryBench:
     pairs: int = PAIRS
 
 
-Measure = Callable[[DiscoveryBench], Coroutine[Any, Any, Sequence[DiscoveryRow]]]
+Measurement = Callable[[DiscoveryBench], Coroutine[Any, Any, Sequence[DiscoveryRow]]]
 
 
 class MeasurementConditions:
-    """What a measurement had to live with, from the moment this is made."""
+    """The conditions of a measurement, which begins when this object is made."""
 
     def __init__(self) -> None:
         self._before = machine.moment()
 
     def describe(self, **conditions: Any) -> dict[str, Any]:
-        """The conditions of a row, with those of the machine."""
+        """The conditions of a row as JSON, with those of the machine."""
         return {
             **conditions,
             "python": ".".join(str(part) for part in sys.version_info[:3]),
@@ -48,7 +48,7 @@ class MeasurementConditions:
 
 
 def codes_of(turns: Mapping[str, Sequence[LoadResult]]) -> dict[str, dict[str, int]]:
-    """How the calls of each stack ended."""
+    """The number of calls by stack and status."""
     found: dict[str, dict[str, int]] = {}
     for name, taken in turns.items():
         counts = found.setdefault(name, {})

@@ -1,4 +1,6 @@
-"""Stacks that take turns: what changes on the machine meanwhile meets them all alike."""
+"""Several stacks that take turns in random order, so that changes of the machine affect all
+alike.
+"""
 
 import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,10 +17,10 @@ AGAIN = " again"
 async def turns(
     bench: DiscoveryBench, names: Sequence[str], twice: Sequence[str], take: Take
 ) -> Mapping[str, Sequence[LoadResult]]:
-    """A turn of each stack in every round, in an order drawn by lot.
+    """A turn of each stack in every round, in random order.
 
-    Those in `twice` have two; the second, under the name with " again", says how far apart two
-    measurements of one thing lie.
+    Stacks in `twice` have two turns. The second one, named with " again", shows how much two
+    measurements of the same thing differ.
     """
     entries = [*names, *(f"{name}{AGAIN}" for name in twice)]
     taken: dict[str, list[LoadResult]] = {entry: [] for entry in entries}
@@ -26,7 +28,7 @@ async def turns(
         await take(name)
     for _ in range(bench.pairs):
         for entry in bench.rng.sample(entries, len(entries)):
-            # Nobody pays for the garbage of the one before.
+            # So that no turn pays for the garbage of the last one.
             gc.collect()
             taken[entry].append(await take(entry.removesuffix(AGAIN)))
     return taken
@@ -38,7 +40,7 @@ def ratio(
     other: str,
     figure: Callable[[LoadResult], float],
 ) -> MedianEstimate:
-    """One stack's figure by another's in the same round."""
+    """One stack's figure divided by another's of the same round."""
     pairs = zip(taken[name], taken[other], strict=True)
     return estimate_median([figure(one) / figure(two) for one, two in pairs])
 
@@ -46,5 +48,5 @@ def ratio(
 def figure_of(
     taken: Mapping[str, Sequence[LoadResult]], name: str, figure: Callable[[LoadResult], float]
 ) -> MedianEstimate:
-    """One stack's figure over all rounds."""
+    """The median of one stack's figure over all rounds."""
     return estimate_median([figure(turn) for turn in taken[name]])

@@ -1,4 +1,4 @@
-"""Calls through one stack: so many at once, or so many a second, and how they ended."""
+"""Makes calls through one stack, at a concurrency or at a rate, and records how they end."""
 
 import asyncio
 import time
@@ -12,13 +12,13 @@ import grpc
 from discovery.clock import Clock
 
 OK = "OK"
-# Sends one call and answers, or raises an AioRpcError.
+# Sends one call; returns the answer or raises AioRpcError.
 Send = Callable[[], Awaitable[Any]]
 
 
 @dataclass(slots=True)
 class LoadResult:
-    """Calls that were made one way. `ended` is when each began, took and how it ended."""
+    """The calls of one turn; `ended` holds (due_s, took_s, status) of each."""
 
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
@@ -30,7 +30,7 @@ class LoadResult:
 
     @property
     def codes(self) -> Mapping[str, int]:
-        """How many calls ended with each status."""
+        """The number of calls by status."""
         return Counter(code for _, _, code in self.ended)
 
     @property
@@ -39,12 +39,12 @@ class LoadResult:
 
     @property
     def latencies_ms(self) -> Sequence[float]:
-        """Of all of them, however they ended."""
+        """The latencies of all calls, failed ones too."""
         return [1_000 * took_s for _, took_s, _ in self.ended]
 
 
 async def closed(send: Send, *, calls: int, concurrency: int, clock: Clock) -> LoadResult:
-    """That many calls, so many at once; each caller begins its next one when one has ended.
+    """Make `calls` calls by `concurrency` callers; each calls again when its call has ended.
 
     `cpu_s` is the processor time of this process with all its threads.
     """
@@ -71,9 +71,10 @@ async def steady(
     clock: Clock,
     until: asyncio.Event | None = None,
 ) -> LoadResult:
-    """A call every 1 / rate seconds, whatever became of those before, for the window or `until`.
+    """Make a call every 1 / rate seconds for the window, or until `until` is set.
 
-    A call's time counts from when it was due, so a client that falls behind hides nothing.
+    Calls don't wait for earlier ones. A latency counts from the instant at which the call was due,
+    so a client that falls behind doesn't hide it.
     """
     turn = LoadResult()
     began_s = clock.monotonic()

@@ -1,4 +1,4 @@
-"""One line of the table: what was measured, against what, and what it should have been."""
+"""A row of the results: the figure, its baseline, and its target."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,13 +8,13 @@ from typing import Any
 
 from scripts.benchmarks.shared.medians import MedianEstimate
 
-# A figure with its interval, or one that was simply counted.
+# A median with its interval, or a count.
 Figure = MedianEstimate | float
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure should be: `most` or `least`; neither where it is only reported."""
+    """The target of a figure: `most` or `least`; with neither, the figure is only reported."""
 
     most: float | None = None
     least: float | None = None
@@ -25,7 +25,7 @@ class Target:
         return "report" if self.least is None else f">= {self.least:g}"
 
     def is_met(self, figure: Figure) -> bool | None:
-        """Whether the figure, or its median, is what it should be; None: it is only reported."""
+        """Whether the figure, or its median, meets the target; None if it is only reported."""
         value = figure.median if isinstance(figure, MedianEstimate) else figure
         if self.most is not None:
             return value <= self.most
@@ -37,9 +37,9 @@ REPORT = Target()
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRow:
-    """`target` is for the ratio, where there is one, and else for `ours`.
+    """A measured figure. `target` is for the ratio if there is one, otherwise for `ours`.
 
-    `conditions` say under what it holds: unit, concurrency, rate, deadline, window, status codes.
+    `conditions` holds the unit, concurrency, rate, deadline, window and status codes.
     """
 
     name: str
@@ -55,7 +55,7 @@ class DiscoveryRow:
         return self.target.is_met(self.ours if self.ratio is None else self.ratio)
 
     def as_json(self) -> dict[str, Any]:
-        """The fields under their names."""
+        """The row as JSON."""
         return {
             "name": self.name,
             "ours": _plain(self.ours),
@@ -68,7 +68,7 @@ class DiscoveryRow:
 
 
 def write(file: Path, rows: Iterable[DiscoveryRow]) -> None:
-    """Write the rows to `file`, in the places of their names or behind what it holds already."""
+    """Write the rows to `file`; a row replaces one of the same name, other rows stay."""
     kept: Sequence[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else ()
     merged = {row["name"]: row for row in kept} | {row.name: row.as_json() for row in rows}
     file.write_text(json.dumps(list(merged.values()), indent=2) + "\n")

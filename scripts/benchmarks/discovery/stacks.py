@@ -1,14 +1,14 @@
-"""The client stacks that are compared, all calling the same instances.
+"""The client stacks that are compared; all call the same instances.
 
 | name         | what it is                                                                        |
 |--------------|-----------------------------------------------------------------------------------|
-| ours         | `discovery.aio.open`, nothing configured                                      |
+| ours         | `discovery.open_channel` without configuration                                    |
 | bare         | a grpc.aio channel to one instance                                                |
 | round_robin  | a grpc.aio channel to all of them                                                 |
 | retry        | round_robin, and a native retryPolicy of three attempts                           |
 | full         | weighted_round_robin on load reports, outlier detection and health checks         |
-| interceptors | round_robin below four interceptors that pass everything through                  |
-| envoy        | a grpc.aio channel to an Envoy, which takes the instances in turn                 |
+| interceptors | round_robin with four interceptors that do nothing                                |
+| envoy        | a grpc.aio channel to an Envoy, which balances round-robin                        |
 """
 
 import json
@@ -21,13 +21,13 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 import discovery
-from scripts.benchmarks.discovery.programs import contract
-from scripts.benchmarks.discovery.programs.fleet import Fleet
+from scripts.benchmarks.discovery.backends import contract
+from scripts.benchmarks.discovery.backends.fleet import Fleet
 
 OURS, BARE, ROUND_ROBIN, RETRY = "ours", "bare", "round_robin", "retry"
 FULL, INTERCEPTORS, ENVOY = "full", "interceptors", "envoy"
 NATIVE = (BARE, ROUND_ROBIN, RETRY, FULL, INTERCEPTORS)
-# What knows of more than one instance, and so has an answer to one that fails.
+# The native stacks that know several instances, so they can react to a failing one.
 BALANCING = (ROUND_ROBIN, RETRY, FULL)
 
 _ROUND_ROBIN: Mapping[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
@@ -46,7 +46,7 @@ _RETRY: Mapping[str, Any] = {
         }
     ],
 }
-# Outlier detection as eager as its defaults aren't: those want five instances, and ten seconds.
+# Outlier detection made eager: by default it needs five instances and ten seconds.
 _FULL: Mapping[str, Any] = {
     "loadBalancingConfig": [
         {
@@ -67,7 +67,7 @@ _FULL: Mapping[str, Any] = {
 }
 _CONFIGS = {ROUND_ROBIN: _ROUND_ROBIN, RETRY: _RETRY, FULL: _FULL, INTERCEPTORS: _ROUND_ROBIN}
 _PASS_THROUGH = 4
-# Whoever dies is dialled again as soon as discovery's own connections do it.
+# Reconnect as soon as discovery's own connections do.
 _RECONNECTING: tuple[tuple[str, Any], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -77,7 +77,7 @@ _RECONNECTING: tuple[tuple[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class StackClient:
-    """A stack with its channel open: `call(timeout_s)` sends its request and answers."""
+    """A stack with an open channel."""
 
     name: str
     channel: grpc.aio.Channel
@@ -86,7 +86,7 @@ class StackClient:
     request: StringValue
 
     def call(self, timeout_s: float) -> Awaitable[StringValue]:
-        """One call that may be repeated."""
+        """Send the stack's request by a method that is safe to repeat."""
         return self.get(self.request, timeout=timeout_s)
 
 
@@ -94,7 +94,7 @@ Open = Callable[[Fleet], grpc.aio.Channel]
 
 
 class _PassThrough(grpc.aio.UnaryUnaryClientInterceptor):
-    """What an interceptor of grpc.aio costs that does nothing."""
+    """An interceptor that does nothing, to measure the cost of grpc.aio's interceptors."""
 
     async def intercept_unary_unary(
         self,
@@ -106,7 +106,7 @@ class _PassThrough(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 def channel_of(name: str, fleet: Fleet, *, envoy: str = "") -> grpc.aio.Channel:
-    """The stack's channel to the fleet; `envoy` is where the hop listens."""
+    """The stack's channel to the fleet; `envoy` is the proxy's address."""
     if name == OURS:
         target = f"static:///{fleet.addresses}"
         if fleet.consul:
@@ -124,7 +124,7 @@ def channel_of(name: str, fleet: Fleet, *, envoy: str = "") -> grpc.aio.Channel:
 async def opened(
     fleet: Fleet, names: Sequence[str], *, envoy: str = ""
 ) -> AsyncIterator[Mapping[str, StackClient]]:
-    """The stacks by name, each connected to all that it calls."""
+    """The stacks by name, each connected to all its instances."""
     contract.describe()
     async with AsyncExitStack() as stack:
         clients = {}

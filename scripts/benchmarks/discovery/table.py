@@ -1,4 +1,4 @@
-"""What a person gets to see of `scripts/bench discovery`."""
+"""The printed table of `./scripts/bench discovery`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,8 +13,8 @@ _SMALL = 10
 
 
 def table(rows: Iterable[DiscoveryRow]) -> Table:
-    """A line for each row."""
-    found = Table("", "ours", "baseline", "ratio", "by itself", "target", title="discovery")
+    """The table, with a line for each row."""
+    found = Table("", "ours", "baseline", "ratio", "baseline again", "target", title="discovery")
     for column in found.columns[1:]:
         column.justify = "right"
     for row in rows:

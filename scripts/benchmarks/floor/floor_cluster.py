@@ -1,4 +1,6 @@
-"""The floor: two processes of each of three skeletons, and the call that begins a checkout."""
+"""Starts the floor: two processes for each of three services, and the call that begins a
+checkout.
+"""
 
 import asyncio
 import os
@@ -23,13 +25,13 @@ INSTANCES = 2
 START_TIMEOUT_S = 60.0
 
 
-class SkeletonStartError(Exception):
-    """A process of the floor ended, or didn't say its port in time."""
+class FloorStartError(Exception):
+    """A process of the floor ended, or did not print its port in time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Skeletons:
-    """The running processes by service, what a caller dials, and where they keep their data."""
+class RunningFloor:
+    """The target of the order processes; all processes and database URLs by service."""
 
     target: str
     processes: Mapping[str, Sequence[int]]
@@ -43,10 +45,10 @@ class _Service:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, postgres: bool = False) -> AsyncIterator[Skeletons]:
-    """Start the processes on an empty `folder`. Raises SkeletonStartError.
+async def running(folder: Path, *, postgres: bool = False) -> AsyncIterator[RunningFloor]:
+    """Start the processes on an empty `folder`. Raises FloorStartError.
 
-    The processor has a file of its own on both databases, as it has in the suite.
+    The processor has a SQLite file of its own on both databases, as in the suite.
     """
     await asyncio.to_thread(_empty, folder)
     processor = f"sqlite:///{folder / 'data' / 'processor'}.db"
@@ -60,13 +62,13 @@ async def running(folder: Path, *, postgres: bool = False) -> AsyncIterator[Skel
         )
         order = await _start(stack, "order", urls["order"], inventory.target, payment.target)
         processes = {"order": order.pids, "inventory": inventory.pids, "payment": payment.pids}
-        yield Skeletons(order.target, {**processes, **databases.server_processes(folder)}, urls)
+        yield RunningFloor(order.target, {**processes, **databases.server_processes(folder)}, urls)
 
 
 @asynccontextmanager
-async def called(skeletons: Skeletons) -> AsyncIterator[Contender]:
-    """The floor as a contender: a plain channel that takes the processes in turn."""
-    async with grpc.aio.insecure_channel(skeletons.target, CHANNEL_OPTIONS) as channel:
+async def as_contender(running_floor: RunningFloor) -> AsyncIterator[Contender]:
+    """The floor as a contender, called through a plain round-robin channel."""
+    async with grpc.aio.insecure_channel(running_floor.target, CHANNEL_OPTIONS) as channel:
         create: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             method_path("Create")
         )
@@ -74,7 +76,7 @@ async def called(skeletons: Skeletons) -> AsyncIterator[Contender]:
         async def place(request: CreateOrderRequest) -> None:
             await create(request.SerializeToString(), timeout=CALL_TIMEOUT_S)
 
-        yield Contender("floor", place, {**skeletons.processes, CALLER: [os.getpid()]})
+        yield Contender("floor", place, {**running_floor.processes, CALLER: [os.getpid()]})
 
 
 def _empty(folder: Path) -> None:
@@ -112,9 +114,9 @@ def _process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 async def _port(process: subprocess.Popen[bytes], service: str) -> int:
     assert process.stdout is not None  # noqa: S101 (it was given a pipe)
     try:
-        said = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_TIMEOUT_S)
+        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), START_TIMEOUT_S)
     except TimeoutError:
-        said = b""
-    if not said:
-        raise SkeletonStartError(f"the skeleton of {service} didn't start")
-    return int(said)
+        line = b""
+    if not line:
+        raise FloorStartError(f"the floor's {service} process didn't start")
+    return int(line)

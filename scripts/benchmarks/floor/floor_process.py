@@ -4,10 +4,9 @@
     python -m scripts.benchmarks.floor.floor_process payment STORE PROCESSOR
     python -m scripts.benchmarks.floor.floor_process order STORE INVENTORY PAYMENT
 
-It says its port on a line once it listens and serves until it is ended. STORE and PROCESSOR are
-URLs of databases, INVENTORY and PAYMENT are what grpc.aio dials. Bytes go in and come out: there
-is no contract, no check, no retry, no saga that could go on elsewhere; only what no way of doing a
-checkout could leave out.
+It prints its port when it listens, and serves until it is killed. STORE and PROCESSOR are database
+URLs; INVENTORY and PAYMENT are targets of grpc.aio. Requests and responses are plain bytes: there
+is no contract, no check, no retry, and no saga that another process could continue.
 """
 
 import sys
@@ -17,10 +16,10 @@ from typing import Any
 import grpc
 import uvloop
 
-from scripts.benchmarks.floor.floor_store import SkeletonStore
+from scripts.benchmarks.floor.floor_store import FloorStore
 from services.chassis.server import process
 
-SERVICE = "skeleton"
+SERVICE = "floor"
 CHANNEL_OPTIONS = (
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     ("grpc.use_local_subchannel_pool", 1),
@@ -31,8 +30,8 @@ Handlers = Mapping[str, Handler]
 
 
 def inventory_handlers(url: str) -> Handlers:
-    """Two calls, a commit each."""
-    store = SkeletonStore(url)
+    """Two methods, with a commit each."""
+    store = FloorStore(url)
 
     def handler(kind: str) -> Handler:
         async def handle(request: bytes, _: Any) -> bytes:
@@ -45,9 +44,9 @@ def inventory_handlers(url: str) -> Handlers:
 
 
 def payment_handlers(url: str, processor_url: str) -> Handlers:
-    """Two calls: an intent, the processor's own commit, and the evidence."""
-    store = SkeletonStore(url)
-    processor = SkeletonStore(processor_url)
+    """Two methods, with three commits each: the intent, the processor's own, and the evidence."""
+    store = FloorStore(url)
+    processor = FloorStore(processor_url)
 
     def handler(kind: str) -> Handler:
         async def handle(request: bytes, _: Any) -> bytes:
@@ -62,8 +61,8 @@ def payment_handlers(url: str, processor_url: str) -> Handlers:
 
 
 def order_handlers(url: str, inventory: grpc.aio.Channel, payment: grpc.aio.Channel) -> Handlers:
-    """One call that makes four, with a commit before, between and after them."""
-    store = SkeletonStore(url)
+    """One method that calls four others, with a commit before, between and after them."""
+    store = FloorStore(url)
     steps: list[tuple[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]]] = [
         (kind, channel.unary_unary(method_path(kind)))
         for channel, kind in (
@@ -85,7 +84,7 @@ def order_handlers(url: str, inventory: grpc.aio.Channel, payment: grpc.aio.Chan
 
 
 def method_path(kind: str) -> str:
-    """What a caller calls."""
+    """The path of a method."""
     return f"/{SERVICE}/{kind}"
 
 

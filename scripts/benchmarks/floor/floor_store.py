@@ -1,8 +1,8 @@
-"""The floor's store: raw SQL, one writer thread, group commit, and nothing else.
+"""The store of the floor: raw SQL, one writer thread, group commit, and nothing else.
 
-It has the durability of the services' own store (on SQLite write-ahead log and synchronous=FULL,
-on PostgreSQL its COMMIT) and its turn-taking between processes (flock, an advisory lock), so that
-what is compared is what lies above.
+It is as durable as the services' own store (on SQLite a write-ahead log with synchronous=FULL, on
+PostgreSQL COMMIT), and processes take turns in the same way (flock, an advisory lock). So a
+comparison shows the cost of everything above the store.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _TABLE = (
 _INSERT = "INSERT INTO entry (kind, payload) VALUES ({0}, {0}) RETURNING number"
 _SELECT = "SELECT kind, payload FROM entry WHERE number = {0}"
 
-# Begins a transaction in one's turn and yields what inserts a row and reads it; ends in COMMIT.
+# A transaction under the writers' lock: yields a function that inserts a row and reads it again.
 Batch = Callable[[], AbstractContextManager[Callable[[str, bytes], None]]]
 
 
@@ -38,11 +38,11 @@ class _Job:
     done: asyncio.Future[None]
 
 
-class SkeletonStore:
-    """One store, shared by the two processes of a service; each has one writer thread."""
+class FloorStore:
+    """A store that the two processes of a service share; each process has one writer thread."""
 
     def __init__(self, url: str) -> None:
-        """`url` is that of a file or of a server's database, as in DATABASE_URL."""
+        """`url` is a SQLite file or a PostgreSQL database, as in DATABASE_URL."""
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         file = url.removeprefix("sqlite:///")
@@ -50,7 +50,7 @@ class SkeletonStore:
         threading.Thread(target=self._work, args=(batch,), name="write", daemon=True).start()
 
     async def commit(self, kind: str, payload: bytes) -> None:
-        """Insert a row, read it again, and return once that is durable."""
+        """Insert a row, read it again, and return once it is durable."""
         done = self._loop.create_future()
         self._queue.put(_Job(kind, payload, done))
         await done
@@ -68,7 +68,7 @@ class SkeletonStore:
 
 
 def in_file(path: Path) -> Batch:
-    """Batches in a file of SQLite, which is opened by the first."""
+    """Batches in a SQLite file; the first one opens it."""
     lock = FileLock(path.with_name(path.name + ".lock"))
     opened: list[sqlite3.Connection] = []
     insert, select = _INSERT.format("?"), _SELECT.format("?")
@@ -76,7 +76,7 @@ def in_file(path: Path) -> Batch:
     @contextmanager
     def batch() -> Iterator[Callable[[str, bytes], None]]:
         lock.acquire()
-        # Under the lock: two processes can't switch one file to WAL at the same time.
+        # Opened under the lock: two processes can't switch a file to WAL at the same time.
         connection = opened[0] if opened else _open(path)
         opened[:] = [connection]
 
@@ -93,7 +93,7 @@ def in_file(path: Path) -> Batch:
 
 
 def in_server(url: str) -> Batch:
-    """Batches in a database of a PostgreSQL server, all on one connection."""
+    """Batches in a PostgreSQL database, all on one connection."""
     opened: list[psycopg.Connection] = []
     insert, select = _INSERT.format("%s"), _SELECT.format("%s")
     begin = b"BEGIN; SELECT pg_advisory_xact_lock(%d)" % WRITERS_LOCK

@@ -1,8 +1,8 @@
-"""A process of the peer DBOS: a workflow of four steps that do nothing.
+"""A process with the engine DBOS: a workflow of four empty steps.
 
     python -m scripts.benchmarks.peers.dbos_process URL EXECUTOR
 
-Run by the Python of the peers' own environment. The steps are coroutines, which is faster here than
+It runs in the Python environment of the peers. The steps are coroutines, which are faster here than
 functions in threads.
 """
 
@@ -18,7 +18,7 @@ STEPS = ("reserve", "authorize", "commit", "capture")
 
 @DBOS.step()
 async def step(order_id: str, _: str) -> str:
-    """What a participant would do."""
+    """A step of a participant, which does nothing."""
     return order_id
 
 

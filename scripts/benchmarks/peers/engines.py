@@ -1,6 +1,6 @@
-"""The peers: the same saga on others' engines, as four steps that do nothing, and how they run.
+"""Runs the checkout saga on other engines, DBOS and Temporal, as four empty steps.
 
-They are installed when they are first wanted, into an environment of their own.
+The engines are installed in an environment of their own when they are first needed.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ LOCK = ROOT / "requirements-peers.txt"
 FOLDER = TOOLS / "peers"
 STAMP = TOOLS / ".peers-done"
 START_TIMEOUT_S = 60.0
-# How much of our orders they can do in about the same time.
+# The share of our orders that each of them handles in about the same time.
 DBOS_SHARE = 0.25
 TEMPORAL_SHARE = 0.06
 
 
 class PeerMissingError(Exception):
-    """A peer can't be installed, or didn't start."""
+    """A peer can't be installed, or did not start."""
 
 
 def ensure_installed() -> Path:
-    """The Python that has the peers. Raises PeerMissingError."""
+    """The Python with the peers; installs them if needed. Raises PeerMissingError."""
     python = FOLDER / "bin" / "python"
     key = stamps.digest(LOCK, str(FOLDER))
     try:
@@ -56,7 +56,7 @@ def ensure_installed() -> Path:
 async def dbos(python: Path, folder: Path, *, postgres: bool) -> AsyncIterator[Contender]:
     """DBOS on SQLite or PostgreSQL. Raises PeerMissingError.
 
-    Two processes on a server; one on a file, which is for a single process in development.
+    Two processes on PostgreSQL; one on SQLite, which DBOS supports for a single process only.
     """
     await asyncio.to_thread(_empty, folder)
     async with databases.opened(folder, ("dbos",), postgres=postgres) as urls:
@@ -74,7 +74,7 @@ async def dbos(python: Path, folder: Path, *, postgres: bool) -> AsyncIterator[C
 
 @asynccontextmanager
 async def temporal(python: Path, folder: Path) -> AsyncIterator[Contender]:
-    """A worker with its Temporal dev server, which is its child. Raises PeerMissingError."""
+    """A Temporal worker, with a dev server as its child. Raises PeerMissingError."""
     await asyncio.to_thread(_empty, folder)
     command = _command(python, "temporal_process", str(folder / "data" / "temporal.db"))
     async with _running([command]) as workers:
@@ -84,7 +84,7 @@ async def temporal(python: Path, folder: Path) -> AsyncIterator[Contender]:
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, and who waits for which of its sagas."""
+    """A process, and the future of each saga that it runs."""
 
     process: subprocess.Popen[bytes]
     answers: asyncio.StreamReader
@@ -123,7 +123,7 @@ def _command(python: Path, module: str, *arguments: str) -> list[str]:
 @asynccontextmanager
 async def _running(commands: Sequence[Sequence[str]]) -> AsyncIterator[Sequence[_Worker]]:
     async with AsyncExitStack() as stack:
-        # One after another: the first makes the tables.
+        # One after another: the first one creates the tables.
         workers = [await _started(stack, command) for command in commands]
         listeners = [asyncio.create_task(worker.listen()) for worker in workers]
         try:
@@ -153,10 +153,10 @@ async def _started(stack: AsyncExitStack, command: Sequence[str]) -> _Worker:
     stack.callback(pipe.close)
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            said = await answers.readline()
+            line = await answers.readline()
     except TimeoutError:
-        said = b""
-    if said.decode().strip() != READY:
+        line = b""
+    if line.decode().strip() != READY:
         raise PeerMissingError(f"{command[4]} didn't start")
     return _Worker(process, answers)
 

@@ -1,4 +1,6 @@
-"""How a peer is driven: a line with an order's id comes in, and goes out when its saga is done."""
+"""The protocol of a peer's process: it reads an order's id from a line, and prints it when the saga
+ends.
+"""
 
 import asyncio
 import sys
@@ -8,7 +10,7 @@ READY = "ready"
 
 
 async def serve(saga: Callable[[str], Awaitable[object]]) -> None:
-    """Say READY, run a saga for each line, all at once, and end with the input."""
+    """Print READY, run a saga for each line, all concurrently, and end with the input."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

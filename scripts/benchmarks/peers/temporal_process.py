@@ -1,9 +1,9 @@
-"""The peer Temporal: a workflow of four activities that do nothing, its worker and a dev server.
+"""A process with the engine Temporal: a workflow of four empty activities, and a dev server.
 
     python -m scripts.benchmarks.peers.temporal_process FILE
 
-Run by the Python of the peers' own environment. The server keeps its data in FILE, so that it is
-as durable as the others.
+It runs in the Python environment of the peers. The server keeps its data in FILE, so it is as
+durable as the others.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ CONNECT_PAUSE_S = 0.1
 
 @activity.defn
 async def step(order_id: str, _: str) -> str:
-    """What a participant would do."""
+    """A step of a participant, which does nothing."""
     return order_id
 
 
@@ -39,7 +39,7 @@ class Checkout:
 
     @workflow.run
     async def run(self, order_id: str) -> str:
-        """Take the steps, one after another."""
+        """Run the steps one after another."""
         timeout = timedelta(seconds=STEP_TIMEOUT_S)
         for name in STEPS:
             await workflow.execute_activity(

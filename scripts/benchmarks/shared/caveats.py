@@ -1,4 +1,6 @@
-"""What a reader of a benchmark's figures must know about the run."""
+"""Caveats of a run: what a reader must know of the machine and the intervals to judge the
+figures.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,7 @@ STEAL_PERCENT_MAX = 2.0
 
 
 def caveats(now: MachineConditions, *, rounds: int, confidences: Sequence[float]) -> list[str]:
-    """Lines about the machine, and about intervals of fewer rounds than it takes for 95 %."""
+    """Lines on the machine, and on intervals of too few rounds for 95 %."""
     loads = f"load {now.load_before:.1f} before, {now.load_after:.1f} after"
     lines = [f"{now.cores} cores; {loads}; {now.steal_percent:.1f} % stolen"]
     if now.steal_percent > STEAL_PERCENT_MAX:
@@ -19,10 +21,10 @@ def caveats(now: MachineConditions, *, rounds: int, confidences: Sequence[float]
         )
     if now.load_before > now.cores:
         lines.append("[yellow]the machine was busy before this began[/yellow]")
-    sure = min(confidences, default=CONFIDENCE)
-    if sure < CONFIDENCE:
+    confidence = min(confidences, default=CONFIDENCE)
+    if confidence < CONFIDENCE:
         lines.append(
-            f"[yellow]{rounds} rounds give intervals of {100 * sure:.0f} % only;"
+            f"[yellow]{rounds} rounds give intervals of {100 * confidence:.0f} % only;"
             f" six give 95 %[/yellow]"
         )
     return lines

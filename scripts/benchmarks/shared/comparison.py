@@ -1,8 +1,8 @@
-"""Halves that take turns, in interleaved rounds, and what is claimed of them.
+"""Compares contenders in interleaved rounds, and holds the results against claims.
 
-Each round has a turn of every contender, and a second one of what others are compared with, in an
-order drawn by lot, so that what changes on the machine in the meantime meets them all alike; a
-baseline's second turn divided by its first shows how far apart two measurements of one thing lie.
+In each round every contender has a turn, and each baseline a second one, in random order, so that
+changes of the machine affect all alike. A baseline's second turn divided by its first shows how
+much two measurements of the same thing differ.
 """
 
 import random
@@ -16,7 +16,7 @@ from scripts.benchmarks.shared.demand import Demand
 from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median, percentile
 
 PERCENTILES = (50, 95, 99)
-# Of the turn's own orders: connections, caches and prepared statements are there afterwards.
+# The share of a turn's orders that warm up connections, caches and prepared statements.
 WARM_UP_SHARE = 0.25
 _AGAIN = " again"
 
@@ -26,7 +26,7 @@ ComparisonRound = Mapping[str, Turn]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
-    """What is asked for: `orders` a turn, `rounds` for each concurrency."""
+    """The size of a comparison: `orders` in each turn, `rounds` for each concurrency."""
 
     concurrencies: Sequence[int]
     orders: int
@@ -45,10 +45,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ContenderFigures:
-    """One contender at one concurrency; latencies of all its orders, in ms, by percentile.
+    """The figures of one contender at one concurrency.
 
-    Processor time an order is by service and, as `total`, of all of them without the caller; and by
-    service and thread. `idle_cores` is how many processors it keeps busy while others have a turn.
+    Latencies are those of all its orders, in ms, by percentile. Processor time for an order is by
+    service, with the sum without the caller as `total`; and by service and thread. `idle_cores` is
+    the number of processors that it keeps busy while others have a turn.
     """
 
     orders_per_s: MedianEstimate
@@ -60,9 +61,10 @@ class ContenderFigures:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One claim at one concurrency, of that many orders a turn and rounds.
+    """The result of one claim at one concurrency.
 
-    `ratio` is ours by the baseline, of orders a second.
+    `ratio` is our orders per second divided by the baseline's; `baseline_ratio` is the baseline's
+    second turn divided by its first.
     """
 
     claim: Claim
@@ -76,7 +78,7 @@ class ComparisonRow:
 
     @property
     def name(self) -> str:
-        """By which a row is known among those of all runs."""
+        """The row's name, unique among the rows of all runs."""
         return f"{self.claim.title}, {self.concurrency} at once"
 
     @property
@@ -85,7 +87,7 @@ class ComparisonRow:
         return self.ratio.median >= self.claim.target
 
 
-async def rows(
+async def compare(
     contenders: Sequence[Contender],
     claims: Sequence[Claim],
     demand: Demand,
@@ -94,7 +96,7 @@ async def rows(
     clock: Clock,
     rng: random.Random,
 ) -> AsyncIterator[ComparisonRow]:
-    """The claims' rows for each concurrency, as it is done. Raises OrderFailedError."""
+    """Yield the rows of all claims when a concurrency is measured. Raises OrderFailedError."""
     turns = {contender.name: contender for contender in contenders}
     by_name = dict(turns)
     turns |= {claim.baseline + _AGAIN: by_name[claim.baseline] for claim in claims}
@@ -118,7 +120,7 @@ async def rows(
 def summarize(
     claim: Claim, concurrency: int, rounds: Sequence[ComparisonRound], *, orders: int
 ) -> ComparisonRow:
-    """The rounds of one concurrency as a row."""
+    """The row of a claim from the rounds of one concurrency."""
 
     def ratio(of: str, by: str) -> MedianEstimate:
         return estimate_median([one[of].orders_per_s / one[by].orders_per_s for one in rounds])
@@ -153,7 +155,7 @@ def _side(name: str, rounds: Sequence[ComparisonRound]) -> ContenderFigures:
 def _costs(
     turns: Sequence[Turn], orders: int
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Processor time an order, in ms, by service with the total, and by service and thread."""
+    """Processor time for an order in ms: by service with the total, and by service and thread."""
     cpu_ms: dict[str, float] = {}
     thread_ms: dict[str, dict[str, float]] = {}
     for service in turns[0].spent:

@@ -1,4 +1,4 @@
-"""One of the things that are compared, and a turn: some orders through it, timed.
+"""A contender of a comparison, and a turn: the timed placement of some orders with it.
 
 A contender is anything that takes an order and answers when it is settled.
 """
@@ -15,19 +15,19 @@ from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.machine import ProcessorTime
 
 CALL_TIMEOUT_S = 60.0
-# The name under which a contender bills the process that places its orders: this one.
+# The name of the process that places the orders (this one) among a contender's processes.
 CALLER = "caller"
 
 
 class OrderFailedError(Exception):
-    """An order didn't become what every order of a benchmark becomes, so nothing was measured."""
+    """An order of a benchmark was not confirmed, so there is no measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`place` returns when the order is settled; `processes` are those that are billed, by name.
+    """`place` returns when the order is settled; the time of `processes` is counted, by name.
 
-    `share` is how much of the others' orders a turn has, where a contender is slower by so much.
+    A slower contender gets only `share` of the orders in each turn.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What some orders took: `spent` is processor time of each service for all of them.
+    """The figures of one turn: `spent` is the processor time of each service for all orders.
 
-    `idle_cores` is how many processors the services of every other contender kept busy meanwhile.
+    `idle_cores` is the number of processors that each other contender kept busy meanwhile.
     """
 
     elapsed_s: float
@@ -61,7 +61,7 @@ async def take_turn(
     idle: Sequence[Contender],
     clock: Clock,
 ) -> Turn:
-    """Place all the orders, so many at once, while `idle` have no turn. Raises OrderFailedError."""
+    """Place all orders, `concurrency` at once, while `idle` rest. Raises OrderFailedError."""
     latencies_s: list[float] = []
 
     async def work(queue: Iterator[CreateOrderRequest]) -> None:
@@ -96,7 +96,7 @@ async def take_turn(
 
 
 def _spent(contender: Contender) -> dict[str, ProcessorTime]:
-    # Everything here is a child of the caller, so its children are not its own.
+    # All processes are children of the caller, so its own time is counted without children.
     return {
         name: machine.spent(pids, with_children=name != CALLER)
         for name, pids in contender.processes.items()

@@ -1,4 +1,4 @@
-"""The orders that both contenders are given: real baskets, in turn, each time with a new id."""
+"""The orders that every contender gets: real baskets in turn, each time with a new id."""
 
 import random
 from collections import Counter
@@ -15,28 +15,28 @@ from scripts.suite.baskets import Basket, Product, read_shop
 BASKETS = 200
 FIRST_BASKET = 20_000
 PAYMENT_METHOD = "pm_visa"
-# A shelf that no run can empty: every order must be confirmed.
-ORDERS_A_SHELF_LASTS = 100_000
+# More than any run orders: every order must be confirmed.
+ORDERS_IN_STOCK = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Baskets to order again and again, and what there is to know of their items."""
+    """Baskets that are ordered again and again, and their products by sku."""
 
     baskets: Sequence[Basket]
     products: Mapping[str, Product]
 
     @property
-    def shelves(self) -> dict[str, int]:
-        """Units of each item: enough for every basket as often as a shelf must last."""
-        units: Counter[str] = Counter()
+    def units(self) -> dict[str, int]:
+        """Units on hand of each item: enough for ORDERS_IN_STOCK orders of every basket."""
+        units_by_sku: Counter[str] = Counter()
         for basket in self.baskets:
             for sku, quantity in basket.lines:
-                units[sku] += quantity * ORDERS_A_SHELF_LASTS
-        return dict(units)
+                units_by_sku[sku] += quantity * ORDERS_IN_STOCK
+        return dict(units_by_sku)
 
     def requests(self, number: int, rng: random.Random) -> Sequence[CreateOrderRequest]:
-        """That many orders, from the first basket on."""
+        """Requests for so many orders, from the first basket on."""
         return [
             CreateOrderRequest(
                 request_id=str(UUID(int=rng.getrandbits(128), version=4)),
@@ -49,9 +49,9 @@ class Demand:
 
 
 def read_demand() -> Demand:
-    """From the data set that scripts/setup installs. Raises DataSetMissingError."""
+    """Read the data set that scripts/setup installs. Raises DataSetMissingError."""
     shop = read_shop(BASKETS, FIRST_BASKET)
-    # Some baskets cost nothing, all of them coupons; the shop refuses such an order.
+    # Some baskets cost nothing, because of coupons; the order service refuses such orders.
     priced = [
         basket
         for basket in shop.baskets

@@ -1,4 +1,4 @@
-"""What the Linux kernel counts: processor time of processes, and how quiet the machine was."""
+"""Reads the Linux kernel's counters: processor time of processes, load and stolen time."""
 
 import os
 from collections import Counter
@@ -9,13 +9,13 @@ from pathlib import Path
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Fields of /proc/<pid>/stat behind the name of the program (proc(5), fields 14 to 17).
 _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 11, 12, 13, 14
-# Fields of the first line of /proc/stat; guests' time is within the first two.
+# Fields of the first line of /proc/stat; the first two include the time of guests.
 _STEAL, _COUNTED = 7, 8
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The machine's counters at one moment; only the difference of two says anything."""
+    """The machine's counters at one moment; only the difference of two has a meaning."""
 
     load: float
     steal_ticks: int
@@ -24,9 +24,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class MachineConditions:
-    """What a run had to live with. `load` are runnable tasks a minute, before and after it.
+    """The conditions of a run: the load averages of one minute before and after it.
 
-    `steal_percent` is the share of time that the machine's host gave to others.
+    `steal_percent` is the share of time that the machine's host gave to other machines.
     """
 
     cores: int
@@ -37,13 +37,13 @@ class MachineConditions:
 
 @dataclass(frozen=True, slots=True)
 class ProcessorTime:
-    """Processor time so far: of all, and of each kind of thread that still runs, by its name."""
+    """Processor time so far: the sum, and that of running threads by the thread's name."""
 
     all_s: float
     threads_s: Mapping[str, float]
 
     def since(self, before: "ProcessorTime") -> "ProcessorTime":
-        """What was spent from an earlier moment to this one."""
+        """The time since an earlier reading."""
         threads_s = {
             name: spent_s - before.threads_s.get(name, 0.0)
             for name, spent_s in self.threads_s.items()
@@ -52,14 +52,14 @@ class ProcessorTime:
 
 
 def moment() -> Moment:
-    """How things stand now."""
+    """Read the counters."""
     line = Path("/proc/stat").read_text().partition("\n")[0]
     ticks = [int(field) for field in line.split()[1 : 1 + _COUNTED]]
     return Moment(load=os.getloadavg()[0], steal_ticks=ticks[_STEAL], all_ticks=sum(ticks))
 
 
 def conditions(before: Moment, after: Moment) -> MachineConditions:
-    """What it was like between two moments."""
+    """The conditions between two moments."""
     ticks = max(1, after.all_ticks - before.all_ticks)
     return MachineConditions(
         cores=len(os.sched_getaffinity(0)),
@@ -70,10 +70,10 @@ def conditions(before: Moment, after: Moment) -> MachineConditions:
 
 
 def spent(pids: Iterable[int], *, with_children: bool = False) -> ProcessorTime:
-    """User and system time of all threads, ended ones too, and where wanted of their children.
+    """User and system time of all threads, including ended ones.
 
-    A server that has a process for each connection is billed whole. Raises OSError for a process
-    of `pids` that has ended.
+    With `with_children` the children's time is added, for servers with a process per connection.
+    Raises OSError for a process of `pids` that has ended.
     """
     ticks = 0
     threads: Counter[str] = Counter()
@@ -90,16 +90,16 @@ def spent(pids: Iterable[int], *, with_children: bool = False) -> ProcessorTime:
 
 
 def resident_kib() -> int:
-    """Memory of this process that is in use and in memory, in KiB."""
+    """Resident memory of this process in KiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "VmRSS":
             return int(value.split()[0])
-    raise OSError("/proc/self/status tells no VmRSS")
+    raise OSError("/proc/self/status has no VmRSS")
 
 
 def _threads(pid: int) -> Counter[str]:
-    """Ticks by thread name; the numbers at its end, and what differs only by them, are one."""
+    """Ticks by thread name; names that differ only in the number at the end are one."""
     ticks: Counter[str] = Counter()
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
@@ -115,7 +115,7 @@ def _children(pid: int) -> list[str]:
 
 
 def _ticks(stat: Path) -> int:
-    """User and system time; zero for what has ended meanwhile, which its parent then counts."""
+    """User and system time; zero for a process that has ended, whose parent counts it then."""
     try:
         fields = _stat(stat)
     except (FileNotFoundError, ProcessLookupError):

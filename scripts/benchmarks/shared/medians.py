@@ -1,4 +1,6 @@
-"""Medians, their intervals, and percentiles: what a sample says without assuming its shape."""
+"""Medians with confidence intervals, and percentiles, without assumptions about the
+distribution.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class MedianEstimate:
-    """A median and the interval that holds the true one with the probability `confidence`."""
+    """A median, and the interval that contains the true median with probability `confidence`."""
 
     median: float
     low: float
@@ -19,18 +21,18 @@ class MedianEstimate:
 
 
 def as_text(value: MedianEstimate, form: str) -> str:
-    """The median, and the interval behind it, each in this format."""
+    """The median and its interval, as text in a number format."""
     return f"{value.median:{form}} ({value.low:{form}}-{value.high:{form}})"
 
 
 def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> MedianEstimate:
-    """The sample's median, and its interval from the order statistics.
+    """The sample's median, with its interval from order statistics (as in the sign test).
 
-    The true median lies below the k-th smallest of n values with the probability
-    sum(C(n, i) / 2**n for i < k), whatever they are distributed like, and above the k-th largest
-    with the same. The largest k that leaves at least `confidence` between the two is taken; with
-    fewer than six values there is none for 95 %, so it is the whole range, and `confidence` says
-    how little that is. Raises ValueError for no values.
+    For any distribution, the true median is below the k-th smallest of n values with probability
+    sum(C(n, i) / 2**n for i < k), and above the k-th largest with the same probability. The
+    largest k is taken that leaves at least `confidence` between the two. With fewer than six
+    values there is no such k for 95 %: the interval is the whole range, and its `confidence` is
+    lower. Raises ValueError for no values.
     """
     if not values:
         raise ValueError("no values, no median")
@@ -44,7 +46,7 @@ def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> 
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The smallest value that `percent` of a hundred don't exceed (nearest rank).
+    """The smallest value that `percent` % of the values don't exceed (nearest rank).
 
     Raises ValueError for no values.
     """
@@ -54,6 +56,6 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def _outside(number: int, rank: int) -> float:
-    """How likely the true median is not between the rank-th smallest and largest of `number`."""
+    """The probability that the true median is outside of the rank-th smallest and largest."""
     tail: float = sum(comb(number, below) for below in range(rank)) / 2**number
     return min(1.0, 2 * tail)

@@ -1,9 +1,9 @@
-"""The caller of a soak: a process of its own, so that all it holds is the channel's or gRPC's.
+"""The calling process of a soak, by itself so that its memory is that of one channel.
 
     python -m scripts.benchmarks.soak.client TARGET CALLS_PER_S SEED
 
-It calls at a steady rate, whatever becomes of the calls. Each line it reads asks for a sample,
-which it answers with a line of JSON; it ends with its input.
+It calls at a steady rate, whether calls succeed or not. For each line on its input it prints a
+sample as a line of JSON; it ends with its input.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 
 import discovery
 from discovery.clock import Clock, SystemClock
-from scripts.benchmarks.soak.sample import SoakSample, look
+from scripts.benchmarks.soak.sample import SoakSample, take_sample
 
 CALL_TIMEOUT_S = 5.0
-# More than a frozen instance can hold back in the time of a call, at the rates that are usual.
-MOST_UNDER_WAY = 2_000
-# A pause, for a sample or by the machine, isn't made up for beyond this.
-MOST_BEHIND_S = 0.1
+# More calls than a frozen instance can hold during a call's timeout, at usual rates.
+UNDER_WAY_MAX = 2_000
+# After a pause, at most the calls of this time are made up for.
+BEHIND_MAX_S = 0.1
 CONFIG = {
     "methodConfig": [
         {
@@ -45,7 +45,7 @@ CONFIG = {
 
 
 class SteadyLoad:
-    """Calls both methods at random; each call is a task, as in a server that makes it."""
+    """Calls both methods at random; each call is a task, as in a server that calls another."""
 
     def __init__(
         self,
@@ -61,42 +61,44 @@ class SteadyLoad:
         self._rng = rng
         self._began_s = clock.monotonic()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._slots = asyncio.Semaphore(UNDER_WAY_MAX)
+        self._may_call = asyncio.Event()
+        self._may_call.set()
         self._latencies_s: list[float] = []
         self._failures: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Call for ever."""
+        """Call until cancelled."""
         async with asyncio.TaskGroup() as calls:
             due_s = self._clock.monotonic()
             while True:
                 await self._clock.sleep(due_s - self._clock.monotonic())
-                await self._room.acquire()
-                await self._flows.wait()
+                await self._slots.acquire()
+                await self._may_call.wait()
                 task = calls.create_task(self._call())
                 self._under_way.add(task)
                 task.add_done_callback(self._ended)
-                due_s = max(due_s + self._interval_s, self._clock.monotonic() - MOST_BEHIND_S)
+                due_s = max(due_s + self._interval_s, self._clock.monotonic() - BEHIND_MAX_S)
 
     async def sample(self) -> SoakSample:
-        """Look when nothing is under way; the calls go on afterwards."""
-        async with self._at_rest():
-            taken = look(self._clock.monotonic() - self._began_s, self._latencies_s, self._failures)
+        """Take a sample when no call is under way; calls go on afterwards."""
+        async with self._paused():
+            taken = take_sample(
+                self._clock.monotonic() - self._began_s, self._latencies_s, self._failures
+            )
             self._latencies_s.clear()
             self._failures.clear()
         return taken
 
     @asynccontextmanager
-    async def _at_rest(self) -> AsyncIterator[None]:
-        self._flows.clear()
+    async def _paused(self) -> AsyncIterator[None]:
+        self._may_call.clear()
         try:
             while self._under_way:
                 await asyncio.wait(self._under_way)
             yield
         finally:
-            self._flows.set()
+            self._may_call.set()
 
     async def _call(self) -> None:
         sku = f"sku-{self._rng.getrandbits(32):x}"
@@ -124,7 +126,7 @@ class SteadyLoad:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
-        self._room.release()
+        self._slots.release()
 
 
 async def main(target: str, calls_per_s: float, seed: str) -> None:

@@ -1,9 +1,9 @@
-"""An instance of what a soak calls: two safe methods of the inventory's contract, without a store.
+"""The instance that a soak calls: two safe methods of the inventory's contract, without a store.
 
     python -m scripts.suite.child_process scripts.benchmarks.soak.instance
 
-It stands on the chassis and leaves as every service does; its settings are theirs. An answer takes
-up to 10 ms, so that a fault finds calls on their way.
+It is built on the chassis, drains as every service does, and has the same settings. An answer takes
+up to 10 ms, so that a fault meets calls that are under way.
 """
 
 import os
@@ -34,7 +34,7 @@ LONGEST_ANSWER_S = 0.010
 
 
 def build(clock: Clock, rng: random.Random) -> Service:
-    """The service: each answer repeats the sku that it was asked for."""
+    """The service; each answer repeats the requested sku."""
 
     async def get(request: GetStockRequest, _: Any) -> GetStockResponse:
         await clock.sleep(rng.uniform(0, LONGEST_ANSWER_S))
@@ -59,7 +59,7 @@ def build(clock: Clock, rng: random.Random) -> Service:
 
 
 async def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the process is asked to stop."""
     settings, clock = ServerSettings(), SystemClock()
     rng = random.Random(f"{settings.instance_id} {os.getpid()}")
     async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:

@@ -1,4 +1,4 @@
-"""What a soak looks at, over and over: the calls since the last look, and what the caller holds."""
+"""A sample of a soak: the calls since the last sample, and the resources that the caller holds."""
 
 import asyncio
 import gc
@@ -12,17 +12,17 @@ from scripts.benchmarks.shared.medians import percentile
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PERCENTILES = (50, 99, 100)
-# Of each sample, so that a broken soak doesn't drown in what it found.
-_MOST_FAILURES = 20
+# Kinds of failures kept in each sample.
+_FAILURES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SoakSample:
-    """One look, at a moment without a call under way, after a collection.
+    """One sample, taken after a garbage collection while no call is under way.
 
-    `calls`, `failures` (how often each) and `latency_ms` (by percentile) are those since the look
-    before; the others are what the process holds: resident memory, asyncio tasks, threads, open
-    files, and objects that Python's collector knows.
+    `calls`, `failures` (counts by text) and `latency_ms` (by percentile) are those since the last
+    sample. The others are held by the process: resident memory, asyncio tasks, threads, open files,
+    and objects that Python's garbage collector tracks.
     """
 
     at_s: float
@@ -36,14 +36,14 @@ class SoakSample:
     objects: int
 
 
-def look(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> SoakSample:
-    """What this process holds now."""
+def take_sample(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> SoakSample:
+    """Sample this process now."""
     gc.collect()
     resident = int(Path("/proc/self/statm").read_text().split()[1])
     return SoakSample(
         at_s=at_s,
         calls=len(latencies_s) + failures.total(),
-        failures=dict(failures.most_common(_MOST_FAILURES)),
+        failures=dict(failures.most_common(_FAILURES_MAX)),
         latency_ms={
             str(rank): 1_000 * percentile(latencies_s, rank) if latencies_s else 0.0
             for rank in _PERCENTILES

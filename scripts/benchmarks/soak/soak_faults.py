@@ -1,12 +1,13 @@
-"""What a soak does to its instances, for as long as it runs: the same seed makes the same plan.
+"""Plans and carries out the faults of a soak, without end: the same seed makes the same plan.
 
     kill     SIGKILL, and started again in its slot
-    freeze   SIGSTOP, and SIGCONT: it holds its connections and answers nobody
-    drain    SIGTERM: it leaves in order, and is replaced
-    consul   the agent dies and comes back on its ports with nothing remembered
+    freeze   SIGSTOP and later SIGCONT: connections stay open, but no call is answered
+    drain    SIGTERM: the instance drains and is replaced
+    consul   the agent is killed and comes back on its ports without its registrations
 
-Each in turn, in an order that is drawn anew for every four. Now and then Consul goes away in the
-middle of one of the others. One instance at a time: the next disruption waits until all are back.
+Each of the four comes once in every four disruptions, in random order. Sometimes Consul restarts in
+the middle of another fault. Only one instance is disrupted at a time: the next disruption waits
+until all instances are back.
 """
 
 import asyncio
@@ -18,22 +19,23 @@ from enum import StrEnum
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
-from scripts.suite.cluster import Cluster, Slot
+from scripts.suite.cluster import Cluster
+from scripts.suite.slot import Slot
 
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5
-# Longer than a call may take: who waits for the frozen one fails.
+# Longer than a call's timeout, so a caller that only waits for the frozen instance fails.
 FROZEN_MIN_S = 0.5
 FROZEN_MAX_S = 8.0
 CONSUL_DOWN_MAX_S = 4.0
-CONSUL_TOO = 0.25
+CONSUL_SHARE = 0.25
 PAUSE_MAX_S = 2.0
 # Time for callers to notice an instance that came back, or half of its start where that is longer.
 NOTICE_S = 2.0
 
 
 class SoakFault(StrEnum):
-    """What can happen."""
+    """A kind of fault."""
 
     KILL = "kill"
     FREEZE = "freeze"
@@ -43,9 +45,9 @@ class SoakFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SoakDisruption:
-    """One fault, `pause_s` after the one before was over, for `lasts_s`.
+    """One fault, `pause_s` after the last one was over, for `lasts_s`.
 
-    It hits the slot of that number, counted from 0; with `consul_down_s` the agent too.
+    It affects the slot with that number, counted from 0, and with `consul_down_s` also the agent.
     """
 
     fault: SoakFault
@@ -56,18 +58,18 @@ class SoakDisruption:
 
     @property
     def faults(self) -> tuple[SoakFault, ...]:
-        """All that it does."""
+        """All faults of the disruption."""
         too = self.consul_down_s is not None and self.fault is not SoakFault.CONSUL
         return (self.fault, SoakFault.CONSUL) if too else (self.fault,)
 
 
-def disruptions(slots: int, rng: random.Random) -> Iterator[SoakDisruption]:
+def plan_disruptions(slots: int, rng: random.Random) -> Iterator[SoakDisruption]:
     """Strikes without end on so many slots."""
     while True:
         for fault in rng.sample(list(SoakFault), len(SoakFault)):
             longest_s = FROZEN_MAX_S if fault is SoakFault.FREEZE else DOWN_MAX_S
             shortest_s = FROZEN_MIN_S if fault is SoakFault.FREEZE else DOWN_MIN_S
-            consul = fault is SoakFault.CONSUL or rng.random() < CONSUL_TOO
+            consul = fault is SoakFault.CONSUL or rng.random() < CONSUL_SHARE
             yield SoakDisruption(
                 fault=fault,
                 slot=rng.randrange(slots),
@@ -89,19 +91,19 @@ async def carry_out(disruption: SoakDisruption, suite: Cluster, *, clock: Clock)
     async with asyncio.TaskGroup() as at_once:
         if disruption.consul_down_s is not None:
             at_once.create_task(_restart_consul(suite, disruption.consul_down_s, clock))
-        at_once.create_task(_hit(disruption, slot, clock))
+        at_once.create_task(_fault(disruption, slot, clock))
     await suite.wait_registered(replaced=replaced)
     await clock.sleep(max(NOTICE_S, (clock.monotonic() - began_s - disruption.lasts_s) / 2))
 
 
 async def _replaced(disruption: SoakDisruption, slot: Slot, suite: Cluster) -> Sequence[Instance]:
-    """The instance that will be gone for good."""
+    """The instance that will be replaced, as a sequence; empty if none will."""
     if disruption.fault not in (SoakFault.KILL, SoakFault.DRAIN):
         return ()
     return [one for one in await suite.instances(slot.service) if one.instance_id == slot.name]
 
 
-async def _hit(disruption: SoakDisruption, slot: Slot, clock: Clock) -> None:
+async def _fault(disruption: SoakDisruption, slot: Slot, clock: Clock) -> None:
     match disruption.fault:
         case SoakFault.KILL:
             await slot.stop(signal.SIGKILL)

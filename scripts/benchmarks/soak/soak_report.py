@@ -1,4 +1,4 @@
-"""What a person and a program get to see of `scripts/bench soak`."""
+"""The report of `./scripts/bench soak`, as text for people and as JSON."""
 
 import json
 from collections import Counter
@@ -15,17 +15,17 @@ from scripts.benchmarks.shared.machine import MachineConditions
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_run import SoakFindings, SoakPlan
 
-# What is no growth: noise of the allocator, a connection more or less at the moment of a look.
+# Growth that is allowed: noise of the allocator, a connection more or less in a sample.
 ALLOWED: Mapping[str, float] = MappingProxyType(
     {"memory_kib": 8 * 1024, "tasks": 6, "threads": 2, "files": 6, "objects": 5_000}
 )
-# The first part of a soak fills what is bounded: windows of 10 s, samples of latencies.
-WARM_UP = 0.2
+# In this share of a soak, bounded buffers fill up: windows of 10 s, samples of latencies.
+WARM_UP_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What became of one figure after the warm-up, by the line that fits its samples best."""
+    """The growth of one figure after the warm-up, by a line fitted to its samples."""
 
     per_minute: float
     in_all: float
@@ -37,8 +37,8 @@ class Growth:
 
 
 def growth(samples: Sequence[SoakSample], name: str) -> Growth:
-    """Fit a line through the samples after the warm-up (all, where there are fewer than two)."""
-    warm = [one for one in samples if one.at_s >= WARM_UP * samples[-1].at_s]
+    """Fit a line (least squares) to the samples after the warm-up."""
+    warm = [one for one in samples if one.at_s >= WARM_UP_SHARE * samples[-1].at_s]
     points = [(one.at_s / 60, float(getattr(one, name))) for one in warm]
     middle = sum(at for at, _ in points) / len(points)
     spread = sum((at - middle) ** 2 for at, _ in points)
@@ -48,7 +48,7 @@ def growth(samples: Sequence[SoakSample], name: str) -> Growth:
 
 @dataclass(frozen=True, slots=True)
 class SoakReport:
-    """A whole soak."""
+    """The plan of a soak, its findings, and the conditions of the machine."""
 
     plan: SoakPlan
     found: SoakFindings
@@ -56,7 +56,7 @@ class SoakReport:
 
     @property
     def failures(self) -> Counter[str]:
-        """Failed calls: what they ended with, how often."""
+        """The number of failed calls, by method and error."""
         return sum((Counter(one.failures) for one in self.found.samples), Counter())
 
     @property
@@ -65,7 +65,7 @@ class SoakReport:
 
     @property
     def growths(self) -> dict[str, Growth]:
-        """By the names of the sample's fields."""
+        """The growth of each resource, by the field's name in the sample."""
         return {name: growth(self.found.samples, name) for name in ALLOWED}
 
     @property
@@ -74,11 +74,11 @@ class SoakReport:
         return not self.failures and all(one.ok for one in self.growths.values())
 
     def write(self, file: Path) -> None:
-        """Write it to `file` as JSON; docs show its shape."""
+        """Write the report to `file` as JSON; docs/benchmarks.md shows its shape."""
         file.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def as_json(self) -> dict[str, Any]:
-        """The fields of the values under their names, units last."""
+        """The report as JSON, with the fields of its parts under their names."""
         return {
             "ok": self.ok,
             "plan": asdict(self.plan),
@@ -91,7 +91,7 @@ class SoakReport:
         }
 
     def show(self, console: Console) -> None:
-        """Print the person's view."""
+        """Print the table, the failures and the verdict."""
         console.print(self._table())
         done = ", ".join(f"{count} {fault}" for fault, count in sorted(self.found.faults.items()))
         console.print(f"{self.calls:,} calls at {self.plan.calls_per_s:g}/s; faults: {done}")
@@ -106,7 +106,7 @@ class SoakReport:
             f"{now.cores} cores; load {now.load_before:.1f} before, {now.load_after:.1f} after;"
             f" {now.steal_percent:.1f} % stolen"
         )
-        verdict = "[green]nothing failed, nothing grew" if self.ok else "[red]the soak is broken"
+        verdict = "[green]no call failed, nothing grew" if self.ok else "[red]the soak failed"
         console.print(f"[bold]{verdict}[/]")
 
     def _table(self) -> Table:

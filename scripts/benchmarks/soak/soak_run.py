@@ -1,7 +1,7 @@
-"""A soak: steady calls through discovery for minutes, while instances and Consul come and go.
+"""Runs a soak: steady calls through discovery for minutes, while instances and Consul come and go.
 
-It ends well where no call failed (each is safe to repeat) and the caller holds no more at its end
-than it did once it was warm.
+A soak passes when no call failed (each is safe to repeat) and the caller holds no more resources at
+the end than after the warm-up.
 """
 
 import asyncio
@@ -21,23 +21,24 @@ from scripts.benchmarks.soak import soak_faults
 from scripts.benchmarks.soak.instance import NAME
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_faults import SoakFault
-from scripts.suite.cluster import COMPILED, Cluster, Slot, started
+from scripts.suite.cluster import Cluster, started
+from scripts.suite.slot import KEEP_BYTECODE, Slot
 from scripts.tools.paths import ROOT
 
-# Until it is known how long a call takes, nothing is hedged.
-FIRST_STRIKE_S = 2.0
+# The channel hedges only after it has seen enough latencies.
+FIRST_DISRUPTION_S = 2.0
 SAMPLE_EVERY_S = 60.0
-LEAST_SAMPLES = 5
+SAMPLES_MIN = 5
 ANSWER_WITHIN_S = 60.0
 
 
 class CallerEndedError(Exception):
-    """The calling process ended, or didn't answer; the message ends with its log."""
+    """The calling process ended or did not answer; the message ends with its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """What is asked for."""
+    """The size of a soak."""
 
     minutes: float
     instances: int
@@ -46,52 +47,56 @@ class SoakPlan:
 
     @property
     def sample_every_s(self) -> float:
-        """A minute, or less in a short soak."""
-        return min(SAMPLE_EVERY_S, self.minutes * 60 / LEAST_SAMPLES)
+        """The time between samples: a minute, or less in a short soak."""
+        return min(SAMPLE_EVERY_S, self.minutes * 60 / SAMPLES_MIN)
 
 
 @dataclass(slots=True)
 class SoakFindings:
-    """What was seen: `samples` from the first call to the last, and what was done meanwhile."""
+    """The samples from the first call to the last, and the faults that were carried out."""
 
     samples: list[SoakSample]
     faults: Counter[SoakFault]
 
 
 async def run(
-    plan: SoakPlan, folder: Path, *, clock: Clock, tell: Callable[[SoakSample, SoakFindings], None]
+    plan: SoakPlan,
+    folder: Path,
+    *,
+    clock: Clock,
+    on_sample: Callable[[SoakSample, SoakFindings], None],
 ) -> SoakFindings:
-    """Soak; `tell` hears of each sample. Raises StartError and CallerEndedError."""
+    """Run a soak; call `on_sample` with each sample. Raises StartError and CallerEndedError."""
     rng = random.Random(plan.seed)
     async with AsyncExitStack() as stack:
         suite = await stack.enter_async_context(_instances(plan, folder, clock=clock, rng=rng))
         caller = await stack.enter_async_context(calling(suite.target(NAME), plan, folder))
         found = SoakFindings([], Counter())
 
-        async def look() -> None:
+        async def take_sample() -> None:
             sample = await caller.sample()
             found.samples.append(sample)
-            tell(sample, found)
+            on_sample(sample, found)
 
-        await look()
+        await take_sample()
         began_s = clock.monotonic()
-        await clock.sleep(FIRST_STRIKE_S)
-        for disruption in soak_faults.disruptions(plan.instances, rng):
+        await clock.sleep(FIRST_DISRUPTION_S)
+        for disruption in soak_faults.plan_disruptions(plan.instances, rng):
             elapsed_s = clock.monotonic() - began_s
             if elapsed_s >= len(found.samples) * plan.sample_every_s:
-                await look()
+                await take_sample()
             if elapsed_s >= plan.minutes * 60:
                 return found
             await soak_faults.carry_out(disruption, suite, clock=clock)
             found.faults.update(disruption.faults)
-    raise AssertionError("disruptions never end")
+    raise AssertionError("the plan has no end")
 
 
 @asynccontextmanager
 async def _instances(
     plan: SoakPlan, folder: Path, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[Cluster]:
-    """The instances that are called, and their Consul, with logs under `folder`."""
+    """The instances that are called and their Consul agent, with logs under `folder`."""
     await asyncio.to_thread(_empty, folder)
 
     def slots(consul: str) -> list[Slot]:
@@ -114,13 +119,13 @@ def _slot(folder: Path, number: int, consul: str) -> Slot:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The process that calls, and what it logs."""
+    """The calling process and its log."""
 
     process: "subprocess.Popen[str]"
     log: Path
 
     async def sample(self) -> SoakSample:
-        """Ask for one. Raises CallerEndedError."""
+        """Ask the process for a sample. Raises CallerEndedError."""
         try:
             line = await asyncio.wait_for(asyncio.to_thread(self._ask), ANSWER_WITHIN_S)
         except (TimeoutError, OSError):
@@ -139,7 +144,7 @@ class Caller:
 
 @asynccontextmanager
 async def calling(target: str, plan: SoakPlan, folder: Path) -> AsyncIterator[Caller]:
-    """Call the target until the end of the block, in a process of its own."""
+    """A process that calls the target during the block."""
     log = folder / "logs" / "caller.log"
     module = ("scripts.suite.child_process", "scripts.benchmarks.soak.client")
     with (
@@ -147,7 +152,7 @@ async def calling(target: str, plan: SoakPlan, folder: Path) -> AsyncIterator[Ca
         subprocess.Popen(  # noqa: ASYNC220 - returns once it runs
             [sys.executable, "-m", *module, target, str(plan.calls_per_s), str(plan.seed)],
             cwd=ROOT,
-            env=COMPILED,
+            env=KEEP_BYTECODE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,8 +1,8 @@
-"""Fills the databases of a stopped suite with orders that were made long ago.
+"""Copies the orders in the databases of a stopped suite until there are enough.
 
-Some real orders are placed through the API, and their rows copied as often as it takes, with new
-ids: each copy is a whole order with its reservation, its payment, its ledger and its processor's
-entries, so the books balance over all of them. Placing a million would take contender a day.
+A few real orders were placed through the API. Each copy of their rows gets new ids and is a whole
+order, with its reservation, payment, ledger and processor entries, so the books balance over all of
+them. Placing a million orders would take half a day.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,16 @@ from contextlib import ExitStack, contextmanager
 from sqlalchemy import Connection, create_engine, make_url, text
 
 from scripts.benchmarks.stored.order_tables import SOURCES, TOTALS, SourceTable
-from scripts.benchmarks.stored.row_templates import SQL_DIALECTS, RowTemplates, copying, template_of
+from scripts.benchmarks.stored.row_templates import (
+    SQL_DIALECTS,
+    RowTemplates,
+    copy_statement,
+    template_of,
+)
 
-# Rows of one transaction, so that neither a database nor its log has to hold all of them.
+# Rows of one transaction; all of them at once would be too much for the database and its log.
 CHUNK_ROWS = 200_000
-# Of our own copies nothing has to be checked, and nothing be durable before the last.
+# The copies need no checks of constraints, and no durability before the end.
 _BEFORE = {
     "sqlite": (
         "PRAGMA journal_mode=OFF",
@@ -29,16 +34,16 @@ _BEFORE = {
         "SET synchronous_commit = off",
     ),
 }
-# What a server would do in the minutes after, when it is measured. A service that opens a file as
-# its writer makes its journal a write-ahead log again.
+# What a PostgreSQL server would otherwise do during the measurement. A SQLite file becomes a
+# write-ahead log again when a service opens it as its writer.
 _AFTER = {"sqlite": (), "postgresql": ("VACUUM (ANALYZE)", "CHECKPOINT")}
 
 
-def fill(urls: Mapping[str, str], orders: int) -> int:
-    """Copy what orders there are until they are at least so many; returns how many they are.
+def copy_orders(urls: Mapping[str, str], orders: int) -> int:
+    """Copy the orders until there are at least `orders`; return their number.
 
-    `urls` are those of the services' databases and of the processor's, which nobody else uses.
-    All orders must be settled, none be a copy, and the customer summary have taken them in.
+    `urls` are those of the services' databases and of the processor's; no other process may use
+    them. All orders must be settled, none may be a copy, and the customer summary must hold them.
     """
     with ExitStack() as stack:
         connections = {store: stack.enter_context(_connected(urls[store])) for store in SOURCES}
@@ -62,18 +67,18 @@ def fill(urls: Mapping[str, str], orders: int) -> int:
 
 
 def _copy(connection: Connection, sources: Sequence[SourceTable], copies: int) -> None:
-    # Before anything is written, or the second table would go on from the first.
+    # Read all templates before any copy is written: some tables are numbered after others.
     for templates in [_forms(connection, source) for source in sources]:
-        insert = text(copying(templates, SQL_DIALECTS[connection.dialect.name], copies))
+        insert = text(copy_statement(templates, SQL_DIALECTS[connection.dialect.name], copies))
         at_once = max(1, CHUNK_ROWS // max(1, len(templates.rows)))
         for first in range(1, copies + 1, at_once):
             last = min(copies, first + at_once - 1)
             connection.execute(insert, {"first": first, "last": last})
-        _count_on(connection, templates)
+        _advance_sequence(connection, templates)
 
 
 def _forms(connection: Connection, source: SourceTable) -> RowTemplates:
-    """Read the rows, and put them back as templates in a table beside theirs."""
+    """Read the rows of a table and store them as templates in a temporary table."""
     query = f"SELECT * FROM {source.table} WHERE {source.where}"  # noqa: S608
     found = connection.execute(text(query))
     columns = list(found.keys())
@@ -94,8 +99,8 @@ def _forms(connection: Connection, source: SourceTable) -> RowTemplates:
     return templates
 
 
-def _count_on(connection: Connection, templates: RowTemplates) -> None:
-    """A server's own counters go on behind the copies; a column without one has none."""
+def _advance_sequence(connection: Connection, templates: RowTemplates) -> None:
+    """Set a PostgreSQL sequence behind the copies; a column without a sequence stays as it is."""
     if templates.numbered and connection.dialect.name == "postgresql":
         counter = f"pg_get_serial_sequence('{templates.table}', '{templates.numbered}')"
         highest = f"(SELECT max({templates.numbered}) FROM {templates.table})"  # noqa: S608
@@ -104,11 +109,11 @@ def _count_on(connection: Connection, templates: RowTemplates) -> None:
 
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
-    """A connection on which every statement is a transaction of its own."""
-    place = make_url(url)
-    if place.drivername == "postgresql":
-        place = place.set(drivername="postgresql+psycopg")
-    engine = create_engine(place, isolation_level="AUTOCOMMIT")
+    """A connection in autocommit mode."""
+    address = make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for command in _BEFORE[engine.dialect.name]:
             connection.exec_driver_sql(command)

@@ -1,4 +1,6 @@
-"""Which rows of which tables make up an order, and what besides them changes with their number."""
+"""The tables and rows that make up an order, and the totals that change with the number of
+orders.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table, and which of its rows belong to orders.
+    """A table, and the condition by which its rows belong to orders.
 
-    Its column `numbered` counts on with the column of that name of the rows `numbered_like`.
+    The column `numbered` of a copy is shifted by the range of that column in `numbered_like`.
     """
 
     table: str
@@ -48,8 +50,8 @@ SOURCES: Mapping[str, Sequence[SourceTable]] = {
     ),
 }
 _HEAD = "UPDATE event_counter SET position = (SELECT max(position) FROM event)"
-# Consumers are named after what they follow; what is copied is settled, and tells them nothing new.
-_FOLLOWED = tuple(
+# Consumers are named after the feed they follow. They skip the copies, which are all settled.
+_CONSUMERS = tuple(
     f"UPDATE subscription SET position = :{store}_head WHERE consumer LIKE '%-of-{facts}'"  # noqa: S608
     for store, facts in (
         ("order", "orders"),
@@ -57,8 +59,8 @@ _FOLLOWED = tuple(
         ("inventory", "reservations"),
     )
 )
-# Every order is there :times times, and so is what adds them up; the summary has taken all in.
-_SUMMED_UP = tuple(
+# Every order exists :times times, so every total is multiplied by it.
+_SUMMARIES = tuple(
     f"UPDATE {table} SET {', '.join(f'{column} = {column} * :times' for column in columns)}"  # noqa: S608
     for table, columns in (
         ("customer_summary", ("order_count", "confirmed_count")),
@@ -66,8 +68,8 @@ _SUMMED_UP = tuple(
     )
 )
 TOTALS: Mapping[str, Sequence[str]] = {
-    "order": (_HEAD, *_SUMMED_UP, *_FOLLOWED),
-    "inventory": (_HEAD, "UPDATE stock SET committed = committed * :times", *_FOLLOWED),
-    "payment": (_HEAD, *_FOLLOWED),
+    "order": (_HEAD, *_SUMMARIES, *_CONSUMERS),
+    "inventory": (_HEAD, "UPDATE stock SET committed = committed * :times", *_CONSUMERS),
+    "payment": (_HEAD, *_CONSUMERS),
     "processor": (),
 }

@@ -1,21 +1,21 @@
-"""How orders become templates, and the SQL that makes copies of those as fast as a database writes.
+"""Turns rows of orders into templates, and builds the SQL that inserts copies of them.
 
-An id begins with its time (`ord_01a213c...`), of which the copies get earlier ones; of a UUID they
-get another beginning. Neither changes a length, so both can be replaced inside of messages, too.
-A form is a row in which something of the same length stands in their places.
+An id begins with its time (`ord_01a213c...`); a copy gets an earlier time. A UUID gets another
+beginning. Neither changes the length, so both can also be replaced inside of messages. A template
+is a row in which placeholders of the same length stand for these parts.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-# How an id of ours begins behind its kind, 28 of the 48 bits of its time, and how a UUID begins.
+# The first 28 of the 48 bits of time in one of our ids, and the first 12 digits of a UUID.
 _NAME = re.compile(
     rb"(?P<id_time>(?<=_)[0-9a-f]{7}(?=[0-9a-f]{5}7[0-9a-f]{3}[89ab][0-9a-f]{15}))"
     rb"|(?P<uuid_head>[0-9a-f]{8}-[0-9a-f]{4}(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))"
 )
-_PLACES = {"id_time": b"<~time~", "uuid_head": b"<~~~uuid~~~~>"}
-# UUIDs of the copies lie as far apart as they can, so that new ones come to lie between all.
+_PLACEHOLDERS = {"id_time": b"<~time~", "uuid_head": b"<~~~uuid~~~~>"}
+# UUIDs of copies are spread evenly, so that new ones are inserted among them, not after them.
 _UUID_HEADS = 1 << 32
 
 Cell = str | bytes | int | float | None
@@ -23,7 +23,7 @@ Cell = str | bytes | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class RowTemplates:
-    """The rows of a table as templates; each copy adds `span` to the column `numbered`."""
+    """The rows of a table as templates; the n-th copy adds n times `span` to column `numbered`."""
 
     table: str
     columns: Sequence[str]
@@ -33,13 +33,13 @@ class RowTemplates:
 
     @property
     def template_table(self) -> str:
-        """The temporary table in which they lie."""
-        return f"form_of_{self.table}"
+        """The temporary table that holds the templates."""
+        return f"template_of_{self.table}"
 
 
 @dataclass(frozen=True, slots=True)
 class SqlDialect:
-    """How a database says the parts of the statement."""
+    """The parts of the statement in the SQL of one database."""
 
     series: str
     hexadecimal: Callable[[str, int], str]
@@ -48,12 +48,12 @@ class SqlDialect:
 
 
 def template_of(row: Sequence[Cell]) -> list[Cell]:
-    """The row with places for names."""
-    return [_formed(cell) for cell in row]
+    """The row with placeholders for ids."""
+    return [_with_placeholders(cell) for cell in row]
 
 
-def copying(templates: RowTemplates, dialect: SqlDialect, copies: int) -> str:
-    """The statement that inserts the copies with the numbers `:first` to `:last`, of `copies`."""
+def copy_statement(templates: RowTemplates, dialect: SqlDialect, copies: int) -> str:
+    """The statement that inserts the copies numbered `:first` to `:last`, out of `copies`."""
     cells = [_copied(templates, dialect, index) for index in range(len(templates.columns))]
     uuid_head = dialect.hexadecimal(f"(n * {_UUID_HEADS // (copies + 1)})", 8)
     return (
@@ -72,8 +72,8 @@ def _copied(templates: RowTemplates, dialect: SqlDialect, index: int) -> str:
     raws = {cell.encode() if isinstance(cell, str) else cell for cell in cells}
     names = [
         name
-        for name, place in _PLACES.items()
-        if any(isinstance(raw, bytes) and place in raw for raw in raws)
+        for name, placeholder in _PLACEHOLDERS.items()
+        if any(isinstance(raw, bytes) and placeholder in raw for raw in raws)
     ]
     if not names:
         return column
@@ -81,19 +81,19 @@ def _copied(templates: RowTemplates, dialect: SqlDialect, index: int) -> str:
     return dialect.text(column, names) if is_text else dialect.message(column, names)
 
 
-def _formed(cell: Cell) -> Cell:
+def _with_placeholders(cell: Cell) -> Cell:
     raw = cell.encode() if isinstance(cell, str) else cell
     if not isinstance(raw, bytes):
         return cell
-    formed = _NAME.sub(lambda found: _PLACES[str(found.lastgroup)], raw)
-    return formed.decode() if isinstance(cell, str) else formed
+    replaced = _NAME.sub(lambda found: _PLACEHOLDERS[str(found.lastgroup)], raw)
+    return replaced.decode() if isinstance(cell, str) else replaced
 
 
 def _replaced(cell: str, names: Sequence[str], form: str = "{}") -> str:
-    """Puts the names of a copy in their places; `form` says how both are written."""
+    """Replace placeholders by the ids of a copy; `form` is a format for both."""
     for name in names:
-        place_sql = form.format(f"'{_PLACES[name].decode()}'")
-        cell = f"replace({cell}, {place_sql}, {form.format(f'copy.{name}')})"
+        placeholder_sql = form.format(f"'{_PLACEHOLDERS[name].decode()}'")
+        cell = f"replace({cell}, {placeholder_sql}, {form.format(f'copy.{name}')})"
     return cell
 
 
@@ -115,7 +115,7 @@ SQL_DIALECTS = {
         "SELECT generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n)",
         hexadecimal=lambda number, digits: f"lpad(to_hex({number}), {digits}, '0')",
         text=_replaced,
-        # Of bytes, only their text in hexadecimal digits has a replace().
+        # PostgreSQL has replace() for text only, so bytes are replaced in hexadecimal.
         message=_message_in_hex,
     ),
 }

@@ -50,7 +50,7 @@ async def running_floor(folder: Path) -> AsyncIterator[Contender]:
     """The floor's processes on `folder`, which are killed at the end."""
     async with (
         floor_cluster.running(folder) as skeletons,
-        floor_cluster.called(skeletons) as floor,
+        floor_cluster.as_contender(skeletons) as floor,
     ):
         yield floor
 
@@ -83,7 +83,7 @@ async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> N
     """On PostgreSQL each service has as many as in a file, and the processor keeps its file."""
     requests = read_demand().requests(ORDERS, random.Random(4))
     async with floor_cluster.running(tmp_path, postgres=True) as skeletons:
-        async with floor_cluster.called(skeletons) as floor:
+        async with floor_cluster.as_contender(skeletons) as floor:
             assert set(floor.processes) == {"order", "inventory", "payment", "postgres", "caller"}
             await asyncio.gather(*(floor.place(request) for request in requests))
         kinds = {service: server_entries(url) for service, url in skeletons.urls.items()}
@@ -134,7 +134,7 @@ def test_both_halves_get_real_orders() -> None:
     assert 7 <= sum(len(request.lines) for request in requests) / len(requests) <= 12
     assert len({request.request_id for request in requests}) == len(requests)
     assert [r.lines for r in requests[:baskets]] == [r.lines for r in requests[baskets:]]
-    assert {line.sku for request in requests for line in request.lines} == set(demand.shelves)
+    assert {line.sku for request in requests for line in request.lines} == set(demand.units)
 
 
 def assert_side(side: dict[str, Any], services: set[str]) -> None:

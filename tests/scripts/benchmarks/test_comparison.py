@@ -20,7 +20,7 @@ from scripts.benchmarks.shared.comparison import (
     ComparisonPlan,
     ComparisonRound,
     ComparisonRow,
-    rows,
+    compare,
     summarize,
 )
 from scripts.benchmarks.shared.contender import Contender, OrderFailedError, Turn, take_turn
@@ -139,7 +139,8 @@ async def test_a_round_has_a_turn_of_everybody_and_a_second_one_of_the_baseline(
     contenders = [contender("suite"), contender("floor", 0.5)]
     demand, rng = read_demand(), random.Random(5)
     found = [
-        one async for one in rows(contenders, [claim()], demand, plan, clock=SystemClock(), rng=rng)
+        one
+        async for one in compare(contenders, [claim()], demand, plan, clock=SystemClock(), rng=rng)
     ]
 
     assert [one.name for one in found] == ["of the floor, 2 at once"]

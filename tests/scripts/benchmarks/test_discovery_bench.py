@@ -13,10 +13,10 @@ import pytest
 from discovery.clock import SystemClock
 from scripts.benchmarks.discovery import bench as measuring
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import contract, fleet
+from scripts.benchmarks.discovery.backends.server import Behavior, EchoServicer
 from scripts.benchmarks.discovery.measurements import costs, failing
-from scripts.benchmarks.discovery.measurements.by_name import MEASURES
-from scripts.benchmarks.discovery.programs import contract, fleet
-from scripts.benchmarks.discovery.programs.server import Behavior, EchoServicer
+from scripts.benchmarks.discovery.measurements.by_name import MEASUREMENTS
 from scripts.tools.paths import ROOT
 
 STACKS = (stacks.OURS, *stacks.NATIVE)
@@ -84,7 +84,7 @@ async def test_a_comparison_of_costs_states_its_conditions(tmp_path: Path) -> No
 
 async def test_a_storm_is_counted_where_it_arrives(tmp_path: Path) -> None:
     """Three attempts a call is what a native retryPolicy makes of an outage, and we don't."""
-    (row,) = await failing.storm(bench(tmp_path), window_s=0.5)
+    (row,) = await failing.retry_storm(bench(tmp_path), window_s=0.5)
 
     assert row.baseline == 3.0
     assert isinstance(row.ours, float)
@@ -113,4 +113,4 @@ async def test_a_row_can_be_measured_by_itself(tmp_path: Path) -> None:
     assert [row["target"] for row in json.loads(file.read_text())][:3] == ["<= 3"] * 3
     assert unknown != 0
     assert "no row luck" in refusal
-    assert "pick" in MEASURES
+    assert "pick" in MEASUREMENTS

@@ -69,7 +69,7 @@ def report(found: list[SoakSample]) -> SoakReport:
 
 def disruptions(seed: int, number: int = 40) -> list[SoakDisruption]:
     """The first disruptions of a seed on three slots."""
-    return list(islice(soak_faults.disruptions(3, random.Random(seed)), number))
+    return list(islice(soak_faults.plan_disruptions(3, random.Random(seed)), number))
 
 
 async def test_a_short_soak_ends_well(tmp_path: Path) -> None:

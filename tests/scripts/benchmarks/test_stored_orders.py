@@ -25,9 +25,10 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 import discovery
 from discovery.clock import SystemClock
-from scripts.benchmarks.shared import measured_suite
 from scripts.benchmarks.shared.demand import Demand, read_demand
-from scripts.benchmarks.shared.measured_suite import Kind, MeasuredSuite
+from scripts.benchmarks.shared.measured_suite import MeasuredSuite
+from scripts.benchmarks.stored.prefilled_suite import MADE_FROM, SuiteKind, open_prefilled_suite
+from scripts.tools.paths import ROOT
 
 ORIGINALS = 3
 # The next multiple of three.
@@ -44,8 +45,8 @@ def small_demand() -> Demand:
 
 
 def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[MeasuredSuite]:
-    kind = Kind(postgres, WANTED)
-    return measured_suite.opened(
+    kind = SuiteKind(postgres, WANTED)
+    return open_prefilled_suite(
         folder, small_demand(), kind, clock=SystemClock(), rng=random.Random(1)
     )
 
@@ -85,6 +86,12 @@ async def test_stored_orders_are_whole_orders(tmp_path: Path, database: str, fre
     }
     assert summed_up == spent(listed)
     assert fulfilled.state == OrderState.ORDER_STATE_FULFILLED
+
+
+@pytest.mark.parametrize("pattern", MADE_FROM)
+def test_stored_orders_depend_on_files_that_exist(pattern: str) -> None:
+    """Stored orders are made again when a migration or the code that copies them changes."""
+    assert list(ROOT.glob(pattern))
 
 
 async def read_both_ways(orders: OrderServiceAsyncStub) -> dict[str, Order]:

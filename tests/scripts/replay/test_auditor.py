@@ -123,8 +123,8 @@ async def heard(liar: Liar, enough: Callable[[Observations], bool]) -> Observati
             notifications=NotificationServiceStub(channel),
             order_feed=EventFeedServiceStub(channel),
             payment_feed=EventFeedServiceStub(channel),
-            consumers={},
-            letters={},
+            subscriptions={},
+            dead_letters={},
         )
         auditor = Auditor(
             stubs, skus=["tea"], observations=observations, clock=clock, rng=random.Random(1)

@@ -20,7 +20,7 @@ NOTHING = Snapshot(
     reservations=(),
     notifications=(),
     summaries=(),
-    parked=(),
+    dead_letters=(),
     mails={},
 )
 
@@ -37,13 +37,15 @@ def test_nothing_balances() -> None:
 def test_a_failed_call_of_a_safe_method_unbalances_the_books() -> None:
     """Whatever it was: the channel should have found an instance that answers."""
     observations = Observations()
-    observations.count("GetOrder", grpc.StatusCode.UNAVAILABLE)
+    observations.count_failure("GetOrder", grpc.StatusCode.UNAVAILABLE)
     assert wrong(observations) == ["failed calls of safe methods"]
 
 
 def test_a_broken_promise_unbalances_the_books() -> None:
     """What a caller must never see is not for the small print."""
-    assert wrong(Observations(violations=["two orders"])) == ["promises broken towards a caller"]
+    assert wrong(Observations(violations=["two orders"])) == [
+        "guarantees violated towards a caller"
+    ]
 
 
 def test_mail_that_nobody_wrote_unbalances_the_books() -> None:
@@ -54,5 +56,5 @@ def test_mail_that_nobody_wrote_unbalances_the_books() -> None:
 
 def test_an_event_that_was_set_aside_unbalances_the_books() -> None:
     """Whatever hangs on it has not happened."""
-    parked = replace(NOTHING, parked=[DeadLetter(consumer="notification")])
+    parked = replace(NOTHING, dead_letters=[DeadLetter(consumer="notification")])
     assert wrong(Observations(), parked) == ["events that a consumer could not apply"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tradepost.inventory.v1.item_pb2 import StockLevel
 from tradepost.order.v1.order_service_pb2 import CustomerSummary
 
-from scripts.replay.consumer_rewinder import changes
+from scripts.replay.consumer_rewinder import changes_by_rewind
 from scripts.replay.snapshot import Snapshot
 
 BEFORE = Snapshot(
@@ -17,7 +17,7 @@ BEFORE = Snapshot(
     movements=(),
     reservations=(),
     notifications=(),
-    parked=(),
+    dead_letters=(),
     stock=[StockLevel(sku="tea", committed_count=3)],
     summaries=[CustomerSummary(customer_id="ann", order_count=2)],
     mails={"ntf_1": 100, "ntf_2": 200},
@@ -25,7 +25,11 @@ BEFORE = Snapshot(
 
 
 def wrong(after: Snapshot, *, behind: int = 0) -> dict[str, int]:
-    return {line.name: line.left for line in changes(BEFORE, after, behind=behind) if not line.ok}
+    return {
+        line.name: line.left
+        for line in changes_by_rewind(BEFORE, after, behind=behind)
+        if not line.ok
+    }
 
 
 def test_a_rewind_that_changes_nothing_is_in_order() -> None:
@@ -40,15 +44,15 @@ def test_whatever_moved_is_noticed() -> None:
         stock=[StockLevel(sku="tea", committed_count=6)],
         summaries=[CustomerSummary(customer_id="ann", order_count=3)],
     )
-    assert wrong(moved) == {"kinds of records that a rewind at rest changed": 2}
+    assert wrong(moved) == {"kinds of records changed by a rewind of the idle suite": 2}
 
 
 def test_mail_that_is_sent_again_is_noticed() -> None:
     """Under the same name, which replaces the file, or under another."""
     again = replace(BEFORE, mails={"ntf_1": 101, "ntf_2": 200, "ntf_3": 300})
-    assert wrong(again) == {"mails that a rewind at rest sent again": 2}
+    assert wrong(again) == {"mails sent again by a rewind of the idle suite": 2}
 
 
 def test_a_consumer_that_did_not_come_back_is_noticed() -> None:
     """Where it isn't as far again as before, nothing is shown yet."""
-    assert wrong(BEFORE, behind=1) == {"consumers that a rewind at rest left behind": 1}
+    assert wrong(BEFORE, behind=1) == {"consumers behind after a rewind of the idle suite": 1}

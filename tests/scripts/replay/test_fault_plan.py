@@ -10,7 +10,7 @@ from scripts.replay.fault_plan import (
     REWIND_ROUNDS,
     Disruption,
     Fault,
-    plan,
+    plan_faults,
 )
 
 SLOTS = {
@@ -23,7 +23,7 @@ SEEDS = range(20)
 
 
 def planned(seed: int, *faults: Fault) -> tuple[Disruption, ...]:
-    return plan(frozenset(faults), SLOTS, random.Random(seed))
+    return plan_faults(frozenset(faults), SLOTS, random.Random(seed))
 
 
 def test_a_seed_names_its_plan() -> None:

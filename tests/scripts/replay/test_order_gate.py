@@ -8,10 +8,10 @@ from tests.support.clock.manual_clock import ManualClock
 
 async def test_nobody_enters_before_a_portion_is_opened() -> None:
     """Each opening lets in its share of the visits, the last one everybody."""
-    clock, gate, inside = ManualClock(), OrderGate(visits=10, portions=3), list[int]()
+    clock, gate, inside = ManualClock(), OrderGate(orders=10, portions=3), list[int]()
 
     async def visit(number: int) -> None:
-        async with gate.visit():
+        async with gate.admitted():
             inside.append(number)
 
     async with asyncio.TaskGroup() as visitors:
@@ -28,10 +28,10 @@ async def test_nobody_enters_before_a_portion_is_opened() -> None:
 
 async def test_a_share_is_reached_when_visits_have_ended() -> None:
     """Those who are still inside are what a fault is to interrupt."""
-    clock, gate, goes = ManualClock(), OrderGate(visits=4, portions=1), asyncio.Event()
+    clock, gate, goes = ManualClock(), OrderGate(orders=4, portions=1), asyncio.Event()
 
     async def visit() -> None:
-        async with gate.visit():
+        async with gate.admitted():
             await goes.wait()
 
     await gate.open_portion()
@@ -47,7 +47,7 @@ async def test_a_share_is_reached_when_visits_have_ended() -> None:
 
 async def test_no_visits_keep_nobody_waiting() -> None:
     """An empty replay still suffers its faults."""
-    gate = OrderGate(visits=0, portions=2)
+    gate = OrderGate(orders=0, portions=2)
     await gate.open_portion()
     async with asyncio.timeout(10):
         await gate.wait_share(0.6)

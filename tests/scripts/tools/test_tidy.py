@@ -40,7 +40,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/services/chassis/store/test_database_processes.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
-        "scripts/suite/cluster.py": "hands its own environment on to the programs it starts",
+        "scripts/suite/slot.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
         "scripts/tools/paths.py": "hands its own environment on, with the tools on PATH",
     },

@@ -17,18 +17,20 @@ from tradepost.order.v1.order_service_pb2 import (
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 from discovery.clock import SystemClock
-from scripts.replay import books, snapshot
-from scripts.replay.fault_plan import Fault
-from scripts.replay.fault_plan import plan as plan_faults
+from scripts.replay import books
+from scripts.replay.fault_plan import Fault, plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED, create_request
-from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan, shelves
+from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan_orders, stock_for
 from scripts.replay.replay_report import ReplayReport
-from scripts.replay.replay_run import trade
-from scripts.suite import items
+from scripts.replay.replay_run import replay_orders
+from scripts.replay.snapshot import take_snapshot
 from scripts.suite.baskets import Basket, Product, Shop
 from scripts.suite.cluster import SERVICES as SERVICE_NAMES
-from scripts.suite.cluster import Cluster, Slot
+from scripts.suite.cluster import Cluster
+from scripts.suite.idle import wait_until_idle
+from scripts.suite.items import create_items
+from scripts.suite.slot import Slot
 from scripts.suite.stubs import Stubs
 from tests.support.store.databases import SQLITE
 
@@ -66,7 +68,7 @@ class BreakableSuite:
         ]
         names = {service: [slot.name for slot in self.slots(service)] for service in SERVICE_NAMES}
         rng = random.Random(seed)
-        return await trade(
+        return await replay_orders(
             self.cluster,
             self.stubs,
             visits,
@@ -80,8 +82,8 @@ class BreakableSuite:
         """Customers of this seed alone, and what they want on the shelves."""
         rng = random.Random(seed)
         shop = a_shop(number, rng)
-        await items.fill(self.stubs.inventory, shop.products, shelves(shop.baskets), rng=rng)
-        return plan(shop, seed)
+        await create_items(self.stubs.inventory, shop.products, stock_for(shop.baskets), rng=rng)
+        return plan_orders(shop, seed)
 
     async def a_request(self, seed: int, *, payment_method: str = "pm_visa") -> CreateOrderRequest:
         """One good order, of which the shelves hold more than two."""
@@ -119,8 +121,8 @@ class BreakableSuite:
 
     async def wrong_books(self) -> list[books.Equation]:
         """The equations that don't hold once everything rests."""
-        assert await snapshot.wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
-        counted = await snapshot.take_snapshot(self.stubs, self.cluster.mail)
+        assert await wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
+        counted = await take_snapshot(self.stubs, self.cluster.mail)
         return [line for line in books.check(counted, Observations()) if not line.ok]
 
 

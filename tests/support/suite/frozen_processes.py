@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 
-from scripts.suite.cluster import Slot
+from scripts.suite.slot import Slot
 from services.chassis.store.file_lock import FileLock
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite

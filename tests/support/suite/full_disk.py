@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 import psycopg
 from psycopg import sql
 
-from scripts.suite.cluster import Slot
+from scripts.suite.slot import Slot
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import BreakableSuite
 

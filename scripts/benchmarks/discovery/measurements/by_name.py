@@ -1,9 +1,9 @@
-"""Everything that is measured, by the name under which it is asked for."""
+"""All measurements, by the name that `./scripts/bench discovery --row` takes."""
 
 from collections.abc import Mapping
 from functools import partial
 
-from scripts.benchmarks.discovery.bench import Measure
+from scripts.benchmarks.discovery.bench import Measurement
 from scripts.benchmarks.discovery.measurements import (
     churn,
     costs,
@@ -17,17 +17,17 @@ from scripts.benchmarks.discovery.measurements import (
 )
 
 # In the order of the table.
-MEASURES: Mapping[str, Measure] = {
+MEASUREMENTS: Mapping[str, Measurement] = {
     "cpu": partial(costs.cpu, concurrency=16),
     "cpu-1": partial(costs.cpu, concurrency=1),
     "hop": costs.latency,
     "slow": slow.p99,
-    "failing": failing.contender,
+    "failing": failing.half_failing,
     "kill": outage.kill,
     "freeze": outage.freeze,
     "drain": drain.drain,
     "overload": overload.goodput,
-    "storm": failing.storm,
+    "storm": failing.retry_storm,
     "pick": pick.pick,
     "churn": churn.churn,
     "memory": memory.memory,

@@ -1,12 +1,12 @@
-"""A thousand instances, some of which come and go: what that takes of a client without calls."""
+"""Processor time of an idle client with a thousand instances, some of which come and go."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 
 import discovery
+from scripts.benchmarks.discovery.backends import fleet
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions
-from scripts.benchmarks.discovery.programs import fleet
 from scripts.benchmarks.discovery.programs.launch import line_of, program
 from scripts.benchmarks.discovery.row import DiscoveryRow, Target
 from scripts.benchmarks.shared.medians import estimate_median
@@ -26,7 +26,7 @@ async def churn(
     window_s: float = WINDOW_S,
     slice_s: float = SLICE_S,
 ) -> Sequence[DiscoveryRow]:
-    """Processor time of this process, connected to all of them, by real time."""
+    """The share of a core that this process takes while it is connected to all instances."""
     measured = MeasurementConditions()
     agent = ConsulAgent()
     await asyncio.to_thread(agent.start)
@@ -62,7 +62,7 @@ async def churn(
 
 
 async def _connected(channel: discovery.Channel, number: int) -> None:
-    """Return once nearly all can be picked: a few are always away."""
+    """Return once nearly all instances are READY: a few are always deregistered."""
     async with asyncio.timeout(SETTLED_TIMEOUT_S):
         while sum(one.state == "READY" for one in channel.explain().instances) < 0.99 * number:
             await channel.settled()
@@ -70,7 +70,7 @@ async def _connected(channel: discovery.Channel, number: int) -> None:
 
 
 async def _busy(bench: DiscoveryBench, window_s: float, slice_s: float) -> Sequence[float]:
-    """What part of a core this process took, slice by slice."""
+    """The share of a core that this process took, for each slice of time."""
     busy = []
     for _ in range(int(window_s / slice_s)):
         began_s, cpu_s = bench.clock.monotonic(), time.process_time()

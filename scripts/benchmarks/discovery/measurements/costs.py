@@ -1,15 +1,17 @@
-"""What a call costs the client: processor time beside native stacks, time beside a proxy."""
+"""The cost of a call: processor time of the client next to native stacks, latency next to a
+proxy.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends.envoy import hop
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.interleaved import AGAIN, figure_of, ratio, turns
 from scripts.benchmarks.discovery.load import LoadResult, closed
-from scripts.benchmarks.discovery.programs import fleet
-from scripts.benchmarks.discovery.programs.envoy import hop
 from scripts.benchmarks.discovery.row import REPORT, DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import ENVOY, OURS, StackClient
 
@@ -21,19 +23,19 @@ _HOP_TARGET = Target(most=0.67)
 
 
 def cpu_us(turn: LoadResult) -> float:
-    """Of the client's process, for each call."""
+    """Processor time of the client's process for each call."""
     return 1e6 * turn.cpu_s / turn.calls
 
 
 def p50_ms(turn: LoadResult) -> float:
-    """The median of one turn."""
+    """The median latency of one turn."""
     return median(turn.latencies_ms)
 
 
 async def cpu(
     bench: DiscoveryBench, *, concurrency: int, calls: int = CALLS
 ) -> Sequence[DiscoveryRow]:
-    """Processor time for each unary call, beside every native stack, on the same instances."""
+    """Processor time for each unary call, compared with every native stack."""
     measured = MeasurementConditions()
     names = (OURS, *stacks.NATIVE)
     async with (
@@ -68,7 +70,7 @@ async def cpu(
 
 
 async def latency(bench: DiscoveryBench, *, concurrency: int = 1) -> Sequence[DiscoveryRow]:
-    """The median latency of a call, beside the same call through an Envoy."""
+    """The median latency of a call, compared with the same call through an Envoy."""
     measured = MeasurementConditions()
     names = (OURS, ENVOY, stacks.ROUND_ROBIN)
     async with (

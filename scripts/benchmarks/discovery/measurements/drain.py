@@ -1,26 +1,26 @@
-"""Instances leave one after the other, the way they do in a rolling restart."""
+"""Instances are drained and replaced one after another, as in a rolling restart."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.load import Send
-from scripts.benchmarks.discovery.measurements.under_load import under_load
-from scripts.benchmarks.discovery.programs import fleet
+from scripts.benchmarks.discovery.measurements.under_load import disrupt_under_load
 from scripts.benchmarks.discovery.row import DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import OURS, ROUND_ROBIN
 
 DRAINS = 40
 RATE_PER_S = 50.0
 DEADLINE_S = 5.0
-# All are back for so long before the next one leaves.
+# All are back for this time before the next one is drained.
 BACK_S = 0.5
 UNSAFE = "ours, not idempotent"
 
 
 async def drain(bench: DiscoveryBench, *, drains: int = DRAINS) -> Sequence[DiscoveryRow]:
-    """SIGTERM of one in turn, registered with Consul, all stacks at once: calls that failed.
+    """Calls that fail while registered instances get SIGTERM in turn, with all stacks at once.
 
     The native stacks dial fixed addresses, on which the instances come back.
     """
@@ -35,12 +35,12 @@ async def drain(bench: DiscoveryBench, *, drains: int = DRAINS) -> Sequence[Disc
         }
         sends[UNSAFE] = partial(ours.post, ours.request, timeout=DEADLINE_S)
 
-        async def strike(victim: int) -> None:
+        async def disrupt(victim: int) -> None:
             await running.slots[victim].stop()
             await running.start(victim)
 
-        turns = await under_load(
-            bench, sends, strike, strikes=drains, rate_per_s=RATE_PER_S, back_s=BACK_S
+        turns = await disrupt_under_load(
+            bench, sends, disrupt, disruptions=drains, rate_per_s=RATE_PER_S, back_s=BACK_S
         )
     failed = {name: turn.failed for name, turn in turns.items()}
     return [

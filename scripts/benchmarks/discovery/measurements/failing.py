@@ -1,27 +1,29 @@
-"""Instances that answer UNAVAILABLE at once: one of them every other time, or all always."""
+"""Instances that answer UNAVAILABLE at once: one of them to half its calls, or all to every
+call.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.load import LoadResult, steady
-from scripts.benchmarks.discovery.programs import fleet
-from scripts.benchmarks.discovery.programs.server import Behavior
 from scripts.benchmarks.discovery.row import DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import OURS, RETRY, StackClient
 
 RATE_PER_S = 100.0
 DEADLINE_S = 5.0
 FAILING = 0.5
-# What the stacks have to find out; what is asked for afterwards is little.
+# The time in which the stacks detect the failing instance.
 LEARNING_S = 10.0
 WINDOW_S = 30.0
 STORM_RATE_PER_S = 500.0
 STORM_S = 15.0
 
 
-async def contender(
+async def half_failing(
     bench: DiscoveryBench, *, learning_s: float = LEARNING_S, window_s: float = WINDOW_S
 ) -> Sequence[DiscoveryRow]:
     """One of three instances fails half its calls: failed calls, and attempts added by retries."""
@@ -67,8 +69,10 @@ async def contender(
     ]
 
 
-async def storm(bench: DiscoveryBench, *, window_s: float = STORM_S) -> Sequence[DiscoveryRow]:
-    """All instances fail everything: how many attempts reach them for each call."""
+async def retry_storm(
+    bench: DiscoveryBench, *, window_s: float = STORM_S
+) -> Sequence[DiscoveryRow]:
+    """All instances fail every call: how many attempts reach them for each call."""
     measured = MeasurementConditions()
     names = (OURS, RETRY)
     turns: dict[str, LoadResult] = {}

@@ -1,9 +1,9 @@
-"""What a channel keeps in memory, and what each instance adds."""
+"""The memory of a channel, and of each additional instance."""
 
 from collections.abc import Sequence
 
+from scripts.benchmarks.discovery.backends import fleet
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions
-from scripts.benchmarks.discovery.programs import fleet
 from scripts.benchmarks.discovery.programs.launch import line_of, program
 from scripts.benchmarks.discovery.row import DiscoveryRow
 from scripts.benchmarks.discovery.stacks import OURS, ROUND_ROBIN
@@ -17,7 +17,7 @@ ROUNDS = 6
 async def memory(
     bench: DiscoveryBench, *, channels: int = CHANNELS, rounds: int = ROUNDS
 ) -> Sequence[DiscoveryRow]:
-    """Resident memory of processes that open many channels, both stacks in turn."""
+    """Resident memory of processes that open many channels, with both stacks in turn."""
     measured = MeasurementConditions()
     names = (OURS, ROUND_ROBIN)
     per_channel: dict[str, list[float]] = {name: [] for name in names}

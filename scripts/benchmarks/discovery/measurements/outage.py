@@ -1,4 +1,4 @@
-"""An instance dies or freezes under load, again and again."""
+"""An instance is killed or frozen under load, several times."""
 
 import asyncio
 import signal
@@ -7,11 +7,11 @@ from functools import partial
 
 import discovery
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends.fleet import Fleet
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.load import LoadResult, steady
-from scripts.benchmarks.discovery.measurements.under_load import under_load
-from scripts.benchmarks.discovery.programs import fleet
-from scripts.benchmarks.discovery.programs.fleet import Fleet
+from scripts.benchmarks.discovery.measurements.under_load import disrupt_under_load
 from scripts.benchmarks.discovery.row import DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import FULL, OURS, RETRY, ROUND_ROBIN, StackClient
 from scripts.benchmarks.shared.medians import percentile
@@ -19,7 +19,7 @@ from scripts.benchmarks.shared.medians import percentile
 KILLS = 10
 KILL_RATE_PER_S = 100.0
 KILL_DEADLINE_S = 5.0
-# How long one is gone, and how long all are back before the next one dies.
+# How long an instance is down, and how long all are back before the next one is killed.
 GONE_S = 1.0
 BACK_S = 4.0
 
@@ -27,30 +27,30 @@ FREEZES = 4
 FREEZE_RATE_PER_S = 300.0
 FREEZE_DEADLINE_S = 2.0
 HEALTHY_S = 5.0
-# A freeze ends here where nobody ejects what is frozen.
-FROZEN_MOST_S = 8.0
-EJECTED_EVERY_S = 0.02
-SLOW = 2.0
+# A freeze ends after this time if the instance isn't ejected.
+FROZEN_MAX_S = 8.0
+EJECTION_POLL_S = 0.02
+SLOW_FACTOR = 2.0
 
 
 async def kill(bench: DiscoveryBench, *, kills: int = KILLS) -> Sequence[DiscoveryRow]:
-    """`kill -9` of one in turn, all stacks at once: calls that failed."""
+    """Calls that fail while instances are killed (SIGKILL) in turn, with all stacks at once."""
     measured = MeasurementConditions()
     async with (
         fleet.running(bench.folder / "kill") as running,
         stacks.opened(running, (OURS, *stacks.BALANCING)) as clients,
     ):
 
-        async def strike(victim: int) -> None:
+        async def disrupt(victim: int) -> None:
             await running.slots[victim].stop(signal.SIGKILL)
             await bench.clock.sleep(GONE_S)
             await running.start(victim)
 
-        turns = await under_load(
+        turns = await disrupt_under_load(
             bench,
             {name: partial(client.call, KILL_DEADLINE_S) for name, client in clients.items()},
-            strike,
-            strikes=kills,
+            disrupt,
+            disruptions=kills,
             rate_per_s=KILL_RATE_PER_S,
             back_s=BACK_S,
         )
@@ -76,7 +76,7 @@ async def kill(bench: DiscoveryBench, *, kills: int = KILLS) -> Sequence[Discove
 
 
 async def freeze(bench: DiscoveryBench, *, freezes: int = FREEZES) -> Sequence[DiscoveryRow]:
-    """SIGSTOP of one in turn, one stack after the other: how many calls are slow meanwhile."""
+    """The share of slow calls while an instance is frozen (SIGSTOP), one stack after another."""
     measured = MeasurementConditions()
     names = (OURS, ROUND_ROBIN, FULL, RETRY)
     slow, turns, healthy_ms, lasted_s = {}, {}, {}, {}
@@ -90,7 +90,7 @@ async def freeze(bench: DiscoveryBench, *, freezes: int = FREEZES) -> Sequence[D
             turns[name] = [turn for turn, _, _ in found]
             calls = sum(turn.calls for turn in turns[name])
             slow[name] = sum(
-                took_ms > SLOW * p99_ms
+                took_ms > SLOW_FACTOR * p99_ms
                 for turn, p99_ms, _ in found
                 for took_ms in turn.latencies_ms
             ) / max(1, calls)
@@ -107,7 +107,7 @@ async def freeze(bench: DiscoveryBench, *, freezes: int = FREEZES) -> Sequence[D
                 concurrency="by the rate",
                 rate_per_s=FREEZE_RATE_PER_S,
                 deadline_s=FREEZE_DEADLINE_S,
-                window=f"{freezes} freezes, each until ejected, at most {FROZEN_MOST_S:g} s",
+                window=f"{freezes} freezes, each until ejected, at most {FROZEN_MAX_S:g} s",
                 codes=codes_of(turns),
                 instances=fleet.INSTANCES,
                 slow=slow,
@@ -121,7 +121,7 @@ async def freeze(bench: DiscoveryBench, *, freezes: int = FREEZES) -> Sequence[D
 async def _frozen(
     bench: DiscoveryBench, running: Fleet, client: StackClient, number: int
 ) -> tuple[LoadResult, float, float]:
-    """The calls while one was frozen, the p99 before it, and how long it was."""
+    """The calls during a freeze, the p99 in ms before it, and the time until it was ejected."""
 
     async def call(window_s: float, until: asyncio.Event | None = None) -> LoadResult:
         return await steady(
@@ -134,15 +134,15 @@ async def _frozen(
 
     healthy = await call(HEALTHY_S)
     victim = number % fleet.INSTANCES
-    noticed = asyncio.Event()
+    ejected = asyncio.Event()
     running.signal(victim, signal.SIGSTOP)
     began_s = bench.clock.monotonic()
     try:
-        calling = asyncio.create_task(call(FROZEN_MOST_S, noticed))
-        while not calling.done() and not noticed.is_set():
-            await bench.clock.sleep(EJECTED_EVERY_S)
+        calling = asyncio.create_task(call(FROZEN_MAX_S, ejected))
+        while not calling.done() and not ejected.is_set():
+            await bench.clock.sleep(EJECTION_POLL_S)
             if _is_ejected(client, running.ports[victim]):
-                noticed.set()
+                ejected.set()
         frozen_s = bench.clock.monotonic() - began_s
         turn = await calling
     finally:

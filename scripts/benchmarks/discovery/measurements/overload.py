@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.load import OK, LoadResult, closed, steady
-from scripts.benchmarks.discovery.programs import fleet
-from scripts.benchmarks.discovery.programs.server import Behavior
 from scripts.benchmarks.discovery.row import DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import OURS, RETRY, StackClient
 from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median
 
-# An instance has one worker, who takes so long for a call.
+# An instance has one worker, which takes this time for a call.
 WORK_S = 0.02
 LOAD = 3.0
 DEADLINE_S = 1.0
 WINDOW_S = 30.0
-# The queues fill up first.
+# The time in which the queues fill up.
 FILLING_S = 3.0
 CAPACITY_CALLS = 900
 LIMIT = 4
@@ -29,7 +29,7 @@ _CASES = (("with", OURS, WITH), ("without", OURS, WITHOUT), ("native without", R
 async def goodput(
     bench: DiscoveryBench, *, window_s: float = WINDOW_S, capacity_calls: int = CAPACITY_CALLS
 ) -> Sequence[DiscoveryRow]:
-    """Answers within the deadline, by what the instances can give, with and without our limits."""
+    """Answers within the deadline divided by capacity, with and without our limits."""
     measured = MeasurementConditions()
     found: dict[str, MedianEstimate] = {}
     turns: dict[str, Sequence[LoadResult]] = {}
@@ -74,7 +74,10 @@ async def goodput(
 
 
 async def _capacity_per_s(bench: DiscoveryBench, client: StackClient, calls: int) -> float:
-    """With two calls for each worker, who then never waits for the network."""
+    """Calls per second that the instances can answer.
+
+    Measured with two calls for each worker, so that no worker waits for the network.
+    """
     turn = await closed(
         partial(client.call, 10 * DEADLINE_S),
         calls=calls,
@@ -85,7 +88,7 @@ async def _capacity_per_s(bench: DiscoveryBench, client: StackClient, calls: int
 
 
 def answered_per_s(turn: LoadResult) -> Sequence[int]:
-    """How many answers came in each whole second after the queues had filled."""
+    """The number of answers in each whole second after the queues have filled."""
     began_s = min(due_s for due_s, _, _ in turn.ended) + FILLING_S
     ends = [due_s + took_s - began_s for due_s, took_s, code in turn.ended if code == OK]
     last_due_s = max(due_s for due_s, _, _ in turn.ended) - began_s

@@ -1,4 +1,4 @@
-"""What a pick takes, among few and among many."""
+"""The processor time of a pick, among few and among many instances."""
 
 import random
 import time
@@ -23,7 +23,7 @@ class _Candidate:
 
 
 async def pick(bench: DiscoveryBench, *, picks: int = PICKS) -> Sequence[DiscoveryRow]:
-    """The default policy's picker by itself, each number of instances in turn."""
+    """The picker of the default policy by itself, with each number of instances in turn."""
     measured = MeasurementConditions()
     pickers = {number: p2c_peak_ewma(_candidates(bench, number), bench.rng) for number in NUMBERS}
     took_us: dict[int, list[float]] = {number: [] for number in NUMBERS}

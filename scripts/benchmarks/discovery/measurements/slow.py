@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from scripts.benchmarks.discovery import stacks
+from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.interleaved import AGAIN, figure_of, ratio, turns
 from scripts.benchmarks.discovery.load import LoadResult, steady
-from scripts.benchmarks.discovery.programs import fleet
-from scripts.benchmarks.discovery.programs.server import Behavior
 from scripts.benchmarks.discovery.row import REPORT, DiscoveryRow, Target
 from scripts.benchmarks.discovery.stacks import OURS, ROUND_ROBIN
 from scripts.benchmarks.shared.medians import percentile
@@ -17,19 +17,19 @@ SLOWER = 20
 RATE_PER_S = 200.0
 WINDOW_S = 0.5
 DEADLINE_S = 10.0
-# As long as our balancer's slow start and the first choices last.
+# As long as our balancer's slow start and first picks take.
 WARM_UP_S = 3.0
 _NAMES = (OURS, ROUND_ROBIN, stacks.FULL)
 _TARGETS = {ROUND_ROBIN: Target(most=0.25)}
 
 
 def p99_ms(turn: LoadResult) -> float:
-    """Of one turn."""
+    """The p99 of one turn."""
     return percentile(turn.latencies_ms, 99)
 
 
 async def p99(bench: DiscoveryBench) -> Sequence[DiscoveryRow]:
-    """The p99 of calls that come at a steady rate."""
+    """The p99 of calls at a steady rate."""
     measured = MeasurementConditions()
     async with (
         fleet.running(bench.folder / "slow") as running,

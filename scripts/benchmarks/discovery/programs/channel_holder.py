@@ -1,9 +1,9 @@
-"""Opens channels and tells what they take of memory: a process.
+"""Opens many channels and prints the memory that they take.
 
     python -m scripts.benchmarks.discovery.programs.channel_holder STACK CHANNELS PORT...
 
-It says how many KiB were resident before the channels, with each of them to the first three ports
-and one call made, and then with as many more to all ports.
+It prints the resident KiB before the channels are opened, then with all channels to the first three
+ports and a call made on each, and then with as many more channels to all ports.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import discovery
-from scripts.benchmarks.discovery.programs import contract
-from scripts.benchmarks.discovery.programs.fleet import INSTANCES, Fleet
+from scripts.benchmarks.discovery.backends import contract
+from scripts.benchmarks.discovery.backends.fleet import INSTANCES, Fleet
 from scripts.benchmarks.discovery.stacks import channel_of
 from scripts.benchmarks.shared.machine import resident_kib
 
@@ -22,10 +22,10 @@ TIMEOUT_S = 10.0
 
 
 async def hold(stack: str, channels: int, ports: Sequence[int]) -> None:
-    """Open, and tell."""
+    """Open the channels and print the memory."""
     contract.describe()
     async with AsyncExitStack() as opened:
-        # What the first channel of a process brings is no channel's.
+        # The first channel of a process allocates what all channels share.
         await _open(opened, stack, ports)
         for reached in (None, ports[:INSTANCES], ports):
             if reached is not None:

@@ -1,4 +1,4 @@
-"""Modules of this package as processes of their own, which end with this one."""
+"""Starts modules of this package as processes that end with this one."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,7 @@ from scripts.tools.paths import ROOT
 
 @contextmanager
 def program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """The module as a program, killed at the end of the block."""
+    """Run a module as a process; kill it at the end of the block."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -35,12 +35,12 @@ def program(module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 async def line_of(process: "subprocess.Popen[str]", timeout_s: float = START_TIMEOUT_S) -> str:
-    """The next line that it says. Raises StartError where it says none in time."""
+    """The next line that the process prints. Raises StartError if none comes in time."""
     assert process.stdout is not None  # noqa: S101 (it was given a pipe)
     try:
-        said = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), timeout_s)
+        line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), timeout_s)
     except TimeoutError:
-        said = ""
-    if not said:
-        raise StartError("a process of the benchmark said nothing")
-    return said.strip()
+        line = ""
+    if not line:
+        raise StartError("a process of the benchmark printed nothing")
+    return line.strip()

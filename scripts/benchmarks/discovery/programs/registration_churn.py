@@ -1,10 +1,9 @@
-"""Registers many instances with an agent, and goes on to change some of them: a process.
+"""Registers many instances with a Consul agent, and goes on to change some of them.
 
     python -m ...programs.registration_churn CONSUL NUMBER CHANGES_PER_S PORT...
 
-The instances share the given ports, and so the servers that listen there. It says "ready" on a
-line once all are registered, and changes until it is ended: each change takes one away or brings
-it back.
+The instances share the given ports, on which servers listen. It prints "ready" once all are
+registered, and makes changes until it is killed: each one removes an instance or brings it back.
 """
 
 import asyncio
@@ -17,14 +16,14 @@ from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance
 
 SERVICE = "bench"
-# So many registrations are under way at once.
+# The number of registrations that are under way at once.
 _AT_ONCE = 16
-# The agent checks none of them while this runs: its own time is not what is measured.
+# So long that the agent checks none of them: its own work isn't measured.
 _NEVER = CheckSettings(interval_s=3_600.0)
 
 
 def instances(number: int, ports: Sequence[int]) -> Sequence[Instance]:
-    """What is registered."""
+    """The instances to register."""
     return [
         Instance(
             instance_id=f"bench-{index:04}",
@@ -41,7 +40,7 @@ def instances(number: int, ports: Sequence[int]) -> Sequence[Instance]:
 async def churn(
     consul: str, listed: Sequence[Instance], changes_per_s: float, clock: Clock, rng: random.Random
 ) -> None:
-    """Register all, say so, and change one after the other."""
+    """Register all, print "ready", and change one after another."""
     registry = ConsulRegistry(consul, clock=clock, rng=rng, check=_NEVER)
     at_once = asyncio.Semaphore(_AT_ONCE)
 

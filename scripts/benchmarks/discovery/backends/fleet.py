@@ -1,4 +1,4 @@
-"""The instances that all stacks call: processes of their own, on ports that stay theirs."""
+"""The instances that all stacks call: processes of their own, on fixed ports."""
 
 import asyncio
 import json
@@ -12,14 +12,15 @@ from pathlib import Path
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
-from scripts.benchmarks.discovery.programs import contract
-from scripts.benchmarks.discovery.programs.server import Behavior
-from scripts.suite.cluster import START_TIMEOUT_S, Slot, StartError
+from scripts.benchmarks.discovery.backends import contract
+from scripts.benchmarks.discovery.backends.server import Behavior
+from scripts.suite.cluster import START_TIMEOUT_S, StartError
 from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.suite.slot import Slot
 
 INSTANCES = 3
 _CONTROL_TIMEOUT_S = 10.0
-_MODULE = "scripts.benchmarks.discovery.programs.server"
+_MODULE = "scripts.benchmarks.discovery.backends.server"
 _CONTROL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -29,7 +30,7 @@ _CONTROL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Running instances; `consul` is where they are registered, empty where nowhere."""
+    """Running instances; `consul` is the agent's address, or empty when they aren't registered."""
 
     slots: Sequence[Slot]
     ports: Sequence[int]
@@ -38,18 +39,18 @@ class Fleet:
 
     @property
     def addresses(self) -> str:
-        """Where they are dialled, as both kinds of static target spell it."""
+        """The instances' addresses, in the form that both kinds of static target use."""
         return ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
     async def behave(self, behavior: Behavior, *numbers: int) -> None:
-        """Tell these instances, or all of them, how to answer from now on."""
-        told = StringValue(value=json.dumps(asdict(behavior)))
+        """Set how these instances, or all of them, answer from now on."""
+        message = StringValue(value=json.dumps(asdict(behavior)))
         for number in numbers or range(len(self.slots)):
             behave = contract.stub(self.controls[number], "Behave")
-            await behave(told, timeout=_CONTROL_TIMEOUT_S, wait_for_ready=True)
+            await behave(message, timeout=_CONTROL_TIMEOUT_S, wait_for_ready=True)
 
     async def attempts(self, stack: str) -> int:
-        """How many calls of a stack have reached the instances since they were started."""
+        """How many calls of a stack have reached the instances since their start."""
         total = 0
         for control in self.controls:
             count = contract.stub(control, "Count")
@@ -87,9 +88,10 @@ async def running(
     registered: bool = False,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
-    """Start instances on an empty `folder`, registered with an agent of their own where asked for.
+    """Start instances with logs in an empty `folder`. Raises StartError.
 
-    `settings` are added to the environment of each. Raises StartError.
+    With `registered` they are registered with a Consul agent of their own. `settings` are added to
+    their environment.
     """
     await asyncio.to_thread(_empty, folder)
     async with AsyncExitStack() as stack:

@@ -1,8 +1,8 @@
-"""The service that is called: its methods, and what may be sent twice.
+"""The contract of the backends: the methods, and which of them may be repeated.
 
-`Get` may be repeated, `Post` may not; both answer their request. A request begins with the name of
-the stack that sends it, so a server can count the attempts of each. `Behave` and `Count` are the
-benchmark's own, and called on connections of its own.
+`Get` may be repeated, `Post` may not; both return their request. A request begins with the name of
+the stack that sends it, so that a server can count attempts by stack. `Behave` and `Count` control
+the benchmark, on connections of their own.
 """
 
 import grpc
@@ -26,7 +26,7 @@ Multicallable = grpc.aio.UnaryUnaryMultiCallable[StringValue, StringValue]
 
 
 def path(method: str) -> str:
-    """The method as it goes over the wire."""
+    """The path of a method."""
     return f"/{SERVICE}/{method}"
 
 
@@ -55,7 +55,7 @@ def describe() -> None:
 
 
 def stub(channel: grpc.aio.Channel, method: str = "Get") -> Multicallable:
-    """A method on a channel, as a generated stub makes it."""
+    """A method on a channel, made as generated stubs make it."""
     make = channel.unary_unary
     return make(
         path(method),
@@ -66,10 +66,10 @@ def stub(channel: grpc.aio.Channel, method: str = "Get") -> Multicallable:
 
 
 def request_of(stack: str) -> StringValue:
-    """What a stack sends."""
+    """The request of a stack."""
     return StringValue(value=f"{stack} ".ljust(_REQUEST_CHARACTERS, "."))
 
 
 def sender_of(request: StringValue) -> str:
-    """The stack that sent it."""
+    """The stack that sent a request."""
     return request.value.partition(" ")[0]

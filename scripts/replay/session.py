@@ -1,0 +1,154 @@
+"""One replay from start to end: starts the suite, places the orders, prints the report."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from discovery.clock import Clock
+from scripts.replay.fault_plan import Fault, plan_faults
+from scripts.replay.observations import Observations
+from scripts.replay.order_plan import plan_orders, stock_for
+from scripts.replay.replay_report import ReplayReport
+from scripts.replay.replay_run import replay_orders
+from scripts.suite import cluster
+from scripts.suite.baskets import Shop, basket_count, read_shop
+from scripts.suite.items import create_items
+from scripts.suite.stubs import Stubs, open_stubs
+from scripts.tools.paths import ROOT
+
+
+class CoordinationChoice(StrEnum):
+    """How checkouts are coordinated: the setting of the order service in this suite."""
+
+    ORCHESTRATION = "orchestration"
+    CHOREOGRAPHY = "choreography"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of the command line."""
+
+    baskets: int
+    concurrency: int
+    seed: int
+    instances: int
+    faults: frozenset[Fault]
+    postgres: bool
+    stay: bool
+    json: Path | None
+    folder: Path
+    coordination: CoordinationChoice
+
+
+async def run(options: Options, *, console: Console, clock: Clock) -> ReplayReport:
+    """Start the suite, replay, print and write the report; with `stay`, serve until cancelled.
+
+    Raises StartError.
+    """
+    rng = random.Random(options.seed)
+    with console.status("reading the baskets"):
+        shop = await asyncio.to_thread(_read, options.baskets, rng)
+    async with AsyncExitStack() as stack:
+        with console.status("starting Consul and the services"):
+            suite = await stack.enter_async_context(
+                cluster.running(
+                    options.folder,
+                    instances=options.instances,
+                    clock=clock,
+                    rng=rng,
+                    environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
+                    postgres=options.postgres,
+                )
+            )
+            stubs = await stack.enter_async_context(open_stubs(suite))
+            units = stock_for(shop.baskets)
+            items = await create_items(stubs.inventory, shop.products, units, rng=rng)
+        await _print_endpoints(suite, console)
+        console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
+        report = await _replay(suite, stubs, shop, options, console=console, clock=clock)
+        report.show(console, dropped=shop.dropped)
+        if options.json is not None:
+            report.write(options.json)
+        if options.stay:
+            await _stay(suite, console)
+    return report
+
+
+def _read(baskets: int, rng: random.Random) -> Shop:
+    return read_shop(baskets, rng.randrange(basket_count()))
+
+
+async def _replay(
+    suite: cluster.Cluster,
+    stubs: Stubs,
+    shop: Shop,
+    options: Options,
+    *,
+    console: Console,
+    clock: Clock,
+) -> ReplayReport:
+    orders = plan_orders(shop, options.seed)
+    names: dict[str, list[str]] = {}
+    for slot in suite.slots:
+        names.setdefault(slot.service, []).append(slot.name)
+    disruptions = plan_faults(options.faults, names, random.Random(f"faults {options.seed}"))
+    with _progress(len(orders), console, clock) as on_order_done:
+        return await replay_orders(
+            suite,
+            stubs,
+            orders,
+            concurrency=options.concurrency,
+            clock=clock,
+            rng=random.Random(f"audit {options.seed}"),
+            disruptions=disruptions,
+            on_order_done=on_order_done,
+        )
+
+
+@contextmanager
+def _progress(
+    orders: int, console: Console, clock: Clock
+) -> Iterator[Callable[[Observations], None]]:
+    """A progress bar; yields what advances it by one order."""
+    bar = Progress(
+        TextColumn("orders"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        console=console,
+    )
+    started_s = clock.monotonic()
+    with bar:
+        task = bar.add_task("orders", total=orders, rate=0.0)
+
+        def advance(observations: Observations) -> None:
+            rate = len(observations.outcomes) / (clock.monotonic() - started_s)
+            bar.update(task, advance=1, rate=rate)
+
+        yield advance
+
+
+async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
+    console.print(f"Consul: http://{suite.consul.address}")
+    for service in cluster.SERVICES:
+        found = await suite.instances(service)
+        console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
+
+
+async def _stay(suite: cluster.Cluster, console: Console) -> None:
+    order = (await suite.instances("order"))[0]
+    grpcurl = ROOT / ".tools" / "bin" / "grpcurl"
+    console.print(
+        f"\nstill serving; Ctrl-C ends it. Try:\n"
+        f"  {grpcurl.relative_to(ROOT)} -plaintext {order.endpoint} list",
+        soft_wrap=True,
+    )
+    await asyncio.Event().wait()
