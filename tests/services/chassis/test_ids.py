@@ -16,7 +16,7 @@ from tests.support.clock.manual_clock import ManualClock
 
 
 def an_id_factory(clock: ManualClock | None = None, *, seed: int = 7) -> IdFactory:
-    """A factory with a known seed."""
+    """Make a factory with a known seed."""
     return IdFactory(clock=clock or ManualClock(), rng=random.Random(seed))
 
 
@@ -79,12 +79,12 @@ def test_the_reservation_reuses_the_uuid_of_the_order() -> None:
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_microseconds_keep_an_instant_exactly(instant: datetime) -> None:
-    """An instant survives the table: no float is on the way."""
+    """Converting an instant to microseconds and back does not change it."""
     assert from_micros(to_micros(instant)) == instant
 
 
 def test_microseconds_are_those_of_utc() -> None:
-    """An instant in another zone is the same instant; one without a zone is refused."""
+    """An instant in another time zone is converted; one without a time zone is refused."""
     here = datetime(2026, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=1)))
     assert from_micros(to_micros(here)) == datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(TypeError):

@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def a_request(
     *, request_id: str = "r1", customer_id: str = "c1"
 ) -> order_service_pb2.CreateOrderRequest:
-    """A request as a caller sends it."""
+    """Make a request as a caller sends it."""
     return order_service_pb2.CreateOrderRequest(request_id=request_id, customer_id=customer_id)
 
 
@@ -31,7 +31,7 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 def remember_order(connection: Connection, response: bytes | None) -> None:
-    """Remember that the request made `ord_1`."""
+    """Store that the request created `ord_1`."""
     remember(
         connection,
         method="CreateOrder",
@@ -47,7 +47,7 @@ recall_order = partial(recall, method="CreateOrder", request_id="r1", fingerprin
 
 
 async def test_a_new_request_is_unknown(database: Database) -> None:
-    """Nothing is remembered of a request_id that never changed anything."""
+    """A request_id that has changed nothing has no row."""
     assert await database.read(recall_order) is None
 
 
@@ -55,14 +55,14 @@ async def test_a_new_request_is_unknown(database: Database) -> None:
 async def test_a_repeat_recalls_the_resource_and_the_response(
     database: Database, response: bytes | None
 ) -> None:
-    """A method of one transaction recalls its response, one that can be pending its resource."""
+    """A repeat gets the stored response, or the resource of a method that may be pending."""
     await database.write(remember_order, response)
 
     assert await database.read(recall_order) == RememberedRequest("ord_1", response)
 
 
 async def test_another_request_under_the_same_id_is_refused(database: Database) -> None:
-    """The id belongs to the first request; another one under it is the caller's mistake."""
+    """A different request with a used request_id is refused."""
     await database.write(remember_order, None)
 
     with pytest.raises(RequestIdReusedError) as raised:
@@ -73,7 +73,7 @@ async def test_another_request_under_the_same_id_is_refused(database: Database) 
 
 
 async def test_methods_have_request_ids_of_their_own(database: Database) -> None:
-    """The same id in another method is another intention."""
+    """The same request_id in another method is another request."""
     await database.write(remember_order, None)
 
     other = partial(recall, method="CancelOrder", request_id="r1", fingerprint=b"other")
@@ -81,7 +81,7 @@ async def test_methods_have_request_ids_of_their_own(database: Database) -> None
 
 
 def test_the_fingerprint_is_of_the_request_without_its_id() -> None:
-    """Two requests that ask the same have one fingerprint, whatever their ids."""
+    """Equal requests have the same fingerprint, whatever their ids."""
     request = a_request(request_id="r1")
 
     assert fingerprint(request) == fingerprint(a_request(request_id="r2"))

@@ -27,7 +27,7 @@ KEYS = st.lists(TEXTS | st.integers(min_value=-(2**63), max_value=2**63 - 1), ma
 
 @given(KEYS, st.binary())
 def test_a_token_carries_its_key(key: list[str | int], arguments: bytes) -> None:
-    """Whatever key ends a page begins the next one, in any process."""
+    """The key in a token survives encoding and decoding, in any process."""
     token = encode_token(key, arguments)
 
     assert decode_token(token, arguments) == key
@@ -37,7 +37,7 @@ def test_a_token_carries_its_key(key: list[str | int], arguments: bytes) -> None
 
 
 def test_a_token_is_bound_to_the_arguments_of_its_list() -> None:
-    """A token of one customer's orders doesn't page through another's."""
+    """A token of one customer's orders is refused for another customer's."""
     token = encode_token([17, "ord_1"], b"customer_id=1")
 
     with pytest.raises(InvalidPageTokenError):
@@ -56,15 +56,15 @@ def test_a_token_is_bound_to_the_arguments_of_its_list() -> None:
         "A" * 10_000,
     ],
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
-    """Anything we did not make is a bad request, never a crash or a wrong page."""
+def test_a_foreign_token_is_refused(token: str) -> None:
+    """A token that we did not make is refused."""
     with pytest.raises(InvalidPageTokenError):
         decode_token(token, b"")
 
 
 @given(st.text(max_size=200))
 def test_no_text_crashes_the_decoder(token: str) -> None:
-    """Callers can send any text as a token."""
+    """Any text as a token is either refused or decoded."""
     with pytest.raises(InvalidPageTokenError):
         decode_token(token, b"arguments")
 
@@ -86,12 +86,12 @@ def test_a_key_holds_what_a_database_can_compare(forged: bytes) -> None:
 
 @pytest.mark.parametrize(("asked", "given_"), [(0, 50), (1, 1), (1000, 1000), (1001, 1000)])
 def test_a_page_size_is_coerced(asked: int, given_: int) -> None:
-    """None means fifty, too many means a thousand (AIP-158)."""
+    """Zero means fifty, and more than a thousand means a thousand (AIP-158)."""
     assert coerce_page_size(asked) == given_
 
 
-def test_a_bad_page_is_named_beside_what_else_is_bad() -> None:
-    """One answer names them all; a good page gives its size and key."""
+def test_bad_paging_fields_are_reported_with_other_bad_fields() -> None:
+    """Bad paging fields are reported together with other bad fields."""
     check = Check()
     check.violation("customer_id", "is required")
     check_page_size(check, -1)
@@ -107,6 +107,6 @@ def test_a_bad_page_is_named_beside_what_else_is_bad() -> None:
 
 
 def test_a_negative_page_size_is_refused() -> None:
-    """Nobody can mean a negative page."""
+    """A negative page size is refused."""
     with pytest.raises(InvalidPageSizeError):
         coerce_page_size(-1)

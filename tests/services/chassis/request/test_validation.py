@@ -1,4 +1,4 @@
-"""Bad input never reaches the domain half-checked."""
+"""Requests are checked field by field, and all bad fields are reported together."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def bad_fields(look: Callable[[Check], object]) -> list[str]:
-    """The fields that a check finds bad."""
+    """Return the fields that a check finds bad."""
     check = Check()
     look(check)
     try:
@@ -31,7 +31,7 @@ def bad_fields(look: Callable[[Check], object]) -> list[str]:
 
 
 def test_every_bad_field_is_named_at_once() -> None:
-    """A caller fixes a request once, not once per field."""
+    """One error names every bad field."""
 
     def look(check: Check) -> None:
         check.uuid("request_id", "")
@@ -43,7 +43,7 @@ def test_every_bad_field_is_named_at_once() -> None:
 
 
 def test_the_error_says_what_a_good_value_would_be() -> None:
-    """The message and each violation tell how to fix the field."""
+    """The message and each violation say how to fix the field."""
     check = Check()
     check.integer("quantity", 0, minimum=1, maximum=10)
 
@@ -52,7 +52,7 @@ def test_the_error_says_what_a_good_value_would_be() -> None:
 
 
 def test_a_good_request_raises_nothing_and_gives_the_values() -> None:
-    """Each check answers the value to go on with."""
+    """Each check returns the checked value."""
     check = Check()
 
     assert check.uuid("request_id", UUID.upper()) == UUID
@@ -79,7 +79,7 @@ def test_a_good_request_raises_nothing_and_gives_the_values() -> None:
     ],
 )
 def test_a_request_id_is_a_uuid_and_not_the_nil_one(value: str) -> None:
-    """AIP-155: request ids are UUIDs in their usual text form, never zeros."""
+    """A request id is a UUID in its usual text form, but not the nil UUID (AIP-155)."""
     assert bad_fields(lambda check: check.uuid("request_id", value)) == ["request_id"]
 
 
@@ -97,19 +97,19 @@ def test_a_request_id_is_a_uuid_and_not_the_nil_one(value: str) -> None:
     ],
 )
 def test_an_identifier_has_its_prefix_and_32_hex_digits(value: str) -> None:
-    """An identifier of another kind, or in another spelling, is refused before any look-up."""
+    """An id of another kind or in another spelling is refused."""
     assert bad_fields(lambda check: check.identifier("order_id", value, "ord")) == ["order_id"]
 
 
 @pytest.mark.parametrize("value", ["", " ", "a" * 11, "a\x00b", "a\nb", "\x7f"])
 def test_a_text_is_short_visible_and_not_blank(value: str) -> None:
-    """Control characters would break logs, blanks say nothing, length has a bound."""
+    """A text has a maximum length, no control characters, and is not blank."""
     assert bad_fields(lambda check: check.text("reason", value, max_len=10)) == ["reason"]
 
 
 @given(st.integers(min_value=-(2**63), max_value=2**63 - 1))
 def test_an_integer_outside_of_its_bounds_is_bad(value: int) -> None:
-    """Both bounds belong to the good values."""
+    """Both bounds are inclusive."""
     found = bad_fields(lambda check: check.integer("n", value, minimum=1, maximum=500))
 
     assert found == ([] if 1 <= value <= 500 else ["n"])
@@ -122,7 +122,7 @@ def test_an_integer_outside_of_its_bounds_is_bad(value: int) -> None:
 def test_an_enum_number_that_the_contract_does_not_know_is_bad(
     value: int, *, required: bool, is_bad: bool
 ) -> None:
-    """Proto3 enums are open: an unknown number arrives, and is refused here."""
+    """Proto3 enums are open, so an unknown number arrives and must be refused."""
     found = bad_fields(lambda check: check.enum("e", value, EventErrorReason, required=required))
 
     assert found == (["e"] if is_bad else [])
@@ -133,12 +133,12 @@ def test_an_enum_number_that_the_contract_does_not_know_is_bad(
     [([], []), ([1], []), ([1, 0, 99], ["e[1]", "e[2]"]), ([1] * 100, []), ([1] * 101, ["e"])],
 )
 def test_a_filter_names_values_of_the_enum(values: list[int], named: list[str]) -> None:
-    """None means all; a filter of more entries than there are values is no filter."""
+    """An empty filter means all; a filter with too many entries is refused."""
     assert bad_fields(lambda check: check.enum_filter("e", values, EventErrorReason)) == named
 
 
 def test_a_rule_about_two_fields_waits_until_both_are_good() -> None:
-    """What is missing can't be compared, and is named once."""
+    """A rule about two fields is only checked if both are good."""
     check = Check()
     check.uuid("first", "")
 
@@ -148,7 +148,7 @@ def test_a_rule_about_two_fields_waits_until_both_are_good() -> None:
 
 @pytest.mark.parametrize("code", ["", "eur", "EURO", "ZZZ", "E R"])
 def test_a_currency_is_an_iso_4217_code(code: str) -> None:
-    """What no bank knows is refused."""
+    """An unknown currency code is refused."""
     assert bad_fields(lambda check: check.currency("currency", code)) == ["currency"]
 
 
@@ -168,12 +168,12 @@ def test_a_currency_is_an_iso_4217_code(code: str) -> None:
 def test_an_amount_has_a_currency_and_is_not_negative(
     money: Money, *, present: bool, bad: list[str]
 ) -> None:
-    """Both halves of an amount are checked; an absent one is one bad field."""
+    """Currency and number of an amount are checked; an absent amount is one bad field."""
     assert bad_fields(lambda check: check.money("total", money, present=present)) == bad
 
 
 def test_a_timestamp_becomes_an_instant_in_utc() -> None:
-    """To the microsecond; what is finer is cut off."""
+    """A timestamp is cut to whole microseconds."""
     value = Timestamp(seconds=1_764_000_000, nanos=123_456_789)
 
     assert Check().timestamp("deadline", value, present=True) == datetime.fromtimestamp(
@@ -191,12 +191,12 @@ def test_a_timestamp_becomes_an_instant_in_utc() -> None:
     ],
 )
 def test_a_timestamp_outside_of_the_calendar_is_bad(value: Timestamp) -> None:
-    """google/protobuf/timestamp.proto: the years 1 to 9999, nanos from 0 to 999,999,999."""
+    """Years are 1 to 9999, nanos 0 to 999,999,999 (google/protobuf/timestamp.proto)."""
     assert bad_fields(lambda check: check.timestamp("t", value, present=True)) == ["t"]
 
 
 def test_an_absent_timestamp_is_bad_only_where_it_is_required() -> None:
-    """Absence is None, not the epoch."""
+    """An absent timestamp is None, not the epoch."""
     assert Check().timestamp("t", Timestamp(), present=False) is None
     assert bad_fields(
         lambda check: check.timestamp("t", Timestamp(), present=False, required=True)
@@ -217,7 +217,7 @@ def test_an_absent_timestamp_is_bad_only_where_it_is_required() -> None:
     ],
 )
 def test_a_duration_is_within_its_bounds(value: Duration, *, is_bad: bool) -> None:
-    """Both bounds belong to the good values; a huge one doesn't overflow."""
+    """Both bounds are inclusive, and a huge duration does not overflow."""
     found = bad_fields(
         lambda check: check.duration(
             "ttl", value, present=True, minimum=timedelta(seconds=1), maximum=MINUTE
@@ -228,7 +228,7 @@ def test_a_duration_is_within_its_bounds(value: Duration, *, is_bad: bool) -> No
 
 
 def test_an_absent_duration_is_bad_only_where_it_is_required() -> None:
-    """Absence is None, not zero."""
+    """An absent duration is None, not zero."""
 
     def look(check: Check, *, required: bool) -> timedelta | None:
         return check.duration(
@@ -239,8 +239,8 @@ def test_an_absent_duration_is_bad_only_where_it_is_required() -> None:
     assert bad_fields(lambda check: look(check, required=True)) == ["ttl"]
 
 
-def test_what_is_collected_has_a_bound() -> None:
-    """A request that is wrong a million times doesn't become a million violations."""
+def test_the_number_of_violations_is_bounded() -> None:
+    """The number of reported violations is bounded."""
     assert len(bad_fields(lambda check: [check.violation("x", "y") for _ in range(5_000)])) == (
         MAX_VIOLATIONS
     )

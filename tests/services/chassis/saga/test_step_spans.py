@@ -1,4 +1,4 @@
-"""A step of a saga has a span, below the call that began the story, whenever it is carried out."""
+"""Each step of a saga has a span, in the trace of the call that began the saga."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,7 @@ from opentelemetry import trace
 
 from services.chassis.saga.model import Contradiction, Pending
 from services.chassis.saga.step_spans import StepSpans
-from tests.support.chassis.errand_saga import Answer, Town, bare, refused
+from tests.support.chassis.saga_in_memory import Answer, SagasOnDatabase, bare, refused
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases, open_database
 from tests.support.telemetry.spans import Spans, attributes, ids, parent_of
@@ -18,25 +18,27 @@ TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.fixture
 async def spans() -> AsyncIterator[Spans]:
-    """Where the steps are told."""
+    """The spans of the steps."""
     made = Spans()
     yield made
     made.provider.shutdown()
 
 
 @pytest.fixture
-async def town(databases: Databases, spans: Spans) -> AsyncIterator[Town]:
-    """A town whose errands are traced."""
+async def sagas(databases: Databases, spans: Spans) -> AsyncIterator[SagasOnDatabase]:
+    """A runner whose sagas are traced."""
     clock = ManualClock()
     database = await open_database(databases, clock=clock)
     steps = StepSpans(spans.provider.get_tracer("test"))
-    yield Town(database, clock, spans=steps, traceparent=f"00-{TRACE_ID}-{CALLER}-01")
+    yield SagasOnDatabase(database, clock, spans=steps, traceparent=f"00-{TRACE_ID}-{CALLER}-01")
     await database.close()
 
 
-async def test_each_step_is_a_child_of_the_stored_traceparent(town: Town, spans: Spans) -> None:
-    """Who drives a saga has no span of its own: it may be another process, days later."""
-    await town.runner.drive(await town.begin())
+async def test_each_step_is_a_child_of_the_stored_traceparent(
+    sagas: SagasOnDatabase, spans: Spans
+) -> None:
+    """A runner has no span of its own, because it may be another process, days later."""
+    await sagas.runner.drive(await sagas.begin())
 
     first, second = spans.told
     assert (first.name, second.name) == ("step first", "step second")
@@ -44,23 +46,25 @@ async def test_each_step_is_a_child_of_the_stored_traceparent(town: Town, spans:
     assert attributes(first) == {
         "tradepost.saga.subject": "one",
         "tradepost.saga.step": "first",
-        "tradepost.saga.participant": "first shop",
+        "tradepost.saga.participant": "first participant",
         "tradepost.saga.step_attempt": 1,
         "tradepost.saga.outcome": "answered",
     }
 
 
-async def test_what_a_step_does_belongs_to_its_span(town: Town, spans: Spans) -> None:
-    """Its calls and log lines; what comes after it belongs to the story again."""
+async def test_what_a_step_does_belongs_to_its_span(sagas: SagasOnDatabase, spans: Spans) -> None:
+    """A step's calls belong to its span; recording belongs to the trace's caller again."""
     seen: list[trace.SpanContext] = []
-    town.errands.asked = lambda: seen.append(trace.get_current_span().get_span_context())
+    sagas.saga.on_call = lambda: seen.append(trace.get_current_span().get_span_context())
 
-    await town.runner.drive(await town.begin())
+    await sagas.runner.drive(await sagas.begin())
 
-    traceparents = [story.traceparent for story in town.errands.stories]
+    traceparents = [each.traceparent for each in sagas.saga.call_correlations]
     assert traceparents == [f"00-{TRACE_ID}-{ids(span)[1]}-01" for span in spans.told]
     assert [f"{each.span_id:016x}" for each in seen] == [ids(span)[1] for span in spans.told]
-    assert {story.traceparent for story in town.errands.recorded} == {f"00-{TRACE_ID}-{CALLER}-01"}
+    assert {each.traceparent for each in sagas.saga.record_correlations} == {
+        f"00-{TRACE_ID}-{CALLER}-01"
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,12 +78,12 @@ async def test_what_a_step_does_belongs_to_its_span(town: Town, spans: Spans) ->
     ids=["unavailable", "pending", "refused", "contradiction"],
 )
 async def test_a_step_without_an_answer_says_why(
-    town: Town, spans: Spans, answer: Answer | Exception, outcome: str, why: str
+    sagas: SagasOnDatabase, spans: Spans, answer: Answer | Exception, outcome: str, why: str
 ) -> None:
-    """By its code; the details of an error are free text."""
-    town.errands.answers["first"] = [answer]
+    """The span holds the error's code or reason, but no free text."""
+    sagas.saga.answers["first"] = [answer]
 
-    await town.runner.drive(await town.begin())
+    await sagas.runner.drive(await sagas.begin())
 
     first = spans.told[0]
     assert attributes(first)["tradepost.saga.outcome"] == outcome
@@ -87,20 +91,20 @@ async def test_a_step_without_an_answer_says_why(
     assert not first.status.is_ok
 
 
-async def test_steps_that_go_out_together_have_spans_of_their_own(town: Town, spans: Spans) -> None:
-    """Neither is the other's parent."""
-    town.errands.answers["first"] = [refused(grpc.StatusCode.NOT_FOUND)]
+async def test_parallel_steps_have_spans_of_their_own(sagas: SagasOnDatabase, spans: Spans) -> None:
+    """Parallel steps have the same parent."""
+    sagas.saga.answers["first"] = [refused(grpc.StatusCode.NOT_FOUND)]
 
-    await town.runner.drive(await town.begin())
+    await sagas.runner.drive(await sagas.begin())
 
     together = [span for span in spans.told if span.name in {"step undo", "step check"}]
     assert [parent_of(span) for span in together] == [(TRACE_ID, CALLER)] * 2
 
 
-async def test_a_saga_of_no_traced_story_begins_traces(town: Town, spans: Spans) -> None:
-    """Whoever placed it wasn't traced; what happens now is seen all the same."""
-    town.errands.traceparent = ""
+async def test_a_saga_without_a_trace_begins_one(sagas: SagasOnDatabase, spans: Spans) -> None:
+    """If the caller was not traced, each step begins a trace of its own."""
+    sagas.saga.traceparent = ""
 
-    await town.runner.drive(await town.begin())
+    await sagas.runner.drive(await sagas.begin())
 
     assert [parent_of(span) for span in spans.told] == [None, None]

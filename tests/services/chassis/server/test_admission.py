@@ -1,4 +1,4 @@
-"""A server takes on what it can work on, and refuses the rest at the door."""
+"""A server limits the calls that it works on at once, and refuses the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ Code = grpc.StatusCode
 
 
 class Gate:
-    """A handler that tells who came and who left, and answers when it is opened."""
+    """A handler that counts its calls, and answers them when the test opens it."""
 
     def __init__(self) -> None:
         self._opened = asyncio.Event()
@@ -32,7 +32,7 @@ class Gate:
         return request
 
     async def waiting(self, request: StringValue, context: Any) -> StringValue:
-        """Wait, working on nothing, until the gate opens."""
+        """Wait without a slot until the gate opens."""
         with slot_released():
             await self._pass()
         return request
@@ -40,23 +40,23 @@ class Gate:
     async def waiting_stream(
         self, request: StringValue, context: Any
     ) -> AsyncIterator[StringValue]:
-        """Answer once, then wait until the gate opens."""
+        """Send one message, then wait without a slot until the gate opens."""
         yield request
         with slot_released():
             await self._pass()
         yield request
 
     def open(self) -> None:
-        """Let everybody out."""
+        """Answer all calls."""
         self._opened.set()
 
     async def came(self, number: int) -> None:
-        """Return once so many more calls are inside."""
+        """Return once this many more calls have begun."""
         for _ in range(number):
             await self._came.get()
 
     async def left(self, number: int) -> None:
-        """Return once so many more calls have ended."""
+        """Return once this many more calls have ended."""
         for _ in range(number):
             await self._left.get()
 
@@ -69,7 +69,7 @@ class Gate:
 
 
 async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
-    """The limit is what is worked on at once; a refused caller is told when to come back."""
+    """A refused caller learns when to come back."""
     gate = Gate()
     async with echo_server(unary=gate.unary, settings={"max_concurrent": 2}) as echo:
         inside = [asyncio.ensure_future(echo.unary()) for _ in range(2)]
@@ -87,8 +87,8 @@ async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
         assert echo.server.admission.working == 0
 
 
-async def test_pushback_follows_from_how_fast_places_become_free() -> None:
-    """Five calls answered in the last second: who is refused comes back later and later."""
+async def test_pushback_depends_on_how_fast_slots_become_free() -> None:
+    """After five answers in the last second, each refused caller has to wait longer."""
     gate, clock = Gate(), ManualClock()
     async with echo_server(unary=gate.unary, settings={"max_concurrent": 1}, clock=clock) as echo:
         inside = asyncio.ensure_future(echo.unary())
@@ -109,8 +109,8 @@ async def test_pushback_follows_from_how_fast_places_become_free() -> None:
     assert later.trailers["grpc-retry-pushback-ms"] == "800"
 
 
-async def test_a_place_is_given_back_however_a_call_ends() -> None:
-    """Answers, errors, cancels and abandoned streams all free their place."""
+async def test_a_slot_is_released_however_a_call_ends() -> None:
+    """Answers, errors, cancellations and abandoned streams all free their slot."""
     gate = Gate()
 
     async def failing(request: StringValue, context: Any) -> None:
@@ -133,7 +133,7 @@ async def test_a_place_is_given_back_however_a_call_ends() -> None:
 
 
 async def test_health_is_answered_by_a_server_that_is_full() -> None:
-    """Else an overloaded instance would look dead, and its load would fall on the others."""
+    """Otherwise an overloaded instance would look dead, and its load would go to the others."""
     gate = Gate()
     async with echo_server(unary=gate.unary, settings={"max_concurrent": 1}) as echo:
         inside = asyncio.ensure_future(echo.unary())
@@ -147,8 +147,8 @@ async def test_health_is_answered_by_a_server_that_is_full() -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_compensations_are_the_last_to_go() -> None:
-    """A tenth of the places is theirs: what they give back is what others wait for."""
+async def test_compensations_are_refused_last() -> None:
+    """A tenth of the slots is kept for compensations, because they release what others wait for."""
     gate = Gate()
     async with echo_server(
         unary=gate.unary,
@@ -167,8 +167,8 @@ async def test_compensations_are_the_last_to_go() -> None:
     assert compensation.value == "release"
 
 
-async def test_a_call_that_waits_gives_its_place_to_one_that_works() -> None:
-    """Waiting callers don't fill a server, and are not refused when they go on."""
+async def test_a_waiting_call_gives_its_slot_to_a_working_one() -> None:
+    """Waiting calls take no slots, and are not refused when they go on."""
     gate = Gate()
     async with echo_server(unary=gate.waiting, settings={"max_concurrent": 1}) as echo:
         waiting = [asyncio.ensure_future(echo.unary(str(n))) for n in range(5)]
@@ -183,8 +183,8 @@ async def test_a_call_that_waits_gives_its_place_to_one_that_works() -> None:
     assert [answer.value for answer in answers] == ["0", "1", "2", "3", "4"]
 
 
-async def test_a_waiting_stream_gives_its_place_back_between_messages() -> None:
-    """A watcher that waits for the next event costs no place."""
+async def test_a_waiting_stream_releases_its_slot_between_messages() -> None:
+    """A stream that waits for the next event holds no slot."""
     gate = Gate()
     async with echo_server(
         unary_stream=gate.waiting_stream, settings={"max_concurrent": 1}
@@ -199,8 +199,8 @@ async def test_a_waiting_stream_gives_its_place_back_between_messages() -> None:
     assert (worked.value, last.value) == ("work", "a")
 
 
-async def test_waiters_have_a_bound_of_their_own_checked_at_the_door() -> None:
-    """A method known to wait is refused before it writes anything."""
+async def test_waiters_have_a_limit_of_their_own_checked_on_admission() -> None:
+    """A call of a method that is known to wait is refused before it writes anything."""
     gate = Gate()
     begun: list[str] = []
 
@@ -224,7 +224,7 @@ async def test_waiters_have_a_bound_of_their_own_checked_at_the_door() -> None:
 
 
 async def test_a_method_not_known_to_wait_is_bounded_when_it_waits() -> None:
-    """Nobody gets past the bound of the waiters."""
+    """A call of any other method is counted when it begins to wait."""
     gate = Gate()
     async with echo_server(unary=gate.waiting, settings={"max_waiting": 1}) as echo:
         inside = asyncio.ensure_future(echo.unary())
@@ -239,7 +239,7 @@ async def test_a_method_not_known_to_wait_is_bounded_when_it_waits() -> None:
 
 
 async def test_waiting_inside_waiting_is_counted_once() -> None:
-    """Two waits at once of one call are one waiter and one free place."""
+    """Two nested waits of one call count as one waiter and one free slot."""
     counts: list[tuple[int, int]] = []
     server: list[Admission] = []
 
@@ -259,8 +259,8 @@ async def test_waiting_inside_waiting_is_counted_once() -> None:
     assert (server[0].working, server[0].waiting) == (0, 0)
 
 
-async def test_a_wait_that_outlives_its_call_takes_no_place() -> None:
-    """A task that a handler left behind doesn't count once the call is answered."""
+async def test_a_wait_that_outlives_its_call_takes_no_slot() -> None:
+    """A task that a handler left behind is not counted after the call has been answered."""
     left: list[asyncio.Task[None]] = []
     go_on = asyncio.Event()
 
@@ -282,14 +282,14 @@ async def test_a_wait_that_outlives_its_call_takes_no_place() -> None:
 
 
 def test_waiting_outside_of_a_call_does_nothing() -> None:
-    """Use cases may be driven without a server."""
+    """Use cases may be called without a server."""
     with slot_released():
         pass
 
 
 @pytest.mark.parametrize(("limit", "ordinary"), [(1, 1), (9, 9), (10, 9), (256, 231)])
-def test_a_tenth_of_the_places_is_kept_for_compensations(limit: int, ordinary: int) -> None:
-    """Rounded down, so that a small limit still takes ordinary calls."""
+def test_a_tenth_of_the_slots_is_kept_for_compensations(limit: int, ordinary: int) -> None:
+    """The tenth is rounded down, so that a small limit still admits ordinary calls."""
     gates = Admission(
         clock=ManualClock(),
         limit=limit,

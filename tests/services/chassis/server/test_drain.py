@@ -1,4 +1,4 @@
-"""Instances come and go; callers don't notice."""
+"""Callers do not notice when instances come and go."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ CALLERS = 8
 
 
 class Callers:
-    """Call without a pause, and note every failure."""
+    """Calls without a pause, and collects every failure."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._call = channel.unary_unary(
@@ -34,7 +34,7 @@ class Callers:
         self.failures: list[grpc.aio.AioRpcError] = []
 
     async def run(self) -> None:
-        """Call until it is over."""
+        """Call until the end."""
         while not self._over.is_set():
             try:
                 await self._call(StringValue(value="hi"))
@@ -43,14 +43,14 @@ class Callers:
             self._answers.put_nowait(None)
 
     async def more_answers(self, number: int = 100) -> None:
-        """Return after so many more answers."""
+        """Return after this many more answers."""
         while not self._answers.empty():
             self._answers.get_nowait()
         for _ in range(number):
             await self._answers.get()
 
     def end(self) -> None:
-        """Call no more."""
+        """Stop calling."""
         self._over.set()
 
 
@@ -105,7 +105,7 @@ async def connect() -> AsyncIterator[Connect]:
 
 
 async def test_a_call_in_flight_is_finished(connect: Connect) -> None:
-    """A stopping server answers what it has begun."""
+    """A stopping server answers the calls that it has begun."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -125,7 +125,7 @@ async def test_a_call_in_flight_is_finished(connect: Connect) -> None:
 
 
 async def test_a_call_that_outlasts_the_grace_is_cancelled(connect: Connect) -> None:
-    """A stop always ends."""
+    """A stop always ends: calls that outlast the grace are cancelled."""
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -148,7 +148,7 @@ async def test_a_call_that_outlasts_the_grace_is_cancelled(connect: Connect) -> 
 
 
 async def test_a_stream_ends_with_unavailable_and_where_to_resume(connect: Connect) -> None:
-    """A watcher of a stopping instance goes on elsewhere, without missing a version."""
+    """A watcher of a stopping instance can resume elsewhere without missing a version."""
     ending = asyncio.Event()
 
     async def follow(request: StringValue, context: Any) -> AsyncIterator[StringValue]:
@@ -168,7 +168,7 @@ async def test_a_stream_ends_with_unavailable_and_where_to_resume(connect: Conne
 
 
 async def test_a_drain_hook_that_fails_does_not_keep_the_others_from_ending() -> None:
-    """Every driver gets its chance to give its leases back; one that hangs is left behind."""
+    """Every hook is called, even if another one fails or hangs."""
     drained = asyncio.Event()
 
     async def failing() -> None:

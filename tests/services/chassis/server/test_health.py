@@ -1,4 +1,4 @@
-"""Whether an instance wants calls, as balancers and Consul ask it."""
+"""The health service, as balancers and Consul use it."""
 
 import asyncio
 from typing import Any
@@ -20,13 +20,13 @@ Code = grpc.StatusCode
 
 
 def asked(service: str) -> health_pb2.HealthCheckRequest:
-    """A question about one service."""
+    """Make a request about one service."""
     return health_pb2.HealthCheckRequest(service=service)
 
 
 @pytest.mark.parametrize("service", ["", SERVICE_NAME, "tradepost.event.v1.EventFeedService"])
 async def test_a_running_server_says_serving_for_itself_and_each_service(service: str) -> None:
-    """The empty name is the server as a whole; Consul and discovery ask for it."""
+    """The empty name means the whole server; Consul and discovery use it."""
     async with echo_server() as echo:
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
 
@@ -44,7 +44,7 @@ async def test_a_service_that_is_not_served_is_not_found() -> None:
 
 
 async def test_list_names_every_service() -> None:
-    """One answer for all of them."""
+    """List answers with the status of every service."""
     async with echo_server() as echo:
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
         answer = await health.List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
@@ -53,8 +53,8 @@ async def test_list_names_every_service() -> None:
     assert {each.status for each in answer.statuses.values()} == {Response.SERVING}
 
 
-async def test_a_watcher_hears_of_every_change_at_once() -> None:
-    """Watch tells the status now and after each change."""
+async def test_a_watcher_is_sent_every_change_at_once() -> None:
+    """Watch sends the status now and after each change."""
     async with echo_server() as echo:
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
         watch = health.Watch(asked(SERVICE_NAME))
@@ -71,7 +71,7 @@ async def test_a_watcher_hears_of_every_change_at_once() -> None:
     ]
 
 
-async def test_watching_an_unknown_service_says_so_and_stays_open() -> None:
+async def test_a_watch_of_an_unknown_service_says_so_and_stays_open() -> None:
     """Watch of an unknown service is SERVICE_UNKNOWN, not an error (health.proto)."""
     async with echo_server() as echo:
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
@@ -84,8 +84,8 @@ async def test_watching_an_unknown_service_says_so_and_stays_open() -> None:
         assert not watch.done()
 
 
-async def test_a_watcher_hears_not_serving_before_its_stream_ends() -> None:
-    """A stopping server says NOT_SERVING, then ends its watches with UNAVAILABLE, DRAINING."""
+async def test_a_watcher_is_sent_not_serving_before_its_stream_ends() -> None:
+    """A stopping server sends NOT_SERVING, then ends its watches with UNAVAILABLE (DRAINING)."""
     statuses: list[int] = []
 
     async def watch_to_the_end(health: Any, watching: asyncio.Event) -> None:
@@ -108,8 +108,8 @@ async def test_a_watcher_hears_not_serving_before_its_stream_ends() -> None:
     assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "DRAINING")
 
 
-async def test_a_status_told_again_is_not_a_change() -> None:
-    """Watchers hear differences only."""
+async def test_an_unchanged_status_is_not_sent_again() -> None:
+    """Watchers are sent changes only."""
     health = HealthServicer(["a.B"])
     health.serving()
     watch = health.Watch(asked("a.B"), None)  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ async def test_channelz_is_served_when_asked_for() -> None:
 
 
 async def test_a_service_without_a_log_says_that_it_has_no_feed() -> None:
-    """UNIMPLEMENTED with a reason, in unary methods and streams, under the service's domain."""
+    """Unary methods and streams answer UNIMPLEMENTED, with a reason and the service's domain."""
     pb = event_service_pb2
     async with echo_server() as echo:
         feed: Any = event_service_pb2_grpc.EventFeedServiceStub(echo.channel)

@@ -1,4 +1,4 @@
-"""A caller may ask now and then whether the connection lives, and is not thrown out for it."""
+"""A caller may send keepalive pings at the allowed interval."""
 
 import asyncio
 from typing import Any, cast
@@ -28,7 +28,7 @@ IMPATIENT = (
 
 
 async def pings_sent(stub: Any, target: str) -> int:
-    """How many keepalive pings the clients of this process have sent to a target."""
+    """Return how many keepalive pings the clients of this process have sent to a target."""
     sent = 0
     for top in (await stub.GetTopChannels(channelz.GetTopChannelsRequest())).channel:
         if not top.data.target.endswith(target):
@@ -44,7 +44,7 @@ async def pings_sent(stub: Any, target: str) -> int:
 async def test_pings_at_the_allowed_interval_end_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever keeps to the interval keeps the connection, however long nothing is said."""
+    """A connection stays open while its pings keep to the interval, even without calls."""
     monkeypatch.setattr(assembly, "MIN_PING_INTERVAL_MS", 1)
     async with (
         echo_server(settings={"channelz": True}) as echo,

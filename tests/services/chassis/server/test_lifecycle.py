@@ -1,4 +1,4 @@
-"""A service's day: how it comes up, and how it leaves."""
+"""The life of a serving process: how it starts and how it stops."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Diary(MemoryRegistry):
-    """A registry that notes what happens to it, and what else it is told."""
+    """A registry that records registrations, and events that the test adds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Diary(MemoryRegistry):
         await self.write("deregistered")
 
     def note(self, entry: str) -> Any:
-        """A hook that writes an entry."""
+        """Make a hook that adds an entry."""
 
         async def hook() -> None:
             await self.write(entry)
@@ -56,18 +56,18 @@ class Diary(MemoryRegistry):
         return hook
 
     async def has(self, *entries: str) -> None:
-        """Return once all of these are noted."""
+        """Return once all of these entries are recorded."""
         async with self._noted:
             await self._noted.wait_for(lambda: set(entries) <= set(self.entries))
 
     async def write(self, entry: str) -> None:
-        """Note an entry."""
+        """Add an entry."""
         async with self._noted:
             self.entries.append(entry)
             self._noted.notify_all()
 
     async def first(self) -> Instance:
-        """The instance, once it is registered."""
+        """Return the instance, once it is registered."""
         async for instances in self.watch("echo"):
             if instances:
                 return instances[0]
@@ -75,7 +75,7 @@ class Diary(MemoryRegistry):
 
 
 async def watch_health(endpoint: str, diary: Diary, watching: asyncio.Event) -> None:
-    """Note what the server says of itself until it ends the stream."""
+    """Record the server's health until it ends the stream."""
     async with grpc.aio.insecure_channel(endpoint) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
@@ -87,8 +87,8 @@ async def watch_health(endpoint: str, diary: Diary, watching: asyncio.Event) -> 
             await diary.write(f"watch ended {error.code().name}")
 
 
-async def test_a_server_leaves_in_the_reverse_of_the_order_in_which_it_came() -> None:
-    """NOT_SERVING, deregister, serve on for two seconds, end streams, let calls finish."""
+async def test_a_server_stops_in_the_reverse_order_of_its_start() -> None:
+    """It reports NOT_SERVING, deregisters, serves for two seconds, ends streams and calls."""
     diary, clock, stop = Diary(), ManualClock(), asyncio.Event()
     rng = random.Random(7)
     serving = asyncio.create_task(
@@ -123,7 +123,7 @@ async def test_a_server_leaves_in_the_reverse_of_the_order_in_which_it_came() ->
 
 
 class Reading:
-    """A registrar that asks the server for its health at the moment it is told to forget it."""
+    """A registrar that reads the server's health when it is registered and deregistered."""
 
     def __init__(self) -> None:
         self.told: list[int] = []
@@ -146,8 +146,8 @@ class Reading:
         self.told.append(answer.status)
 
 
-async def test_a_server_is_known_to_the_registry_only_while_it_says_serving() -> None:
-    """It says SERVING before it registers, and NOT_SERVING before it deregisters."""
+async def test_a_server_is_registered_only_while_it_reports_serving() -> None:
+    """It reports SERVING before it registers, and NOT_SERVING before it deregisters."""
     reading = Reading()
     async with echo_server(registrar=reading):
         await reading.registered.wait()
@@ -170,8 +170,8 @@ def process_settings() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.usefixtures("process_settings")
-async def test_a_signal_ends_the_day(number: signal.Signals) -> None:
-    """SIGTERM and SIGINT both begin the drain, and are nobody's business afterwards."""
+async def test_a_signal_stops_the_server(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT begin the drain, and their handlers are removed afterwards."""
     clock, rng = SystemClock(), random.Random(7)
     ports: list[int] = []
 
@@ -195,15 +195,15 @@ async def test_a_signal_ends_the_day(number: signal.Signals) -> None:
 
 
 async def test_a_port_that_is_taken_stops_the_start() -> None:
-    """Without so_reuseport off, two processes would share a port silently."""
+    """so_reuseport is off; otherwise two processes would share a port unnoticed."""
     async with echo_server() as echo:
         with pytest.raises(CannotListenError):
             async with echo_server(settings={"port": echo.server.port}):
                 pass
 
 
-async def test_an_instance_says_who_it_is() -> None:
-    """Id by slot, incarnation by start, version and protocol as meta."""
+async def test_an_instance_has_an_id_and_an_incarnation() -> None:
+    """An instance has an id per address, an incarnation per start, and metadata."""
     diary = Diary()
     async with echo_server(
         registrar=diary, settings={"instance_id": "echo-1", "version": "1.2.3"}
@@ -217,7 +217,7 @@ async def test_an_instance_says_who_it_is() -> None:
 
 
 async def test_an_advertised_address_is_what_callers_dial() -> None:
-    """A server behind another address listens on one and is known under the other."""
+    """A server can listen on one address and register another."""
     diary = Diary()
     async with echo_server(
         registrar=diary, settings={"host": "0.0.0.0", "advertise_address": "127.0.0.1"}
@@ -230,7 +230,7 @@ async def test_an_advertised_address_is_what_callers_dial() -> None:
 
 
 async def test_a_registry_that_is_down_does_not_keep_a_server_from_serving() -> None:
-    """Registering goes on in the background; whoever knows the address is served."""
+    """Registration is repeated in the background, and callers with the address are served."""
     diary = Diary()
     diary.fail("the agent is down")
     async with echo_server(registrar=diary, clock=ManualClock()) as echo:
@@ -239,7 +239,7 @@ async def test_a_registry_that_is_down_does_not_keep_a_server_from_serving() -> 
 
 
 async def test_background_work_runs_while_the_server_does() -> None:
-    """It is started before the first call and cancelled after the last."""
+    """It starts before the first call and is cancelled after the last."""
     entries: list[str] = []
     begun = asyncio.Event()
 
@@ -262,7 +262,7 @@ async def test_background_work_runs_while_the_server_does() -> None:
 
 
 async def test_background_work_that_fails_stops_the_server() -> None:
-    """A service without its driver would take orders that nobody finishes."""
+    """Without its driver, a service would accept orders that it never finishes."""
 
     async def work() -> None:
         raise ValueError("a bug")
@@ -274,8 +274,8 @@ async def test_background_work_that_fails_stops_the_server() -> None:
     assert caught.group_contains(ValueError, match="a bug")
 
 
-async def test_an_error_beside_the_server_is_raised_as_it_is() -> None:
-    """Whoever runs a server in a block sees the block's own error, in no group."""
+async def test_an_error_of_the_block_is_raised_as_it_is() -> None:
+    """The error of a block in which a server runs is not wrapped in a group."""
     with pytest.raises(KeyError):
         async with echo_server():
             raise KeyError("mine")

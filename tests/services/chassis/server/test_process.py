@@ -1,4 +1,4 @@
-"""What a process that serves sets for itself, seen from the kernel."""
+"""How a serving process tunes its scheduling, as the kernel reports it."""
 
 import json
 import os
@@ -38,14 +38,14 @@ print(json.dumps(told))
 
 
 def threads_of(*, started_as: int) -> list[tuple[int, int, int]]:
-    """Policy, niceness and slice in ns of each thread of a process started under a policy."""
+    """Return policy, niceness and slice (ns) of each thread of a process started under a policy."""
     command = [sys.executable, "-c", CHILD, str(started_as)]
     told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(told)]
 
 
 def test_all_threads_are_batch_work_with_long_slices() -> None:
-    """Those that were there and those that came later; how nice they are is the operator's."""
+    """Existing and later threads are batch work; their niceness does not change."""
     threads = threads_of(started_as=os.SCHED_OTHER)
 
     major, minor = platform.release().split(".")[:2]
@@ -58,15 +58,15 @@ def test_all_threads_are_batch_work_with_long_slices() -> None:
         assert runtime_ns == slice_ns or not is_long
 
 
-def test_a_policy_that_an_operator_chose_stays() -> None:
-    """Whoever wants a service to run only where nobody else does knows why."""
+def test_a_policy_that_an_operator_chose_is_kept() -> None:
+    """A process that was started under another policy keeps it."""
     threads = threads_of(started_as=os.SCHED_IDLE)
 
     assert [policy for policy, *_ in threads] == [os.SCHED_IDLE] * 3
 
 
 def test_a_system_that_refuses_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox may forbid it: the process serves all the same."""
+    """If a sandbox forbids the change, the process serves with its old policy."""
 
     def refuse(*_: object) -> None:
         raise PermissionError

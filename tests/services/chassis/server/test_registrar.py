@@ -1,4 +1,4 @@
-"""Where a service registers is a matter of its settings."""
+"""The settings decide where a service registers."""
 
 import random
 
@@ -19,10 +19,10 @@ from tests.support.clock.manual_clock import ManualClock
     ],
     ids=["no agent", "an agent", "none of it"],
 )
-async def test_a_service_registers_where_it_is_told_to(
+async def test_a_service_registers_with_the_agent_of_its_settings(
     settings: dict[str, str], kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An agent's address means registering there, unless TRADEPOST_REGISTRY says none."""
+    """A service registers with the agent of its settings, unless TRADEPOST_REGISTRY is none."""
     for name in ("CONSUL_HTTP_ADDR", "TRADEPOST_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
     chosen = RegistrySettings(**settings)

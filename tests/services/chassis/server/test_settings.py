@@ -1,4 +1,4 @@
-"""What an operator sets, under the names they know; a bad value stops the start with its name."""
+"""Settings come from environment variables, and an invalid one stops the start."""
 
 import pytest
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from services.chassis.telemetry.settings import TelemetrySettings
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our own are prefixed, the others keep the names other tools read."""
+    """Our own variables have a prefix; the others have the names that other tools use."""
     for name, value in {
         "TRADEPOST_HOST": "0.0.0.0",
         "TRADEPOST_PORT": "50051",
@@ -40,7 +40,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unset_environment_gives_the_documented_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Loopback, a free port, two seconds to be noticed leaving, ten to finish."""
+    """Defaults: loopback, a free port, two seconds of drain, ten seconds of grace."""
     for name in ("TRADEPOST_HOST", "TRADEPOST_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
@@ -55,10 +55,10 @@ def test_an_unset_environment_gives_the_documented_defaults(
     ("name", "value"),
     [("TRADEPOST_PORT", "70000"), ("TRADEPOST_DRAIN_S", "-1"), ("TRADEPOST_MAX_CONCURRENT", "0")],
 )
-def test_a_value_that_cannot_be_right_stops_the_start(
+def test_an_invalid_value_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Better no instance than one that behaves strangely."""
+    """An invalid value raises an error that names the variable."""
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ValidationError, match=name.removeprefix("TRADEPOST_").lower()):
@@ -66,15 +66,15 @@ def test_a_value_that_cannot_be_right_stops_the_start(
 
 
 def test_settings_do_not_change() -> None:
-    """They are read once, in the composition root."""
+    """Settings are frozen."""
     server = ServerSettings()
 
     with pytest.raises(ValidationError, match="frozen"):
         server.port = 1
 
 
-def test_secrets_are_not_shown() -> None:
-    """A token or a database password never ends up in a log by way of repr."""
+def test_secrets_are_not_in_the_repr() -> None:
+    """The repr of settings holds neither a token nor a database password."""
     shown = f"{RegistrySettings(token='hunter2')!r} {DatabaseSettings(url='pg://u:hunter2@h/d')!r}"
 
     assert "hunter2" not in shown

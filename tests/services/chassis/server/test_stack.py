@@ -1,4 +1,4 @@
-"""What every call passes: four kinds of handler, trace, deadline, (de)serialization."""
+"""The layers of the server: all kinds of handler, correlation, deadline, serialization."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,12 +21,12 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 async def texts(call: Any) -> list[str]:
-    """The texts of a stream, to its end."""
+    """Return the texts of a stream, up to its end."""
     return [message.value async for message in call]
 
 
 async def test_all_four_kinds_of_call_pass_the_stack() -> None:
-    """Messages arrive as messages and leave as messages, one by one or streamed."""
+    """Handlers of all four kinds receive and return messages."""
     async with echo_server() as echo:
         assert (await echo.unary("hello")).value == "hello"
         assert await texts(echo.unary_stream("abc")) == ["a", "b", "c"]
@@ -35,14 +35,14 @@ async def test_all_four_kinds_of_call_pass_the_stack() -> None:
 
 
 async def test_a_stream_may_be_empty_both_ways() -> None:
-    """No request and no response are fine."""
+    """A stream may have no requests and no responses."""
     async with echo_server() as echo:
         assert (await echo.stream_unary()).value == ""
         assert await texts(echo.stream_stream()) == []
 
 
 async def test_trailers_of_a_good_answer_reach_the_caller() -> None:
-    """What a servicer notes beside its answer isn't lost in the stack."""
+    """Trailing metadata that a servicer sets reaches the caller."""
 
     async def replayed(request: StringValue, context: Any) -> StringValue:
         context.set_trailing_metadata((("tradepost-replayed", "true"),))
@@ -55,8 +55,8 @@ async def test_trailers_of_a_good_answer_reach_the_caller() -> None:
         assert dict(await call.trailing_metadata()) == {"tradepost-replayed": "true"}
 
 
-async def test_bytes_that_are_no_message_are_the_callers_error() -> None:
-    """MALFORMED_MESSAGE, not INTERNAL; the servicer never sees them."""
+async def test_unreadable_bytes_are_the_callers_error() -> None:
+    """They are answered with MALFORMED_MESSAGE, and the servicer is not called."""
     async with echo_server() as echo:
         refused = await refusal(echo.raw(b"\xff\xff\xff"))
 
@@ -64,8 +64,8 @@ async def test_bytes_that_are_no_message_are_the_callers_error() -> None:
     assert refused.facts == {"method": "/tradepost.testing.Echo/Unary"}
 
 
-async def test_bytes_that_are_no_message_in_the_middle_of_a_stream_are_too() -> None:
-    """A request stream breaks off at the first message that can't be read."""
+async def test_unreadable_bytes_within_a_stream_are_the_callers_error() -> None:
+    """A request stream ends with an error at the first message that cannot be read."""
     async with echo_server() as echo:
         call = echo.channel.stream_unary("/tradepost.testing.Echo/StreamUnary")
         refused = await refusal(call([b"\n\x01a", b"\xff\xff\xff"]))
@@ -74,7 +74,7 @@ async def test_bytes_that_are_no_message_in_the_middle_of_a_stream_are_too() -> 
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 42])
-async def test_an_answer_that_is_no_message_is_internal_and_never_an_empty_message(
+async def test_an_unserializable_answer_is_internal_and_never_an_empty_message(
     wrong: Any,
 ) -> None:
     """grpc.aio would send an empty message with OK here (grpc/grpc#34894)."""
@@ -95,7 +95,7 @@ async def test_an_answer_that_is_no_message_is_internal_and_never_an_empty_messa
 
 
 async def test_a_handler_that_would_block_the_loop_is_a_bug_of_ours() -> None:
-    """Synchronous handlers, and methods a servicer doesn't have, answer INTERNAL, not a thread."""
+    """Synchronous handlers, and methods that a servicer lacks, are answered with INTERNAL."""
 
     def blocking(request: StringValue, context: Any) -> StringValue:
         return request
@@ -108,7 +108,7 @@ async def test_a_handler_that_would_block_the_loop_is_a_bug_of_ours() -> None:
         assert (await refusal(texts(echo.unary_stream()))).reason == "INTERNAL"
 
 
-async def test_a_call_belongs_to_its_callers_story() -> None:
+async def test_a_call_has_its_callers_correlation() -> None:
     """Correlation id and traceparent of the metadata are bound while the handler runs."""
     seen: list[correlation.Correlation] = []
 
@@ -129,8 +129,8 @@ async def test_a_call_belongs_to_its_callers_story() -> None:
 
 
 @pytest.mark.parametrize("said", [None, "", "a" * 129])
-async def test_a_caller_without_a_usable_correlation_id_begins_a_story(said: str | None) -> None:
-    """What would not fit into a log line or an event is replaced, never repeated."""
+async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(said: str | None) -> None:
+    """An id that does not fit into a log line or an event is replaced."""
     seen: list[str] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -150,8 +150,8 @@ async def test_a_caller_without_a_usable_correlation_id_begins_a_story(said: str
     "said",
     ["", "rubbish", TRACEPARENT.replace("00-", "ff-", 1), "00-" + "0" * 32 + TRACEPARENT[35:]],
 )
-async def test_a_traceparent_that_is_none_is_not_passed_on(said: str) -> None:
-    """W3C trace context: version 00, ids that are not all zeros."""
+async def test_an_invalid_traceparent_is_not_passed_on(said: str) -> None:
+    """A traceparent has version 00, and ids that are not all zeros (W3C trace context)."""
     seen: list[str] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -164,7 +164,7 @@ async def test_a_traceparent_that_is_none_is_not_passed_on(said: str) -> None:
     assert seen == [""]
 
 
-async def test_stories_of_concurrent_calls_do_not_mix() -> None:
+async def test_correlations_of_concurrent_calls_do_not_mix() -> None:
     """Each call runs in a context of its own."""
     seen: dict[str, str] = {}
 
@@ -198,7 +198,7 @@ class SteadyClock:
 
 
 async def test_a_handler_inherits_its_callers_deadline() -> None:
-    """Calls made while answering end when the caller stops waiting; no deadline, no bound."""
+    """Calls of a handler end at its caller's deadline; without a deadline they are unbounded."""
     seen: list[float | None] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -217,14 +217,14 @@ async def test_a_handler_inherits_its_callers_deadline() -> None:
 
 
 class LateContext:
-    """What a call looks like when its deadline passed on the way."""
+    """The context of a call whose deadline has passed on the way."""
 
     def time_remaining(self) -> float:
         return 0.0
 
 
-async def test_a_call_whose_deadline_is_past_is_not_begun() -> None:
-    """Nobody waits for the answer, so no work is done and no place is taken."""
+async def test_a_call_whose_deadline_has_passed_is_not_begun() -> None:
+    """The caller has given up, so the call takes no slot and its handler does not run."""
     begun: list[object] = []
     layer = Deadline(clock=SteadyClock())(None, lambda request, context: begun.append(request))
 
@@ -234,7 +234,7 @@ async def test_a_call_whose_deadline_is_past_is_not_begun() -> None:
 
 
 async def test_a_handler_knows_that_it_answers_a_retry() -> None:
-    """Only one layer retries: calls made while answering one are attempted once."""
+    """Only one service in a chain retries: calls made for a retry are attempted once."""
     seen: list[int] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -249,7 +249,7 @@ async def test_a_handler_knows_that_it_answers_a_retry() -> None:
 
 
 async def test_a_cancelled_call_cancels_its_handler() -> None:
-    """CancelledError is never swallowed, in unary and in streaming handlers."""
+    """Unary and streaming handlers get CancelledError."""
     begun, cancelled = asyncio.Event(), asyncio.Queue[str]()
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -284,7 +284,7 @@ async def test_a_cancelled_call_cancels_its_handler() -> None:
 
 
 async def test_an_unknown_method_is_answered_by_grpc_itself() -> None:
-    """The stack stays out of what nobody serves."""
+    """The stack does not handle methods that no servicer has."""
     async with echo_server() as echo:
         refused = await refusal(echo.unary(method="Nowhere"))
 
@@ -292,7 +292,7 @@ async def test_an_unknown_method_is_answered_by_grpc_itself() -> None:
 
 
 async def test_a_request_above_the_size_limit_is_answered_by_grpc_itself() -> None:
-    """4 MiB is the limit; the answer is RESOURCE_EXHAUSTED without a reason of ours."""
+    """Above 4 MiB gRPC answers RESOURCE_EXHAUSTED, without a reason of ours."""
     async with echo_server() as echo:
         refused = await refusal(echo.unary("a" * (4 * 1024 * 1024 + 1)))
 

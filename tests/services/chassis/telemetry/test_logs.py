@@ -1,4 +1,4 @@
-"""One JSON object a line, and every line of a call says whose story it belongs to."""
+"""Each log line is a JSON object, with the correlation of its call."""
 
 import asyncio
 import io
@@ -26,20 +26,20 @@ TOLD = {
 
 
 class Lines:
-    """What was logged."""
+    """The captured log."""
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
 
     def all(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Every line so far, or those of one event."""
+        """Return every line so far, or those of one event."""
         lines = [json.loads(line) for line in self.stream.getvalue().splitlines()]
         return [line for line in lines if event is None or line["event"] == event]
 
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """Capture the log of one test; what was configured before is back afterwards."""
+    """Capture the log of one test, and restore the configuration afterwards."""
     root = logging.getLogger()
     before = (structlog.get_config(), list(root.handlers), root.level)
     yield Lines()
@@ -53,8 +53,8 @@ async def failing(request: StringValue, context: Any) -> None:
     raise ValueError("the reason")
 
 
-def test_a_logger_writes_as_configured_though_it_was_made_before(lines: Lines) -> None:
-    """Services are put together before their settings say how much to tell."""
+def test_a_logger_made_before_the_configuration_uses_it(lines: Lines) -> None:
+    """Services are built before their settings configure the log level."""
     structlog.reset_defaults()
     log = logs.get_logger("subscription", consumer="order/inventory")
     logs.configure(stream=lines.stream)
@@ -63,10 +63,8 @@ def test_a_logger_writes_as_configured_though_it_was_made_before(lines: Lines) -
     assert (line["component"], line["consumer"]) == ("subscription", "order/inventory")
 
 
-def test_a_full_disk_takes_lines_and_nothing_else(
-    lines: Lines, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Neither ours nor a library's line fails the work that it tells of, or tells of itself."""
+def test_a_full_disk_only_loses_lines(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines that cannot be written are lost; nothing fails, and nothing else is written."""
     full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - its end fails as well
     logs.configure(stream=full)
     logs.get_logger("subscription").warning("interrupted")
@@ -76,8 +74,8 @@ def test_a_full_disk_takes_lines_and_nothing_else(
     assert capsys.readouterr() == ("", "")
 
 
-async def test_an_ok_call_is_told_at_debug_only(lines: Lines) -> None:
-    """At the default level a good call writes nothing; at debug it writes one line."""
+async def test_an_ok_call_is_logged_at_debug_only(lines: Lines) -> None:
+    """At the default level an OK call writes no line; at debug it writes one."""
     logs.configure(level="info", stream=lines.stream)
     async with echo_server() as echo:
         await echo.unary()
@@ -94,7 +92,7 @@ async def test_an_ok_call_is_told_at_debug_only(lines: Lines) -> None:
 
 
 async def test_a_refused_call_is_one_line_with_its_code(lines: Lines) -> None:
-    """What went wrong is seen at the default level, once."""
+    """A refused call writes one line at the default level."""
     logs.configure(level="info", stream=lines.stream)
     async with echo_server() as echo:
         await refusal(echo.raw(b"\xff", metadata=STORY))
@@ -119,8 +117,8 @@ async def test_a_bug_is_logged_once_with_the_id_its_caller_got(lines: Lines) -> 
     assert lines.stream.getvalue().count("ValueError: the reason") == 1
 
 
-async def test_a_cancelled_call_is_told_as_cancelled(lines: Lines) -> None:
-    """A caller that left is no error of ours, and not OK either."""
+async def test_a_cancelled_call_is_logged_as_cancelled(lines: Lines) -> None:
+    """The line of a call whose caller left has the code CANCELLED."""
     logs.configure(level="info", stream=lines.stream)
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -141,8 +139,8 @@ async def test_a_cancelled_call_is_told_as_cancelled(lines: Lines) -> None:
     assert [line["code"] for line in lines.all("call")] == ["CANCELLED"]
 
 
-async def test_a_line_written_by_a_handler_belongs_to_its_call(lines: Lines) -> None:
-    """Nobody passes ids to a logger by hand."""
+async def test_a_handlers_line_has_the_ids_of_its_call(lines: Lines) -> None:
+    """Lines get the ids of the running call from its context."""
     logs.configure(level="info", stream=lines.stream)
     log = logs.get_logger("shop")
 
@@ -160,7 +158,7 @@ async def test_a_line_written_by_a_handler_belongs_to_its_call(lines: Lines) -> 
 
 
 def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
-    """What goes through the standard library's logging ends in the same stream."""
+    """Lines of the standard library's logging go to the same stream."""
     logs.configure(level="info", stream=lines.stream)
 
     logging.getLogger("some.library").info("chatter")
@@ -175,7 +173,7 @@ def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
 
 
 def test_outside_of_a_call_a_line_names_no_method(lines: Lines) -> None:
-    """A driver's line has a story only where one is bound."""
+    """A line outside a call has a correlation only if one is bound."""
     logs.configure(level="info", stream=lines.stream)
     logs.get_logger("driver").info("alone")
     token = correlation.bind(correlation.Correlation("basket-8"))
@@ -194,7 +192,7 @@ def test_outside_of_a_call_a_line_names_no_method(lines: Lines) -> None:
 def test_whether_debug_is_written_is_known_beforehand(
     lines: Lines, level: str, *, enabled: bool
 ) -> None:
-    """So that a call can skip making a line nobody reads."""
+    """A call can skip lines that would not be written."""
     logs.configure(level=level, stream=lines.stream)
 
     assert logs.is_enabled("debug") is enabled

@@ -1,4 +1,4 @@
-"""Traces: a span per call, children of the caller's; nothing is loaded where nobody listens."""
+"""Traces and metrics of a process, and the correlation of outgoing calls."""
 
 import asyncio
 import random
@@ -35,7 +35,7 @@ TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 @asynccontextmanager
 async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[Echo]:
-    """An echo server that exports its spans; all have come when the block ends."""
+    """Run an echo server that exports its spans; all have arrived when the block ends."""
     async with exporting(collector) as spans, echo_server(spans=spans, **service) as echo:
         yield echo
 
@@ -43,7 +43,7 @@ async def traced_server(collector: Collector, **service: Any) -> AsyncIterator[E
 def exporting(
     collector: Collector, *, clock: Clock | None = None, **settings: Any
 ) -> AbstractAsyncContextManager[Spans | None]:
-    """What an instance named echo-1 tells its spans through."""
+    """Export the spans of an instance named echo-1."""
     return instrumentation.exporting(
         "echo",
         ServerSettings(instance_id="echo-1"),
@@ -52,8 +52,8 @@ def exporting(
     )
 
 
-async def test_a_call_is_a_span_below_its_callers() -> None:
-    """The span continues the caller's trace, and is what the handler's story goes on with."""
+async def test_a_call_is_a_span_in_its_callers_trace() -> None:
+    """The span continues the caller's trace, and the handler's correlation refers to it."""
     seen: list[str] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -72,7 +72,7 @@ async def test_a_call_is_a_span_below_its_callers() -> None:
 
 
 async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -> None:
-    """A health watch never ends, so it is left out; an error's span carries its code."""
+    """Health has no spans, because a watch never ends; an error's span has its code."""
 
     async def overloaded(request: StringValue, context: Any) -> None:
         raise OverloadedError(limit=1)
@@ -98,7 +98,7 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
 
 
 async def test_free_text_of_an_error_is_not_exported() -> None:
-    """Exceptions and details may repeat what a caller sent: codes and types leave, words don't."""
+    """Codes and types are exported, but not texts, which may repeat what a caller sent."""
 
     async def unary(request: StringValue, context: Any) -> StringValue:
         if request.value == "abort":
@@ -118,7 +118,7 @@ async def test_free_text_of_an_error_is_not_exported() -> None:
     assert "canary" not in collector.text()
 
 
-async def test_a_channel_of_a_traced_process_tells_its_calls() -> None:
+async def test_a_channel_of_a_traced_process_records_its_calls() -> None:
     """Spans and metrics reach the endpoint, and the next service continues the attempt's span."""
     async with (
         collecting() as collector,
@@ -142,10 +142,10 @@ async def test_a_channel_of_a_traced_process_tells_its_calls() -> None:
     assert set(collector.metrics) >= {"grpc.client.attempt.started", "grpc.client.call.duration"}
 
 
-async def test_a_collector_that_is_away_keeps_nobody_from_stopping(
+async def test_an_unreachable_collector_does_not_delay_the_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After two seconds what it didn't take is dropped, however long an export may try."""
+    """After two seconds the rest is dropped, even while an export is still trying."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
     clock, nobody = ManualClock(), Collector(endpoint="http://127.0.0.1:1")
     async with (
@@ -164,20 +164,20 @@ async def pass_patience(clock: ManualClock) -> None:
 
 
 async def test_metrics_can_be_left_out() -> None:
-    """OTEL_METRICS_EXPORTER=none, for a collector that takes traces only."""
+    """OTEL_METRICS_EXPORTER=none exports traces only."""
     async with collecting() as collector, exporting(collector, metrics="none") as spans:
         assert spans is not None
         assert spans.meter_provider is None
 
 
 async def test_without_an_endpoint_there_are_no_spans() -> None:
-    """Tracing is on when OTEL_EXPORTER_OTLP_ENDPOINT is set, and only then."""
+    """Tracing is on only if OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     async with exporting(Collector()) as spans:
         assert spans is None
 
 
 def test_without_an_endpoint_opentelemetry_is_not_loaded() -> None:
-    """An idle service stays small: the SDK and its exporter cost tens of megabytes."""
+    """Without an endpoint OpenTelemetry is not imported: it costs tens of megabytes."""
     program = (
         "import sys, services.chassis.server.lifecycle\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
@@ -195,8 +195,8 @@ def test_without_an_endpoint_opentelemetry_is_not_loaded() -> None:
     assert done.stdout.strip() == "[]"
 
 
-async def test_the_story_goes_on_in_the_next_service() -> None:
-    """A call made inside a handler carries correlation id and traceparent of its caller."""
+async def test_the_correlation_is_passed_to_the_next_service() -> None:
+    """A call made in a handler carries the correlation id and traceparent of its caller."""
     seen: list[correlation.Correlation] = []
 
     async def unary(request: StringValue, context: Any) -> StringValue:
@@ -217,8 +217,8 @@ async def test_the_story_goes_on_in_the_next_service() -> None:
     assert seen == [correlation.Correlation("basket-7", traceparent=TRACEPARENT)]
 
 
-async def test_all_kinds_of_call_tell_the_correlation_metadata() -> None:
-    """Streams too, and outside of a story nothing is said."""
+async def test_all_kinds_of_call_carry_the_correlation() -> None:
+    """All kinds of call carry the correlation; without a correlation nothing is added."""
     seen: list[str] = []
 
     def note() -> None:

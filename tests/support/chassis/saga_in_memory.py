@@ -1,4 +1,4 @@
-"""Errands that know no business: sagas for the runner's tests, on one real database."""
+"""A saga of two steps with scripted participants, and its runner on a real database."""
 
 import random
 from collections.abc import Callable
@@ -20,34 +20,34 @@ from services.chassis.telemetry.correlation import Correlation
 from services.chassis.work.lease import Claim, LeaseRow, Leases
 from tests.support.clock.manual_clock import ManualClock
 
-KIND = "errand"
+KIND = "test_saga"
 Answer = str | Done | Pending | Contradiction
 
 
 @dataclass(frozen=True)
-class Errand:
-    """Where an errand stands, and what was answered so far."""
+class SagaState:
+    """The stored state of a saga, and the answers recorded so far."""
 
     subject: str
     since: datetime
     state: str = "first"
-    heard: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
     reviewed: bool = False
     attempts: int = 1
 
 
 @dataclass
-class Errands:
-    """A saga in memory: what is stored is `stored`; shops answer what the test lined up."""
+class SagaInMemory:
+    """A saga whose states are in `stored` and whose participants give the answers in `answers`."""
 
     clock: ManualClock
-    stored: dict[str, Errand] = field(default_factory=dict)
+    stored: dict[str, SagaState] = field(default_factory=dict)
     answers: dict[str, list[Answer | Exception]] = field(default_factory=dict)
     calls: list[tuple[str, StepCall]] = field(default_factory=list)
-    stories: list[Correlation] = field(default_factory=list)
-    recorded: list[Correlation] = field(default_factory=list)
+    call_correlations: list[Correlation] = field(default_factory=list)
+    record_correlations: list[Correlation] = field(default_factory=list)
     traceparent: str = ""
-    asked: Callable[[], None] = lambda: None
+    on_call: Callable[[], None] = lambda: None
     deadline: datetime | None = None
     not_before: datetime | None = None
     loads: int = 0
@@ -65,29 +65,31 @@ class Errands:
         self,
         name: str,
         *,
-        compensation: Step[Errand, str] | None = None,
+        compensation: Step[SagaState, str] | None = None,
         is_pivot: bool = False,
-    ) -> Step[Errand, str]:
-        async def action(errand: Errand, call: StepCall) -> Answer:
+    ) -> Step[SagaState, str]:
+        async def action(state: SagaState, call: StepCall) -> Answer:
             self.calls.append((name, call))
-            self.stories.append(correlation.current())
-            self.asked()
+            self.call_correlations.append(correlation.current())
+            self.on_call()
             answer = self.answers[name].pop(0) if self.answers.get(name) else f"{name} done"
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
-        return Step(name, f"{name} shop", action, compensation=compensation, is_pivot=is_pivot)
+        return Step(
+            name, f"{name} participant", action, compensation=compensation, is_pivot=is_pivot
+        )
 
-    def load(self, connection: Connection, subject: str) -> Errand:
+    def load(self, connection: Connection, subject: str) -> SagaState:
         self.loads += 1
         return self.stored[subject]
 
-    def refresh(self, connection: Connection, state: Errand) -> Errand:
+    def refresh(self, connection: Connection, state: SagaState) -> SagaState:
         return self.stored[state.subject]
 
-    def record(self, connection: Connection, state: Errand, answer: str) -> Errand:
-        self.recorded.append(correlation.current())
+    def record(self, connection: Connection, state: SagaState, answer: str) -> SagaState:
+        self.record_correlations.append(correlation.current())
         now = self.stored[state.subject]
         moves = {
             ("first", "first done"): "second",
@@ -103,10 +105,10 @@ class Errands:
         else:
             state_after = moves.get((now.state, answer), now.state)
             moved = replace(now, state=state_after, since=self.clock.now())
-        self.stored[state.subject] = replace(moved, heard=(*moved.heard, answer))
+        self.stored[state.subject] = replace(moved, answered=(*moved.answered, answer))
         return self.stored[state.subject]
 
-    def plan(self, state: Errand) -> Plan[Errand, str] | None:
+    def plan(self, state: SagaState) -> Plan[SagaState, str] | None:
         match state.state:
             case "over":
                 return None
@@ -118,16 +120,16 @@ class Errands:
                 deadline = None if step.is_pivot else self.deadline
                 return Plan(((step,),), deadline=deadline, not_before=self.not_before)
 
-    def origin(self, state: Errand) -> Correlation:
-        return Correlation("story of " + state.subject, traceparent=self.traceparent)
+    def origin(self, state: SagaState) -> Correlation:
+        return Correlation("correlation of " + state.subject, traceparent=self.traceparent)
 
-    def since(self, state: Errand) -> datetime:
+    def since(self, state: SagaState) -> datetime:
         return state.since
 
-    def attempt(self, state: Errand, step: str) -> int:
+    def attempt(self, state: SagaState, step: str) -> int:
         return state.attempts
 
-    def needs_review(self, state: Errand) -> bool:
+    def needs_review(self, state: SagaState) -> bool:
         return state.reviewed
 
     def deadline_passed(self) -> str:
@@ -140,8 +142,8 @@ class Errands:
         return f"overdue {step}"
 
 
-class Town:
-    """One runner on one database."""
+class SagasOnDatabase:
+    """One saga runner on one database."""
 
     def __init__(
         self,
@@ -153,11 +155,11 @@ class Town:
     ) -> None:
         self.database = database
         self.clock = clock
-        self.errands = Errands(clock, traceparent=traceparent)
+        self.saga = SagaInMemory(clock, traceparent=traceparent)
         self.leases = Leases(owner="runner", clock=clock, rng=random.Random(1))
         self.stop = False
         self.runner = SagaRunner(
-            saga=self.errands,
+            saga=self.saga,
             database=database,
             leases=self.leases,
             clock=clock,
@@ -167,30 +169,30 @@ class Town:
         )
 
     async def begin(self, subject: str = "one") -> Claim:
-        """Open an errand, leased to this runner."""
-        self.errands.stored[subject] = Errand(subject, self.clock.now())
+        """Open a saga, leased to this runner."""
+        self.saga.stored[subject] = SagaState(subject, self.clock.now())
         return await self.database.write(self.leases.open, subject, KIND)
 
     async def claim(self) -> Claim:
-        """Claim the one errand that is due."""
+        """Claim the one saga that is due."""
         (claim,) = await self.database.write(self.leases.claim_due, KIND, 10)
         return claim
 
     async def row(self, subject: str = "one") -> LeaseRow | None:
-        """Its lease."""
+        """Return the lease of a saga; None if it is closed."""
         return await self.database.read(self.leases.get, subject)
 
     def state(self, subject: str = "one") -> str:
-        """Where the errand stands."""
-        return self.errands.stored[subject].state
+        """Return the state of a saga."""
+        return self.saga.stored[subject].state
 
 
 class _RefusedError(Exception):
-    """Whatever a server of ours raised."""
+    """An exception of one of our servers."""
 
 
-def refused(code: grpc.StatusCode, domain: str = "shop.tradepost") -> grpc.aio.AioRpcError:
-    """An error with an ErrorInfo."""
+def refused(code: grpc.StatusCode, domain: str = "participant.tradepost") -> grpc.aio.AioRpcError:
+    """Make an error with an ErrorInfo, as our servers send it."""
     rule = ErrorRule(code, "SOLD_OUT")
     status = to_status(_RefusedError("no"), {_RefusedError: rule}, domain)
     trailers = grpc.aio.Metadata(*to_trailers(status, rule))
@@ -198,5 +200,5 @@ def refused(code: grpc.StatusCode, domain: str = "shop.tradepost") -> grpc.aio.A
 
 
 def bare(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
-    """An error without one."""
+    """Make an error without an ErrorInfo, as gRPC and proxies send it."""
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata())
