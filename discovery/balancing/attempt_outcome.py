@@ -1,4 +1,4 @@
-"""What the end of an attempt tells: one table for load, ejection and breaker.
+"""Records the end of an attempt for load, ejection and breaker, by one table.
 
 | ended with                                   | load                     | ejection, breaker     |
 |----------------------------------------------|--------------------------|-----------------------|
@@ -11,8 +11,8 @@
 | CANCELLED, by either side                    | nothing                  | nothing               |
 | OK and every other code                      | its latency              | a success             |
 
-Methods that wait for something else (`waits`) feed no load, and their DEADLINE_EXCEEDED tells
-nothing. A stream succeeds with its first message, and fails when it breaks, before or after.
+An attempt of a method that `waits` doesn't change the load, and its DEADLINE_EXCEEDED counts as
+nothing. A stream succeeds with its first message, and fails when it breaks, before or after that.
 """
 
 import grpc
@@ -28,7 +28,7 @@ _FAIR_TIME = 0.95
 def succeeded(
     method: Method, record: Record, latency_s: float, now_s: float, *, measured: bool = True
 ) -> None:
-    """An answer arrived, for a stream its first message; where not `measured`, at some time."""
+    """Record an answer, or a stream's first message; not `measured`: without its latency."""
     method.outcomes.calls.append(now_s)
     record.outcomes.calls.append(now_s)
     load = record.load
@@ -49,7 +49,7 @@ def failed(
     timeout_s: float | None,
     now_s: float,
 ) -> None:
-    """A unary attempt ended in an error."""
+    """Record a unary attempt that ended in an error."""
     code = error.code()
     if code is grpc.StatusCode.CANCELLED:
         return
@@ -57,9 +57,9 @@ def failed(
         if _had_fair_time(method, timeout_s, now_s):
             _failure(method, record, latency_s, now_s)
     elif code in FAILURES:
-        _failure(method, record, latency_s, now_s, told_s=_pushback_s(error))
+        _failure(method, record, latency_s, now_s, asked_s=_pushback_s(error))
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        _shed(method, record, latency_s, now_s, told_s=_pushback_s(error))
+        _shed(method, record, latency_s, now_s, asked_s=_pushback_s(error))
     else:
         succeeded(method, record, latency_s, now_s)
 
@@ -67,11 +67,11 @@ def failed(
 def stream_failed(
     method: Method, record: Record, code: grpc.StatusCode, *, latency_s: float, now_s: float
 ) -> None:
-    """A stream ended. Its latency was that of its first message, so only a failure counts."""
+    """Record the end of a stream; its first message was recorded, so only a failure counts."""
     if code in FAILURES:
         _failure(method, record, 0.0, now_s, lasted_s=latency_s)
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        _shed(method, record, latency_s, now_s, told_s=None)
+        _shed(method, record, latency_s, now_s, asked_s=None)
 
 
 def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> bool:
@@ -87,22 +87,22 @@ def _failure(
     latency_s: float,
     now_s: float,
     *,
-    told_s: float | None = None,
+    asked_s: float | None = None,
     lasted_s: float | None = None,
 ) -> None:
     if method.waits:
         record.load.failures_in_row += 1
     else:
-        record.load.failed(latency_s, now_s, pushback_s=told_s)
+        record.load.failed(latency_s, now_s, pushback_s=asked_s)
     _note(method, record, latency_s if lasted_s is None else lasted_s, now_s)
 
 
 def _shed(
-    method: Method, record: Record, latency_s: float, now_s: float, *, told_s: float | None
+    method: Method, record: Record, latency_s: float, now_s: float, *, asked_s: float | None
 ) -> None:
-    # Shedding is fast: its own latency would draw more calls to the instance that sheds.
-    if told_s is not None and not method.waits:
-        record.load.pushed_back(told_s, now_s)
+    # Shedding is fast: its latency would attract more calls to the overloaded instance.
+    if asked_s is not None and not method.waits:
+        record.load.pushed_back(asked_s, now_s)
     _note(method, record, latency_s, now_s)
 
 
@@ -113,6 +113,6 @@ def _note(method: Method, record: Record, lasted_s: float, now_s: float) -> None
 
 
 def _pushback_s(error: grpc.aio.AioRpcError) -> float | None:
-    """What the trailers say; "don't try again" asks for no longer than the rule's own penalty."""
-    told_s = pushback_s(error.trailing_metadata())
-    return None if told_s is None else max(told_s, 0.0)
+    """The pushback in the trailers; a negative one counts as 0, so the rule's own cost applies."""
+    asked_s = pushback_s(error.trailing_metadata())
+    return None if asked_s is None else max(asked_s, 0.0)

@@ -1,15 +1,15 @@
-"""Refuses calls of a method that fails everywhere, before they cost the service anything.
+"""Refuses calls of a method that fails at every instance, so that they cost the service nothing.
 
-The client throttle of Google's SRE book ("Handling Overload"), per service and method; what one
-instance does wrong is ejection's concern. Over the attempts of the last 10 s, those refused here
-included, once there are 20:
+This is the client throttle of Google's SRE book ("Handling Overload"), for each method of a
+service; ejection deals with a single bad instance. It counts the attempts of the last 10 s,
+including those that it refused itself. From 20 attempts on:
 
     chance of a refusal = min(0.9, (requests - K x accepted) / (requests + 1)), K = 2
 
-so nothing is refused while half is accepted, and with nothing accepted one in ten still tries; at
-least one a second does, however few there are. Nor is anything refused while all that failed is one
-instance's and others accept: an instance that dies takes many calls along at once, and the retries
-of these must get through.
+- While half of the attempts are accepted, nothing is refused.
+- If nothing is accepted, one attempt in ten is still sent, and at least one a second.
+- If all failures are of one instance and others accept, nothing is refused: an instance that dies
+  fails many calls at once, and their retries must get through.
 """
 
 import logging
@@ -30,7 +30,7 @@ PROBE_EVERY_S = 1.0
 
 
 class Breaker:
-    """Decides on the attempts of one method, by what became of the earlier ones."""
+    """Decides whether attempts of one method are sent, from the outcomes of earlier ones."""
 
     def __init__(self, path: str, outcomes: Outcomes, rng: random.Random) -> None:
         self._path = path
@@ -40,12 +40,12 @@ class Breaker:
         self.refusing = False
 
     def refuses(self, now_s: float) -> bool:
-        """Whether an attempt that would begin now isn't made; it then counts as not accepted."""
+        """Decide whether to refuse an attempt now; a refused one counts as not accepted."""
         requests, accepted = self.counts(now_s)
         chance = 0.0
         if requests >= LEAST_CALLS and not (accepted and len(self._outcomes.culprits) == 1):
             chance = (requests - K * accepted) / (requests + 1)
-        self._turn(refusing=chance > 0, requests=requests, accepted=accepted)
+        self._log_change(refusing=chance > 0, requests=requests, accepted=accepted)
         due = now_s - self._tried_s >= PROBE_EVERY_S
         if due or self._rng.random() >= min(chance, MOST_REFUSED):
             self._tried_s = now_s
@@ -54,7 +54,7 @@ class Breaker:
         return True
 
     def check(self, now_s: float) -> None:
-        """Raises LocalRefusalError (UNAVAILABLE, reason "breaker open") where it refuses."""
+        """Raise LocalRefusalError (UNAVAILABLE, BREAKER_OPEN) if the attempt is refused."""
         if self.refuses(now_s):
             raise LocalRefusalError(
                 grpc.StatusCode.UNAVAILABLE,
@@ -68,7 +68,7 @@ class Breaker:
         requests = len(self._outcomes.calls)
         return requests, requests - len(self._outcomes.failures)
 
-    def _turn(self, *, refusing: bool, requests: int, accepted: int) -> None:
+    def _log_change(self, *, refusing: bool, requests: int, accepted: int) -> None:
         if refusing is self.refusing:
             return
         self.refusing = refusing
@@ -83,7 +83,7 @@ class Breaker:
 
 
 class Breakers:
-    """The breakers of one channel: one for each method, however often a stub is made."""
+    """The breakers of one channel: one for each method, shared by all stubs."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

@@ -1,10 +1,12 @@
-"""The places of a bulkhead, as counts and a line; who waits, and how, is the driver's business.
+"""Counts the calls in flight of one channel and queues those above the limit, without waiting.
+
+The limits are a key of this package in the service config; without it there is no limit:
 
     "bulkhead": {"maxCalls": 100, "maxQueued": 50}
 
-in the service config, ours; without it there is none. It counts calls, not attempts; a stream
-holds its place until it ends. Above `maxCalls` a call waits in line, first come first served, at
-most until its deadline; above `maxQueued` it is refused at once.
+It counts calls, not attempts; a stream counts until it ends. Above `maxCalls` a call waits in a
+queue, first in, first out, at most until its deadline; above `maxQueued` it is refused at once. The
+drivers do the waiting.
 """
 
 from collections import deque
@@ -18,14 +20,14 @@ from discovery.errors import LocalRefusalError, RefusalReason
 
 @dataclass(frozen=True, slots=True)
 class BulkheadConfig:
-    """How many calls may be in flight, and how many may wait for a place."""
+    """How many calls may be in flight, and how many may wait."""
 
     max_calls: int
     max_queued: int
 
 
 class Place:
-    """What one call holds; left once, whoever says so first. `given` is called by its giver."""
+    """One call's permit to be in flight; `on_granted` is called when a waiting call gets it."""
 
     __slots__ = ("_bulkhead", "given", "held")
 
@@ -35,14 +37,14 @@ class Place:
         self.given: Callable[[], None] = _nobody_waits
 
     def leave(self) -> None:
-        """Give the place to whoever waits longest."""
+        """Give the permit to the call that has waited longest; only the first release counts."""
         if self.held:
             self.held = False
             self._bulkhead.free()
 
 
 class Bulkhead:
-    """The places of one channel."""
+    """The permits of one channel."""
 
     def __init__(self, config: BulkheadConfig) -> None:
         self._config = config
@@ -51,11 +53,11 @@ class Bulkhead:
 
     @property
     def queued(self) -> int:
-        """How many calls wait."""
+        """How many calls wait in the queue."""
         return len(self._line)
 
     def enter(self, place: Place) -> bool:
-        """Take a place, if there is one; while somebody waits there is none."""
+        """Grant the permit if one is free; none is free while calls wait."""
         if self.in_flight >= self._config.max_calls:
             return False
         self.in_flight += 1
@@ -63,7 +65,7 @@ class Bulkhead:
         return True
 
     def stand_in_line(self, place: Place, path: str) -> None:
-        """Wait for a place: `given` is called when it is there. Raises LocalRefusalError."""
+        """Queue the call until `on_granted` is called. Raises LocalRefusalError if it is full."""
         if len(self._line) >= self._config.max_queued:
             raise LocalRefusalError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -73,12 +75,12 @@ class Bulkhead:
         self._line.append(place)
 
     def step_out(self, place: Place) -> None:
-        """Wait no longer; a place that was given in the same instant is left like any other."""
+        """Stop waiting. A permit granted at the same instant stays held: release it."""
         if not place.held:
             self._line.remove(place)
 
     def free(self) -> None:
-        """A call ended: its place is the next one's, or free."""
+        """A call ended: grant its permit to the next one in the queue, if there is one."""
         if self._line:
             following = self._line.popleft()
             following.held = True
@@ -88,4 +90,4 @@ class Bulkhead:
 
 
 def _nobody_waits() -> None:
-    """A place that was there at once."""
+    """Do nothing: the permit was granted at once."""

@@ -1,15 +1,15 @@
-"""One monotonic instant bounds a call, whatever it does to be answered.
+"""The deadline of a call: one monotonic instant that bounds it with all its waits and attempts.
 
-deadline = min(explicit timeout or the method's default, what the handler's caller has left - 20 ms)
+    deadline = min(now + (the call's timeout or the default), handler's caller's deadline - 20 ms)
 
-A server says what its own caller has left, and every call the handler makes through this package
-stays within it:
+A server binds its caller's deadline, and every call that the handler makes through this package
+ends before it:
 
     deadline.inherit(deadline.of_time_remaining(context.time_remaining(), now_s=...))
 
-This is a context variable: grpc.aio gives each handler a context of its own, and tasks started by
-the handler inherit it; work that is meant to outlive the handler runs in a fresh
-`contextvars.Context()`. `bind` does the same for a block of code.
+The deadline is kept in a context variable. grpc.aio gives each handler a context of its own, and
+tasks that the handler starts inherit it. Run work that outlives the handler in a fresh
+`contextvars.Context()`. `bind` sets the deadline for a block of code.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ import grpc
 from discovery.errors import LocalRefusalError, RefusalReason
 
 DEFAULT_TIMEOUT_S = 10.0
-# Left to the handler for turning the answer of its last call into its own.
+# Time that a handler keeps for making its own answer after its last call.
 RESERVE_S = 0.020
-# C-core says "no deadline" with a very large number (grpc/grpc#26236).
+# C-core reports "no deadline" as a very large number (grpc/grpc#26236).
 UNSET_S = 86_400.0
 
 _inherited: ContextVar[float | None] = ContextVar(
@@ -33,7 +33,7 @@ _inherited: ContextVar[float | None] = ContextVar(
 
 @contextmanager
 def bind(deadline_s: float | None) -> Iterator[None]:
-    """Bound the calls made inside by this instant (monotonic seconds); None: unbounded."""
+    """Bound the calls of a block by this instant (monotonic seconds); None: no bound."""
     token = _inherited.set(deadline_s)
     try:
         yield
@@ -42,28 +42,28 @@ def bind(deadline_s: float | None) -> Iterator[None]:
 
 
 def inherit(deadline_s: float | None) -> None:
-    """Bound every call made in the running context from now on; None: unbounded.
+    """Bound all later calls in the running context by this instant; None: no bound.
 
-    For a server that gives each call a task, and so a context, of its own: nothing is undone, so
-    it also holds inside async generators, which may be closed from another context.
+    Use it in a server that gives each call a task, and so a context, of its own. Nothing is reset
+    afterwards, so it also works in async generators, which may be closed from another context.
     """
     _inherited.set(deadline_s)
 
 
 def current() -> float | None:
-    """The monotonic instant at which the handler's caller stops waiting; None: it never does."""
+    """The deadline of the handler's caller (monotonic seconds); None: it has none."""
     return _inherited.get()
 
 
 def of_time_remaining(time_remaining_s: float | None, *, now_s: float) -> float | None:
-    """The instant that a ServicerContext's `time_remaining()` means; over a day means none."""
+    """The instant after a ServicerContext's `time_remaining()`; over a day counts as none."""
     if time_remaining_s is None or time_remaining_s > UNSET_S:
         return None
     return now_s + time_remaining_s
 
 
 def spent(method: str) -> LocalRefusalError:
-    """The error of a call whose time is over before it could be sent."""
+    """The error of a call whose deadline passed before it was sent."""
     return LocalRefusalError(
         grpc.StatusCode.DEADLINE_EXCEEDED,
         RefusalReason.DEADLINE_SPENT,
@@ -74,10 +74,10 @@ def spent(method: str) -> LocalRefusalError:
 def instant(
     timeout_s: float | None, configured_s: float | None, default_s: float | None, now_s: float
 ) -> float | None:
-    """The deadline of a call made now: the nearest of what was asked, configured and inherited.
+    """The deadline of a call made now: the earliest of the requested, configured and inherited one.
 
-    `configured_s` is the service config's timeout, which bounds an explicit one too;
-    `default_s` is for a call without an explicit one.
+    `timeout_s` is the call's own timeout, which the service config's `configured_s` limits;
+    `default_s` applies if the call has none. None: the call has no deadline.
     """
     if timeout_s is None:
         timeout_s = default_s

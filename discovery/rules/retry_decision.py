@@ -1,4 +1,4 @@
-"""When a failed call is attempted again (gRFC A6): the rules of both drivers, which wait."""
+"""Decides when a failed call is attempted again (gRFC A6); the drivers do the waiting."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from discovery.rules.retry_policy import STOP_S, RetryPolicy, is_retriable, push
 
 
 class Retries:
-    """The retries of one call: after each failure, how long to wait, or that it was the last."""
+    """The retries of one call: after each failure, the delay before the next attempt, if any."""
 
     def __init__(
         self,
@@ -41,20 +41,26 @@ class Retries:
     ) -> float | None:
         """Seconds to wait before the next attempt; None: there is none, raise the error.
 
-        Taken in order: only the nearest layer retries; the number of attempts; safety and code;
-        the throttle; the server's pushback, exact, after which the backoff starts over; an attempt
-        that can't finish in what would remain (less than the p50) isn't made; the budget.
+        The rules apply in this order:
+
+        1. Only the nearest layer retries.
+        2. The policy limits the number of attempts.
+        3. The method must be safe, and the code retriable.
+        4. The throttle must have tokens.
+        5. The server's pushback replaces the delay, and the backoff starts again.
+        6. After the delay, the p50 of time must be left.
+        7. The budget must pay.
         """
         if attempt_number.current() or self._made >= self._policy.max_attempts:
             return None
-        told_s = pushback_s(error.trailing_metadata())
-        retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=told_s)
-        if self._throttled(counts=retriable or told_s == STOP_S) or not retriable:
+        asked_s = pushback_s(error.trailing_metadata())
+        retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=asked_s)
+        if self._throttled(counts=retriable or asked_s == STOP_S) or not retriable:
             return None
-        if told_s is None:
+        if asked_s is None:
             delay_s = next(self._delays_s)
         else:
-            delay_s = told_s
+            delay_s = asked_s
             self._delays_s = self._backoff()
         if not self._can_finish(now_s, delay_s, deadline_s) or not self._budget.withdraw(now_s):
             return None
@@ -87,7 +93,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """What the retries of one channel share."""
+    """What all retries of one channel share."""
 
     rng: random.Random
     budget: RetryBudget
@@ -105,6 +111,6 @@ class Retrying:
         )
 
     def succeeded(self) -> None:
-        """A call succeeded."""
+        """Count a call that succeeded."""
         if self.throttle is not None:
             self.throttle.succeeded()

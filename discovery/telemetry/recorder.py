@@ -1,8 +1,8 @@
-"""Whether anybody is told of calls, which is decided once for a channel, and where they are told.
+"""Decides once for a channel whether its calls are recorded through OpenTelemetry.
 
-Spans and metrics go through OpenTelemetry's API (extra `otel`). Where it isn't installed, or
-nothing was configured when the channel was opened, the layers aren't there at all: a call then
-costs what it would cost without this module, and OpenTelemetry isn't even loaded.
+Spans and metrics go through OpenTelemetry's API (extra `otel`). If it isn't installed, or nothing
+was configured when the channel was opened, the stack has no telemetry layers: calls cost nothing
+more, and OpenTelemetry isn't loaded.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
 
 _SCOPE = "discovery"
-# What the API itself brings records nothing: providers, tracers and meters all stand in these.
+# The API's own providers, tracers and meters record nothing; they are in these modules.
 _API = ("opentelemetry.trace", "opentelemetry.metrics")
 
 
@@ -32,13 +32,13 @@ def recorder_for(
     meter_provider: "MeterProvider | None",
     monotonic: Callable[[], float],
 ) -> "Recorder | None":
-    """Who is told of a channel's calls; None where nobody would hear it.
+    """The recorder of a channel's calls; None if nothing would record them.
 
-    Without providers of its own a channel takes the global ones, as they are now.
+    A channel without providers of its own uses the global ones, as they are now.
     """
     given = tracer_provider is not None or meter_provider is not None
     if not given and not any(name in sys.modules for name in _API):
-        # Whoever configures OpenTelemetry has loaded it.
+        # A program that configured OpenTelemetry has loaded it.
         return None
     try:
         from opentelemetry import metrics, trace  # noqa: PLC0415
@@ -64,7 +64,7 @@ def _records(made: object) -> bool:
 
 
 def begin_attempt(call: CallState) -> AttemptTelemetry:
-    """Record that an attempt begins on the picked instance; its headers carry the trace."""
+    """Record that an attempt begins on the picked instance; add the trace to its headers."""
     subchannel: Any = call.subchannel
     telemetry: Any = call.telemetry
     attempt: AttemptTelemetry = telemetry.attempt(subchannel.instance)
@@ -73,7 +73,7 @@ def begin_attempt(call: CallState) -> AttemptTelemetry:
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
-    """The status of what ended an RPC, as its caller sees it."""
+    """The status code with which a call ends for its caller after this error."""
     if isinstance(error, grpc.RpcError):
         failure: Any = error
         code: grpc.StatusCode = failure.code()
