@@ -26,17 +26,17 @@ class BulkheadConfig:
     max_queued: int
 
 
-class Place:
+class Permit:
     """One call's permit to be in flight; `on_granted` is called when a waiting call gets it."""
 
-    __slots__ = ("_bulkhead", "given", "held")
+    __slots__ = ("_bulkhead", "held", "on_granted")
 
     def __init__(self, bulkhead: "Bulkhead") -> None:
         self._bulkhead = bulkhead
         self.held = False
-        self.given: Callable[[], None] = _nobody_waits
+        self.on_granted: Callable[[], None] = _not_waiting
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give the permit to the call that has waited longest; only the first release counts."""
         if self.held:
             self.held = False
@@ -48,46 +48,46 @@ class Bulkhead:
 
     def __init__(self, config: BulkheadConfig) -> None:
         self._config = config
-        self._line: deque[Place] = deque()
+        self._queue: deque[Permit] = deque()
         self.in_flight = 0
 
     @property
     def queued(self) -> int:
         """How many calls wait in the queue."""
-        return len(self._line)
+        return len(self._queue)
 
-    def enter(self, place: Place) -> bool:
+    def try_enter(self, permit: Permit) -> bool:
         """Grant the permit if one is free; none is free while calls wait."""
         if self.in_flight >= self._config.max_calls:
             return False
         self.in_flight += 1
-        place.held = True
+        permit.held = True
         return True
 
-    def stand_in_line(self, place: Place, path: str) -> None:
+    def join_queue(self, permit: Permit, path: str) -> None:
         """Queue the call until `on_granted` is called. Raises LocalRefusalError if it is full."""
-        if len(self._line) >= self._config.max_queued:
+        if len(self._queue) >= self._config.max_queued:
             raise LocalRefusalError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 RefusalReason.BULKHEAD_FULL,
                 f"{path}: {self.in_flight} calls in flight, {self.queued} wait",
             )
-        self._line.append(place)
+        self._queue.append(permit)
 
-    def step_out(self, place: Place) -> None:
+    def leave_queue(self, permit: Permit) -> None:
         """Stop waiting. A permit granted at the same instant stays held: release it."""
-        if not place.held:
-            self._line.remove(place)
+        if not permit.held:
+            self._queue.remove(permit)
 
     def free(self) -> None:
         """A call ended: grant its permit to the next one in the queue, if there is one."""
-        if self._line:
-            following = self._line.popleft()
+        if self._queue:
+            following = self._queue.popleft()
             following.held = True
-            following.given()
+            following.on_granted()
         else:
             self.in_flight -= 1
 
 
-def _nobody_waits() -> None:
+def _not_waiting() -> None:
     """Do nothing: the permit was granted at once."""

@@ -13,7 +13,7 @@ from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, 
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules import deadline
-from discovery.rules.bulkhead import Bulkhead, Place
+from discovery.rules.bulkhead import Bulkhead, Permit
 from discovery.rules.method import Method
 
 
@@ -26,31 +26,31 @@ def layer(bulkhead: Bulkhead | None, *, clock: Clock) -> AioLayer:
 
 def _unary(bulkhead: Bulkhead, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
     async def send(call: CallState) -> Any:
-        place = Place(bulkhead)
+        permit = Permit(bulkhead)
         try:
-            if not bulkhead.enter(place):
-                await _wait(bulkhead, place, method, call, clock)
+            if not bulkhead.try_enter(permit):
+                await _wait(bulkhead, permit, method, call, clock)
             return await below(call)
         finally:
-            place.leave()
+            permit.release()
 
     return send
 
 
 def _stream(bulkhead: Bulkhead, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
     def send(call: CallState) -> StreamSent:
-        place = Place(bulkhead)
-        call.on_end = place.leave
-        if not bulkhead.enter(place):
-            return PendingStream(partial(send_later, place, call))
+        permit = Permit(bulkhead)
+        call.on_end = permit.release
+        if not bulkhead.try_enter(permit):
+            return PendingStream(partial(send_later, permit, call))
         try:
             return below(call)
         except BaseException:
-            place.leave()
+            permit.release()
             raise
 
-    async def send_later(place: Place, call: CallState) -> StreamSent:
-        await _wait(bulkhead, place, method, call, clock)
+    async def send_later(permit: Permit, call: CallState) -> StreamSent:
+        await _wait(bulkhead, permit, method, call, clock)
         sent = below(call)
         return await sent.start() if isinstance(sent, PendingStream) else sent
 
@@ -58,24 +58,24 @@ def _stream(bulkhead: Bulkhead, clock: Clock, method: Method, below: StreamSend)
 
 
 async def _wait(
-    bulkhead: Bulkhead, place: Place, method: Method, call: CallState, clock: Clock
+    bulkhead: Bulkhead, permit: Permit, method: Method, call: CallState, clock: Clock
 ) -> None:
     """Wait in the queue. Raises LocalRefusalError: the queue is full, or the deadline passed."""
     turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def given() -> None:
+    def granted() -> None:
         # The caller may be cancelled at the same moment; `held` then makes it leave again.
         if not turn.done():
             turn.set_result(None)
 
-    place.given = given
-    bulkhead.stand_in_line(place, method.path)
+    permit.on_granted = granted
+    bulkhead.join_queue(permit, method.path)
     try:
         await _until_deadline(turn, call, clock)
     finally:
-        bulkhead.step_out(place)
+        bulkhead.leave_queue(permit)
     call.now_s = clock.monotonic()
-    if not place.held:
+    if not permit.held:
         raise deadline.spent(method.path)
 
 

@@ -12,7 +12,7 @@ from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules import deadline
-from discovery.rules.bulkhead import Bulkhead, Place
+from discovery.rules.bulkhead import Bulkhead, Permit
 from discovery.rules.method import Method
 
 
@@ -31,17 +31,17 @@ def layer(
         door = Door(bulkhead, lock, closing, clock)
 
         def send(call: CallState) -> Sent:
-            place = Place(bulkhead)
+            permit = Permit(bulkhead)
             try:
-                door.enter(place, method.path, call)
+                door.enter(permit, method.path, call)
                 sent = below(call)
             except BaseException:
-                door.leave(place)
+                door.leave(permit)
                 raise
             if call.returns_rpc:
-                on_call_end(sent, lambda _: door.leave(place))
+                on_call_end(sent, lambda _: door.leave(permit))
             else:
-                door.leave(place)
+                door.leave(permit)
             return sent
 
         return send
@@ -58,32 +58,32 @@ class Door:
     closing: threading.Event
     clock: Clock
 
-    def enter(self, place: Place, path: str, call: CallState) -> None:
+    def enter(self, permit: Permit, path: str, call: CallState) -> None:
         """Enter at once, or wait in the queue.
 
         Raises LocalRefusalError (the queue is full, or the deadline passed), and ValueError on a
         closed channel.
         """
         with self.lock:
-            if self.bulkhead.enter(place):
+            if self.bulkhead.try_enter(permit):
                 return
-            place.given = self.lock.notify_all
-            self.bulkhead.stand_in_line(place, path)
+            permit.on_granted = self.lock.notify_all
+            self.bulkhead.join_queue(permit, path)
             try:
-                self._wait(place, path, call)
+                self._wait(permit, path, call)
             finally:
-                self.bulkhead.step_out(place)
+                self.bulkhead.leave_queue(permit)
         if self.closing.is_set():
             raise ValueError(CLOSED)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, permit: Permit) -> None:
         """Leave, and let the call in that has waited longest."""
         with self.lock:
-            place.leave()
+            permit.release()
 
-    def _wait(self, place: Place, path: str, call: CallState) -> None:
+    def _wait(self, permit: Permit, path: str, call: CallState) -> None:
         deadline_s = call.deadline_s
-        while not place.held and not self.closing.is_set():
+        while not permit.held and not self.closing.is_set():
             call.now_s = self.clock.monotonic()
             if deadline_s is not None and deadline_s <= call.now_s:
                 raise deadline.spent(path)

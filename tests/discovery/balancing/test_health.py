@@ -161,11 +161,11 @@ async def test_a_broken_health_stream_keeps_its_last_status(start: Start) -> Non
         assert await post(b"x") == b"a:x"
         (subchannel,) = subchannels(channel)
 
-        subchannel._told(Health.BROKEN)
+        subchannel._health_changed(Health.BROKEN)
         assert subchannel.state is ChannelConnectivity.READY
 
-        subchannel._told(Health.NOT_SERVING)
-        subchannel._told(Health.BROKEN)
+        subchannel._health_changed(Health.NOT_SERVING)
+        subchannel._health_changed(Health.BROKEN)
         assert subchannel.state is ChannelConnectivity.TRANSIENT_FAILURE
 
 
@@ -179,7 +179,7 @@ async def test_a_stream_that_breaks_before_its_first_status_is_not_serving(start
         (subchannel,) = subchannels(channel)
         subchannel._stop_health()
 
-        subchannel._told(Health.BROKEN)
+        subchannel._health_changed(Health.BROKEN)
 
         assert subchannel.state is ChannelConnectivity.TRANSIENT_FAILURE
 
@@ -213,7 +213,7 @@ async def test_transient_failure_lasts_until_ready(start: Start, open_to: Open) 
     assert subchannel.state is ChannelConnectivity.TRANSIENT_FAILURE
 
     subchannel._connected(ChannelConnectivity.READY)
-    subchannel._told(Health.SERVING)
+    subchannel._health_changed(Health.SERVING)
     assert subchannel.state is ChannelConnectivity.READY
 
 
