@@ -1,15 +1,15 @@
-"""Why a feed can't be read from where it was asked for, nor a consumer be dealt with as asked.
+"""Errors of reading a feed, by what the reader can do: start at another position.
 
-    start elsewhere     PositionTruncatedError (from the oldest), PositionAheadOfHeadError (ask
-                        for the feed first), EpochChangedError (rewind to zero)
-    don't retry         DeadLetterNotFoundError, ConsumerNotFoundError, PositionNotReachedError
+PositionTruncatedError      start at the oldest position
+PositionAheadOfHeadError    get the feed's head first
+EpochChangedError           rewind to zero
 
-A feed never skips silently: what it can't give in full, it refuses.
+A feed never skips events silently; it refuses a read that it cannot answer in full.
 """
 
 
 class PositionTruncatedError(Exception):
-    """Events after the position are gone; the oldest that is kept lies further on."""
+    """Events after the position were deleted; the oldest that is kept comes later."""
 
     def __init__(self, *, after_position: int, oldest_position: int) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class PositionTruncatedError(Exception):
 
 
 class PositionAheadOfHeadError(Exception):
-    """The log has not come that far: the position is of another log, or of another epoch."""
+    """The position is above the head, so it belongs to another log or to another epoch."""
 
     def __init__(self, *, after_position: int, head_position: int) -> None:
         super().__init__(f"position {after_position} is above the head, {head_position}")
@@ -30,7 +30,7 @@ class PositionAheadOfHeadError(Exception):
 
 
 class EpochChangedError(Exception):
-    """Positions of the epoch that was asked for mean nothing any more."""
+    """The log has another epoch, in which positions of the requested epoch are meaningless."""
 
     def __init__(self, *, asked: str, epoch: str) -> None:
         super().__init__(f"the log has epoch {epoch}, not {asked}")

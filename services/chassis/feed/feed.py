@@ -1,7 +1,7 @@
-"""A service's event log as a feed: pages of it, and a stream that follows it.
+"""Serves a service's event log as a feed: single pages, and a stream of batches that follows it.
 
-Whoever follows is woken by the tailer and reads the log itself, so what it sees is in commit
-order without a gap, whichever instance wrote it. Nothing is read ahead: the next read waits until
+A stream is woken by the tailer and then reads the log itself, so it delivers all events in commit
+order without gaps, whichever instance wrote them. It does not read ahead: the next read waits until
 gRPC's flow control has taken the last batch.
 """
 
@@ -17,22 +17,22 @@ from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery, ext
 from services.chassis.feed.wire import to_event, to_heartbeat
 from services.chassis.log.event_log import EventLog, StoredEvent
 from services.chassis.log.tailer import Tailer
-from services.chassis.log.watch import Wants, Watch
+from services.chassis.log.watch import ChangeFilter, Watch
 from services.chassis.request.errors import DrainingError
 from services.chassis.request.slot import slot_released
 from services.chassis.store.database import Database
 
-# A subscriber that hears nothing for long takes the stream for dead.
+# A subscriber that receives nothing for 10 s treats the stream as dead (`SILENCE_S`).
 HEARTBEAT_S = 1.0
-# Under load events are gathered for so long, or each commit would cost every subscriber a read.
+# Under load events are collected for so long, so that not each commit costs each subscriber a read.
 GATHER_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The log of the service `name`, for the event loop that its tailer runs on.
+    """The log of the service `name`, for use on the event loop of its tailer.
 
-    `aggregate_types` tells what a stream is about by the prefix of its name: {"ord": "order"}.
+    `aggregate_types` maps the prefix of a stream's name to its aggregate type: {"ord": "order"}.
     """
 
     name: str
@@ -45,57 +45,60 @@ class Feed:
     gather_s: float = GATHER_S
 
     async def extent(self) -> FeedExtent:
-        """From where to where it can be read."""
+        """Read the oldest position, the head and the epoch."""
         return await self.database.read(extent, self.log)
 
     async def read(self, query: FeedQuery) -> FeedPage:
-        """A page. Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError."""
+        """Read a page.
+
+        Raises EpochChangedError, PositionTruncatedError and PositionAheadOfHeadError.
+        """
         return await self.database.read(read_feed, self.log, query)
 
     async def follow(self, query: FeedQuery) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
-        """Every event behind the position, for ever: batches, and heartbeats in silence.
+        """Stream all events after a position without end: batches, and heartbeats in between.
 
-        Where there is nothing to read at first, a heartbeat says so at once; then one comes after
-        each `heartbeat_s` of silence. Raises what `read` raises, and DrainingError with where to
-        resume.
+        If there is nothing to read at first, a heartbeat says so at once; after that, one is sent
+        after each `heartbeat_s` without a message. Raises the errors of `read`, and DrainingError
+        with the position at which to resume.
         """
-        with self.tailer.watch(_wants(query)) as watch:
+        with self.tailer.watch(_filter(query)) as watch:
             async for message in self._follow(query, watch):
                 yield message
 
     async def _follow(
         self, query: FeedQuery, watch: Watch
     ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
-        heard_s = -math.inf
+        sent_s = -math.inf
         while not self.tailer.closed:
             read_s = self.clock.monotonic()
             page = await self.read(query)
             query = replace(query, after_position=page.next_position, epoch=page.epoch)
-            # A subscriber that doesn't read, or has nothing to read, costs no place at work.
+            # A subscriber that does not read, or has nothing to read, must not hold a slot.
             with slot_released():
                 if page.events:
                     yield self._to_batch(page)
-                    heard_s = self.clock.monotonic()
-                elif read_s - heard_s >= self.heartbeat_s:
+                    sent_s = self.clock.monotonic()
+                elif read_s - sent_s >= self.heartbeat_s:
                     yield to_heartbeat(page)
-                    heard_s = self.clock.monotonic()
+                    sent_s = self.clock.monotonic()
                 if page.next_position == page.head:
                     gather_s = max(self.gather_s, query.gather_s)
-                    silence_s = heard_s + self.heartbeat_s - self.clock.monotonic()
-                    await self.tailer.wait_wanted(
-                        watch, after_position=page.head, timeout_s=max(0.0, silence_s)
+                    until_heartbeat_s = sent_s + self.heartbeat_s - self.clock.monotonic()
+                    await self.tailer.wait_matching(
+                        watch, after_position=page.head, timeout_s=max(0.0, until_heartbeat_s)
                     )
-                    await self._gather(read_s + gather_s)
+                    await self._collect_until(read_s + gather_s)
         raise DrainingError(epoch=query.epoch, after_position=str(query.after_position))
 
-    async def _gather(self, until_s: float) -> None:
-        """Let more come, where the last read wasn't long ago."""
+    async def _collect_until(self, until_s: float) -> None:
+        """Wait until `until_s` so that more events share a batch; a monotonic instant."""
         early_s = until_s - self.clock.monotonic()
         if early_s > 0 and not self.tailer.closed:
             await self.clock.sleep(early_s)
 
     def to_event(self, stored: StoredEvent, epoch: str) -> event_pb2.Event:
-        """An event as every reader sees it."""
+        """Convert an event to the message that every reader gets."""
         prefix = stored.stream.partition("_")[0]
         return to_event(
             stored,
@@ -109,7 +112,7 @@ class Feed:
         return pb.SubscribeEventsResponse(batch=pb.Batch(events=events))
 
 
-def _wants(query: FeedQuery) -> Wants:
-    """Nobody is woken for events that he wouldn't be told of."""
+def _filter(query: FeedQuery) -> ChangeFilter:
+    """Match only changes that the query selects, so that others do not wake the subscriber."""
     types, topic = frozenset(query.types), query.topic
     return lambda change: (not types or change.type in types) and topic in ("", change.topic)

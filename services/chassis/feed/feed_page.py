@@ -1,6 +1,6 @@
-"""Pages of the event log as a feed; synchronous, each of one snapshot.
+"""Reads pages of the event log for a feed; synchronous, each page from one snapshot.
 
-A page knows how far it got: up to `next_position` everything was answered or filtered out.
+A page says how far it got: everything up to `next_position` is in the page or was filtered out.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.prepared import Prepared
 
-# A filter may match nothing for long: so many positions are looked through for one page.
+# A filter may match few events; one page looks through at most so many positions.
 SCAN_MAX = 10_000
 # A client refuses messages of more than 4 MiB.
 PAGE_BYTES_MAX = 3 * 1024 * 1024
-# About what ids, type and times of one event add to its payload.
+# Roughly what ids, type and times add to the payload of one event.
 _ENVELOPE_BYTES = 400
 _PAYLOAD = EVENT.c.keys().index("payload")
 
@@ -47,9 +47,10 @@ _OLDEST = Prepared(select(func.min(EVENT.c.position)))
 
 @dataclass(frozen=True, slots=True)
 class FeedQuery:
-    """At most `limit` events after a position; an empty filter, or epoch, matches everything.
+    """Selects at most `limit` events after a position; empty filters match all events.
 
-    Whoever follows may want them gathered for `gather_s`.
+    An empty `epoch` means the current one. A subscriber may ask to have events collected for
+    `gather_s` seconds, to get fewer and larger batches.
     """
 
     after_position: int
@@ -62,13 +63,13 @@ class FeedQuery:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether it may look through many events for few."""
+        """Whether a read may look through many events to find few."""
         return bool(self.types or self.topic) and not self.aggregate_id
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """The events that matched, and how far the page got in a feed of `head` events."""
+    """The events that matched, and how far the page got in a feed whose head is `head`."""
 
     epoch: str
     events: tuple[StoredEvent, ...]
@@ -78,7 +79,7 @@ class FeedPage:
 
 @dataclass(frozen=True, slots=True)
 class FeedExtent:
-    """What can be read: `oldest` is 0 in an empty feed, and head + 1 where all is gone."""
+    """The range of positions; `oldest` is 0 in an empty feed, head + 1 if all were deleted."""
 
     epoch: str
     oldest: int
@@ -86,7 +87,7 @@ class FeedExtent:
 
 
 def extent(connection: Connection, log: EventLog) -> FeedExtent:
-    """From where to where the feed goes."""
+    """Read the oldest position, the head and the epoch of the feed."""
     head = log.head(connection)
     (oldest,) = _OLDEST.first(connection)
     if oldest is None:
@@ -95,7 +96,10 @@ def extent(connection: Connection, log: EventLog) -> FeedExtent:
 
 
 def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPage:
-    """The next page. Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError."""
+    """Read a page.
+
+    Raises EpochChangedError, PositionTruncatedError and PositionAheadOfHeadError.
+    """
     known = extent(connection, log)
     if query.epoch and query.epoch != known.epoch:
         raise EpochChangedError(asked=query.epoch, epoch=known.epoch)
@@ -139,7 +143,7 @@ def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]
 
 
 def _fitting(rows: Sequence[Any]) -> int:
-    """How many rows, but at least one, one message takes."""
+    """The number of rows that fit into one message, but at least one."""
     size_bytes = 0
     for number, row in enumerate(rows):
         size_bytes += len(row[_PAYLOAD]) + _ENVELOPE_BYTES

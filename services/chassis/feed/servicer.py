@@ -16,7 +16,7 @@ WAITING_METHODS = frozenset({f"/{SERVICE_NAME}/SubscribeEvents"})
 
 
 class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
-    """Serves tradepost.event.v1.EventFeedService over a feed, where there is one."""
+    """Serves EventFeedService; a service without a feed answers UNIMPLEMENTED."""
 
     def __init__(self, feed: Feed | None) -> None:
         self._served = feed
@@ -24,7 +24,7 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
     async def ReadEvents(
         self, request: pb.ReadEventsRequest, context: Context
     ) -> pb.ReadEventsResponse:
-        """A page of the feed."""
+        """Read a page of the feed."""
         feed = self._feed("ReadEvents")
         page = await feed.read(to_page_query(request))
         return pb.ReadEventsResponse(
@@ -36,14 +36,14 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
     async def SubscribeEvents(
         self, request: pb.SubscribeEventsRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeEventsResponse]:
-        """The feed as it grows."""
+        """Stream the feed as it grows."""
         following = self._feed("SubscribeEvents").follow(to_subscription_query(request))
         async with aclosing(following) as messages:
             async for message in messages:
                 yield message
 
     async def GetFeed(self, request: pb.GetFeedRequest, context: Context) -> pb.GetFeedResponse:
-        """From where to where the feed goes."""
+        """Read the oldest position, the head and the epoch of the feed."""
         feed = self._feed("GetFeed")
         return to_feed(feed.name, await feed.extent())
 

@@ -1,4 +1,4 @@
-"""The feed's requests as queries, checked, and stored events as messages."""
+"""Validates requests for a feed, converts them to queries, and converts events to messages."""
 
 from datetime import datetime, timedelta
 
@@ -15,14 +15,14 @@ from services.chassis.request.validation import MAX_INT64, Check
 DEFAULT_BATCH = 100
 MAX_TYPES = 100
 MAX_NAME_CHARACTERS = 200
-# Longer, and a heartbeat would be late.
+# A longer time would delay a heartbeat.
 MAX_GATHER = timedelta(seconds=1)
 
 _TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
 def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
-    """Raises InvalidRequestError."""
+    """Convert a request for one page. Raises InvalidRequestError."""
     check = Check()
     _check_position(check, request.after_position)
     types = _types(check, request)
@@ -43,9 +43,9 @@ def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
 
 
 def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
-    """Batches hold 100 events where max_batch is unset, never more than 1,000.
+    """Convert a request for a stream. Raises InvalidRequestError.
 
-    Raises InvalidRequestError.
+    Batches hold at most `max_batch` events: 100 if it is unset, and never more than 1,000.
     """
     check = Check()
     check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS, required=False)
@@ -73,7 +73,7 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
 
 
 def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str) -> event_pb2.Event:
-    """An event as every reader of the feed `feed` sees it."""
+    """Convert an event to the message that every reader of the feed `feed` gets."""
     return event_pb2.Event(
         event_id=stored.event_id,
         feed=feed,
@@ -93,7 +93,7 @@ def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str)
 
 
 def to_feed(feed: str, extent: FeedExtent) -> pb.GetFeedResponse:
-    """What a feed holds."""
+    """Convert the extent of a feed."""
     return pb.GetFeedResponse(
         feed=feed,
         epoch=extent.epoch,
@@ -103,7 +103,7 @@ def to_feed(feed: str, extent: FeedExtent) -> pb.GetFeedResponse:
 
 
 def to_heartbeat(page: FeedPage) -> pb.SubscribeEventsResponse:
-    """How far a subscription got."""
+    """A heartbeat that says how far the subscription got."""
     return pb.SubscribeEventsResponse(
         heartbeat=pb.Heartbeat(position=page.next_position, head=page.head)
     )

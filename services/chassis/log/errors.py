@@ -1,8 +1,8 @@
-"""The error of an append to a stream that has moved on: read the stream again, then decide."""
+"""The error of an append: StreamConflictError, read the stream again and decide again."""
 
 
 class StreamConflictError(Exception):
-    """The stream moved on since its version was read: read it again and decide again."""
+    """The stream is not at the expected version: another write appended to it in between."""
 
     def __init__(self, stream: str, expected_version: int) -> None:
         super().__init__(f"{stream} is not at version {expected_version}")

@@ -1,8 +1,8 @@
-"""The log of what happened: one table per service, written in the transaction of the state.
+"""The event log: one table per service, written in the same transaction as the state.
 
-Positions come from a counter row in the same transaction and writers are serial, so positions
-are gapless and in commit order. There is no second table called outbox: the log read by position
-is the outbox.
+Positions come from a counter row in that transaction, and writers run one after another, so
+positions have no gaps and are in commit order. There is no separate outbox table: the log, read by
+position, is the outbox.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from services.chassis.telemetry import correlation
 _UNBOUNDED = 2**62
 
 _NEWEST_EACH = PreparedIn(
-    # A stream's times never go back, so the latest is that of its newest event.
+    # Times within a stream never decrease, so the maximum is the time of the newest event.
     select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
         EVENT.c.stream
     ),
@@ -36,7 +36,7 @@ _TAKE_POSITIONS = Prepared(
     .values(position=EVENT_COUNTER.c.position + bindparam("number"))
     .returning(EVENT_COUNTER.c.position)
 )
-# One statement looks where the stream stands and takes the positions, or takes none.
+# One statement checks the stream's version and takes the positions; it takes none on a conflict.
 _TAKE_POSITIONS_AT = Prepared(
     update(EVENT_COUNTER)
     .where(
@@ -64,7 +64,7 @@ _READ_STREAM = Prepared(
     select(EVENT)
     .where(
         EVENT.c.stream == bindparam("stream"),
-        # Callers' bounds may lie beyond what a version can be.
+        # Callers may pass bounds above the range of the version column.
         EVENT.c.version > bindparam("after_version", type_=BigInteger),
         EVENT.c.version <= bindparam("up_to_version", type_=BigInteger),
     )
@@ -92,9 +92,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A fact to append: `type` is the full name of the protobuf message in `payload`.
+    """An event to append: `type` is the full name of the protobuf message in `payload`.
 
-    `topic` is for consumers that follow nothing else; "" where there are none.
+    `topic` lets consumers follow only the events of one topic; "" is no topic.
     """
 
     type: str
@@ -104,7 +104,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class StreamAppend:
-    """Facts for one stream that stands at `expected_version`."""
+    """Events to append to one stream, whose current version must be `expected_version`."""
 
     stream: str
     expected_version: int
@@ -113,7 +113,7 @@ class StreamAppend:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A fact in the log: `position` is its place in the feed, `version` its place in the stream."""
+    """An event in the log: `position` counts all events, `version` those of its stream."""
 
     position: int
     event_id: str
@@ -131,7 +131,8 @@ class StoredEvent:
 class EventLog:
     """Appends to and reads from the log, inside the caller's transaction.
 
-    A stream is named by the id of its aggregate ("ord_..."), its versions are 1..n.
+    A stream holds the events of one aggregate, and is named by its id ("ord_..."). Its versions
+    are 1..n.
     """
 
     def __init__(self, *, clock: Clock, ids: IdFactory) -> None:
@@ -147,10 +148,10 @@ class EventLog:
         *,
         not_before: datetime | None = None,
     ) -> tuple[StoredEvent, ...]:
-        """Append `events` as versions `expected_version + 1` and on; 0 expects no stream yet.
+        """Append `events` from version `expected_version + 1` on; 0 is for a new stream.
 
-        All get one occur time, not before `not_before` nor before the stream's previous event,
-        and the correlation of the running context. Raises StreamConflictError.
+        All get the same occur time, not before `not_before` nor before the stream's previous
+        event, and the correlation of the running context. Raises StreamConflictError.
         """
         taken = _TAKE_POSITIONS_AT.first(
             connection, of_stream=stream, expected_version=expected_version, number=len(events)
@@ -171,10 +172,10 @@ class EventLog:
     def append_each(
         self, connection: Connection, appends: Sequence[StreamAppend]
     ) -> tuple[StoredEvent, ...]:
-        """Append to many streams, each of them named once, in a handful of statements.
+        """Append to many different streams, with a fixed number of statements.
 
-        All events get one occur time, not before the previous one of any of the streams, and
-        the correlation of the running context. Raises StreamConflictError.
+        All events get the same occur time, not before the previous event of any of the streams,
+        and the correlation of the running context. Raises StreamConflictError.
         """
         rows = _NEWEST_EACH.all(connection, [each.stream for each in appends])
         newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
@@ -231,7 +232,7 @@ class EventLog:
         up_to_version: int | None = None,
         limit: int | None = None,
     ) -> tuple[StoredEvent, ...]:
-        """The events of one stream in order; none where the stream doesn't exist."""
+        """The events of one stream in order; none if the stream does not exist."""
         rows = _READ_STREAM.all(
             connection,
             stream=stream,
@@ -249,11 +250,11 @@ class EventLog:
         return tuple(stored_event(row) for row in rows)
 
     def head(self, connection: Connection) -> int:
-        """The position of the newest event; 0 where there is none."""
+        """The position of the newest event; 0 for an empty log."""
         return int(_HEAD.first(connection)[0])
 
     def epoch(self, connection: Connection) -> str:
-        """Which history the positions belong to; an operator changes it after a restore."""
+        """The id of the history that positions count; an operator changes it after a restore."""
         return str(_EPOCH.first(connection)[0])
 
 
@@ -280,7 +281,7 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
 
 
 def stored_event(row: Sequence[Any]) -> StoredEvent:
-    """A row of `select(EVENT)`, whoever executed it."""
+    """Convert a row of `select(EVENT)`, a tuple of the driver or a row of SQLAlchemy."""
     position, event_id, stream, version, type_, payload, occur_micros, *origin = row
     occur_time = from_micros(occur_micros)
     return StoredEvent(position, event_id, stream, version, type_, payload, occur_time, *origin)

@@ -1,4 +1,4 @@
-"""The tables of the event log: the events, and the one row that counts their positions."""
+"""The tables of the event log: the events, and the single row that counts their positions."""
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
 

@@ -1,7 +1,7 @@
-"""How one instance learns what another wrote: one reader follows the log and wakes who waits.
+"""Follows the event log and wakes tasks that wait for events, whichever instance wrote them.
 
-The process's own commits are told at once, without a read; other processes' are found by
-polling. Waiters re-read what they need: a `Change` only says that there is something to read.
+Commits of this process are reported at once, without a read; those of other processes are found by
+polling. A woken task reads what it needs itself: a `Change` only says that there is something new.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 from discovery.clock import Clock
 from services.chassis.log.event_log import EVENT, EventLog
 from services.chassis.log.poll_pace import PollPace
-from services.chassis.log.watch import Wants, Watch
+from services.chassis.log.watch import ChangeFilter, Watch
 from services.chassis.store.change import Change
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.store.prepared import Prepared
@@ -46,7 +46,7 @@ _LOG = structlog.get_logger(__name__)
 
 
 class Tailer:
-    """Follows one database's log. All methods are for the event loop that runs `run`."""
+    """Follows the log of one database. All methods are for the event loop that runs `run`."""
 
     def __init__(
         self, *, database: Database, log: EventLog, clock: Clock, poll_s: float = 0.025
@@ -65,21 +65,21 @@ class Tailer:
 
     @property
     def position(self) -> int:
-        """The position up to which everybody was woken."""
+        """The position up to which changes were reported."""
         return self._position
 
     @property
     def closed(self) -> bool:
-        """Whether waiting is over because the process drains."""
+        """Whether waiting has ended because the process drains."""
         return self._closed
 
     @property
     def followed(self) -> int:
-        """How many streams somebody follows."""
+        """The number of streams that have followers."""
         return len(self._followers)
 
     async def run(self) -> None:
-        """Follow the log for ever; the owner's TaskGroup runs and cancels it."""
+        """Follow the log until cancelled by the owner's TaskGroup."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll())
             await self._start()
@@ -90,9 +90,9 @@ class Tailer:
 
     @contextmanager
     def follow(self, stream: str, *, types: Collection[str] = ()) -> Iterator["Follower"]:
-        """Register for the changes of `stream`; read it after that, and no change is missed.
+        """Register for the changes of `stream`. Read the stream afterwards, so that none is missed.
 
-        With `types` only changes of these types are told: nobody is woken for the others.
+        With `types`, only changes of these types wake the follower.
         """
         follower = Follower(self, stream, types)
         self._followers.setdefault(stream, set()).add(follower)
@@ -105,21 +105,21 @@ class Tailer:
                 del self._followers[stream]
 
     @contextmanager
-    def watch(self, wants: Wants) -> Iterator[Watch]:
-        """Register for changes of any stream; read the log after that, and none is missed."""
-        watch = Watch(wants)
+    def watch(self, matches: ChangeFilter) -> Iterator[Watch]:
+        """Register for changes of any stream. Read the log afterwards, so that none is missed."""
+        watch = Watch(matches)
         self._watches.add(watch)
         try:
             yield watch
         finally:
             self._watches.discard(watch)
 
-    async def wait_wanted(
+    async def wait_matching(
         self, watch: Watch, *, after_position: int, timeout_s: float | None = None
     ) -> None:
-        """Wait until there is something wanted behind a position, at most `timeout_s` seconds.
+        """Wait until there may be a matching change after a position, at most `timeout_s` seconds.
 
-        None is no limit. At once after `stop_waiters`.
+        None is no limit. Returns at once after `stop_waiters`.
         """
         if not self._closed and not watch.is_due(after_position):
             await self.wait_for(watch.begin(), timeout_s)
@@ -127,7 +127,7 @@ class Tailer:
     async def wait_position(self, position: int, timeout_s: float | None = None) -> bool:
         """Whether the log reached `position` within `timeout_s` seconds (None: no limit).
 
-        False at once after `stop_waiters`.
+        Returns at once after `stop_waiters`.
         """
         if self._position < position and not self._closed:
             waiter = _PositionWaiter(position, asyncio.get_running_loop().create_future())
@@ -140,7 +140,7 @@ class Tailer:
         return self._position >= position
 
     def stop_waiters(self) -> None:
-        """Let everybody who waits, now or later, return at once: the process drains."""
+        """Let every wait, now and later, return at once: the process drains."""
         self._closed = True
         for waiter in self._position_waiters:
             _resolve(waiter.woken)
@@ -151,7 +151,7 @@ class Tailer:
             watch.close()
 
     async def wait_for(self, woken: asyncio.Future[None], timeout_s: float | None) -> None:
-        """Wait until somebody resolves `woken`, or resolve it after `timeout_s` seconds."""
+        """Wait until `woken` is resolved; resolve it after `timeout_s` seconds (None: no limit)."""
         if timeout_s is None:
             await woken
             return
@@ -163,31 +163,31 @@ class Tailer:
             alarm.cancel()
 
     def _appended(self, changes: Sequence[Change]) -> None:
-        """This process appended: its waiters need no read, whatever others wrote in between."""
+        """Report a commit of this process, without a read even if others wrote in between."""
         for change in changes:
-            self._tell(change)
+            self._report(change)
         if changes[0].position == self._position + 1:
             self._reach(changes[-1].position)
         elif self._position_waiters:
             self._wake.set()
 
     async def _poll(self) -> None:
-        """Look for what others wrote."""
+        """Wake `run` at the polls that look for commits of other processes."""
         pace = PollPace()
         while True:
             await self._clock.sleep(self._poll_s)
-            waited_for = bool(self._followers or self._position_waiters or self._watches)
-            if pace.is_due(self._position, waited_for=waited_for):
+            has_waiters = bool(self._followers or self._position_waiters or self._watches)
+            if pace.is_due(self._position, has_waiters=has_waiters):
                 self._wake.set()
 
     async def _start(self) -> None:
-        """Begin at the head; who followed before that may have missed what lies below it."""
+        """Start at the head, and report what followers registered earlier may have missed."""
         while (head := await self._read(self._log.head)) is None:
             await self._clock.sleep(self._poll_s)
         for stream in tuple(self._followers):
             newest = await self._read(_newest, stream)
             if newest is not None:
-                self._tell(newest)
+                self._report(newest)
         for watch in self._watches:
             watch.reach(head)
         self._reach(head)
@@ -195,24 +195,24 @@ class Tailer:
     async def _catch_up(self) -> None:
         while changes := await self._read(_changes, self._position, _READ_MAX):
             for change in changes:
-                self._tell(change)
+                self._report(change)
             self._reach(changes[-1].position)
             if len(changes) < _READ_MAX:
                 return
 
     async def _read(self, function: Callable[[Connection, *Ts], T], *args: *Ts) -> T | None:
-        """None while the store doesn't answer: the next poll asks again."""
+        """Run a read; None if the store does not answer, and then the next poll tries again."""
         try:
             return await self._database.read(function, *args, snapshot=False)
         except (StoreUnavailableError, StoreOverloadedError) as error:
             _LOG.warning("log_unreadable", error=str(error))
             return None
 
-    def _tell(self, change: Change) -> None:
+    def _report(self, change: Change) -> None:
         for follower in self._followers.get(change.stream, ()):
-            follower.tell(change)
+            follower.report(change)
         for watch in self._watches:
-            watch.tell(change)
+            watch.report(change)
 
     def _reach(self, position: int) -> None:
         self._position = max(self._position, position)
@@ -239,14 +239,14 @@ class Follower:
 
     @property
     def closed(self) -> bool:
-        """Whether waiting is over because the process drains."""
+        """Whether waiting has ended because the process drains."""
         return self._tailer.closed
 
     async def wait(self, *, after_version: int, timeout_s: float | None = None) -> Change | None:
-        """The newest change behind `after_version`, at once where one is known already.
+        """Wait for a change after `after_version`, and return the newest one.
 
-        None when there was none within `timeout_s` seconds (None: no limit), or when the
-        tailer was told to stop its waiters (`closed`).
+        Returns at once if one is known already. None if there was none within `timeout_s` seconds
+        (None: no limit), or if the process drains (`closed`).
         """
         if self._known(after_version) is None and not self._tailer.closed:
             self._after_version = after_version
@@ -254,8 +254,8 @@ class Follower:
             await self._tailer.wait_for(self._woken, timeout_s)
         return self._known(after_version)
 
-    def tell(self, change: Change) -> None:
-        """The tailer saw `change`."""
+    def report(self, change: Change) -> None:
+        """Take note of a change that the tailer has seen."""
         if self._types and change.type not in self._types:
             return
         if self._newest is None or change.version > self._newest.version:

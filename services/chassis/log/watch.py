@@ -1,4 +1,4 @@
-"""What is appended to a log, as far as it is wanted; made by `Tailer.watch`."""
+"""Waits for changes of any stream that match a filter; made by `Tailer.watch`."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,39 +6,39 @@ from typing import TypeAlias
 
 from services.chassis.store.change import Change
 
-Wants: TypeAlias = Callable[[Change], bool]
+ChangeFilter: TypeAlias = Callable[[Change], bool]
 
 
 class Watch:
-    """Wakes one task at a time, and only for changes that it wants."""
+    """Wakes one task at a time, for changes that match `matches`."""
 
-    def __init__(self, wants: Wants) -> None:
-        self._wants = wants
+    def __init__(self, matches: ChangeFilter) -> None:
+        self._matches = matches
         self._reached = 0
         self._closed = False
         self.woken: asyncio.Future[None] | None = None
 
     def is_due(self, after_position: int) -> bool:
-        """Whether something behind a position is wanted, or waiting is over."""
+        """Whether there may be a matching change after a position, or waiting has ended."""
         return self._closed or self._reached > after_position
 
     def begin(self) -> asyncio.Future[None]:
-        """What is settled when something is wanted."""
+        """A future that is resolved at the next matching change."""
         self.woken = asyncio.get_running_loop().create_future()
         return self.woken
 
-    def tell(self, change: Change) -> None:
-        """The tailer saw a change."""
-        if self._wants(change):
+    def report(self, change: Change) -> None:
+        """Take note of a change that the tailer has seen."""
+        if self._matches(change):
             self.reach(change.position)
 
     def reach(self, position: int) -> None:
-        """There may be something wanted up to here."""
+        """Take note that there may be matching changes up to `position`."""
         self._reached = max(self._reached, position)
         self._wake()
 
     def close(self) -> None:
-        """Let everybody who waits, now or later, return at once."""
+        """Let every wait, now and later, return at once."""
         self._closed = True
         self._wake()
 

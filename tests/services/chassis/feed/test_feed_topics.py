@@ -70,7 +70,7 @@ async def test_nobody_is_woken_for_what_is_not_wanted(databases: Databases) -> N
             assert watch.is_due(1)
             assert not watch.is_due(2)
             tailer.stop_waiters()
-            await tailer.wait_wanted(watch, after_position=2)
+            await tailer.wait_matching(watch, after_position=2)
 
 
 async def test_a_watch_that_is_due_does_not_wait() -> None:

@@ -5,10 +5,10 @@ from services.chassis.log.poll_pace import IDLE_POLLS, QUIET_AFTER_POLLS, QUIET_
 POLLS = 20 * IDLE_POLLS
 
 
-def looks(pace: PollPace, polls: int, *, waited_for: bool = True, grows: bool = False) -> int:
+def looks(pace: PollPace, polls: int, *, has_waiters: bool = True, grows: bool = False) -> int:
     """How many of so many polls are due, of a log that grows before each, or never."""
     positions = range(1, polls + 1) if grows else [0] * polls
-    return sum(pace.is_due(position, waited_for=waited_for) for position in positions)
+    return sum(pace.is_due(position, has_waiters=has_waiters) for position in positions)
 
 
 def test_a_log_that_grows_is_looked_at_with_every_poll() -> None:
@@ -32,4 +32,4 @@ def test_a_quiet_log_that_grows_is_quiet_no_more() -> None:
 
 def test_where_nobody_waits_a_look_is_rare() -> None:
     """However fast the log grows."""
-    assert looks(PollPace(), POLLS, waited_for=False, grows=True) == POLLS // IDLE_POLLS
+    assert looks(PollPace(), POLLS, has_waiters=False, grows=True) == POLLS // IDLE_POLLS
