@@ -123,7 +123,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         clock=clock,
         timing=settings.timing,
         draining=draining,
-        on_commit=lambda loaded: notices.tell(loaded.order.order_id, loaded),
+        on_commit=lambda loaded: notices.record(loaded.order.order_id, loaded),
         spans=None if dependencies.spans is None else dependencies.spans.steps,
     )
     driver = _driver(database, leases, runner, dependencies)
@@ -179,5 +179,5 @@ def _go_on(
 ) -> None:
     """Tell whoever waits for an order that its participants moved, and do what is ours to do."""
     if written.loaded is not None:
-        notices.tell(written.order_id, written.loaded)
+        notices.record(written.order_id, written.loaded)
     begin(written)

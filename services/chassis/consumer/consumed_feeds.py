@@ -1,4 +1,4 @@
-"""What a service that follows feeds hands to its server: what runs, and what operators may do."""
+"""The feeds that a service consumes, as its server needs them: background tasks and admin calls."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.chassis.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class ConsumedFeeds:
-    """The subscriptions of an instance, which want to be run; nothing where it follows nobody."""
+    """The subscriptions of an instance; all fields are empty if the service consumes no feed."""
 
     subscriptions: tuple[Subscription, ...] = ()
     consumer_admin: ConsumerAdmin | None = None
@@ -21,17 +21,17 @@ class ConsumedFeeds:
 
     @property
     def background(self) -> tuple[Callable[[], Awaitable[None]], ...]:
-        """What runs while the server does."""
+        """The functions to run while the server runs."""
         return tuple(each.run for each in self.subscriptions)
 
     @property
     def on_drain(self) -> tuple[Callable[[], Awaitable[None] | None], ...]:
-        """What ends it."""
+        """The functions to call when the server drains."""
         return tuple(each.drain for each in self.subscriptions)
 
     @classmethod
     def of(cls, subscriptions: Sequence[Subscription], *, database: Database, clock: Clock) -> Self:
-        """At least one subscription."""
+        """Make the admin objects for at least one subscription."""
         return cls(
             subscriptions=tuple(subscriptions),
             consumer_admin=ConsumerAdmin(

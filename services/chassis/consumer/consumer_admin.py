@@ -1,4 +1,4 @@
-"""What an operator does with the consumers of a service: look how far they are, put one back."""
+"""Lists the consumers of a service with their positions, and rewinds one, for operators."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,10 +19,10 @@ from services.chassis.telemetry import logs
 
 
 class ConsumerAdmin:
-    """The subscriptions of one service, whichever of its instances runs them.
+    """Lists and rewinds the subscriptions of one service, whichever instance runs them.
 
-    A rewind is one write: it moves the consumer and takes its lease away. So it needs no word with
-    the instance that holds it, which can't write what would skip anything.
+    A rewind is one write: it moves the consumer back and takes its lease away. It needs no
+    contact with the instance that holds the lease, because that instance can no longer write.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class ConsumerAdmin:
         self._log = logs.get_logger("consumers")
 
     async def list(self) -> pb.ListSubscriptionsResponse:
-        """All of them, as of one moment."""
+        """All consumers, read in one snapshot."""
         return await self._database.read(self._list)
 
     async def rewind(self, request: pb.RewindSubscriptionRequest) -> StoredResponse:
-        """Put a consumer back.
+        """Move a consumer back to an earlier position.
 
         Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError and
         PositionNotReachedError.
@@ -69,8 +69,8 @@ class ConsumerAdmin:
         subscription = self._by_name.get(request.consumer)
         if subscription is None:
             raise ConsumerNotFoundError(request.consumer)
-        stood = subscription.rewind(connection, request.after_position)
-        response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, stood))
+        former = subscription.rewind(connection, request.after_position)
+        response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, former))
         return StoredResponse(response.SerializeToString())
 
 

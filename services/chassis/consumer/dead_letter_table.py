@@ -1,7 +1,7 @@
-"""The table of events that a consumer set aside, and every statement on it.
+"""The table of dead letters: events that a consumer could not apply, and all statements on it.
 
-A letter is parked until it is replayed, which deletes it, or discarded, which keeps it: what was
-given up is skipped when a rewound consumer meets it again.
+A dead letter is parked until an operator replays or discards it. A replay deletes the row. A
+discard keeps it, so that a rewound consumer skips the event when it is delivered again.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ DEAD_LETTER = Table(
 _C = DEAD_LETTER.c
 _IS_PARKED = _C.discard_time.is_(None)
 
-# These two are asked for every batch.
+# These two run for every batch.
 _PARKED = PreparedIn(
     select(_C.aggregate_id, func.min(_C.position))
     .where(_C.consumer == bindparam("of_consumer"), _IS_PARKED)
@@ -69,7 +69,7 @@ _KNOWN = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """An event that was set aside; `sequence` is its place among all letters of the service."""
+    """A parked event; `sequence` numbers the dead letters of the service as they are parked."""
 
     sequence: int
     dead_letter_id: str
@@ -83,14 +83,14 @@ class DeadLetterRow:
 def first_parked(
     connection: Connection, consumer: str, aggregate_ids: Sequence[str]
 ) -> dict[str, int]:
-    """Those of the aggregates that have parked events, with the position of the first."""
+    """The position of the first parked event of each aggregate that has parked events."""
     return dict(_PARKED.all(connection, aggregate_ids, of_consumer=consumer))
 
 
 def known_positions(
     connection: Connection, consumer: str, epoch: str, first: int, last: int
 ) -> set[int]:
-    """The positions between two, both included, that were set aside or given up before."""
+    """The positions from `first` to `last` whose events are parked or discarded."""
     rows = _KNOWN.all(connection, of_consumer=consumer, of_epoch=epoch, first=first, last=last)
     return {row[0] for row in rows}
 
@@ -105,7 +105,7 @@ def park(
     attempt_count: int,
     now: datetime,
 ) -> None:
-    """Set an event aside."""
+    """Park an event."""
     connection.execute(
         insert(DEAD_LETTER).values(
             dead_letter_id=dead_letter_id,
@@ -126,20 +126,20 @@ def park(
 def of_aggregate(
     connection: Connection, consumer: str, aggregate_id: str, limit: int
 ) -> tuple[DeadLetterRow, ...]:
-    """The first parked letters of an aggregate, in the order of its events."""
+    """The first `limit` parked events of an aggregate, in the order of its events."""
     rows = (
         select(DEAD_LETTER)
         .where(_C.consumer == consumer, _C.aggregate_id == aggregate_id, _IS_PARKED)
         .order_by(_C.position)
         .limit(limit)
     )
-    return tuple(_letter(row) for row in connection.execute(rows))
+    return tuple(_dead_letter_row(row) for row in connection.execute(rows))
 
 
 def page(
     connection: Connection, *, consumer: str, after_sequence: int, limit: int
 ) -> tuple[DeadLetterRow, ...]:
-    """Parked letters in the order in which they were parked; of everybody where no consumer is."""
+    """Parked events in the order of parking; those of all consumers if `consumer` is empty."""
     rows = (
         select(DEAD_LETTER)
         .where(_C.sequence > after_sequence, _IS_PARKED)
@@ -148,46 +148,48 @@ def page(
     )
     if consumer:
         rows = rows.where(_C.consumer == consumer)
-    return tuple(_letter(row) for row in connection.execute(rows))
+    return tuple(_dead_letter_row(row) for row in connection.execute(rows))
 
 
 def find(connection: Connection, dead_letter_id: str) -> DeadLetterRow | None:
-    """A parked letter; None where there is none, or no more."""
+    """A parked event by its id; None if it does not exist, or is no longer parked."""
     rows = select(DEAD_LETTER).where(_C.dead_letter_id == dead_letter_id, _IS_PARKED)
     row = connection.execute(rows).first()
-    return None if row is None else _letter(row)
+    return None if row is None else _dead_letter_row(row)
 
 
-def remove(connection: Connection, letter: DeadLetterRow) -> None:
-    """Its event was applied."""
-    connection.execute(delete(DEAD_LETTER).where(_C.sequence == letter.sequence))
+def remove(connection: Connection, dead_letter: DeadLetterRow) -> None:
+    """Delete a dead letter whose event was applied."""
+    connection.execute(delete(DEAD_LETTER).where(_C.sequence == dead_letter.sequence))
 
 
-def note_failure(connection: Connection, letter: DeadLetterRow, error: str) -> None:
-    """Its event was tried once more, in vain."""
+def record_failure(connection: Connection, dead_letter: DeadLetterRow, error: str) -> None:
+    """Record that another attempt to apply the event failed."""
     connection.execute(
         update(DEAD_LETTER)
-        .where(_C.sequence == letter.sequence)
+        .where(_C.sequence == dead_letter.sequence)
         .values(error=error, attempt_count=_C.attempt_count + 1)
     )
 
 
-def discard(connection: Connection, letter: DeadLetterRow, *, reason: str, now: datetime) -> None:
-    """Give its event up, for good."""
+def discard(
+    connection: Connection, dead_letter: DeadLetterRow, *, reason: str, now: datetime
+) -> None:
+    """Mark a dead letter as discarded."""
     connection.execute(
         update(DEAD_LETTER)
-        .where(_C.sequence == letter.sequence)
+        .where(_C.sequence == dead_letter.sequence)
         .values(discard_time=to_micros(now), discard_reason=reason)
     )
 
 
 def forget(connection: Connection, consumer: str) -> int:
-    """Drop a consumer's parked letters, whose epoch is over; how many it were."""
+    """Delete a consumer's parked events, whose epoch is over; return how many there were."""
     dropped = delete(DEAD_LETTER).where(_C.consumer == consumer, _IS_PARKED)
     return connection.execute(dropped).rowcount
 
 
-def _letter(row: Any) -> DeadLetterRow:
+def _dead_letter_row(row: Any) -> DeadLetterRow:
     return DeadLetterRow(
         sequence=row.sequence,
         dead_letter_id=row.dead_letter_id,

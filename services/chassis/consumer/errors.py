@@ -1,8 +1,12 @@
-"""X."""
+"""Errors of consumers and dead letters.
+
+DeadLetterNotFoundError, ConsumerNotFoundError, PositionNotReachedError    don't retry
+PositionMovedError    read the consumer's position again; it never reaches a caller
+"""
 
 
 class DeadLetterNotFoundError(Exception):
-    """Nothing is parked under this name."""
+    """No event is parked under this id, or for this aggregate."""
 
     def __init__(self, **facts: str) -> None:
         named = ", ".join(f"{key} {value}" for key, value in facts.items())
@@ -19,10 +23,10 @@ class ConsumerNotFoundError(Exception):
 
 
 class PositionNotReachedError(Exception):
-    """A consumer can be put back, not ahead: what lies between would never be applied."""
+    """A consumer cannot be moved ahead: the events in between would never be applied."""
 
     def __init__(self, *, consumer: str, after_position: int, position: int) -> None:
-        super().__init__(f"{consumer} stands at {position}, which is before {after_position}")
+        super().__init__(f"{consumer} is at position {position}, which is before {after_position}")
         self.facts = {
             "consumer": consumer,
             "after_position": str(after_position),
@@ -31,4 +35,4 @@ class PositionNotReachedError(Exception):
 
 
 class PositionMovedError(Exception):
-    """The consumer stands elsewhere than this batch follows on: read from there."""
+    """The consumer is not at the position that this batch follows."""

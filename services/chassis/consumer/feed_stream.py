@@ -1,4 +1,4 @@
-"""A feed as a consumer hears it: message by message, until it is silent or the process drains."""
+"""The messages of a feed, for one consumer, until the feed is silent or the process drains."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -14,10 +14,11 @@ from discovery.clock import Clock
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.request.wire_values import to_duration
 
-# Ten heartbeats: whoever is silent for so long is frozen, or cut off.
+# Ten heartbeats: a feed that sends nothing for so long is frozen or disconnected.
 SILENCE_S = 10.0
 
-# For the channel to a feed: a stream's first message says nothing of an instance's latency.
+# Service config for the channel to a feed: the first message of a stream waits for an event, so its
+# delay must not count as the instance's latency.
 FEED_CONFIG: Mapping[str, Any] = {
     "methodConfig": [
         {
@@ -31,11 +32,11 @@ FEED_CONFIG: Mapping[str, Any] = {
 
 
 class FeedSilentError(Exception):
-    """The stream ended, or said nothing for too long."""
+    """The stream ended, or sent nothing for too long."""
 
 
 class FeedStream:
-    """Asks one feed on behalf of one consumer; `stopping` is settled when the process drains."""
+    """Reads one feed for one consumer; `stopping` is resolved when the process drains."""
 
     def __init__(
         self,
@@ -59,13 +60,13 @@ class FeedStream:
         self._stopping = stopping
 
     async def epoch(self) -> str:
-        """The feed's current epoch. Raises grpc.aio.AioRpcError."""
+        """Fetch the feed's current epoch. Raises grpc.aio.AioRpcError."""
         return (await self._stub.GetFeed(pb.GetFeedRequest())).epoch
 
     async def messages(
         self, reached: ConsumerPosition
     ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
-        """What the feed says from a reached on; ends when the process drains.
+        """Stream the messages after a position; ends when the process drains.
 
         Raises grpc.aio.AioRpcError and FeedSilentError.
         """
@@ -87,7 +88,7 @@ class FeedStream:
             call.cancel()
 
     async def nap(self, delay_s: float) -> None:
-        """Sleep, but not while the process drains."""
+        """Sleep, but return at once when the process drains."""
         napping = asyncio.ensure_future(self._clock.sleep(delay_s))
         async with _ending(napping):
             await asyncio.wait({napping, self._stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,7 +103,7 @@ class FeedStream:
             if self._stopping.done():
                 return None
             if not reading.done():
-                raise FeedSilentError(f"nothing was heard for {SILENCE_S:g} s")
+                raise FeedSilentError(f"the feed sent nothing for {SILENCE_S:g} s")
             message = reading.result()
         if not isinstance(message, pb.SubscribeEventsResponse):
             raise FeedSilentError("the stream ended")
@@ -111,7 +112,7 @@ class FeedStream:
 
 @asynccontextmanager
 async def _ending(*tasks: asyncio.Future[Any]) -> AsyncGenerator[None, None]:
-    """Leave none of the tasks behind when the block ends, and no error unheard."""
+    """Cancel the tasks when the block ends, and wait for them, so that no error is left unread."""
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
-"""How far a consumer got, and what one batch does to it; synchronous, in the caller's write.
+"""Stores a consumer's position and applies batches of events; synchronous, in the caller's write.
 
-Effects and position are one transaction, so an event that is delivered at least once is applied
-exactly once. An event that can't be applied is parked, and with it everything that comes later of
-the same aggregate: the others pass, and nobody sees an aggregate's events out of order.
+Effects and position are written in one transaction, so an event that is delivered at least once is
+applied exactly once. An event that cannot be applied is parked, together with all later events of
+the same aggregate. Events of other aggregates go on, and no aggregate's events are reordered.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
-from services.chassis.consumer import dead_letter_table as letters
+from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.ids import IdFactory
@@ -35,7 +35,7 @@ from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 
 _ERROR_MAX_CHARS = 200
-# What a letter says that is parked only because an earlier one of its aggregate is.
+# The error of an event that is parked only because an earlier one of its aggregate is.
 BEHIND = "waits behind an earlier event of its aggregate"
 
 SUBSCRIPTION = Table(
@@ -54,14 +54,14 @@ _MOVE = Prepared(
     .values(epoch=bindparam("new_epoch"), position=bindparam("new_position"))
 )
 
-# Applies one event; it only writes, and it must be a repeatable: what was applied before a rewind
-# comes again. What it raises, other than failures of the store, parks the event.
+# Applies one event: it only writes to the database, and must be idempotent, because a rewind
+# delivers events again. Any exception parks the event, except failures of the store.
 Handler: TypeAlias = Callable[[Connection, Event], AfterCommit | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerPosition:
-    """Up to which position of which epoch a consumer has applied everything."""
+    """The position, and its epoch, up to which a consumer has applied all events."""
 
     epoch: str
     position: int
@@ -69,14 +69,14 @@ class ConsumerPosition:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try of a batch; `event` is the one being applied, whose fault a failure is."""
+    """One attempt to apply a batch; `event` is being applied, and is what a failure is due to."""
 
     event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did: how many events it applied, and what is to be done after the COMMIT."""
+    """The result of a replay: the number of events applied, and functions to call after COMMIT."""
 
     applied_count: int
     after_commit: tuple[AfterCommit, ...]
@@ -92,12 +92,12 @@ class Inbox:
         self._new_id = ids.new
 
     def reached(self, connection: Connection) -> ConsumerPosition | None:
-        """Where the consumer stands; None before it first read its feed."""
+        """Read the consumer's position; None before it first reads its feed."""
         row = _GET.first(connection, of_consumer=self.consumer)
         return None if row is None else ConsumerPosition(*row)
 
     def move(self, connection: Connection, reached: ConsumerPosition) -> None:
-        """Put the consumer somewhere else; a rewind has everything behind it delivered again."""
+        """Set the consumer's position; all events after it are delivered, possibly again."""
         values = {"new_epoch": reached.epoch, "new_position": reached.position}
         if _MOVE.change(connection, of_consumer=self.consumer, **values) == 0:
             _ADD.change(
@@ -105,17 +105,17 @@ class Inbox:
             )
 
     def begin_epoch(self, connection: Connection, epoch: str) -> int:
-        """Stand at the beginning of a new history; how many letters of the old one were dropped.
+        """Start a new epoch at position 0; return how many parked events were dropped.
 
-        Their events, where the new history has them, are delivered again with all others.
+        If the new epoch has those events too, they are delivered again with all others.
         """
         self.move(connection, ConsumerPosition(epoch, 0))
-        return letters.forget(connection, self.consumer)
+        return dead_letter_table.forget(connection, self.consumer)
 
     def advance(
         self, connection: Connection, reached: ConsumerPosition, position: int
     ) -> ConsumerPosition:
-        """Note that there was nothing to apply up to a position. Raises PositionMovedError."""
+        """Move to `position`; nothing before it was to be applied. Raises PositionMovedError."""
         self._check(connection, reached)
         moved = ConsumerPosition(reached.epoch, position)
         self.move(connection, moved)
@@ -127,29 +127,29 @@ class Inbox:
         reached: ConsumerPosition,
         events: Sequence[Event],
         *,
-        poisoned: Mapping[int, str],
+        failures: Mapping[int, str],
         attempt: Attempt,
     ) -> tuple[AfterCommit, ...]:
-        """Apply the events that follow on `reached`, and stand behind them.
+        """Apply the events that follow `reached`, and move past them.
 
-        Positions in `poisoned` are parked with the error given there. Raises PositionMovedError,
-        and what the handler raises, with `attempt` saying for which event.
+        `failures` are errors by position: those events are parked. Raises PositionMovedError, and
+        any exception of the handler, with its event in `attempt`.
         """
         self._check(connection, reached)
-        parked = letters.first_parked(
+        parked = dead_letter_table.first_parked(
             connection, self.consumer, sorted({event.aggregate_id for event in events})
         )
-        known = letters.known_positions(
+        known = dead_letter_table.known_positions(
             connection, self.consumer, reached.epoch, events[0].position, events[-1].position
         )
         after_commit: list[AfterCommit] = []
         for event in events:
             if event.position in known:
                 continue
-            # Behind the first that is parked; what a rewind brings of before it, passes.
+            # Park events after the first parked one; earlier ones, after a rewind, are applied.
             first_parked = parked.get(event.aggregate_id, event.position)
-            if event.position in poisoned or event.position > first_parked:
-                self._park(connection, event, poisoned.get(event.position))
+            if event.position in failures or event.position > first_parked:
+                self._park(connection, event, failures.get(event.position))
                 parked[event.aggregate_id] = min(event.position, first_parked)
                 continue
             after_commit += self._handle(connection, event, attempt)
@@ -161,21 +161,21 @@ class Inbox:
         connection: Connection,
         found: Sequence[DeadLetterRow],
         *,
-        poisoned: Mapping[int, str],
+        failures: Mapping[int, str],
         attempt: Attempt,
     ) -> Replayed:
-        """Apply parked letters of one aggregate up to the first that is in `poisoned`.
+        """Apply parked events of one aggregate, up to the first whose position is in `failures`.
 
-        Raises what the handler raises, with `attempt` saying for which event.
+        Raises any exception of the handler, with its event in `attempt`.
         """
         after_commit: list[AfterCommit] = []
-        for applied_count, letter in enumerate(found):
-            error = poisoned.get(letter.event.position)
+        for applied_count, row in enumerate(found):
+            error = failures.get(row.event.position)
             if error is not None:
-                letters.note_failure(connection, letter, error)
+                dead_letter_table.record_failure(connection, row, error)
                 return Replayed(applied_count, tuple(after_commit))
-            after_commit += self._handle(connection, letter.event, attempt)
-            letters.remove(connection, letter)
+            after_commit += self._handle(connection, row.event, attempt)
+            dead_letter_table.remove(connection, row)
         return Replayed(len(found), tuple(after_commit))
 
     def _check(self, connection: Connection, reached: ConsumerPosition) -> None:
@@ -185,16 +185,16 @@ class Inbox:
     def _handle(
         self, connection: Connection, event: Event, attempt: Attempt
     ) -> tuple[AfterCommit, ...]:
-        """Apply one event, as part of its story: what it brings about names it as the cause."""
+        """Apply one event under its correlation, so that new events name it as their cause."""
         attempt.event = event
-        story = Correlation(event.correlation_id, event.event_id, event.traceparent)
-        correlation.bind(story)
+        cause = Correlation(event.correlation_id, event.event_id, event.traceparent)
+        correlation.bind(cause)
         after_commit = self._handler(connection, event)
         attempt.event = None
-        return () if after_commit is None else (partial(_go_on, story, after_commit),)
+        return () if after_commit is None else (partial(_call_correlated, cause, after_commit),)
 
     def _park(self, connection: Connection, event: Event, error: str | None) -> None:
-        letters.park(
+        dead_letter_table.park(
             connection,
             dead_letter_id=self._new_id("dlt"),
             consumer=self.consumer,
@@ -205,16 +205,17 @@ class Inbox:
         )
 
 
-def _go_on(story: Correlation, after_commit: AfterCommit) -> None:
-    """What an event has begun belongs to its story, not to that of the batch's last event."""
-    correlation.bind(story)
+def _call_correlated(cause: Correlation, after_commit: AfterCommit) -> None:
+    """Call `after_commit` under the correlation of its event, not of the batch's last event."""
+    correlation.bind(cause)
     after_commit()
 
 
 def describe(error: Exception) -> str:
-    """What a letter says of an error: its kind and its first line.
+    """The text of an error for a dead letter: its type and its first line.
 
-    Databases put values into the lines after that; NUL is what PostgreSQL can't store.
+    Further lines are left out, because databases put values there; NUL, because PostgreSQL cannot
+    store it.
     """
     first_line = str(error).partition("\n")[0].replace("\0", "")
     return f"{type(error).__name__}: {first_line}"[:_ERROR_MAX_CHARS]

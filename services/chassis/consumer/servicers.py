@@ -1,4 +1,4 @@
-"""Serves how operators inspect and repair the consumers of a service, and their dead letters."""
+"""Serves DeadLetterService and SubscriptionService, with which operators repair consumers."""
 
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
@@ -17,65 +17,65 @@ SERVICE_NAMES = tuple(
 
 
 class DeadLetterServicer(event_service_pb2_grpc.DeadLetterServiceServicer):
-    """Serves tradepost.event.v1.DeadLetterService, where the service consumes a feed."""
+    """Serves DeadLetterService; a service without consumers answers UNIMPLEMENTED."""
 
-    def __init__(self, letters: DeadLetterAdmin | None) -> None:
-        self._served = letters
+    def __init__(self, admin: DeadLetterAdmin | None) -> None:
+        self._served = admin
 
     async def ListDeadLetters(
         self, request: pb.ListDeadLettersRequest, context: Context
     ) -> pb.ListDeadLettersResponse:
-        """Parked events, the first parked first."""
-        return await self._letters("ListDeadLetters").list(request)
+        """List parked events in the order in which they were parked."""
+        return await self._admin("ListDeadLetters").list(request)
 
     async def ReplayDeadLetters(
         self, request: pb.ReplayDeadLettersRequest, context: Context
     ) -> pb.ReplayDeadLettersResponse:
         """Apply the parked events of one aggregate."""
-        done = await self._letters("ReplayDeadLetters").replay(request)
-        _tell_replayed(done, context)
+        done = await self._admin("ReplayDeadLetters").replay(request)
+        _mark_replayed(done, context)
         return pb.ReplayDeadLettersResponse.FromString(done.response)
 
     async def DiscardDeadLetter(
         self, request: pb.DiscardDeadLetterRequest, context: Context
     ) -> pb.DiscardDeadLetterResponse:
-        """Give one parked event up."""
-        done = await self._letters("DiscardDeadLetter").discard(request)
-        _tell_replayed(done, context)
+        """Discard one parked event for good."""
+        done = await self._admin("DiscardDeadLetter").discard(request)
+        _mark_replayed(done, context)
         return pb.DiscardDeadLetterResponse.FromString(done.response)
 
-    def _letters(self, method: str) -> DeadLetterAdmin:
+    def _admin(self, method: str) -> DeadLetterAdmin:
         if self._served is None:
             raise NotImplementedYetError(f"DeadLetterService.{method}")
         return self._served
 
 
 class SubscriptionServicer(event_service_pb2_grpc.SubscriptionServiceServicer):
-    """Serves tradepost.event.v1.SubscriptionService, where the service consumes a feed."""
+    """Serves SubscriptionService; a service without consumers answers UNIMPLEMENTED."""
 
-    def __init__(self, consumers: ConsumerAdmin | None) -> None:
-        self._served = consumers
+    def __init__(self, admin: ConsumerAdmin | None) -> None:
+        self._served = admin
 
     async def ListSubscriptions(
         self, request: pb.ListSubscriptionsRequest, context: Context
     ) -> pb.ListSubscriptionsResponse:
-        """Every consumer, and where it stands."""
-        return await self._consumers("ListSubscriptions").list()
+        """List all consumers with their positions."""
+        return await self._admin("ListSubscriptions").list()
 
     async def RewindSubscription(
         self, request: pb.RewindSubscriptionRequest, context: Context
     ) -> pb.RewindSubscriptionResponse:
-        """Have a consumer go through its feed once more."""
-        done = await self._consumers("RewindSubscription").rewind(request)
-        _tell_replayed(done, context)
+        """Move a consumer back, so that it reads its feed again from there."""
+        done = await self._admin("RewindSubscription").rewind(request)
+        _mark_replayed(done, context)
         return pb.RewindSubscriptionResponse.FromString(done.response)
 
-    def _consumers(self, method: str) -> ConsumerAdmin:
+    def _admin(self, method: str) -> ConsumerAdmin:
         if self._served is None:
             raise NotImplementedYetError(f"SubscriptionService.{method}")
         return self._served
 
 
-def _tell_replayed(done: StoredResponse, context: Context) -> None:
+def _mark_replayed(done: StoredResponse, context: Context) -> None:
     if done.replayed:
         context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

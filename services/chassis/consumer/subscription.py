@@ -1,9 +1,9 @@
-"""Follows another service's feed and applies it: delivered at least once, applied exactly once.
+"""Follows another service's feed and applies each event exactly once.
 
-The instances of one consumer share a lease; whoever holds it reads the feed through discovery and
-applies batch after batch, each with its position in one transaction that also renews the lease. A
-holder that slept through its lease finds that out before anything is written. What goes wrong
-outside (feed away, store away) is tried again for ever; what is wrong with an event parks it.
+All instances of a consumer share a lease. Its holder reads the feed through discovery and applies
+batch after batch; one transaction writes the effects and the position, and renews the lease. A
+holder whose lease has been taken finds that out before it writes anything. If the feed or the store
+is unavailable, it retries without end; if an event cannot be applied, the event is parked.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from services.chassis.telemetry import logs
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 
 LEASE_KIND = "subscription"
-# For subscriptions whose effects somebody waits for: a holder that died is replaced so soon.
+# For subscriptions whose effects callers wait for: a holder that died is replaced after this time.
 WAITED_FOR_LEASE_S = 3.0
-# How often an instance without the lease looks whether it is free.
+# How often an instance without the lease checks whether it is free.
 POLL_S = 0.5
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 10.0
-# A lease is renewed by every batch, and in silence after this share of its time.
+# Each batch renews the lease; without batches it is renewed after this share of its time.
 _RENEW_SHARE = 1 / 3
 
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
@@ -47,10 +47,10 @@ _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
 class Subscription:
     """Applies the feed behind `feed`, a channel, with `handler`, as the consumer `consumer`.
 
-    A consumer's name is its identity: all instances use the same, and another name begins anew.
-    Only events of `types` and of `topic` are delivered; all where there are none. The feed may
-    `gather` events for so long, which makes fewer and larger transactions. Make it on the event
-    loop that runs `run`.
+    A consumer's name is its identity: all instances use the same name, and a new name starts from
+    the beginning of the feed. If `types` or `topic` are given, only such events are delivered. With
+    `gather`, the feed collects events for so long, which makes fewer and larger transactions. Make
+    it on the event loop that runs `run`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Subscription:
     async def run(self) -> None:
         """Follow the feed until cancelled or drained; the owner's TaskGroup runs it.
 
-        Cancelling stops it where it stands, as a crash would: the lease expires.
+        Cancelling stops it immediately, like a crash: the lease is not released and must expire.
         """
         self._ended.clear()
         try:
@@ -109,38 +109,38 @@ class Subscription:
                         await self._hold(claim)
                 except StaleLeaseError:
                     self._log.info("lease_lost")
-                except Exception as error:  # noqa: BLE001 - whatever it is, the feed is followed on
+                except Exception as error:  # noqa: BLE001 - no error may end the subscription
                     await self._wait_after(error)
         finally:
             self._ended.set()
 
     async def drain(self) -> None:
-        """Finish the batch at hand, give the lease back and end `run`."""
+        """Finish the current batch, release the lease and end `run`."""
         if not self._stopping.done():
             self._stopping.set_result(None)
         await self._ended.wait()
 
     def rewind(self, connection: Connection, after_position: int) -> ConsumerPosition | None:
-        """Put the consumer back, whichever instance runs it; answer where it stood.
+        """Move the consumer back, whichever instance runs it; return its former position.
 
-        None, and nothing to put back, before the feed was first read. Part of the caller's write.
-        Raises PositionNotReachedError.
+        None, without any effect, before the feed was first read. Call it in a write. Raises
+        PositionNotReachedError.
         """
-        stood = self.inbox.reached(connection)
-        position = 0 if stood is None else stood.position
+        former = self.inbox.reached(connection)
+        position = 0 if former is None else former.position
         if after_position > position:
             raise PositionNotReachedError(
                 consumer=self.inbox.consumer, after_position=after_position, position=position
             )
-        if stood is not None:
-            self.inbox.move(connection, ConsumerPosition(stood.epoch, after_position))
-            # The holder finds its lease stale before it writes anything; whoever looks first
-            # takes it, and reads the feed from there.
+        if former is not None:
+            self.inbox.move(connection, ConsumerPosition(former.epoch, after_position))
+            # The holder finds its lease stale before it writes anything. The first instance that
+            # checks the lease takes it, and reads the feed from the new position.
             self._leases.open(connection, self._subject, LEASE_KIND, leased=False)
-        return stood
+        return former
 
     async def _claim(self) -> Claim | None:
-        """The lease; None while another instance holds it. A look costs no commit."""
+        """Claim the lease; None while another instance holds it. The check is a read, no commit."""
         if not await self._database.read(self._is_free):
             return None
         return await self._database.write(self._take)
@@ -155,7 +155,7 @@ class Subscription:
         return self._leases.claim(connection, self._subject)
 
     async def _hold(self, claim: Claim) -> None:
-        """Follow the feed for as long as all goes well, then let another instance try."""
+        """Follow the feed until an error, then release the lease to any instance."""
         try:
             await self._follow(claim)
         except grpc.aio.AioRpcError as error:
@@ -165,26 +165,26 @@ class Subscription:
             if (await self._begin_epoch(claim)) is None:
                 raise
         finally:
-            # A cancelled task is a process that died: nothing is given back.
+            # A cancelled task acts like a process that died: it does not release the lease.
             if (task := asyncio.current_task()) is None or not task.cancelling():
                 await self._release(claim)
 
     async def _follow(self, claim: Claim) -> None:
         reached = await self._database.read(self.inbox.reached) or await self._begin_epoch(claim)
         if reached is None:
-            raise PositionMovedError(f"{self._subject} was begun by another instance")
+            raise PositionMovedError(f"{self._subject} was started by another instance")
         renewed_s = self._clock.monotonic()
         async with aclosing(self._stream.messages(reached)) as messages:
             async for message in messages:
                 now_s = self._clock.monotonic()
-                moved = await self._take_in(
+                moved = await self._apply_message(
                     claim, reached, message, due=now_s - renewed_s >= self._renew_s
                 )
                 if moved is not None:
                     reached, renewed_s = moved, now_s
                 self._restart_backoff()
 
-    async def _take_in(
+    async def _apply_message(
         self,
         claim: Claim,
         reached: ConsumerPosition,
@@ -192,7 +192,7 @@ class Subscription:
         *,
         due: bool,
     ) -> ConsumerPosition | None:
-        """Where the consumer stands now; None where nothing was written."""
+        """Apply a batch or a heartbeat; return the new position, or None if nothing was written."""
         events = message.batch.events
         if events:
             return await self._apply(claim, reached, events)
@@ -204,17 +204,18 @@ class Subscription:
     async def _apply(
         self, claim: Claim, reached: ConsumerPosition, events: Sequence[Event]
     ) -> ConsumerPosition:
-        """Apply a batch, setting aside one event after another that makes it fail.
+        """Apply a batch; after each failure, park the event that caused it and try again.
 
-        Raises StaleLeaseError, PositionMovedError, and the store's errors: read it again then.
+        Raises StaleLeaseError, PositionMovedError and the store's errors; the caller then reads
+        the batch again.
         """
-        poisoned: dict[int, str] = {}
+        failures: dict[int, str] = {}
         while True:
             attempt = Attempt()
             write = partial(self._write_batch, claim=claim, reached=reached, events=events)
             try:
                 await self._database.write(
-                    partial(write, poisoned=poisoned, attempt=attempt), then=_call_back
+                    partial(write, failures=failures, attempt=attempt), then=_call_back
                 )
                 return ConsumerPosition(reached.epoch, events[-1].position)
             except _STORE_ERRORS:
@@ -222,7 +223,7 @@ class Subscription:
             except Exception as error:
                 if attempt.event is None:
                     raise
-                poisoned[attempt.event.position] = describe(error)
+                failures[attempt.event.position] = describe(error)
                 self._log.error(
                     "event_parked",
                     position=attempt.event.position,
@@ -237,14 +238,14 @@ class Subscription:
         claim: Claim,
         reached: ConsumerPosition,
         events: Sequence[Event],
-        poisoned: Mapping[int, str],
+        failures: Mapping[int, str],
         attempt: Attempt,
     ) -> tuple[AfterCommit, ...]:
         self._leases.renew(connection, claim)
-        return self.inbox.apply(connection, reached, events, poisoned=poisoned, attempt=attempt)
+        return self.inbox.apply(connection, reached, events, failures=failures, attempt=attempt)
 
     async def _begin_epoch(self, claim: Claim) -> ConsumerPosition | None:
-        """Stand at the beginning of what the feed now holds; None where its epoch is no other."""
+        """Start at position 0 of the feed's epoch; None if the consumer has that epoch already."""
         epoch = await self._stream.epoch()
 
         def write(connection: Connection) -> int | None:
@@ -270,7 +271,7 @@ class Subscription:
         try:
             await self._database.write(self._leases.release, claim)
         except _STORE_ERRORS as error:
-            # It expires.
+            # The lease expires instead.
             self._log.warning("release_failed", error=str(error))
 
     async def _wait_after(self, error: Exception) -> None:

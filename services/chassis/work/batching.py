@@ -1,4 +1,4 @@
-"""Work that costs little more for many than for one, done for whoever comes together."""
+"""Runs work in batches, where a batch costs little more than a single item."""
 
 import asyncio
 from collections import deque
@@ -10,30 +10,34 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Has `work` done for at most `most` items at a time, one time after the other.
+    """Calls `work` with batches of at most `max_items` items, one batch after another.
 
-    Whoever joins while it is being done shares the next time; nobody waits for others to come.
-    `work` answers for each item, in order: None, or what its caller is to be raised. It runs in
-    an empty context, for it belongs to no caller's story.
+    Items that arrive during a batch form the next one; no item waits for further items. `work`
+    returns one result per item, in order: None, or the exception to raise in its caller. It runs
+    in an empty context, because a batch belongs to no single caller's trace.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[T]], Awaitable[Sequence[Exception | None]]], *, most: int
+        self,
+        work: Callable[[Sequence[T]], Awaitable[Sequence[Exception | None]]],
+        *,
+        max_items: int,
     ) -> None:
         self._work = work
-        self._most = most
+        self._max_items = max_items
         self._waiting: deque[tuple[T, asyncio.Future[None]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
     async def join(self, item: T) -> None:
-        """Return once the work is done for `item`. Raises what `work` answered, or raised.
+        """Return once the work is done for `item`. Raises the exception that `work` gave for it.
 
-        A caller that is cancelled before its turn is skipped; after, the work is done all the same.
+        An item whose caller is cancelled before its batch starts is skipped; later, the work is
+        done regardless.
         """
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._running is None:
-            # It ends by itself, once nobody waits any more.
+            # This task ends when no item waits any more.
             self._running = asyncio.get_running_loop().create_task(self._run(), context=Context())
         await future
 
@@ -49,24 +53,24 @@ class Batcher(Generic[T]):
 
     async def _do_once(self) -> None:
         taken: list[tuple[T, asyncio.Future[None]]] = []
-        while self._waiting and len(taken) < self._most:
+        while self._waiting and len(taken) < self._max_items:
             item, future = self._waiting.popleft()
             if not future.done():
                 taken.append((item, future))
         if not taken:
             return
         try:
-            answers = await self._work([item for item, _ in taken])
-        except Exception as error:  # noqa: BLE001 - it is everybody's, and is raised there
-            answers = [error] * len(taken)
+            results = await self._work([item for item, _ in taken])
+        except Exception as error:  # noqa: BLE001 - it is raised in each caller
+            results = [error] * len(taken)
         except BaseException:
             for _, future in taken:
                 future.cancel()
             raise
-        for (_, future), answer in zip(taken, answers, strict=True):
+        for (_, future), result in zip(taken, results, strict=True):
             if future.done():
                 continue
-            if answer is None:
+            if result is None:
                 future.set_result(None)
             else:
-                future.set_exception(answer)
+                future.set_exception(result)

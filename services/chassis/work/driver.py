@@ -1,7 +1,7 @@
-"""Finishes pending work on its own, whether or not anybody asks again.
+"""Drives pending work to its end in the background, without any caller.
 
-The wake-up after COMMIT starts a drive at once, on the claim that the write itself opened. The
-loop finds what is left: work whose owner died, and work whose backoff is over.
+A write that opens work also claims it, and the driver starts at once after its COMMIT. A loop finds
+the remaining work: work whose owner died, and work whose backoff is over.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 30.0
-# Fresh claims that wait for a free place; behind them, the lease expires and the loop claims it.
+# At most so many new claims wait for a running drive to end. Further claims are dropped: their
+# leases expire, and the loop claims the work.
 WAITING_MAX = 5000
 
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
@@ -33,12 +34,12 @@ _LOG = structlog.get_logger(__name__)
 class Driver:
     """Runs `drive(claim)` for each claim of one kind, at most `max_running` at a time.
 
-    A drive that was started goes on with the story it was started in; of the context of the call
-    that wrote the work, it is all that is left. What the loop finds has none.
+    A drive that a write started runs under the correlation of that write, and without the rest of
+    its context, such as its deadline. A drive that the loop started has no correlation.
 
-    `drive` loops over the work until it is done or postponed, writes outcomes itself under
-    `leases.check`, and returns after its current step once `draining`. An exception is logged
-    and postpones the work with backoff; StaleLeaseError just ends the drive.
+    `drive` works until the work is done or postponed, writes the outcomes itself under
+    `leases.check`, and returns after its current step once `draining`. An exception is logged and
+    postpones the work with backoff; StaleLeaseError only ends the drive.
     """
 
     def __init__(
@@ -72,13 +73,13 @@ class Driver:
 
     @property
     def draining(self) -> bool:
-        """Whether new work is to be written unleased, for another instance."""
+        """Whether new work must be opened without a lease, for another instance."""
         return self._draining
 
     async def run(self) -> None:
-        """Claim and drive until cancelled or drained; the owner's TaskGroup runs it.
+        """Claim and drive work until cancelled or drained; the owner's TaskGroup runs it.
 
-        Cancelling stops drives where they stand, as a crash would: their leases expire.
+        Cancelling stops drives immediately, like a crash: their leases must expire.
         """
         async with asyncio.TaskGroup() as group:
             self._group = group
@@ -91,27 +92,29 @@ class Driver:
                 self._group = None
 
     def start(self, claim: Claim) -> None:
-        """Drive a claim whose row was just committed; to be passed as `then` of the write."""
+        """Drive a claim whose row was just committed; pass this as `then` of the write."""
         self._queue(claim, correlation.current())
 
-    def _queue(self, claim: Claim, story: Correlation) -> None:
+    def _queue(self, claim: Claim, origin: Correlation) -> None:
         if len(self._waiting) < WAITING_MAX:
-            self._waiting.append((claim, story))
+            self._waiting.append((claim, origin))
             self._fill()
 
     async def drain(self) -> None:
-        """Claim nothing more, let drives finish their step, and give all leases back.
+        """Claim nothing more, let drives finish their current step, and release all leases.
 
-        A drive that outlasts `drain_s` seconds is cancelled; its step repeats elsewhere.
+        A drive that takes longer than `drain_s` seconds is cancelled; another instance repeats its
+        step.
         """
         self._draining = True
         if self._nap is not None:
             self._nap.cancel()
         unfinished = dict(self._running)
-        await self._outlast(set(unfinished))
+        await self._wait_or_cancel(set(unfinished))
         try:
-            # Behind every write that still opened its row leased: after it, their claims wait here.
-            await self._database.write(_nothing)
+            # This empty write waits for earlier writes, which may have opened work with a lease;
+            # afterwards their claims are in `_waiting`.
+            await self._database.write(_no_op)
             left = (*unfinished.values(), *(claim for claim, _ in self._waiting))
             await self._database.write(self._release_all, left)
         except _STORE_ERRORS as error:
@@ -121,7 +124,7 @@ class Driver:
     async def _claim_due(self) -> None:
         free = self._max_running - len(self._running) - len(self._waiting)
         try:
-            # The read spares an idle service the writers' lock.
+            # The read saves an idle service from taking the writers' lock.
             if free > 0 and await self._database.read(self._leases.has_due, self._kind):
                 claim_due = self._leases.claim_due
                 await self._database.write(claim_due, self._kind, free, then=self._start_all)
@@ -133,7 +136,7 @@ class Driver:
             self._queue(claim, correlation.EMPTY)
 
     async def _pause(self) -> None:
-        """Sleep for a poll, give or take a fifth: instances don't poll in step."""
+        """Sleep for the poll interval +- 20 %, so that instances do not poll at the same time."""
         if self._draining:
             return
         self._nap = asyncio.ensure_future(
@@ -145,13 +148,13 @@ class Driver:
             self._nap.cancel()
 
     def _fill(self) -> None:
-        """Start waiting claims while there are free places."""
+        """Start waiting claims while fewer than `max_running` drives run."""
         while self._group and not self._draining and self._waiting:
             if len(self._running) >= self._max_running:
                 return
-            claim, story = self._waiting.popleft()
-            # An empty context: the work outlives the call that wrote it, and its deadline.
-            task = self._group.create_task(self._run(claim, story), context=Context())
+            claim, origin = self._waiting.popleft()
+            # An empty context: the work must not inherit the deadline of the call that wrote it.
+            task = self._group.create_task(self._run(claim, origin), context=Context())
             self._running[task] = claim
             task.add_done_callback(self._finished)
 
@@ -159,8 +162,8 @@ class Driver:
         del self._running[task]
         self._fill()
 
-    async def _run(self, claim: Claim, story: Correlation) -> None:
-        correlation.bind(story)
+    async def _run(self, claim: Claim, origin: Correlation) -> None:
+        correlation.bind(origin)
         try:
             await self._drive(claim)
         except StaleLeaseError:
@@ -180,24 +183,24 @@ class Driver:
         try:
             await self._database.write(postpone)
         except (StaleLeaseError, *_STORE_ERRORS) as failure:
-            # The lease expires, and then somebody claims it.
+            # The lease expires, and then an instance claims it.
             _LOG.warning("postpone_failed", subject=claim.subject, error=str(failure))
 
-    async def _outlast(self, drives: set[asyncio.Task[None]]) -> None:
-        """Wait for the drives, and cancel what runs on after `drain_s` seconds."""
-        patience = asyncio.ensure_future(self._clock.sleep(self._drain_s))
-        pending: set[asyncio.Future[None]] = {patience, *drives}
-        while len(pending) > 1 and not patience.done():
+    async def _wait_or_cancel(self, drives: set[asyncio.Task[None]]) -> None:
+        """Wait for the drives; cancel those that still run after `drain_s` seconds."""
+        time_limit = asyncio.ensure_future(self._clock.sleep(self._drain_s))
+        pending: set[asyncio.Future[None]] = {time_limit, *drives}
+        while len(pending) > 1 and not time_limit.done():
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        patience.cancel()
+        time_limit.cancel()
         for task in drives:
             task.cancel()
-        await asyncio.wait({patience, *drives})
+        await asyncio.wait({time_limit, *drives})
 
     def _release_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._leases.release(connection, claim)
 
 
-def _nothing(_: Connection) -> None:
-    """A write that only waits for its turn."""
+def _no_op(_: Connection) -> None:
+    """Write nothing; the caller waits for earlier writes."""

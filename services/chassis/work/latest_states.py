@@ -1,8 +1,8 @@
-"""What this process itself wrote about things that somebody here waits for.
+"""The latest states that this process committed of subjects that its callers wait for.
 
-A waiter that is woken by the log would read the thing again; mostly it is the process's own
-driver that moved it, and then its newest state is at hand. Nothing here decides anything: what
-isn't at hand, or is too old, is read.
+A caller that is woken by the log would read the subject's state from the database. Usually it was
+this process's own driver that changed it; then the state is here, and the read is saved. This is
+only a cache: if a state is missing or too old, the caller reads it.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class VersionedState(Protocol):
-    """A state with its place in its stream."""
+    """A state with the version of its stream."""
 
     @property
     def version(self) -> int: ...
@@ -22,7 +22,7 @@ V = TypeVar("V", bound=VersionedState)
 
 
 class LatestStates(Generic[V]):
-    """The newest known state of each awaited subject, by its id; for one event loop."""
+    """The latest known state of each awaited subject, by its id; for one event loop."""
 
     def __init__(self) -> None:
         self._waiters: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class LatestStates(Generic[V]):
 
     @contextmanager
     def awaiting(self, subject: str) -> Iterator[None]:
-        """Keep what is told about one subject for the time of the block."""
+        """Keep recorded states of `subject` while the block runs."""
         self._waiters[subject] += 1
         try:
             yield
@@ -40,14 +40,14 @@ class LatestStates(Generic[V]):
                 del self._waiters[subject]
                 self._newest.pop(subject, None)
 
-    def tell(self, subject: str, state: V) -> None:
-        """The subject was committed in this state."""
+    def record(self, subject: str, state: V) -> None:
+        """Record a state that was committed; ignored if no block awaits the subject."""
         if subject in self._waiters:
             known = self._newest.get(subject)
             if known is None or known.version < state.version:
                 self._newest[subject] = state
 
     def newest(self, subject: str, *, version: int) -> V | None:
-        """The state at `version` or later; None where it isn't known here."""
+        """The latest state if it has `version` or a later one; None if it is not known."""
         known = self._newest.get(subject)
         return known if known is not None and known.version >= version else None

@@ -1,8 +1,8 @@
-"""Who drives what: rows of pending work, each leased to one owner at a time.
+"""Leases on pending work: a row for each unit of work, owned by one instance at a time.
 
-A lease carries a fencing token that grows with every claim. Each write of a holder checks the
-token in its own transaction (`check`), so a holder that slept through its lease can't write
-what its successor doesn't know of. Work whose owner died is claimed once the lease expires.
+A lease has a fencing token that grows with every claim. Each write of a holder checks the token in
+its own transaction (`check`), so a holder whose lease was taken can no longer write. If the owner
+of work dies, another instance claims the work once the lease has expired.
 """
 
 import random
@@ -42,10 +42,10 @@ _JITTER = 0.2
 
 
 class StaleLeaseError(Exception):
-    """The lease is no longer held: somebody else drives this now, so stop."""
+    """The lease is no longer held, because another owner has claimed it: stop driving."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"{subject} is driven by somebody else")
+        super().__init__(f"{subject} is driven by another owner")
         self.facts = {"subject": subject}
 
 
@@ -60,10 +60,10 @@ class Claim:
 
 
 class Leases:
-    """Opens, claims, keeps and closes leases for one owner, inside the caller's transaction.
+    """Opens, claims, renews and closes leases for one owner, inside the caller's transaction.
 
-    `owner` names one run of one process: a restarted process is another owner. Use it from
-    write functions; only `get`, `list` and `has_due` are for reads too.
+    `owner` names one run of one process: a restarted process is another owner. Use it in write
+    functions; only `get`, `list` and `has_due` also work in reads.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Leases:
         rng: random.Random,
         lease_s: float = DEFAULT_LEASE_S,
     ) -> Self:
-        """Those of one run of an instance, which owns them under a name of its own."""
+        """Make the leases of one run of an instance, with an owner name of its own."""
         run = f"{instance}/{ids.new('run')}"
         return cls(owner=run, clock=clock, rng=rng, lease_s=lease_s)
 
     @property
     def lease_s(self) -> float:
-        """How long a claim holds, in seconds, unless it is renewed."""
+        """The duration of a claim in seconds, until it is renewed."""
         return self._lease.total_seconds()
 
     def open(
@@ -106,11 +106,11 @@ class Leases:
         leased: bool = True,
         due: datetime | None = None,
     ) -> Claim:
-        """Insert the row of `subject`, or open it anew, already leased to this owner.
+        """Insert the row of `subject`, or reset it, leased to this owner.
 
-        A row that is open is taken over: its holder finds its lease stale. With `leased` False
-        (while draining, or where others act first) nobody holds the row and it is due at `due`,
-        at once where that is None; the claim is then stale.
+        If the row exists it is taken over, and its holder finds its lease stale. With `leased`
+        False (while draining, or if others act first) the row has no owner and is due at `due`
+        (None: at once); the returned claim is then stale.
         """
         now = self._clock.now()
         (token,) = OPEN.first(
@@ -127,38 +127,38 @@ class Leases:
         return Claim(subject=subject, token=token, deadline=deadline, attempts=0)
 
     def claim_due(self, connection: Connection, kind: str, limit: int) -> tuple[Claim, ...]:
-        """Claim at most `limit` rows of `kind` whose next attempt is due and which nobody holds."""
+        """Claim at most `limit` rows of `kind` that are due and not leased."""
         now = to_micros(self._clock.now())
         due = DUE.all(connection, of_kind=kind, now=now, row_limit=limit)
         return tuple(self._claim(connection, lease_row(row)) for row in due)
 
     def has_due(self, connection: Connection, kind: str) -> bool:
-        """Whether `claim_due` would claim anything; a read, which costs no commit."""
+        """Whether `claim_due` would claim a row; a read, which needs no COMMIT."""
         now = to_micros(self._clock.now())
         return DUE.first(connection, of_kind=kind, now=now, row_limit=1) is not None
 
     def claim(self, connection: Connection, subject: str) -> Claim | None:
-        """Claim one row, due or not; None where it doesn't exist or somebody holds it."""
+        """Claim one row, due or not; None if it does not exist or is leased."""
         now = to_micros(self._clock.now())
         row = FREE.first(connection, of_subject=subject, now=now)
         return None if row is None else self._claim(connection, lease_row(row))
 
     def check(self, connection: Connection, claim: Claim) -> None:
-        """Make sure that the claim still holds; part of every write of a holder.
+        """Check that the claim is still valid; part of every write of a holder.
 
-        An expired lease that nobody claimed still holds: writers are serial, so no one else
-        can write in between. Raises StaleLeaseError.
+        A lease that expired without being claimed is still valid: writers run one after another,
+        so no other owner can write in between. Raises StaleLeaseError.
         """
         if CHECK.first(connection, **self._held(claim)) is None:
             raise StaleLeaseError(claim.subject)
 
     def renew(self, connection: Connection, claim: Claim) -> None:
-        """Start the lease time anew. Raises StaleLeaseError."""
+        """Restart the lease time. Raises StaleLeaseError."""
         expire_time = to_micros(self._clock.now() + self._lease)
         self._change(connection, RENEW, claim, new_expire_time=expire_time)
 
     def progress(self, connection: Connection, claim: Claim, *, step: str) -> None:
-        """Note that a new step began: renews the lease, clears attempts, error and review.
+        """Record that a new step began; renew the lease, clear attempts, error and review.
 
         Raises StaleLeaseError.
         """
@@ -181,9 +181,9 @@ class Leases:
         error: str = "",
         needs_review: bool = False,
     ) -> None:
-        """Give the lease back and count an attempt; the next is due in `delay_s` +- 20 %.
+        """Release the lease and count an attempt; the next is due in `delay_s` +- 20 %.
 
-        `needs_review` sets the mark and never clears it. Raises StaleLeaseError.
+        `needs_review` can set the mark for review, but never clears it. Raises StaleLeaseError.
         """
         jittered_s = delay_s * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
         self._change(
@@ -196,7 +196,7 @@ class Leases:
         )
 
     def release(self, connection: Connection, claim: Claim) -> None:
-        """Give the lease back, due at once for anybody. A stale claim changes nothing."""
+        """Release the lease; the work is due at once, for any owner. Ignores a stale claim."""
         now = to_micros(self._clock.now())
         RELEASE.change(connection, **self._held(claim), now=now)
 
@@ -205,7 +205,7 @@ class Leases:
         self._change(connection, CLOSE, claim)
 
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
-        """The row of `subject`; None where nothing is pending."""
+        """The row of `subject`; None if no work is pending."""
         row = GET.first(connection, of_subject=subject)
         return None if row is None else lease_row(row)
 
@@ -219,7 +219,7 @@ class Leases:
         opened_before: datetime | None = None,
         needs_review: bool | None = None,
     ) -> tuple[LeaseRow, ...]:
-        """At most `limit` rows of `kind` behind `after_subject`, by subject."""
+        """At most `limit` rows of `kind` after `after_subject`, ordered by subject."""
         rows = (
             select(LEASE)
             .where(LEASE.c.kind == kind, LEASE.c.subject > after_subject)
@@ -257,9 +257,9 @@ class Leases:
         }
 
     def _next_token(self) -> int:
-        """A token above every earlier one of its subject, even when its row was deleted between.
+        """A token above every earlier one of its subject, even if its row was deleted in between.
 
-        The wall clock carries it across rows, the count across claims within a microsecond.
+        The wall clock makes it grow across rows, the counter across claims in one microsecond.
         """
         self._last_token = max(self._last_token + 1, to_micros(self._clock.now()))
         return self._last_token

@@ -1,6 +1,6 @@
-"""The table of pending work, and every statement on it.
+"""The lease table, and all statements on it.
 
-They are prepared: most of them ride along in every write of a saga or an intent.
+They are prepared, because most writes of a saga contain several of them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ LEASE = Table(
 
 _NAMES = tuple(LEASE.c.keys())
 
-# The owner of a row that anybody may claim.
+# The owner of a row that any instance may claim.
 NOBODY = ""
 
 _of_subject = LEASE.c.subject == bindparam("of_subject")
@@ -105,7 +105,7 @@ POSTPONE = Prepared(
         needs_review=or_(LEASE.c.needs_review, bindparam("new_review", type_=Boolean)),
     )
 )
-# The upsert is the same on SQLite and PostgreSQL, but SQLAlchemy has a construct for each.
+# The upsert has the same SQL on SQLite and PostgreSQL, but SQLAlchemy's construct differs.
 OPEN = Prepared(
     text(
         "INSERT INTO lease (subject, kind, owner, token, lease_expire_time, next_attempt_time,"
@@ -126,7 +126,7 @@ OPEN = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """A row of pending work as an operator sees it."""
+    """A row of the lease table: one unit of pending work and its owner."""
 
     subject: str
     kind: str
@@ -144,7 +144,7 @@ class LeaseRow:
 
 
 def lease_row(row: Sequence[Any]) -> LeaseRow:
-    """A row of `select(LEASE)`, whoever executed it."""
+    """Convert a row of `select(LEASE)`, a tuple of the driver or a row of SQLAlchemy."""
     column = dict(zip(_NAMES, row, strict=True))
     deadline_micros = column["deadline_time"]
     return LeaseRow(

@@ -69,7 +69,7 @@ class NotificationDelivery:
         self._domain = sender_address.rpartition("@")[2]
         self._send_timeout_s = send_timeout_s
         self._just_written: dict[tuple[str, int], Notification] = {}
-        self._recording = Batcher(self._record_all, most=RECORD_MAX)
+        self._recording = Batcher(self._record_all, max_items=RECORD_MAX)
 
     def remember(self, claim: Claim, notification: Notification) -> None:
         """Keep a notification that was just written, so that its delivery need not load it."""

@@ -21,7 +21,7 @@ class FileSender:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writing = Batcher(self._write_all, most=WRITE_MAX)
+        self._writing = Batcher(self._write_all, max_items=WRITE_MAX)
 
     async def send(self, email: Email) -> None:
         """Write the whole file or none of it. Raises SenderUnavailableError."""

@@ -70,7 +70,7 @@ class Payments:
 
     def begin(self, outcome: Outcome) -> None:
         """Have the work of a committed write driven, and tell whoever waits for it."""
-        self._notices.tell(outcome.payment.payment_id, outcome.payment)
+        self._notices.record(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)
 

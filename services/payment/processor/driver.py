@@ -90,7 +90,7 @@ class PaymentDrive:
         )
 
     def _tell(self, payment: Payment) -> None:
-        self._notices.tell(payment.payment_id, payment)
+        self._notices.record(payment.payment_id, payment)
 
     async def _load(self, payment_id: str) -> Payment:
         known = self._notices.newest(payment_id, version=1)

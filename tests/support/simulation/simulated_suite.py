@@ -137,7 +137,7 @@ class Village:
             self.delivered(to_event(stored, feed=road.feed, epoch=page.epoch, aggregate_type=""))
             for stored in page.events
         ]
-        apply = partial(inbox.apply, reached=reached, events=events, poisoned={}, attempt=Attempt())
+        apply = partial(inbox.apply, reached=reached, events=events, failures={}, attempt=Attempt())
         try:
             await reader.written.write(apply, then=_call_back)
         except DiedError:

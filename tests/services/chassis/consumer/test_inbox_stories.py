@@ -45,7 +45,7 @@ async def test_what_follows_the_commit_goes_on_with_its_own_story(databases: Dat
     reached = ConsumerPosition("epoch", 0)
     async with opened_database(databases) as database:
         await database.write(inbox.move, reached)
-        apply = partial(inbox.apply, reached=reached, events=events, poisoned={}, attempt=Attempt())
+        apply = partial(inbox.apply, reached=reached, events=events, failures={}, attempt=Attempt())
         await database.write(apply, then=call_back)
     assert begun == [
         (

@@ -76,12 +76,12 @@ async def test_nobody_is_woken_for_what_is_not_wanted(databases: Databases) -> N
 async def test_a_watch_that_is_due_does_not_wait() -> None:
     """What was told before it began to wait isn't waited for again."""
     watch = Watch(lambda change: change.type == "Placed")
-    watch.tell(Change(1, "ord_1", 1, "Placed"))
-    watch.tell(Change(2, "ord_1", 2, "Confirmed"))
+    watch.report(Change(1, "ord_1", 1, "Placed"))
+    watch.report(Change(2, "ord_1", 2, "Confirmed"))
     assert watch.is_due(0)
     assert not watch.is_due(1)
     woken = watch.begin()
-    watch.tell(Change(3, "ord_1", 3, "Confirmed"))
+    watch.report(Change(3, "ord_1", 3, "Confirmed"))
     assert not woken.done()
-    watch.tell(Change(4, "ord_2", 1, "Placed"))
+    watch.report(Change(4, "ord_2", 1, "Placed"))
     assert woken.done()

@@ -15,7 +15,7 @@ class Desk:
         self.served: list[list[str]] = []
         self.begun, self.open = asyncio.Event(), asyncio.Event()
         self.open.set()
-        self.gathering = Batcher(self._serve, most=3)
+        self.gathering = Batcher(self._serve, max_items=3)
 
     async def _serve(self, items: Sequence[str]) -> list[Exception | None]:
         self.served.append(list(items))

@@ -15,11 +15,11 @@ class Parcel:
 def test_what_nobody_awaits_is_not_kept() -> None:
     """A busy process does not grow."""
     notices: LatestStates[Parcel] = LatestStates()
-    notices.tell("p1", Parcel(1))
+    notices.record("p1", Parcel(1))
     assert notices.newest("p1", version=1) is None
 
     with notices.awaiting("p1"), notices.awaiting("p1"):
-        notices.tell("p1", Parcel(1))
+        notices.record("p1", Parcel(1))
         assert notices.newest("p1", version=1) == Parcel(1)
     assert notices.newest("p1", version=1) is None
 
@@ -28,8 +28,8 @@ def test_an_older_state_never_hides_a_newer_one() -> None:
     """Whichever is told last; and too old is as good as unknown."""
     notices: LatestStates[Parcel] = LatestStates()
     with notices.awaiting("p1"):
-        notices.tell("p1", Parcel(2))
-        notices.tell("p1", Parcel(1))
+        notices.record("p1", Parcel(2))
+        notices.record("p1", Parcel(1))
 
         assert notices.newest("p1", version=1) == Parcel(2)
         assert notices.newest("p1", version=3) is None
