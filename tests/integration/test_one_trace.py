@@ -29,7 +29,7 @@ from tradepost.type.v1.money_pb2 import Money
 import discovery
 from discovery.clock import SystemClock
 from scripts.suite import cluster
-from tests.support.telemetry.otlp_collector import Collector, Told, collecting
+from tests.support.telemetry.otlp_collector import Collector, ExportedSpan, collecting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,16 +54,16 @@ class Story:
     text: str
     order_id: str
 
-    def spans(self) -> list[Told]:
+    def spans(self) -> list[ExportedSpan]:
         """The trace of the first order."""
         return self.collector.trace(TRACE_ID)
 
-    def root(self) -> Told:
+    def root(self) -> ExportedSpan:
         """The span of the call that created the order."""
         (found,) = [span for span in self.spans() if span.parent == CALLER]
         return found
 
-    def below(self, *parents: Told, service: str, names: str) -> list[Told]:
+    def below(self, *parents: ExportedSpan, service: str, names: str) -> list[ExportedSpan]:
         """The children in one service whose names begin so, as they began."""
         ids = {parent.span_id for parent in parents}
         found = [

@@ -29,7 +29,7 @@ class OverloadedError(Exception):
     """
 
     def __init__(self, *, limit: int, retry_after_s: float | None = None) -> None:
-        super().__init__(f"all {limit} places are taken")
+        super().__init__(f"all {limit} slots are taken")
         self.facts = {"limit": str(limit)}
         self.retry_after_s = retry_after_s
 

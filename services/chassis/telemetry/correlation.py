@@ -13,7 +13,7 @@ TRACEPARENT_KEY = "traceparent"
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Which request from outside the work goes back to, and its place in a trace.
+    """The request from outside that caused the work, and the trace context of the work.
 
     `correlation_id` is the same in all calls and events that follow from one request,
     `causation_id` is the event that caused this work, `traceparent` is the W3C trace context. An

@@ -1,4 +1,4 @@
-"""The place of the running work in its trace. Only a traced process imports this module."""
+"""The current trace context of the running work. Only a traced process imports this module."""
 
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current

@@ -86,7 +86,7 @@ def test_a_retry_is_a_second_attempt_on_another_instance(
     channel = open_to(broken, good, tracer_provider=spans.provider, service_config=ROUND_ROBIN)
     ready(channel, 2)
     while not broken.seen:
-        spans.told.clear()
+        spans.finished.clear()
         call(channel, method)
         spans.wait_for(2)
 
@@ -122,7 +122,7 @@ def test_a_hedge_is_told_of(
     for _ in range(25):
         get(b"x")
     spans.wait_for(50)
-    spans.told.clear()
+    spans.finished.clear()
     servers[0].gate.clear()
     clock.ahead_s += 1.0
 

@@ -110,7 +110,7 @@ async def test_a_retry_is_a_second_attempt_on_another_instance(
     channel = open_to(broken, good, tracer_provider=spans.provider, service_config=ROUND_ROBIN)
     await ready(channel, 2)
     while not broken.seen:
-        spans.told.clear()
+        spans.finished.clear()
         if method == "Get":
             await channel.unary_unary(path("Get"))(b"x")
         else:

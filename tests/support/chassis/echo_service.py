@@ -1,11 +1,11 @@
-"""A service for tests of the server: one method of each kind, doing what the test says.
+"""A service for tests of the server: one method of each kind, with behaviors of the test.
 
     async def unary(request, context): ...
 
     async with echo_server(unary=unary) as echo:
         assert await echo.unary("hi") == "hi"
 
-Texts travel as google.protobuf.StringValue, so no contract of its own is needed.
+Texts are sent as google.protobuf.StringValue, so the service needs no contract of its own.
 """
 
 import random
@@ -29,7 +29,7 @@ from services.chassis.server.settings import ServerSettings
 SERVICE_NAME = "tradepost.testing.Echo"
 _FACTORIES: Mapping[str, Callable[..., Any]] = {
     "Unary": grpc.unary_unary_rpc_method_handler,
-    # A twin of Unary, for what differs by method.
+    # A second unary method, for tests of what differs by method.
     "Second": grpc.unary_unary_rpc_method_handler,
     "UnaryStream": grpc.unary_stream_rpc_method_handler,
     "StreamUnary": grpc.stream_unary_rpc_method_handler,
@@ -38,61 +38,61 @@ _FACTORIES: Mapping[str, Callable[..., Any]] = {
 
 
 def path(method: str) -> str:
-    """The full path of a method of this service."""
+    """Return the full path of a method of this service."""
     return f"/{SERVICE_NAME}/{method}"
 
 
 async def repeat(request: StringValue, context: object) -> StringValue:
-    """Answer the request itself."""
+    """Return the request."""
     return request
 
 
 async def repeat_stream(request: StringValue, context: object) -> AsyncIterator[StringValue]:
-    """Answer each character."""
+    """Yield each character of the request."""
     for character in request.value:
         yield StringValue(value=character)
 
 
 async def join(requests: AsyncIterator[StringValue], context: object) -> StringValue:
-    """Answer all requests in one."""
+    """Return the texts of all requests as one."""
     return StringValue(value="".join([request.value async for request in requests]))
 
 
 async def repeat_each(
     requests: AsyncIterator[StringValue], context: object
 ) -> AsyncIterator[StringValue]:
-    """Answer each request with itself."""
+    """Yield each request."""
     async for request in requests:
         yield request
 
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A caller of the running service, on a plain channel."""
+    """Calls the running service on a plain channel."""
 
     server: RunningServer
     channel: grpc.aio.Channel
 
     def unary(self, text: str = "", *, method: str = "Unary", **options: Any) -> Any:
-        """A unary call; awaiting it answers the message."""
+        """Make a unary call; awaiting it returns the message."""
         return self._call("unary_unary", method)(StringValue(value=text), **options)
 
     def unary_stream(self, text: str = "", **options: Any) -> Any:
-        """A call whose response streams."""
+        """Make a call with a stream of responses."""
         return self._call("unary_stream", "UnaryStream")(StringValue(value=text), **options)
 
     def stream_unary(self, *texts: str, **options: Any) -> Any:
-        """A call whose request streams."""
+        """Make a call with a stream of requests."""
         requests = [StringValue(value=text) for text in texts]
         return self._call("stream_unary", "StreamUnary")(requests, **options)
 
     def stream_stream(self, *texts: str, **options: Any) -> Any:
-        """A call that streams both ways."""
+        """Make a call with streams in both directions."""
         requests = [StringValue(value=text) for text in texts]
         return self._call("stream_stream", "StreamStream")(requests, **options)
 
     def raw(self, request: bytes, **options: Any) -> Any:
-        """A unary call with whatever bytes."""
+        """Make a unary call with any bytes as its request."""
         return self.channel.unary_unary(path("Unary"))(request, **options)
 
     def _call(self, kind: str, method: str) -> Any:
@@ -111,7 +111,7 @@ def echo_service(
     stream_stream: Callable[..., Any] = repeat_each,
     **fields: Any,
 ) -> Service:
-    """The service with these behaviors; `fields` are those of Service."""
+    """Make the service with these behaviors; `fields` are those of Service."""
     behaviors = (unary, second, unary_stream, stream_unary, stream_stream)
     handlers = {
         name: factory(behavior, StringValue.FromString, StringValue.SerializeToString)

@@ -1,7 +1,7 @@
 """pytest-grpc's fixtures over grpc.aio: the whole server stack on a free port, for one module.
 
-The plugin starts a synchronous server of its own; these two fixtures take the place of its
-`grpc_server` and `grpc_channel`, and its `grpc_stub` then works as it stands. A conftest writes
+The plugin starts a synchronous server of its own. These two fixtures replace its `grpc_server` and
+`grpc_channel`, so that its `grpc_stub` works unchanged. A conftest writes
 
     from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 
@@ -10,7 +10,7 @@ and supplies two fixtures of module scope: `grpc_servicer`, the `Service` to ser
 
     pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Everything of one module shares one server, so give each test its own ids and SKUs.
+All tests of a module share one server, so give each test its own ids and SKUs.
 """
 
 import random
@@ -28,7 +28,7 @@ from services.chassis.server.settings import ServerSettings
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def grpc_server(grpc_servicer: Service) -> AsyncIterator[RunningServer]:
-    """The service behind the server stack, until the last test of the module is over."""
+    """Serve the service behind the server stack, until the last test of the module has ended."""
     clock = SystemClock()
     rng = random.Random(0)
     async with running(
@@ -43,6 +43,6 @@ async def grpc_server(grpc_servicer: Service) -> AsyncIterator[RunningServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def grpc_channel(grpc_server: RunningServer) -> AsyncIterator[grpc.aio.Channel]:
-    """A plain channel, without any of our client's rules, so tests see what the server says."""
+    """Open a plain channel, without our client's rules, so that tests see the server's answers."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_server.port}") as channel:
         yield channel

@@ -1,4 +1,4 @@
-"""Reads what a refused call says: code, reason, facts and details."""
+"""Reads the status of a refused call: code, reason, facts and details."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from google.rpc import (  # type: ignore[import-untyped]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A status with its details taken apart."""
+    """A status and its details."""
 
     code: grpc.StatusCode
     message: str
@@ -29,14 +29,14 @@ class Refusal:
 
 
 async def refusal(call: Awaitable[Any]) -> Refusal:
-    """The refusal of a call that must fail."""
+    """Await a call that must fail, and return its refusal."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return read(caught.value)
 
 
 def read(error: grpc.aio.AioRpcError) -> Refusal:
-    """Take an error apart."""
+    """Read the details of an error."""
     trailers = dict(error.trailing_metadata() or ())
     status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

@@ -1,17 +1,17 @@
-"""A clock whose time moves only when a test says so."""
+"""A clock whose time advances only when a test advances it."""
 
 import asyncio
 import heapq
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-# Turns of the event loop given to woken tasks before time moves on. Enough for a task to
-# travel through queues and locks to its next wait; a task that needs real I/O needs a real wait.
+# Turns of the event loop that woken tasks get before time advances. They are enough for a task to
+# pass queues and locks up to its next wait; a task that does real I/O needs a real wait.
 _TURNS = 50
 
 
 class ManualClock:
-    """Implements discovery.clock.Clock; sleepers wake in the order of their instants."""
+    """Implements discovery.clock.Clock; sleepers wake in the order of their due times."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
@@ -28,12 +28,12 @@ class ManualClock:
 
     @property
     def sleeping(self) -> int:
-        """How many sleepers wait for time to move."""
+        """How many tasks sleep."""
         return sum(not woken.done() for _, _, woken in self._sleepers)
 
     @property
     def next_wake_s(self) -> float | None:
-        """Seconds until the first sleeper wakes; None while nobody sleeps."""
+        """Seconds until the first sleeper wakes; None if no task sleeps."""
         waits = [due_s for due_s, _, woken in self._sleepers if not woken.done()]
         return min(waits) - self._elapsed_s if waits else None
 
@@ -48,7 +48,7 @@ class ManualClock:
         await woken
 
     async def advance(self, delay_s: float) -> None:
-        """Move time on; whoever is due on the way wakes at their own instant and runs on."""
+        """Advance time; each sleeper that becomes due wakes at its own instant and runs on."""
         await self.settle()
         until_s = self._elapsed_s + delay_s
         while self._sleepers and self._sleepers[0][0] <= until_s:
@@ -61,11 +61,11 @@ class ManualClock:
         self._elapsed_s = until_s
 
     async def settle(self) -> None:
-        """Let every task that can run without time or I/O run to its next wait."""
+        """Let each task that needs neither time nor I/O run up to its next wait."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
     async def wait_for_sleepers(self, number: int = 1) -> None:
-        """Return once at least `number` sleepers wait (for tasks that do real I/O first)."""
+        """Return once at least `number` tasks sleep (for tasks that do real I/O first)."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.sleeping >= number)

@@ -1,4 +1,4 @@
-"""A provider of meters whose instruments a test can look at."""
+"""A provider of meters that keeps what is recorded."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 
 class Metrics:
-    """A provider of meters, and what was recorded."""
+    """A provider of meters, and the recorded data points."""
 
     def __init__(self) -> None:
         self._reader = InMemoryMetricReader()
         self.provider = MeterProvider(metric_readers=[self._reader])
 
     def points(self, name: str) -> list[Any]:
-        """The data points of one instrument; none where nothing was recorded."""
+        """Return the data points of one instrument; empty if nothing was recorded."""
         data = self._reader.get_metrics_data()
         return [
             point

@@ -1,4 +1,4 @@
-"""A real OTLP/gRPC endpoint, for tests of what is exported."""
+"""A real OTLP/gRPC endpoint that keeps what is exported to it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,8 +16,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A span as it arrived; ids are hexadecimal, `parent` is empty for a root."""
+class ExportedSpan:
+    """A span as it arrived. Ids are hexadecimal; `parent` is empty for a root."""
 
     service: str
     name: str
@@ -33,21 +33,21 @@ class Told:
 
 @dataclass
 class Collector:
-    """Keeps what it gets."""
+    """Keeps the exported spans and metrics."""
 
     endpoint: str = ""
-    spans: list[Told] = field(default_factory=list)
+    spans: list[ExportedSpan] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    # Every export as text, for what must never be found in it.
+    # Every export as text, to check that it does not contain a secret.
     raw: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """All that was exported."""
+        """Return all exports as text."""
         return "\n".join(self.raw)
 
-    def trace(self, trace_id: str) -> list[Told]:
-        """The spans of one trace."""
+    def trace(self, trace_id: str) -> list[ExportedSpan]:
+        """Return the spans of one trace."""
         return [span for span in self.spans if span.trace_id == trace_id]
 
     def keep_spans(self, request: trace_service_pb2.ExportTraceServiceRequest) -> None:
@@ -56,7 +56,7 @@ class Collector:
             resource = _attributes(batch.resource.attributes)
             self.resources.append(resource)
             self.spans += [
-                _told(str(resource["service.name"]), span)
+                _exported_span(str(resource["service.name"]), span)
                 for scope in batch.scope_spans
                 for span in scope.spans
             ]
@@ -91,7 +91,7 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
 
 @asynccontextmanager
 async def collecting() -> AsyncIterator[Collector]:
-    """A collector that listens."""
+    """Run a collector while the block runs."""
     collector, server = Collector(), grpc.aio.server()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(collector), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(collector), server)
@@ -104,8 +104,8 @@ async def collecting() -> AsyncIterator[Collector]:
         await server.stop(None)
 
 
-def _told(service: str, span: Any) -> Told:
-    return Told(
+def _exported_span(service: str, span: Any) -> ExportedSpan:
+    return ExportedSpan(
         service=service,
         name=span.name,
         trace_id=span.trace_id.hex(),

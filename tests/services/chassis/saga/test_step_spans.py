@@ -40,7 +40,7 @@ async def test_each_step_is_a_child_of_the_stored_traceparent(
     """A runner has no span of its own, because it may be another process, days later."""
     await sagas.runner.drive(await sagas.begin())
 
-    first, second = spans.told
+    first, second = spans.finished
     assert (first.name, second.name) == ("step first", "step second")
     assert parent_of(first) == parent_of(second) == (TRACE_ID, CALLER)
     assert attributes(first) == {
@@ -60,8 +60,8 @@ async def test_what_a_step_does_belongs_to_its_span(sagas: SagasOnDatabase, span
     await sagas.runner.drive(await sagas.begin())
 
     traceparents = [each.traceparent for each in sagas.saga.call_correlations]
-    assert traceparents == [f"00-{TRACE_ID}-{ids(span)[1]}-01" for span in spans.told]
-    assert [f"{each.span_id:016x}" for each in seen] == [ids(span)[1] for span in spans.told]
+    assert traceparents == [f"00-{TRACE_ID}-{ids(span)[1]}-01" for span in spans.finished]
+    assert [f"{each.span_id:016x}" for each in seen] == [ids(span)[1] for span in spans.finished]
     assert {each.traceparent for each in sagas.saga.record_correlations} == {
         f"00-{TRACE_ID}-{CALLER}-01"
     }
@@ -85,7 +85,7 @@ async def test_a_step_without_an_answer_says_why(
 
     await sagas.runner.drive(await sagas.begin())
 
-    first = spans.told[0]
+    first = spans.finished[0]
     assert attributes(first)["tradepost.saga.outcome"] == outcome
     assert attributes(first)["error.type"] == why
     assert not first.status.is_ok
@@ -97,7 +97,7 @@ async def test_parallel_steps_have_spans_of_their_own(sagas: SagasOnDatabase, sp
 
     await sagas.runner.drive(await sagas.begin())
 
-    together = [span for span in spans.told if span.name in {"step undo", "step check"}]
+    together = [span for span in spans.finished if span.name in {"step undo", "step check"}]
     assert [parent_of(span) for span in together] == [(TRACE_ID, CALLER)] * 2
 
 
@@ -107,4 +107,4 @@ async def test_a_saga_without_a_trace_begins_one(sagas: SagasOnDatabase, spans: 
 
     await sagas.runner.drive(await sagas.begin())
 
-    assert [parent_of(span) for span in spans.told] == [None, None]
+    assert [parent_of(span) for span in spans.finished] == [None, None]

@@ -29,7 +29,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class Diary(MemoryRegistry):
+class RecordingRegistry(MemoryRegistry):
     """A registry that records registrations, and events that the test adds."""
 
     def __init__(self) -> None:
@@ -74,28 +74,28 @@ class Diary(MemoryRegistry):
         raise AssertionError("a watch never ends")
 
 
-async def watch_health(endpoint: str, diary: Diary, watching: asyncio.Event) -> None:
+async def watch_health(endpoint: str, registry: RecordingRegistry, watching: asyncio.Event) -> None:
     """Record the server's health until it ends the stream."""
     async with grpc.aio.insecure_channel(endpoint) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             async for response in stub.Watch(health_pb2.HealthCheckRequest()):
                 name = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
-                await diary.write(name)
+                await registry.write(name)
                 watching.set()
         except grpc.aio.AioRpcError as error:
-            await diary.write(f"watch ended {error.code().name}")
+            await registry.write(f"watch ended {error.code().name}")
 
 
 async def test_a_server_stops_in_the_reverse_order_of_its_start() -> None:
     """It reports NOT_SERVING, deregisters, serves for two seconds, ends streams and calls."""
-    diary, clock, stop = Diary(), ManualClock(), asyncio.Event()
+    registry, clock, stop = RecordingRegistry(), ManualClock(), asyncio.Event()
     rng = random.Random(7)
     serving = asyncio.create_task(
         serve(
-            echo_service(on_drain=[diary.note("streams end")]),
+            echo_service(on_drain=[registry.note("streams end")]),
             settings=ServerSettings(drain_s=2),
-            registrar=diary,
+            registrar=registry,
             clock=clock,
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
@@ -103,30 +103,30 @@ async def test_a_server_stops_in_the_reverse_order_of_its_start() -> None:
             stop=stop,
         )
     )
-    instance = await diary.first()
+    instance = await registry.first()
     watching = asyncio.Event()
-    watch = asyncio.create_task(watch_health(instance.endpoint, diary, watching))
+    watch = asyncio.create_task(watch_health(instance.endpoint, registry, watching))
     await watching.wait()
     stop.set()
-    await diary.has("deregistered", "NOT_SERVING")
+    await registry.has("deregistered", "NOT_SERVING")
     async with grpc.aio.insecure_channel(instance.endpoint) as channel:
         still = await channel.unary_unary("/tradepost.testing.Echo/Unary")(b"\n\x01a")
-        before = list(diary.entries)
+        before = list(registry.entries)
         await clock.advance(2)
         await serving
     await watch
 
     assert still == b"\n\x01a"
     assert sorted(before) == ["NOT_SERVING", "SERVING", "deregistered", "registered"]
-    assert diary.entries[: len(before)] == before
-    assert set(diary.entries[len(before) :]) == {"streams end", "watch ended UNAVAILABLE"}
+    assert registry.entries[: len(before)] == before
+    assert set(registry.entries[len(before) :]) == {"streams end", "watch ended UNAVAILABLE"}
 
 
-class Reading:
+class HealthReadingRegistrar:
     """A registrar that reads the server's health when it is registered and deregistered."""
 
     def __init__(self) -> None:
-        self.told: list[int] = []
+        self.statuses: list[int] = []
         self.registered = asyncio.Event()
 
     async def register(self, instance: Instance) -> None:
@@ -143,16 +143,16 @@ class Reading:
         async with grpc.aio.insecure_channel(instance.endpoint) as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)
             answer = await stub.Check(health_pb2.HealthCheckRequest())
-        self.told.append(answer.status)
+        self.statuses.append(answer.status)
 
 
 async def test_a_server_is_registered_only_while_it_reports_serving() -> None:
     """It reports SERVING before it registers, and NOT_SERVING before it deregisters."""
-    reading = Reading()
-    async with echo_server(registrar=reading):
-        await reading.registered.wait()
+    registrar = HealthReadingRegistrar()
+    async with echo_server(registrar=registrar):
+        await registrar.registered.wait()
 
-    assert reading.told == [SERVING, NOT_SERVING]
+    assert registrar.statuses == [SERVING, NOT_SERVING]
 
 
 @pytest.fixture
@@ -204,11 +204,11 @@ async def test_a_port_that_is_taken_stops_the_start() -> None:
 
 async def test_an_instance_has_an_id_and_an_incarnation() -> None:
     """An instance has an id per address, an incarnation per start, and metadata."""
-    diary = Diary()
+    registry = RecordingRegistry()
     async with echo_server(
-        registrar=diary, settings={"instance_id": "echo-1", "version": "1.2.3"}
+        registrar=registry, settings={"instance_id": "echo-1", "version": "1.2.3"}
     ) as echo:
-        instance = await diary.first()
+        instance = await registry.first()
 
     assert (instance.instance_id, instance.service) == ("echo-1", "echo")
     assert instance.endpoint == echo.server.endpoint
@@ -218,11 +218,11 @@ async def test_an_instance_has_an_id_and_an_incarnation() -> None:
 
 async def test_an_advertised_address_is_what_callers_dial() -> None:
     """A server can listen on one address and register another."""
-    diary = Diary()
+    registry = RecordingRegistry()
     async with echo_server(
-        registrar=diary, settings={"host": "0.0.0.0", "advertise_address": "127.0.0.1"}
+        registrar=registry, settings={"host": "0.0.0.0", "advertise_address": "127.0.0.1"}
     ) as echo:
-        instance = await diary.first()
+        instance = await registry.first()
         answer = await echo.unary("hi")
 
     assert instance.address == "127.0.0.1"
@@ -231,11 +231,11 @@ async def test_an_advertised_address_is_what_callers_dial() -> None:
 
 async def test_a_registry_that_is_down_does_not_keep_a_server_from_serving() -> None:
     """Registration is repeated in the background, and callers with the address are served."""
-    diary = Diary()
-    diary.fail("the agent is down")
-    async with echo_server(registrar=diary, clock=ManualClock()) as echo:
+    registry = RecordingRegistry()
+    registry.fail("the agent is down")
+    async with echo_server(registrar=registry, clock=ManualClock()) as echo:
         assert (await echo.unary("hi")).value == "hi"
-        diary.recover()
+        registry.recover()
 
 
 async def test_background_work_runs_while_the_server_does() -> None:

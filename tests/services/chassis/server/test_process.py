@@ -26,22 +26,22 @@ process.tune()
 threading.Thread(target=over.wait).start()
 
 number = process._SCHED_SETATTR[os.uname().machine] + 1
-told = []
+reported = []
 for thread in map(int, os.listdir("/proc/self/task")):
     attributes = process._SchedAttr()
     size = ctypes.sizeof(attributes)
     assert ctypes.CDLL(None).syscall(number, thread, ctypes.byref(attributes), size, 0) == 0
-    told.append((attributes.policy, attributes.nice, attributes.runtime))
+    reported.append((attributes.policy, attributes.nice, attributes.runtime))
 over.set()
-print(json.dumps(told))
+print(json.dumps(reported))
 """
 
 
 def threads_of(*, started_as: int) -> list[tuple[int, int, int]]:
     """Return policy, niceness and slice (ns) of each thread of a process started under a policy."""
     command = [sys.executable, "-c", CHILD, str(started_as)]
-    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(told)]
+    reported = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return [(policy, nice, slice_ns) for policy, nice, slice_ns in json.loads(reported)]
 
 
 def test_all_threads_are_batch_work_with_long_slices() -> None:

@@ -75,6 +75,6 @@ def test_settings_do_not_change() -> None:
 
 def test_secrets_are_not_in_the_repr() -> None:
     """The repr of settings holds neither a token nor a database password."""
-    shown = f"{RegistrySettings(token='hunter2')!r} {DatabaseSettings(url='pg://u:hunter2@h/d')!r}"
+    text = f"{RegistrySettings(token='hunter2')!r} {DatabaseSettings(url='pg://u:hunter2@h/d')!r}"
 
-    assert "hunter2" not in shown
+    assert "hunter2" not in text

@@ -128,8 +128,10 @@ async def test_a_call_has_its_callers_correlation() -> None:
     assert seen == [correlation.Correlation("basket-7", traceparent=TRACEPARENT)] * 2
 
 
-@pytest.mark.parametrize("said", [None, "", "a" * 129])
-async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(said: str | None) -> None:
+@pytest.mark.parametrize("sent", [None, "", "a" * 129])
+async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(
+    sent: str | None,
+) -> None:
     """An id that does not fit into a log line or an event is replaced."""
     seen: list[str] = []
 
@@ -137,7 +139,7 @@ async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(said: str |
         seen.append(correlation.current().correlation_id)
         return request
 
-    metadata = () if said is None else (("tradepost-correlation-id", said),)
+    metadata = () if sent is None else (("tradepost-correlation-id", sent),)
     async with echo_server(unary=unary) as echo:
         await echo.unary(metadata=metadata)
         await echo.unary(metadata=metadata)
@@ -147,10 +149,10 @@ async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(said: str |
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     ["", "rubbish", TRACEPARENT.replace("00-", "ff-", 1), "00-" + "0" * 32 + TRACEPARENT[35:]],
 )
-async def test_an_invalid_traceparent_is_not_passed_on(said: str) -> None:
+async def test_an_invalid_traceparent_is_not_passed_on(sent: str) -> None:
     """A traceparent has version 00, and ids that are not all zeros (W3C trace context)."""
     seen: list[str] = []
 
@@ -159,7 +161,7 @@ async def test_an_invalid_traceparent_is_not_passed_on(said: str) -> None:
         return request
 
     async with echo_server(unary=unary) as echo:
-        await echo.unary(metadata=(("traceparent", said),))
+        await echo.unary(metadata=(("traceparent", sent),))
 
     assert seen == [""]
 
@@ -176,12 +178,12 @@ async def test_correlations_of_concurrent_calls_do_not_mix() -> None:
     async with echo_server(unary=unary) as echo:
         await asyncio.gather(
             *(
-                echo.unary(str(n), metadata=(("tradepost-correlation-id", f"story-{n}"),))
+                echo.unary(str(n), metadata=(("tradepost-correlation-id", f"correlation-{n}"),))
                 for n in range(20)
             )
         )
 
-    assert seen == {str(n): f"story-{n}" for n in range(20)}
+    assert seen == {str(n): f"correlation-{n}" for n in range(20)}
 
 
 class SteadyClock:

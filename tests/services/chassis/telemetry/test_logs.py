@@ -17,8 +17,8 @@ from tests.support.chassis.echo_service import echo_server, path
 from tests.support.chassis.rich_status import refusal
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-STORY = (("tradepost-correlation-id", "basket-7"), ("traceparent", TRACEPARENT))
-TOLD = {
+METADATA = (("tradepost-correlation-id", "basket-7"), ("traceparent", TRACEPARENT))
+LOGGED = {
     "correlation_id": "basket-7",
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "span_id": "00f067aa0ba902b7",
@@ -82,38 +82,38 @@ async def test_an_ok_call_is_logged_at_debug_only(lines: Lines) -> None:
     at_info = lines.all("call")
     logs.configure(level="debug", stream=lines.stream)
     async with echo_server() as echo:
-        await echo.unary(metadata=STORY)
+        await echo.unary(metadata=METADATA)
 
     assert at_info == []
     (line,) = lines.all("call")
     assert (line["method"], line["code"], line["level"]) == (path("Unary"), "OK", "debug")
     assert line["duration_ms"] >= 0
-    assert TOLD.items() <= line.items()
+    assert LOGGED.items() <= line.items()
 
 
 async def test_a_refused_call_is_one_line_with_its_code(lines: Lines) -> None:
     """A refused call writes one line at the default level."""
     logs.configure(level="info", stream=lines.stream)
     async with echo_server() as echo:
-        await refusal(echo.raw(b"\xff", metadata=STORY))
+        await refusal(echo.raw(b"\xff", metadata=METADATA))
 
     (line,) = lines.all("call")
     assert (line["code"], line["level"]) == ("INVALID_ARGUMENT", "info")
-    assert TOLD.items() <= line.items()
+    assert LOGGED.items() <= line.items()
 
 
 async def test_a_bug_is_logged_once_with_the_id_its_caller_got(lines: Lines) -> None:
     """The id leads from the caller's error to the stack trace."""
     logs.configure(level="info", stream=lines.stream)
     async with echo_server(unary=failing) as echo:
-        refused = await refusal(echo.unary(metadata=STORY))
+        refused = await refusal(echo.unary(metadata=METADATA))
 
     (line,) = lines.all("unexpected error")
     assert line["error_id"] == refused.facts["error_id"]
     assert line["level"] == "error"
     assert line["method"] == path("Unary")
     assert "ValueError: the reason" in line["exception"]
-    assert TOLD.items() <= line.items()
+    assert LOGGED.items() <= line.items()
     assert lines.stream.getvalue().count("ValueError: the reason") == 1
 
 
@@ -149,12 +149,12 @@ async def test_a_handlers_line_has_the_ids_of_its_call(lines: Lines) -> None:
         return request
 
     async with echo_server(unary=unary) as echo:
-        await echo.unary(metadata=STORY)
+        await echo.unary(metadata=METADATA)
 
     (line,) = lines.all("looked around")
     assert (line["component"], line["sku"]) == ("shop", "CRUNCHY-ARMCHAIR")
     assert line["method"] == path("Unary")
-    assert TOLD.items() <= line.items()
+    assert LOGGED.items() <= line.items()
 
 
 def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
@@ -165,8 +165,8 @@ def test_a_librarys_warning_is_a_json_line_too(lines: Lines) -> None:
     logging.getLogger("some.library").warning("the %s failed", "agent")
     logging.getLogger("discovery.registry.registration").info("registered")
 
-    told = [(line["logger"], line["event"]) for line in lines.all()]
-    assert told == [
+    logged = [(line["logger"], line["event"]) for line in lines.all()]
+    assert logged == [
         ("some.library", "the agent failed"),
         ("discovery.registry.registration", "registered"),
     ]
@@ -177,13 +177,13 @@ def test_outside_of_a_call_a_line_names_no_method(lines: Lines) -> None:
     logs.configure(level="info", stream=lines.stream)
     logs.get_logger("driver").info("alone")
     token = correlation.bind(correlation.Correlation("basket-8"))
-    logs.get_logger("driver").info("in a story")
+    logs.get_logger("driver").info("with a correlation")
     token.var.reset(token)
 
-    alone, told = lines.all()
+    alone, logged = lines.all()
     assert "method" not in alone
     assert "correlation_id" not in alone
-    assert told["correlation_id"] == "basket-8"
+    assert logged["correlation_id"] == "basket-8"
 
 
 @pytest.mark.parametrize(

@@ -147,18 +147,18 @@ async def test_an_unreachable_collector_does_not_delay_the_stop(
 ) -> None:
     """After two seconds the rest is dropped, even while an export is still trying."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
-    clock, nobody = ManualClock(), Collector(endpoint="http://127.0.0.1:1")
+    clock, unreachable = ManualClock(), Collector(endpoint="http://127.0.0.1:1")
     async with (
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
-        exporting(nobody, clock=clock) as spans,
+        exporting(unreachable, clock=clock) as spans,
     ):
         assert spans is not None
-        spans.tracer_provider.get_tracer("test").start_span("unheard").end()
-        group.create_task(pass_patience(clock))
+        spans.tracer_provider.get_tracer("test").start_span("unsent").end()
+        group.create_task(pass_flush_timeout(clock))
 
 
-async def pass_patience(clock: ManualClock) -> None:
+async def pass_flush_timeout(clock: ManualClock) -> None:
     await clock.wait_for_sleepers()
     await clock.advance(otlp.FLUSH_TIMEOUT_S)
 
@@ -204,10 +204,10 @@ async def test_the_correlation_is_passed_to_the_next_service() -> None:
         return request
 
     async with echo_server(unary=unary) as second:
-        told = CorrelatedChannel(second.channel)
+        channel = CorrelatedChannel(second.channel)
 
         async def ask_second(request: StringValue, context: Any) -> StringValue:
-            return await Echo(second.server, told).unary("on", metadata=(("more", "yes"),))
+            return await Echo(second.server, channel).unary("on", metadata=(("more", "yes"),))
 
         async with echo_server(unary=ask_second) as first:
             await first.unary(
@@ -237,12 +237,12 @@ async def test_all_kinds_of_call_carry_the_correlation() -> None:
         yield StringValue()
 
     async with echo_server(unary_stream=stream, stream_unary=join, stream_stream=both) as echo:
-        told = Echo(echo.server, CorrelatedChannel(echo.channel))
+        correlated = Echo(echo.server, CorrelatedChannel(echo.channel))
         before = correlation_metadata()
         token = correlation.bind(correlation.Correlation("basket-7"))
-        [_ async for _ in told.unary_stream("a")]
-        await told.stream_unary("a")
-        [_ async for _ in told.stream_stream("a")]
+        [_ async for _ in correlated.unary_stream("a")]
+        await correlated.stream_unary("a")
+        [_ async for _ in correlated.stream_stream("a")]
         token.var.reset(token)
 
     assert before == ()
