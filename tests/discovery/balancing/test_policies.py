@@ -3,14 +3,16 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from pkgutil import iter_modules
 
 import pytest
 
-from discovery.balancing import slow_start
+from discovery.balancing import policies, slow_start
 from discovery.balancing.load import Load
 from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
 from discovery.balancing.policies.pick_first import pick_first
 from discovery.balancing.policies.round_robin import round_robin
+from discovery.balancing.policies.table import POLICIES
 from discovery.balancing.policies.weighted import weighted
 from discovery.balancing.policy import Policy
 from discovery.registry.instance import Instance
@@ -35,17 +37,24 @@ def picks(policy: Policy, *candidates: PickableInstance, number: int = 1000) -> 
     return Counter(one.name for _ in range(number) if (one := pick(0.0, ())) is not None)
 
 
-POLICIES = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
+every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 EVEN = pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted])
 
 
-@POLICIES
+def test_every_file_of_a_policy_is_in_the_table() -> None:
+    """A new policy is a file and its name in the table; a forgotten name fails here."""
+    files = {module.name for module in iter_modules(policies.__path__)} - {"table"}
+
+    assert set(POLICIES) == files
+
+
+@every_policy
 def test_nothing_is_picked_of_nothing(policy: Policy) -> None:
     """Without candidates a pick is None."""
     assert policy([], random.Random(3))(0.0, ()) is None
 
 
-@POLICIES
+@every_policy
 def test_the_only_one_is_picked_even_if_it_was_tried(policy: Policy) -> None:
     """A retry goes to the same instance if there is no other."""
     only = PickableInstance("a")
@@ -53,7 +62,7 @@ def test_the_only_one_is_picked_even_if_it_was_tried(policy: Policy) -> None:
     assert policy([only], random.Random(3))(0.0, (only,)) is only
 
 
-@POLICIES
+@every_policy
 def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> None:
     """A retry goes to another instance."""
     a, b, c = PickableInstance("a"), PickableInstance("b"), PickableInstance("c")
@@ -65,7 +74,7 @@ def test_what_was_tried_is_not_picked_while_there_is_another(policy: Policy) -> 
     assert pick(0.0, (a, b, c)) in (a, b, c)
 
 
-@POLICIES
+@every_policy
 def test_a_picker_is_a_snapshot(policy: Policy) -> None:
     """Later changes of the list don't change the picker."""
     candidates = [PickableInstance("a"), PickableInstance("b")]
