@@ -1,8 +1,7 @@
-"""How long a checkout may take for what; read once in `__main__`."""
+"""The settings of the checkout and of the services that it calls; read once in `__main__`."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,10 +14,10 @@ _DAY_S = 86_400.0
 
 
 class SagaSettings(BaseSettings):
-    """The times of the checkout saga, in seconds, and who coordinates where callers don't say.
+    """The times of the checkout saga, in seconds, and the default coordination of an order.
 
-    A hold must outlast the order's deadline, or stock could run out between authorization and
-    capture; an authorization must outlast the deadline and the capture.
+    A hold must outlast the order's deadline: else it could expire between the authorization and
+    the capture. An authorization must outlast the deadline and the capture.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_SAGA_", frozen=True)
@@ -29,7 +28,8 @@ class SagaSettings(BaseSettings):
     lease_s: float = Field(default=10.0, gt=0)
     compensation_margin_s: float = Field(default=60.0, ge=0)
     clock_skew_s: float = Field(default=5.0, ge=0)
-    # Inventory holds for 1 s to 1 h, payment authorizes for 1 min to 30 days.
+    # The bounds are those of the participants: inventory holds for 1 s to 1 h, payment authorizes
+    # for 1 min to 30 days.
     hold_ttl_s: float = Field(default=120.0, ge=1, le=3_600)
     authorization_ttl_s: float = Field(default=7 * _DAY_S, ge=60, le=30 * _DAY_S)
     capture_budget_s: float = Field(default=30.0, gt=0)
@@ -58,7 +58,7 @@ class SagaSettings(BaseSettings):
 
     @property
     def terms(self) -> Terms:
-        """What the domain needs to know of them."""
+        """The times that the domain needs."""
         return Terms(
             deadline=timedelta(seconds=self.deadline_s),
             hold_ttl=timedelta(seconds=self.hold_ttl_s),
@@ -68,35 +68,21 @@ class SagaSettings(BaseSettings):
 
     @property
     def default_coordination(self) -> Coordination:
-        """The word of the domain for it."""
+        """The coordination of an order whose caller does not choose."""
         is_choreographed = self.coordination == "choreography"
         return Coordination.CHOREOGRAPHED if is_choreographed else Coordination.ORCHESTRATED
 
     @property
     def timing(self) -> SagaTiming:
-        """What the runner needs to know of them."""
+        """The times that the saga runner needs."""
         return SagaTiming(step_timeout_s=self.step_timeout_s, review_after_s=self.review_after_s)
 
 
 class ParticipantSettings(BaseSettings):
-    """Where inventory, payment and our own feed are found, as targets of `discovery`."""
+    """The targets of inventory, of payment and of the order service's own feed."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
     inventory_target: str = "consul:///inventory"
     payment_target: str = "consul:///payment"
     order_target: str = "consul:///order"
-
-
-# Their answers take as long as a processor or a lock: that says nothing of the instance.
-PAYMENT_CONFIG: Mapping[str, Any] = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tradepost.payment.v1.PaymentService", "method": method}
-                for method in ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
-            ],
-            "waits": True,
-        }
-    ]
-}

@@ -1,4 +1,4 @@
-"""The RPCs of operators: what is unfinished, and why."""
+"""The RPCs of SagaAdminService: list the unfinished sagas, and retry one."""
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
 from tradepost.order.admin.v1 import saga_admin_service_pb2_grpc
@@ -13,23 +13,23 @@ from services.order.wire import queries, requests
 
 
 class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
-    """tradepost.order.admin.v1.SagaAdminService; see its contract for what each method does."""
+    """tradepost.order.admin.v1.SagaAdminService; its contract says what each method does."""
 
     def __init__(
-        self, *, database: Database, sagas: SagaListing, ordering: OrderUseCases, clock: Clock
+        self, *, database: Database, sagas: SagaListing, use_cases: OrderUseCases, clock: Clock
     ) -> None:
         self._database = database
         self._sagas = sagas
-        self._ordering = ordering
+        self._use_cases = use_cases
         self._clock = clock
 
     async def ListSagas(
         self, request: rpc.ListSagasRequest, context: Context
     ) -> rpc.ListSagasResponse:
-        wanted = queries.list_sagas(request, self._clock.now())
-        sagas = await self._database.read(self._sagas.page, wanted)
-        listed = queries.saga_page(request, wanted, sagas)
-        return rpc.ListSagasResponse(sagas=listed.rows, next_page_token=listed.next_page_token)
+        query = queries.list_sagas(request, self._clock.now())
+        sagas = await self._database.read(self._sagas.page, query)
+        page = queries.saga_page(request, query, sagas)
+        return rpc.ListSagasResponse(sagas=page.rows, next_page_token=page.next_page_token)
 
     async def GetSaga(self, request: rpc.GetSagaRequest, context: Context) -> rpc.GetSagaResponse:
         saga = await self._database.read(self._sagas.get, queries.get_saga(request))
@@ -38,7 +38,7 @@ class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
     async def RetrySaga(
         self, request: rpc.RetrySagaRequest, context: Context
     ) -> rpc.RetrySagaResponse:
-        retried = await self._ordering.retry(requests.retry_saga(request))
+        retried = await self._use_cases.retry(requests.retry_saga(request))
         if retried.replayed:
             context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
         return rpc.RetrySagaResponse.FromString(retried.response)

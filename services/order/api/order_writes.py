@@ -1,11 +1,9 @@
-"""What callers and operators can have done to orders: one write each, remembered by request_id.
+"""The writes that callers and operators ask for: each runs in one transaction, once a request_id.
 
-A write that leaves work to be done opens the order's lease already held by this process and
-answers the claim with it. Whoever passes the runner's wake-up as `then` of the write has it driven
-after the COMMIT, whatever becomes of the caller.
+A write that leaves work to be done returns the claim on it. The caller passes the function that
+starts this work as `then` of the write, so it starts after the COMMIT even if the caller is gone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -15,11 +13,11 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from discovery.clock import Clock
 from services.chassis.request.idempotency import RememberedRequest, recall, remember
 from services.chassis.request.intention import Intention
-from services.chassis.work.lease import Claim, LeaseRow, Leases
-from services.order.checkout.saga import CHECKOUT
+from services.chassis.work.lease import LeaseRow, Leases
+from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
-from services.order.domain.state import BEFORE_PIVOT, FORWARD, Order
+from services.order.domain.state import Order
 from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import Recorder
 from services.order.store.saga_listing import current_step, to_saga
@@ -30,21 +28,8 @@ AnyIntention: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenOrder:
-    """What a write made of an order.
-
-    `standing` is None for a request that was remembered: whoever drives that order is joined.
-    `claim` is the work to begin; None where there is none, or others have it.
-    """
-
-    order_id: str
-    loaded: LoadedOrder | None = None
-    claim: Claim | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RetriedSaga:
-    """The answer of RetrySaga as it is stored, and the work to begin."""
+    """The serialized RetrySagaResponse, and the order with the work to start."""
 
     response: bytes
     replayed: bool = False
@@ -52,22 +37,22 @@ class RetriedSaga:
 
 
 class OrderWrites:
-    """Write functions; `draining` tells when new work is for other instances."""
+    """Write functions on orders, each for one transaction."""
 
     def __init__(
         self,
         *,
-        store: OrderStreams,
+        streams: OrderStreams,
         recorder: Recorder,
         leases: Leases,
+        checkout_leases: CheckoutLeases,
         clock: Clock,
-        draining: Callable[[], bool],
     ) -> None:
-        self._store = store
+        self._streams = streams
         self._recorder = recorder
         self._leases = leases
+        self._checkout_leases = checkout_leases
         self._clock = clock
-        self._draining = draining
 
     def place(
         self, connection: Connection, intention: Intention[Place], order_id: str
@@ -78,7 +63,7 @@ class OrderWrites:
             return WrittenOrder(known.resource)
         placed = self._record(connection, LoadedOrder(Order(order_id)), intention)
         self._remember(connection, intention, order_id)
-        return WrittenOrder(order_id, placed, self._open(connection, placed))
+        return WrittenOrder(order_id, placed, self._checkout_leases.open(connection, placed))
 
     def change(
         self, connection: Connection, intention: Intention[Cancel] | Intention[Fulfill]
@@ -91,26 +76,26 @@ class OrderWrites:
         known = _recall(connection, intention)
         if known is not None:
             return WrittenOrder(known.resource)
-        before = self._store.load(connection, intention.subject)
+        before = self._streams.load(connection, intention.subject)
         after = self._record(connection, before, intention)
         self._remember(connection, intention, intention.subject)
         if after is before:
             return WrittenOrder(intention.subject, after)
-        if before.order.is_settled:
-            return WrittenOrder(intention.subject, after, self._open(connection, after))
-        return WrittenOrder(intention.subject, after, self._claim(connection, after))
+        leases = self._checkout_leases
+        lease = leases.open if before.order.is_settled else leases.claim
+        return WrittenOrder(intention.subject, after, lease(connection, after))
 
     def retry(self, connection: Connection, intention: Intention[RetryStep]) -> RetriedSaga:
-        """Have the current step tried at once; one that finally failed under a new attempt.
+        """Have the current step tried at once; as a new attempt if it has finally failed.
 
-        Raises RequestIdReusedError, SagaNotFoundError, SagaNotRetryableError.
+        Raises RequestIdReusedError, SagaNotFoundError and SagaNotRetryableError.
         """
         known = _recall(connection, intention)
         if known is not None:
             return RetriedSaga(known.response or b"", replayed=True)
         order_id = intention.subject
         lease = self._lease(connection, order_id)
-        before = self._store.load(connection, order_id)
+        before = self._streams.load(connection, order_id)
         claim = self._leases.claim(connection, order_id)
         if claim is None:
             step = current_step(before.order)
@@ -119,7 +104,7 @@ class OrderWrites:
         if after is not before:
             self._leases.progress(connection, claim, step=current_step(after.order))
             claim = replace(claim, attempts=0)
-        kept = self._keep(connection, claim)
+        kept = self._checkout_leases.keep(connection, claim)
         saga = to_saga(after.order, self._lease(connection, order_id))
         response = admin.RetrySagaResponse(saga=saga).SerializeToString()
         self._remember(connection, intention, order_id, response)
@@ -132,62 +117,11 @@ class OrderWrites:
         return lease
 
     def _record(
-        self,
-        connection: Connection,
-        loaded: LoadedOrder,
-        intention: AnyIntention,
+        self, connection: Connection, loaded: LoadedOrder, intention: AnyIntention
     ) -> LoadedOrder:
         return self._recorder.record(
             connection, loaded, intention.command, causation_id=intention.request_id
         )
-
-    def _open(self, connection: Connection, loaded: LoadedOrder) -> Claim | None:
-        """The lease of new work: held by this process, or free for others while it drains.
-
-        Free, and not due before its deadline, where the participants begin by themselves.
-        """
-        order = loaded.order
-        is_forward = order.state in BEFORE_PIVOT
-        due = order.left_to_others_until if is_forward else None
-        leased = due is None and not self._draining()
-        claim = self._leases.open(
-            connection,
-            order.order_id,
-            CHECKOUT,
-            deadline=order.deadline if is_forward else None,
-            leased=leased,
-            due=due,
-        )
-        return claim if leased else None
-
-    def go_on(self, connection: Connection, loaded: LoadedOrder) -> WrittenOrder:
-        """See to the lease of an order that was moved by what its participants said.
-
-        Closed where nothing is left to do; claimed where it is the runner's turn.
-        """
-        order = loaded.order
-        if order.left_to_others_until is not None and order.state in FORWARD:
-            return WrittenOrder(order.order_id, loaded)
-        claim = self._leases.claim(connection, order.order_id)
-        if claim is None:
-            # A drive has it at the moment: its next look finds the order as it stands.
-            return WrittenOrder(order.order_id, loaded)
-        if order.is_settled:
-            self._leases.close(connection, claim)
-            return WrittenOrder(order.order_id, loaded)
-        return WrittenOrder(order.order_id, loaded, self._keep(connection, claim))
-
-    def _claim(self, connection: Connection, loaded: LoadedOrder) -> Claim | None:
-        """Work that waits for its next attempt has something new to do now."""
-        claim = self._leases.claim(connection, loaded.order.order_id)
-        return None if claim is None else self._keep(connection, claim)
-
-    def _keep(self, connection: Connection, claim: Claim) -> Claim | None:
-        """While draining, a claim goes to whoever comes first, at once."""
-        if not self._draining():
-            return claim
-        self._leases.release(connection, claim)
-        return None
 
     def _remember(
         self,

@@ -1,4 +1,4 @@
-"""The RPCs of orders: request to intention or query, ask, result to reply."""
+"""The RPCs of OrderService: convert the request, call the use case, convert the result."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -23,37 +23,37 @@ from services.order.wire.requests import OfferedCoordinations
 
 
 class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
-    """tradepost.order.v1.OrderService; see its contract for what each method does."""
+    """tradepost.order.v1.OrderService; its contract says what each method does."""
 
     def __init__(
         self,
         *,
         database: Database,
         log: EventLog,
-        store: OrderStreams,
-        ordering: OrderUseCases,
-        waiting: OrderWaiter,
+        streams: OrderStreams,
+        use_cases: OrderUseCases,
+        waiter: OrderWaiter,
         summaries: SummaryReader | None,
-        served: OfferedCoordinations,
+        offered: OfferedCoordinations,
     ) -> None:
         self._database = database
         self._log = log
-        self._store = store
-        self._ordering = ordering
-        self._waiting = waiting
+        self._streams = streams
+        self._use_cases = use_cases
+        self._waiter = waiter
         self._summaries = summaries
-        self._served = served
+        self._offered = offered
 
     async def CreateOrder(
         self, request: rpc.CreateOrderRequest, context: Context
     ) -> rpc.CreateOrderResponse:
         patience = patience_s(context.time_remaining())
         if request.validate_only:
-            place = requests.validate_only(request, self._served)
-            return rpc.CreateOrderResponse(order=await self._ordering.quote(place, patience))
-        intention = requests.create_order(request, self._served)
-        snapshot = await self._ordering.place(intention, patience)
-        _tell_replayed(snapshot, context)
+            place = requests.validate_only(request, self._offered)
+            return rpc.CreateOrderResponse(order=await self._use_cases.quote(place, patience))
+        intention = requests.create_order(request, self._offered)
+        snapshot = await self._use_cases.place(intention, patience)
+        _mark_replayed(snapshot, context)
         return rpc.CreateOrderResponse(
             order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
@@ -61,7 +61,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def GetOrder(
         self, request: rpc.GetOrderRequest, context: Context
     ) -> rpc.GetOrderResponse:
-        loaded = await self._database.read(self._store.query, queries.get_order(request))
+        loaded = await self._database.read(self._streams.query, queries.get_order(request))
         order = replies.to_order(loaded.order)
         return rpc.GetOrderResponse(order=order, version=order.version, position=loaded.position)
 
@@ -78,21 +78,21 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def ListOrders(
         self, request: rpc.ListOrdersRequest, context: Context
     ) -> rpc.ListOrdersResponse:
-        wanted = queries.list_orders(request)
-        await self._waiting.reach(wanted.min_position, patience_s(context.time_remaining()))
-        page = await self._database.read(order_view.page, self._log, wanted.rows)
+        query = queries.list_orders(request)
+        await self._waiter.reach(query.min_position, patience_s(context.time_remaining()))
+        page = await self._database.read(order_view.page, self._log, query.rows)
+        orders = [snapshot.order for snapshot in page.rows]
+        token = queries.next_order_page(request, orders, has_more=page.has_more)
         return rpc.ListOrdersResponse(
-            orders=[snapshot.order for snapshot in page.rows],
-            next_page_token=queries.next_order_page(request, page),
-            position=page.position,
+            orders=orders, next_page_token=token, position=page.position
         )
 
     async def CancelOrder(
         self, request: rpc.CancelOrderRequest, context: Context
     ) -> rpc.CancelOrderResponse:
         patience = patience_s(context.time_remaining())
-        snapshot = await self._ordering.change(requests.cancel_order(request), patience)
-        _tell_replayed(snapshot, context)
+        snapshot = await self._use_cases.change(requests.cancel_order(request), patience)
+        _mark_replayed(snapshot, context)
         return rpc.CancelOrderResponse(
             order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
@@ -100,12 +100,9 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def FulfillOrder(
         self, request: rpc.FulfillOrderRequest, context: Context
     ) -> rpc.FulfillOrderResponse:
-        intention, patience = (
-            requests.fulfill_order(request),
-            patience_s(context.time_remaining()),
-        )
-        snapshot = await self._ordering.change(intention, patience)
-        _tell_replayed(snapshot, context)
+        patience = patience_s(context.time_remaining())
+        snapshot = await self._use_cases.change(requests.fulfill_order(request), patience)
+        _mark_replayed(snapshot, context)
         return rpc.FulfillOrderResponse(
             order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
@@ -113,7 +110,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def WatchOrder(
         self, request: rpc.WatchOrderRequest, context: Context
     ) -> AsyncIterator[rpc.WatchOrderResponse]:
-        async with aclosing(self._waiting.watch(queries.watch_order(request))) as versions:
+        async with aclosing(self._waiter.watch(queries.watch_order(request))) as versions:
             async for loaded in versions:
                 order = replies.to_order(loaded.order)
                 yield rpc.WatchOrderResponse(
@@ -126,12 +123,12 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def ListOrderEvents(
         self, request: rpc.ListOrderEventsRequest, context: Context
     ) -> rpc.ListOrderEventsResponse:
-        wanted = queries.list_order_events(request)
-        trail = await self._database.read(self._store.trail, wanted)
-        listed = queries.trail_page(request, wanted, trail)
+        query = queries.list_order_events(request)
+        trail = await self._database.read(self._streams.audit_trail, query)
+        page = queries.audit_trail_page(request, query, trail.events)
         return rpc.ListOrderEventsResponse(
-            events=[replies.to_event(stored, trail.epoch) for stored in listed.rows],
-            next_page_token=listed.next_page_token,
+            events=[replies.to_event(stored, trail.epoch) for stored in page.rows],
+            next_page_token=page.next_page_token,
         )
 
     async def GetCustomerSummary(
@@ -139,10 +136,10 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     ) -> rpc.GetCustomerSummaryResponse:
         if self._summaries is None:
             raise NotImplementedYetError("OrderService.GetCustomerSummary")
-        wanted = queries.get_customer_summary(request)
-        return await self._summaries.get(wanted, patience_s(context.time_remaining()))
+        query = queries.get_customer_summary(request)
+        return await self._summaries.get(query, patience_s(context.time_remaining()))
 
 
-def _tell_replayed(snapshot: OrderSnapshot, context: Context) -> None:
+def _mark_replayed(snapshot: OrderSnapshot, context: Context) -> None:
     if snapshot.replayed:
         context.set_trailing_metadata(((REPLAYED_KEY, "true"),))

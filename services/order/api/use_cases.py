@@ -1,6 +1,6 @@
-"""What the RPCs ask for, from intention to answer: write, have it driven, wait.
+"""The use cases that change orders: write, start the work of the write, wait for the outcome.
 
-An order is durable before anybody waits for it, and driven whether or not anybody does.
+An order is durable before its caller waits for it, and its work goes on without the caller.
 """
 
 from collections.abc import Callable
@@ -13,68 +13,68 @@ from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
 from services.chassis.saga.model import Contradiction
 from services.chassis.store.database import Database
-from services.order.api.order_writes import OrderWrites, RetriedSaga, WrittenOrder
+from services.order.api.order_writes import OrderWrites, RetriedSaga
 from services.order.api.waiting import OrderWaiter
-from services.order.checkout.inventory_calls import INVENTORY, InventoryCalls
+from services.order.checkout.checkout_leases import WrittenOrder
+from services.order.checkout.inventory_calls import InventoryCalls
 from services.order.domain import commands
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import ParticipantUnavailableError
+from services.order.domain.steps import INVENTORY
 from services.order.store.order_view import OrderSnapshot
 from services.order.wire import replies
 
-Begin = Callable[[WrittenOrder], None]
-
 
 class OrderUseCases:
-    """The use cases that change orders; `begin` has the work of a committed write driven."""
+    """The use cases that change orders; `start` starts the work of a committed write."""
 
     def __init__(
         self,
         *,
         database: Database,
         ids: IdFactory,
-        orders: OrderWrites,
-        waiting: OrderWaiter,
+        writes: OrderWrites,
+        waiter: OrderWaiter,
         inventory: InventoryCalls,
-        begin: Begin,
+        start: Callable[[WrittenOrder], None],
     ) -> None:
         self._database = database
         self._ids = ids
-        self._orders = orders
-        self._waiting = waiting
+        self._writes = writes
+        self._waiter = waiter
         self._inventory = inventory
-        self._begin = begin
+        self._start = start
 
     async def place(self, intention: Intention[Place], patience_s: float) -> OrderSnapshot:
-        """Place an order and wait until it is settled, or out of patience."""
+        """Place an order and wait until it is settled, at most `patience_s` seconds."""
         order_id = self._ids.new("ord")
-        with self._waiting.follow(order_id) as follower:
-            place = self._orders.place
-            written = await self._database.write(place, intention, order_id, then=self._begin)
+        with self._waiter.follow(order_id) as follower:
+            place = self._writes.place
+            written = await self._database.write(place, intention, order_id, then=self._start)
             if written.loaded is not None:
                 version = written.loaded.order.version
-                return await self._waiting.settled(follower, version, patience_s)
-        return replace(await self._waiting.join(written.order_id, patience_s), replayed=True)
+                return await self._waiter.settled(follower, version, patience_s)
+        return replace(await self._waiter.join(written.order_id, patience_s), replayed=True)
 
     async def change(
         self, intention: Intention[Cancel] | Intention[Fulfill], patience_s: float
     ) -> OrderSnapshot:
-        """Cancel or fulfill an order and wait until it is settled, or out of patience."""
-        written = await self._database.write(self._orders.change, intention, then=self._begin)
-        snapshot = await self._waiting.join(written.order_id, patience_s)
+        """Cancel or fulfill an order and wait until it is settled, at most `patience_s` seconds."""
+        written = await self._database.write(self._writes.change, intention, then=self._start)
+        snapshot = await self._waiter.join(written.order_id, patience_s)
         return replace(snapshot, replayed=written.loaded is None)
 
     async def retry(self, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step of a saga tried at once."""
 
-        def begin(retried: RetriedSaga) -> None:
+        def start(retried: RetriedSaga) -> None:
             if retried.written is not None:
-                self._begin(retried.written)
+                self._start(retried.written)
 
-        return await self._database.write(self._orders.retry, intention, then=begin)
+        return await self._database.write(self._writes.retry, intention, then=start)
 
     async def quote(self, place: Place, patience_s: float) -> order_pb2.Order:
-        """What an order would be, and what it would be refused for; nothing is written.
+        """Return the order that would be placed, or its refusal; nothing is written.
 
         Raises ParticipantUnavailableError.
         """
@@ -85,7 +85,7 @@ class OrderUseCases:
         match answer:
             case commands.Reserved(lines, total):
                 return replies.to_quote(place, lines=lines, total=total)
-            case commands.ReserveRefused(refusal):
+            case commands.StepRefused(_, refusal):
                 return replies.to_quote(place, refusal=refusal)
             case Contradiction():
                 raise ParticipantUnavailableError(INVENTORY)

@@ -1,7 +1,7 @@
-"""Waiting for orders: callers until theirs is settled, watchers for every version.
+"""Waits for orders: for callers until their order is settled, for watchers at every version.
 
-Both follow the order's stream, whoever writes it: this process at once, another one within a poll.
-While they wait they hold no place among the calls at work.
+Both follow the order's stream. They see the writes of this process at once, and those of other
+processes within one poll. A call that waits does not count as running for admission control.
 """
 
 from collections.abc import AsyncGenerator, Iterator
@@ -21,12 +21,12 @@ from services.order.domain.errors import (
     VersionOutOfRangeError,
     ViewLaggingError,
 )
+from services.order.domain.queries import WatchQuery
 from services.order.domain.state import SETTLED, Order
 from services.order.store import order_view
 from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.order_view import OrderSnapshot
 from services.order.wire.events import type_of
-from services.order.wire.queries import WatchQuery
 
 _SETTLING = frozenset(
     type_of(kind)
@@ -41,34 +41,34 @@ _SETTLING = frozenset(
 
 
 class OrderWaiter:
-    """Waits on behalf of callers; `on drain` everybody is answered at once."""
+    """Waits on behalf of callers; when the process drains, every wait ends at once."""
 
     def __init__(
         self,
         *,
         database: Database,
         tailer: Tailer,
-        notices: LatestStates[LoadedOrder],
-        store: OrderStreams,
+        latest: LatestStates[LoadedOrder],
+        streams: OrderStreams,
         clock: Clock,
     ) -> None:
         self._database = database
         self._tailer = tailer
-        self._notices = notices
-        self._store = store
+        self._latest = latest
+        self._streams = streams
         self._clock = clock
 
     @contextmanager
     def follow(self, order_id: str) -> Iterator[Follower]:
-        """Register for what settles an order, before it is read or written."""
+        """Follow the events that settle an order; enter this before reading or writing the order."""
         with (
-            self._notices.awaiting(order_id),
+            self._latest.awaiting(order_id),
             self._tailer.follow(order_id, types=_SETTLING) as follower,
         ):
             yield follower
 
     async def join(self, order_id: str, patience_s: float) -> OrderSnapshot:
-        """Wait until an order is settled, or out of patience, and answer it as it stands."""
+        """Wait at most `patience_s` seconds until an order is settled, and return its current state."""
         with self.follow(order_id) as follower:
             snapshot = await self._database.read(order_view.get, order_id)
             if int(snapshot.order.state) in SETTLED:
@@ -76,7 +76,7 @@ class OrderWaiter:
             return await self.settled(follower, snapshot.order.version, patience_s)
 
     async def settled(self, follower: Follower, version: int, patience_s: float) -> OrderSnapshot:
-        """The same for an order that was not settled at `version` and is followed since."""
+        """Do the same for an order that was not settled at `version` and is already followed."""
         until_s = self._clock.monotonic() + patience_s
         while True:
             with slot_released():
@@ -87,12 +87,12 @@ class OrderWaiter:
             )
             if change is None or int(snapshot.order.state) in SETTLED:
                 return snapshot
-            # Confirmed and sent back in one write: there is more to wait for.
+            # One write has confirmed the order and started its refund: wait for the refund.
             version = snapshot.order.version
 
     async def _snapshot(self, order_id: str, version: int | None) -> OrderSnapshot:
-        """The order at `version` or later; as it is stored, unless this process wrote it itself."""
-        known = None if version is None else self._notices.newest(order_id, version=version)
+        """Return the order at `version` or later: what this process wrote itself, else what is stored."""
+        known = None if version is None else self._latest.newest(order_id, version=version)
         if known is not None:
             return order_view.snapshot_of(known)
         return await self._database.read(order_view.get, order_id)
@@ -106,21 +106,22 @@ class OrderWaiter:
         if not reached:
             raise ViewLaggingError(position=self._tailer.position, min_position=position)
 
-    async def watch(self, watched: WatchQuery) -> AsyncGenerator[LoadedOrder, None]:
-        """Every version after the known one, once and in order, until there is an end.
+    async def watch(self, query: WatchQuery) -> AsyncGenerator[LoadedOrder, None]:
+        """Yield every version after the known one, once and in order, until the query's end.
 
-        Raises OrderNotFoundError, VersionOutOfRangeError, and DrainingError with where to resume.
+        Raises OrderNotFoundError, VersionOutOfRangeError, and DrainingError with the version after
+        which to resume.
         """
-        loaded = LoadedOrder(Order(watched.order_id))
-        with self._tailer.follow(watched.order_id) as follower:
+        loaded = LoadedOrder(Order(query.order_id))
+        with self._tailer.follow(query.order_id) as follower:
             while True:
                 versions = await self._database.read(self._newer, loaded)
                 for loaded in versions:
-                    if loaded.order.version > watched.after_version:
+                    if loaded.order.version > query.after_version:
                         yield loaded
-                _check_known(watched, loaded)
+                _check_known(query, loaded)
                 order = loaded.order
-                if order.is_final or (order.is_settled and not watched.until_final):
+                if order.is_final or (order.is_settled and not query.until_final):
                     return
                 with slot_released():
                     change = await follower.wait(after_version=order.version)
@@ -128,14 +129,14 @@ class OrderWaiter:
                     raise DrainingError(order_id=order.order_id, after_version=str(order.version))
 
     def _newer(self, connection: Connection, loaded: LoadedOrder) -> tuple[LoadedOrder, ...]:
-        return tuple(self._store.versions(connection, loaded))
+        return tuple(self._streams.versions(connection, loaded))
 
 
-def _check_known(watched: WatchQuery, newest: LoadedOrder) -> None:
+def _check_known(query: WatchQuery, newest: LoadedOrder) -> None:
     version = newest.order.version
     if version == 0:
-        raise OrderNotFoundError(watched.order_id)
-    if version < watched.after_version:
+        raise OrderNotFoundError(query.order_id)
+    if version < query.after_version:
         raise VersionOutOfRangeError(
-            watched.order_id, version=watched.after_version, newest=version
+            query.order_id, version=query.after_version, newest=version
         )

@@ -1,7 +1,7 @@
-"""Records what the participants of a choreographed checkout say, as the saga records answers.
+"""Records the events of participants in a choreographed checkout as the saga records answers.
 
-So both kinds of order have streams of one shape. The order keeps the deadline, the cancel and the
-pivot to itself; whatever has to be let go, sent back or fulfilled is the saga runner's work.
+So the streams of both kinds of order look the same. The order decides about the deadline, cancels
+and the pivot; compensations, refunds and fulfillment are the saga runner's work.
 """
 
 from collections.abc import Callable
@@ -11,43 +11,43 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from services.chassis.store.change import AfterCommit
-from services.order.api.order_writes import OrderWrites, WrittenOrder
-from services.order.checkout import facts
+from services.order.checkout import participant_events
+from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.store.order_streams import OrderStreams
 from services.order.store.recorder import Recorder
 
-# The names of the consumers: another would begin anew.
+# The names of the consumers. A consumer under another name would start at the beginning.
 RESERVATION_CONSUMER = "order-checkout-of-reservations"
 PAYMENT_CONSUMER = "order-checkout-of-payments"
 
 
 class CheckoutConsumer:
-    """Applies one fact of a participant; `go_on` is told of every order that was moved."""
+    """Applies one event of a participant; calls `after_commit` with each order that changed."""
 
     def __init__(
         self,
         *,
-        store: OrderStreams,
+        streams: OrderStreams,
         recorder: Recorder,
-        orders: OrderWrites,
-        go_on: Callable[[WrittenOrder], None],
+        leases: CheckoutLeases,
+        after_commit: Callable[[WrittenOrder], None],
     ) -> None:
-        self._store = store
+        self._streams = streams
         self._recorder = recorder
-        self._orders = orders
-        self._go_on = go_on
+        self._leases = leases
+        self._after_commit = after_commit
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """What an order has left behind is ignored: a cancel or the deadline may have come first.
+        """Apply an event; a late one, after a cancel or the deadline, changes nothing.
 
         Raises OrderNotFoundError, KeyError for a type that isn't subscribed, and DecodeError.
         """
-        told = facts.read(event)
-        if told is None:
+        found = participant_events.read_event(event)
+        if found is None:
             return None
-        before = moved = self._store.load(connection, told.order_id)
-        for command in told.commands:
+        before = moved = self._streams.load(connection, found.order_id)
+        for command in found.commands:
             moved = self._recorder.record(connection, moved, command, causation_id=event.event_id)
         if moved is before:
             return None
-        return partial(self._go_on, self._orders.go_on(connection, moved))
+        return partial(self._after_commit, self._leases.after_report(connection, moved))

@@ -1,7 +1,7 @@
-"""What the checkout asks of inventory, and what the answers mean to an order.
+"""Calls inventory for the steps of the checkout, and converts its answers to commands.
 
-A request is built from recorded facts alone, so that a repeat is the same to the byte. An answer
-is a command where it is final, and a `Contradiction` where it can't be.
+A request is built from stored events alone, so a repeated request has the same bytes. A final
+answer is a command, and an answer that contradicts the step is a `Contradiction`.
 """
 
 from collections.abc import Iterator
@@ -26,11 +26,10 @@ from services.chassis.request.wire_values import (
 from services.chassis.saga.model import Contradiction, Done, StepCall
 from services.order.domain import commands
 from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
-from services.order.domain.state import COMMIT, FULFILL, RELEASE, RESERVE, Order
+from services.order.domain.state import Order
+from services.order.domain.steps import COMMIT, FULFILL, INVENTORY, RELEASE, RESERVE
 
-INVENTORY = "inventory"
-
-# What one line of ReserveStock may ask for; more of one SKU goes into several lines.
+# The largest quantity of one line of ReserveStock; more of one SKU goes into several lines.
 _LINE_QUANTITY_MAX = 1_000_000
 
 _REASON_PREFIX = "RESERVATION_REFUSAL_REASON_"
@@ -38,15 +37,15 @@ _STATE_PREFIX = "RESERVATION_STATE_"
 
 
 class InventoryCalls:
-    """One method a step; each raises grpc.aio.AioRpcError."""
+    """One method for each step; each raises grpc.aio.AioRpcError."""
 
     def __init__(self, stub: InventoryServiceAsyncStub) -> None:
         self._stub = stub
 
     async def reserve(
         self, order: Order, call: StepCall
-    ) -> commands.Reserved | commands.ReserveRefused | Contradiction:
-        """Hold and price the lines, all or none."""
+    ) -> commands.Reserved | commands.StepRefused | Contradiction:
+        """Hold and price all lines of the order, or none."""
         request = rpc.ReserveStockRequest(
             request_id=call.step_id,
             reservation_id=order.reservation_id,
@@ -61,8 +60,8 @@ class InventoryCalls:
 
     async def quote(
         self, place: commands.Place, *, timeout_s: float
-    ) -> commands.Reserved | commands.ReserveRefused | Contradiction:
-        """What a reserve would answer now; nothing is written, nothing is promised."""
+    ) -> commands.Reserved | commands.StepRefused | Contradiction:
+        """Ask what a reserve would answer now; nothing is written and nothing is promised."""
         expected = place.expected_total
         request = rpc.ReserveStockRequest(
             lines=_reserve_lines(place.lines),
@@ -74,8 +73,8 @@ class InventoryCalls:
 
     async def commit(
         self, order: Order, call: StepCall
-    ) -> commands.Committed | commands.CommitRefused | Contradiction:
-        """Make the hold final, so that it can't run out any more."""
+    ) -> commands.Committed | commands.StepRefused | Contradiction:
+        """Make the hold final, so that it cannot expire any more."""
         request = rpc.CommitReservationRequest(
             request_id=call.step_id, reservation_id=order.reservation_id
         )
@@ -83,12 +82,12 @@ class InventoryCalls:
         reservation = response.reservation
         if reservation.state == ReservationState.RESERVATION_STATE_COMMITTED:
             return commands.Committed()
-        if reservation.state in _LET_GO:
-            return commands.CommitRefused(_refusal(reservation))
+        if reservation.state in _ENDED:
+            return commands.StepRefused(COMMIT, _refusal(reservation))
         return _contradiction(COMMIT, reservation)
 
     async def release(self, order: Order, call: StepCall) -> Done | Contradiction:
-        """Give the units back, or make sure that a late reserve is refused."""
+        """Give the units back, or make inventory refuse a reserve that arrives late."""
         request = rpc.ReleaseReservationRequest(
             request_id=call.step_id,
             reservation_id=order.reservation_id,
@@ -96,12 +95,12 @@ class InventoryCalls:
             reason=order.cause.name,
         )
         response = await self._stub.ReleaseReservation(request, timeout=call.timeout_s)
-        if response.reservation.state in _LET_GO:
+        if response.reservation.state in _ENDED:
             return Done.DONE
         return _contradiction(RELEASE, response.reservation)
 
     async def fulfill(self, order: Order, call: StepCall) -> commands.Fulfilled | Contradiction:
-        """Take the committed units out of the building."""
+        """Ship the committed units."""
         request = rpc.FulfillReservationRequest(
             request_id=call.step_id, reservation_id=order.reservation_id
         )
@@ -111,7 +110,8 @@ class InventoryCalls:
         return _contradiction(FULFILL, response.reservation)
 
 
-_LET_GO = frozenset(
+# Nothing is held and nothing ever will be: with these answers an order can end.
+_ENDED = frozenset(
     {
         ReservationState.RESERVATION_STATE_RELEASED,
         ReservationState.RESERVATION_STATE_EXPIRED,
@@ -129,7 +129,7 @@ def _reserve_lines(lines: tuple[Line, ...]) -> Iterator[rpc.ReserveLine]:
 
 def _of_reserve(
     reservation: Reservation,
-) -> commands.Reserved | commands.ReserveRefused | Contradiction:
+) -> commands.Reserved | commands.StepRefused | Contradiction:
     if reservation.state == ReservationState.RESERVATION_STATE_HELD:
         has_expiry = reservation.HasField("expire_time")
         return commands.Reserved(
@@ -137,13 +137,13 @@ def _of_reserve(
             total=from_money(reservation.total),
             expire_time=from_timestamp(reservation.expire_time) if has_expiry else None,
         )
-    if reservation.state in _LET_GO:
-        return commands.ReserveRefused(_refusal(reservation))
+    if reservation.state in _ENDED:
+        return commands.StepRefused(RESERVE, _refusal(reservation))
     return _contradiction(RESERVE, reservation)
 
 
 def from_reservation_line(line: ReservationLine) -> Line:
-    """A line as it was priced when it was reserved."""
+    """Return a line with the price of its reservation."""
     return Line(
         sku=line.sku,
         quantity=line.quantity,
@@ -154,7 +154,7 @@ def from_reservation_line(line: ReservationLine) -> Line:
 
 
 def _refusal(reservation: Reservation) -> Refusal:
-    """Why nothing is held; a reservation that simply ended says so by its state."""
+    """Return why nothing is held; for a reservation without a refusal its state says why."""
     refusal = reservation.refusal
     if refusal.reason:
         return from_reservation_refusal(refusal)
@@ -164,7 +164,7 @@ def _refusal(reservation: Reservation) -> Refusal:
 
 
 def from_reservation_refusal(refusal: ReservationRefusal) -> Refusal:
-    """Why inventory stored that it holds nothing."""
+    """Return why inventory stored that it holds nothing."""
     name = ReservationRefusalReason.Name(refusal.reason).removeprefix(_REASON_PREFIX)
     match name:
         case "RESERVATION_FENCED":

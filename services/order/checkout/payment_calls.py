@@ -1,9 +1,12 @@
-"""What the checkout asks of payment, and what the answers mean to an order.
+"""Calls payment for the steps of the checkout, and converts its answers to commands.
 
-A request is built from recorded facts alone, so that a repeat is the same to the byte. An answer
-is a command where it is final, `Pending` where payment doesn't know the outcome itself yet, and a
-`Contradiction` where it can't be.
+A request is built from stored events alone, so a repeated request has the same bytes. A final
+answer is a command, `Pending` means that payment does not know the outcome yet, and an answer that
+contradicts the step is a `Contradiction`.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_pb2 import (
@@ -26,22 +29,35 @@ from services.chassis.request.wire_values import (
 from services.chassis.saga.model import Contradiction, Done, Pending, StepCall, step_id
 from services.order.domain import commands
 from services.order.domain.events import Refusal, RefusalReason
-from services.order.domain.state import AUTHORIZE, VOID, Order
+from services.order.domain.state import Order
+from services.order.domain.steps import AUTHORIZE, PAYMENT, VOID
 
-PAYMENT = "payment"
+# These answers take as long as the processor or a lock takes: their latency does not show whether
+# an instance is slow.
+PAYMENT_SERVICE_CONFIG: Mapping[str, Any] = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "tradepost.payment.v1.PaymentService", "method": method}
+                for method in ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
+            ],
+            "waits": True,
+        }
+    ]
+}
 
 _REASON_PREFIX = "PAYMENT_REFUSAL_REASON_"
 _STATE_PREFIX = "PAYMENT_STATE_"
 
-# Nothing is set aside and nothing ever will be: the answers that let an order end.
-_LET_GO = frozenset(
+# Nothing is set aside and nothing ever will be: with these answers an order can end.
+_ENDED = frozenset(
     {
         PaymentState.PAYMENT_STATE_DECLINED,
         PaymentState.PAYMENT_STATE_VOIDED,
         PaymentState.PAYMENT_STATE_EXPIRED,
     }
 )
-# Something is on its way, or has not begun to be.
+# The outcome of a call is still open.
 _UNDECIDED = frozenset(
     {
         PaymentState.PAYMENT_STATE_AUTHORIZING,
@@ -53,15 +69,15 @@ _UNDECIDED = frozenset(
 
 
 class PaymentCalls:
-    """One method a step; each raises grpc.aio.AioRpcError."""
+    """One method for each step; each raises grpc.aio.AioRpcError."""
 
     def __init__(self, stub: PaymentServiceAsyncStub) -> None:
         self._stub = stub
 
     async def authorize(
         self, order: Order, call: StepCall
-    ) -> commands.Authorized | commands.AuthorizeRefused | Pending | Contradiction:
-        """Set the total aside."""
+    ) -> commands.Authorized | commands.StepRefused | Pending | Contradiction:
+        """Set the total of the order aside."""
         request = rpc.AuthorizePaymentRequest(
             request_id=call.step_id,
             order_id=order.order_id,
@@ -76,14 +92,14 @@ class PaymentCalls:
         if payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED:
             expire_time = from_timestamp(payment.authorize_expire_time)
             return commands.Authorized(payment.payment_id, expire_time)
-        if payment.state in _LET_GO:
-            return commands.AuthorizeRefused(_of_ended(payment))
+        if payment.state in _ENDED:
+            return commands.StepRefused(AUTHORIZE, _refusal_of(payment))
         return _open(AUTHORIZE, payment)
 
     async def capture(
         self, order: Order, call: StepCall
     ) -> commands.Captured | commands.NotCaptured | Pending:
-        """Take the whole authorized amount; past the pivot only evidence is an answer."""
+        """Take the whole authorized amount; after the pivot only evidence counts as an answer."""
         request = rpc.CapturePaymentRequest(request_id=call.step_id, payment_id=order.payment_id)
         response = await self._stub.CapturePayment(request, timeout=call.timeout_s)
         capture = response.capture
@@ -94,7 +110,7 @@ class PaymentCalls:
         return Pending(CaptureState.Name(capture.state))
 
     async def void(self, order: Order, call: StepCall) -> Done | Pending | Contradiction:
-        """Let the money go, or make sure that a late authorize is refused."""
+        """Void the authorization, or make payment refuse an authorize that arrives late."""
         request = rpc.VoidPaymentRequest(request_id=call.step_id, reason=order.cause.name)
         if order.payment_id:
             request.payment_id = order.payment_id
@@ -103,14 +119,14 @@ class PaymentCalls:
             request.authorize_request_id = step_id(order.order_id, AUTHORIZE, attempt)
             request.order_id = order.order_id
         response = await self._stub.VoidPayment(request, timeout=call.timeout_s)
-        if response.payment.state in _LET_GO:
+        if response.payment.state in _ENDED:
             return Done.DONE
         return _open(VOID, response.payment)
 
     async def refund(
         self, order: Order, call: StepCall
     ) -> commands.Refunded | commands.RefundFailed | Pending:
-        """Give everything back that was not given back yet."""
+        """Give back everything that was not given back yet."""
         request = rpc.RefundPaymentRequest(request_id=call.step_id, payment_id=order.payment_id)
         response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
         refund = response.refund
@@ -122,22 +138,22 @@ class PaymentCalls:
 
 
 def _open(step: str, payment: Payment) -> Pending | Contradiction:
-    """An answer that leaves the step open: not known yet, or not to be believed."""
+    """Return an answer that leaves the step open: not known yet, or contradictory."""
     state = PaymentState.Name(payment.state).removeprefix(_STATE_PREFIX)
     if payment.state in _UNDECIDED:
         return Pending(state)
     return Contradiction(f"{step.upper()}_ANSWERED_{state}")
 
 
-def _of_ended(payment: Payment) -> Refusal:
-    """Why nothing is set aside; a payment that simply ended says so by its state."""
+def _refusal_of(payment: Payment) -> Refusal:
+    """Return why nothing is set aside; for a payment without a refusal its state says why."""
     if not payment.refusal.reason and payment.state == PaymentState.PAYMENT_STATE_EXPIRED:
         return _not_captured("AUTHORIZATION_EXPIRED")
     return from_authorize_refusal(payment.refusal)
 
 
 def from_authorize_refusal(refusal: PaymentRefusal) -> Refusal:
-    """Why payment stored that nothing is set aside."""
+    """Return why payment stored that nothing is set aside."""
     match _reason(refusal):
         case "PAYMENT_DECLINED":
             return Refusal(RefusalReason.PAYMENT_DECLINED, dict(refusal.facts))
@@ -148,7 +164,7 @@ def from_authorize_refusal(refusal: PaymentRefusal) -> Refusal:
 
 
 def from_capture_refusal(refusal: PaymentRefusal) -> Refusal:
-    """Why payment has evidence that it did not capture."""
+    """Return the reason of payment's evidence that it did not capture."""
     return _not_captured(_reason(refusal))
 
 

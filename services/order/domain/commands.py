@@ -1,6 +1,6 @@
-"""What can be asked of an order: wishes of customers and operators, and answers of participants.
+"""The commands of an order: requests of customers and operators, and answers of participants.
 
-An answer is final. That a participant doesn't know yet is no answer, and never comes here.
+An answer is final. While a participant does not know the outcome yet, there is no command.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from services.order.domain.events import Coordination, Line, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the shop promises and demands in time.
+    """The time limits of every new order.
 
-    `deadline`: until the pivot. `hold_ttl` and `authorization_ttl`: what is asked of inventory and
-    payment. `capture_budget`: what must be left of an authorization when its capture is asked for.
+    `deadline`: until the pivot. `hold_ttl` and `authorization_ttl`: asked of inventory and of
+    payment. `capture_budget`: how long an authorization must still be valid when its capture is
+    requested.
     """
 
     deadline: timedelta
@@ -27,7 +28,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A customer orders; the lines are summed by SKU and sorted."""
+    """A customer places an order; the lines are summed by SKU and sorted."""
 
     customer_id: str
     lines: tuple[Line, ...]
@@ -38,19 +39,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """A customer cancels."""
+    """A customer cancels the order."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fulfill:
-    """The stock of a confirmed order shall leave the building."""
+    """Ship the stock of a confirmed order."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryStep:
-    """An operator wants a step that finally failed tried anew."""
+    """An operator has a step that finally failed tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +64,23 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True)
-class ReserveRefused:
-    """Inventory stored that it holds nothing."""
-
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
 class Authorized:
-    """Payment set the money aside, until the processor's own expiry."""
+    """Payment has set the money aside, until the processor's own expiry."""
 
     payment_id: str
     expire_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizeRefused:
-    """Payment stored that nothing is set aside."""
-
-    refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
 class Committed:
-    """The hold is final."""
+    """Inventory has made the hold final."""
 
 
 @dataclass(frozen=True, slots=True)
-class CommitRefused:
-    """Inventory stored that the hold is gone."""
+class StepRefused:
+    """A participant refused a step before the pivot and stored that it holds nothing for it."""
 
+    step: str
     refusal: Refusal
 
 
@@ -112,12 +100,12 @@ class NotCaptured:
 
 @dataclass(frozen=True, slots=True)
 class Compensated:
-    """Everything that was asked of the participants is finally given back."""
+    """Every participant has finally undone what was asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fulfilled:
-    """The stock has left the building."""
+    """The stock was shipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +122,12 @@ class RefundFailed:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The order's time is over."""
+    """The order's deadline has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """A participant refused a step with an error, for good, and stored nothing."""
+    """A participant answered a step with a final error and stored nothing."""
 
     step: str
     reason: str
@@ -147,7 +135,7 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class StepOverdue:
-    """A step takes too long while its participant answers others."""
+    """A step takes too long while its participant answers other calls."""
 
     step: str
 
@@ -158,11 +146,9 @@ Command: TypeAlias = (
     | Fulfill
     | RetryStep
     | Reserved
-    | ReserveRefused
     | Authorized
-    | AuthorizeRefused
     | Committed
-    | CommitRefused
+    | StepRefused
     | Captured
     | NotCaptured
     | Compensated

@@ -1,12 +1,12 @@
-"""Why the order service refuses a call; nothing was changed and nothing is remembered.
+"""The errors of the order service. After each of them nothing has changed and nothing is stored.
 
     OrderError
-      ask for something that exists   OrderNotFoundError, SagaNotFoundError, VersionOutOfRangeError
-      read it first                   OrderNotCancellableError, OrderNotFulfillableError,
-                                      SagaNotRetryableError
-      retry later                     ViewLaggingError, ParticipantUnavailableError
+      fix the id or the version   OrderNotFoundError, SagaNotFoundError, VersionOutOfRangeError
+      read the state first        OrderNotCancellableError, OrderNotFulfillableError,
+                                  SagaNotRetryableError
+      retry later                 ViewLaggingError, ParticipantUnavailableError
 
-Refusals that are remembered (a shortage, a decline) are part of the order: see `domain.Refusal`.
+A refusal that is stored (a shortage, a decline) is part of the order: see `events.Refusal`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from services.chassis.domain.precondition import Precondition
 
 
 class OrderError(Exception):
-    """A refusal with its facts, by name."""
+    """An error with facts by name, which callers get as metadata."""
 
     precondition_violations: tuple[Precondition, ...] = ()
 
@@ -32,7 +32,7 @@ class OrderNotFoundError(OrderError):
 
 
 class SagaNotFoundError(OrderError):
-    """The order has nothing left to do, or doesn't exist."""
+    """The order has nothing left to do, or does not exist."""
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"{order_id} has no saga", order_id=order_id)
@@ -51,7 +51,7 @@ class VersionOutOfRangeError(OrderError):
 
 
 class OrderNotCancellableError(OrderError):
-    """Stock is leaving the building or has left it."""
+    """The stock is being shipped or was shipped."""
 
     def __init__(self, order_id: str, *, state: str) -> None:
         message = f"{order_id} is {state} and cannot be cancelled"
@@ -69,7 +69,7 @@ class OrderNotFulfillableError(OrderError):
 
 
 class SagaNotRetryableError(OrderError):
-    """The saga's step is being done right now: there is nothing to repeat."""
+    """An instance is carrying out the saga's step right now: there is nothing to retry."""
 
     def __init__(self, order_id: str, *, step: str, owner: str) -> None:
         message = f"{owner} is doing {step} of {order_id} right now"
@@ -78,7 +78,7 @@ class SagaNotRetryableError(OrderError):
 
 
 class ViewLaggingError(OrderError):
-    """A view has not reached the position that was asked for."""
+    """A view has not reached the requested position."""
 
     def __init__(self, *, position: int, min_position: int) -> None:
         super().__init__(
@@ -89,7 +89,7 @@ class ViewLaggingError(OrderError):
 
 
 class ParticipantUnavailableError(OrderError):
-    """A participant did not answer a validation."""
+    """A participant did not answer the call that validates an order."""
 
     def __init__(self, participant: str) -> None:
         super().__init__(f"{participant} did not answer", participant=participant)

@@ -1,6 +1,6 @@
-"""The facts that make an order, and the values they carry.
+"""The events of an order, and the values that they carry.
 
-They are stored as the messages of order_event.proto; a field that is added there is added here.
+They are stored as the messages of order_event.proto: a field that is added there is added here.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from services.chassis.domain.money import Money
 
 
 class Coordination(IntEnum):
-    """Who coordinates a checkout; the numbers are the contract's."""
+    """Who coordinates a checkout; the numbers are those of the contract."""
 
     ORCHESTRATED = 1
     CHOREOGRAPHED = 2
 
 
 class Cause(IntEnum):
-    """What ended an order before it was confirmed; the numbers are the contract's."""
+    """Why an order ended before it was confirmed; the numbers are those of the contract."""
 
     NONE = 0
     REFUSED = 1
@@ -30,7 +30,7 @@ class Cause(IntEnum):
 
 
 class RefusalReason(IntEnum):
-    """Why an order was refused; the numbers are the contract's."""
+    """Why an order was refused; the numbers are those of the contract."""
 
     UNKNOWN_SKU = 1
     MIXED_CURRENCY = 2
@@ -48,7 +48,7 @@ class RefusalReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One item of an order; name and prices by value, unknown until the stock is reserved."""
+    """One item of an order; its name and prices are unknown until the stock is reserved."""
 
     sku: str
     quantity: int
@@ -59,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """An item of which there was too little."""
+    """An item whose stock did not suffice."""
 
     sku: str
     requested_count: int
@@ -68,7 +68,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an order was refused, with the facts by name."""
+    """Why an order was refused, with facts by name."""
 
     reason: RefusalReason
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -77,7 +77,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class OrderPlaced:
-    """RESERVING. Holds every constant of later steps, so that a repeated step is the same."""
+    """RESERVING. Holds every constant of later steps, so that a repeated call is identical."""
 
     customer_id: str
     lines: tuple[Line, ...]
@@ -109,7 +109,7 @@ class PaymentAuthorized:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRequested:
-    """CAPTURING: the pivot; the capture may have been sent."""
+    """CAPTURING: the pivot. From now on the capture may have been sent."""
 
     payment_id: str = ""
     coordination: Coordination = Coordination.ORCHESTRATED
@@ -117,52 +117,51 @@ class CaptureRequested:
 
 @dataclass(frozen=True, slots=True)
 class OrderConfirmed:
-    """CONFIRMED: paid and allocated."""
+    """CONFIRMED: the order is paid and its stock allocated."""
 
     captured_amount: Money
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A cancel that waits for the outcome of the capture."""
+    """A cancel waits for the outcome of the capture."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancellationStarted:
-    """CANCELLING: what was asked of stock and payment is being let go."""
+    """CANCELLING: the compensations of the participants in `asked` are due."""
 
     cause: Cause
-    stock_asked: bool
-    payment_asked: bool
+    asked: frozenset[str]
     refusal: Refusal | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRejected:
-    """REJECTED: nothing is held, nothing was charged, and it was refused."""
+    """REJECTED: the order was refused; nothing is held and nothing was charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
-    """CANCELLED: nothing is held, nothing was charged."""
+    """CANCELLED: nothing is held and nothing was charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class FulfillmentStarted:
-    """FULFILLING: stock is leaving the building."""
+    """FULFILLING: the stock is being shipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFulfilled:
-    """FULFILLED."""
+    """FULFILLED: the stock was shipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefundStarted:
-    """REFUNDING: stock and money are on their way back."""
+    """REFUNDING: stock and money are being given back."""
 
     reason: str
 
@@ -176,7 +175,7 @@ class OrderRefunded:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRequested:
-    """A step needs an operator's eyes."""
+    """An operator should look at a step."""
 
     step: str
     reason: str
@@ -184,7 +183,7 @@ class ReviewRequested:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """A step that had finally failed is tried anew, under a new attempt."""
+    """A step that finally failed is tried again, as a new attempt."""
 
     step: str
     attempt: int

@@ -1,12 +1,12 @@
-"""The life of an order as pure functions: what a command makes happen, and what that changes.
+"""The life of an order as pure functions: the events of a command, and the order after an event.
 
     RESERVING -> AUTHORIZING -> COMMITTING -> CAPTURING -> CONFIRMED -> FULFILLING -> FULFILLED
       before the pivot: refusal, cancel or deadline -> CANCELLING -> REJECTED | CANCELLED
-    CAPTURING begins at the pivot: only evidence moves it on
+    CAPTURING begins at the pivot: only evidence of the outcome ends it
     CONFIRMED -- cancel --> REFUNDING -> REFUNDED
 
-The state is the intent: RESERVING means that a reserve may have been sent, so that it is known
-what to let go even where the answer never came.
+The state is the intent: in RESERVING a reserve may have been sent. So a cancellation knows what to
+undo even when an answer never arrived.
 """
 
 from dataclasses import replace
@@ -16,9 +16,19 @@ from typing import Any
 from services.order.domain import commands, events
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.events import Cause, Coordination, Event, Refusal, RefusalReason
-from services.order.domain.state import BEFORE_PIVOT, REFUND, STEPS, Order, OrderState, Review
+from services.order.domain.state import Order, OrderState, Review
+from services.order.domain.steps import (
+    ASKED_AT_MOST,
+    ASKED_BEFORE_STEP,
+    ASKED_IN_STATE,
+    BEFORE_PIVOT,
+    REFUND,
+    STEPS_BY_STATE,
+    OrderStep,
+    is_step_of,
+)
 
-# Why a step needs review, where no participant gave a reason.
+# Why a step needs review when no participant gave a reason.
 REFUND_REFUSED = "REFUND_REFUSED"
 STEP_OVERDUE = "STEP_OVERDUE"
 
@@ -26,7 +36,7 @@ STEP_OVERDUE = "STEP_OVERDUE"
 def decide(  # noqa: C901, PLR0912 - one arm a command
     order: Order, command: commands.Command, *, now: datetime, terms: commands.Terms
 ) -> tuple[Event, ...]:
-    """What `command` makes happen to `order`; nothing where it is so already.
+    """Return the events of `command` on `order`; none when the command was already carried out.
 
     Raises OrderNotCancellableError and OrderNotFulfillableError.
     """
@@ -39,20 +49,14 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return _fulfill(order)
         case commands.Reserved(lines, total, expire_time), OrderState.RESERVING:
             return (events.StockReserved(order.reservation_id, lines, total, expire_time),)
-        case commands.ReserveRefused(refusal), OrderState.RESERVING:
-            # Nothing is held and nothing was asked of payment: it ends where it began.
-            return (
-                _refused(refusal, stock_asked=False, payment_asked=False),
-                events.OrderRejected(),
-            )
         case commands.Authorized(payment_id, expire_time), OrderState.AUTHORIZING:
             return (events.PaymentAuthorized(payment_id, expire_time),)
-        case commands.AuthorizeRefused(refusal), OrderState.AUTHORIZING:
-            return (_refused(refusal, stock_asked=True, payment_asked=False),)
         case commands.Committed(), OrderState.COMMITTING:
             return (_pivot(order, now, terms),)
-        case commands.CommitRefused(refusal), OrderState.COMMITTING:
-            return (_refused(refusal, stock_asked=True, payment_asked=True),)
+        case commands.StepRefused(step, refusal), state if (
+            state in BEFORE_PIVOT and is_step_of(state, step)
+        ):
+            return _refused(step, refusal)
         case commands.Captured(amount), OrderState.CAPTURING:
             return _captured(order, events.OrderConfirmed(amount))
         case commands.NotCaptured(refusal), OrderState.CAPTURING:
@@ -69,19 +73,27 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
         case commands.RetryStep(), OrderState.REFUNDING if has_finally_failed(order):
             return (events.StepRetried(REFUND, order.attempt_of(REFUND) + 1),)
         case commands.DeadlinePassed(), state if state in BEFORE_PIVOT:
-            return (_let_go(order, Cause.DEADLINE_PASSED),)
-        case commands.StepFailed(step, reason), state if step in STEPS.get(state, ()):
+            return (_start_cancellation(order, Cause.DEADLINE_PASSED),)
+        case commands.StepFailed(step, reason), state if is_step_of(state, step):
             return _step_failed(order, step, reason)
-        case commands.StepOverdue(step), state if step in STEPS.get(state, ()):
+        case commands.StepOverdue(step), state if is_step_of(state, step):
             return _needs_review(order, step, STEP_OVERDUE)
         case _:
-            # An answer to a step that the order has left behind changes nothing any more.
+            # A late answer, to a step that the order has already left, changes nothing.
             return ()
 
 
 def has_finally_failed(order: Order) -> bool:
-    """Whether its step was refused for good, so that only a new attempt can help."""
+    """Return whether its step was refused for good, so that only a new attempt can help."""
     return order.review == Review(REFUND, REFUND_REFUSED)
+
+
+def due_steps(order: Order) -> tuple[OrderStep, ...]:
+    """Return the steps of its state; of the compensations, those of participants in `asked`."""
+    steps = STEPS_BY_STATE.get(order.state, ())
+    if order.state is not OrderState.CANCELLING:
+        return steps
+    return tuple(step for step in steps if step.participant in order.asked)
 
 
 def _placed(command: commands.Place, now: datetime, terms: commands.Terms) -> events.OrderPlaced:
@@ -104,10 +116,10 @@ def _cancel(order: Order, reason: str) -> tuple[Event, ...]:
         case OrderState.CONFIRMED:
             return (events.RefundStarted(reason),)
         case OrderState.CAPTURING if not order.cancel_requested:
-            # Only evidence moves it on: the answer to the capture decides what the cancel becomes.
+            # The answer to the capture decides whether this cancels the order or refunds it.
             return (events.CancelRequested(reason),)
         case state if state in BEFORE_PIVOT:
-            return (_let_go(order, Cause.CANCELLED, reason=reason),)
+            return (_start_cancellation(order, Cause.CANCELLED, reason=reason),)
         case _:
             return ()
 
@@ -122,37 +134,37 @@ def _fulfill(order: Order) -> tuple[Event, ...]:
             raise OrderNotFulfillableError(order.order_id, state=order.state.name)
 
 
-def _refused(
-    refusal: Refusal, *, stock_asked: bool, payment_asked: bool
-) -> events.CancellationStarted:
-    """A stored refusal spares its own step the compensation: the participant holds nothing."""
-    return events.CancellationStarted(
-        Cause.REFUSED, stock_asked=stock_asked, payment_asked=payment_asked, refusal=refusal
-    )
+def _refused(step: str, refusal: Refusal) -> tuple[Event, ...]:
+    """Return the events of a stored refusal: the participant holds nothing for this step.
+
+    So only the steps before it have compensations. Without any, the order ends in the same write.
+    """
+    asked = ASKED_BEFORE_STEP[step]
+    started = events.CancellationStarted(Cause.REFUSED, asked, refusal=refusal)
+    return (started,) if asked else (started, events.OrderRejected())
 
 
-def _let_go(
+def _start_cancellation(
     order: Order, cause: Cause, *, refusal: Refusal | None = None, reason: str = ""
 ) -> events.CancellationStarted:
-    """Everything that the state says may have been asked for.
+    """Return the event after which everything that may have been asked for is undone.
 
-    Participants that follow each other may be ahead of what they told: then it may be everything.
+    The participants of a choreographed order can be ahead of what the order has recorded, so all
+    of them may have been asked.
     """
-    told_all = order.coordination is Coordination.ORCHESTRATED
-    return events.CancellationStarted(
-        cause,
-        stock_asked=True,
-        payment_asked=not (told_all and order.state is OrderState.RESERVING),
-        refusal=refusal,
-        reason=reason,
-    )
+    is_orchestrated = order.coordination is Coordination.ORCHESTRATED
+    asked = ASKED_IN_STATE[order.state] if is_orchestrated else ASKED_AT_MOST
+    return events.CancellationStarted(cause, asked, refusal=refusal, reason=reason)
 
 
 def _pivot(order: Order, now: datetime, terms: commands.Terms) -> Event:
-    """Past here only evidence counts, so there must be time to capture what is authorized."""
+    """Return CaptureRequested while there is time to capture the authorization.
+
+    After the pivot nothing but the outcome of the capture ends the state, not even the deadline.
+    """
     in_time = now < order.deadline and now + terms.capture_budget < order.authorize_expire_time
     if not in_time:
-        return _let_go(order, Cause.DEADLINE_PASSED)
+        return _start_cancellation(order, Cause.DEADLINE_PASSED)
     return events.CaptureRequested(order.payment_id, order.coordination)
 
 
@@ -163,28 +175,29 @@ def _captured(order: Order, confirmed: events.OrderConfirmed) -> tuple[Event, ..
 
 
 def _not_captured(order: Order, refusal: Refusal) -> events.CancellationStarted:
-    """The first recorded cause decides: a cancel that waited for the capture came first."""
+    """Return the cancellation: by the customer if a cancel waited for the capture, else refused."""
     if order.cancel_requested:
-        return _let_go(order, Cause.CANCELLED, reason=order.cancel_reason)
-    return _let_go(order, Cause.REFUSED, refusal=refusal)
+        return _start_cancellation(order, Cause.CANCELLED, reason=order.cancel_reason)
+    return _start_cancellation(order, Cause.REFUSED, refusal=refusal)
 
 
 def _step_failed(order: Order, step: str, reason: str) -> tuple[Event, ...]:
-    """Nothing was stored, so whether it had an effect is not certain: let its step go as well.
+    """Return the events of a final error.
 
-    Past the pivot, and while letting go, an error is no evidence: it needs an operator's eyes.
+    The participant stored nothing, so the step may have had an effect: it is compensated, too.
+    After the pivot, and of a compensation, an error proves nothing: an operator has to look.
     """
     if order.state not in BEFORE_PIVOT:
         return _needs_review(order, step, reason)
     refusal = Refusal(RefusalReason.STEP_FAILED, {"step": step, "reason": reason})
     return (
-        _let_go(order, Cause.REFUSED, refusal=refusal),
+        _start_cancellation(order, Cause.REFUSED, refusal=refusal),
         events.ReviewRequested(step, reason),
     )
 
 
 def _needs_review(order: Order, step: str, reason: str) -> tuple[Event, ...]:
-    """Once is enough; a reason that a participant gave says more than that it takes long."""
+    """Ask for review once, and again when a participant's reason can replace STEP_OVERDUE."""
     is_known = order.review is not None and (
         reason == STEP_OVERDUE or order.review.reason != STEP_OVERDUE
     )
@@ -192,7 +205,7 @@ def _needs_review(order: Order, step: str, reason: str) -> tuple[Event, ...]:
 
 
 def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - one arm an event
-    """The order after `event`, which was recorded `at` that instant."""
+    """Return the order after `event`, which was recorded `at` that instant."""
     match event:
         case events.OrderPlaced():
             return _place(order, event, at)
@@ -229,12 +242,12 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
 
 
 def _noted(order: Order, at: datetime, **changes: Any) -> Order:
-    """A fact that leaves the order at its step."""
+    """Return the order after an event that leaves it at its step."""
     return replace(order, version=order.version + 1, update_time=at, **changes)
 
 
 def _moved(order: Order, at: datetime, state: OrderState, **changes: Any) -> Order:
-    """Progress: a new step begins, and what needed review before is history."""
+    """Return the order at a new step, with no review pending."""
     return _noted(order, at, state=state, step_since=at, review=None, **changes)
 
 
@@ -263,6 +276,5 @@ def _start_cancelling(order: Order, event: events.CancellationStarted, at: datet
         cause=event.cause,
         refusal=event.refusal,
         cancel_reason=event.reason,
-        stock_asked=event.stock_asked,
-        payment_asked=event.payment_asked,
+        asked=event.asked,
     )

@@ -1,4 +1,4 @@
-"""An order as it stands, and the words for where it stands."""
+"""The current state of an order: the names of its states, and the value that its events make."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,9 @@ from services.order.domain.events import Cause, Coordination, Line, Refusal, Ref
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME = timedelta()
 
-RESERVE = "reserve"
-AUTHORIZE = "authorize"
-COMMIT = "commit"
-CAPTURE = "capture"
-VOID = "void"
-RELEASE = "release"
-FULFILL = "fulfill"
-REFUND = "refund"
-
 
 class OrderState(IntEnum):
-    """Where an order stands; the numbers are the contract's."""
+    """The state of an order; the numbers are those of the contract."""
 
     UNPLACED = 0
     RESERVING = 1
@@ -40,30 +31,17 @@ class OrderState(IntEnum):
     REFUNDED = 12
 
 
+# Nothing can happen to the order any more.
 FINAL = frozenset(
     {OrderState.FULFILLED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.REFUNDED}
 )
+# Nothing is left to do unless a caller asks for it.
 SETTLED = FINAL | {OrderState.CONFIRMED}
-BEFORE_PIVOT = frozenset({OrderState.RESERVING, OrderState.AUTHORIZING, OrderState.COMMITTING})
-FORWARD = BEFORE_PIVOT | {OrderState.CAPTURING}
-
-# The steps that a state stands for.
-STEPS: Mapping[OrderState, tuple[str, ...]] = MappingProxyType(
-    {
-        OrderState.RESERVING: (RESERVE,),
-        OrderState.AUTHORIZING: (AUTHORIZE,),
-        OrderState.COMMITTING: (COMMIT,),
-        OrderState.CAPTURING: (CAPTURE,),
-        OrderState.CANCELLING: (VOID, RELEASE),
-        OrderState.FULFILLING: (FULFILL,),
-        OrderState.REFUNDING: (RELEASE, REFUND),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A step that an operator should look at, and why."""
+    """The step that an operator should look at, and why."""
 
     step: str
     reason: str
@@ -71,9 +49,10 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as its events made it; `Order(order_id)` is one that nobody placed yet.
+    """An order after all of its events; `Order(order_id)` is one that is not placed yet.
 
-    `version` counts its events, `step_since` is when its current step began.
+    `version` is the number of its events, `step_since` the instant at which its current step
+    began. `asked` names the participants of which a cancellation has to undo something.
     """
 
     order_id: str
@@ -90,8 +69,7 @@ class Order:
     payment_id: str = ""
     authorize_expire_time: datetime = _EPOCH
     pivot_passed: bool = False
-    stock_asked: bool = False
-    payment_asked: bool = False
+    asked: frozenset[str] = frozenset()
     cause: Cause = Cause.NONE
     refusal: Refusal | None = None
     cancel_reason: str = ""
@@ -105,17 +83,17 @@ class Order:
 
     @property
     def reservation_id(self) -> str:
-        """The reservation reuses the UUID of the order."""
+        """The id of its reservation: the UUID of the order under another prefix."""
         return "rsv_" + self.order_id.removeprefix("ord_")
 
     @property
     def left_to_others_until(self) -> datetime | None:
-        """Until when the participants take the forward steps by themselves; None: they don't."""
+        """The instant until which participants take the steps by themselves; None: they don't."""
         return self.deadline if self.coordination is Coordination.CHOREOGRAPHED else None
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to do unless somebody asks: CONFIRMED, or final."""
+        """Whether nothing is left to do unless a caller asks for it: CONFIRMED, or final."""
         return self.state in SETTLED
 
     @property
@@ -125,11 +103,11 @@ class Order:
 
     @property
     def needs_review(self) -> bool:
-        """Whether an operator should look; progress clears it, save for a step that failed."""
+        """Whether an operator should look; progress clears this, except after a failed step."""
         return self.review is not None or (
             self.refusal is not None and self.refusal.reason is RefusalReason.STEP_FAILED
         )
 
     def attempt_of(self, step: str) -> int:
-        """The current attempt of a step, from 1."""
+        """Return the current attempt of a step, from 1."""
         return self.attempts.get(step, 1)

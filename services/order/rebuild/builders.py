@@ -55,15 +55,15 @@ class Step:
 class OrderViewBuilder:
     """The list of orders, each folded from its stream as it stood at the step's position."""
 
-    def __init__(self, store: OrderStreams) -> None:
-        self._store = store
+    def __init__(self, streams: OrderStreams) -> None:
+        self._streams = streams
         self.position = 0
 
     def read(self, connection: Connection, up_to: int) -> Step:
         """The next rows."""
         reaches = min(self.position + STEP_EVENTS, up_to)
         touched = _TOUCHED.all(connection, after_position=self.position, up_to_position=reaches)
-        rows = [row_of(self._store.as_of(connection, stream, reaches)) for (stream,) in touched]
+        rows = [row_of(self._streams.as_of(connection, stream, reaches)) for (stream,) in touched]
         return Step(reaches, rows)
 
     def write(self, connection: Connection, step: Step) -> None:

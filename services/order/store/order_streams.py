@@ -1,6 +1,7 @@
-"""Orders in the event log: read as streams, appended to as facts.
+"""Loads orders from their streams in the event log, and appends events to them.
 
-The stream is the order; everything else is made of it and can be rebuilt from it.
+The stream is the only source of an order: the tables that list orders are built from streams and
+can be rebuilt.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from services.chassis.log.event_log import EventLog, StoredEvent
 from services.chassis.telemetry.correlation import EMPTY, Correlation
 from services.order.domain.errors import OrderNotFoundError, VersionOutOfRangeError
 from services.order.domain.events import Event
+from services.order.domain.queries import AuditTrailQuery, OrderQuery
 from services.order.domain.rules import evolve
 from services.order.domain.state import Order
 from services.order.wire.events import from_stored, to_new
@@ -19,10 +21,9 @@ from services.order.wire.events import from_stored, to_new
 
 @dataclass(frozen=True, slots=True)
 class LoadedOrder:
-    """An order as it stands at one version, and what the log knows beside it.
+    """An order at one version, with what the log knows about that version's event.
 
-    `position`, `event_id` and `event_type` are those of that version's event; `origin` is whose
-    story the order is.
+    `origin` is the correlation of the order's first event.
     """
 
     order: Order
@@ -33,63 +34,45 @@ class LoadedOrder:
 
     @property
     def version(self) -> int:
-        """The order's version: how many events it has."""
+        """The version of the order: the number of its events."""
         return self.order.version
 
 
 @dataclass(frozen=True, slots=True)
-class OrderQuery:
-    """Which version of an order to read; the newest where neither is set."""
-
-    order_id: str
-    min_version: int | None = None
-    as_of_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditTrailQuery:
-    """At most `limit` events of an order after a version."""
-
-    order_id: str
-    after_version: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """A piece of an order's audit trail: its events and the epoch of their positions."""
+    """Some consecutive events of an order, and the epoch of their positions."""
 
     epoch: str
     events: tuple[StoredEvent, ...]
 
 
 class OrderStreams:
-    """Reads and appends streams of orders, inside the caller's transaction."""
+    """Reads and appends the streams of orders, inside the caller's transaction."""
 
     def __init__(self, *, log: EventLog) -> None:
         self._log = log
 
     def load(self, connection: Connection, order_id: str) -> LoadedOrder:
-        """The order as it stands. Raises OrderNotFoundError."""
+        """Return the newest version of an order. Raises OrderNotFoundError."""
         loaded = self.catch_up(connection, LoadedOrder(Order(order_id)))
         if loaded.order.version == 0:
             raise OrderNotFoundError(order_id)
         return loaded
 
     def catch_up(self, connection: Connection, loaded: LoadedOrder) -> LoadedOrder:
-        """The order as it stands by now."""
+        """Return the newest version of an order that was loaded before."""
         for newer in self.versions(connection, loaded):
             loaded = newer
         return loaded
 
     def versions(self, connection: Connection, after: LoadedOrder) -> Iterator[LoadedOrder]:
-        """Every version after a known one, in order."""
+        """Yield every version after a known one, in order."""
         order = after.order
         stored = self._log.read_stream(connection, order.order_id, after_version=order.version)
         return _fold(after, stored)
 
     def as_of(self, connection: Connection, order_id: str, position: int) -> LoadedOrder:
-        """The order as it stood when the log had come to `position`."""
+        """Return the order as of a position of the log."""
         stored = self._log.read_stream(connection, order_id)
         loaded = LoadedOrder(Order(order_id))
         for newer in _fold(loaded, [each for each in stored if each.position <= position]):
@@ -97,7 +80,7 @@ class OrderStreams:
         return loaded
 
     def query(self, connection: Connection, query: OrderQuery) -> LoadedOrder:
-        """The version asked for. Raises OrderNotFoundError and VersionOutOfRangeError."""
+        """Return the requested version. Raises OrderNotFoundError and VersionOutOfRangeError."""
         versions = tuple(self.versions(connection, LoadedOrder(Order(query.order_id))))
         if not versions:
             raise OrderNotFoundError(query.order_id)
@@ -110,8 +93,8 @@ class OrderStreams:
             raise VersionOutOfRangeError(query.order_id, version=wanted, newest=newest)
         return versions[wanted - 1]
 
-    def trail(self, connection: Connection, query: AuditTrailQuery) -> AuditTrail:
-        """A piece of the audit trail. Raises OrderNotFoundError."""
+    def audit_trail(self, connection: Connection, query: AuditTrailQuery) -> AuditTrail:
+        """Return part of the audit trail. Raises OrderNotFoundError."""
         order_id = query.order_id
         stored = self._log.read_stream(
             connection, order_id, after_version=query.after_version, limit=query.limit
@@ -123,7 +106,10 @@ class OrderStreams:
     def append(
         self, connection: Connection, loaded: LoadedOrder, events: Sequence[Event]
     ) -> LoadedOrder:
-        """Record what was decided. Raises StreamConflictError when the order has moved."""
+        """Append events and return the order after them.
+
+        Raises StreamConflictError when the order has other events after the loaded version.
+        """
         order = loaded.order
         stored = self._log.append(
             connection,

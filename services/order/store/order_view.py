@@ -1,12 +1,11 @@
-"""The list of orders, written in the append's own transaction: never behind the streams.
+"""The list of orders, written in the transaction of the append and so never behind the streams.
 
-A row holds the order's message as every reader sees it, so that a list or a waiting caller costs
-one row and no folding.
+A row holds the order's message as every reader gets it: a list and a waiting caller read one row
+for each order and fold no events.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +25,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.order.domain.errors import OrderNotFoundError
-from services.order.domain.state import OrderState
+from services.order.domain.queries import OrderFilter
 from services.order.store.order_streams import LoadedOrder
 from services.order.store.tables import ORDER_VIEW
 from services.order.wire.replies import to_order
@@ -48,13 +47,13 @@ _BATCH = select(*_COLUMNS).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders"
 _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
-# A caller refuses messages of more than 4 MiB, and an order may have 500 lines.
+# gRPC clients refuse messages of more than 4 MiB, and an order may have 500 lines.
 PAGE_BYTES_MAX = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class OrderSnapshot:
-    """An order as every reader sees it, and the position of its newest event.
+    """An order's message, and the position of its newest event.
 
     `replayed` marks the answer to a request that had been carried out before.
     """
@@ -66,30 +65,15 @@ class OrderSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Orders as of one position of the feed; `has_more` when others follow."""
+    """Orders as of one position of the feed; `has_more` when more orders follow."""
 
     rows: tuple[OrderSnapshot, ...]
     has_more: bool
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """At most `limit` orders, the newest first: everything that is unset matches.
-
-    `after` is the sort key (create time in microseconds, order id) of the last row already seen.
-    """
-
-    limit: int
-    customer_id: str = ""
-    states: tuple[OrderState, ...] = ()
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    after: tuple[int, str] | None = None
-
-
 def write(connection: Connection, loaded: LoadedOrder, *, is_new: bool) -> None:
-    """Show what an append has made of an order."""
+    """Write the row of an order after an append."""
     if is_new:
         _INSERT.change(connection, **row_of(loaded))
         return
@@ -105,7 +89,7 @@ def write(connection: Connection, loaded: LoadedOrder, *, is_new: bool) -> None:
 
 
 def row_of(loaded: LoadedOrder) -> dict[str, object]:
-    """The whole row of an order."""
+    """Return the whole row of an order."""
     order = loaded.order
     return {
         "order_id": order.order_id,
@@ -119,12 +103,12 @@ def row_of(loaded: LoadedOrder) -> dict[str, object]:
 
 
 def snapshot_of(loaded: LoadedOrder) -> OrderSnapshot:
-    """What `write` stores of an order, at hand."""
+    """Return what `get` reads after `write`, without reading it."""
     return OrderSnapshot(to_order(loaded.order), loaded.position)
 
 
 def get(connection: Connection, order_id: str) -> OrderSnapshot:
-    """One order. Raises OrderNotFoundError."""
+    """Read one order. Raises OrderNotFoundError."""
     row = _GET.first(connection, of_order=order_id)
     if row is None:
         raise OrderNotFoundError(order_id)
@@ -133,13 +117,13 @@ def get(connection: Connection, order_id: str) -> OrderSnapshot:
 
 
 def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:
-    """Those of the orders that exist, by id."""
+    """Read those of the orders that exist, by id."""
     rows = connection.execute(_BATCH, {"of_orders": list(order_ids)})
     return {snapshot.order.order_id: snapshot.order for snapshot in map(_of_row, rows)}
 
 
 def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
-    """A page of orders, the newest first; shorter than asked where the orders are large."""
+    """Read a page of orders, the newest first; a shorter one when the orders are large."""
     rows: list[OrderSnapshot] = []
     size_bytes = 0
     has_more = False
@@ -156,7 +140,8 @@ def _page(wanted: OrderFilter) -> Any:
     if wanted.customer_id:
         rows = _rows(wanted).where(ORDER_VIEW.c.customer_id == wanted.customer_id)
         if wanted.states:
-            # The sum keeps a planner from walking through all orders of a state for one customer.
+            # The sum keeps the planner from the index on states, in which it would read all
+            # orders of these states for one customer.
             rows = rows.where((ORDER_VIEW.c.state + 0).in_([int(state) for state in wanted.states]))
         return rows
     if wanted.states:
@@ -165,7 +150,7 @@ def _page(wanted: OrderFilter) -> Any:
 
 
 def _newest_of_each_state(wanted: OrderFilter) -> Any:
-    """One walk down the index for each state, then the newest of all: only pages are sorted."""
+    """Read one page from the index for each state and merge them: only these pages are sorted."""
     keyed = [
         _rows(wanted, *_SORT_KEY).where(ORDER_VIEW.c.state == int(state)).subquery().select()
         for state in sorted(set(wanted.states))
@@ -183,7 +168,7 @@ def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
     if wanted.after is not None:
         rows = rows.where(tuple_(*_SORT_KEY) < tuple_(*wanted.after))
     before = None if wanted.created_before is None else to_micros(wanted.created_before)
-    # Behind a key below it, it says nothing new, and would be walked down from again.
+    # A key below the bound already implies it; with both, the scan would begin at the bound.
     if before is not None and (wanted.after is None or wanted.after[0] >= before):
         rows = rows.where(ORDER_VIEW.c.create_time < before)
     return rows

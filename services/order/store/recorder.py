@@ -1,4 +1,4 @@
-"""One move of an order: decide, append, show, in one transaction."""
+"""Carries out a command on an order: decide, append and update the list, in one transaction."""
 
 from dataclasses import replace
 
@@ -14,31 +14,33 @@ from services.order.store.order_streams import LoadedOrder, OrderStreams
 
 
 class Recorder:
-    """Turns commands into facts; only for write functions."""
+    """Turns commands into stored events; to be called inside a write transaction."""
 
-    def __init__(self, *, store: OrderStreams, clock: Clock, terms: Terms) -> None:
-        self._store = store
+    def __init__(self, *, streams: OrderStreams, clock: Clock, terms: Terms) -> None:
+        self._streams = streams
         self._clock = clock
         self._terms = terms
 
     def record(
         self, connection: Connection, loaded: LoadedOrder, command: Command, *, causation_id: str
     ) -> LoadedOrder:
-        """Decide on the order as it is by now, and store what that makes happen.
+        """Carry out a command on the newest version of an order, and return the order after it.
 
-        `causation_id` is the request or the event that led here. Raises what `decide` raises.
+        `causation_id` is the id of the request or of the event that caused the command. Raises
+        what `decide` raises.
         """
         correlation.bind(replace(correlation.current(), causation_id=causation_id))
         try:
             return self._decide(connection, loaded, command)
         except StreamConflictError:
-            # Somebody recorded a wish meanwhile. Writers are serial: the next look is the truth.
-            return self._decide(connection, self._store.catch_up(connection, loaded), command)
+            # The order got other events since it was loaded. Writers are serial, so what this
+            # transaction loads now stays the newest version.
+            return self._decide(connection, self._streams.catch_up(connection, loaded), command)
 
     def _decide(self, connection: Connection, loaded: LoadedOrder, command: Command) -> LoadedOrder:
         events = decide(loaded.order, command, now=self._clock.now(), terms=self._terms)
         if not events:
             return loaded
-        moved = self._store.append(connection, loaded, events)
+        moved = self._streams.append(connection, loaded, events)
         order_view.write(connection, moved, is_new=loaded.order.version == 0)
         return moved

@@ -1,7 +1,5 @@
-"""Unfinished checkouts as an operator sees them: the order, and the lease of what it needs next."""
+"""Lists the sagas that are not finished, for operators: each is an order and the lease on it."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection, Select, select, tuple_
@@ -11,55 +9,42 @@ from tradepost.order.v1 import order_pb2
 from services.chassis.request.wire_values import to_timestamp
 from services.chassis.store.micros import to_micros
 from services.chassis.work.lease import LEASE, LeaseRow, Leases
-from services.order.checkout.saga import CHECKOUT
 from services.order.domain.errors import SagaNotFoundError
-from services.order.domain.state import STEPS, VOID, Order, OrderState
+from services.order.domain.queries import SagaFilter
+from services.order.domain.rules import due_steps
+from services.order.domain.state import Order
 from services.order.store.order_streams import OrderStreams
-from services.order.store.tables import ORDER_VIEW
+from services.order.store.tables import CHECKOUT_LEASE, ORDER_VIEW
 
-# The sums keep a planner from the indexes of the list of orders: the few leases come first, and
-# the orders they name are looked up, however many others there are.
+# The sums keep the planner from the indexes of the list of orders: it reads the few leases first,
+# and then looks up their orders, whatever the number of all orders.
 _created = ORDER_VIEW.c.create_time + 0
 _state = ORDER_VIEW.c.state + 0
 _SORT_KEY = (_created, ORDER_VIEW.c.order_id)
 
 
-@dataclass(frozen=True, slots=True)
-class SagaFilter:
-    """Which sagas to list, the oldest first: everything that is unset matches.
-
-    `after` is the sort key (create time in microseconds, order id) of the last row already seen.
-    """
-
-    limit: int
-    placed_before: datetime | None = None
-    state: OrderState | None = None
-    needs_review: bool | None = None
-    after: tuple[int, str] | None = None
-
-
 class SagaListing:
     """Reads sagas, inside the caller's transaction."""
 
-    def __init__(self, *, store: OrderStreams, leases: Leases) -> None:
-        self._store = store
+    def __init__(self, *, streams: OrderStreams, leases: Leases) -> None:
+        self._streams = streams
         self._leases = leases
 
     def get(self, connection: Connection, order_id: str) -> saga_pb2.Saga:
-        """One saga. Raises SagaNotFoundError when nothing is left to do."""
+        """Read one saga. Raises SagaNotFoundError when nothing is left to do."""
         lease = self._leases.get(connection, order_id)
         if lease is None:
             raise SagaNotFoundError(order_id)
-        return to_saga(self._store.load(connection, order_id).order, lease)
+        return to_saga(self._streams.load(connection, order_id).order, lease)
 
     def page(self, connection: Connection, wanted: SagaFilter) -> tuple[saga_pb2.Saga, ...]:
-        """A page of sagas, the oldest first."""
+        """Read a page of sagas, the oldest first."""
         order_ids = connection.execute(_page(wanted)).scalars().all()
         return tuple(self.get(connection, order_id) for order_id in order_ids)
 
 
 def to_saga(order: Order, lease: LeaseRow) -> saga_pb2.Saga:
-    """What is being done about an order."""
+    """Return the saga of an order and its lease as a message."""
     step = current_step(order)
     return saga_pb2.Saga(
         order_id=order.order_id,
@@ -80,10 +65,10 @@ def to_saga(order: Order, lease: LeaseRow) -> saga_pb2.Saga:
 
 
 def current_step(order: Order) -> str:
-    """The step that needs review or was retried; else the first of its state that is due."""
+    """Return the step that needs review or was retried; else the first due step of its state."""
     if order.review is not None:
         return order.review.step
-    due = [step for step in STEPS.get(order.state, ()) if step != VOID or order.payment_asked]
+    due = [step.name for step in due_steps(order)]
     retried = (step for step in due if order.attempt_of(step) > 1)
     return next(retried, due[0] if due else "")
 
@@ -92,7 +77,7 @@ def _page(wanted: SagaFilter) -> Select[Any]:
     rows = (
         select(ORDER_VIEW.c.order_id)
         .join(LEASE, LEASE.c.subject == ORDER_VIEW.c.order_id)
-        .where(LEASE.c.kind == CHECKOUT)
+        .where(LEASE.c.kind == CHECKOUT_LEASE)
         .order_by(*_SORT_KEY)
         .limit(wanted.limit)
     )

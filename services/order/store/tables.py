@@ -1,10 +1,17 @@
-"""The order service's own tables; the event log, requests and leases are the chassis's."""
+"""The order service's own tables; those of the event log, requests and leases are the chassis'."""
+
+from pathlib import Path
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table
 
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+# The kind of the lease on an order that has steps to take.
+CHECKOUT_LEASE = "checkout"
+
 _METADATA = MetaData()
 
-# One row an order, written with each append: what ListOrders filters by, and the order's message.
+# One row for each order, written with each append: what ListOrders filters by, and the message.
 ORDER_VIEW = Table(
     "order_view",
     _METADATA,

@@ -1,7 +1,7 @@
-"""An order's facts as the messages of order_event.proto, both ways.
+"""Converts an order's events to the messages of order_event.proto and back.
 
-What was stored once is read for ever: a field that an old event lacks has its zero value. Facts
-and messages have the same names.
+Stored events are read for ever: a field that an old event lacks has its zero value. An event and
+its message have the same name.
 """
 
 from collections.abc import Callable
@@ -24,17 +24,17 @@ from services.chassis.saga.carried_ids import write_step_ids
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.order.domain import events
 from services.order.domain.events import Coordination
-from services.order.domain.state import AUTHORIZE, CAPTURE, COMMIT, RESERVE
+from services.order.domain.steps import AUTHORIZE, CAPTURE, COMMIT, INVENTORY, PAYMENT, RESERVE
 from services.order.wire.values import add_lines, from_line, from_refusal, to_refusal
 
 
 def type_of(kind: type[events.Event]) -> str:
-    """The full name of the message that stores events of a class."""
+    """Return the full name of the message that stores events of a class."""
     return f"{pb.DESCRIPTOR.package}.{kind.__name__}"
 
 
 def to_new(event: events.Event, order_id: str) -> NewEvent:
-    """What the event log stores of an event; equal events have equal bytes."""
+    """Return what the event log stores of an event; equal events have equal bytes."""
     message = _message(event)
     topic = ""
     if getattr(event, "coordination", None) is Coordination.CHOREOGRAPHED:
@@ -53,7 +53,7 @@ def _add_step_ids(message: Message, order_id: str) -> None:
 
 
 def from_stored(stored: StoredEvent) -> events.Event:
-    """The event that was stored. Raises KeyError for a type that this version doesn't know."""
+    """Return the stored event. Raises KeyError for a type that this version does not know."""
     return _READERS[stored.type](stored.payload)
 
 
@@ -124,8 +124,8 @@ def _from_cancellation(event: events.CancellationStarted) -> pb.CancellationStar
         cause=cast(order_pb2.OrderCause.ValueType, int(event.cause)),
         refusal=None if event.refusal is None else to_refusal(event.refusal),
         reason=event.reason,
-        payment_asked=event.payment_asked,
-        stock_asked=event.stock_asked,
+        payment_asked=PAYMENT in event.asked,
+        stock_asked=INVENTORY in event.asked,
     )
 
 
@@ -154,16 +154,16 @@ def _to_reserved(message: pb.StockReserved) -> events.StockReserved:
 
 
 def _to_capture_requested(message: pb.CaptureRequested) -> events.CaptureRequested:
-    """What was stored before there was a choice says nothing of it."""
+    """Return the event; the oldest ones name no coordination and were all orchestrated."""
     coordination = message.coordination or events.Coordination.ORCHESTRATED
     return events.CaptureRequested(message.payment_id, events.Coordination(coordination))
 
 
 def _to_cancellation(message: pb.CancellationStarted) -> events.CancellationStarted:
+    asked = {INVENTORY: message.stock_asked, PAYMENT: message.payment_asked}
     return events.CancellationStarted(
         cause=events.Cause(message.cause),
-        stock_asked=message.stock_asked,
-        payment_asked=message.payment_asked,
+        asked=frozenset(participant for participant, was_asked in asked.items() if was_asked),
         refusal=from_refusal(message.refusal) if message.HasField("refusal") else None,
         reason=message.reason,
     )

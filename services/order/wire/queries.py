@@ -1,15 +1,13 @@
-"""What callers want to read, checked; and the pages they get back.
+"""Validates requests that read, converts them to queries, and cuts the rows that come back.
 
-Pages of orders and sagas are keyed by create time (microseconds) and order id, pages of an audit
-trail by version. One row more than a page is read, to know whether another page follows.
+Pages of orders and of sagas have the key (create time in microseconds, order id), pages of an
+audit trail the key (version).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.admin.v1 import saga_pb2
@@ -18,65 +16,37 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.pages import (
+    Key,
+    Page,
+    arguments_of,
     check_page_size,
     check_page_token,
     encode_token,
+    page_of,
     refuse_page_token,
 )
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_timestamp
 from services.chassis.store.micros import to_micros
+from services.order.domain.queries import (
+    AuditTrailQuery,
+    OrderFilter,
+    OrderListQuery,
+    OrderQuery,
+    SagaFilter,
+    SummaryQuery,
+    WatchQuery,
+)
 from services.order.domain.state import OrderState
-from services.order.store.order_streams import AuditTrail, AuditTrailQuery, OrderQuery
-from services.order.store.order_view import OrderFilter, OrderPage
-from services.order.store.saga_listing import SagaFilter
 
 MAX_BATCH = 500
 MAX_AGE = timedelta(days=36_500)
 
-# What may differ from one page to the next.
-_NOT_ARGUMENTS = frozenset({"page_size", "page_token", "min_position"})
-
-T = TypeVar("T")
-Key: TypeAlias = tuple[str | int, ...]
 ListRequest: TypeAlias = rpc.ListOrdersRequest | rpc.ListOrderEventsRequest | admin.ListSagasRequest
 
 
-@dataclass(frozen=True, slots=True)
-class OrderListQuery:
-    """Which orders, and how far the list must have come before it may answer."""
-
-    rows: OrderFilter
-    min_position: int
-
-
-@dataclass(frozen=True, slots=True)
-class WatchQuery:
-    """An order to follow from a version on; until it is final, or only until it is settled."""
-
-    order_id: str
-    after_version: int
-    until_final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryQuery:
-    """Whose summary, and how far it must have come before it may answer."""
-
-    customer_id: str
-    min_position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Paged(Generic[T]):
-    """One page; the token is empty on the last one."""
-
-    rows: Sequence[T]
-    next_page_token: str
-
-
 def get_order(request: rpc.GetOrderRequest) -> OrderQuery:
-    """Raises InvalidRequestError."""
+    """Validate GetOrder. Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     min_version = as_of_version = None
@@ -91,7 +61,7 @@ def get_order(request: rpc.GetOrderRequest) -> OrderQuery:
 
 
 def batch_get_orders(request: rpc.BatchGetOrdersRequest) -> tuple[str, ...]:
-    """The ids, each once, in the order of the request. Raises InvalidRequestError."""
+    """Return the ids, each once, in the order of the request. Raises InvalidRequestError."""
     check = Check()
     number = len(request.order_ids)
     check.that(1 <= number <= MAX_BATCH, "order_ids", f"must have 1 to {MAX_BATCH} entries")
@@ -102,7 +72,7 @@ def batch_get_orders(request: rpc.BatchGetOrdersRequest) -> tuple[str, ...]:
 
 
 def list_orders(request: rpc.ListOrdersRequest) -> OrderListQuery:
-    """Raises InvalidRequestError."""
+    """Validate ListOrders. Raises InvalidRequestError."""
     check = Check()
     check.text("customer_id", request.customer_id, max_len=64, required=False)
     check.enum_filter("states", request.states, order_pb2.OrderState)
@@ -131,7 +101,7 @@ def list_orders(request: rpc.ListOrdersRequest) -> OrderListQuery:
 
 
 def list_order_events(request: rpc.ListOrderEventsRequest) -> AuditTrailQuery:
-    """Raises InvalidRequestError."""
+    """Validate ListOrderEvents. Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     size = check_page_size(check, request.page_size)
@@ -148,7 +118,7 @@ def list_order_events(request: rpc.ListOrderEventsRequest) -> AuditTrailQuery:
 
 
 def watch_order(request: rpc.WatchOrderRequest) -> WatchQuery:
-    """Raises InvalidRequestError."""
+    """Validate WatchOrder. Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     after_version = _version(check, "after_version", request.after_version)
@@ -157,7 +127,7 @@ def watch_order(request: rpc.WatchOrderRequest) -> WatchQuery:
 
 
 def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> SummaryQuery:
-    """Raises InvalidRequestError."""
+    """Validate GetCustomerSummary. Raises InvalidRequestError."""
     check = Check()
     check.text("customer_id", request.customer_id, max_len=64)
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
@@ -166,7 +136,7 @@ def get_customer_summary(request: rpc.GetCustomerSummaryRequest) -> SummaryQuery
 
 
 def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
-    """Raises InvalidRequestError."""
+    """Validate ListSagas. Raises InvalidRequestError."""
     check = Check()
     older_than = check.duration(
         "older_than",
@@ -188,45 +158,39 @@ def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
 
 
 def get_saga(request: admin.GetSagaRequest) -> str:
-    """The order's id. Raises InvalidRequestError."""
+    """Return the order's id. Raises InvalidRequestError."""
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     check.done()
     return request.order_id
 
 
-def next_order_page(request: rpc.ListOrdersRequest, page: OrderPage) -> str:
-    """The token of what follows a page; empty on the last one."""
-    if not page.has_more:
+def next_order_page(
+    request: rpc.ListOrdersRequest, orders: Sequence[order_pb2.Order], *, has_more: bool
+) -> str:
+    """Return the token of the page after these orders; empty on the last page."""
+    if not has_more:
         return ""
-    last = page.rows[-1].order
-    return encode_token(_created(last.create_time, last.order_id), _arguments(request))
+    last = orders[-1]
+    return encode_token(_created(last.create_time, last.order_id), arguments_of(request))
 
 
-def trail_page(
-    request: rpc.ListOrderEventsRequest, wanted: AuditTrailQuery, trail: AuditTrail
-) -> Paged[StoredEvent]:
-    """The page, and the token of what follows it."""
-    return _paged(request, trail.events, wanted.limit, lambda stored: (stored.version,))
+def audit_trail_page(
+    request: rpc.ListOrderEventsRequest, query: AuditTrailQuery, events: Sequence[StoredEvent]
+) -> Page[StoredEvent]:
+    """Return the page of the events that `query` read, and the token of the next page."""
+    return page_of(request, events, query.limit - 1, lambda stored: (stored.version,))
 
 
 def saga_page(
-    request: admin.ListSagasRequest, wanted: SagaFilter, sagas: Sequence[saga_pb2.Saga]
-) -> Paged[saga_pb2.Saga]:
-    """The page, and the token of what follows it."""
+    request: admin.ListSagasRequest, query: SagaFilter, sagas: Sequence[saga_pb2.Saga]
+) -> Page[saga_pb2.Saga]:
+    """Return the page of the sagas that `query` read, and the token of the next page."""
 
     def key_of(saga: saga_pb2.Saga) -> Key:
         return _created(saga.create_time, saga.order_id)
 
-    return _paged(request, sagas, wanted.limit, key_of)
-
-
-def _paged(request: Message, rows: Sequence[T], limit: int, key_of: Callable[[T], Key]) -> Paged[T]:
-    """The rows without the one more that was read, and the token where there is one more."""
-    if len(rows) < limit:
-        return Paged(rows, "")
-    kept = rows[: limit - 1]
-    return Paged(kept, encode_token(key_of(kept[-1]), _arguments(request)))
+    return page_of(request, sagas, query.limit - 1, key_of)
 
 
 def _created(create_time: Timestamp, order_id: str) -> Key:
@@ -245,16 +209,7 @@ def _time_and_id(check: Check, request: ListRequest) -> tuple[int, str] | None:
 
 
 def _key(check: Check, request: ListRequest) -> list[str | int] | None:
-    return check_page_token(check, request.page_token, _arguments(request))
-
-
-def _arguments(request: Message) -> bytes:
-    """What selects and orders the rows; a page may have another size than the one before."""
-    arguments = type(request)()
-    arguments.CopyFrom(request)
-    for field in _NOT_ARGUMENTS.intersection(arguments.DESCRIPTOR.fields_by_name):
-        arguments.ClearField(field)
-    return arguments.DESCRIPTOR.full_name.encode() + arguments.SerializeToString(deterministic=True)
+    return check_page_token(check, request.page_token, arguments_of(request))
 
 
 def _version(check: Check, field: str, version: int) -> int:

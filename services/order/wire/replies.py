@@ -1,9 +1,8 @@
-"""An order as a message, and every exception as a status."""
+"""Builds the replies: an order, a quote and the entries of an audit trail as messages."""
 
 from types import MappingProxyType
 from typing import cast
 
-import grpc
 from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_pb2
 
@@ -11,18 +10,7 @@ from services.chassis.domain.money import Money
 from services.chassis.feed import wire
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.error_rules import ErrorRule, Errors
 from services.order.domain.commands import Place
-from services.order.domain.errors import (
-    OrderNotCancellableError,
-    OrderNotFoundError,
-    OrderNotFulfillableError,
-    ParticipantUnavailableError,
-    SagaNotFoundError,
-    SagaNotRetryableError,
-    VersionOutOfRangeError,
-    ViewLaggingError,
-)
 from services.order.domain.events import Line, Refusal
 from services.order.domain.state import Order
 from services.order.wire.values import add_lines, to_refusal
@@ -31,32 +19,9 @@ FEED = "order"
 AGGREGATE_TYPE = "order"
 AGGREGATE_TYPES = MappingProxyType({"ord": AGGREGATE_TYPE})
 
-_RETRY_SOON_S = 0.1
-
-ERRORS: Errors = MappingProxyType(
-    {
-        OrderNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
-        OrderNotCancellableError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_CANCELLABLE"
-        ),
-        OrderNotFulfillableError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_FULFILLABLE"
-        ),
-        VersionOutOfRangeError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "VERSION_OUT_OF_RANGE"),
-        ViewLaggingError: ErrorRule(
-            grpc.StatusCode.UNAVAILABLE, "VIEW_LAGGING", retry_after_s=_RETRY_SOON_S
-        ),
-        ParticipantUnavailableError: ErrorRule(
-            grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
-        ),
-        SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
-        SagaNotRetryableError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
-    }
-)
-
 
 def to_order(order: Order) -> order_pb2.Order:
-    """The whole resource, as every reader sees it."""
+    """Return the whole resource."""
     message = order_pb2.Order(
         order_id=order.order_id,
         customer_id=order.customer_id,
@@ -88,7 +53,7 @@ def to_quote(
     total: Money | None = None,
     refusal: Refusal | None = None,
 ) -> order_pb2.Order:
-    """The order that would be placed: RESERVING with its prices, or REJECTED with its refusal."""
+    """Return the order that would be placed: RESERVING with prices, or REJECTED with a refusal."""
     accepted = refusal is None
     message = order_pb2.Order(
         customer_id=place.customer_id,
@@ -105,5 +70,5 @@ def to_quote(
 
 
 def to_event(stored: StoredEvent, epoch: str) -> event_pb2.Event:
-    """An entry of the audit trail, as the event feed would tell it."""
+    """Return an entry of the audit trail, as the event feed would send it."""
     return wire.to_event(stored, feed=FEED, epoch=epoch, aggregate_type=AGGREGATE_TYPE)

@@ -1,13 +1,12 @@
-"""What callers ask for, checked and put into the words of the domain.
+"""Validates requests that change something and converts them to commands.
 
-Every bad field of a request is named at once. A request that changes something becomes an
-`Intention`: its command, and what it takes to recognise a repetition.
+All bad fields of a request are reported at once. A request becomes an `Intention`: its command,
+and what identifies a repetition of it.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
@@ -25,25 +24,21 @@ MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
 MAX_REASON_CHARACTERS = 200
 
-_VISIBLE = re.compile(r"[!-~]{1,64}")
-
-# Which coordinations an instance serves; the first is for callers who don't choose.
+# The coordinations that an instance offers; the first applies when the caller does not choose.
 OfferedCoordinations: TypeAlias = tuple[Coordination, ...]
 ORCHESTRATED_ONLY: OfferedCoordinations = (Coordination.ORCHESTRATED,)
 
-C = TypeVar("C")
-
 
 def create_order(
-    request: rpc.CreateOrderRequest, served: OfferedCoordinations = ORCHESTRATED_ONLY
+    request: rpc.CreateOrderRequest, offered: OfferedCoordinations = ORCHESTRATED_ONLY
 ) -> Intention[Place]:
-    """Lines of one SKU are summed, also in the fingerprint.
+    """Validate CreateOrder. Lines of one SKU are summed, also in the fingerprint.
 
-    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't served.
+    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't offered.
     """
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
-    command = _place(check, request, served)
+    command = _place(check, request, offered)
     normal = rpc.CreateOrderRequest()
     normal.CopyFrom(request)
     del normal.lines[:]
@@ -54,17 +49,17 @@ def create_order(
 
 
 def validate_only(
-    request: rpc.CreateOrderRequest, served: OfferedCoordinations = ORCHESTRATED_ONLY
+    request: rpc.CreateOrderRequest, offered: OfferedCoordinations = ORCHESTRATED_ONLY
 ) -> Place:
-    """The command of a request that shall not be carried out; its request_id is not looked at.
+    """Validate a CreateOrder that only asks for a quote; its request_id is ignored.
 
-    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't served.
+    Raises InvalidRequestError, and NotImplementedYetError for a coordination that isn't offered.
     """
-    return _place(Check(), request, served)
+    return _place(Check(), request, offered)
 
 
 def cancel_order(request: rpc.CancelOrderRequest) -> Intention[Cancel]:
-    """Raises InvalidRequestError."""
+    """Validate CancelOrder. Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
@@ -74,7 +69,7 @@ def cancel_order(request: rpc.CancelOrderRequest) -> Intention[Cancel]:
 
 
 def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
-    """Raises InvalidRequestError."""
+    """Validate FulfillOrder. Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
@@ -83,7 +78,7 @@ def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
 
 
 def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
-    """Raises InvalidRequestError."""
+    """Validate RetrySaga. Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
@@ -91,10 +86,10 @@ def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     return Intention("RetrySaga", request_id, fingerprint(request), RetryStep(), order_id)
 
 
-def _place(check: Check, request: rpc.CreateOrderRequest, served: OfferedCoordinations) -> Place:
-    """Checks everything but the request_id, then raises all that is bad."""
-    _check_visible(check, "customer_id", request.customer_id)
-    _check_visible(check, "payment_method", request.payment_method)
+def _place(check: Check, request: rpc.CreateOrderRequest, offered: OfferedCoordinations) -> Place:
+    """Check every field except request_id, and raise for all bad fields."""
+    check.visible_text("customer_id", request.customer_id)
+    check.visible_text("payment_method", request.payment_method)
     lines = _lines(check, request.lines)
     expected_total = None
     if request.HasField("expected_total"):
@@ -102,8 +97,8 @@ def _place(check: Check, request: rpc.CreateOrderRequest, served: OfferedCoordin
         expected_total = from_money(money)
     check.enum("coordination", request.coordination, order_pb2.Coordination)
     check.done()
-    coordination = Coordination(request.coordination) if request.coordination else served[0]
-    if coordination not in served:
+    coordination = Coordination(request.coordination) if request.coordination else offered[0]
+    if coordination not in offered:
         raise NotImplementedYetError(f"coordination {coordination.name}")
     return Place(
         customer_id=request.customer_id,
@@ -115,18 +110,12 @@ def _place(check: Check, request: rpc.CreateOrderRequest, served: OfferedCoordin
 
 
 def _lines(check: Check, lines: Iterable[rpc.CreateOrderLine]) -> tuple[Line, ...]:
-    """One line a SKU, sorted; 500 lines of a million units stay far below 64 bits."""
+    """Return one line for each SKU, sorted. The sum of 500 lines of a million units fits int64."""
     asked = list(lines)
     check.that(1 <= len(asked) <= MAX_LINES, "lines", f"must have 1 to {MAX_LINES} entries")
     quantities: Counter[str] = Counter()
     for index, line in enumerate(asked[:MAX_LINES]):
-        _check_visible(check, f"lines[{index}].sku", line.sku)
+        check.visible_text(f"lines[{index}].sku", line.sku)
         check.integer(f"lines[{index}].quantity", line.quantity, minimum=1, maximum=MAX_QUANTITY)
         quantities[line.sku] += line.quantity
     return tuple(Line(sku, quantities[sku]) for sku in sorted(quantities))
-
-
-def _check_visible(check: Check, field: str, value: str) -> None:
-    check.that(
-        _VISIBLE.fullmatch(value) is not None, field, "must be 1 to 64 visible ASCII characters"
-    )

@@ -1,4 +1,4 @@
-"""The list of orders, with an index for each filter that a caller may order a million rows by."""
+"""Creates the list of orders, with an index for each filter of ListOrders."""
 
 import sqlalchemy as sa
 from alembic import op

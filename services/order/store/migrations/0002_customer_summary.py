@@ -1,4 +1,4 @@
-"""The summary of each customer, and what it remembers so that nothing is counted twice."""
+"""Creates the customer summary, and the orders and payments that it has already counted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "summary_payment",
-        # Several refunds of one order may each be a row; a capture is one.
+        # An order has one row for its capture and one for each refund.
         sa.Column("order_id", sa.String, primary_key=True),
         sa.Column("entry_id", sa.String, primary_key=True),
         sa.Column("currency_code", sa.String, nullable=False),

@@ -1,8 +1,8 @@
-"""What the participants of a choreographed checkout say in their feeds, as commands to the order.
+"""Converts the events of participants in a choreographed checkout to commands on the order.
 
-A fact carries the facts before it, so it says all that has come about: whichever feed is faster,
-the order hears the whole story, and ignores what it knows. Facts of orchestrated checkouts are no
-business of ours: whoever made the call has the answer.
+An event carries the history before it, so its commands cover everything up to it: the order gets
+all of them whichever feed is faster, and ignores those it has already carried out. Events of
+orchestrated checkouts are skipped, because the saga gets the same answers from its calls.
 """
 
 from collections.abc import Callable
@@ -20,29 +20,30 @@ from services.order.checkout.payment_calls import from_authorize_refusal, from_c
 from services.order.domain import commands
 from services.order.domain.commands import Command
 from services.order.domain.events import Refusal, RefusalReason
+from services.order.domain.steps import AUTHORIZE, COMMIT, RESERVE
 
-_BY_STOCK = inventory.RESERVATION_ORIGIN_CHOREOGRAPHED
-_BY_MONEY = payment.PAYMENT_ORIGIN_CHOREOGRAPHED
+_STOCK_ORIGIN = inventory.RESERVATION_ORIGIN_CHOREOGRAPHED
+_PAYMENT_ORIGIN = payment.PAYMENT_ORIGIN_CHOREOGRAPHED
 
 
 @dataclass(frozen=True, slots=True)
 class OrderCommands:
-    """What an order is told: everything up to the newest fact, in order."""
+    """The commands to one order, in their order, up to the newest event."""
 
     order_id: str
     commands: tuple[Command, ...]
 
 
-def read(event: Event) -> OrderCommands | None:
-    """What a fact says; None where it belongs to no choreographed checkout.
+def read_event(event: Event) -> OrderCommands | None:
+    """Return the commands of an event; None when its checkout is not choreographed.
 
     Raises KeyError for a type that is in neither list, and DecodeError.
     """
-    kind, origin, tell = _READERS[event.type]
-    fact: Any = kind.FromString(event.payload.value)
-    if fact.origin != origin:
+    kind, origin, to_commands = _READERS[event.type]
+    message: Any = kind.FromString(event.payload.value)
+    if message.origin != origin:
         return None
-    return OrderCommands(fact.order_id, tell(fact))
+    return OrderCommands(message.order_id, to_commands(message))
 
 
 def _held(fact: inventory.ReservationHeld) -> tuple[Command, ...]:
@@ -56,7 +57,7 @@ def _held(fact: inventory.ReservationHeld) -> tuple[Command, ...]:
 
 
 def _rejected(fact: inventory.ReservationRejected) -> tuple[Command, ...]:
-    return (commands.ReserveRefused(from_reservation_refusal(fact.refusal)),)
+    return (commands.StepRefused(RESERVE, from_reservation_refusal(fact.refusal)),)
 
 
 def _committed(fact: inventory.ReservationCommitted) -> tuple[Command, ...]:
@@ -65,7 +66,7 @@ def _committed(fact: inventory.ReservationCommitted) -> tuple[Command, ...]:
 
 def _expired(fact: inventory.ReservationExpired) -> tuple[Command, ...]:
     refusal = Refusal(RefusalReason.RESERVATION_EXPIRED)
-    return (*_before(fact.history), commands.CommitRefused(refusal))
+    return (*_before(fact.history), commands.StepRefused(COMMIT, refusal))
 
 
 def _authorized(fact: payment.PaymentAuthorized) -> tuple[Command, ...]:
@@ -75,11 +76,11 @@ def _authorized(fact: payment.PaymentAuthorized) -> tuple[Command, ...]:
 
 def _declined(fact: payment.PaymentDeclined) -> tuple[Command, ...]:
     refusal = from_authorize_refusal(fact.refusal)
-    return (*_before(fact.history), commands.AuthorizeRefused(refusal))
+    return (*_before(fact.history), commands.StepRefused(AUTHORIZE, refusal))
 
 
 def _captured(fact: payment.PaymentCaptured) -> tuple[Command, ...]:
-    """Nothing comes before it that the order didn't know: it asked for the capture itself."""
+    """Return the command alone: the order itself asked for the capture, so it knows the history."""
     return (commands.Captured(from_money(fact.amount)),)
 
 
@@ -96,18 +97,18 @@ def _before(history: inventory.CheckoutHistory) -> tuple[Command, ...]:
 
 
 _Reader = tuple[type[Message], int, Callable[[Any], tuple[Command, ...]]]
-_OF_STOCK: tuple[_Reader, ...] = (
-    (inventory.ReservationHeld, _BY_STOCK, _held),
-    (inventory.ReservationRejected, _BY_STOCK, _rejected),
-    (inventory.ReservationCommitted, _BY_STOCK, _committed),
-    (inventory.ReservationExpired, _BY_STOCK, _expired),
+_STOCK_READERS: tuple[_Reader, ...] = (
+    (inventory.ReservationHeld, _STOCK_ORIGIN, _held),
+    (inventory.ReservationRejected, _STOCK_ORIGIN, _rejected),
+    (inventory.ReservationCommitted, _STOCK_ORIGIN, _committed),
+    (inventory.ReservationExpired, _STOCK_ORIGIN, _expired),
 )
-_OF_MONEY: tuple[_Reader, ...] = (
-    (payment.PaymentAuthorized, _BY_MONEY, _authorized),
-    (payment.PaymentDeclined, _BY_MONEY, _declined),
-    (payment.PaymentCaptured, _BY_MONEY, _captured),
-    (payment.CaptureRefused, _BY_MONEY, _not_captured),
+_PAYMENT_READERS: tuple[_Reader, ...] = (
+    (payment.PaymentAuthorized, _PAYMENT_ORIGIN, _authorized),
+    (payment.PaymentDeclined, _PAYMENT_ORIGIN, _declined),
+    (payment.PaymentCaptured, _PAYMENT_ORIGIN, _captured),
+    (payment.CaptureRefused, _PAYMENT_ORIGIN, _not_captured),
 )
-_READERS = {reader[0].DESCRIPTOR.full_name: reader for reader in (*_OF_STOCK, *_OF_MONEY)}
-RESERVATION_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _OF_STOCK)
-PAYMENT_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _OF_MONEY)
+_READERS = {reader[0].DESCRIPTOR.full_name: reader for reader in (*_STOCK_READERS, *_PAYMENT_READERS)}
+RESERVATION_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _STOCK_READERS)
+PAYMENT_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _PAYMENT_READERS)

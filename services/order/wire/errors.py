@@ -1,0 +1,40 @@
+"""The status and the reason of each error that the order service raises."""
+
+from types import MappingProxyType
+
+import grpc
+
+from services.chassis.server.error_rules import ErrorRule, Errors
+from services.order.domain.errors import (
+    OrderNotCancellableError,
+    OrderNotFoundError,
+    OrderNotFulfillableError,
+    ParticipantUnavailableError,
+    SagaNotFoundError,
+    SagaNotRetryableError,
+    VersionOutOfRangeError,
+    ViewLaggingError,
+)
+
+_RETRY_SOON_S = 0.1
+
+ERRORS: Errors = MappingProxyType(
+    {
+        OrderNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
+        OrderNotCancellableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_CANCELLABLE"
+        ),
+        OrderNotFulfillableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_FULFILLABLE"
+        ),
+        VersionOutOfRangeError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "VERSION_OUT_OF_RANGE"),
+        ViewLaggingError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "VIEW_LAGGING", retry_after_s=_RETRY_SOON_S
+        ),
+        ParticipantUnavailableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
+        ),
+        SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
+        SagaNotRetryableError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
+    }
+)
