@@ -1,12 +1,10 @@
-"""The order service: the lifecycle of an order, from placed to paid and allocated, or let go.
+"""The order service: places orders, takes them through checkout, and keeps their history.
 
-It owns orders (event-sourced, streams `ord_<uuid>`) and the checkout saga that calls inventory
-and payment. RPCs: OrderService (CreateOrder, GetOrder, BatchGetOrders, ListOrders, CancelOrder,
-FulfillOrder, WatchOrder, ListOrderEvents, GetCustomerSummary) and SagaAdminService (ListSagas,
-GetSaga, RetrySaga). The customer summary follows its own feed and that of payment; choreographed
-checkouts follow those of inventory and payment.
+Orders are event-sourced, in streams `ord_<uuid>`. The checkout saga calls inventory and payment;
+the participants of a choreographed checkout follow each other's feeds instead. The customer
+summary is built from the service's own feed and from that of payment. RPCs: OrderService and
+SagaAdminService.
 
-Its events: OrderPlaced, StockReserved, PaymentAuthorized, CaptureRequested (the pivot),
-OrderConfirmed, CancelRequested, CancellationStarted, OrderRejected, OrderCancelled,
-FulfillmentStarted, OrderFulfilled, RefundStarted, OrderRefunded, ReviewRequested, StepRetried.
+Folders, each of which imports only from those before it: `domain`, `wire`, `store`, then `checkout`
+and `summary`, then `api` and `rebuild`. `parts.py` assembles an instance, `service.py` serves it.
 """

@@ -1,6 +1,6 @@
-"""`python -m services.order`: reads the settings and serves until it is told to stop.
+"""`python -m services.order` reads the settings and serves orders until a signal stops it.
 
-`python -m services.order rebuild` rebuilds the read models beside the instances that serve.
+`python -m services.order rebuild` rebuilds the read models while other instances serve.
 """
 
 import random
@@ -9,7 +9,6 @@ import sys
 import uvloop
 
 from discovery.clock import SystemClock
-from services.chassis.channels import participant_channel
 from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
 from services.chassis.server.lifecycle import serve
@@ -20,34 +19,26 @@ from services.chassis.server.settings import (
     ServerSettings,
 )
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.order.parts import NAME, Dependencies, ParticipantChannels
+from services.order.checkout.participants import participant_channels
+from services.order.parts import NAME, Dependencies
 from services.order.rebuild import command_line
 from services.order.service import build
-from services.order.settings import PAYMENT_CONFIG, ParticipantSettings, SagaSettings
-from services.order.subscriptions import feeds_of
+from services.order.settings import ParticipantSettings, SagaSettings
+from services.order.subscriptions import feed_channels
 
 
 async def main() -> None:
-    """Serve orders. Raises pydantic's ValidationError for settings that can't be right."""
+    """Serve orders. Raises pydantic's ValidationError for invalid settings."""
     settings, saga, targets = ServerSettings(), SagaSettings(), ParticipantSettings()
-    told = TelemetrySettings()
+    telemetry = TelemetrySettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        participant_channel(
-            targets.inventory_target, clock=clock, rng=rng, spans=spans
-        ) as inventory,
-        participant_channel(
-            targets.payment_target,
-            clock=clock,
-            rng=rng,
-            service_config=PAYMENT_CONFIG,
-            spans=spans,
-        ) as payment,
-        feeds_of(targets, clock=clock, rng=rng) as feeds,
+        participant_channels(targets, clock=clock, rng=rng, spans=spans) as participants,
+        feed_channels(targets, clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -55,7 +46,7 @@ async def main() -> None:
                 clock=clock,
                 ids=ids,
                 rng=rng,
-                participants=ParticipantChannels(inventory, payment),
+                participants=participants,
                 settings=saga,
                 feeds=feeds,
                 owner=settings.instance_id or NAME,
@@ -70,7 +61,7 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            log_level=told.log_level,
+            log_level=telemetry.log_level,
             spans=spans,
         )
 

@@ -1,4 +1,4 @@
-"""Builds an instance by hand: what drives orders, what waits for them, and what they stand on."""
+"""Assembles an instance of the order service, without its server and without its subscriptions."""
 
 import random
 from collections.abc import Callable
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import grpc
-from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
-from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
@@ -19,36 +17,29 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
-from services.order.api.order_writes import OrderWrites, WrittenOrder
+from services.order.api.order_writes import OrderWrites
 from services.order.api.use_cases import OrderUseCases
 from services.order.api.waiting import OrderWaiter
+from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.checkout.consumer import CheckoutConsumer
-from services.order.checkout.inventory_calls import InventoryCalls
-from services.order.checkout.payment_calls import PaymentCalls
-from services.order.checkout.saga import CHECKOUT, Checkout
+from services.order.checkout.participants import ParticipantChannels, Participants
+from services.order.checkout.saga import CheckoutSaga
 from services.order.domain.commands import Command
 from services.order.settings import SagaSettings
 from services.order.store.order_streams import LoadedOrder, OrderStreams
 from services.order.store.recorder import Recorder
 from services.order.store.saga_listing import SagaListing
+from services.order.store.tables import CHECKOUT_LEASE
 
 NAME = "order"
 POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class ParticipantChannels:
-    """The channels to those whom the checkout calls."""
-
-    inventory: grpc.aio.Channel
-    payment: grpc.aio.Channel
-
-
-@dataclass(frozen=True, slots=True)
 class FeedChannels:
-    """The channels to the feeds that are followed; ours is one of them.
+    """The channels to the feeds that an instance follows; `orders` leads to the service itself.
 
-    Without `reservations` nobody can be told what inventory says, and no checkout is choreographed.
+    Without `reservations` an instance cannot follow inventory, and offers no choreography.
     """
 
     orders: grpc.aio.Channel
@@ -57,30 +48,12 @@ class FeedChannels:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What an instance consists of, without its servers; `tailer` and `driver` want to be run."""
-
-    database: Database
-    log: EventLog
-    store: OrderStreams
-    orders: OrderWrites
-    sagas: SagaListing
-    leases: Leases
-    tailer: Tailer
-    driver: Driver
-    runner: SagaRunner[LoadedOrder, Command]
-    ordering: OrderUseCases
-    waiting: OrderWaiter
-    consumer: CheckoutConsumer
-
-
-@dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What an instance works with: where time, ids and chance come from, and whom it calls.
+    """What an instance takes from outside.
 
-    Without `feeds` it has no customer summary, and no checkout is choreographed. `owner` names the
+    Without `feeds` it has no customer summary and offers no choreography. `owner` names the
     instance; each run of it owns its leases under a name of its own. `spans` are those of the
-    process, where it is traced.
+    process, if it is traced.
     """
 
     clock: Clock
@@ -94,60 +67,93 @@ class Dependencies:
     spans: Spans | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An instance without its server, which runs `tailer` and `driver`."""
+
+    database: Database
+    log: EventLog
+    streams: OrderStreams
+    recorder: Recorder
+    sagas: SagaListing
+    leases: Leases
+    checkout_leases: CheckoutLeases
+    tailer: Tailer
+    driver: Driver
+    runner: SagaRunner[LoadedOrder, Command]
+    writes: OrderWrites
+    use_cases: OrderUseCases
+    waiter: OrderWaiter
+    consumer: CheckoutConsumer
+
+
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
-    """The parts of an instance on a migrated database."""
-    clock, settings = dependencies.clock, dependencies.settings
-    log = EventLog(clock=clock, ids=dependencies.ids)
-    store = OrderStreams(log=log)
-    notices: LatestStates[LoadedOrder] = LatestStates()
-    recorder = Recorder(store=store, clock=clock, terms=settings.terms)
+    """Put an instance together on a migrated database."""
+    clock, ids, settings = dependencies.clock, dependencies.ids, dependencies.settings
+    log = EventLog(clock=clock, ids=ids)
+    streams = OrderStreams(log=log)
+    latest: LatestStates[LoadedOrder] = LatestStates()
+    recorder = Recorder(streams=streams, clock=clock, terms=settings.terms)
     tailer = Tailer(database=database, log=log, clock=clock)
     leases = Leases.of_a_run(
-        dependencies.owner,
-        clock=clock,
-        ids=dependencies.ids,
-        rng=dependencies.rng,
-        lease_s=settings.lease_s,
+        dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=settings.lease_s
     )
-    inventory = InventoryCalls(InventoryServiceStub(dependencies.participants.inventory))
-    payment = PaymentCalls(PaymentServiceStub(dependencies.participants.payment))
-    checkout = Checkout(inventory=inventory, payment=payment, store=store, recorder=recorder)
+    participants = Participants(dependencies.participants)
 
     def draining() -> bool:
         return driver.draining
 
     runner = SagaRunner(
-        saga=checkout,
+        saga=CheckoutSaga(actions=participants.actions, streams=streams, recorder=recorder),
         database=database,
         leases=leases,
         clock=clock,
         timing=settings.timing,
         draining=draining,
-        on_commit=lambda loaded: notices.record(loaded.order.order_id, loaded),
+        on_commit=lambda loaded: latest.record(loaded.order.order_id, loaded),
         spans=None if dependencies.spans is None else dependencies.spans.steps,
     )
     driver = _driver(database, leases, runner, dependencies)
-    orders = OrderWrites(
-        store=store, recorder=recorder, leases=leases, clock=clock, draining=draining
+    checkout_leases = CheckoutLeases(leases=leases, draining=draining)
+    start = partial(_start, runner, driver)
+    writes = OrderWrites(
+        streams=streams,
+        recorder=recorder,
+        leases=leases,
+        checkout_leases=checkout_leases,
+        clock=clock,
     )
-    waiting = OrderWaiter(
-        database=database, tailer=tailer, notices=notices, store=store, clock=clock
+    waiter = OrderWaiter(
+        database=database, tailer=tailer, latest=latest, streams=streams, clock=clock
     )
-    begin = partial(_begin, runner, driver)
-    ordering = OrderUseCases(
+    return Parts(
         database=database,
-        ids=dependencies.ids,
-        orders=orders,
-        waiting=waiting,
-        inventory=inventory,
-        begin=begin,
+        log=log,
+        streams=streams,
+        recorder=recorder,
+        sagas=SagaListing(streams=streams, leases=leases),
+        leases=leases,
+        checkout_leases=checkout_leases,
+        tailer=tailer,
+        driver=driver,
+        runner=runner,
+        writes=writes,
+        use_cases=OrderUseCases(
+            database=database,
+            ids=ids,
+            writes=writes,
+            waiter=waiter,
+            inventory=participants.inventory,
+            start=start,
+        ),
+        waiter=waiter,
+        consumer=CheckoutConsumer(
+            streams=streams,
+            recorder=recorder,
+            leases=checkout_leases,
+            after_commit=partial(_after_report, latest, start),
+        ),
     )
-    consumer = CheckoutConsumer(
-        store=store, recorder=recorder, orders=orders, go_on=partial(_go_on, notices, begin)
-    )
-    sagas = SagaListing(store=store, leases=leases)
-    follows = (tailer, driver, runner, ordering, waiting, consumer)
-    return Parts(database, log, store, orders, sagas, leases, *follows)
 
 
 def _driver(
@@ -157,7 +163,7 @@ def _driver(
     dependencies: Dependencies,
 ) -> Driver:
     return Driver(
-        kind=CHECKOUT,
+        kind=CHECKOUT_LEASE,
         database=database,
         leases=leases,
         clock=dependencies.clock,
@@ -167,17 +173,19 @@ def _driver(
     )
 
 
-def _begin(runner: SagaRunner[LoadedOrder, Command], driver: Driver, written: WrittenOrder) -> None:
-    """Have the work of a committed write driven at once, on the state that it left."""
+def _start(runner: SagaRunner[LoadedOrder, Command], driver: Driver, written: WrittenOrder) -> None:
+    """Start the work of a committed write, without loading the order again."""
     if written.claim is not None and written.loaded is not None:
         runner.begin(written.claim, written.loaded)
         driver.start(written.claim)
 
 
-def _go_on(
-    notices: LatestStates[LoadedOrder], begin: Callable[[WrittenOrder], None], written: WrittenOrder
+def _after_report(
+    latest: LatestStates[LoadedOrder],
+    start: Callable[[WrittenOrder], None],
+    written: WrittenOrder,
 ) -> None:
-    """Tell whoever waits for an order that its participants moved, and do what is ours to do."""
+    """Show callers that wait the order that a participant changed, and start the work on it."""
     if written.loaded is not None:
-        notices.record(written.order_id, written.loaded)
-    begin(written)
+        latest.record(written.order_id, written.loaded)
+    start(written)

@@ -1,9 +1,8 @@
-"""Builds the whole service from its parts; `__main__` and the tests use this very function."""
+"""Builds the service from its parts; `__main__` and the tests call `build`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
@@ -20,32 +19,32 @@ from services.chassis.store.database import Database
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
 from services.order.parts import NAME, Dependencies, Parts, assemble
-from services.order.subscriptions import FeedSubscriptions, follow
-from services.order.wire.replies import AGGREGATE_TYPES, ERRORS
+from services.order.store.tables import MIGRATIONS
+from services.order.subscriptions import FeedSubscriptions, subscribe_to_feeds
+from services.order.wire.errors import ERRORS
+from services.order.wire.replies import AGGREGATE_TYPES
 from services.order.wire.requests import ORCHESTRATED_ONLY
-
-MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 _ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _ADMIN = saga_admin_service_pb2.DESCRIPTOR.services_by_name["SagaAdminService"].full_name
+# These methods wait for the outcome of an order.
 _WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
 
 
-def to_service(parts: Parts, following: FeedSubscriptions | None, *, clock: Clock) -> Service:
-    """The parts behind their RPCs."""
-    consumed = ConsumedFeeds() if following is None else following.consumed
+def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -> Service:
+    """Combine an instance with its RPCs."""
     orders = OrderServicer(
         database=parts.database,
         log=parts.log,
-        store=parts.store,
-        ordering=parts.ordering,
-        waiting=parts.waiting,
-        summaries=None if following is None else following.summaries,
-        served=ORCHESTRATED_ONLY if following is None else following.served,
+        streams=parts.streams,
+        use_cases=parts.use_cases,
+        waiter=parts.waiter,
+        summaries=None if feeds is None else feeds.summaries,
+        offered=ORCHESTRATED_ONLY if feeds is None else feeds.offered,
     )
     admin = SagaAdminServicer(
-        database=parts.database, sagas=parts.sagas, ordering=parts.ordering, clock=clock
+        database=parts.database, sagas=parts.sagas, use_cases=parts.use_cases, clock=clock
     )
     return Service(
         name=NAME,
@@ -65,7 +64,7 @@ def to_service(parts: Parts, following: FeedSubscriptions | None, *, clock: Cloc
             tailer=parts.tailer,
             clock=clock,
         ),
-        consumed=consumed,
+        consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )
@@ -86,6 +85,7 @@ async def build(
     try:
         await database.migrate(MIGRATIONS)
         parts = assemble(database, dependencies)
-        yield to_service(parts, follow(parts, dependencies), clock=dependencies.clock)
+        feeds = subscribe_to_feeds(parts, dependencies)
+        yield to_service(parts, feeds, clock=dependencies.clock)
     finally:
         await database.close()

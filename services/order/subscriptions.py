@@ -1,4 +1,4 @@
-"""What follows the feeds: for the customer summary, and for the choreographed checkout."""
+"""Subscribes an instance to its feeds: for the customer summary and for choreographed checkouts."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -13,12 +13,12 @@ from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import WAITED_FOR_LEASE_S, Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
-from services.order.checkout import consumer, facts
+from services.order.checkout import consumer, participant_events
 from services.order.domain.events import Coordination
 from services.order.parts import Dependencies, FeedChannels, Parts
 from services.order.settings import ParticipantSettings
 from services.order.summary.feed_consumers import (
-    GATHER,
+    BATCH_WAIT,
     MAX_BATCH,
     ORDER_CONSUMER,
     ORDER_TYPES,
@@ -33,23 +33,23 @@ from services.order.wire.requests import ORCHESTRATED_ONLY, OfferedCoordinations
 
 @dataclass(frozen=True, slots=True)
 class FeedSubscriptions:
-    """What an instance follows, and what it can tell for it.
+    """The subscriptions of an instance, and what it can offer because of them.
 
-    `served` are the coordinations that it can offer, its default first.
+    `offered` are its coordinations, the default first.
     """
 
     consumed: ConsumedFeeds
     summaries: SummaryReader
-    served: OfferedCoordinations
+    offered: OfferedCoordinations
 
 
 @asynccontextmanager
-async def feeds_of(
+async def feed_channels(
     targets: ParticipantSettings, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[FeedChannels]:
-    """Channels to the feeds; closed when the block ends.
+    """Open the channels to the feeds, and close them when the block ends.
 
-    They are in no trace: a subscription lasts as long as its process, and is nobody's call.
+    They record no spans: a subscription is one call that lasts as long as its process.
     """
     channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
     async with (
@@ -60,8 +60,8 @@ async def feeds_of(
         yield FeedChannels(orders, payments, reservations)
 
 
-def follow(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None:
-    """Have an instance follow its feeds; None where it has none."""
+def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None:
+    """Create the subscriptions of an instance; None when it follows no feeds."""
     if dependencies.feeds is None:
         return None
     subscribe = partial(
@@ -72,11 +72,11 @@ def follow(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None
         ids=dependencies.ids,
         rng=dependencies.rng,
     )
-    summing_up = partial(subscribe, max_batch=MAX_BATCH, gather=GATHER)
-    orders = summing_up(
+    summarize = partial(subscribe, max_batch=MAX_BATCH, gather=BATCH_WAIT)
+    orders = summarize(
         dependencies.feeds.orders, ORDER_CONSUMER, OrderSummarizer(), types=ORDER_TYPES
     )
-    payments = summing_up(
+    payments = summarize(
         dependencies.feeds.payments, PAYMENT_CONSUMER, PaymentSummarizer(), types=PAYMENT_TYPES
     )
     checkout = _checkout(subscribe, parts, dependencies, dependencies.feeds)
@@ -90,7 +90,7 @@ def follow(parts: Parts, dependencies: Dependencies) -> FeedSubscriptions | None
             tailer=parts.tailer,
             clock=dependencies.clock,
         ),
-        served=_served(dependencies.settings.default_coordination)
+        offered=_both(dependencies.settings.default_coordination)
         if checkout
         else ORCHESTRATED_ONLY,
     )
@@ -102,7 +102,7 @@ def _checkout(
     dependencies: Dependencies,
     feeds: FeedChannels,
 ) -> tuple[Subscription, ...]:
-    """What hears the participants of choreographed checkouts; nothing where they can't be heard."""
+    """Subscribe to the participants of choreographed checkouts; to none without reservations."""
     if feeds.reservations is None:
         return ()
     leases = Leases.of_a_run(
@@ -112,23 +112,23 @@ def _checkout(
         rng=dependencies.rng,
         lease_s=WAITED_FOR_LEASE_S,
     )
-    follow = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
+    subscribe_to_topic = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
     return (
-        follow(
+        subscribe_to_topic(
             feeds.reservations,
             consumer.RESERVATION_CONSUMER,
             parts.consumer,
-            types=facts.RESERVATION_TYPES,
+            types=participant_events.RESERVATION_TYPES,
         ),
-        follow(
+        subscribe_to_topic(
             feeds.payments,
             consumer.PAYMENT_CONSUMER,
             parts.consumer,
-            types=facts.PAYMENT_TYPES,
+            types=participant_events.PAYMENT_TYPES,
         ),
     )
 
 
-def _served(default: Coordination) -> OfferedCoordinations:
-    """Both, the default first."""
+def _both(default: Coordination) -> OfferedCoordinations:
+    """Return both coordinations, the default first."""
     return tuple(sorted(Coordination, key=lambda each: each is not default))

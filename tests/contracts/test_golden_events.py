@@ -81,7 +81,7 @@ def test_a_summary_counts_stored_payments_of_every_version() -> None:
     with engine.connect() as connection:
         summary_tables().orders.metadata.create_all(connection)
         placed = evolve(CountedOrder("ord_1"), Placed("ann", 0))
-        SUMMARY.learn(connection, CountedOrder("ord_1"), placed)
+        SUMMARY.update(connection, CountedOrder("ord_1"), placed)
         apply = PaymentSummarizer()
         for _, name, payload in stored():
             if name in PAYMENT_TYPES:

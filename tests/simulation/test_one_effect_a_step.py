@@ -13,7 +13,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from services.chassis.saga.model import StepCall, step_id
 from services.order.checkout.inventory_calls import InventoryCalls
 from services.order.checkout.payment_calls import PaymentCalls
-from services.order.domain import state
+from services.order.domain import steps
 from services.order.domain.events import Coordination
 from services.order.domain.state import OrderState
 from tests.support.simulation.new_simulation import village_of
@@ -65,12 +65,12 @@ async def test_a_call_after_the_event_is_the_same_request(
             heads = [await house.database.read(house.log.head) for house in houses]
             stock = InventoryCalls(InventoryServiceStub(as_channel(Door(village.stock))))
             money = PaymentCalls(PaymentServiceStub(as_channel(Door(village.money))))
-            steps: dict[str, Any] = {
-                state.RESERVE: stock.reserve,
-                state.AUTHORIZE: money.authorize,
-                state.COMMIT: stock.commit,
-                state.CAPTURE: money.capture,
+            calls: dict[str, Any] = {
+                steps.RESERVE: stock.reserve,
+                steps.AUTHORIZE: money.authorize,
+                steps.COMMIT: stock.commit,
+                steps.CAPTURE: money.capture,
             }
-            for name, call in steps.items():
+            for name, call in calls.items():
                 await call(order, StepCall(step_id(order_id, name, 1), 3.0))
             assert [await house.database.read(house.log.head) for house in houses] == heads

@@ -83,9 +83,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         page = await self._database.read(order_view.page, self._log, query.rows)
         orders = [snapshot.order for snapshot in page.rows]
         token = queries.next_order_page(request, orders, has_more=page.has_more)
-        return rpc.ListOrdersResponse(
-            orders=orders, next_page_token=token, position=page.position
-        )
+        return rpc.ListOrdersResponse(orders=orders, next_page_token=token, position=page.position)
 
     async def CancelOrder(
         self, request: rpc.CancelOrderRequest, context: Context

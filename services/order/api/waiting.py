@@ -60,7 +60,7 @@ class OrderWaiter:
 
     @contextmanager
     def follow(self, order_id: str) -> Iterator[Follower]:
-        """Follow the events that settle an order; enter this before reading or writing the order."""
+        """Follow the events that settle an order; enter this before reading or writing it."""
         with (
             self._latest.awaiting(order_id),
             self._tailer.follow(order_id, types=_SETTLING) as follower,
@@ -68,7 +68,7 @@ class OrderWaiter:
             yield follower
 
     async def join(self, order_id: str, patience_s: float) -> OrderSnapshot:
-        """Wait at most `patience_s` seconds until an order is settled, and return its current state."""
+        """Wait up to `patience_s` seconds until an order is settled; return its current state."""
         with self.follow(order_id) as follower:
             snapshot = await self._database.read(order_view.get, order_id)
             if int(snapshot.order.state) in SETTLED:
@@ -91,7 +91,7 @@ class OrderWaiter:
             version = snapshot.order.version
 
     async def _snapshot(self, order_id: str, version: int | None) -> OrderSnapshot:
-        """Return the order at `version` or later: what this process wrote itself, else what is stored."""
+        """Return the order at `version` or later, from this process's writes or from the store."""
         known = None if version is None else self._latest.newest(order_id, version=version)
         if known is not None:
             return order_view.snapshot_of(known)
@@ -137,6 +137,4 @@ def _check_known(query: WatchQuery, newest: LoadedOrder) -> None:
     if version == 0:
         raise OrderNotFoundError(query.order_id)
     if version < query.after_version:
-        raise VersionOutOfRangeError(
-            query.order_id, version=query.after_version, newest=version
-        )
+        raise VersionOutOfRangeError(query.order_id, version=query.after_version, newest=version)

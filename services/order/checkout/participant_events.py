@@ -109,6 +109,8 @@ _PAYMENT_READERS: tuple[_Reader, ...] = (
     (payment.PaymentCaptured, _PAYMENT_ORIGIN, _captured),
     (payment.CaptureRefused, _PAYMENT_ORIGIN, _not_captured),
 )
-_READERS = {reader[0].DESCRIPTOR.full_name: reader for reader in (*_STOCK_READERS, *_PAYMENT_READERS)}
+_READERS = {
+    reader[0].DESCRIPTOR.full_name: reader for reader in (*_STOCK_READERS, *_PAYMENT_READERS)
+}
 RESERVATION_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _STOCK_READERS)
 PAYMENT_TYPES = tuple(kind.DESCRIPTOR.full_name for kind, *_ in _PAYMENT_READERS)

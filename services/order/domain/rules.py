@@ -53,8 +53,8 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return (events.PaymentAuthorized(payment_id, expire_time),)
         case commands.Committed(), OrderState.COMMITTING:
             return (_pivot(order, now, terms),)
-        case commands.StepRefused(step, refusal), state if (
-            state in BEFORE_PIVOT and is_step_of(state, step)
+        case commands.StepRefused(step, refusal), state if state in BEFORE_PIVOT and is_step_of(
+            state, step
         ):
             return _refused(step, refusal)
         case commands.Captured(amount), OrderState.CAPTURING:

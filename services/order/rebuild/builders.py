@@ -1,7 +1,7 @@
-"""Fills the tables beside the live ones from the facts, up to a position and not beyond it.
+"""Fills the tables of a rebuild from the events, up to a position and not beyond it.
 
-Each step reads without the writers' lock and then writes a bounded batch. Nothing is kept but
-the positions: a rebuild that dies begins anew.
+Each batch is read without the writers' lock and then written in a bounded transaction. The
+positions are kept in memory only: a rebuild that is interrupted starts again from the beginning.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ from services.order.summary.feed_consumers import (
 from services.order.summary.summary_store import SummaryStore
 from services.order.wire.replies import to_event
 
-# Events behind one write; an order has five or so, and most of them stand close together.
-STEP_EVENTS = 500
-# Payments behind one write: each of them counts.
-STEP_PAYMENTS = 200
+# Events of one batch. An order has about five, and most of them are close together in the log.
+BATCH_EVENTS = 500
+# Payments of one batch: each of them is one change to the summary.
+BATCH_PAYMENTS = 200
 
 _TOUCHED = Prepared(
     select(EVENT.c.stream)
@@ -40,80 +40,80 @@ _TOUCHED = Prepared(
     )
     .distinct()
 )
-_FORGET = delete(NEXT_VIEW).where(NEXT_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
+_DELETE = delete(NEXT_VIEW).where(NEXT_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
 _ADD = Prepared(insert(NEXT_VIEW).inline())
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What to write next, and the position that it leads to."""
+class Batch:
+    """The rows or events to write next, and the position that this reaches."""
 
     position: int
     writes: Sequence[Any]
 
 
 class OrderViewBuilder:
-    """The list of orders, each folded from its stream as it stood at the step's position."""
+    """Builds the list of orders: each order as of the batch's position, from its stream."""
 
     def __init__(self, streams: OrderStreams) -> None:
         self._streams = streams
         self.position = 0
 
-    def read(self, connection: Connection, up_to: int) -> Step:
-        """The next rows."""
-        reaches = min(self.position + STEP_EVENTS, up_to)
-        touched = _TOUCHED.all(connection, after_position=self.position, up_to_position=reaches)
-        rows = [row_of(self._streams.as_of(connection, stream, reaches)) for (stream,) in touched]
-        return Step(reaches, rows)
+    def read(self, connection: Connection, up_to: int) -> Batch:
+        """Read the next rows."""
+        reached = min(self.position + BATCH_EVENTS, up_to)
+        touched = _TOUCHED.all(connection, after_position=self.position, up_to_position=reached)
+        rows = [row_of(self._streams.as_of(connection, stream, reached)) for (stream,) in touched]
+        return Batch(reached, rows)
 
-    def write(self, connection: Connection, step: Step) -> None:
-        """Put the rows in the place of those that an earlier step wrote."""
-        if not step.writes:
+    def write(self, connection: Connection, batch: Batch) -> None:
+        """Replace the rows of these orders that an earlier batch wrote."""
+        if not batch.writes:
             return
-        connection.execute(_FORGET, {"of_orders": [row["order_id"] for row in step.writes]})
-        _ADD.change_each(connection, step.writes)
+        connection.execute(_DELETE, {"of_orders": [row["order_id"] for row in batch.writes]})
+        _ADD.change_each(connection, batch.writes)
 
 
 class OrderSummaryBuilder:
-    """The summary's share of the order log."""
+    """Builds the part of the summary that comes from the order log."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._apply = OrderSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
-    def read(self, connection: Connection, up_to: int) -> Step:
-        """The next facts."""
-        stored = self._log.read_from(connection, self.position, STEP_EVENTS)
+    def read(self, connection: Connection, up_to: int) -> Batch:
+        """Read the next events."""
+        stored = self._log.read_from(connection, self.position, BATCH_EVENTS)
         seen = [each for each in stored if each.position <= up_to]
-        facts = [to_event(each, "") for each in seen if each.type in ORDER_TYPES]
-        return Step(seen[-1].position if seen else up_to, facts)
+        events = [to_event(each, "") for each in seen if each.type in ORDER_TYPES]
+        return Batch(seen[-1].position if seen else up_to, events)
 
-    def write(self, connection: Connection, step: Step) -> None:
-        """Count them. Raises what a fact can be wrong with."""
-        for event in step.writes:
+    def write(self, connection: Connection, batch: Batch) -> None:
+        """Count the events. Raises what a summarizer raises for an invalid event."""
+        for event in batch.writes:
             self._apply(connection, event)
 
 
 class PaymentSummaryBuilder:
-    """The summary's share of the payment feed."""
+    """Builds the part of the summary that comes from the payment feed."""
 
     def __init__(self, feed: EventFeedServiceAsyncStub) -> None:
         self._feed = feed
         self._apply = PaymentSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
-    async def fetch(self, up_to: int) -> Step:
-        """The next facts. Raises grpc.aio.AioRpcError."""
+    async def fetch(self, up_to: int) -> Batch:
+        """Read the next events. Raises grpc.aio.AioRpcError."""
         page = await self._feed.ReadEvents(
             feed_rpc.ReadEventsRequest(
-                after_position=self.position, types=PAYMENT_TYPES, page_size=STEP_PAYMENTS
+                after_position=self.position, types=PAYMENT_TYPES, page_size=BATCH_PAYMENTS
             )
         )
-        facts: list[Event] = [event for event in page.events if event.position <= up_to]
-        return Step(min(page.next_position, up_to), facts)
+        events: list[Event] = [event for event in page.events if event.position <= up_to]
+        return Batch(min(page.next_position, up_to), events)
 
-    def write(self, connection: Connection, step: Step) -> None:
-        """Count them. Raises what a fact can be wrong with."""
-        for event in step.writes:
+    def write(self, connection: Connection, batch: Batch) -> None:
+        """Count the events. Raises what a summarizer raises for an invalid event."""
+        for event in batch.writes:
             self._apply(connection, event)

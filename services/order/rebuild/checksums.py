@@ -1,4 +1,4 @@
-"""What a read model says, as a number: equal for equal rows, in whatever order they are read."""
+"""Checksums of read models: equal for equal rows, whatever the order in which they are read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ class Checksum:
 
 
 def of_view(connection: Connection, table: Table) -> Checksum:
-    """All orders as callers see them: messages count by what they say, not by their bytes."""
-    return _sum(repr((*row[:-1], _meaning(row[-1]))) for row in _rows(connection, table))
+    """Sum up all orders; messages count by their fields, not by their stored bytes."""
+    return _sum(repr((*row[:-1], _canonical(row[-1]))) for row in _rows(connection, table))
 
 
 def of_summary(connection: Connection, tables: SummaryTables) -> Checksum:
-    """Everything that was counted, and what it adds up to; the rows are those of the totals."""
+    """Sum up all tables of the summary; the number of rows is that of the totals."""
     parts = [
-        _sum(f"{place}{tuple(row)!r}" for row in _rows(connection, table))
-        for place, table in enumerate(tables.all)
+        _sum(f"{number}{tuple(row)!r}" for row in _rows(connection, table))
+        for number, table in enumerate(tables.all)
     ]
     total = sum(part.total for part in parts) % 2**_BITS
     return Checksum(parts[tables.all.index(tables.totals)].rows, total)
@@ -45,7 +45,7 @@ def _rows(connection: Connection, table: Table) -> Iterable[tuple[Any, ...]]:
     return (tuple(row) for row in found)
 
 
-def _meaning(message: bytes) -> bytes:
+def _canonical(message: bytes) -> bytes:
     return order_pb2.Order.FromString(message).SerializeToString(deterministic=True)
 
 

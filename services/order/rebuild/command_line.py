@@ -1,4 +1,4 @@
-"""`python -m services.order rebuild`: the operator's command, beside whatever instances serve."""
+"""`python -m services.order rebuild`: the command of an operator, run while instances serve."""
 
 import argparse
 import random
@@ -22,9 +22,9 @@ from services.order.rebuild.builders import (
     PaymentSummaryBuilder,
 )
 from services.order.rebuild.procedure import Rebuild, RebuildError, RebuildReport
-from services.order.service import MIGRATIONS
 from services.order.settings import ParticipantSettings
 from services.order.store.order_streams import OrderStreams
+from services.order.store.tables import MIGRATIONS
 from services.order.summary.feed_consumers import (
     ORDER_CONSUMER,
     PAYMENT_CONSUMER,
@@ -42,14 +42,16 @@ _FAILURES = (
 
 
 async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
-    """Rebuild and say what came of it; the exit status is 0 where the new tables are live."""
+    """Rebuild and print the report; the exit status is 0 when the new tables are live."""
     parser = argparse.ArgumentParser("python -m services.order")
     commands = parser.add_subparsers(dest="command", required=True)
     rebuild = commands.add_parser(
-        "rebuild", help="build order_view and the customer summary anew, compare, and swap"
+        "rebuild", help="rebuild order_view and the customer summary, compare, and swap"
     )
     rebuild.add_argument(
-        "--replace", action="store_true", help="swap even where the live ones say something else"
+        "--replace",
+        action="store_true",
+        help="swap even if live and rebuilt tables differ",
     )
     wanted = parser.parse_args(arguments)
     settings = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
@@ -75,7 +77,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
 def rebuild_of(
     database: Database, payments: grpc.aio.Channel, *, clock: Clock, rng: random.Random
 ) -> Rebuild:
-    """A rebuild in a database, with the payment service behind a channel."""
+    """Create a rebuild in a database, with the payment service behind a channel."""
     ids = IdFactory(clock=clock, rng=rng)
     log = EventLog(clock=clock, ids=ids)
     return Rebuild(
@@ -96,7 +98,7 @@ def rebuild_of(
 
 
 def to_text(report: RebuildReport) -> str:
-    """What an operator wants to know."""
+    """Return the report as lines for the operator."""
     lines = [
         f"{each.name:<17} {each.live.rows:>9} rows  live {each.live}  rebuilt {each.rebuilt}"
         f"  {'equal' if each.equal else f'DIFFERENT ({each.rebuilt.rows} rows)'}"
@@ -104,5 +106,5 @@ def to_text(report: RebuildReport) -> str:
     ]
     rate = report.event_count / report.build_s if report.build_s else 0.0
     lines.append(f"{report.event_count} positions in {report.build_s:.1f} s: {rate:,.0f} a second")
-    lines.append("swapped" if report.swapped else "not swapped; --replace swaps all the same")
+    lines.append("swapped" if report.swapped else "not swapped; --replace swaps nevertheless")
     return "\n".join(lines) + "\n"

@@ -1,8 +1,8 @@
-"""Builds `order_view` and the customer summary anew beside the live ones, compares, and swaps.
+"""Rebuilds `order_view` and the customer summary next to the live ones, compares, and swaps.
 
-Orders flow meanwhile. The new tables follow the live ones to the positions that those have
-reached, never beyond; there both say the same or somebody is wrong, and the facts are not. The
-swap is one transaction that finds new and live at the same positions. One rebuild runs at a time:
+Instances go on serving. The new tables follow the live ones to the positions that these have
+reached, and never beyond: at equal positions both must have equal rows, or the live ones are wrong.
+The swap is one transaction, made when both are at the same positions. One rebuild runs at a time:
 each of its writes checks its lease.
 """
 
@@ -19,30 +19,30 @@ from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, Leases
 from services.order.rebuild import checksums, shadow_tables
 from services.order.rebuild.builders import (
-    STEP_EVENTS,
+    BATCH_EVENTS,
+    Batch,
     OrderSummaryBuilder,
     OrderViewBuilder,
     PaymentSummaryBuilder,
-    Step,
 )
 from services.order.rebuild.checksums import Checksum
 from services.order.store.tables import ORDER_VIEW
 from services.order.summary.summary_tables import summary_tables
 
 LEASE_KIND = SUBJECT = "rebuild"
-# How often the swap finds that the live tables have moved on before it gives up.
+# After so many attempts at which the live tables had changed, the swap fails.
 SWAPS_MAX = 100
 SWAP_POLL_S = 0.02
 _NOWHERE = ConsumerPosition("", 0)
 
 
 class RebuildError(Exception):
-    """The read models stay as they are."""
+    """The rebuild has stopped, and the read models are unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePositions:
-    """How far the live tables have come: the order log, and the two consumers of the summary."""
+    """The positions of the live tables: of the order log, and of the summary's two consumers."""
 
     head: int
     orders: ConsumerPosition
@@ -51,7 +51,7 @@ class LivePositions:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One read model: as it is, and as the facts say."""
+    """The checksums of one read model: of the live tables, and of the rebuilt ones."""
 
     name: str
     live: Checksum
@@ -64,7 +64,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What came of it; `build_s` is how long it took until the new tables had caught up."""
+    """The result of a rebuild; `build_s` is the time until the new tables had caught up."""
 
     compared: tuple[Comparison, ...]
     swapped: bool
@@ -73,7 +73,7 @@ class RebuildReport:
 
 
 class Rebuild:
-    """One rebuild; make a new one for each."""
+    """One rebuild; create another object for the next one."""
 
     def __init__(
         self,
@@ -90,18 +90,18 @@ class Rebuild:
         self._leases = leases
         self._clock = clock
         self._orders, self._payments = inboxes
-        self._view, self._order_facts, self._payment_facts = builders
+        self._view, self._order_summary, self._payment_summary = builders
         self._epochs = ("", "")
 
     async def run(self, *, replace: bool = False) -> RebuildReport:
-        """Swap where both say the same, or where `replace` says that the facts are right.
+        """Rebuild, and swap if old and new tables have equal rows or `replace` is True.
 
         Raises RebuildError, StaleLeaseError, the store's errors, and grpc.aio.AioRpcError of the
-        payment feed. The live tables are the old ones or the new ones, never anything between.
+        payment feed. At any time the live tables are either all old or all new.
         """
         claim = await self._database.write(self._take)
         if claim is None:
-            raise RebuildError("another rebuild is running, or died seconds ago")
+            raise RebuildError("another rebuild is running, or was interrupted seconds ago")
         began_s = self._clock.monotonic()
         await self._clear(claim)
         await self._write(claim, shadow_tables.create)
@@ -113,7 +113,7 @@ class Rebuild:
             await self._swap(claim)
         await self._clear(claim)
         await self._database.write(self._leases.close, claim)
-        count = self._view.position + self._payment_facts.position
+        count = self._view.position + self._payment_summary.position
         return RebuildReport(compared, swapped, count, built_s)
 
     def _take(self, connection: Connection) -> Claim | None:
@@ -138,18 +138,18 @@ class Rebuild:
         await self._database.write(write)
 
     async def _catch_up(self, claim: Claim) -> None:
-        """Follow until no more than a step is left to do."""
+        """Follow the live tables until they are at most one batch ahead."""
         begun = await self._database.read(self._live)
         self._epochs = (begun.orders.epoch, begun.payments.epoch)
         while True:
             live = await self._database.read(self._live)
             behind = max(
                 live.head - self._view.position,
-                live.orders.position - self._order_facts.position,
-                live.payments.position - self._payment_facts.position,
+                live.orders.position - self._order_summary.position,
+                live.payments.position - self._payment_summary.position,
             )
             await self._follow(claim, live)
-            if behind <= STEP_EVENTS:
+            if behind <= BATCH_EVENTS:
                 return
 
     def _live(self, connection: Connection) -> LivePositions:
@@ -160,23 +160,23 @@ class Rebuild:
         )
 
     async def _follow(self, claim: Claim, live: LivePositions) -> None:
-        """Bring the new tables exactly to where the live ones were."""
-        view, orders, payments = self._view, self._order_facts, self._payment_facts
+        """Bring the new tables exactly to the positions of the live ones."""
+        view, orders, payments = self._view, self._order_summary, self._payment_summary
         while view.position < live.head:
-            step = await self._database.read(view.read, live.head)
-            await self._write(claim, partial(view.write, step=step))
-            view.position = step.position
+            batch = await self._database.read(view.read, live.head)
+            await self._write(claim, partial(view.write, batch=batch))
+            view.position = batch.position
         while orders.position < live.orders.position:
-            step = await self._database.read(orders.read, live.orders.position)
-            await self._write(claim, partial(orders.write, step=step))
-            orders.position = step.position
+            batch = await self._database.read(orders.read, live.orders.position)
+            await self._write(claim, partial(orders.write, batch=batch))
+            orders.position = batch.position
         while payments.position < live.payments.position:
-            step = await payments.fetch(live.payments.position)
-            await self._write(claim, partial(payments.write, step=step))
-            payments.position = step.position
+            batch = await payments.fetch(live.payments.position)
+            await self._write(claim, partial(payments.write, batch=batch))
+            payments.position = batch.position
 
     async def _compare(self, claim: Claim) -> tuple[Comparison, ...]:
-        """Both sides, each in one snapshot, at the same positions."""
+        """Compare both sides, each in one snapshot, at the same positions."""
         live, is_live = await self._database.read(self._sum_live)
         await self._follow(claim, live)
         rebuilt = await self._database.read(self._sum_next)
@@ -203,20 +203,23 @@ class Rebuild:
             if await self._database.write(self._try_swap, claim):
                 return
             await self._clock.sleep(SWAP_POLL_S)
-        raise RebuildError(f"the live tables had moved on {SWAPS_MAX} times: try again")
+        raise RebuildError(f"the live tables had changed {SWAPS_MAX} times: try again")
 
     def _try_swap(self, connection: Connection, claim: Claim) -> bool:
-        """Nobody writes meanwhile: the last orders are added here, where they are few."""
+        """Swap if both are at the same positions; the last few orders are added here first.
+
+        This transaction holds the writers' lock, so the live tables cannot change meanwhile.
+        """
         self._leases.renew(connection, claim)
         live = self._live(connection)
         if (live.orders.epoch, live.payments.epoch) != self._epochs:
-            raise RebuildError("a feed began a new history meanwhile: try again")
-        reached = (self._order_facts.position, self._payment_facts.position)
+            raise RebuildError("a feed has a new epoch: try again")
+        reached = (self._order_summary.position, self._payment_summary.position)
         if (live.orders.position, live.payments.position) != reached:
             return False
-        if live.head - self._view.position > STEP_EVENTS:
+        if live.head - self._view.position > BATCH_EVENTS:
             return False
-        last: Step = self._view.read(connection, live.head)
+        last: Batch = self._view.read(connection, live.head)
         self._view.write(connection, last)
         shadow_tables.swap(connection)
         return True

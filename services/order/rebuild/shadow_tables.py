@@ -1,7 +1,7 @@
-"""Tables that are built beside the live ones, under names of their own, and then take their place.
+"""The tables that a rebuild fills, under other names, until the swap renames them to the live ones.
 
-Renaming is all that the swap does, so it takes no longer for a million rows than for one. What a
-rebuild left behind, finished or not, is emptied in small writes before it is dropped.
+The swap only renames tables, so its duration does not depend on the number of rows. Tables that a
+rebuild leaves behind, finished or not, are emptied in small writes before they are dropped.
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,28 @@ from services.order.store.tables import ORDER_VIEW
 from services.order.summary.summary_tables import summary_tables
 
 NEXT, OLD = "_next", "_old"
-# So many rows are deleted in one write.
+# Rows deleted in one write.
 EMPTY_ROWS = 500
 
 NEXT_SUMMARY = summary_tables(NEXT)
 NEXT_VIEW = ORDER_VIEW.to_metadata(MetaData(), name=f"{ORDER_VIEW.name}{NEXT}")
-# As in the migration that made the live table.
+# The same as in the migration that creates the live table.
 _INDEXES = {
     "order_view_time": ("create_time", "order_id"),
     "order_view_customer": ("customer_id", "create_time", "order_id"),
     "order_view_state": ("state", "create_time", "order_id"),
 }
-# An index keeps its name when its table is renamed: those of every second rebuild end in this.
-_OTHER = "_2"
+# An index keeps its name when its table is renamed, so the names alternate: those of every second
+# rebuild have this suffix.
+_SECOND_SUFFIX = "_2"
 
 _LIVE = (ORDER_VIEW, *summary_tables().all)
 
 
 def create(connection: Connection) -> None:
-    """Make the empty tables, with every index of the live ones."""
+    """Create the empty tables, with all indexes of the live ones."""
     live = {index["name"] for index in inspect(connection).get_indexes(ORDER_VIEW.name)}
-    suffix = _OTHER if live & set(_INDEXES) else ""
+    suffix = _SECOND_SUFFIX if live & set(_INDEXES) else ""
     view = ORDER_VIEW.to_metadata(MetaData(), name=NEXT_VIEW.name)
     for name, columns in _INDEXES.items():
         Index(f"{name}{suffix}", *(view.c[column] for column in columns))
@@ -42,25 +43,25 @@ def create(connection: Connection) -> None:
 
 
 def swap(connection: Connection) -> None:
-    """Let the new tables take the names of the live ones, in the caller's transaction."""
+    """Rename the new tables to the live ones, in the caller's transaction."""
     for table in _LIVE:
         _rename(connection, table.name, f"{table.name}{OLD}")
         _rename(connection, f"{table.name}{NEXT}", table.name)
 
 
 def leftovers(connection: Connection) -> tuple[Table, ...]:
-    """What is left of an earlier rebuild, or of the tables that one has replaced."""
+    """Return the tables left from an earlier rebuild: those it filled, and those it replaced."""
     known = set(inspect(connection).get_table_names())
-    beside: Sequence[Table] = [
+    candidates: Sequence[Table] = [
         table.to_metadata(MetaData(), name=f"{table.name}{suffix}")
         for table in _LIVE
         for suffix in (NEXT, OLD)
     ]
-    return tuple(table for table in beside if table.name in known)
+    return tuple(table for table in candidates if table.name in known)
 
 
 def remove(connection: Connection, table: Table) -> bool:
-    """Delete some rows of a table, and the table with its last ones; whether it is gone."""
+    """Delete some rows of a table, and drop it once it is empty; return whether it is dropped."""
     keys = list(table.primary_key)
     some = select(*keys).limit(EMPTY_ROWS)
     deleted = connection.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
@@ -70,5 +71,5 @@ def remove(connection: Connection, table: Table) -> bool:
     return True
 
 
-def _rename(connection: Connection, was: str, becomes: str) -> None:
-    connection.exec_driver_sql(f"ALTER TABLE {was} RENAME TO {becomes}").close()
+def _rename(connection: Connection, old_name: str, new_name: str) -> None:
+    connection.exec_driver_sql(f"ALTER TABLE {old_name} RENAME TO {new_name}").close()

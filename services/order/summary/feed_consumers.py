@@ -1,7 +1,7 @@
-"""The facts that the customer summary is made of: of orders from our own feed, and of payments.
+"""Updates the customer summary from the service's own feed and from that of payment.
 
-Each feed has a consumer of its own, with a position of its own. The summary lags behind both by
-what their feeds gather, so that it costs a busy writer a few commits a second.
+Each feed has its own consumer with its own position. Their subscriptions gather events for
+`BATCH_WAIT`: so the summary lags by that much, and costs a busy writer few commits a second.
 """
 
 from collections.abc import Callable
@@ -25,19 +25,19 @@ from services.order.summary.totals import (
 )
 from services.order.wire.events import type_of
 
-# The names of the consumers: another would begin anew.
+# The names of the consumers. A consumer under another name would start at the beginning.
 ORDER_CONSUMER = "order-summary-of-orders"
 PAYMENT_CONSUMER = "order-summary-of-payments"
-GATHER = timedelta(milliseconds=100)
+BATCH_WAIT = timedelta(milliseconds=100)
 MAX_BATCH = 200
 
 _PLACED = type_of(events.OrderPlaced)
-_FACTS: dict[str, OrderFact] = {
+_ORDER_FACTS: dict[str, OrderFact] = {
     type_of(events.OrderConfirmed): Confirmed(),
     type_of(events.RefundStarted): RefundBegun(),
 }
-# They change nothing here, but callers are told their positions: whoever asks for a summary of
-# that position shall not wait for the next heartbeat.
+# These events change no summary, but callers know their positions: a caller who asks for the
+# summary as of such a position would else wait until the next heartbeat of the feed.
 _ENDINGS = tuple(
     type_of(kind)
     for kind in (
@@ -47,18 +47,18 @@ _ENDINGS = tuple(
         events.OrderRefunded,
     )
 )
-ORDER_TYPES = (_PLACED, *_FACTS, *_ENDINGS)
+ORDER_TYPES = (_PLACED, *_ORDER_FACTS, *_ENDINGS)
 
 
 class OrderSummarizer:
-    """Applies one event of the order feed; `__call__` is what a subscription wants."""
+    """Applies events of the order feed."""
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:
         self._store = store
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """Raises DecodeError for a payload that is none."""
-        fact = _FACTS.get(event.type)
+        """Apply an event. Raises DecodeError for an invalid payload."""
+        fact = _ORDER_FACTS.get(event.type)
         if event.type == _PLACED:
             placed = order_event_pb2.OrderPlaced.FromString(event.payload.value)
             fact = Placed(placed.customer_id, event.occur_time.ToMicroseconds())
@@ -67,44 +67,44 @@ class OrderSummarizer:
         known = self._store.order(connection, event.aggregate_id)
         newer = evolve(known, fact)
         if newer != known:
-            self._store.learn(connection, known, newer)
+            self._store.update(connection, known, newer)
         return None
 
 
 def _captured(payload: bytes) -> MoneyMovement:
-    said = payment_event_pb2.PaymentCaptured.FromString(payload)
+    event = payment_event_pb2.PaymentCaptured.FromString(payload)
     return MoneyMovement(
-        said.order_id,
-        said.payment_id,
-        said.amount.currency_code,
-        captured_minor=said.amount.minor_units,
+        event.order_id,
+        event.payment_id,
+        event.amount.currency_code,
+        captured_minor=event.amount.minor_units,
     )
 
 
 def _refunded(payload: bytes) -> MoneyMovement:
-    said = payment_event_pb2.RefundSucceeded.FromString(payload)
+    event = payment_event_pb2.RefundSucceeded.FromString(payload)
     return MoneyMovement(
-        said.order_id,
-        said.refund_id,
-        said.amount.currency_code,
-        refunded_minor=said.amount.minor_units,
+        event.order_id,
+        event.refund_id,
+        event.amount.currency_code,
+        refunded_minor=event.amount.minor_units,
     )
 
 
-_ENTRIES: dict[str, Callable[[bytes], MoneyMovement]] = {
+_MOVEMENTS: dict[str, Callable[[bytes], MoneyMovement]] = {
     payment_event_pb2.PaymentCaptured.DESCRIPTOR.full_name: _captured,
     payment_event_pb2.RefundSucceeded.DESCRIPTOR.full_name: _refunded,
 }
-PAYMENT_TYPES = tuple(_ENTRIES)
+PAYMENT_TYPES = tuple(_MOVEMENTS)
 
 
 class PaymentSummarizer:
-    """Applies one event of the payment feed."""
+    """Applies events of the payment feed."""
 
     def __init__(self, store: SummaryStore = SUMMARY) -> None:
         self._store = store
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """Raises KeyError for a type that is not in `PAYMENT_TYPES`, and DecodeError."""
-        self._store.enter(connection, _ENTRIES[event.type](event.payload.value))
+        """Apply an event. Raises KeyError for a type outside `PAYMENT_TYPES`, and DecodeError."""
+        self._store.add(connection, _MOVEMENTS[event.type](event.payload.value))
         return None

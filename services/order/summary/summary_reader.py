@@ -1,4 +1,4 @@
-"""The summary of a customer as callers get it: as far as it has come, or as far as they ask."""
+"""Reads the summary of a customer, and waits until it has reached the requested position."""
 
 from sqlalchemy import Connection
 from tradepost.order.v1 import order_service_pb2 as rpc
@@ -12,16 +12,16 @@ from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.store.database import Database
 from services.chassis.store.micros import from_micros
 from services.order.domain.errors import ViewLaggingError
+from services.order.domain.queries import SummaryQuery
 from services.order.summary.summary_store import SUMMARY
 from services.order.summary.totals import Spend, Totals
-from services.order.wire.queries import SummaryQuery
 
-# Whichever instance applies the facts: so often a caller who waits for them looks.
+# Any instance may apply the events, so a waiting caller reads the summary at this interval.
 POLL_S = 0.05
 
 
 class SummaryReader:
-    """Reads summaries; `orders` and `payments` tell how far the two feeds were followed."""
+    """Reads summaries; the inboxes `orders` and `payments` know the positions of the two feeds."""
 
     def __init__(
         self, *, database: Database, orders: Inbox, payments: Inbox, tailer: Tailer, clock: Clock
@@ -32,25 +32,25 @@ class SummaryReader:
         self._tailer = tailer
         self._clock = clock
 
-    async def get(self, wanted: SummaryQuery, patience_s: float) -> rpc.GetCustomerSummaryResponse:
-        """The summary, once it has come far enough.
+    async def get(self, query: SummaryQuery, patience_s: float) -> rpc.GetCustomerSummaryResponse:
+        """Return the summary when it has reached the position of the query.
 
-        Raises ViewLaggingError when it does not within `patience_s` seconds, and at once while
-        the process drains: another instance has the same view.
+        Raises ViewLaggingError after `patience_s` seconds, and at once while the process drains:
+        the caller can ask another instance, which has the same view.
         """
         until_s = self._clock.monotonic() + patience_s
         while True:
-            found = await self._database.read(self._find, wanted.customer_id)
+            found = await self._database.read(self._find, query.customer_id)
             left_s = until_s - self._clock.monotonic()
-            if found.position >= wanted.min_position:
+            if found.position >= query.min_position:
                 return found
             if left_s <= 0 or self._tailer.closed:
-                raise ViewLaggingError(position=found.position, min_position=wanted.min_position)
+                raise ViewLaggingError(position=found.position, min_position=query.min_position)
             with slot_released():
                 await self._clock.sleep(min(left_s, POLL_S))
 
     def _find(self, connection: Connection, customer_id: str) -> rpc.GetCustomerSummaryResponse:
-        """Totals and positions, of one snapshot."""
+        """Read totals and positions in one snapshot."""
         orders, payments = self._orders.reached(connection), self._payments.reached(connection)
         return rpc.GetCustomerSummaryResponse(
             summary=_to_message(

@@ -1,4 +1,4 @@
-"""The customer summary in its tables, inside the caller's transaction."""
+"""Stores the customer summary in its tables, inside the caller's transaction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,17 +20,17 @@ class SummaryStore:
         self._spend = _Rows(tables.spend)
 
     def order(self, connection: Connection, order_id: str) -> CountedOrder:
-        """What is known of an order; nothing yet, where it is new."""
+        """Return what was counted of an order; an empty value for a new one."""
         row = self._orders.get(connection, order_id)
         if row is None:
             return CountedOrder(order_id)
-        customer_id, place_micros, is_confirmed, is_sent_back = row
+        customer_id, place_micros, is_confirmed, is_refunding = row
         return CountedOrder(
-            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_sent_back)
+            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_refunding)
         )
 
-    def learn(self, connection: Connection, before: CountedOrder, after: CountedOrder) -> None:
-        """Know more of an order, and count it for its customer."""
+    def update(self, connection: Connection, before: CountedOrder, after: CountedOrder) -> None:
+        """Store what is newly known about an order, and count it for its customer."""
         self._orders.put(
             connection,
             after.order_id,
@@ -38,7 +38,7 @@ class SummaryStore:
                 after.customer_id,
                 after.place_micros,
                 int(after.is_confirmed),
-                int(after.is_sent_back),
+                int(after.is_refunding),
             ),
         )
         customer_id = after.customer_id
@@ -58,38 +58,40 @@ class SummaryStore:
         if before.customer_id:
             return
         for entry_id, *moved in self._payments.list(connection, after.order_id):
-            self._add(connection, customer_id, MoneyMovement(after.order_id, entry_id, *moved))
+            self._add_spend(
+                connection, customer_id, MoneyMovement(after.order_id, entry_id, *moved)
+            )
 
-    def enter(self, connection: Connection, entry: MoneyMovement) -> None:
-        """Count money that moved; nothing where that entry is known.
+    def add(self, connection: Connection, movement: MoneyMovement) -> None:
+        """Count a movement of money once; a repetition changes nothing.
 
-        Money of an order that nobody is known to have placed waits until somebody is.
+        Money of an order whose customer is not known yet is stored, and counted by `update`.
         """
-        if self._payments.get(connection, entry.order_id, entry.entry_id) is not None:
+        if self._payments.get(connection, movement.order_id, movement.entry_id) is not None:
             return
         self._payments.add(
             connection,
-            entry.order_id,
-            entry.entry_id,
-            values=(entry.currency_code, entry.captured_minor, entry.refunded_minor),
+            movement.order_id,
+            movement.entry_id,
+            values=(movement.currency_code, movement.captured_minor, movement.refunded_minor),
         )
-        customer_id = self.order(connection, entry.order_id).customer_id
+        customer_id = self.order(connection, movement.order_id).customer_id
         if customer_id:
-            self._add(connection, customer_id, entry)
+            self._add_spend(connection, customer_id, movement)
 
     def totals(self, connection: Connection, customer_id: str) -> Totals:
-        """What a customer's orders add up to; zero where there are none."""
+        """Return the totals of a customer; zero when there are no orders."""
         row = self._totals.get(connection, customer_id)
         return Totals(customer_id) if row is None else Totals(customer_id, *row)
 
     def spend(self, connection: Connection, customer_id: str) -> tuple[Spend, ...]:
-        """What a customer spent, by currency."""
+        """Return what a customer spent, for each currency."""
         return tuple(Spend(*row) for row in self._spend.list(connection, customer_id))
 
-    def _add(self, connection: Connection, customer_id: str, entry: MoneyMovement) -> None:
-        currency_code = entry.currency_code
+    def _add_spend(self, connection: Connection, customer_id: str, movement: MoneyMovement) -> None:
+        currency_code = movement.currency_code
         row = self._spend.get(connection, customer_id, currency_code)
-        spend = add(Spend(currency_code, *(row or ())), entry)
+        spend = add(Spend(currency_code, *(row or ())), movement)
         self._spend.put(
             connection,
             customer_id,
@@ -99,7 +101,7 @@ class SummaryStore:
 
 
 class _Rows:
-    """One table's statements: rows by their whole key, and by the first part of it."""
+    """The statements on one table: rows by their whole key, and by the first part of it."""
 
     def __init__(self, table: Table) -> None:
         names = [column.name for column in table.c if column.primary_key]
@@ -117,32 +119,32 @@ class _Rows:
         self._put = Prepared(_upsert(table.name, names, [column.name for column in values]))
 
     def get(self, connection: Connection, *key: str) -> tuple[Any, ...] | None:
-        """The values of one row."""
+        """Return the values of one row."""
         row: tuple[Any, ...] | None = self._get.first(
             connection, **dict(zip(self._of, key, strict=True))
         )
         return row
 
     def list(self, connection: Connection, first: str) -> list[tuple[Any, ...]]:
-        """The rows of the first part of a key, without it, in the order of their keys."""
+        """Return the rows with this first part of the key, without that part, ordered by key."""
         return list(self._list.all(connection, **{self._of[0]: first}))
 
     def put(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
-        """Write a row, new or not."""
+        """Insert or replace a row."""
         self._put.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
 
     def add(self, connection: Connection, *key: str, values: tuple[object, ...]) -> None:
-        """Write a new row."""
+        """Insert a new row."""
         self._insert.change(connection, **dict(zip(self._columns, (*key, *values), strict=True)))
 
 
 def _upsert(table: str, keys: Sequence[str], values: Sequence[str]) -> TextClause:
-    """The same on SQLite and PostgreSQL, but SQLAlchemy has a construct for each."""
+    """Return an upsert for both databases: SQLAlchemy has a different construct for each."""
     names = (*keys, *values)
-    places = ", ".join(f":{name}" for name in names)
+    parameters = ", ".join(f":{name}" for name in names)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
     return text(
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names of ours
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({parameters})"  # noqa: S608 - our own names
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
     )
 

@@ -1,4 +1,4 @@
-"""The tables of the customer summary; those of a rebuild stand beside them under other names."""
+"""The tables of the customer summary; a rebuild fills copies of them under other names."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
 @dataclass(frozen=True, slots=True)
 class SummaryTables:
-    """What was counted (`orders`, `payments`), and what it adds up to (`totals`, `spend`)."""
+    """The counted orders and payments (`orders`, `payments`), and the sums (`totals`, `spend`)."""
 
     orders: Table
     payments: Table
@@ -21,7 +21,7 @@ class SummaryTables:
 
 
 def summary_tables(suffix: str = "") -> SummaryTables:
-    """The tables whose names end in `suffix`."""
+    """Return the tables whose names end in `suffix`."""
     metadata = MetaData()
 
     def table(name: str, *columns: Column[str] | Column[int]) -> Table:

@@ -1,8 +1,8 @@
-"""What a customer did, summed up from the facts of orders and of payments; a pure story.
+"""Sums up what a customer ordered and spent, as pure functions.
 
-Facts of the two feeds come in no order between them, and after a rewind they come again. So what
-is remembered of an order only ever learns more, and a payment is known by its id: any order of
-delivery ends in the same totals.
+The events of the two feeds arrive in any order relative to each other, and again after a rewind.
+So what is known about an order only grows, and a payment is counted once by its id: the totals do
+not depend on the order of delivery.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A customer placed an order; `at_micros` since the Unix epoch."""
+    """A customer placed an order, `at_micros` microseconds after the Unix epoch."""
 
     customer_id: str
     at_micros: int
@@ -19,12 +19,12 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """It was paid and allocated."""
+    """The order was paid and its stock allocated."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefundBegun:
-    """It was cancelled after that: stock and money are on their way back."""
+    """The order was cancelled after that: its refund has begun."""
 
 
 OrderFact: TypeAlias = Placed | Confirmed | RefundBegun
@@ -32,23 +32,23 @@ OrderFact: TypeAlias = Placed | Confirmed | RefundBegun
 
 @dataclass(frozen=True, slots=True)
 class CountedOrder:
-    """What is known of one order; nobody's, until it is known to have been placed."""
+    """What is known about one order; `customer_id` is empty until OrderPlaced has arrived."""
 
     order_id: str
     customer_id: str = ""
     place_micros: int = 0
     is_confirmed: bool = False
-    is_sent_back: bool = False
+    is_refunding: bool = False
 
     @property
     def is_kept(self) -> bool:
         """Whether it counts as confirmed."""
-        return self.is_confirmed and not self.is_sent_back
+        return self.is_confirmed and not self.is_refunding
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyMovement:
-    """Money that moved for an order, by the id of its capture or refund: one of the two is 0."""
+    """A capture or a refund of an order, by its id; one of the two amounts is 0."""
 
     order_id: str
     entry_id: str
@@ -78,18 +78,18 @@ class Spend:
 
 
 def evolve(order: CountedOrder, fact: OrderFact) -> CountedOrder:
-    """What is known of an order after a fact; the same as before where it comes again."""
+    """Return what is known about an order after an event; a repeated one changes nothing."""
     match fact:
         case Placed(customer_id, at_micros):
             return replace(order, customer_id=customer_id, place_micros=at_micros)
         case Confirmed():
             return replace(order, is_confirmed=True)
         case RefundBegun():
-            return replace(order, is_sent_back=True)
+            return replace(order, is_refunding=True)
 
 
 def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:
-    """The totals of the customer of `after`, which had counted what `before` says."""
+    """Return the totals that counted an order as `before`, with the order as `after` instead."""
     was_placed = bool(before.customer_id)
     newest = max(
         (totals.last_order_micros, totals.last_order_id), (after.place_micros, after.order_id)
@@ -103,10 +103,10 @@ def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:
     )
 
 
-def add(spend: Spend, entry: MoneyMovement) -> Spend:
-    """The spend with one more entry of its currency."""
+def add(spend: Spend, movement: MoneyMovement) -> Spend:
+    """Return the spend with one more movement of its currency."""
     return Spend(
         currency_code=spend.currency_code,
-        captured_minor=spend.captured_minor + entry.captured_minor,
-        refunded_minor=spend.refunded_minor + entry.refunded_minor,
+        captured_minor=spend.captured_minor + movement.captured_minor,
+        refunded_minor=spend.refunded_minor + movement.refunded_minor,
     )

@@ -7,7 +7,7 @@ import pytest_asyncio
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
 from services.chassis.server.service import Service
-from services.order.service import MIGRATIONS
+from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 from tests.support.order.order_service import Instance, Shop
 from tests.support.order.stepped_sagas import Rig

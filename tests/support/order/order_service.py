@@ -26,7 +26,8 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
-from services.order.parts import Dependencies, FeedChannels, ParticipantChannels
+from services.order.checkout.participants import ParticipantChannels
+from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build
 from services.order.settings import SagaSettings
 from tests.support.order.fake_participants import FakeInventory, local_channel

@@ -12,7 +12,7 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from services.chassis.log.event_log import NewEvent
 from services.chassis.store.database import Database
 from services.order.parts import FeedChannels
-from services.order.service import MIGRATIONS
+from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.event_source import Source, event_source
 from tests.support.order.order_service import Shop, feed_of
 from tests.support.store.databases import Databases, opened_database

@@ -19,16 +19,17 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.store.database import Database
 from services.chassis.work.lease import Claim, LeaseRow, StaleLeaseError
-from services.order.api.order_writes import RetriedSaga, WrittenOrder
-from services.order.checkout.saga import CHECKOUT
+from services.order.api.order_writes import RetriedSaga
+from services.order.checkout.checkout_leases import WrittenOrder
+from services.order.checkout.participants import ParticipantChannels
 from services.order.domain.events import Coordination
+from services.order.domain.queries import OrderFilter
 from services.order.domain.state import Order, OrderState
-from services.order.parts import Dependencies, ParticipantChannels, Parts, assemble
-from services.order.service import MIGRATIONS
+from services.order.parts import Dependencies, Parts, assemble
 from services.order.settings import SagaSettings
 from services.order.store import order_view
 from services.order.store.order_streams import LoadedOrder
-from services.order.store.order_view import OrderFilter
+from services.order.store.tables import CHECKOUT_LEASE, MIGRATIONS
 from services.order.wire import requests
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.fake_participants import UNIT_PRICE, FakeInventory, local_channel
@@ -98,24 +99,24 @@ class Rig:
             lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
         )
         intention = requests.create_order(request, (coordination,))
-        return await parts.database.write(parts.orders.place, intention, self.ids.new("ord"))
+        return await parts.database.write(parts.writes.place, intention, self.ids.new("ord"))
 
     async def cancel(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Cancel an order; nobody drives what that brings about yet."""
         request = rpc.CancelOrderRequest(
             request_id=self._request_id(), order_id=order_id, reason="changed my mind"
         )
-        return await parts.database.write(parts.orders.change, requests.cancel_order(request))
+        return await parts.database.write(parts.writes.change, requests.cancel_order(request))
 
     async def fulfill(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Ask to fulfill an order; nobody drives it yet."""
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
-        return await parts.database.write(parts.orders.change, requests.fulfill_order(request))
+        return await parts.database.write(parts.writes.change, requests.fulfill_order(request))
 
     async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
         """Have an operator retry a saga; nobody drives it yet."""
         request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
-        return await parts.database.write(parts.orders.retry, requests.retry_saga(request))
+        return await parts.database.write(parts.writes.retry, requests.retry_saga(request))
 
     def _request_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -131,7 +132,7 @@ class Rig:
         """Drive whatever is due, and time with it, until nothing is left or time is up."""
         until = self.clock.now() + timedelta(seconds=at_most_s)
         for _ in range(_ROUNDS_MAX):
-            claims = await parts.database.write(parts.leases.claim_due, CHECKOUT, 10)
+            claims = await parts.database.write(parts.leases.claim_due, CHECKOUT_LEASE, 10)
             for claim in claims:
                 await self._drive(parts, claim)
             if claims:
@@ -162,7 +163,7 @@ class Rig:
 
     async def load(self, parts: Parts, order_id: str) -> Order:
         """The order as its stream tells it."""
-        loaded: LoadedOrder = await parts.database.read(parts.store.load, order_id)
+        loaded: LoadedOrder = await parts.database.read(parts.streams.load, order_id)
         return loaded.order
 
     async def order_ids(self, parts: Parts) -> list[str]:
@@ -229,7 +230,7 @@ class Rig:
 
 
 def _rows(connection: Connection, parts: Parts) -> tuple[LeaseRow, ...]:
-    return parts.leases.list(connection, kind=CHECKOUT, limit=100)
+    return parts.leases.list(connection, kind=CHECKOUT_LEASE, limit=100)
 
 
 def _free_at(row: LeaseRow) -> datetime:

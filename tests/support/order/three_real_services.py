@@ -33,7 +33,8 @@ from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
 from services.inventory.subscriptions import Feeds as InventoryFeeds
-from services.order.parts import Dependencies, FeedChannels, ParticipantChannels
+from services.order.checkout.participants import ParticipantChannels
+from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.processor.simulated.processor import SimulatedProcessor

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database
 from services.inventory.service import MIGRATIONS as STOCK_MIGRATIONS
-from services.order.service import MIGRATIONS as ORDER_MIGRATIONS
+from services.order.store.tables import MIGRATIONS as ORDER_MIGRATIONS
 from services.payment.parts import MIGRATIONS as MONEY_MIGRATIONS
 from services.payment.processor.simulated.processor import open_simulated_processor
 from tests.support.clock.manual_clock import ManualClock

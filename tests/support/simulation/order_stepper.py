@@ -12,15 +12,15 @@ from services.chassis.consumer.inbox import Handler
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import WrittenOrder
 from services.order.checkout import consumer as checkout_consumer
+from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.checkout.consumer import CheckoutConsumer
-from services.order.checkout.saga import CHECKOUT
+from services.order.checkout.participants import ParticipantChannels
 from services.order.domain.events import Coordination
 from services.order.domain.state import Order
-from services.order.parts import Dependencies, ParticipantChannels, assemble
+from services.order.parts import Dependencies, assemble
 from services.order.settings import SagaSettings
-from services.order.store.recorder import Recorder
+from services.order.store.tables import CHECKOUT_LEASE
 from services.order.wire import requests
 from tests.support.order.scripted_failures import DiedError, MortalDatabase
 from tests.support.simulation.participants import Door, Means, Money, Stock, as_channel
@@ -79,10 +79,10 @@ class Counter:
             ),
         )
         consumer = CheckoutConsumer(
-            store=self.parts.store,
-            recorder=Recorder(store=self.parts.store, clock=means.clock, terms=SETTINGS.terms),
-            orders=self.parts.orders,
-            go_on=self.begun.append,
+            streams=self.parts.streams,
+            recorder=self.parts.recorder,
+            leases=self.parts.checkout_leases,
+            after_commit=self.begun.append,
         )
         self.handlers: Mapping[str, Handler] = {
             checkout_consumer.RESERVATION_CONSUMER: consumer,
@@ -100,7 +100,7 @@ class Counter:
             order_id = self._means.ids.new("ord")
             self._watched = None if cancel_at is None else (order_id, cancel_at)
             try:
-                written = await self.written.write(self.parts.orders.place, intention, order_id)
+                written = await self.written.write(self.parts.writes.place, intention, order_id)
             except DiedError:
                 self.enter()
                 continue
@@ -127,12 +127,12 @@ class Counter:
 
     async def claim_due(self) -> None:
         """Find what nobody drives."""
-        claims = await self.database.write(self.parts.leases.claim_due, CHECKOUT, 10)
+        claims = await self.database.write(self.parts.leases.claim_due, CHECKOUT_LEASE, 10)
         self.begun += [WrittenOrder(claim.subject, claim=claim) for claim in claims]
 
     async def order(self, order_id: str) -> Order:
         """The order as its stream tells it."""
-        return (await self.database.read(self.parts.store.load, order_id)).order
+        return (await self.database.read(self.parts.streams.load, order_id)).order
 
     async def history(self, order_id: str) -> list[str]:
         """The names of its events."""
@@ -149,7 +149,7 @@ class Counter:
         self._watched = None
         request = rpc.CancelOrderRequest(request_id=self._request_id(), order_id=order_id)
         intention = requests.cancel_order(request)
-        self.begun.append(await self.database.write(self.parts.orders.change, intention))
+        self.begun.append(await self.database.write(self.parts.writes.change, intention))
 
     def _version(self, connection: Connection, order_id: str) -> int:
         return len(self.log.read_stream(connection, order_id))

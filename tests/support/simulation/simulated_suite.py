@@ -19,8 +19,8 @@ from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import LeaseRow, Leases
 from services.inventory.checkout import consumer as stock_consumer
 from services.order.checkout import consumer as checkout_consumer
-from services.order.checkout import facts
-from services.order.checkout.saga import CHECKOUT
+from services.order.checkout import participant_events
+from services.order.store.tables import CHECKOUT_LEASE
 from services.payment.checkout import consumer as money_consumer
 from services.payment.store.payments import LEASE_KIND
 from tests.support.clock.manual_clock import ManualClock
@@ -57,9 +57,9 @@ ROADS = (
         checkout_consumer.RESERVATION_CONSUMER,
         "order",
         "inventory",
-        facts.RESERVATION_TYPES,
+        participant_events.RESERVATION_TYPES,
     ),
-    Road(checkout_consumer.PAYMENT_CONSUMER, "order", "payment", facts.PAYMENT_TYPES),
+    Road(checkout_consumer.PAYMENT_CONSUMER, "order", "payment", participant_events.PAYMENT_TYPES),
 )
 
 
@@ -147,7 +147,7 @@ class Village:
     async def _time_passes(self) -> bool:
         """Move on to what is due next, and find it; False where nothing ever is."""
         rows = [
-            *await self.orders.database.read(_leases, self.orders.parts.leases, CHECKOUT),
+            *await self.orders.database.read(_leases, self.orders.parts.leases, CHECKOUT_LEASE),
             *await self.money.database.read(_leases, self.money.leases, LEASE_KIND),
         ]
         if not rows:

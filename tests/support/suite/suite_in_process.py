@@ -23,7 +23,8 @@ from services.chassis.server.lifecycle import RunningServer, running
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.service import build as build_inventory
-from services.order.parts import Dependencies, ParticipantChannels
+from services.order.checkout.participants import ParticipantChannels
+from services.order.parts import Dependencies
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.parts import Timing

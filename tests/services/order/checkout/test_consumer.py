@@ -12,6 +12,7 @@ from tradepost.payment.v1 import payment_pb2 as pay
 from services.chassis.request.wire_values import to_timestamp
 from services.order.domain.events import Coordination
 from services.order.domain.state import Order, OrderState
+from services.order.domain.steps import INVENTORY, PAYMENT
 from services.order.parts import Parts
 from tests.support.order.fake_participants import usd
 from tests.support.order.stepped_sagas import Rig
@@ -144,7 +145,7 @@ async def test_a_hold_that_ran_out_leads_back(rig: Rig) -> None:
     history = committed(rig, order_id).history
     late = stock.ReservationExpired(order_id=order_id, origin=BY_EVENT, history=history)
     order = await hear(rig, parts, order_id, late)
-    assert (order.state, order.payment_asked) == (OrderState.CANCELLING, True)
+    assert (order.state, order.asked) == (OrderState.CANCELLING, {INVENTORY, PAYMENT})
 
 
 async def test_an_order_nobody_tells_of_is_cancelled_at_its_deadline(rig: Rig) -> None:

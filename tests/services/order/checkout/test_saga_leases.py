@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import WrittenOrder
-from services.order.checkout.saga import CHECKOUT
+from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.domain.state import OrderState
 from services.order.settings import SagaSettings
+from services.order.store.tables import CHECKOUT_LEASE
 from tests.support.order.scripted_failures import Undecided
 from tests.support.order.stepped_sagas import Rig
 
@@ -49,7 +49,7 @@ async def test_a_lost_lease_is_noticed_before_anything_is_appended(
 
     async def sleeps_while_another_claims() -> None:
         await rig.clock.advance(10.1)
-        assert await second.database.write(second.leases.claim_due, CHECKOUT, 10)
+        assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
 
     rig.script.during[method] = sleeps_while_another_claims
     with pytest.raises(StaleLeaseError):
@@ -64,9 +64,9 @@ async def test_nobody_drives_what_another_holds(rig: Rig) -> None:
     first = await rig.start("first")
     second = await rig.start("second")
     await rig.place(first)
-    assert await second.database.write(second.leases.claim_due, CHECKOUT, 10) == ()
+    assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10) == ()
     await rig.clock.advance(10.1)
-    (claim,) = await second.database.write(second.leases.claim_due, CHECKOUT, 10)
+    (claim,) = await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
     await second.runner.drive(claim)
     assert await rig.next_due(second) is None
 
@@ -80,7 +80,7 @@ async def test_a_slow_saga_renews_its_lease_in_the_writes_of_its_moves(rig: Rig)
 
     async def takes_long() -> None:
         await rig.clock.advance(2.9)
-        assert await rival.database.write(rival.leases.claim_due, CHECKOUT, 10) == ()
+        assert await rival.database.write(rival.leases.claim_due, CHECKOUT_LEASE, 10) == ()
 
     for method in ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment"):
         rig.script.during[method] = takes_long

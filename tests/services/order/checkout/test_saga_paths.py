@@ -81,7 +81,7 @@ async def test_more_than_a_million_of_one_item_are_reserved_in_several_lines(rig
     request = order_of(quantity=1_000_000)
     request.lines.add(sku="milk", quantity=1_000_000)
     request.lines.add(sku="milk", quantity=3)
-    place, order_id = parts.orders.place, rig.ids.new("ord")
+    place, order_id = parts.writes.place, rig.ids.new("ord")
     placed = await parts.database.write(place, requests.create_order(request), order_id)
     await rig.drive(parts, placed)
     ((_, asked),) = (

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.chassis.work.lease import StaleLeaseError
-from services.order.api.order_writes import WrittenOrder
+from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.state import OrderState
 from services.order.parts import Parts

@@ -37,13 +37,11 @@ REFUSALS = (
 refusals = st.sampled_from(REFUSALS)
 answers = st.one_of(
     st.just(commands.Reserved(LINES, TOTAL, NOON)),
-    st.builds(commands.ReserveRefused, refusals),
+    st.builds(commands.StepRefused, st.sampled_from(STEPS), refusals),
     st.integers(min_value=0, max_value=90).map(
         lambda left_s: commands.Authorized("pay_1", NOON + timedelta(seconds=left_s))
     ),
-    st.builds(commands.AuthorizeRefused, refusals),
     st.just(commands.Committed()),
-    st.builds(commands.CommitRefused, refusals),
     st.just(commands.Captured(TOTAL)),
     st.builds(commands.NotCaptured, refusals),
     st.just(commands.Compensated()),
@@ -59,10 +57,10 @@ answers = st.one_of(
 # Where an answer leads, from each state that waits for it; everywhere else it is late.
 MOVES = {
     ("RESERVING", "Reserved"): "AUTHORIZING",
-    ("RESERVING", "ReserveRefused"): "REJECTED",
+    ("RESERVING", "StepRefused(reserve)"): "REJECTED",
     ("AUTHORIZING", "Authorized"): "COMMITTING",
-    ("AUTHORIZING", "AuthorizeRefused"): "CANCELLING",
-    ("COMMITTING", "CommitRefused"): "CANCELLING",
+    ("AUTHORIZING", "StepRefused(authorize)"): "CANCELLING",
+    ("COMMITTING", "StepRefused(commit)"): "CANCELLING",
     ("CAPTURING", "NotCaptured"): "CANCELLING",
     ("FULFILLING", "Fulfilled"): "FULFILLED",
     ("REFUNDING", "Refunded"): "REFUNDED",
@@ -146,7 +144,7 @@ class OrderMachine(RuleBasedStateMachine):
         made = self.ask(answer)
         name = type(answer).__name__
         match answer:
-            case commands.StepFailed(step):
+            case commands.StepFailed(step) | commands.StepRefused(step):
                 self.moves(f"{name}({step})")
             case commands.Authorized(_, expire_time) if self.state == "AUTHORIZING":
                 self.authorized_until = expire_time
@@ -188,8 +186,7 @@ class OrderMachine(RuleBasedStateMachine):
         """An order that lets go after an authorize was sent voids it, unless payment refused."""
         names = [type(event).__name__ for event, _ in self.log]
         if self.state == "CANCELLING" and "PaymentAuthorized" in names:
-            assert self.order.payment_asked
-            assert self.order.stock_asked
+            assert self.order.asked == {"inventory", "payment"}
         assert names.count("CaptureRequested") <= 1
         assert names.count("OrderConfirmed") <= names.count("CaptureRequested")
 

@@ -12,6 +12,7 @@ from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfi
 from services.order.domain.events import Cause, Coordination, Event, Line, Refusal, RefusalReason
 from services.order.domain.rules import REFUND_REFUSED, STEP_OVERDUE, decide, evolve
 from services.order.domain.state import Order, OrderState, Review
+from services.order.domain.steps import INVENTORY, PAYMENT
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TERMS = Terms(
@@ -68,42 +69,44 @@ def test_an_order_records_every_constant_of_its_steps() -> None:
 
 def test_a_refused_reserve_ends_the_order_in_one_write() -> None:
     """Nothing is held and payment was never asked, so there is nothing to let go."""
-    order = after(PLACE, commands.ReserveRefused(SHORT))
+    order = after(PLACE, commands.StepRefused("reserve", SHORT))
     assert (order.state, order.refusal, order.version) == (OrderState.REJECTED, SHORT, 3)
-    assert (order.stock_asked, order.payment_asked) == (False, False)
+    assert order.asked == frozenset()
 
 
 def test_a_decline_releases_the_stock_and_spares_the_void() -> None:
     """Only a stored refusal spares its own step the compensation."""
-    order = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED))
+    order = after(PLACE, RESERVED, commands.StepRefused("authorize", DECLINED))
     assert order.state is OrderState.CANCELLING
-    assert (order.stock_asked, order.payment_asked) == (True, False)
-    ended = after(PLACE, RESERVED, commands.AuthorizeRefused(DECLINED), commands.Compensated())
+    assert order.asked == {INVENTORY}
+    ended = after(
+        PLACE, RESERVED, commands.StepRefused("authorize", DECLINED), commands.Compensated()
+    )
     assert (ended.state, ended.refusal) == (OrderState.REJECTED, DECLINED)
 
 
 def test_a_hold_that_ran_out_voids_the_payment() -> None:
     """The commit was refused, but the money is set aside."""
     expired = Refusal(RefusalReason.RESERVATION_EXPIRED)
-    order = after(PLACE, RESERVED, AUTHORIZED, commands.CommitRefused(expired))
-    assert (order.state, order.payment_asked) == (OrderState.CANCELLING, True)
+    order = after(PLACE, RESERVED, AUTHORIZED, commands.StepRefused("commit", expired))
+    assert (order.state, order.asked) == (OrderState.CANCELLING, {INVENTORY, PAYMENT})
 
 
 @pytest.mark.parametrize(
-    ("way", "step", "payment_asked"),
+    ("way", "step", "asked"),
     [
-        ((PLACE,), "reserve", False),
-        ((PLACE, RESERVED), "authorize", True),
-        ((PLACE, RESERVED, AUTHORIZED), "commit", True),
+        ((PLACE,), "reserve", {INVENTORY}),
+        ((PLACE, RESERVED), "authorize", {INVENTORY, PAYMENT}),
+        ((PLACE, RESERVED, AUTHORIZED), "commit", {INVENTORY, PAYMENT}),
     ],
 )
 def test_an_error_compensates_its_own_step_as_well(
-    way: tuple[Command, ...], step: str, *, payment_asked: bool
+    way: tuple[Command, ...], step: str, asked: set[str]
 ) -> None:
     """An error stored nothing, so whether it had an effect is not certain: an operator looks."""
     order = after(*way, commands.StepFailed(step, "BROKEN"))
     assert order.state is OrderState.CANCELLING
-    assert (order.stock_asked, order.payment_asked) == (True, payment_asked)
+    assert order.asked == asked
     assert order.refusal == Refusal(RefusalReason.STEP_FAILED, {"step": step, "reason": "BROKEN"})
     assert order.review == Review(step, "BROKEN")
     ended = after(*way, commands.StepFailed(step, "BROKEN"), commands.Compensated())
@@ -125,9 +128,8 @@ def test_the_pivot_is_not_passed_after_the_deadline() -> None:
     just_before = ready.deadline - timedelta(microseconds=1)
     assert made(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
     (too_late,) = made(ready, commands.Committed(), ready.deadline)
-    assert too_late == events.CancellationStarted(
-        Cause.DEADLINE_PASSED, stock_asked=True, payment_asked=True
-    )
+    both = frozenset({INVENTORY, PAYMENT})
+    assert too_late == events.CancellationStarted(Cause.DEADLINE_PASSED, both)
 
 
 def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
@@ -144,8 +146,9 @@ def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
 def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
     """A choreographed order that has heard of nothing lets money go, too."""
     followed = replace(PLACE, coordination=Coordination.CHOREOGRAPHED)
-    assert after(followed, command).payment_asked is True
-    assert after(followed, commands.ReserveRefused(SHORT)).payment_asked is False
+    assert after(followed, command).asked == {INVENTORY, PAYMENT}
+    refused = commands.StepRefused("reserve", SHORT)
+    assert after(followed, refused).asked == frozenset()
 
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
@@ -153,7 +156,7 @@ def test_the_deadline_ends_an_order_before_the_pivot(way: tuple[Command, ...]) -
     """It ends CANCELLED, with whatever may have been asked for let go."""
     order = after(*way, commands.DeadlinePassed(), commands.Compensated())
     assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
-    assert order.payment_asked is (len(way) > 1)
+    assert (PAYMENT in order.asked) is (len(way) > 1)
 
 
 def test_the_deadline_means_nothing_after_the_pivot() -> None:
@@ -250,11 +253,11 @@ def test_a_step_that_takes_too_long_is_reviewed_once_and_progress_clears_it() ->
 
 LATE_ANSWERS: tuple[Command, ...] = (
     RESERVED,
-    commands.ReserveRefused(SHORT),
+    commands.StepRefused("reserve", SHORT),
     AUTHORIZED,
-    commands.AuthorizeRefused(DECLINED),
+    commands.StepRefused("authorize", DECLINED),
     commands.Committed(),
-    commands.CommitRefused(SHORT),
+    commands.StepRefused("commit", SHORT),
     CAPTURED,
     NOT_CAPTURED,
     commands.Compensated(),
@@ -274,7 +277,7 @@ def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
     """FULFILLED, REJECTED, CANCELLED and REFUNDED are the end."""
     ends = (
         after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled()),
-        after(PLACE, commands.ReserveRefused(SHORT)),
+        after(PLACE, commands.StepRefused("reserve", SHORT)),
         after(PLACE, CANCEL, commands.Compensated()),
         after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS)),
     )
@@ -286,7 +289,7 @@ def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
 def test_an_answer_to_a_step_that_was_cancelled_changes_nothing() -> None:
     """The compensation is under way and fences the late original."""
     cancelling = after(PLACE, RESERVED, CANCEL)
-    for late in (AUTHORIZED, commands.AuthorizeRefused(DECLINED)):
+    for late in (AUTHORIZED, commands.StepRefused("authorize", DECLINED)):
         assert made(cancelling, late) == ()
     assert made(cancelling, commands.StepFailed("authorize", "BROKEN")) == ()
 

@@ -15,12 +15,10 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.store.micros import to_micros
+from services.order.domain.queries import OrderFilter, SagaFilter
 from services.order.domain.state import OrderState
-from services.order.service import MIGRATIONS
 from services.order.store import order_view, saga_listing
-from services.order.store.order_view import OrderFilter
-from services.order.store.saga_listing import SagaFilter
-from services.order.store.tables import ORDER_VIEW
+from services.order.store.tables import MIGRATIONS, ORDER_VIEW
 from services.order.wire.replies import to_order
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.order_service import no_order_id
@@ -183,7 +181,7 @@ async def test_the_list_shows_what_the_streams_say(rig: Rig) -> None:
     page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=10))
     assert len(page.rows) == 4
     for snapshot in page.rows:
-        loaded = await parts.database.read(parts.store.load, snapshot.order.order_id)
+        loaded = await parts.database.read(parts.streams.load, snapshot.order.order_id)
         assert snapshot.order == to_order(loaded.order)
         assert snapshot.position == loaded.position
         assert await parts.database.read(order_view.get, snapshot.order.order_id) == snapshot

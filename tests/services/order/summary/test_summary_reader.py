@@ -15,9 +15,9 @@ from discovery.clock import SystemClock
 from services.chassis.consumer.inbox import ConsumerPosition, Inbox
 from services.chassis.ids import IdFactory
 from services.order.domain.errors import ViewLaggingError
+from services.order.domain.queries import SummaryQuery
 from services.order.summary.feed_consumers import ORDER_CONSUMER, PAYMENT_CONSUMER, OrderSummarizer
 from services.order.summary.summary_reader import SummaryReader
-from services.order.wire.queries import SummaryQuery
 from tests.support.chassis.event_consumer import while_time_passes
 from tests.support.chassis.rich_status import refusal
 from tests.support.order import summary_events

@@ -12,7 +12,7 @@ from tradepost.order.v1 import order_error_pb2, order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.store.database import LOCK_WAIT_S
-from services.order.service import MIGRATIONS
+from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.order_service import (

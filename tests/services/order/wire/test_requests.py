@@ -9,7 +9,7 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
-from services.order.service import MIGRATIONS
+from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import (
     Instance,

@@ -30,7 +30,8 @@ from services.order.domain.events import (
     Shortage,
 )
 from services.order.domain.rules import evolve
-from services.order.domain.state import AUTHORIZE, CAPTURE, COMMIT, RESERVE, Order, OrderState
+from services.order.domain.state import Order, OrderState
+from services.order.domain.steps import AUTHORIZE, CAPTURE, COMMIT, INVENTORY, RESERVE
 from services.order.wire import requests
 from services.order.wire.events import from_stored, to_new, type_of
 from services.order.wire.replies import to_order
@@ -87,8 +88,7 @@ GOLDEN: tuple[tuple[Event, str], ...] = (
     (
         events.CancellationStarted(
             Cause.REFUSED,
-            stock_asked=True,
-            payment_asked=False,
+            asked=frozenset({INVENTORY}),
             refusal=Refusal(
                 RefusalReason.INSUFFICIENT_STOCK, {"a": "1", "b": "2"}, (Shortage("milk", 2, 1),)
             ),
