@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from services.order.domain.events import Coordination
-from tests.support.order.scripted_failures import Lost
+from tests.support.order.scripted_failures import LostAnswer
 from tests.support.simulation.new_simulation import village_of
 from tests.support.simulation.order_stepper import order_of
 from tests.support.simulation.simulated_suite import ROADS, Village
@@ -53,7 +53,7 @@ class Errand:
     quantity: int
     method: str
     cancel_at: int | None
-    lost: tuple[tuple[str, Lost], ...]
+    lost: tuple[tuple[str, LostAnswer], ...]
     dies_at: int | None
     rewound: tuple[str, ...]
 
@@ -77,7 +77,7 @@ def day(seed: int) -> tuple[Errand, ...]:
             method=rng.choices(list(METHODS), list(METHODS.values()))[0],
             cancel_at=rng.choice([None] * 5 + [1, 2, 3, 4, 5]),
             lost=tuple(
-                (rng.choice(CALLS), rng.choice(list(Lost))) for _ in range(rng.randint(0, 2))
+                (rng.choice(CALLS), rng.choice(list(LostAnswer))) for _ in range(rng.randint(0, 2))
             ),
             dies_at=rng.choice([None, rng.randint(1, 30)]),
             rewound=tuple(road.consumer for road in ROADS if rng.random() < 0.1),

@@ -9,29 +9,29 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 from services.chassis.server.service import Service
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
-from tests.support.order.order_service import Instance, Shop
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.order_service import Instance, OrderService
+from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import Databases
 
 
 @pytest_asyncio.fixture
-async def rig(databases: Databases) -> AsyncIterator[Rig]:
+async def sagas(databases: Databases) -> AsyncIterator[SteppedSagas]:
     """Instances that are driven step by step."""
-    rig = Rig(databases)
-    yield rig
-    await rig.close()
+    sagas = SteppedSagas(databases)
+    yield sagas
+    await sagas.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(module_databases: Databases) -> Shop:
+async def order_service(module_databases: Databases) -> OrderService:
     """What the instances of a module share."""
-    return Shop(await module_databases.migrated(MIGRATIONS, "order"))
+    return OrderService(await module_databases.migrated(MIGRATIONS, "order"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def grpc_servicer(shop: Shop) -> AsyncIterator[Service]:
+async def grpc_servicer(order_service: OrderService) -> AsyncIterator[Service]:
     """The first instance."""
-    async with shop.service() as service:
+    async with order_service.service() as service:
         yield service
 
 
@@ -42,7 +42,9 @@ def grpc_stub_cls() -> type[OrderServiceStub]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def second(shop: Shop, grpc_stub: OrderServiceAsyncStub) -> AsyncIterator[Instance]:
+async def second(
+    order_service: OrderService, grpc_stub: OrderServiceAsyncStub
+) -> AsyncIterator[Instance]:
     """Another instance on the same database."""
-    async with shop.instance("second") as second:
+    async with order_service.instance("second") as second:
         yield second

@@ -21,11 +21,11 @@ from discovery.clock import Clock
 from discovery.rules import deadline
 from services.chassis.request.wire_values import to_timestamp
 from tests.support.order.scripted_failures import (
-    Foreign,
-    Lost,
-    Refused,
-    Script,
-    Undecided,
+    FailureScript,
+    ForeignError,
+    LostAnswer,
+    PendingAnswer,
+    RefusedCall,
     rpc_error,
 )
 
@@ -37,7 +37,7 @@ UNIT_PRICE = 100
 class Participant:
     """What both have in common: a domain, a script, and a memory of what was asked."""
 
-    def __init__(self, domain: str, *, clock: Clock, script: Script) -> None:
+    def __init__(self, domain: str, *, clock: Clock, script: FailureScript) -> None:
         self.domain = domain
         self.clock = clock
         self.script = script
@@ -50,18 +50,18 @@ class Participant:
         self.remember(method, request)
         self.script.reach(f"before {method}")
         fault = self.script.next_fault(method)
-        if fault is Lost.BEFORE:
+        if fault is LostAnswer.BEFORE:
             raise rpc_error(grpc.StatusCode.UNAVAILABLE)
-        if isinstance(fault, Foreign):
+        if isinstance(fault, ForeignError):
             raise rpc_error(fault.code)
-        if isinstance(fault, Refused):
+        if isinstance(fault, RefusedCall):
             raise rpc_error(fault.code, reason=fault.reason, domain=self.domain)
         response = effect()
         self.script.reach(f"after {method}")
         await self.script.meanwhile(method)
-        if fault is Lost.AFTER:
+        if fault is LostAnswer.AFTER:
             raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
-        return undecided(response) if fault is Undecided.PENDING else response
+        return undecided(response) if fault is PendingAnswer.PENDING else response
 
     def remember(self, method: str, request: Any) -> None:
         """A repeated request must be the same request."""
@@ -80,7 +80,7 @@ class Participant:
 class FakeInventory(Participant):
     """Stock of a few SKUs, each unit at the same price; `stock` is what is available."""
 
-    def __init__(self, *, clock: Clock, script: Script) -> None:
+    def __init__(self, *, clock: Clock, script: FailureScript) -> None:
         super().__init__("inventory.tradepost", clock=clock, script=script)
         self.stock = Counter({"milk": 100, "tea": 100})
         self.reservations: dict[str, rsv.Reservation] = {}

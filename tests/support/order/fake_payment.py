@@ -14,13 +14,13 @@ from tradepost.payment.v1 import payment_service_pb2 as rpc
 from discovery.clock import Clock
 from services.chassis.request.wire_values import to_timestamp
 from tests.support.order.fake_participants import Participant, usd
-from tests.support.order.scripted_failures import Script
+from tests.support.order.scripted_failures import FailureScript
 
 
 class FakePayment(Participant):
     """Money of orders; `captures` counts how often money was taken for an order."""
 
-    def __init__(self, *, clock: Clock, script: Script) -> None:
+    def __init__(self, *, clock: Clock, script: FailureScript) -> None:
         super().__init__("payment.tradepost", clock=clock, script=script)
         self.payments: dict[str, pay.Payment] = {}
         self.methods: dict[str, str] = {}

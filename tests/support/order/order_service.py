@@ -32,13 +32,13 @@ from services.order.service import build
 from services.order.settings import SagaSettings
 from tests.support.order.fake_participants import FakeInventory, local_channel
 from tests.support.order.fake_payment import FakePayment
-from tests.support.order.scripted_failures import Script, Undecided
+from tests.support.order.scripted_failures import FailureScript, PendingAnswer
 
 # Names for requests and orders, each used once.
 _NUMBERS = count(1)
 
 
-class Shop:
+class OrderService:
     """What the instances of one shop share."""
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
@@ -46,7 +46,7 @@ class Shop:
         self.clock = clock or SystemClock()
         self.rng = random.Random(11)
         self.ids = IdFactory(clock=SystemClock(), rng=self.rng)
-        self.script = Script()
+        self.script = FailureScript()
         self.inventory = FakeInventory(clock=self.clock, script=self.script)
         self.inventory.stock = Counter({"milk": 1_000_000, "tea": 1_000_000, "gold": 1})
         self.payment = FakePayment(clock=self.clock, script=self.script)
@@ -117,7 +117,7 @@ class Shop:
 
         The step was tried before and is being tried again; `release` lets it answer.
         """
-        self.script.always[method] = Undecided.PENDING
+        self.script.always[method] = PendingAnswer.PENDING
         tried_again = asyncio.Event()
 
         async def again() -> None:

@@ -16,7 +16,7 @@ from services.chassis.server.rich_status import to_status, to_trailers
 from services.chassis.store.database import Database
 
 
-class Lost(Enum):
+class LostAnswer(Enum):
     """An answer that never came: the call had no effect, or it had."""
 
     BEFORE = "before the effect"
@@ -24,7 +24,7 @@ class Lost(Enum):
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedCall:
     """An error that one of our servers raises, without an effect."""
 
     code: grpc.StatusCode
@@ -32,27 +32,27 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignError:
     """An error without our ErrorInfo, without an effect: a proxy's, or gRPC's own."""
 
     code: grpc.StatusCode
 
 
-class Undecided(Enum):
+class PendingAnswer(Enum):
     """The participant answers OK, but that it doesn't know yet; the effect comes about."""
 
     PENDING = "pending"
 
 
-Fault = Lost | Refused | Foreign | Undecided
+Fault = LostAnswer | RefusedCall | ForeignError | PendingAnswer
 
 
-class DiedError(Exception):
+class ProcessDiedError(Exception):
     """The process died here."""
 
 
 @dataclass
-class Script:
+class FailureScript:
     """Faults by method, in the order of its calls; `dies_at` is the number of a point, from 1."""
 
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
@@ -74,7 +74,7 @@ class Script:
         """Pass a point, unless the process dies there."""
         self.points.append(point)
         if len(self.points) == self.dies_at:
-            raise DiedError(point)
+            raise ProcessDiedError(point)
 
     async def meanwhile(self, method: str) -> None:
         """What somebody else does while the next call of a method is on its way back."""
@@ -99,10 +99,10 @@ def rpc_error(code: grpc.StatusCode, *, reason: str = "", domain: str = "") -> g
     )
 
 
-class MortalDatabase:
+class CrashingDatabase:
     """A database whose process can die before or after each COMMIT."""
 
-    def __init__(self, database: Database, script: Script) -> None:
+    def __init__(self, database: Database, script: FailureScript) -> None:
         self._database = database
         self._script = script
 
@@ -118,6 +118,6 @@ class MortalDatabase:
         return result
 
 
-def mortal(database: Database, script: Script) -> Database:
+def crashing(database: Database, script: FailureScript) -> Database:
     """The same database, mortal."""
-    return cast(Database, MortalDatabase(database, script))
+    return cast(Database, CrashingDatabase(database, script))

@@ -34,7 +34,7 @@ from services.order.wire import requests
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.fake_participants import UNIT_PRICE, FakeInventory, local_channel
 from tests.support.order.fake_payment import FakePayment
-from tests.support.order.scripted_failures import Script, mortal
+from tests.support.order.scripted_failures import FailureScript, crashing
 from tests.support.store.databases import Databases, open_database
 
 _MOMENT = timedelta(milliseconds=1)
@@ -44,12 +44,12 @@ STOCK = 100
 
 
 @dataclass
-class Rig:
+class SteppedSagas:
     """A shop: two participants in memory, a database, and as many instances as are started."""
 
     databases: Databases
     clock: ManualClock = field(default_factory=ManualClock)
-    script: Script = field(default_factory=Script)
+    script: FailureScript = field(default_factory=FailureScript)
     settings: SagaSettings = field(default_factory=SagaSettings)
     opened: list[Database] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class Rig:
             settings=self.settings,
             owner=owner,
         )
-        return assemble(mortal(database, self.script), dependencies)
+        return assemble(crashing(database, self.script), dependencies)
 
     async def close(self) -> None:
         """Close every database."""

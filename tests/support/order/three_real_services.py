@@ -48,7 +48,7 @@ PRICE = Money(currency_code="USD", minor_units=250)
 
 
 @dataclass(frozen=True)
-class HighStreet:
+class ThreeServices:
     """Stubs to one instance of each service, and who coordinates the orders of a test."""
 
     orders: OrderServiceAsyncStub
@@ -89,9 +89,9 @@ class HighStreet:
 
 
 @asynccontextmanager
-async def high_street(
+async def three_real_services(
     databases: Databases, processor: SimulatedProcessor
-) -> AsyncIterator[HighStreet]:
+) -> AsyncIterator[ThreeServices]:
     """Services with full shelves; they drain when the block ends."""
     url, clock, rng = databases.url, SystemClock(), random.Random(5)
     ids, registry = IdFactory(clock=clock, rng=rng), MemoryRegistry()
@@ -122,8 +122,8 @@ async def high_street(
             clock, ids, rng, called, SagaSettings(), FeedChannels(orders, money, stock)
         )
         order = await channel_to(build_order(database_url=url("order"), dependencies=dependencies))
-        street = HighStreet(
+        three_services = ThreeServices(
             OrderServiceStub(order), InventoryServiceStub(inventory), PaymentServiceStub(payment)
         )
-        await street.fill()
-        yield street
+        await three_services.fill()
+        yield three_services

@@ -12,7 +12,7 @@ from services.order.store.tables import MIGRATIONS as ORDER_MIGRATIONS
 from services.payment.parts import MIGRATIONS as MONEY_MIGRATIONS
 from services.payment.processor.simulated.processor import open_simulated_processor
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.order.scripted_failures import Script
+from tests.support.order.scripted_failures import FailureScript
 from tests.support.simulation.order_stepper import Counter
 from tests.support.simulation.participants import Means, Money, Stock
 from tests.support.simulation.simulated_suite import Village
@@ -25,7 +25,7 @@ async def village_of(
 ) -> AsyncIterator[Village]:
     """A village with something on its shelves."""
     clock, rng = ManualClock(), random.Random(seed)
-    means = Means(clock, IdFactory(clock=clock, rng=random.Random(seed)), rng, Script())
+    means = Means(clock, IdFactory(clock=clock, rng=random.Random(seed)), rng, FailureScript())
     async with AsyncExitStack() as open_now:
 
         async def opened(versions: Path, name: str) -> Database:

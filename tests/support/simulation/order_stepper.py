@@ -22,14 +22,14 @@ from services.order.parts import Dependencies, assemble
 from services.order.settings import SagaSettings
 from services.order.store.tables import CHECKOUT_LEASE
 from services.order.wire import requests
-from tests.support.order.scripted_failures import DiedError, MortalDatabase
+from tests.support.order.scripted_failures import CrashingDatabase, ProcessDiedError
 from tests.support.simulation.participants import Door, Means, Money, Stock, as_channel
 
 SETTINGS = SagaSettings()
 _BOTH = tuple(Coordination)
 
 
-class WatchedDatabase(MortalDatabase):
+class WatchedDatabase(CrashingDatabase):
     """The orders' database: after each of its commits somebody may want something."""
 
     def __init__(self, database: Database, means: Means, look: Callable[[], Any]) -> None:
@@ -101,7 +101,7 @@ class Counter:
             self._watched = None if cancel_at is None else (order_id, cancel_at)
             try:
                 written = await self.written.write(self.parts.writes.place, intention, order_id)
-            except DiedError:
+            except ProcessDiedError:
                 self.enter()
                 continue
             self.begun.append(written)
@@ -118,7 +118,7 @@ class Counter:
             self.parts.runner.begin(work.claim, work.loaded)
         try:
             await self.parts.runner.drive(work.claim)
-        except DiedError:
+        except ProcessDiedError:
             self.enter()
         except StaleLeaseError:
             # Somebody else drives it by now.

@@ -38,7 +38,13 @@ from services.payment.processor.port import Processor
 from services.payment.store.payments import LEASE_KIND, PaymentStore, load
 from services.payment.wire import replies, requests
 from services.payment.wire.replies import ERRORS as MONEY_ERRORS
-from tests.support.order.scripted_failures import DiedError, Lost, Script, mortal, rpc_error
+from tests.support.order.scripted_failures import (
+    FailureScript,
+    LostAnswer,
+    ProcessDiedError,
+    crashing,
+    rpc_error,
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Means:
     clock: Clock
     ids: IdFactory
     rng: random.Random
-    script: Script
+    script: FailureScript
 
 
 class _Quiet:
@@ -73,7 +79,7 @@ class Stock:
     def enter(self) -> None:
         """Begin anew, as a new process."""
         reservations = Reservations(log=self.log, clock=self.means.clock)
-        self.written = mortal(self.database, self.means.script)
+        self.written = crashing(self.database, self.means.script)
         self.servicer = InventoryServicer(
             database=self.written,
             items=Items(log=self.log, clock=self.means.clock),
@@ -122,7 +128,7 @@ class Money:
         """Begin anew, as a new process: nobody drives what the last one had begun."""
         means, self.begun = self.means, []
         self.entered += 1
-        self.written = mortal(self.database, means.script)
+        self.written = crashing(self.database, means.script)
         self.leases = Leases(owner=f"payment-{self.entered}", clock=means.clock, rng=means.rng)
         self.store = PaymentStore(
             log=self.log, leases=self.leases, clock=means.clock, ids=means.ids
@@ -165,7 +171,7 @@ class Money:
             return False
         try:
             await self.drive(self.begun.pop(0))
-        except DiedError:
+        except ProcessDiedError:
             self.enter()
         except StaleLeaseError:
             # Somebody else drives it by now.
@@ -219,17 +225,17 @@ class Door:
 
     async def _call(self, method: str, request: Any, **_: Any) -> Message:
         fault = self._house.means.script.next_fault(method)
-        if fault is Lost.BEFORE:
+        if fault is LostAnswer.BEFORE:
             raise rpc_error(grpc.StatusCode.UNAVAILABLE)
         try:
             response = await self._house.answer(method, request)
-        except DiedError:
+        except ProcessDiedError:
             self._house.enter()
             raise rpc_error(grpc.StatusCode.UNAVAILABLE) from None
         except tuple(self._errors) as error:
             rule = self._errors[type(error)]
             raise rpc_error(rule.code, reason=rule.reason, domain=self._domain) from None
-        if fault is Lost.AFTER:
+        if fault is LostAnswer.AFTER:
             raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
         return response
 

@@ -24,7 +24,7 @@ from services.order.store.tables import CHECKOUT_LEASE
 from services.payment.checkout import consumer as money_consumer
 from services.payment.store.payments import LEASE_KIND
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.order.scripted_failures import DiedError
+from tests.support.order.scripted_failures import ProcessDiedError
 from tests.support.simulation.order_stepper import Counter
 from tests.support.simulation.participants import Means, Money, Stock
 
@@ -140,7 +140,7 @@ class Village:
         apply = partial(inbox.apply, reached=reached, events=events, failures={}, attempt=Attempt())
         try:
             await reader.written.write(apply, then=_call_back)
-        except DiedError:
+        except ProcessDiedError:
             reader.enter()
         return True
 

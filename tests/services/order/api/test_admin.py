@@ -15,7 +15,7 @@ from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import (
     Instance,
-    Shop,
+    OrderService,
     cancel_of,
     create,
     new_request_id,
@@ -27,24 +27,24 @@ CAPTURING = order_pb2.ORDER_STATE_CAPTURING
 
 
 @pytest.fixture
-async def desk(databases: Databases) -> Shop:
+async def desk(databases: Databases) -> OrderService:
     """A shop of one's own."""
-    return Shop(await databases.migrated(MIGRATIONS, "order"))
+    return OrderService(await databases.migrated(MIGRATIONS, "order"))
 
 
 @pytest_asyncio.fixture
-async def instance(desk: Shop) -> AsyncIterator[Instance]:
+async def instance(desk: OrderService) -> AsyncIterator[Instance]:
     """Its only instance."""
     async with desk.instance() as instance:
         yield instance
 
 
-async def stuck(instance: Instance, desk: Shop, customer: str = "ann") -> str:
+async def stuck(instance: Instance, desk: OrderService, customer: str = "ann") -> str:
     """An order whose capture nobody knows the outcome of."""
     return (await desk.hang(instance.orders, "CapturePayment", order_of(customer))).order_id
 
 
-async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: Shop) -> None:
+async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: OrderService) -> None:
     """Step, tries without an outcome, the newest one's end, and until when it has to be done."""
     order_id = await stuck(instance, desk)
     saga = (await instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order_id))).saga
@@ -57,7 +57,7 @@ async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: Shop) ->
     assert timedelta(seconds=29) < lasts < timedelta(seconds=31)
 
 
-async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: Shop) -> None:
+async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: OrderService) -> None:
     """A confirmed order has none, and an order that was never placed has none either."""
     order = await create(instance.orders)
     refused = await refusal(instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order.order_id)))
@@ -66,7 +66,7 @@ async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: Shop)
 
 
 async def test_sagas_are_listed_oldest_first_by_state_age_and_review(
-    instance: Instance, desk: Shop
+    instance: Instance, desk: OrderService
 ) -> None:
     """Page by page."""
     made = [await stuck(instance, desk, f"c{number}") for number in range(3)]
@@ -89,7 +89,7 @@ async def test_sagas_are_listed_oldest_first_by_state_age_and_review(
 
 
 async def test_a_failed_refund_is_retried_under_a_new_attempt(
-    instance: Instance, desk: Shop
+    instance: Instance, desk: OrderService
 ) -> None:
     """It needs review, an operator retries it, and a replay of that answers the same."""
     order = await create(instance.orders, method="pm_refund_refused")

@@ -12,7 +12,7 @@ from tradepost.type.v1.money_pb2 import Money
 from services.chassis.request.patience import patience_s
 from tests.support.order.order_service import (
     Instance,
-    Shop,
+    OrderService,
     cancel_of,
     create,
     fulfill_of,
@@ -69,13 +69,13 @@ async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncSt
 
 
 async def test_the_same_request_id_goes_on_waiting(
-    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
     """It joins whoever drives the order, on any instance."""
     request = order_of("anton")
-    loaded = await shop.hang(grpc_stub, "AuthorizePayment", request)
+    loaded = await order_service.hang(grpc_stub, "AuthorizePayment", request)
     assert loaded.state == pb.ORDER_STATE_AUTHORIZING
-    shop.release()
+    order_service.release()
     joined = (await second.orders.CreateOrder(request)).order
     assert (joined.order_id, joined.state) == (loaded.order_id, pb.ORDER_STATE_CONFIRMED)
 
@@ -92,7 +92,7 @@ async def test_what_is_left_of_a_deadline_for_the_answer(
 
 
 async def test_fifty_calls_with_one_request_id_make_one_order(
-    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
     """On two instances at once: all answers are of the same order, charged once."""
     request = order_of("bob")
@@ -100,13 +100,13 @@ async def test_fifty_calls_with_one_request_id_make_one_order(
     orders = [response.order for response in await asyncio.gather(*calls)]
     assert len({order.order_id for order in orders}) == 1
     assert all(order == orders[0] for order in orders)
-    assert shop.payment.captures[orders[0].order_id] == 1
+    assert order_service.payment.captures[orders[0].order_id] == 1
     listed = await second.orders.ListOrders(rpc.ListOrdersRequest(customer_id="bob"))
     assert [order.order_id for order in listed.orders] == [orders[0].order_id]
 
 
 async def test_a_caller_that_leaves_leaves_nothing_undriven(
-    grpc_stub: OrderServiceAsyncStub, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
     """The wake-up after COMMIT starts the saga, not the handler."""
     arrived = asyncio.Event()
@@ -114,7 +114,7 @@ async def test_a_caller_that_leaves_leaves_nothing_undriven(
     async def tell() -> None:
         arrived.set()
 
-    shop.script.during["ReserveStock"] = tell
+    order_service.script.during["ReserveStock"] = tell
     request = order_of("carl")
     call = grpc_stub.CreateOrder(request)
     waiting = asyncio.ensure_future(call)
@@ -124,24 +124,26 @@ async def test_a_caller_that_leaves_leaves_nothing_undriven(
     assert joined.state == pb.ORDER_STATE_CONFIRMED
 
 
-async def test_a_saga_has_its_own_time(grpc_stub: OrderServiceAsyncStub, shop: Shop) -> None:
+async def test_a_saga_has_its_own_time(
+    grpc_stub: OrderServiceAsyncStub, order_service: OrderService
+) -> None:
     """The caller's deadline bounds the caller's wait, and no call that the saga makes."""
-    for participant in (shop.inventory, shop.payment):
+    for participant in (order_service.inventory, order_service.payment):
         participant.deadlines.clear()
     await grpc_stub.CreateOrder(order_of(), timeout=60)
-    assert shop.inventory.deadlines + shop.payment.deadlines == [None] * 4
+    assert order_service.inventory.deadlines + order_service.payment.deadlines == [None] * 4
     request = order_of()
     request.validate_only = True
     await grpc_stub.CreateOrder(request, timeout=60)
-    assert shop.inventory.deadlines[-1] is not None
+    assert order_service.inventory.deadlines[-1] is not None
 
 
 async def test_validate_only_tells_prices_and_writes_nothing(
-    grpc_stub: OrderServiceAsyncStub, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
     """No id, no event, no hold; nothing is promised."""
     before = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
-    stock = dict(shop.inventory.stock)
+    stock = dict(order_service.inventory.stock)
     request = order_of("dora", quantity=4)
     request.validate_only = True
     request.request_id = ""
@@ -153,11 +155,11 @@ async def test_validate_only_tells_prices_and_writes_nothing(
     assert short.state == pb.ORDER_STATE_REJECTED
     assert short.refusal.shortages[0].available_count == 1
     after = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
-    assert (after.position, dict(shop.inventory.stock)) == (before.position, stock)
+    assert (after.position, dict(order_service.inventory.stock)) == (before.position, stock)
 
 
 async def test_a_confirmed_order_is_sent_back(
-    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
     """Cancelled on another instance, which answers when it is refunded."""
     order = await create(grpc_stub)
@@ -168,22 +170,22 @@ async def test_a_confirmed_order_is_sent_back(
     assert (response.version, response.order.version) == (7, 7)
     again = await grpc_stub.CancelOrder(request)
     assert again == response
-    reservation = shop.inventory.reservations[order.reservation_id]
+    reservation = order_service.inventory.reservations[order.reservation_id]
     assert reservation.state == rsv.RESERVATION_STATE_RELEASED
 
 
 async def test_an_order_on_its_way_is_cancelled(
-    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
     """The instance that drives it learns of the cancel from the stream."""
-    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("berta"))
+    placed = await order_service.hang(grpc_stub, "AuthorizePayment", order_of("berta"))
     response = await second.orders.CancelOrder(cancel_of(placed.order_id))
     assert response.order.state == pb.ORDER_STATE_CANCELLED
     assert response.order.cause == pb.ORDER_CAUSE_CANCELLED
-    payment = shop.payment.of_order(placed.order_id)
+    payment = order_service.payment.of_order(placed.order_id)
     assert payment is not None
     assert payment.captured_amount.minor_units == 0
-    shop.release()
+    order_service.release()
 
 
 async def test_a_confirmed_order_leaves_the_building(

@@ -13,13 +13,13 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import (
     Instance,
-    Shop,
+    OrderService,
     cancel_of,
     create,
     no_order_id,
     order_of,
 )
-from tests.support.order.scripted_failures import Undecided
+from tests.support.order.scripted_failures import PendingAnswer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,13 +27,13 @@ CONFIRMED = order_pb2.ORDER_STATE_CONFIRMED
 
 
 async def test_a_watch_shows_every_version_once_across_instances(
-    grpc_stub: OrderServiceAsyncStub, second: Instance, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
     """Watched on one instance while another one drives it; it ends when the order is settled."""
-    placed = await shop.hang(grpc_stub, "AuthorizePayment", order_of("moni"))
+    placed = await order_service.hang(grpc_stub, "AuthorizePayment", order_of("moni"))
     watch = aiter(second.orders.WatchOrder(rpc.WatchOrderRequest(order_id=placed.order_id)))
     seen = [await anext(watch) for _ in range(2)]
-    shop.release()
+    order_service.release()
     seen += [version async for version in watch]
     assert [version.version for version in seen] == [1, 2, 3, 4, 5]
     assert [version.event_type.rpartition(".")[2] for version in seen] == [
@@ -80,12 +80,12 @@ async def test_a_watch_of_what_is_not_there_is_refused(
 
 
 async def test_a_watch_ends_with_where_to_resume_when_the_instance_drains(
-    grpc_stub: OrderServiceAsyncStub, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
     """UNAVAILABLE, DRAINING, and the version to go on from on another instance."""
     order = await create(grpc_stub)
     async with AsyncExitStack() as caller:
-        async with shop.served("third") as (_, endpoint):
+        async with order_service.served("third") as (_, endpoint):
             channel = await caller.enter_async_context(grpc.aio.insecure_channel(endpoint))
             request = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
             watch = aiter(OrderServiceStub(channel).WatchOrder(request))
@@ -97,24 +97,24 @@ async def test_a_watch_ends_with_where_to_resume_when_the_instance_drains(
 
 
 async def test_a_waiting_caller_is_answered_when_the_instance_drains(
-    grpc_stub: OrderServiceAsyncStub, shop: Shop
+    grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
     """With the order as it stands; another instance takes over."""
-    shop.script.always["CapturePayment"] = Undecided.PENDING
+    order_service.script.always["CapturePayment"] = PendingAnswer.PENDING
     request = order_of()
     arrived = asyncio.Event()
 
     async def tell() -> None:
         arrived.set()
 
-    shop.script.during["CapturePayment"] = tell
+    order_service.script.during["CapturePayment"] = tell
     async with AsyncExitStack() as caller:
-        async with shop.served("fourth") as (_, endpoint):
+        async with order_service.served("fourth") as (_, endpoint):
             channel = await caller.enter_async_context(grpc.aio.insecure_channel(endpoint))
             waiting = asyncio.ensure_future(OrderServiceStub(channel).CreateOrder(request))
             await arrived.wait()
         answered = (await waiting).order
     assert answered.state == order_pb2.ORDER_STATE_CAPTURING
-    del shop.script.always["CapturePayment"]
+    del order_service.script.always["CapturePayment"]
     settled = (await grpc_stub.CreateOrder(request)).order
     assert (settled.order_id, settled.state) == (answered.order_id, CONFIRMED)

@@ -6,82 +6,89 @@ import grpc
 import pytest
 
 from services.order.domain.state import OrderState
-from tests.support.order.scripted_failures import DiedError, Lost, Refused, Undecided
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.scripted_failures import (
+    LostAnswer,
+    PendingAnswer,
+    ProcessDiedError,
+    RefusedCall,
+)
+from tests.support.order.stepped_sagas import SteppedSagas
 
-Story = Callable[[Rig], Awaitable[str]]
+Story = Callable[[SteppedSagas], Awaitable[str]]
 
 
-async def confirmed(rig: Rig) -> str:
+async def confirmed(sagas: SteppedSagas) -> str:
     """An order that goes through."""
-    parts = await rig.start()
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
+    parts = await sagas.start()
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
     return placed.order_id
 
 
-async def declined(rig: Rig) -> str:
+async def declined(sagas: SteppedSagas) -> str:
     """An order whose payment is declined."""
-    parts = await rig.start()
-    placed = await rig.place(parts, method="pm_declined")
-    await rig.drive(parts, placed)
+    parts = await sagas.start()
+    placed = await sagas.place(parts, method="pm_declined")
+    await sagas.drive(parts, placed)
     return placed.order_id
 
 
-async def refused(rig: Rig) -> str:
+async def refused(sagas: SteppedSagas) -> str:
     """An order that is too large."""
-    parts = await rig.start()
-    placed = await rig.place(parts, quantity=1_000)
-    await rig.drive(parts, placed)
+    parts = await sagas.start()
+    placed = await sagas.place(parts, quantity=1_000)
+    await sagas.drive(parts, placed)
     return placed.order_id
 
 
-async def not_captured(rig: Rig) -> str:
+async def not_captured(sagas: SteppedSagas) -> str:
     """An order whose payment is certainly not captured."""
-    parts = await rig.start()
-    placed = await rig.place(parts, method="pm_not_captured")
-    await rig.drive(parts, placed)
+    parts = await sagas.start()
+    placed = await sagas.place(parts, method="pm_not_captured")
+    await sagas.drive(parts, placed)
     return placed.order_id
 
 
-async def cancelled_on_the_way(rig: Rig) -> str:
+async def cancelled_on_the_way(sagas: SteppedSagas) -> str:
     """An order that is cancelled while payment is not sure."""
-    parts = await rig.start()
-    rig.script.fail("AuthorizePayment", Undecided.PENDING)
-    rig.script.fail("VoidPayment", Undecided.PENDING)
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.drive(parts, await rig.cancel(parts, placed.order_id))
-    await rig.rest(parts)
+    parts = await sagas.start()
+    sagas.script.fail("AuthorizePayment", PendingAnswer.PENDING)
+    sagas.script.fail("VoidPayment", PendingAnswer.PENDING)
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
+    await sagas.rest(parts)
     return placed.order_id
 
 
-async def refunded(rig: Rig) -> str:
+async def refunded(sagas: SteppedSagas) -> str:
     """A confirmed order that is sent back."""
-    parts = await rig.start()
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.drive(parts, await rig.cancel(parts, placed.order_id))
+    parts = await sagas.start()
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
     return placed.order_id
 
 
-async def fulfilled(rig: Rig) -> str:
+async def fulfilled(sagas: SteppedSagas) -> str:
     """A confirmed order that leaves the building, after answers were lost."""
-    parts = await rig.start()
-    rig.script.fail("CapturePayment", Lost.AFTER)
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts)
-    await rig.drive(parts, await rig.fulfill(parts, placed.order_id))
+    parts = await sagas.start()
+    sagas.script.fail("CapturePayment", LostAnswer.AFTER)
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts)
+    await sagas.drive(parts, await sagas.fulfill(parts, placed.order_id))
     return placed.order_id
 
 
-async def broken(rig: Rig) -> str:
+async def broken(sagas: SteppedSagas) -> str:
     """An order whose commit is refused with an error."""
-    parts = await rig.start()
-    rig.script.fail("CommitReservation", Refused(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN"))
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
+    parts = await sagas.start()
+    sagas.script.fail(
+        "CommitReservation", RefusedCall(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN")
+    )
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
     return placed.order_id
 
 
@@ -90,7 +97,7 @@ async def dies(story: Awaitable[str]) -> bool:
     died = False
     try:
         await story
-    except* DiedError:
+    except* ProcessDiedError:
         died = True
     return died
 
@@ -113,15 +120,15 @@ STORIES: list[tuple[Story, int, OrderState]] = [
     ("story", "points", "ends"), STORIES, ids=lambda each: getattr(each, "__name__", None)
 )
 async def test_a_story_without_a_death(
-    rig: Rig, story: Story, points: int, ends: OrderState
+    sagas: SteppedSagas, story: Story, points: int, ends: OrderState
 ) -> None:
     """The points at which the next test kills it."""
-    order_id = await story(rig)
-    assert len(rig.script.points) == points
-    parts = await rig.start("second")
-    order = await rig.load(parts, order_id)
+    order_id = await story(sagas)
+    assert len(sagas.script.points) == points
+    parts = await sagas.start("second")
+    order = await sagas.load(parts, order_id)
     assert order.state is ends
-    rig.check_books(order)
+    sagas.check_books(order)
 
 
 @pytest.mark.parametrize(
@@ -130,17 +137,17 @@ async def test_a_story_without_a_death(
     ids=lambda each: getattr(each, "__name__", each),
 )
 async def test_whoever_comes_next_finishes_what_a_dead_process_began(
-    rig: Rig, story: Story, dies_at: int
+    sagas: SteppedSagas, story: Story, dies_at: int
 ) -> None:
     """Once its lease has run out: no order is lost, nothing is charged twice or held for ever."""
-    rig.script.dies_at = dies_at
-    assert await dies(story(rig))
-    parts = await rig.start("second")
-    await rig.rest(parts)
-    for order_id in await rig.order_ids(parts):
-        order = await rig.load(parts, order_id)
-        rig.check_books(order)
+    sagas.script.dies_at = dies_at
+    assert await dies(story(sagas))
+    parts = await sagas.start("second")
+    await sagas.rest(parts)
+    for order_id in await sagas.order_ids(parts):
+        order = await sagas.load(parts, order_id)
+        sagas.check_books(order)
         assert order.is_settled
         assert not order.review
     if dies_at > 2:
-        assert await rig.order_ids(parts)
+        assert await sagas.order_ids(parts)

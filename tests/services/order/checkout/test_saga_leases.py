@@ -10,29 +10,31 @@ from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableErro
 from services.order.domain.state import OrderState
 from services.order.settings import SagaSettings
 from services.order.store.tables import CHECKOUT_LEASE
-from tests.support.order.scripted_failures import Undecided
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.scripted_failures import PendingAnswer
+from tests.support.order.stepped_sagas import SteppedSagas
 
 
 @pytest.mark.parametrize(
     "method", ["ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment"]
 )
-async def test_an_owner_that_slept_through_its_lease_cannot_write(rig: Rig, method: str) -> None:
+async def test_an_owner_that_slept_through_its_lease_cannot_write(
+    sagas: SteppedSagas, method: str
+) -> None:
     """Another one finished the order meanwhile; what the sleeper wakes up with is refused."""
-    first = await rig.start("first")
-    second = await rig.start("second")
-    placed = await rig.place(first)
+    first = await sagas.start("first")
+    second = await sagas.start("second")
+    placed = await sagas.place(first)
 
     async def sleeps_while_another_finishes() -> None:
-        await rig.clock.advance(10.1)
-        await rig.rest(second)
+        await sagas.clock.advance(10.1)
+        await sagas.rest(second)
 
-    rig.script.during[method] = sleeps_while_another_finishes
+    sagas.script.during[method] = sleeps_while_another_finishes
     with pytest.raises(StaleLeaseError):
-        await rig.drive(first, placed)
-    order = await rig.load(first, placed.order_id)
+        await sagas.drive(first, placed)
+    order = await sagas.load(first, placed.order_id)
     assert (order.state, order.version) == (OrderState.CONFIRMED, 5)
-    rig.check_books(order)
+    sagas.check_books(order)
 
 
 @pytest.mark.parametrize(
@@ -40,113 +42,113 @@ async def test_an_owner_that_slept_through_its_lease_cannot_write(rig: Rig, meth
     [("ReserveStock", 1), ("AuthorizePayment", 2), ("CommitReservation", 3), ("CapturePayment", 4)],
 )
 async def test_a_lost_lease_is_noticed_before_anything_is_appended(
-    rig: Rig, method: str, version: int
+    sagas: SteppedSagas, method: str, version: int
 ) -> None:
     """The successor has claimed, and done nothing yet: the sleeper's answer is its to record."""
-    first = await rig.start("first")
-    second = await rig.start("second")
-    placed = await rig.place(first)
+    first = await sagas.start("first")
+    second = await sagas.start("second")
+    placed = await sagas.place(first)
 
     async def sleeps_while_another_claims() -> None:
-        await rig.clock.advance(10.1)
+        await sagas.clock.advance(10.1)
         assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
 
-    rig.script.during[method] = sleeps_while_another_claims
+    sagas.script.during[method] = sleeps_while_another_claims
     with pytest.raises(StaleLeaseError):
-        await rig.drive(first, placed)
-    assert (await rig.load(first, placed.order_id)).version == version
-    await rig.rest(second)
-    rig.check_books(await rig.load(second, placed.order_id))
+        await sagas.drive(first, placed)
+    assert (await sagas.load(first, placed.order_id)).version == version
+    await sagas.rest(second)
+    sagas.check_books(await sagas.load(second, placed.order_id))
 
 
-async def test_nobody_drives_what_another_holds(rig: Rig) -> None:
+async def test_nobody_drives_what_another_holds(sagas: SteppedSagas) -> None:
     """A second instance claims nothing while the lease lasts."""
-    first = await rig.start("first")
-    second = await rig.start("second")
-    await rig.place(first)
+    first = await sagas.start("first")
+    second = await sagas.start("second")
+    await sagas.place(first)
     assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10) == ()
-    await rig.clock.advance(10.1)
+    await sagas.clock.advance(10.1)
     (claim,) = await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
     await second.runner.drive(claim)
-    assert await rig.next_due(second) is None
+    assert await sagas.next_due(second) is None
 
 
-async def test_a_slow_saga_renews_its_lease_in_the_writes_of_its_moves(rig: Rig) -> None:
+async def test_a_slow_saga_renews_its_lease_in_the_writes_of_its_moves(sagas: SteppedSagas) -> None:
     """Four slow steps outlast a lease; no write is made for renewing alone."""
-    parts = await rig.start()
-    rival = await rig.start("rival")
-    placed = await rig.place(parts)
-    rig.script.points.clear()
+    parts = await sagas.start()
+    rival = await sagas.start("rival")
+    placed = await sagas.place(parts)
+    sagas.script.points.clear()
 
     async def takes_long() -> None:
-        await rig.clock.advance(2.9)
+        await sagas.clock.advance(2.9)
         assert await rival.database.write(rival.leases.claim_due, CHECKOUT_LEASE, 10) == ()
 
     for method in ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment"):
-        rig.script.during[method] = takes_long
-    await rig.drive(parts, placed)
-    order = await rig.load(parts, placed.order_id)
+        sagas.script.during[method] = takes_long
+    await sagas.drive(parts, placed)
+    order = await sagas.load(parts, placed.order_id)
     assert order.state is OrderState.CONFIRMED
-    assert "before renew" not in rig.script.points
+    assert "before renew" not in sagas.script.points
 
 
-async def test_stages_that_outlast_half_a_lease_renew_it_between(rig: Rig) -> None:
+async def test_stages_that_outlast_half_a_lease_renew_it_between(sagas: SteppedSagas) -> None:
     """The void takes six seconds, and the release that waits for it is still ours to call."""
-    parts = await rig.start()
-    placed = await rig.place(parts, method="pm_not_captured")
+    parts = await sagas.start()
+    placed = await sagas.place(parts, method="pm_not_captured")
 
     async def takes_long() -> None:
-        await rig.clock.advance(6)
+        await sagas.clock.advance(6)
 
-    rig.script.during["VoidPayment"] = takes_long
-    await rig.drive(parts, placed)
-    assert "after renew" in rig.script.points
-    order = await rig.load(parts, placed.order_id)
+    sagas.script.during["VoidPayment"] = takes_long
+    await sagas.drive(parts, placed)
+    assert "after renew" in sagas.script.points
+    order = await sagas.load(parts, placed.order_id)
     assert order.state is OrderState.REJECTED
 
 
-async def test_a_draining_instance_leaves_new_work_to_others(rig: Rig) -> None:
+async def test_a_draining_instance_leaves_new_work_to_others(sagas: SteppedSagas) -> None:
     """The row is written unleased: due at once, for anybody."""
-    first = await rig.start("first")
-    second = await rig.start("second")
+    first = await sagas.start("first")
+    second = await sagas.start("second")
     await first.driver.drain()
-    placed = await rig.place(first)
+    placed = await sagas.place(first)
     assert placed.claim is None
-    await rig.rest(second)
-    assert (await rig.load(second, placed.order_id)).state is OrderState.CONFIRMED
+    await sagas.rest(second)
+    assert (await sagas.load(second, placed.order_id)).state is OrderState.CONFIRMED
 
 
-async def test_a_draining_instance_finishes_its_step_and_stops(rig: Rig) -> None:
+async def test_a_draining_instance_finishes_its_step_and_stops(sagas: SteppedSagas) -> None:
     """What was answered is recorded; the next step is another's."""
-    first = await rig.start("first")
-    placed = await rig.place(first)
+    first = await sagas.start("first")
+    placed = await sagas.place(first)
 
     async def is_told_to_stop() -> None:
         await first.driver.drain()
 
-    rig.script.during["AuthorizePayment"] = is_told_to_stop
-    await rig.drive(first, placed)
-    assert (await rig.load(first, placed.order_id)).state is OrderState.COMMITTING
-    await rig.rest(await rig.start("second"))
-    rig.check_books(await rig.load(first, placed.order_id))
+    sagas.script.during["AuthorizePayment"] = is_told_to_stop
+    await sagas.drive(first, placed)
+    assert (await sagas.load(first, placed.order_id)).state is OrderState.COMMITTING
+    await sagas.rest(await sagas.start("second"))
+    sagas.check_books(await sagas.load(first, placed.order_id))
 
 
-async def test_a_retry_takes_what_waits_and_refuses_what_runs(rig: Rig) -> None:
+async def test_a_retry_takes_what_waits_and_refuses_what_runs(sagas: SteppedSagas) -> None:
     """SAGA_NOT_RETRYABLE while somebody is at it, SAGA_NOT_FOUND when nothing is left."""
-    parts = await rig.start()
-    rig.script.fail("CapturePayment", *[Undecided.PENDING] * 4)
-    placed = await rig.place(parts)
+    parts = await sagas.start()
+    sagas.script.fail("CapturePayment", *[PendingAnswer.PENDING] * 4)
+    placed = await sagas.place(parts)
     with pytest.raises(SagaNotRetryableError) as refused:
-        await rig.retry(parts, placed.order_id)
+        await sagas.retry(parts, placed.order_id)
     assert refused.value.facts["step"] == "reserve"
-    await rig.drive(parts, placed)
-    retried = await rig.retry(parts, placed.order_id)
+    await sagas.drive(parts, placed)
+    retried = await sagas.retry(parts, placed.order_id)
     assert isinstance(retried.written, WrittenOrder)
-    await rig.drive(parts, retried.written)
-    assert rig.payment.calls.count("CapturePayment") == 2
-    await rig.rest(parts)
+    await sagas.drive(parts, retried.written)
+    assert sagas.payment.calls.count("CapturePayment") == 2
+    await sagas.rest(parts)
     with pytest.raises(SagaNotFoundError):
-        await rig.retry(parts, placed.order_id)
+        await sagas.retry(parts, placed.order_id)
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfi
 from services.order.domain.state import OrderState
 from services.order.parts import Parts
 from tests.support.order.scripted_failures import (
-    DiedError,
     Fault,
-    Foreign,
-    Lost,
-    Refused,
-    Undecided,
+    ForeignError,
+    LostAnswer,
+    PendingAnswer,
+    ProcessDiedError,
+    RefusedCall,
 )
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import POSTGRESQL, SQLITE, databases_of
 
 FORWARD = ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment")
@@ -35,11 +35,11 @@ PAYMENT_METHODS = ("pm_visa", "pm_declined", "pm_not_captured")
 
 faults = st.sampled_from(
     [
-        Lost.BEFORE,
-        Lost.AFTER,
-        Undecided.PENDING,
-        Foreign(grpc.StatusCode.FAILED_PRECONDITION),
-        Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
+        LostAnswer.BEFORE,
+        LostAnswer.AFTER,
+        PendingAnswer.PENDING,
+        ForeignError(grpc.StatusCode.FAILED_PRECONDITION),
+        RefusedCall(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
     ]
 )
 
@@ -83,68 +83,70 @@ def test_the_books_balance_whatever_happens(
     @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     def try_out(happens: Mishaps) -> None:
         with databases_of(kind, lambda: request.getfixturevalue("postgres_pool")) as databases:
-            asyncio.run(_play(Rig(databases), happens))
+            asyncio.run(_play(SteppedSagas(databases), happens))
 
     try_out()
 
 
-async def _play(rig: Rig, happens: Mishaps) -> None:
+async def _play(sagas: SteppedSagas, happens: Mishaps) -> None:
     try:
-        await _place_and_judge(rig, happens)
+        await _place_and_judge(sagas, happens)
     finally:
-        await rig.close()
+        await sagas.close()
 
 
-async def _place_and_judge(rig: Rig, happens: Mishaps) -> None:
-    parts = await rig.start("first")
-    placed = await rig.place(parts, method=happens.payment_method)
-    _line_up(rig, parts, placed, happens)
-    await _drive(rig, parts, placed)
-    survivor = await rig.start("second")
-    rig.script.dies_at = None
-    await rig.rest(survivor)
-    await _wish(rig, survivor, placed.order_id, happens.wish_afterwards)
-    await rig.rest(survivor)
-    order = await rig.load(survivor, placed.order_id)
+async def _place_and_judge(sagas: SteppedSagas, happens: Mishaps) -> None:
+    parts = await sagas.start("first")
+    placed = await sagas.place(parts, method=happens.payment_method)
+    _line_up(sagas, parts, placed, happens)
+    await _drive(sagas, parts, placed)
+    survivor = await sagas.start("second")
+    sagas.script.dies_at = None
+    await sagas.rest(survivor)
+    await _wish(sagas, survivor, placed.order_id, happens.wish_afterwards)
+    await sagas.rest(survivor)
+    order = await sagas.load(survivor, placed.order_id)
     assert order.is_settled
-    rig.check_books(order)
-    _check_story(await rig.history(survivor, placed.order_id), order.state)
+    sagas.check_books(order)
+    _check_story(await sagas.history(survivor, placed.order_id), order.state)
 
 
-def _line_up(rig: Rig, parts: Parts, placed: WrittenOrder, happens: Mishaps) -> None:
+def _line_up(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder, happens: Mishaps) -> None:
     for method, lined_up in happens.faults.items():
-        rig.script.fail(method, *lined_up)
+        sagas.script.fail(method, *lined_up)
     if happens.broken is not None:
-        rig.script.fail(happens.broken, Refused(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN"))
-    rig.script.dies_at = happens.dies_at
+        sagas.script.fail(
+            happens.broken, RefusedCall(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN")
+        )
+    sagas.script.dies_at = happens.dies_at
     if happens.wish_during is None:
         return
     method, wish = happens.wish_during
 
     async def comes_about() -> None:
         if wish == "cancel":
-            await rig.cancel(parts, placed.order_id)
-        await rig.clock.advance(happens.time_flies_s)
+            await sagas.cancel(parts, placed.order_id)
+        await sagas.clock.advance(happens.time_flies_s)
 
-    rig.script.during[method] = comes_about
+    sagas.script.during[method] = comes_about
 
 
-async def _drive(rig: Rig, parts: Parts, placed: WrittenOrder) -> None:
+async def _drive(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder) -> None:
     try:
-        await rig.drive(parts, placed)
-        await rig.rest(parts, at_most_s=5)
-    except* (DiedError, StaleLeaseError):
+        await sagas.drive(parts, placed)
+        await sagas.rest(parts, at_most_s=5)
+    except* (ProcessDiedError, StaleLeaseError):
         # The process is gone, or slept through its lease: either way another goes on.
         pass
 
 
-async def _wish(rig: Rig, parts: Parts, order_id: str, wish: str | None) -> None:
+async def _wish(sagas: SteppedSagas, parts: Parts, order_id: str, wish: str | None) -> None:
     try:
         match wish:
             case "cancel":
-                await rig.cancel(parts, order_id)
+                await sagas.cancel(parts, order_id)
             case "fulfill":
-                await rig.fulfill(parts, order_id)
+                await sagas.fulfill(parts, order_id)
     except (OrderNotCancellableError, OrderNotFulfillableError):
         return
 

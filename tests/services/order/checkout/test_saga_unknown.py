@@ -9,31 +9,39 @@ from services.chassis.saga.model import UNKNOWN_CODES
 from services.order.domain.events import Cause
 from services.order.domain.rules import STEP_OVERDUE
 from services.order.domain.state import OrderState, Review
-from tests.support.order.scripted_failures import Fault, Foreign, Lost, Refused, Undecided
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.scripted_failures import (
+    Fault,
+    ForeignError,
+    LostAnswer,
+    PendingAnswer,
+    RefusedCall,
+)
+from tests.support.order.stepped_sagas import SteppedSagas
 
 FORWARD = ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment")
 LOSSES: tuple[Fault, ...] = (
-    Lost.BEFORE,
-    Lost.AFTER,
-    Refused(grpc.StatusCode.ABORTED, "CONFLICT"),
-    Foreign(grpc.StatusCode.NOT_FOUND),
+    LostAnswer.BEFORE,
+    LostAnswer.AFTER,
+    RefusedCall(grpc.StatusCode.ABORTED, "CONFLICT"),
+    ForeignError(grpc.StatusCode.NOT_FOUND),
 )
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 @pytest.mark.parametrize("method", FORWARD)
-async def test_a_lost_answer_repeats_the_same_call(rig: Rig, method: str, loss: Fault) -> None:
+async def test_a_lost_answer_repeats_the_same_call(
+    sagas: SteppedSagas, method: str, loss: Fault
+) -> None:
     """The same step id, the same bytes, one effect: the order is confirmed as if nothing was."""
-    parts = await rig.start()
-    rig.script.fail(method, loss, loss)
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    parts = await sagas.start()
+    sagas.script.fail(method, loss, loss)
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.version) == (OrderState.CONFIRMED, 5)
-    assert (rig.inventory.calls + rig.payment.calls).count(method) == 3
-    rig.check_books(order)
+    assert (sagas.inventory.calls + sagas.payment.calls).count(method) == 3
+    sagas.check_books(order)
 
 
 @pytest.mark.parametrize(
@@ -48,135 +56,139 @@ async def test_a_lost_answer_repeats_the_same_call(rig: Rig, method: str, loss: 
         ("FulfillReservation", "fulfill"),
     ],
 )
-@pytest.mark.parametrize("loss", [Lost.BEFORE, Lost.AFTER, Undecided.PENDING], ids=str)
+@pytest.mark.parametrize(
+    "loss", [LostAnswer.BEFORE, LostAnswer.AFTER, PendingAnswer.PENDING], ids=str
+)
 async def test_every_other_step_repeats_until_it_answers(
-    rig: Rig, method: str, then: str, loss: Fault
+    sagas: SteppedSagas, method: str, then: str, loss: Fault
 ) -> None:
     """Undecided is unknown too; compensations, refunds and fulfilments repeat for ever."""
-    parts = await rig.start()
-    if loss is Undecided.PENDING and method.endswith("Reservation"):
-        loss = Refused(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
-    rig.script.fail(method, *[loss] * 3)
+    parts = await sagas.start()
+    if loss is PendingAnswer.PENDING and method.endswith("Reservation"):
+        loss = RefusedCall(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    sagas.script.fail(method, *[loss] * 3)
     if then == "cancel before the pivot":
-        rig.script.fail("AuthorizePayment", Lost.AFTER)
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
+        sagas.script.fail("AuthorizePayment", LostAnswer.AFTER)
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
     match then:
         case "cancel before the pivot" | "refund":
-            await rig.drive(parts, await rig.cancel(parts, placed.order_id))
+            await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
         case "fulfill":
-            await rig.drive(parts, await rig.fulfill(parts, placed.order_id))
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+            await sagas.drive(parts, await sagas.fulfill(parts, placed.order_id))
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     ends = {"none": OrderState.CONFIRMED, "refund": OrderState.REFUNDED}
     ends |= {"fulfill": OrderState.FULFILLED, "cancel before the pivot": OrderState.CANCELLED}
     assert order.state is ends[then]
-    assert "ReviewRequested" not in await rig.history(parts, placed.order_id)
-    rig.check_books(order)
+    assert "ReviewRequested" not in await sagas.history(parts, placed.order_id)
+    sagas.check_books(order)
 
 
 @pytest.mark.parametrize("method", FORWARD[:3])
-@pytest.mark.parametrize("loss", [Lost.BEFORE, Lost.AFTER], ids=str)
+@pytest.mark.parametrize("loss", [LostAnswer.BEFORE, LostAnswer.AFTER], ids=str)
 async def test_before_the_pivot_the_deadline_ends_the_repeating(
-    rig: Rig, method: str, loss: Fault
+    sagas: SteppedSagas, method: str, loss: Fault
 ) -> None:
     """Then the order is cancelled, and whatever came of the calls is let go."""
-    parts = await rig.start()
-    rig.script.always[method] = loss
-    placed = await rig.place(parts)
-    started = rig.clock.now()
-    await rig.drive(parts, placed)
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    parts = await sagas.start()
+    sagas.script.always[method] = loss
+    placed = await sagas.place(parts)
+    started = sagas.clock.now()
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
-    took = rig.clock.now() - started
+    took = sagas.clock.now() - started
     assert timedelta(seconds=30) <= took < timedelta(seconds=36)
-    assert (rig.inventory.calls + rig.payment.calls).count(method) > 5
-    rig.check_books(order)
+    assert (sagas.inventory.calls + sagas.payment.calls).count(method) > 5
+    sagas.check_books(order)
 
 
-async def test_after_the_pivot_only_evidence_ends_the_repeating(rig: Rig) -> None:
+async def test_after_the_pivot_only_evidence_ends_the_repeating(sagas: SteppedSagas) -> None:
     """An hour without an answer: the order is still CAPTURING, and then it is confirmed."""
-    parts = await rig.start()
-    rig.script.always["CapturePayment"] = Lost.AFTER
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts, at_most_s=1_500)
-    assert (await rig.load(parts, placed.order_id)).state is OrderState.CAPTURING
-    del rig.script.always["CapturePayment"]
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    parts = await sagas.start()
+    sagas.script.always["CapturePayment"] = LostAnswer.AFTER
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts, at_most_s=1_500)
+    assert (await sagas.load(parts, placed.order_id)).state is OrderState.CAPTURING
+    del sagas.script.always["CapturePayment"]
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert order.state is OrderState.CONFIRMED
-    rig.check_books(order)
+    sagas.check_books(order)
 
 
-async def test_the_order_ends_only_with_a_final_answer_of_payment(rig: Rig) -> None:
+async def test_the_order_ends_only_with_a_final_answer_of_payment(sagas: SteppedSagas) -> None:
     """Cancelled in time, but payment doesn't answer: CANCELLING until it does."""
-    parts = await rig.start()
-    rig.script.always["AuthorizePayment"] = Lost.AFTER
-    rig.script.always["VoidPayment"] = Undecided.PENDING
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts, at_most_s=600)
-    assert (await rig.load(parts, placed.order_id)).state is OrderState.CANCELLING
-    rig.script.always.clear()
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    parts = await sagas.start()
+    sagas.script.always["AuthorizePayment"] = LostAnswer.AFTER
+    sagas.script.always["VoidPayment"] = PendingAnswer.PENDING
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts, at_most_s=600)
+    assert (await sagas.load(parts, placed.order_id)).state is OrderState.CANCELLING
+    sagas.script.always.clear()
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert order.state is OrderState.CANCELLED
-    rig.check_books(order)
+    sagas.check_books(order)
 
 
-async def test_an_outage_marks_nothing_for_review(rig: Rig) -> None:
+async def test_an_outage_marks_nothing_for_review(sagas: SteppedSagas) -> None:
     """A step is overdue only while its participant answers others."""
-    parts = await rig.start()
-    rig.script.always["CapturePayment"] = Lost.BEFORE
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts, at_most_s=1_000)
-    assert not (await rig.load(parts, placed.order_id)).needs_review
+    parts = await sagas.start()
+    sagas.script.always["CapturePayment"] = LostAnswer.BEFORE
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts, at_most_s=1_000)
+    assert not (await sagas.load(parts, placed.order_id)).needs_review
 
 
-async def test_a_step_that_hangs_alone_is_marked_and_progress_clears_it(rig: Rig) -> None:
+async def test_a_step_that_hangs_alone_is_marked_and_progress_clears_it(
+    sagas: SteppedSagas,
+) -> None:
     """Older than five minutes while payment authorizes others."""
-    parts = await rig.start()
-    rig.script.always["CapturePayment"] = Undecided.PENDING
-    placed = await rig.place(parts)
-    await rig.drive(parts, placed)
-    await rig.rest(parts, at_most_s=290)
-    assert not (await rig.load(parts, placed.order_id)).needs_review
-    other = await rig.place(parts, method="pm_declined")
-    await rig.drive(parts, other)
-    await rig.rest(parts, at_most_s=40)
-    order = await rig.load(parts, placed.order_id)
+    parts = await sagas.start()
+    sagas.script.always["CapturePayment"] = PendingAnswer.PENDING
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts, at_most_s=290)
+    assert not (await sagas.load(parts, placed.order_id)).needs_review
+    other = await sagas.place(parts, method="pm_declined")
+    await sagas.drive(parts, other)
+    await sagas.rest(parts, at_most_s=40)
+    order = await sagas.load(parts, placed.order_id)
     assert order.review == Review("capture", STEP_OVERDUE)
     lease = await parts.database.read(parts.leases.get, placed.order_id)
     assert lease is not None
     assert lease.needs_review
-    rig.script.always.clear()
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    sagas.script.always.clear()
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.CONFIRMED, False)
 
 
-async def test_a_void_of_what_was_captured_is_a_contradiction(rig: Rig) -> None:
+async def test_a_void_of_what_was_captured_is_a_contradiction(sagas: SteppedSagas) -> None:
     """Somebody captured behind our back: an operator looks, and we keep trying slowly."""
-    parts = await rig.start()
-    rig.script.always["VoidPayment"] = Refused(
+    parts = await sagas.start()
+    sagas.script.always["VoidPayment"] = RefusedCall(
         grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT"
     )
-    placed = await rig.place(parts, method="pm_not_captured")
-    await rig.drive(parts, placed)
-    await rig.rest(parts, at_most_s=600)
-    order = await rig.load(parts, placed.order_id)
+    placed = await sagas.place(parts, method="pm_not_captured")
+    await sagas.drive(parts, placed)
+    await sagas.rest(parts, at_most_s=600)
+    order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.review) == (
         OrderState.CANCELLING,
         Review("void", "PAYMENT_STATE_CONFLICT"),
     )
-    assert "ReleaseReservation" not in rig.inventory.calls
-    assert 10 < rig.payment.calls.count("VoidPayment") < 40
-    rig.script.always.clear()
-    await rig.rest(parts)
-    order = await rig.load(parts, placed.order_id)
+    assert "ReleaseReservation" not in sagas.inventory.calls
+    assert 10 < sagas.payment.calls.count("VoidPayment") < 40
+    sagas.script.always.clear()
+    await sagas.rest(parts)
+    order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.REJECTED, False)
 
 

@@ -18,7 +18,7 @@ from discovery.clock import SystemClock
 from services.payment.processor.simulated.processor import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import cancel_of, fulfill_of, order_of
-from tests.support.order.three_real_services import UNITS, HighStreet, high_street
+from tests.support.order.three_real_services import UNITS, ThreeServices, three_real_services
 from tests.support.store.databases import Databases
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,27 +29,30 @@ WAIT_S = 60.0
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everything(
     module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[HighStreet]:
+) -> AsyncIterator[ThreeServices]:
     """Three services for all tests of the module."""
     url = f"sqlite:///{tmp_path_factory.mktemp('street')}/processor.db"
     async with (
         open_simulated_processor(url, clock=SystemClock(), owner="test") as processor,
-        high_street(module_databases, processor) as street,
+        three_real_services(module_databases, processor) as three_services,
     ):
-        yield street
+        yield three_services
 
 
 @pytest.fixture(params=[pb.COORDINATION_ORCHESTRATED, pb.COORDINATION_CHOREOGRAPHED])
-def street(everything: HighStreet, request: pytest.FixtureRequest) -> HighStreet:
+def three_services(everything: ThreeServices, request: pytest.FixtureRequest) -> ThreeServices:
     """The services, once for each way to coordinate a checkout."""
     return replace(everything, coordination=request.param)
 
 
-async def test_an_order_is_paid_and_allocated(street: HighStreet) -> None:
+async def test_an_order_is_paid_and_allocated(three_services: ThreeServices) -> None:
     """Reservation committed, payment captured, both for the order's own total."""
-    order = await street.create(quantity=3)
+    order = await three_services.create(quantity=3)
     assert (order.state, order.total.minor_units) == (pb.ORDER_STATE_CONFIRMED, 750)
-    reservation, payment = await street.reservation(order), await street.payment(order)
+    reservation, payment = (
+        await three_services.reservation(order),
+        await three_services.payment(order),
+    )
     assert (reservation.state, reservation.total) == (rsv.RESERVATION_STATE_COMMITTED, order.total)
     assert payment is not None
     assert (payment.state, payment.captured_amount) == (pay.PAYMENT_STATE_CAPTURED, order.total)
@@ -64,12 +67,12 @@ async def test_an_order_is_paid_and_allocated(street: HighStreet) -> None:
     ],
 )
 async def test_what_inventory_refuses_is_rejected(
-    street: HighStreet, sku: str, quantity: int, reason: pb.OrderRefusalReason
+    three_services: ThreeServices, sku: str, quantity: int, reason: pb.OrderRefusalReason
 ) -> None:
     """Payment never hears of it."""
-    order = await street.create(sku=sku, quantity=quantity)
+    order = await three_services.create(sku=sku, quantity=quantity)
     assert (order.state, order.refusal.reason) == (pb.ORDER_STATE_REJECTED, reason)
-    assert await street.payment(order) is None
+    assert await three_services.payment(order) is None
 
 
 @pytest.mark.parametrize(
@@ -77,88 +80,92 @@ async def test_what_inventory_refuses_is_rejected(
     [("pm_insufficient_funds", "INSUFFICIENT_FUNDS"), ("pm_nonsense", "UNKNOWN_METHOD")],
 )
 async def test_a_decline_is_rejected_and_released(
-    street: HighStreet, method: str, code: str
+    three_services: ThreeServices, method: str, code: str
 ) -> None:
     """With the processor's own word for it."""
-    order = await street.create(method=method)
+    order = await three_services.create(method=method)
     assert order.state == pb.ORDER_STATE_REJECTED
     assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PAYMENT_DECLINED
     assert dict(order.refusal.facts) == {"decline_code": code}
-    assert (await street.reservation(order)).state == rsv.RESERVATION_STATE_RELEASED
+    assert (await three_services.reservation(order)).state == rsv.RESERVATION_STATE_RELEASED
 
 
-async def test_a_capture_that_is_declined_lets_everything_go(street: HighStreet) -> None:
+async def test_a_capture_that_is_declined_lets_everything_go(three_services: ThreeServices) -> None:
     """NOT_CAPTURED is evidence: void, then release."""
-    order = await street.create(method="pm_capture_declined")
+    order = await three_services.create(method="pm_capture_declined")
     assert order.state == pb.ORDER_STATE_REJECTED
     assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PAYMENT_NOT_CAPTURED
-    payment = await street.payment(order)
+    payment = await three_services.payment(order)
     assert payment is not None
     assert (payment.state, payment.captured_amount.minor_units) == (pay.PAYMENT_STATE_VOIDED, 0)
-    assert (await street.reservation(order)).state == rsv.RESERVATION_STATE_RELEASED
+    assert (await three_services.reservation(order)).state == rsv.RESERVATION_STATE_RELEASED
 
 
 async def test_an_authorization_that_is_too_short_never_passes_the_pivot(
-    street: HighStreet,
+    three_services: ThreeServices,
 ) -> None:
     """The processor's own expiry leaves no time to capture."""
-    order = await street.create(method="pm_expiring")
+    order = await three_services.create(method="pm_expiring")
     assert order.state == pb.ORDER_STATE_CANCELLED
-    payment = await street.payment(order)
+    payment = await three_services.payment(order)
     assert payment is not None
     assert payment.state in (pay.PAYMENT_STATE_VOIDED, pay.PAYMENT_STATE_EXPIRED)
     assert not payment.captures
 
 
 @pytest.mark.parametrize("method", ["pm_unavailable_before", "pm_unavailable_after", "pm_slow"])
-async def test_a_processor_that_falters_charges_once(street: HighStreet, method: str) -> None:
+async def test_a_processor_that_falters_charges_once(
+    three_services: ThreeServices, method: str
+) -> None:
     """Lost before the effect, after it, or late: the order is confirmed, the money taken once."""
-    order = await street.create(method=method)
+    order = await three_services.create(method=method)
     assert order.state == pb.ORDER_STATE_CONFIRMED
-    payment = await street.payment(order)
+    payment = await three_services.payment(order)
     assert payment is not None
     assert [capture.state for capture in payment.captures] == [pay.CAPTURE_STATE_CAPTURED]
 
 
-async def test_a_repeated_request_joins_its_order(street: HighStreet) -> None:
+async def test_a_repeated_request_joins_its_order(three_services: ThreeServices) -> None:
     """One request_id is one order; the same body with another coordination is another intention."""
-    request = order_of("twice", coordination=street.coordination)
-    first, again = await asyncio.gather(*(street.orders.CreateOrder(request) for _ in range(2)))
+    request = order_of("twice", coordination=three_services.coordination)
+    first, again = await asyncio.gather(
+        *(three_services.orders.CreateOrder(request) for _ in range(2))
+    )
     assert first.order == again.order
     assert first.order.state == pb.ORDER_STATE_CONFIRMED
     request.coordination = pb.COORDINATION_UNSPECIFIED
-    refused = await refusal(street.orders.CreateOrder(request))
+    refused = await refusal(three_services.orders.CreateOrder(request))
     assert refused.reason == "REQUEST_ID_REUSED"
 
 
-async def test_a_confirmed_order_is_sent_back_or_leaves(street: HighStreet) -> None:
+async def test_a_confirmed_order_is_sent_back_or_leaves(three_services: ThreeServices) -> None:
     """Refunded in full and released; or fulfilled, and nothing goes back."""
-    back = await street.create()
-    leaves = await street.create()
-    back = (await street.orders.CancelOrder(cancel_of(back.order_id))).order
-    leaves = (await street.orders.FulfillOrder(fulfill_of(leaves.order_id))).order
+    back = await three_services.create()
+    leaves = await three_services.create()
+    back = (await three_services.orders.CancelOrder(cancel_of(back.order_id))).order
+    leaves = (await three_services.orders.FulfillOrder(fulfill_of(leaves.order_id))).order
     assert back.state == pb.ORDER_STATE_REFUNDED
     assert leaves.state == pb.ORDER_STATE_FULFILLED
-    payment = await street.payment(back)
+    payment = await three_services.payment(back)
     assert payment is not None
     assert payment.refunded_amount == payment.captured_amount == back.total
-    assert (await street.reservation(back)).state == rsv.RESERVATION_STATE_RELEASED
-    assert (await street.reservation(leaves)).state == rsv.RESERVATION_STATE_FULFILLED
+    assert (await three_services.reservation(back)).state == rsv.RESERVATION_STATE_RELEASED
+    assert (await three_services.reservation(leaves)).state == rsv.RESERVATION_STATE_FULFILLED
 
 
-async def test_a_refund_that_is_refused_stays_refunding(street: HighStreet) -> None:
+async def test_a_refund_that_is_refused_stays_refunding(three_services: ThreeServices) -> None:
     """Until an operator has another attempt made."""
-    order = await street.create(method="pm_refund_declined")
-    call = asyncio.ensure_future(street.orders.CancelOrder(cancel_of(order.order_id)))
+    order = await three_services.create(method="pm_refund_declined")
+    call = asyncio.ensure_future(three_services.orders.CancelOrder(cancel_of(order.order_id)))
     watch = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
-    async for version in street.orders.WatchOrder(watch):
+    async for version in three_services.orders.WatchOrder(watch):
         if version.order.needs_review:
             break
     call.cancel()
     assert version.order.state == pb.ORDER_STATE_REFUNDING
 
 
-async def test_many_orders_at_once_keep_the_books(street: HighStreet) -> None:
+async def test_many_orders_at_once_keep_the_books(three_services: ThreeServices) -> None:
     """Stock and money agree with the orders, to the unit and the cent."""
     methods = ("pm_visa", "pm_fraud", "pm_visa", "pm_capture_declined")
     requests = [
@@ -167,37 +174,39 @@ async def test_many_orders_at_once_keep_the_books(street: HighStreet) -> None:
             method=methods[number % 4],
             sku="tea",
             quantity=1 + number % 3,
-            coordination=street.coordination,
+            coordination=three_services.coordination,
         )
         for number in range(40)
     ]
-    before = await street.tea()
-    placed = await asyncio.gather(*(street.orders.CreateOrder(request) for request in requests))
+    before = await three_services.tea()
+    placed = await asyncio.gather(
+        *(three_services.orders.CreateOrder(request) for request in requests)
+    )
     orders = [response.order for response in placed]
     confirmed = [order for order in orders if order.state == pb.ORDER_STATE_CONFIRMED]
     assert len(confirmed) == 20
     assert all(order.state == pb.ORDER_STATE_REJECTED for order in orders if order not in confirmed)
-    after = await street.tea()
+    after = await three_services.tea()
     sold = sum(line.quantity for order in confirmed for line in order.lines)
     assert (after.held_count, after.committed_count) == (0, before.committed_count + sold)
     for order in orders:
-        payment = await street.payment(order)
+        payment = await three_services.payment(order)
         taken = 0 if payment is None else payment.captured_amount.minor_units
         assert taken == (order.total.minor_units if order in confirmed else 0)
 
 
-async def test_a_summary_says_what_a_customer_was_charged(street: HighStreet) -> None:
+async def test_a_summary_says_what_a_customer_was_charged(three_services: ThreeServices) -> None:
     """Kept, sent back or declined: orders as the order service tells, money as payment tells."""
-    customer = f"summed-{street.coordination}"
-    kept = await street.create(customer, quantity=2)
-    back = await street.create(customer, quantity=1)
-    await street.create(customer, method="pm_fraud")
-    cancelled = await street.orders.CancelOrder(cancel_of(back.order_id))
+    customer = f"summed-{three_services.coordination}"
+    kept = await three_services.create(customer, quantity=2)
+    back = await three_services.create(customer, quantity=1)
+    await three_services.create(customer, method="pm_fraud")
+    cancelled = await three_services.orders.CancelOrder(cancel_of(back.order_id))
     request = rpc.GetCustomerSummaryRequest(customer_id=customer, min_position=cancelled.position)
     # The money comes by the other feed.
     async with asyncio.timeout(WAIT_S):
         while True:
-            said = await street.orders.GetCustomerSummary(request, timeout=WAIT_S)
+            said = await three_services.orders.GetCustomerSummary(request, timeout=WAIT_S)
             (spend,) = said.summary.spend or [rpc.CustomerSpend()]
             if spend.refunded_amount.minor_units:
                 break

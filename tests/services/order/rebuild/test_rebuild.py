@@ -15,27 +15,38 @@ from services.order.store.tables import ORDER_VIEW
 from services.order.summary.summary_tables import summary_tables
 from tests.support.order import summary_events
 from tests.support.order.order_service import Instance, cancel_of, order_of
-from tests.support.order.self_following_orders import Market, open_market, summary_of
+from tests.support.order.orders_and_payment_feed import (
+    OrdersAndPaymentFeed,
+    open_orders_and_payment_feed,
+    summary_of,
+)
 from tests.support.store.databases import Databases
 
 WAIT_S = 120.0
 
 
-def a_rebuild(database: Database, market: Market) -> Rebuild:
-    return rebuild_of(database, market.payments.channel, clock=SystemClock(), rng=market.shop.rng)
+def a_rebuild(database: Database, orders_and_payments: OrdersAndPaymentFeed) -> Rebuild:
+    return rebuild_of(
+        database,
+        orders_and_payments.payments.channel,
+        clock=SystemClock(),
+        rng=orders_and_payments.order_service.rng,
+    )
 
 
-async def sell(market: Market, instance: Instance, customer: str, *, number: int) -> int:
+async def sell(
+    orders_and_payments: OrdersAndPaymentFeed, instance: Instance, customer: str, *, number: int
+) -> int:
     """Some orders, paid, one in three of them sent back; the position of the last."""
     position = 0
     for each in range(number):
         created = await instance.orders.CreateOrder(order_of(customer))
         order_id, position = created.order.order_id, created.position
-        await market.pay(summary_events.captured(order_id, 100))
+        await orders_and_payments.pay(summary_events.captured(order_id, 100))
         if each % 3 == 0:
             cancelled = await instance.orders.CancelOrder(cancel_of(order_id))
             position = cancelled.position
-            await market.pay(summary_events.refunded(order_id, 100))
+            await orders_and_payments.pay(summary_events.refunded(order_id, 100))
     return position
 
 
@@ -68,19 +79,20 @@ async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
 ) -> None:
     """Orders come from two instances all the while; nothing is lost, and both go on afterwards."""
     async with (
-        open_market(databases) as market,
-        market.shop.instance() as first,
-        market.shop.instance("second") as second,
-        market.operator() as database,
+        open_orders_and_payment_feed(databases) as orders_and_payments,
+        orders_and_payments.order_service.instance() as first,
+        orders_and_payments.order_service.instance("second") as second,
+        orders_and_payments.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
-        await sell(market, first, "ann", number=10)
+        await sell(orders_and_payments, first, "ann", number=10)
         before = await database.read(schema)
         for _ in range(3):
             selling = asyncio.gather(
-                sell(market, first, "ann", number=6), sell(market, second, "bob", number=6)
+                sell(orders_and_payments, first, "ann", number=6),
+                sell(orders_and_payments, second, "bob", number=6),
             )
-            report = await a_rebuild(database, market).run()
+            report = await a_rebuild(database, orders_and_payments).run()
             assert [each.equal for each in report.compared] == [True, True]
             assert report.swapped
             assert "swapped" in to_text(report)
@@ -88,8 +100,8 @@ async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
             assert await database.read(schema) == before
             assert not await database.read(shadow_tables.leftovers)
 
-        at = await market.pay(summary_events.captured("ord_nobody", 1))
-        position = await sell(market, second, "bob", number=1)
+        at = await orders_and_payments.pay(summary_events.captured("ord_nobody", 1))
+        position = await sell(orders_and_payments, second, "bob", number=1)
         ann = await summary_of(first.orders, "ann", position=position, payment_position=at + 2)
         bob = await summary_of(second.orders, "bob", position=position, payment_position=at + 2)
         listed = await first.orders.ListOrders(
@@ -102,15 +114,15 @@ async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
 async def test_a_rebuild_changes_nothing(databases: Databases) -> None:
     """At rest the new tables hold row for row what the old ones held."""
     async with (
-        open_market(databases) as market,
-        market.shop.instance() as instance,
-        market.operator() as database,
+        open_orders_and_payment_feed(databases) as orders_and_payments,
+        orders_and_payments.order_service.instance() as instance,
+        orders_and_payments.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
-        position = await sell(market, instance, "ann", number=4)
+        position = await sell(orders_and_payments, instance, "ann", number=4)
         await summary_of(instance.orders, "ann", position=position, payment_position=6)
         before = await database.read(contents)
-        assert (await a_rebuild(database, market).run()).swapped
+        assert (await a_rebuild(database, orders_and_payments).run()).swapped
         assert await database.read(contents) == before
         assert all(before.values())
 
@@ -120,20 +132,20 @@ async def test_a_view_that_says_something_else_is_replaced_only_when_asked(
 ) -> None:
     """The facts are right; but an operator shall know before anything is swapped."""
     async with (
-        open_market(databases) as market,
-        market.shop.instance() as instance,
-        market.operator() as database,
+        open_orders_and_payment_feed(databases) as orders_and_payments,
+        orders_and_payments.order_service.instance() as instance,
+        orders_and_payments.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
-        position = await sell(market, instance, "ann", number=2)
+        position = await sell(orders_and_payments, instance, "ann", number=2)
         seen = await summary_of(instance.orders, "ann", position=position, payment_position=3)
         await database.write(_tamper)
-        report = await a_rebuild(database, market).run()
+        report = await a_rebuild(database, orders_and_payments).run()
         assert ([each.equal for each in report.compared], report.swapped) == ([True, False], False)
         assert "DIFFERENT" in to_text(report)
         spoilt = await summary_of(instance.orders, "ann")
         assert spoilt.order_count == 77
-        assert (await a_rebuild(database, market).run(replace=True)).swapped
+        assert (await a_rebuild(database, orders_and_payments).run(replace=True)).swapped
         assert await summary_of(instance.orders, "ann") == seen
 
 
@@ -145,18 +157,18 @@ def _tamper(connection: Connection) -> None:
 async def test_a_rebuild_that_died_is_begun_anew(databases: Databases) -> None:
     """What it left is removed; while its lease holds nobody else can begin."""
     async with (
-        open_market(databases) as market,
-        market.shop.instance() as instance,
-        market.operator() as database,
+        open_orders_and_payment_feed(databases) as orders_and_payments,
+        orders_and_payments.order_service.instance() as instance,
+        orders_and_payments.operator() as database,
         asyncio.timeout(WAIT_S),
     ):
-        await sell(market, instance, "ann", number=4)
+        await sell(orders_and_payments, instance, "ann", number=4)
         await database.write(shadow_tables.create)
-        died = a_rebuild(database, market)
+        died = a_rebuild(database, orders_and_payments)
         claim = await database.write(died._take)
         assert claim is not None
         with pytest.raises(RebuildError, match="another rebuild"):
-            await a_rebuild(database, market).run()
+            await a_rebuild(database, orders_and_payments).run()
         await database.write(died._leases.release, claim)
-        assert (await a_rebuild(database, market).run()).swapped
+        assert (await a_rebuild(database, orders_and_payments).run()).swapped
         assert not await database.read(shadow_tables.leftovers)

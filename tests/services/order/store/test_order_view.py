@@ -22,7 +22,7 @@ from services.order.store.tables import MIGRATIONS, ORDER_VIEW
 from services.order.wire.replies import to_order
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.order_service import no_order_id
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import SQLITE, Databases, open_database
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -170,14 +170,14 @@ async def test_sagas_are_found_from_their_leases(database: Database) -> None:
         assert then == "SEARCH order_view USING INDEX sqlite_autoindex_order_view_1 (order_id=?)"
 
 
-async def test_the_list_shows_what_the_streams_say(rig: Rig) -> None:
+async def test_the_list_shows_what_the_streams_say(sagas: SteppedSagas) -> None:
     """Written in the append's own transaction, for every kind of move."""
-    parts = await rig.start()
+    parts = await sagas.start()
     for method in ("pm_visa", "pm_declined", "pm_not_captured", "pm_refund_refused"):
-        placed = await rig.place(parts, method=method)
-        await rig.drive(parts, placed)
+        placed = await sagas.place(parts, method=method)
+        await sagas.drive(parts, placed)
         if method == "pm_refund_refused":
-            await rig.drive(parts, await rig.cancel(parts, placed.order_id))
+            await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
     page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=10))
     assert len(page.rows) == 4
     for snapshot in page.rows:

@@ -22,23 +22,32 @@ from tests.support.chassis.event_consumer import while_time_passes
 from tests.support.chassis.rich_status import refusal
 from tests.support.order import summary_events
 from tests.support.order.order_service import cancel_of, order_of
-from tests.support.order.self_following_orders import Market, open_market, summary_of
-from tests.support.order.stepped_sagas import Rig
+from tests.support.order.orders_and_payment_feed import (
+    OrdersAndPaymentFeed,
+    open_orders_and_payment_feed,
+    summary_of,
+)
+from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import Databases
 
 WAIT_S = 60.0
 
 
 @pytest_asyncio.fixture
-async def market(databases: Databases) -> AsyncIterator[Market]:
+async def orders_and_payments(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:
     """A shop, and a payment service that only tells."""
-    async with open_market(databases) as market:
-        yield market
+    async with open_orders_and_payment_feed(databases) as orders_and_payments:
+        yield orders_and_payments
 
 
-async def test_a_summary_holds_what_was_answered_before(market: Market) -> None:
+async def test_a_summary_holds_what_was_answered_before(
+    orders_and_payments: OrdersAndPaymentFeed,
+) -> None:
     """With the position of an answer a caller sees that order, on either instance."""
-    async with market.shop.instance() as first, market.shop.instance("second") as second:
+    async with (
+        orders_and_payments.order_service.instance() as first,
+        orders_and_payments.order_service.instance("second") as second,
+    ):
         created = await first.orders.CreateOrder(order_of("ann"))
         for instance in (first, second):
             seen = await summary_of(instance.orders, "ann", position=created.position)
@@ -50,13 +59,13 @@ async def test_a_summary_holds_what_was_answered_before(market: Market) -> None:
         assert (seen.order_count, seen.confirmed_count) == (2, 1)
 
 
-async def test_money_is_what_payment_says(market: Market) -> None:
+async def test_money_is_what_payment_says(orders_and_payments: OrdersAndPaymentFeed) -> None:
     """Taken when it was taken, back when it went back, in the currency of each."""
-    async with market.shop.instance() as instance:
+    async with orders_and_payments.order_service.instance() as instance:
         created = await instance.orders.CreateOrder(order_of("ann"))
         order_id = created.order.order_id
-        await market.pay(summary_events.captured(order_id, 500))
-        at = await market.pay(summary_events.refunded(order_id, 200))
+        await orders_and_payments.pay(summary_events.captured(order_id, 500))
+        at = await orders_and_payments.pay(summary_events.refunded(order_id, 200))
         back = await instance.orders.CancelOrder(cancel_of(order_id))
         seen = await summary_of(instance.orders, "ann", position=back.position, payment_position=at)
         assert (seen.order_count, seen.confirmed_count) == (1, 0)
@@ -67,24 +76,26 @@ async def test_money_is_what_payment_says(market: Market) -> None:
         ]
 
 
-async def test_a_rewind_to_the_beginning_changes_nothing(market: Market) -> None:
+async def test_a_rewind_to_the_beginning_changes_nothing(
+    orders_and_payments: OrdersAndPaymentFeed,
+) -> None:
     """Every fact comes again, and is known."""
-    async with market.shop.instance() as instance:
+    async with orders_and_payments.order_service.instance() as instance:
         position = 0
         for _ in range(5):
             created = await instance.orders.CreateOrder(order_of("ann"))
             position = created.position
-            at = await market.pay(summary_events.captured(created.order.order_id, 100))
+            at = await orders_and_payments.pay(summary_events.captured(created.order.order_id, 100))
         before = await summary_of(instance.orders, "ann", position=position, payment_position=at)
-        await rewind(market)
+        await rewind(orders_and_payments)
         after = await summary_of(instance.orders, "ann", position=position, payment_position=at)
         assert after == before
         assert before.spend[0].captured_amount == summary_events.money(500)
 
 
-async def rewind(market: Market) -> None:
+async def rewind(orders_and_payments: OrdersAndPaymentFeed) -> None:
     """Set both consumers back to the beginning of their feeds, as an operator would."""
-    async with market.operator() as database:
+    async with orders_and_payments.operator() as database:
         for consumer in (ORDER_CONSUMER, PAYMENT_CONSUMER):
             await database.write(_to_the_beginning, an_inbox(consumer))
 
@@ -103,14 +114,16 @@ def an_inbox(consumer: str) -> Inbox:
     return Inbox(consumer=consumer, handler=OrderSummarizer(), clock=clock, ids=ids)
 
 
-async def test_a_fact_that_says_nothing_is_set_aside(market: Market) -> None:
+async def test_a_fact_that_says_nothing_is_set_aside(
+    orders_and_payments: OrdersAndPaymentFeed,
+) -> None:
     """What payment told wrongly of one order hides no other, and an operator sees it."""
-    async with market.shop.instance() as instance:
+    async with orders_and_payments.order_service.instance() as instance:
         first, second = [await instance.orders.CreateOrder(order_of("ann")) for _ in range(2)]
         nonsense = summary_events.captured(first.order.order_id, 100)
         nonsense.payload.value = b"\xff\xff"
-        await market.pay(nonsense)
-        at = await market.pay(summary_events.captured(second.order.order_id, 70))
+        await orders_and_payments.pay(nonsense)
+        at = await orders_and_payments.pay(summary_events.captured(second.order.order_id, 70))
         seen = await summary_of(
             instance.orders, "ann", position=second.position, payment_position=at
         )
@@ -121,49 +134,49 @@ async def test_a_fact_that_says_nothing_is_set_aside(market: Market) -> None:
         assert [each.event.aggregate_id for each in letters.dead_letters] == [nonsense.aggregate_id]
 
 
-async def test_a_summary_that_lags_for_too_long_says_so(rig: Rig) -> None:
+async def test_a_summary_that_lags_for_too_long_says_so(sagas: SteppedSagas) -> None:
     """It waits as long as the caller has patience, and answers the moment it has come so far."""
-    parts = await rig.start()
+    parts = await sagas.start()
     orders, payments = (an_inbox(name) for name in (ORDER_CONSUMER, PAYMENT_CONSUMER))
     summaries = SummaryReader(
         database=parts.database,
         orders=orders,
         payments=payments,
         tailer=parts.tailer,
-        clock=rig.clock,
+        clock=sagas.clock,
     )
     wanted = SummaryQuery("ann", min_position=7)
     waiting = asyncio.ensure_future(summaries.get(wanted, 5))
-    began_s = rig.clock.monotonic()
-    await while_time_passes(rig.clock, asyncio.wait({waiting}))
+    began_s = sagas.clock.monotonic()
+    await while_time_passes(sagas.clock, asyncio.wait({waiting}))
     with pytest.raises(ViewLaggingError, match="position 0, not 7"):
         await waiting
-    assert rig.clock.monotonic() - began_s >= 5
+    assert sagas.clock.monotonic() - began_s >= 5
 
     waiting = asyncio.ensure_future(summaries.get(wanted, 3_600))
     await parts.database.write(orders.move, ConsumerPosition("epoch", 7))
-    await while_time_passes(rig.clock, asyncio.wait({waiting}))
+    await while_time_passes(sagas.clock, asyncio.wait({waiting}))
     assert (await waiting).position == 7
 
 
-async def test_a_draining_instance_does_not_wait(rig: Rig) -> None:
+async def test_a_draining_instance_does_not_wait(sagas: SteppedSagas) -> None:
     """Another one has the same view: the caller is told to ask there, at once."""
-    parts = await rig.start()
+    parts = await sagas.start()
     summaries = SummaryReader(
         database=parts.database,
         orders=an_inbox(ORDER_CONSUMER),
         payments=an_inbox(PAYMENT_CONSUMER),
         tailer=parts.tailer,
-        clock=rig.clock,
+        clock=sagas.clock,
     )
     parts.tailer.stop_waiters()
     with pytest.raises(ViewLaggingError):
         await summaries.get(SummaryQuery("ann", min_position=7), 3_600)
 
 
-async def test_a_bad_request_names_its_fields(market: Market) -> None:
+async def test_a_bad_request_names_its_fields(orders_and_payments: OrdersAndPaymentFeed) -> None:
     """Nobody is no customer, and no feed has a negative position."""
-    async with market.shop.instance() as instance:
+    async with orders_and_payments.order_service.instance() as instance:
         request = rpc.GetCustomerSummaryRequest(customer_id="", min_position=-1)
         refused = await refusal(instance.orders.GetCustomerSummary(request))
         assert set(refused.bad_fields) == {"customer_id", "min_position"}

@@ -17,7 +17,7 @@ from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.order_service import (
     Instance,
-    Shop,
+    OrderService,
     cancel_of,
     create,
     fulfill_of,
@@ -25,7 +25,7 @@ from tests.support.order.order_service import (
     no_order_id,
     order_of,
 )
-from tests.support.order.scripted_failures import Lost, Undecided
+from tests.support.order.scripted_failures import LostAnswer, PendingAnswer
 from tests.support.store.databases import Databases, tamper, writing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,22 +37,22 @@ Code = grpc.StatusCode
 class Place:
     """One instance with one free place for a call; time stands still unless the test moves it."""
 
-    shop: Shop
+    order_service: OrderService
     instance: Instance
     clock: ManualClock
 
     def tamper(self, statement: str) -> None:
         """Do to the tables what no caller can."""
-        tamper(self.shop.url, statement)
+        tamper(self.order_service.url, statement)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def place(databases: Databases) -> AsyncIterator[Place]:
     """A shop for one test alone."""
     clock = ManualClock()
-    shop = Shop(await databases.migrated(MIGRATIONS, "order"), clock=clock)
-    async with shop.instance(max_concurrent=1) as instance:
-        yield Place(shop, instance, clock)
+    order_service = OrderService(await databases.migrated(MIGRATIONS, "order"), clock=clock)
+    async with order_service.instance(max_concurrent=1) as instance:
+        yield Place(order_service, instance, clock)
 
 
 async def _invalid_request(place: Place) -> Refusal:
@@ -91,7 +91,7 @@ async def _store_unavailable(place: Place) -> Refusal:
 
 async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
     """What the second of two calls is told, and then the one that waits in vain for the store."""
-    with writing(place.shop.url):
+    with writing(place.order_service.url):
         orders = place.instance.orders
         calls = [asyncio.create_task(refusal(orders.CreateOrder(order_of()))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -154,7 +154,7 @@ async def _view_lagging(place: Place) -> Refusal:
 
 
 async def _participant_unavailable(place: Place) -> Refusal:
-    place.shop.script.fail("ReserveStock", Lost.BEFORE)
+    place.order_service.script.fail("ReserveStock", LostAnswer.BEFORE)
     request = order_of()
     request.validate_only = True
     return await refusal(place.instance.orders.CreateOrder(request))
@@ -171,11 +171,11 @@ async def _saga_not_retryable(place: Place) -> Refusal:
     asked: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
 
     async def retry_meanwhile() -> None:
-        (payment,) = place.shop.payment.payments.values()
+        (payment,) = place.order_service.payment.payments.values()
         request = admin.RetrySagaRequest(request_id=new_request_id(), order_id=payment.order_id)
         asked.set_result(await refusal(place.instance.admin.RetrySaga(request)))
 
-    place.shop.script.during["CapturePayment"] = retry_meanwhile
+    place.order_service.script.during["CapturePayment"] = retry_meanwhile
     await create(place.instance.orders)
     return await asked
 
@@ -254,8 +254,8 @@ async def test_a_caller_out_of_patience_is_answered(place: Place) -> None:
     async def note() -> None:
         asked.set()
 
-    place.shop.script.during["CapturePayment"] = note
-    place.shop.script.always["CapturePayment"] = Undecided.PENDING
+    place.order_service.script.during["CapturePayment"] = note
+    place.order_service.script.always["CapturePayment"] = PendingAnswer.PENDING
     waiting = asyncio.ensure_future(create(place.instance.orders))
     await asked.wait()
     while not waiting.done():

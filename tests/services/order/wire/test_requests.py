@@ -13,7 +13,7 @@ from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import (
     Instance,
-    Shop,
+    OrderService,
     cancel_of,
     create,
     new_request_id,
@@ -26,7 +26,7 @@ from tests.support.store.databases import Databases
 @pytest_asyncio.fixture
 async def instance(databases: Databases) -> AsyncIterator[Instance]:
     """An instance that nobody ordered from yet."""
-    async with Shop(await databases.migrated(MIGRATIONS, "order")).instance() as instance:
+    async with OrderService(await databases.migrated(MIGRATIONS, "order")).instance() as instance:
         yield instance
 
 

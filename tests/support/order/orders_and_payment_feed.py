@@ -14,17 +14,17 @@ from services.chassis.store.database import Database
 from services.order.parts import FeedChannels
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.event_source import Source, event_source
-from tests.support.order.order_service import Shop, feed_of
+from tests.support.order.order_service import OrderService, feed_of
 from tests.support.store.databases import Databases, opened_database
 
 WAIT_S = 60.0
 
 
 @dataclass
-class Market:
+class OrdersAndPaymentFeed:
     """A shop, and a payment service that only tells."""
 
-    shop: Shop
+    order_service: OrderService
     payments: Source
     databases: Databases
 
@@ -43,12 +43,15 @@ class Market:
 
 
 @asynccontextmanager
-async def open_market(databases: Databases) -> AsyncIterator[Market]:
+async def open_orders_and_payment_feed(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:
     """A market without an instance."""
-    shop = Shop(await databases.migrated(MIGRATIONS, "order"))
-    async with feed_of("order", shop.registry) as orders, event_source(databases) as payments:
-        shop.feeds = FeedChannels(orders, payments.channel)
-        yield Market(shop, payments, databases)
+    order_service = OrderService(await databases.migrated(MIGRATIONS, "order"))
+    async with (
+        feed_of("order", order_service.registry) as orders,
+        event_source(databases) as payments,
+    ):
+        order_service.feeds = FeedChannels(orders, payments.channel)
+        yield OrdersAndPaymentFeed(order_service, payments, databases)
 
 
 async def summary_of(
