@@ -1,4 +1,6 @@
-"""A connection to each instance of the newest resolution, and a picker over those in READY."""
+"""The balancer connects to each instance of the newest resolution and
+picks among those in READY.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +25,7 @@ from tests.support.discovery.probe_service import (
 
 
 async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
-    """Whoever asks to be told is told of what happens before it has begun to wait."""
+    """A change between asking for it and waiting for it is not missed."""
     server = await start("a")
     channel = open_to(server)
     await ready(channel, 1)
@@ -35,7 +37,7 @@ async def test_no_change_is_missed(start: Start, open_to: Open) -> None:
 
 
 async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
-    """It gets no new calls, those in flight end in their own time, and it is closed after them."""
+    """A removed instance gets no new calls, finishes those in flight, and is then closed."""
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
     await ready(channel, 2)
@@ -58,7 +60,7 @@ async def test_a_removed_instance_drains(start: Start, open_to: Open) -> None:
 async def test_an_instance_that_comes_back_keeps_its_connection(
     start: Start, open_to: Open
 ) -> None:
-    """A flapping registration cuts nothing and connects nothing."""
+    """An instance that is listed again before it has drained keeps its connection."""
     server = await start("a")
     channel = open_to(server)
     await ready(channel, 1)
@@ -79,7 +81,7 @@ async def test_an_instance_that_comes_back_keeps_its_connection(
 
 
 async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
-    """By instance and incarnation: a restart begins anew, a flapping registration doesn't."""
+    """Load belongs to an incarnation: listing it again keeps the load, a restart resets it."""
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
     await ready(channel, 2)
@@ -102,8 +104,10 @@ async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
     assert again.load is not one.load
 
 
-async def test_an_update_leaves_connections_alone(start: Start, open_to: Open) -> None:
-    """What is listed as before is the same connection, with its new weight and meta."""
+async def test_an_update_keeps_the_connections_of_listed_instances(
+    start: Start, open_to: Open
+) -> None:
+    """An instance that stays listed keeps its connection and gets its new weight."""
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
     await ready(channel, 2)
@@ -119,7 +123,7 @@ async def test_an_update_leaves_connections_alone(start: Start, open_to: Open) -
 
 
 async def test_a_load_outlasts_a_connection(start: Start, open_to: Open) -> None:
-    """An instance that was gone for less than 100 s is connected anew, and still known."""
+    """The load of an instance that was unlisted for less than 100 s is kept."""
     a, b = await start("a"), await start("b")
     clock = ManualClock()
     channel = open_to(a, b, clock=clock)
@@ -141,7 +145,7 @@ async def test_a_load_outlasts_a_connection(start: Start, open_to: Open) -> None
 
 
 async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Open) -> None:
-    """100 s after its instance was listed last."""
+    """The load of an instance that was unlisted for more than 100 s is forgotten."""
     server = await start("a")
     clock = ManualClock()
     channel = open_to(server, clock=clock)
@@ -159,8 +163,10 @@ async def test_a_load_is_forgotten_when_it_has_decayed(start: Start, open_to: Op
     assert again.load is not one.load
 
 
-async def test_an_instance_that_went_silent_is_left_alone(start: Start, open_to: Open) -> None:
-    """Even where the other looked slower, and before any call has run out of time."""
+async def test_an_instance_that_does_not_answer_is_not_picked(start: Start, open_to: Open) -> None:
+    """Another instance is picked even if it was slower, and before any call
+    reached its deadline.
+    """
     (silent, well), clock = [await start(name) for name in ("silent", "well")], ManualClock()
     channel = open_to(silent, well, clock=clock)
     await ready(channel, 2)
@@ -178,8 +184,8 @@ async def test_an_instance_that_went_silent_is_left_alone(start: Start, open_to:
     assert await owed == b"silent:x"
 
 
-async def test_what_has_calls_in_flight_is_not_forgotten() -> None:
-    """However long ago it was listed: when they end, their ends must count."""
+async def test_the_record_of_an_instance_with_calls_in_flight_is_kept() -> None:
+    """A record is kept while calls are in flight, so that their outcomes count."""
     clock = ManualClock()
 
     def make(instance: Instance, now_s: float) -> Record:
@@ -202,13 +208,15 @@ async def test_what_has_calls_in_flight_is_not_forgotten() -> None:
     assert records.of(instance) is not record
 
 
-async def test_what_cannot_be_picked_yet_is_not_warmed(start: Start, open_to: Open) -> None:
-    """An instance that was listed long before it serves is as cold as any when it does."""
+async def test_slow_start_does_not_begin_before_an_instance_serves(
+    start: Start, open_to: Open
+) -> None:
+    """An instance that was listed long before it serves starts slowly all the same."""
     server, clock = await start("a", health=NOT_SERVING), ManualClock()
     channel = open_to(server, clock=clock)
     await channel.wait_for_state_change(channel.get_state(try_to_connect=True))
     await clock.advance(30.0)
-    await server.say(SERVING)
+    await server.set_health(SERVING)
     await ready(channel, 1)
 
     (cold,) = channel.explain().instances
@@ -218,7 +226,7 @@ async def test_what_cannot_be_picked_yet_is_not_warmed(start: Start, open_to: Op
 async def test_a_slow_start_begins_when_an_instance_can_be_picked(
     start: Start, open_to: Open
 ) -> None:
-    """At a tenth of its weight, and warm after 30 s."""
+    """An instance has a tenth of its weight when it becomes READY and all of it 30 s later."""
     clock = ManualClock()
     channel = open_to(await start("a"), clock=clock)
     await ready(channel, 1)
@@ -230,8 +238,8 @@ async def test_a_slow_start_begins_when_an_instance_can_be_picked(
     assert (cold.share, warm.share) == (pytest.approx(0.1), 1.0)
 
 
-async def test_closing_ends_what_drains(start: Start, open_to: Open) -> None:
-    """A closed channel keeps nothing open, removed instances included."""
+async def test_closing_cancels_calls_to_removed_instances(start: Start, open_to: Open) -> None:
+    """Closing the channel also closes the connections that drain."""
     server = await start("a")
     channel = open_to(server)
     await ready(channel, 1)
@@ -248,7 +256,7 @@ async def test_closing_ends_what_drains(start: Start, open_to: Open) -> None:
 
 
 def remove(channel: discovery.Channel, *servers: Probe) -> None:
-    """Take servers off the channel's list."""
+    """Remove servers from the channel's list."""
     balancer = channel._balancer
     gone = {server.address for server in servers}
     listed = balancer._resolution
@@ -258,5 +266,5 @@ def remove(channel: discovery.Channel, *servers: Probe) -> None:
 
 
 def key(server: Probe) -> tuple[str, str, str]:
-    """How the balancer knows a server of a static target."""
+    """The balancer's key of a server of a static target."""
     return (server.address, "", server.address)

@@ -27,7 +27,7 @@ DEAD = "static:///127.0.0.1:1"
 
 
 async def test_calls_are_spread_over_all_instances(start: Start, open_to: Open) -> None:
-    """P2C on peak EWMA is the default."""
+    """By default, P2C on peak EWMA spreads the calls over all instances."""
     servers = [await start(name) for name in "abc"]
     channel = open_to(*servers)
     get = channel.unary_unary(path("Get"))
@@ -37,7 +37,7 @@ async def test_calls_are_spread_over_all_instances(start: Start, open_to: Open) 
 
 
 async def test_round_robin_takes_each_in_turn(start: Start, open_to: Open) -> None:
-    """By service config."""
+    """The service config can choose round_robin, which picks the instances in turn."""
     servers = [await start(name) for name in "abc"]
     channel = open_to(*servers, service_config='{"loadBalancingConfig": [{"round_robin": {}}]}')
     get = channel.unary_unary(path("Get"))
@@ -50,7 +50,7 @@ async def test_round_robin_takes_each_in_turn(start: Start, open_to: Open) -> No
 
 
 async def test_nothing_is_opened_before_the_first_call(start: Start, open_to: Open) -> None:
-    """A channel may be made before it is known whether it is needed."""
+    """A channel starts no task and stays IDLE until its first call."""
     server = await start("a")
     before = asyncio.all_tasks()
 
@@ -62,7 +62,7 @@ async def test_nothing_is_opened_before_the_first_call(start: Start, open_to: Op
 
 
 def test_a_channel_is_made_without_a_loop() -> None:
-    """At import time, for instance."""
+    """A channel can be made without a running event loop, for example at import time."""
     channel = discovery.open_channel(DEAD, rng=random.Random(7))
 
     assert isinstance(channel, grpc.aio.Channel)
@@ -76,14 +76,16 @@ def test_a_channel_is_made_without_a_loop() -> None:
         ({"target": DEAD, "interceptors": [object()]}, TypeError),
     ],
 )
-def test_what_is_wrong_is_refused_at_once(arguments: Any, error: type[Exception]) -> None:
-    """Not at the first call."""
+def test_invalid_arguments_are_refused_when_the_channel_is_opened(
+    arguments: Any, error: type[Exception]
+) -> None:
+    """Invalid arguments raise when the channel is opened, not at the first call."""
     with pytest.raises(error):
         discovery.open_channel(**arguments, rng=random.Random(7))
 
 
 async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
-    """READY while any instance is; CONNECTING before; TRANSIENT_FAILURE after the last is gone."""
+    """The channel is READY while any instance is, and TRANSIENT_FAILURE after the last is gone."""
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
 
@@ -103,7 +105,9 @@ async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
 
 
 async def test_a_call_waits_while_an_instance_is_connecting(start: Start, open_to: Open) -> None:
-    """Nothing failed yet: not even a retry is needed (its wait would never end here)."""
+    """A call waits for a connecting instance and needs no retry, whose delay
+    would never end here.
+    """
     channel = open_to(await start("a"), clock=ManualClock())
 
     answer = channel.unary_unary(path("Get"))(b"x")
@@ -112,7 +116,7 @@ async def test_a_call_waits_while_an_instance_is_connecting(start: Start, open_t
 
 
 async def test_unsafe_calls_avoid_a_connection_that_just_ended(start: Start, open_to: Open) -> None:
-    """They can't be retried, so the connection itself is asked before it is used."""
+    """Unsafe calls can't be retried, so they check that the connection is READY first."""
     dead, alive = await start("dead"), await start("alive")
     channel = open_to(dead, alive)
     await ready(channel, 2)
@@ -124,14 +128,14 @@ async def test_unsafe_calls_avoid_a_connection_that_just_ended(start: Start, ope
 
 
 async def test_a_dead_address_fails_fast(open_to: Open) -> None:
-    """UNAVAILABLE once every instance is in TRANSIENT_FAILURE, with the states."""
+    """A call fails with the instances' states once all are in TRANSIENT_FAILURE."""
     async with discovery.open_channel(DEAD, rng=random.Random(7)) as channel:
         with pytest.raises(NoInstanceError, match=r"127\.0\.0\.1:1 TRANSIENT_FAILURE"):
             await channel.unary_unary(path("Get"))(b"x")
 
 
 async def test_wait_for_ready_waits_for_an_instance(start: Start) -> None:
-    """None is registered yet; the call is answered when one is."""
+    """With wait_for_ready, a call waits until an instance is registered."""
     registry = MemoryRegistry()
     async with discovery.open_channel(
         "memory:///probe", watcher=registry, rng=random.Random(7)
@@ -147,7 +151,7 @@ async def test_wait_for_ready_waits_for_an_instance(start: Start) -> None:
 
 
 async def test_wait_for_ready_waits_to_the_deadline() -> None:
-    """And no longer."""
+    """With wait_for_ready, a call waits until its deadline and no longer."""
     clock = ManualClock()
     async with discovery.open_channel(DEAD, clock=clock, rng=random.Random(7)) as channel:
         get = channel.unary_unary(path("Get"))
@@ -163,7 +167,9 @@ async def test_wait_for_ready_waits_to_the_deadline() -> None:
 
 
 async def test_wait_for_ready_may_be_configured() -> None:
-    """Per method; a call's own word counts more."""
+    """The service config sets wait_for_ready of a method; a call's own
+    argument takes precedence.
+    """
     config = {"methodConfig": [{"name": [{}], "waitForReady": True, "retryPolicy": NO_DELAY}]}
     async with discovery.open_channel(DEAD, service_config=config, rng=random.Random(7)) as channel:
         get = channel.unary_unary(path("Get"))
@@ -176,7 +182,9 @@ async def test_wait_for_ready_may_be_configured() -> None:
 
 
 async def test_a_failed_first_look_up_fails_calls() -> None:
-    """A registry that can't be asked counts as TRANSIENT_FAILURE, with its own words."""
+    """A registry that fails at the first look-up is TRANSIENT_FAILURE, and
+    calls carry its error.
+    """
     registry = MemoryRegistry()
     registry.fail("no route to Consul")
     async with discovery.open_channel(
@@ -187,7 +195,7 @@ async def test_a_failed_first_look_up_fails_calls() -> None:
 
 
 async def test_a_resolver_that_breaks_fails_calls() -> None:
-    """A watcher with a fault of its own: calls say so and don't wait for their deadline."""
+    """When a watcher raises an unexpected error, calls fail with it at once."""
 
     class Broken(MemoryRegistry):
         async def watch(self, service: str, *, tag: str | None = None) -> Any:
@@ -202,7 +210,7 @@ async def test_a_resolver_that_breaks_fails_calls() -> None:
 
 
 async def test_one_path_may_be_called_as_two_kinds(start: Start, open_to: Open) -> None:
-    """Wrong as one of them will be, it stays the server's to say."""
+    """The client allows one path as two kinds of call; the server decides which is right."""
     channel = open_to(await start("a"))
 
     assert await channel.unary_unary(path("Get"))(b"x") == b"a:x"
@@ -211,7 +219,7 @@ async def test_one_path_may_be_called_as_two_kinds(start: Start, open_to: Open) 
 
 
 async def test_instances_come_and_go(start: Start) -> None:
-    """What is registered is called, what is gone is not, and nothing fails on the way."""
+    """Calls follow the registry, and none fails while instances come and go."""
     registry = MemoryRegistry()
     a, b = await start("a"), await start("b")
     await registry.register(a.instance())

@@ -1,4 +1,4 @@
-"""How a channel ends."""
+"""Closing a channel ends its calls, its waits and its tasks."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ FACTORIES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 @pytest.mark.parametrize("factory", FACTORIES)
 async def test_a_closed_channel_takes_no_calls(start: Start, open_to: Open, factory: str) -> None:
-    """UsageError at once, in grpc.aio's words."""
+    """A call on a closed channel raises grpc.aio's UsageError at once."""
     channel: Any = open_to(await start("a"))
     method = getattr(channel, factory)(path("Get"))
     await channel.channel_ready()
@@ -26,8 +26,8 @@ async def test_a_closed_channel_takes_no_calls(start: Start, open_to: Open, fact
         method(b"x")
 
 
-async def test_closing_cancels_what_is_in_flight(start: Start, open_to: Open) -> None:
-    """Without a grace, at once; the server is told."""
+async def test_closing_cancels_calls_in_flight(start: Start, open_to: Open) -> None:
+    """Without a grace period, calls in flight are cancelled at once, also on the server."""
     server = await start("a")
     channel = open_to(server)
     server.gate.clear()
@@ -42,10 +42,8 @@ async def test_closing_cancels_what_is_in_flight(start: Start, open_to: Open) ->
     await server.was_cancelled()
 
 
-async def test_closing_with_a_grace_waits_for_what_is_in_flight(
-    start: Start, open_to: Open
-) -> None:
-    """New calls are refused meanwhile."""
+async def test_closing_with_a_grace_waits_for_calls_in_flight(start: Start, open_to: Open) -> None:
+    """During the grace period calls in flight may end, and new calls are refused."""
     server = await start("a")
     channel = open_to(server)
     get = channel.unary_unary(path("Get"))
@@ -64,7 +62,7 @@ async def test_closing_with_a_grace_waits_for_what_is_in_flight(
 
 
 async def test_a_grace_ends(start: Start, open_to: Open) -> None:
-    """Then what is left is cancelled."""
+    """Calls that are still in flight after the grace period are cancelled."""
     server = await start("a")
     channel = open_to(server)
     server.gate.clear()
@@ -77,8 +75,8 @@ async def test_a_grace_ends(start: Start, open_to: Open) -> None:
     assert waiting.cancelled()
 
 
-async def test_closing_cancels_what_waits_for_an_instance() -> None:
-    """Nothing will come any more."""
+async def test_closing_cancels_calls_that_wait_for_an_instance() -> None:
+    """A call that waits for an instance is cancelled when the channel is closed."""
     channel = discovery.open_channel("static:///127.0.0.1:1", rng=random.Random(7))
     get = channel.unary_unary(path("Get"))
     waiting = asyncio.ensure_future(get(b"x", wait_for_ready=True))
@@ -90,10 +88,10 @@ async def test_closing_cancels_what_waits_for_an_instance() -> None:
     assert waiting.cancelled()
 
 
-async def test_closing_between_two_attempts_raises_what_went_wrong(
+async def test_closing_between_two_attempts_raises_the_last_error(
     start: Start, open_to: Open
 ) -> None:
-    """The next attempt finds the channel closed; the last error says more."""
+    """A call between two attempts ends with its last error, which says more than "closed"."""
     server = await start("a")
     pushback = (("grpc-retry-pushback-ms", "5000"),)
     server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE, pushback)] * 2)
@@ -113,7 +111,7 @@ async def test_closing_between_two_attempts_raises_what_went_wrong(
 
 
 async def test_closing_twice_or_unopened_does_nothing(start: Start, open_to: Open) -> None:
-    """Idempotent, as in grpc.aio."""
+    """Closing twice, or before the first call, does nothing, as in grpc.aio."""
     channel = open_to(await start("a"))
     await channel.close()
     await channel.close()
@@ -123,13 +121,13 @@ async def test_closing_twice_or_unopened_does_nothing(start: Start, open_to: Ope
 
 
 async def test_a_negative_grace_is_refused(start: Start, open_to: Open) -> None:
-    """As in grpc.aio."""
+    """A negative grace period raises ValueError, as in grpc.aio."""
     with pytest.raises(ValueError, match="non-negative"):
         await open_to(await start("a")).close(-1.0)
 
 
 async def test_a_closed_channel_leaves_no_task(start: Start) -> None:
-    """Resolver, watches and health streams have an owner that ends them."""
+    """Closing ends the tasks of the resolver, the watches and the health streams."""
     server = await start("a", health=1)
     before = asyncio.all_tasks()
 
@@ -145,8 +143,8 @@ async def test_a_closed_channel_leaves_no_task(start: Start) -> None:
     assert left == set()
 
 
-async def test_those_who_wait_for_a_state_are_told_of_the_end(start: Start, open_to: Open) -> None:
-    """SHUTDOWN is a change, and never READY."""
+async def test_closing_wakes_tasks_that_wait_for_a_state(start: Start, open_to: Open) -> None:
+    """A wait for another state returns at SHUTDOWN; a wait for READY raises."""
     channel = open_to(await start("a"))
     await channel.channel_ready()
     changing = asyncio.create_task(channel.wait_for_state_change(grpc.ChannelConnectivity.READY))

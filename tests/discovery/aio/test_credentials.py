@@ -1,4 +1,4 @@
-"""Connections may be encrypted; what TLS checks is the service's name, not an address.
+"""Connections may use TLS, which checks the service's name and not an address.
 
 `tls/` holds a self-signed certificate for "probe", made for these tests and valid for a century.
 """
@@ -22,7 +22,7 @@ KEY = (TLS / "probe.key").read_bytes()
 
 @pytest.fixture
 async def registry() -> AsyncIterator[MemoryRegistry]:
-    """Knows one instance of "probe", on TLS, that answers with the authority it was called by."""
+    """A registry with one TLS instance of "probe", which answers with the authority of the call."""
 
     async def handle(request: bytes, context: Any) -> bytes:
         metadata = dict(context.invocation_metadata())
@@ -41,7 +41,7 @@ async def registry() -> AsyncIterator[MemoryRegistry]:
 
 
 async def test_tls_checks_the_services_name(registry: MemoryRegistry) -> None:
-    """The certificate names "probe", not 127.0.0.1."""
+    """TLS accepts a certificate that names the service, here "probe", and not its address."""
     async with discovery.open_channel(
         "memory:///probe",
         credentials=grpc.ssl_channel_credentials(CERTIFICATE),
@@ -52,7 +52,7 @@ async def test_tls_checks_the_services_name(registry: MemoryRegistry) -> None:
 
 
 async def test_another_authority_is_refused(registry: MemoryRegistry) -> None:
-    """Whoever asks for "other" doesn't talk to "probe"."""
+    """A certificate for "probe" is refused where the authority is "other"."""
     async with discovery.open_channel(
         "memory:///probe",
         credentials=grpc.ssl_channel_credentials(CERTIFICATE),
@@ -65,7 +65,7 @@ async def test_another_authority_is_refused(registry: MemoryRegistry) -> None:
 
 
 async def test_a_call_may_carry_credentials_of_its_own(registry: MemoryRegistry) -> None:
-    """Per call, on a secure channel, as in grpc.aio."""
+    """On a secure channel a call may carry its own credentials, as in grpc.aio."""
     async with discovery.open_channel(
         "memory:///probe",
         credentials=grpc.ssl_channel_credentials(CERTIFICATE),

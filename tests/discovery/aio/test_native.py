@@ -1,4 +1,4 @@
-"""The plain channels under a channel of ours."""
+"""The plain grpc.aio channels under a channel."""
 
 import json
 from typing import Any
@@ -12,8 +12,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, subchannels
 
 
-async def test_instrumentation_does_not_reach_below(start: Start, open_to: Open) -> None:
-    """OpenTelemetry replaces grpc.aio's factories; attempts are ours to trace."""
+async def test_instrumentation_does_not_trace_the_plain_channels(
+    start: Start, open_to: Open
+) -> None:
+    """OpenTelemetry's patches of grpc.aio's factories don't reach the plain channels."""
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -32,7 +34,7 @@ async def test_instrumentation_does_not_reach_below(start: Start, open_to: Open)
 
 
 async def test_a_native_retry_policy_is_not_stacked_below(start: Start, open_to: Open) -> None:
-    """3 x 3 would be 9: nothing of our service config reaches C-core, retries least of all."""
+    """C-core gets no retry policy, so attempts aren't multiplied (3 x 3 would be 9)."""
     retry = {
         "maxAttempts": 2,
         "initialBackoff": "0.001s",
@@ -51,7 +53,7 @@ async def test_a_native_retry_policy_is_not_stacked_below(start: Start, open_to:
 
 
 async def test_options_reach_every_connection(start: Start, open_to: Open) -> None:
-    """The caller's count more than ours; a message that is too large is refused down there."""
+    """The caller's channel options reach each connection and take precedence."""
     server = await start("a")
     options = (("grpc.max_send_message_length", 10),)
     channel = open_to(server, options=options)
@@ -61,8 +63,8 @@ async def test_options_reach_every_connection(start: Start, open_to: Open) -> No
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_an_instance_s_multicallable_is_made_once(start: Start, open_to: Open) -> None:
-    """For each method; every call of it goes through the same one, whoever made the stub."""
+async def test_the_multicallable_of_an_instance_is_made_once(start: Start, open_to: Open) -> None:
+    """All calls of a method use the same multicallable of an instance."""
     channel = open_to(await start("a"))
     await channel.unary_unary(path("Get"))(b"x")
     (subchannel,) = subchannels(channel)
@@ -75,7 +77,7 @@ async def test_an_instance_s_multicallable_is_made_once(start: Start, open_to: O
 
 
 async def test_compression_is_per_call(start: Start, open_to: Open) -> None:
-    """As in grpc.aio."""
+    """Compression is chosen per call, as in grpc.aio."""
     get: Any = open_to(await start("a")).unary_unary(path("Get"))
 
     assert await get(b"x" * 1000, compression=grpc.Compression.Gzip) == b"a:" + b"x" * 1000

@@ -1,4 +1,4 @@
-"""What of the rules for calls holds for streams: how they count, and where they go."""
+"""The rules for load, budget and connections apply to streams as well."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from tests.support.discovery.probe_service import (
 
 @pytest.mark.parametrize("factory", ["unary_stream", "stream_stream"])
 async def test_a_stream_is_measured_once(start: Start, open_to: Open, factory: str) -> None:
-    """By its first message: the others say how long it is, not how fast."""
+    """Only a stream's first message counts as latency: later ones depend on the stream's length."""
     channel: Any = open_to(await start("a"))
     await ready(channel, 1)
     (subchannel,) = subchannels(channel)
@@ -36,7 +36,7 @@ async def test_a_stream_is_measured_once(start: Start, open_to: Open, factory: s
 
 
 async def test_streams_pay_for_retries(start: Start, open_to: Open) -> None:
-    """A fifth of a retry each, beside the reserve of 10 a second over 10 s."""
+    """Each stream adds a fifth of a retry to the budget, on top of its reserve."""
     channel = open_to(await start("a"))
     watch = channel.unary_stream(path("Watch"))
 
@@ -49,7 +49,7 @@ async def test_streams_pay_for_retries(start: Start, open_to: Open) -> None:
 async def test_streams_of_requests_avoid_a_connection_that_just_ended(
     start: Start, open_to: Open
 ) -> None:
-    """Their requests are gone once they were sent, so the connection itself is asked before."""
+    """Requests can't be sent twice, so a stream of requests checks the connection first."""
     dead, alive = await start("dead"), await start("alive")
     channel = open_to(dead, alive)
     await ready(channel, 2)
@@ -60,8 +60,10 @@ async def test_streams_of_requests_avoid_a_connection_that_just_ended(
     assert {await call for call in calls} == {b"alive:x"}
 
 
-async def test_so_do_streams_of_requests_that_are_safe(start: Start, open_to: Open) -> None:
-    """To send them twice would be harmless, but there is nothing left to send."""
+async def test_safe_streams_of_requests_check_the_connection_too(
+    start: Start, open_to: Open
+) -> None:
+    """Safe streams of requests check it too: their requests can't be sent twice either."""
     dead, alive = await start("dead"), await start("alive")
     channel = open_to(dead, alive, clock=ManualClock())
     await ready(channel, 2)
@@ -76,6 +78,6 @@ async def test_so_do_streams_of_requests_that_are_safe(start: Start, open_to: Op
 
 
 def picked(call: CallState) -> str:
-    """Where an attempt would be sent."""
+    """The endpoint to which an attempt would be sent."""
     assert call.subchannel is not None
     return call.subchannel.instance.endpoint

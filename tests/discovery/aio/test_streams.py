@@ -1,4 +1,4 @@
-"""Streams of requests, of responses, and of both, as grpc.aio has them."""
+"""Streams of requests, of responses, and of both behave as in grpc.aio."""
 
 import asyncio
 import gc
@@ -27,14 +27,14 @@ async def requests(*messages: bytes) -> AsyncIterator[bytes]:
 
 
 async def test_responses_are_iterated(start: Start, open_to: Open) -> None:
-    """`async for`, to the end, over a call that nothing else holds."""
+    """`async for` reads a stream to its end, even if nothing else refers to the call."""
     watch = open_to(await start("a")).unary_stream(path("Watch"))
 
     assert [message async for message in watch(b"x")] == [b"a:x0", b"a:x1", b"a:x2"]
 
 
 async def test_responses_are_read(start: Start, open_to: Open) -> None:
-    """`read()` until EOF, and EOF again."""
+    """`read()` returns messages, then EOF every time."""
     call = open_to(await start("a")).unary_stream(path("Watch"))(b"x")
 
     messages = [await call.read() for _ in range(5)]
@@ -45,7 +45,7 @@ async def test_responses_are_read(start: Start, open_to: Open) -> None:
 
 
 async def test_reading_and_iterating_do_not_mix(start: Start, open_to: Open) -> None:
-    """UsageError, as in grpc.aio."""
+    """Mixing `read()` and iteration raises UsageError, as in grpc.aio."""
     call = open_to(await start("a")).unary_stream(path("Watch"))(b"x")
     await call.read()
 
@@ -55,14 +55,14 @@ async def test_reading_and_iterating_do_not_mix(start: Start, open_to: Open) -> 
 
 @pytest.mark.parametrize("given", [[b"1", b"2"], (b"1", b"2"), iter([b"1", b"2"])])
 async def test_requests_come_from_an_iterable(start: Start, open_to: Open, given: Any) -> None:
-    """Of any kind."""
+    """Requests may come from any iterable."""
     upload = open_to(await start("a")).stream_unary(path("Upload"))
 
     assert await upload(given) == b"a:12"
 
 
 async def test_requests_come_from_an_async_iterator(start: Start, open_to: Open) -> None:
-    """And the response can be awaited as often as one likes."""
+    """Requests may come from an async iterator; the response can be awaited repeatedly."""
     call = open_to(await start("a")).stream_unary(path("Upload"))(requests(b"1", b"2"))
 
     assert [await call, await call] == [b"a:12", b"a:12"]
@@ -70,7 +70,7 @@ async def test_requests_come_from_an_async_iterator(start: Start, open_to: Open)
 
 
 async def test_requests_are_written(start: Start, open_to: Open) -> None:
-    """`write()` and `done_writing()`, twice if need be."""
+    """Requests may be written; `done_writing()` may be called twice."""
     call = open_to(await start("a")).stream_unary(path("Upload"))()
     await call.write(b"1")
     await call.write(b"2")
@@ -82,8 +82,8 @@ async def test_requests_are_written(start: Start, open_to: Open) -> None:
         await call.write(b"3")
 
 
-async def test_what_comes_from_an_iterator_is_not_written(start: Start, open_to: Open) -> None:
-    """UsageError, as in grpc.aio."""
+async def test_writing_to_a_stream_with_an_iterator_is_refused(start: Start, open_to: Open) -> None:
+    """`write()` on a stream with a request iterator raises UsageError, as in grpc.aio."""
     call = open_to(await start("a")).stream_unary(path("Upload"))(requests(b"1"))
 
     with pytest.raises(grpc.aio.UsageError):
@@ -93,8 +93,8 @@ async def test_what_comes_from_an_iterator_is_not_written(start: Start, open_to:
     assert await call == b"a:1"
 
 
-async def test_a_conversation(start: Start, open_to: Open) -> None:
-    """Writing and reading in turns."""
+async def test_a_bidirectional_stream_in_turns(start: Start, open_to: Open) -> None:
+    """Requests can be written and responses read in turns."""
     call = open_to(await start("a")).stream_stream(path("Chat"))()
 
     for word in (b"1", b"2"):
@@ -106,15 +106,15 @@ async def test_a_conversation(start: Start, open_to: Open) -> None:
     assert await call.code() is StatusCode.OK
 
 
-async def test_a_conversation_of_iterators(start: Start, open_to: Open) -> None:
-    """Both sides at once."""
+async def test_a_bidirectional_stream_of_iterators(start: Start, open_to: Open) -> None:
+    """Requests and responses can be iterated at the same time."""
     chat = open_to(await start("a")).stream_stream(path("Chat"))
 
     assert [answer async for answer in chat(requests(b"1", b"2"))] == [b"a:1", b"a:2"]
 
 
-async def test_errors_are_raised_where_one_reads(start: Start, open_to: Open) -> None:
-    """And told to those who ask."""
+async def test_errors_are_raised_by_reading(start: Start, open_to: Open) -> None:
+    """Reading raises the stream's error, and the call reports its status."""
     server = await start("a")
     channel = open_to(server)
     server.script.extend([Refusal(StatusCode.NOT_FOUND)] * 3)
@@ -148,7 +148,7 @@ KINDS = pytest.mark.parametrize(
 async def test_a_stream_counts_in_flight_until_it_ends(
     start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
 ) -> None:
-    """Long after its first message."""
+    """A stream counts as in flight until it ends, long after its first message."""
     server = await start("a")
     channel: Any = open_to(server)
     await ready(channel, 1)
@@ -167,7 +167,7 @@ async def test_a_stream_counts_in_flight_until_it_ends(
 async def test_a_dropped_stream_is_cancelled(
     start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
 ) -> None:
-    """Collected unfinished, as a unary call."""
+    """A stream that is collected unfinished is cancelled, as a unary call is."""
     server = await start("a")
     channel: Any = open_to(server)
     await ready(channel, 1)
@@ -186,7 +186,7 @@ async def test_a_dropped_stream_is_cancelled(
 async def test_a_stream_waits_for_an_instance(
     start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
 ) -> None:
-    """The channel isn't connected yet; nobody has to await anything for it to begin."""
+    """A stream begins when an instance is connected, even if nothing awaits it."""
     server = await start("a")
     channel: Any = open_to(server)
 
@@ -200,7 +200,7 @@ async def test_a_stream_waits_for_an_instance(
 async def test_a_stream_dropped_before_it_began_leaves_nothing(
     start: Start, open_to: Open, factory: str, method: str, request_of: Callable[[], Any]
 ) -> None:
-    """Neither a task nor a call."""
+    """A stream that is collected before it was open leaves no task and no call."""
     channel: Any = open_to(await start("a"))
     getattr(channel, factory)(path(method))(request_of())
     gc.collect()
@@ -210,7 +210,7 @@ async def test_a_stream_dropped_before_it_began_leaves_nothing(
 
 
 async def test_a_reader_that_gives_up_cancels_the_stream(start: Start, open_to: Open) -> None:
-    """As in grpc.aio."""
+    """Cancelling a reader cancels the stream, as in grpc.aio."""
     server = await start("a")
     channel = open_to(server)
     server.gate.clear()
@@ -226,8 +226,8 @@ async def test_a_reader_that_gives_up_cancels_the_stream(start: Start, open_to: 
     assert call.cancelled()
 
 
-async def test_callbacks_are_told_the_end(start: Start, open_to: Open) -> None:
-    """Registered before the stream is open, while it is, and after its end."""
+async def test_callbacks_are_called_at_the_end(start: Start, open_to: Open) -> None:
+    """Callbacks added before a stream is open, while it is, and after its end are all called."""
     server = await start("a")
     call = open_to(server).unary_stream(path("Watch"))(b"x")
     told: asyncio.Queue[Any] = asyncio.Queue()
@@ -244,7 +244,7 @@ async def test_callbacks_are_told_the_end(start: Start, open_to: Open) -> None:
 async def test_initial_metadata_arrives_before_the_first_message(
     start: Start, open_to: Open
 ) -> None:
-    """A stream may be silent for long."""
+    """Initial metadata can be read while no message has arrived."""
     server = await start("a")
     server.gate.clear()
     call = open_to(server).unary_stream(path("Watch"))(b"headers")
@@ -255,7 +255,7 @@ async def test_initial_metadata_arrives_before_the_first_message(
 
 
 async def test_a_streams_latency_is_that_of_its_first_message(start: Start, open_to: Open) -> None:
-    """Not of its length; for a conversation, from the last request before it."""
+    """Latency ends with the first message; it begins with the last request written before it."""
     channel = open_to(await start("a"))
     await ready(channel, 1)
     (subchannel,) = subchannels(channel)
@@ -271,7 +271,7 @@ async def test_a_streams_latency_is_that_of_its_first_message(start: Start, open
 
 
 async def test_time_remaining_of_a_stream(start: Start, open_to: Open) -> None:
-    """None without a timeout: streams have no default."""
+    """A stream without a timeout has no deadline: streams have no default."""
     watch = open_to(await start("a")).unary_stream(path("Watch"))
 
     assert watch(b"x").time_remaining() is None
@@ -279,7 +279,7 @@ async def test_time_remaining_of_a_stream(start: Start, open_to: Open) -> None:
 
 
 async def test_streams_are_grpc_calls(start: Start, open_to: Open) -> None:
-    """Interceptors and instrumentation tell calls by their type."""
+    """The calls have grpc.aio's types, which interceptors and instrumentation check."""
     channel = open_to(await start("a"))
 
     assert isinstance(channel.unary_stream(path("Watch"))(b"x"), grpc.aio.UnaryStreamCall)

@@ -1,4 +1,4 @@
-"""One unary call: driven by those who await it, and in everything else as grpc.aio's own."""
+"""A unary call is driven by the tasks that await it, and behaves as in grpc.aio otherwise."""
 
 import asyncio
 import contextvars
@@ -20,7 +20,7 @@ def method(channel: discovery.Channel, name: str = "Get") -> Callable[..., Any]:
 
 
 async def test_awaiting_twice_gives_the_response_twice(start: Start, open_to: Open) -> None:
-    """The outcome is stored: a call may be awaited as often as one likes."""
+    """A call can be awaited repeatedly: its outcome is stored."""
     server = await start("a")
     call = method(open_to(server))(b"x")
 
@@ -29,7 +29,7 @@ async def test_awaiting_twice_gives_the_response_twice(start: Start, open_to: Op
 
 
 async def test_an_error_is_raised_at_every_await(start: Start, open_to: Open) -> None:
-    """A failed call fails for each awaiter, with the same error."""
+    """Every await of a failed call raises the same error."""
     server = await start("a")
     server.script.append(Refusal(grpc.StatusCode.NOT_FOUND))
     call = method(open_to(server))(b"x")
@@ -43,8 +43,8 @@ async def test_an_error_is_raised_at_every_await(start: Start, open_to: Open) ->
     assert await call.details() == "scripted"
 
 
-async def test_the_first_attempt_leaves_at_once(start: Start, open_to: Open) -> None:
-    """The RPC is under way when the stub returns, before anybody awaits."""
+async def test_the_first_attempt_is_sent_at_once(start: Start, open_to: Open) -> None:
+    """The RPC has begun when the stub returns, before the call is awaited."""
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()
@@ -56,7 +56,7 @@ async def test_the_first_attempt_leaves_at_once(start: Start, open_to: Open) -> 
 
 
 async def test_an_ordinary_call_makes_no_task(start: Start, open_to: Open) -> None:
-    """The stack runs inside the awaiting task; only grpc.aio's own task is there."""
+    """The stack runs inside the awaiting task; grpc.aio's own task is the only other one."""
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()
@@ -72,7 +72,7 @@ async def test_an_ordinary_call_makes_no_task(start: Start, open_to: Open) -> No
 
 
 async def test_a_driver_is_started_where_nothing_can_be_picked(start: Start, open_to: Open) -> None:
-    """A call made before the channel is connected goes on by itself."""
+    """A call made before the channel is connected continues in a task."""
     server = await start("a")
     call = method(open_to(server))(b"x")
 
@@ -81,8 +81,8 @@ async def test_a_driver_is_started_where_nothing_can_be_picked(start: Start, ope
     assert await call == b"a:x"
 
 
-async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
-    """A step of the stack (an interceptor, a callback in it) may end the call it belongs to."""
+async def test_a_step_of_the_stack_may_cancel_its_call() -> None:
+    """A step of the stack, for example an interceptor, may cancel the call it belongs to."""
     loop = asyncio.get_running_loop()
     first: asyncio.Future[None] = loop.create_future()
     calls: list[UnaryCall[bytes, bytes]] = []
@@ -103,7 +103,7 @@ async def test_a_call_may_be_cancelled_by_what_it_runs() -> None:
 
 
 async def test_context_variables_do_not_leak() -> None:
-    """The stack's steps run in the call's own copy of the caller's context."""
+    """The stack runs in the call's own copy of the caller's context."""
     variable = contextvars.ContextVar("variable", default="unset")
     loop = asyncio.get_running_loop()
     first = loop.create_future()
@@ -129,12 +129,12 @@ async def test_context_variables_do_not_leak() -> None:
 
 
 async def test_a_base_exception_goes_to_the_driver_alone() -> None:
-    """KeyboardInterrupt is never stored: later awaiters find the call cancelled."""
+    """A KeyboardInterrupt is raised in the driving task; later awaiters find the call cancelled."""
     loop = asyncio.get_running_loop()
     first = loop.create_future()
 
     class Stopped(BaseException):
-        """As KeyboardInterrupt, but asyncio lets it pass."""
+        """An exception like KeyboardInterrupt that asyncio doesn't handle itself."""
 
     async def send(call_state: CallState) -> bytes:
         call_state.attempt = first
@@ -152,7 +152,7 @@ async def test_a_base_exception_goes_to_the_driver_alone() -> None:
 
 
 async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
-    """A callback is told the end of a call that nobody awaits; after the end, at once."""
+    """A done callback is called even if nothing awaits the call, and at once after its end."""
     server = await start("a")
     call = method(open_to(server))(b"x")
     told: asyncio.Queue[Any] = asyncio.Queue()
@@ -165,8 +165,10 @@ async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
     assert told.get_nowait() is call
 
 
-async def test_a_callback_that_raises_is_its_own_affair(start: Start, open_to: Open) -> None:
-    """The event loop is told of it; the call has its outcome, and the next callback its turn."""
+async def test_a_callback_that_raises_affects_nothing_else(start: Start, open_to: Open) -> None:
+    """The event loop reports a callback's error; the call and the other
+    callbacks are unaffected.
+    """
     server = await start("a")
     call = method(open_to(server))(b"x")
     told: asyncio.Queue[Any] = asyncio.Queue()
@@ -187,7 +189,7 @@ async def test_a_callback_that_raises_is_its_own_affair(start: Start, open_to: O
 
 
 async def test_code_details_and_metadata_drive_the_call(start: Start, open_to: Open) -> None:
-    """Asking how a call ended is enough to make it end."""
+    """Reading the code, details or metadata drives the call to its end."""
     server = await start("a")
     get = method(open_to(server))
 
@@ -200,7 +202,7 @@ async def test_code_details_and_metadata_drive_the_call(start: Start, open_to: O
 
 
 async def test_done_becomes_true_without_an_await(start: Start, open_to: Open) -> None:
-    """Whoever polls `done()` gets there."""
+    """Polling `done()` is enough to drive the call to its end."""
     server = await start("a")
     call = method(open_to(server))(b"x")
 
@@ -211,7 +213,7 @@ async def test_done_becomes_true_without_an_await(start: Start, open_to: Open) -
 
 
 async def test_time_remaining_counts_down_from_the_deadline(start: Start, open_to: Open) -> None:
-    """An explicit timeout, or the default of 10 s."""
+    """The time remaining counts down from the timeout or from the default of 10 s."""
     server = await start("a")
     get = method(open_to(server))
 
@@ -220,7 +222,7 @@ async def test_time_remaining_counts_down_from_the_deadline(start: Start, open_t
 
 
 async def test_a_finished_call_leaves_nothing_in_flight(start: Start, open_to: Open) -> None:
-    """However it ended."""
+    """No attempt is in flight after a call, whatever its outcome."""
     server = await start("a")
     channel = open_to(server)
     server.script.append(Refusal(grpc.StatusCode.INTERNAL))
@@ -231,7 +233,7 @@ async def test_a_finished_call_leaves_nothing_in_flight(start: Start, open_to: O
 
 
 async def test_a_call_is_a_grpc_call(start: Start, open_to: Open) -> None:
-    """Interceptors and instrumentation tell calls by their type."""
+    """The call has grpc.aio's type, which interceptors and instrumentation check."""
     call = method(open_to(await start("a")))(b"x")
 
     assert isinstance(call, grpc.aio.UnaryUnaryCall)
@@ -239,5 +241,5 @@ async def test_a_call_is_a_grpc_call(start: Start, open_to: Open) -> None:
 
 
 def call_state() -> CallState:
-    """The state of a call that never reaches a wire."""
+    """The state of a call that is never sent."""
     return CallState(b"", None, None, None, None, None)

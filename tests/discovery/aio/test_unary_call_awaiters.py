@@ -1,4 +1,4 @@
-"""Any number may await one call: whoever comes first drives it, the others wait."""
+"""Any number of tasks may await one call: the first drives it, the others wait."""
 
 import asyncio
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from tests.support.discovery.probe_service import Open, Refusal, Start, path
 
 
 async def test_many_tasks_await_one_call(start: Start, open_to: Open) -> None:
-    """Whoever comes first drives, the others wait for the outcome."""
+    """The first awaiter drives the call, and all awaiters get its response."""
     server = await start("a")
     call = open_to(server).unary_unary(path("Get"))(b"x")
 
@@ -24,7 +24,7 @@ async def test_many_tasks_await_one_call(start: Start, open_to: Open) -> None:
 
 
 async def test_calls_can_be_gathered(start: Start, open_to: Open) -> None:
-    """A call made here may be awaited in a task of somebody else's."""
+    """A call may be awaited in another task than it was made in."""
     server = await start("a")
     get = open_to(server).unary_unary(path("Get"))
 
@@ -34,7 +34,7 @@ async def test_calls_can_be_gathered(start: Start, open_to: Open) -> None:
 
 
 async def test_a_retried_call_serves_all_awaiters(start: Start, open_to: Open) -> None:
-    """One of them drives it from attempt to attempt, the others wait for the outcome."""
+    """A call that is retried serves all of its awaiters."""
     server = await start("a")
     server.script.extend([Refusal(grpc.StatusCode.UNAVAILABLE)] * 2)
     call = open_to(server).unary_unary(path("Get"))(b"x")
@@ -43,8 +43,10 @@ async def test_a_retried_call_serves_all_awaiters(start: Start, open_to: Open) -
     assert len(server.seen) == 3
 
 
-async def test_who_waits_is_served_when_the_driver_gives_up(start: Start, open_to: Open) -> None:
-    """A driving coroutine that is closed in mid-wait leaves the call to the others."""
+async def test_the_call_continues_when_its_driver_is_closed(start: Start, open_to: Open) -> None:
+    """If the driving coroutine is closed while it waits, the other awaiters
+    still get the outcome.
+    """
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()
@@ -61,14 +63,16 @@ async def test_who_waits_is_served_when_the_driver_gives_up(start: Start, open_t
     assert await waiting == b"a:x"
 
 
-async def test_only_who_drives_steps_the_call() -> None:
-    """Each other awaiter would wake what the stack waits for before it is there."""
+async def test_only_the_driver_steps_the_call() -> None:
+    """Waiting awaiters don't step the call, which would wake the stack too early."""
     loop = asyncio.get_running_loop()
     first, second = loop.create_future(), loop.create_future()
     woken = []
 
     class Second:
-        """As a future that isn't written in C, it is resumed by whoever steps."""
+        """An awaitable that, like a future in pure Python, is resumed by
+        whichever task steps it.
+        """
 
         def __await__(self) -> Generator[Any, None, None]:
             yield second
@@ -93,6 +97,6 @@ async def test_only_who_drives_steps_the_call() -> None:
 
 
 async def answer_of(call: Any) -> bytes:
-    """One awaiter of a call: `gather` would take the call itself, given twice, for one."""
+    """Await a call. `gather` would take one call that is given twice for one awaitable."""
     answer: bytes = await call
     return answer

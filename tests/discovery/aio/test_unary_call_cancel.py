@@ -1,4 +1,4 @@
-"""How a unary call ends before its answer: cancelled, given up, or dropped."""
+"""A unary call can end before its response: cancelled, timed out or collected."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from tests.support.discovery.probe_service import Open, Refusal, Start, in_fligh
 
 
 async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:
-    """The server learns that nobody waits any more, and nothing is left in flight."""
+    """Cancelling the awaiter cancels the RPC on the server and leaves nothing in flight."""
     server = await start("a")
     channel = open_to(server)
     server.gate.clear()
@@ -33,8 +33,8 @@ async def test_cancelling_the_awaiter_cancels_the_rpc(start: Start, open_to: Ope
     assert in_flight(channel) == 0
 
 
-async def test_cancelling_the_awaiter_ends_what_stands_above_the_wire() -> None:
-    """Places and counts that the call holds are returned then, not when the call is collected."""
+async def test_cancelling_the_awaiter_ends_the_layers_at_once() -> None:
+    """Slots and counts held by the layers are released at once, not when the call is collected."""
     loop = asyncio.get_running_loop()
     first: asyncio.Future[bytes] = loop.create_future()
     left = []
@@ -59,7 +59,7 @@ async def test_cancelling_the_awaiter_ends_what_stands_above_the_wire() -> None:
 
 
 async def test_cancelling_any_awaiter_cancels_the_rpc(start: Start, open_to: Open) -> None:
-    """As in grpc.aio: all awaiters await one RPC."""
+    """Cancelling one of several awaiters cancels the RPC for all, as in grpc.aio."""
     server = await start("a")
     server.gate.clear()
     call = open_to(server).unary_unary(path("Get"))(b"x")
@@ -76,7 +76,7 @@ async def test_cancelling_any_awaiter_cancels_the_rpc(start: Start, open_to: Ope
 
 
 async def test_cancel_wakes_every_awaiter(start: Start, open_to: Open) -> None:
-    """`cancel()` ends the call at once, for all who wait; a second one does nothing."""
+    """`cancel()` ends the call at once for all awaiters; a second one does nothing."""
     server = await start("a")
     server.gate.clear()
     call = open_to(server).unary_unary(path("Get"))(b"x")
@@ -92,7 +92,7 @@ async def test_cancel_wakes_every_awaiter(start: Start, open_to: Open) -> None:
 
 
 async def test_a_call_that_waits_for_an_instance_can_be_cancelled() -> None:
-    """Nothing to pick, nothing in flight: `cancel()` ends the wait too."""
+    """`cancel()` also ends a call that waits for an instance."""
     async with discovery.open_channel("static:///127.0.0.1:1", rng=random.Random(7)) as channel:
         call = channel.unary_unary(path("Get"))(b"x", wait_for_ready=True)
         waiting = asyncio.ensure_future(call)
@@ -104,7 +104,7 @@ async def test_a_call_that_waits_for_an_instance_can_be_cancelled() -> None:
 
 
 async def test_a_call_between_two_attempts_can_be_cancelled(start: Start, open_to: Open) -> None:
-    """Nothing is in flight then either; whoever drives is woken at once."""
+    """`cancel()` also ends a call that waits for its next attempt."""
     server = await start("a")
     pushback = (("grpc-retry-pushback-ms", "60000"),)
     server.script.append(Refusal(grpc.StatusCode.UNAVAILABLE, pushback))
@@ -123,7 +123,7 @@ async def test_a_call_between_two_attempts_can_be_cancelled(start: Start, open_t
 
 
 async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:
-    """asyncio.wait_for cancels the RPC like anything else."""
+    """The timeout of asyncio.wait_for cancels the RPC."""
     server = await start("a")
     server.gate.clear()
     call = open_to(server).unary_unary(path("Get"))(b"x")
@@ -135,7 +135,7 @@ async def test_wait_for_gives_up_on_a_call(start: Start, open_to: Open) -> None:
 
 
 async def test_a_dropped_call_is_cancelled(start: Start, open_to: Open) -> None:
-    """A call collected unfinished is cancelled, and its place in flight returned."""
+    """A call that is collected unfinished is cancelled, and no longer counts as in flight."""
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()

@@ -100,7 +100,7 @@ async def test_panic_leaves_out_what_says_not_serving(start: Start, open_to: Ope
     channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
     await ready(channel, 3)
     for server in servers[1:]:
-        await server.say(NOT_SERVING)
+        await server.set_health(NOT_SERVING)
         while of(channel, server).state is grpc.ChannelConnectivity.READY:
             await channel._balancer.change()
     servers[0].script.extend([BROKEN] * 5)

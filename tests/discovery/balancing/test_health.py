@@ -125,7 +125,7 @@ async def test_not_serving_counts_as_transient_failure(start: Start, open_to: Op
     assert channel.get_state() is ChannelConnectivity.TRANSIENT_FAILURE
 
     waiting = asyncio.ensure_future(post(b"x", wait_for_ready=True))
-    await server.say(SERVING)
+    await server.set_health(SERVING)
     assert await waiting == b"a:x"
 
 
@@ -141,7 +141,7 @@ async def test_not_serving_leaves_calls_in_flight_alone(start: Start, open_to: O
     await asyncio.gather(a.wait_for_calls(2), b.wait_for_calls(2))
     b.gate.set()
 
-    await a.say(NOT_SERVING)
+    await a.set_health(NOT_SERVING)
     while channel._balancer.is_serving(instance_at(channel, a.address)):
         await channel._balancer.change()
     assert {await post(b"y") for _ in range(10)} == {b"b:y"}
@@ -197,7 +197,7 @@ async def test_a_restarted_server_is_asked_anew(start: Start, open_to: Open) -> 
     await channel.wait_for_state_change(ChannelConnectivity.TRANSIENT_FAILURE)
     assert channel.get_state() is ChannelConnectivity.CONNECTING
     await failed(channel)
-    await again.say(SERVING)
+    await again.set_health(SERVING)
     await channel.channel_ready()
     assert await channel.unary_unary(path("Post"))(b"x") == b"a again:x"
 

@@ -1,4 +1,4 @@
-"""Servers beside synchronous tests, and channels to them."""
+"""Probe servers in a background loop for synchronous tests, and channels to them."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ from tests.support.discovery import probe_service
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.probe_service import Probe
 
-StartBeside = Callable[..., Probe]
+StartInBackground = Callable[..., Probe]
 OpenBlocking = Callable[..., blocking.BlockingChannel]
 
 
 @pytest.fixture(scope="module")
 def background() -> Iterator[Background]:
-    """The loop of the servers."""
+    """The event loop of the servers."""
     running = Background()
     yield running
     running.close()
 
 
 @pytest.fixture
-def start(background: Background) -> Iterator[StartBeside]:
-    """Runs a probe server until the end of the test."""
+def start(background: Background) -> Iterator[StartInBackground]:
+    """Starts a probe server that runs until the end of the test."""
     with ExitStack() as stack:
 
         async def made(name: str, **options: Any) -> Any:
@@ -39,7 +39,7 @@ def start(background: Background) -> Iterator[StartBeside]:
 
 @pytest.fixture
 def open_to() -> Iterator[OpenBlocking]:
-    """Opens a channel to servers that stay where they are."""
+    """Opens a channel to servers with fixed addresses."""
     with ExitStack() as stack:
 
         def open_one(*probes: Probe, **options: Any) -> blocking.BlockingChannel:

@@ -1,4 +1,4 @@
-"""Synchronous calls over real servers: the same rules as everywhere in `discovery`."""
+"""Blocking calls over real servers follow the rules of `discovery`."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,16 @@ from grpc import StatusCode
 import discovery
 from discovery import blocking
 from discovery.clock import SystemClock
-from discovery.rules import attempt_number, deadline
-from discovery.rules.attempt_number import ATTEMPT_KEY
-from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
+from discovery.rules import deadline
+from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Refusal, path
 
 
-def test_nothing_is_opened_before_the_first_call(start: StartBeside, open_to: OpenBlocking) -> None:
-    """No thread and no connection: the channel may be made at import time."""
+def test_nothing_is_opened_before_the_first_call(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A channel starts no thread before its first call, so it may be made at import time."""
     server = start("a")
     before = set(threading.enumerate())
     channel = open_to(server)
@@ -30,75 +31,8 @@ def test_nothing_is_opened_before_the_first_call(start: StartBeside, open_to: Op
     assert len(set(threading.enumerate()) - before) >= 2
 
 
-def test_a_failed_attempt_is_repeated_elsewhere(start: StartBeside, open_to: OpenBlocking) -> None:
-    """A safe method that an instance refuses with UNAVAILABLE goes to another one, and says so."""
-    servers = [start("a"), start("b")]
-    for server in servers:
-        server.script.append(Refusal(StatusCode.UNAVAILABLE))
-    get = open_to(*servers).unary_unary(path("Get"))
-
-    assert get(b"x") in (b"a:x", b"b:x")
-    seen = [call for server in servers for call in server.seen]
-    assert len(seen) == 3
-    assert sorted(str(call.metadata.get(ATTEMPT_KEY, "0")) for call in seen) == ["0", "1", "2"]
-    assert {len(server.seen) for server in servers} == {1, 2}
-
-
-def test_an_unsafe_method_is_attempted_once(start: StartBeside, open_to: OpenBlocking) -> None:
-    """What the contract doesn't call safe raises its error."""
-    server = start("a")
-    server.script.append(Refusal(StatusCode.UNAVAILABLE))
-    post = open_to(server).unary_unary(path("Post"))
-
-    with pytest.raises(grpc.RpcError) as failed:
-        post(b"x")
-    assert failed.value.code() is StatusCode.UNAVAILABLE
-    assert len(server.seen) == 1
-
-
-def test_a_call_that_answers_a_retry_is_not_repeated(
-    start: StartBeside, open_to: OpenBlocking
-) -> None:
-    """Only one layer retries, in synchronous handlers too."""
-    server = start("a")
-    server.script.append(Refusal(StatusCode.UNAVAILABLE))
-    get = open_to(server).unary_unary(path("Get"))
-
-    with attempt_number.bind(1), pytest.raises(grpc.RpcError):
-        get(b"x")
-    assert server.seen[0].metadata[ATTEMPT_KEY] == "1"
-
-
-def test_a_stream_is_repeated_before_its_first_message(
-    start: StartBeside, open_to: OpenBlocking
-) -> None:
-    """And never after it."""
-    server = start("a")
-    server.script.append(Refusal(StatusCode.UNAVAILABLE))
-    watch = open_to(server).unary_stream(path("Watch"))
-
-    assert list(watch(b"x")) == [b"a:x0", b"a:x1", b"a:x2"]
-    failing = watch(b"then fail")
-    assert next(failing) == b"a:then fail0"
-    with pytest.raises(grpc.RpcError) as failed:
-        next(failing)
-    assert failed.value.code() is StatusCode.UNAVAILABLE
-    assert failing.code() is StatusCode.UNAVAILABLE
-
-
-def test_a_future_is_repeated_as_well(start: StartBeside, open_to: OpenBlocking) -> None:
-    """It is a call like any other."""
-    server = start("a")
-    server.script.append(Refusal(StatusCode.UNAVAILABLE))
-    future = open_to(server).unary_unary(path("Get")).future(b"x")
-
-    assert future.result(timeout=60) == b"a:x"
-    assert (future.code(), future.done(), future.cancelled()) == (StatusCode.OK, True, False)
-    assert dict(future.trailing_metadata())["served-by"] == "a"
-
-
-def test_calls_have_a_deadline(start: StartBeside, open_to: OpenBlocking) -> None:
-    """10 s by default; what is left of the handler's own, where there is one."""
+def test_calls_have_a_deadline(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """A call has 10 s by default, and never more than its handler's caller has left."""
     server = start("a")
     get = open_to(server).unary_unary(path("Get"))
     get(b"x")
@@ -111,8 +45,10 @@ def test_calls_have_a_deadline(start: StartBeside, open_to: OpenBlocking) -> Non
     assert (left_s[1] or 0) > 50
 
 
-def test_a_spent_deadline_is_refused_here(start: StartBeside, open_to: OpenBlocking) -> None:
-    """DEADLINE_EXCEEDED, a LocalRefusalError, without a network call."""
+def test_a_spent_deadline_is_refused_locally(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A call whose deadline has passed raises LocalRefusalError and is not sent."""
     server = start("a")
     get = open_to(server).unary_unary(path("Get"))
 
@@ -122,8 +58,8 @@ def test_a_spent_deadline_is_refused_here(start: StartBeside, open_to: OpenBlock
     assert server.seen == []
 
 
-def test_nobody_is_there(open_to: OpenBlocking) -> None:
-    """NoInstanceError, UNAVAILABLE, which says what was tried."""
+def test_without_a_ready_instance_a_call_fails(open_to: OpenBlocking) -> None:
+    """A call raises NoInstanceError, UNAVAILABLE, which lists what was tried."""
     with blocking.open_channel("static:///127.0.0.1:9") as channel:
         with pytest.raises(discovery.NoInstanceError) as failed:
             channel.unary_unary(path("Post"))(b"x")
@@ -139,26 +75,26 @@ def test_nobody_is_there(open_to: OpenBlocking) -> None:
 
 
 def test_not_serving_is_not_picked(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """A draining instance gets no new calls, unsafe ones included, and none fails."""
+    """A draining instance gets no new calls, and none of them fails."""
     a, b = start("a", health=SERVING), start("b", health=SERVING)
     post = open_to(a, b).unary_unary(path("Post"))
     while {post(b"x") for _ in range(10)} != {b"a:x", b"b:x"}:
         pass
 
-    background.run(a.say(NOT_SERVING))
+    background.run(a.set_health(NOT_SERVING))
     while {post(b"x") for _ in range(20)} != {b"b:x"}:
         pass
-    background.run(a.say(SERVING))
+    background.run(a.set_health(SERVING))
     while {post(b"x") for _ in range(20)} != {b"a:x", b"b:x"}:
         pass
 
 
 def test_an_instance_that_comes_back_is_used_again(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """On its port, without a new look-up."""
+    """An instance that restarts on its port is used again without a new look-up."""
     a = start("a", health=SERVING)
     get = open_to(a).unary_unary(path("Get"))
     assert get(b"x") == b"a:x"
@@ -169,8 +105,8 @@ def test_an_instance_that_comes_back_is_used_again(
     assert len(again.seen) == 1
 
 
-def test_many_threads_share_a_channel(start: StartBeside, open_to: OpenBlocking) -> None:
-    """Each gets its own answer, and nothing stays in flight."""
+def test_many_threads_share_a_channel(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """Each of many threads gets its own response, and nothing stays in flight."""
     servers = [start(name) for name in "abc"]
     channel = open_to(*servers)
     get = channel.unary_unary(path("Get"))
@@ -187,9 +123,9 @@ def test_many_threads_share_a_channel(start: StartBeside, open_to: OpenBlocking)
 
 
 def test_threads_that_call_first_together_connect_once(
-    start: StartBeside, open_to: OpenBlocking
+    start: StartInBackground, open_to: OpenBlocking
 ) -> None:
-    """The first call of many threads makes one resolver and one connection an instance."""
+    """Threads that make the first call together share one resolver and its connections."""
     server = start("a")
     before = set(threading.enumerate())
     get = open_to(server).unary_unary(path("Get"))
@@ -201,8 +137,10 @@ def test_threads_that_call_first_together_connect_once(
     assert sum("health" in name for name in names) == 1
 
 
-def test_a_channel_connects_when_it_is_told_to(start: StartBeside, open_to: OpenBlocking) -> None:
-    """IDLE, then READY in the end; an unsubscribed callback is called no more."""
+def test_subscribing_may_connect_the_channel(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A subscriber sees IDLE and in the end READY; after unsubscribing it is not called."""
     channel = open_to(start("a"))
     seen: list[grpc.ChannelConnectivity] = []
     idle = threading.Event()
@@ -220,8 +158,8 @@ def test_a_channel_connects_when_it_is_told_to(start: StartBeside, open_to: Open
     assert channel.unary_unary(path("Get"))(b"x") == b"a:x"
 
 
-def test_closing_ends_what_waits(open_to: OpenBlocking) -> None:
-    """A call that waits for an instance is told that the channel is closed."""
+def test_closing_ends_a_call_that_waits_for_an_instance(open_to: OpenBlocking) -> None:
+    """A call that waits for an instance fails when the channel is closed."""
     channel = blocking.open_channel("static:///127.0.0.1:9")
     get = channel.unary_unary(path("Get"))
     future = get.future(b"x", wait_for_ready=True, timeout=600)
@@ -241,8 +179,8 @@ def test_closing_ends_what_waits(open_to: OpenBlocking) -> None:
         get(b"x")
 
 
-def test_interceptors_of_grpc(start: StartBeside, open_to: OpenBlocking) -> None:
-    """`grpc.intercept_channel` stands on top, and sees a call once, whatever it takes."""
+def test_interceptors_of_grpc(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """An interceptor of `grpc.intercept_channel` sees a call once, however often it is tried."""
     server = start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE))
     seen = []
@@ -262,7 +200,7 @@ def test_interceptors_of_grpc(start: StartBeside, open_to: OpenBlocking) -> None
             get(b"x")
 
 
-def test_the_registry_of_one_loop_is_no_target() -> None:
-    """`memory:///` can't be watched from the channel's own thread."""
+def test_a_memory_target_is_refused() -> None:
+    """`memory:///` is refused, because the channel's own thread can't watch it."""
     with pytest.raises(discovery.InvalidTargetError):
         blocking.open_channel("memory:///probe")

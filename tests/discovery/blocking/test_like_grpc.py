@@ -1,4 +1,4 @@
-"""Programs written against `grpc.insecure_channel` see the same of ours."""
+"""Programs written for `grpc.insecure_channel` observe the same with a blocking channel."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ from tests.support.discovery.dropin.scripted_server import ScriptedServer, path,
 
 @dataclass(frozen=True)
 class Requests:
-    """Makes the requests of one kind of call; an iterator serves once."""
+    """Makes the requests of one kind of call; an iterator can be used only once."""
 
     answered: Callable[[], Any]
     refused: Callable[[], Any]
@@ -55,14 +55,14 @@ KINDS = pytest.mark.parametrize(
 
 @pytest.fixture
 def server(background: Background) -> Iterator[ScriptedServer]:
-    """One server for both."""
+    """The server of both channels."""
     with background.entered(scripted_server()) as running:
         yield running
 
 
 @pytest.fixture
 def alike(server: ScriptedServer) -> Alike:
-    """Runs a program against both, and compares."""
+    """Runs a program with both channels and compares what it observed."""
 
     def run(program: Program) -> None:
         with grpc.insecure_channel(server.address) as channel:
@@ -78,14 +78,14 @@ def alike(server: ScriptedServer) -> Alike:
 
 
 @KINDS
-def test_answered(alike: Alike, kind: str, method: str, requests: Requests) -> None:
-    """Response, metadata both ways, and the status."""
+def test_a_successful_call(alike: Alike, kind: str, method: str, requests: Requests) -> None:
+    """Response, metadata in both directions, and status are the same."""
     alike(lambda channel, _: all_of(channel, kind, method, requests.answered(), metadata=METADATA))
 
 
 @KINDS
-def test_refused(alike: Alike, kind: str, method: str, requests: Requests) -> None:
-    """The error tells the whole status."""
+def test_a_failed_call(alike: Alike, kind: str, method: str, requests: Requests) -> None:
+    """The error has the same status."""
 
     def program(channel: Any, _: Any) -> Any:
         return outcome(lambda: all_of(channel, kind, method, requests.refused(), metadata=METADATA))
@@ -94,8 +94,10 @@ def test_refused(alike: Alike, kind: str, method: str, requests: Requests) -> No
 
 
 @KINDS
-def test_time_runs_out(alike: Alike, kind: str, method: str, requests: Requests) -> None:
-    """DEADLINE_EXCEEDED."""
+def test_a_call_reaches_its_deadline(
+    alike: Alike, kind: str, method: str, requests: Requests
+) -> None:
+    """The call ends with DEADLINE_EXCEEDED."""
 
     def program(channel: Any, _: Any) -> Any:
         return outcome(lambda: all_of(channel, kind, method, requests.hanging(), timeout=0.5))[:2]
@@ -112,7 +114,7 @@ def test_time_runs_out(alike: Alike, kind: str, method: str, requests: Requests)
 )
 @pytest.mark.parametrize("orders", [b"..", b".!", b"x"])
 def test_futures(alike: Alike, kind: str, method: str, request_of: Any, orders: bytes) -> None:
-    """The result, the error, the callbacks, and the same when they are asked again."""
+    """Result, error and callbacks are the same, also when asked twice."""
 
     def program(channel: Any, _: Any) -> Any:
         called: list[bool] = []
@@ -144,7 +146,7 @@ def test_futures(alike: Alike, kind: str, method: str, request_of: Any, orders: 
     ],
 )
 def test_a_cancelled_future(alike: Alike, kind: str, method: str, request_of: Any) -> None:
-    """Says so to whoever waits, and to the callbacks."""
+    """A cancelled future raises in waiters and calls its callbacks."""
 
     def program(channel: Any, _: Any) -> Any:
         over = threading.Event()
@@ -168,7 +170,7 @@ def test_a_cancelled_future(alike: Alike, kind: str, method: str, request_of: An
     ],
 )
 def test_a_cancelled_stream(alike: Alike, kind: str, method: str, request_of: Any) -> None:
-    """What was read stays read; the next read raises CANCELLED."""
+    """Messages that were read stay read; the next read raises CANCELLED."""
 
     def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_of(), timeout=600)
@@ -179,8 +181,8 @@ def test_a_cancelled_stream(alike: Alike, kind: str, method: str, request_of: An
     alike(program)
 
 
-def test_streams_are_read_as_they_come(alike: Alike) -> None:
-    """One by one, initial metadata first; the end stays the end."""
+def test_streams_are_read_message_by_message(alike: Alike) -> None:
+    """Initial metadata comes first, then each message, then the end, which stays the end."""
 
     def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"h..", metadata=METADATA)
@@ -192,7 +194,7 @@ def test_streams_are_read_as_they_come(alike: Alike) -> None:
 
 
 def test_callbacks_of_a_call(alike: Alike) -> None:
-    """`add_callback` is called once the call has ended, or refused where it has."""
+    """`add_callback` calls back when the call has ended, or returns False if it has."""
 
     def program(channel: Any, _: Any) -> Any:
         over = threading.Event()
@@ -207,7 +209,7 @@ def test_callbacks_of_a_call(alike: Alike) -> None:
 
 @KINDS
 def test_compression_and_keywords(alike: Alike, kind: str, method: str, requests: Requests) -> None:
-    """Every keyword of grpc's is taken."""
+    """Every keyword of grpc is accepted."""
 
     def program(channel: Any, _: Any) -> Any:
         return all_of(
@@ -226,7 +228,7 @@ def test_compression_and_keywords(alike: Alike, kind: str, method: str, requests
 
 
 def test_serializers(alike: Alike) -> None:
-    """The program's own types; what a serializer raises is INTERNAL."""
+    """Messages have the program's types; an error of a serializer is INTERNAL."""
 
     def refuse(_: object) -> Any:
         raise ValueError("the program's own")
@@ -244,7 +246,7 @@ def test_serializers(alike: Alike) -> None:
 
 
 def test_a_closed_channel(alike: Alike) -> None:
-    """ValueError for each kind of call; closing twice does nothing."""
+    """Every kind of call raises ValueError; closing twice does nothing."""
 
     def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -261,8 +263,8 @@ def test_a_closed_channel(alike: Alike) -> None:
     alike(program)
 
 
-def test_calls_under_way_when_the_channel_is_closed(alike: Alike) -> None:
-    """Are cancelled."""
+def test_closing_cancels_calls_in_flight(alike: Alike) -> None:
+    """Calls in flight are cancelled when the channel is closed."""
 
     def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b".?", timeout=600)
@@ -274,7 +276,7 @@ def test_calls_under_way_when_the_channel_is_closed(alike: Alike) -> None:
 
 
 def test_the_types(alike: Alike) -> None:
-    """A program may check for grpc's interfaces."""
+    """The calls have grpc's interfaces."""
 
     def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))

@@ -1,4 +1,4 @@
-"""Programs that fork, servers that die, and a real Consul."""
+"""Blocking channels in programs that fork, with servers that die, and with a real Consul."""
 
 import asyncio
 import json
@@ -24,25 +24,25 @@ from tests.support.discovery.probe_service import path
 
 @pytest.fixture(scope="module")
 def three() -> Iterator[list[ProbeProcess]]:
-    """Three instances, a process each, that live as long as these tests."""
+    """Three instances in processes of their own, which run during all tests of this module."""
     with probe_processes("a", "b", "c") as started:
         yield started
 
 
 @pytest.fixture
-def mortal() -> Iterator[list[ProbeProcess]]:
-    """Three instances of a test's own, to be killed."""
+def three_to_kill() -> Iterator[list[ProbeProcess]]:
+    """Three instances of one test, which it may kill."""
     with probe_processes("a", "b", "c") as started:
         yield started
 
 
 def target_of(servers: list[ProbeProcess]) -> str:
-    """All of them, wherever they were found."""
+    """A target that lists all of these instances."""
     return "static:///" + ",".join(server.address for server in servers)
 
 
 def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
-    """What the program of that scenario prints."""
+    """Run a scenario of the forking program and return its output."""
     done = subprocess.run(
         [
             sys.executable,
@@ -62,12 +62,12 @@ def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
 
 
 def answered(answers: list[str], text: str) -> bool:
-    """Whether each is an instance's answer to that request."""
+    """Whether each line is an instance's answer to that request."""
     return all(answer in {f"{name}:{text}" for name in "abc"} for answer in answers)
 
 
 def test_a_fork_before_the_first_call(three: list[ProbeProcess]) -> None:
-    """Needs nothing: a channel may be made at import time, and serves every child."""
+    """A channel that is made before the fork can be used in every child."""
     seen = run_forking("before_first_use", target_of(three), fork_support="0")
 
     assert answered(seen["children"], "child")
@@ -75,7 +75,9 @@ def test_a_fork_before_the_first_call(three: list[ProbeProcess]) -> None:
 
 
 def test_a_fork_after_use(three: list[ProbeProcess]) -> None:
-    """With gRPC's fork support, children and their children start afresh; the parent goes on."""
+    """With gRPC's fork support, children and grandchildren start afresh and
+    the parent continues.
+    """
     seen = run_forking("after_use", target_of(three), fork_support="1")
 
     assert answered([seen["before"], seen["parent"]], "parent")
@@ -86,7 +88,7 @@ def test_a_fork_after_use(three: list[ProbeProcess]) -> None:
 
 
 def test_forked_workers(three: list[ProbeProcess]) -> None:
-    """multiprocessing's as well."""
+    """Forked workers of multiprocessing can use the channel."""
     seen = run_forking("pool", target_of(three), fork_support="1")
 
     assert len(seen["children"]) == 4
@@ -94,18 +96,18 @@ def test_forked_workers(three: list[ProbeProcess]) -> None:
     assert answered([seen["before"], seen["parent"]], "parent")
 
 
-def test_a_fork_that_grpc_may_not_survive(three: list[ProbeProcess]) -> None:
-    """Without fork support the child gets an error that says what to do, and doesn't hang."""
+def test_a_fork_without_fork_support_raises(three: list[ProbeProcess]) -> None:
+    """Without fork support a call in the child raises an error with the remedy and doesn't hang."""
     seen = run_forking("after_use", target_of(three), fork_support="0")
 
     assert seen["children"] == ["ForkUnsupportedError ForkUnsupportedError"] * 2
     assert answered([seen["parent"]], "parent")
 
 
-def test_an_instance_is_killed_under_load(mortal: list[ProbeProcess]) -> None:
-    """kill -9 of one of three: no idempotent call fails."""
+def test_an_instance_is_killed_under_load(three_to_kill: list[ProbeProcess]) -> None:
+    """When one of three instances is killed (kill -9), no call of a safe method fails."""
     with (
-        blocking.open_channel(target_of(mortal), rng=random.Random(7)) as channel,
+        blocking.open_channel(target_of(three_to_kill), rng=random.Random(7)) as channel,
         ThreadPoolExecutor(8) as threads,
     ):
         get: Any = channel.unary_unary(path("Get"))
@@ -120,7 +122,7 @@ def test_an_instance_is_killed_under_load(mortal: list[ProbeProcess]) -> None:
 
         asking = [threads.submit(ask) for _ in range(8)]
         started.wait(60)
-        mortal[0].kill()
+        three_to_kill[0].kill()
         killed.set()
         answers = [future.result(timeout=120) for future in asking]
 
@@ -130,13 +132,13 @@ def test_an_instance_is_killed_under_load(mortal: list[ProbeProcess]) -> None:
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[ConsulAgent]:
-    """One Consul for all tests here."""
+    """One Consul for all tests of this module."""
     with consul_agent() as running:
         yield running
 
 
 def register(agent: ConsulAgent, *instances: Instance, gone: bool = False) -> None:
-    """Register the instances, or take their registrations back."""
+    """Register the instances, or remove their registrations."""
 
     async def change() -> None:
         registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(1))
@@ -147,9 +149,11 @@ def register(agent: ConsulAgent, *instances: Instance, gone: bool = False) -> No
     asyncio.run(change())
 
 
-def test_instances_come_and_go_in_consul(agent: ConsulAgent, mortal: list[ProbeProcess]) -> None:
-    """Calls follow the registry, from as many threads as there are; none fails on the way."""
-    a, b, c = mortal
+def test_instances_come_and_go_in_consul(
+    agent: ConsulAgent, three_to_kill: list[ProbeProcess]
+) -> None:
+    """Calls of several threads follow the registry, and none fails."""
+    a, b, c = three_to_kill
     register(agent, a.instance())
     with (
         blocking.open_channel(f"consul://{agent.address}/probe", rng=random.Random(7)) as channel,
@@ -173,7 +177,7 @@ def test_instances_come_and_go_in_consul(agent: ConsulAgent, mortal: list[ProbeP
 
 
 def test_a_channel_outlives_its_registry(three: list[ProbeProcess]) -> None:
-    """Consul is gone: the last list goes on serving."""
+    """When Consul is gone, the channel continues with the last list."""
     with consul_agent() as agent:
         register(agent, *(server.instance() for server in three))
         channel = blocking.open_channel(f"consul://{agent.address}/probe", rng=random.Random(7))

@@ -20,8 +20,8 @@ from tests.support.discovery.probe_service import Open, Start, path
         ("key-bin", b"\x00\xff"),
     ],
 )
-def test_what_grpc_can_carry_passes(pair: tuple[str, str | bytes]) -> None:
-    """Unchanged."""
+def test_metadata_that_grpc_can_carry_is_accepted(pair: tuple[str, str | bytes]) -> None:
+    """Valid metadata is returned unchanged."""
     assert validated([pair]) == (pair,)
 
 
@@ -42,8 +42,8 @@ def test_what_grpc_can_carry_passes(pair: tuple[str, str | bytes]) -> None:
         ("key", "expected a pair"),
     ],
 )
-def test_what_grpc_cannot_carry_is_refused(pair: Any, reason: str) -> None:
-    """With the key, and what is wrong."""
+def test_metadata_that_grpc_cannot_carry_is_refused(pair: Any, reason: str) -> None:
+    """The error names the key and what is wrong with it."""
     with pytest.raises(InvalidMetadataError, match=reason):
         validated([pair])
 
@@ -54,7 +54,9 @@ def test_what_grpc_cannot_carry_is_refused(pair: Any, reason: str) -> None:
 async def test_a_call_with_bad_metadata_is_not_made(
     start: Start, open_to: Open, factory: str
 ) -> None:
-    """grpc.aio would make a call whose `code()` never comes."""
+    """Bad metadata raises where the call is made; in grpc.aio, `code()` of
+    that call never returns.
+    """
     server = await start("a")
     channel: Any = open_to(server)
     await channel.channel_ready()
@@ -73,10 +75,10 @@ async def test_a_call_with_bad_metadata_is_not_made(
         grpc.aio.Metadata(("mine", "1"), ("mine", "2")),
     ],
 )
-async def test_metadata_comes_in_every_form_grpc_takes(
+async def test_metadata_is_accepted_in_every_form_that_grpc_accepts(
     start: Start, open_to: Open, metadata: Any
 ) -> None:
-    """Tuples, lists, Metadata; and the caller's is never changed."""
+    """Tuples, lists and Metadata are accepted, and the caller's object isn't changed."""
     server = await start("a")
     before = tuple(metadata)
 

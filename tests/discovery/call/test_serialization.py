@@ -17,7 +17,7 @@ SERIALIZE = StringValue.SerializeToString
 
 
 def refuse(message: bytes) -> bytes:
-    """A deserializer that understands nothing."""
+    """A deserializer that rejects every message."""
     raise ValueError("not understood")
 
 
@@ -25,7 +25,7 @@ def refuse(message: bytes) -> bytes:
 async def test_a_request_that_cannot_be_serialized_raises_at_once(
     start: Start, open_to: Open, factory: str, method: str
 ) -> None:
-    """The serializer's own error, where the call is made."""
+    """The serializer's own error is raised where the call is made."""
     server = await start("a")
     channel: Any = open_to(server)
     await ready(channel, 1)
@@ -40,7 +40,7 @@ async def test_a_request_that_cannot_be_serialized_raises_at_once(
 async def test_a_written_request_that_cannot_be_serialized_raises_at_once(
     start: Start, open_to: Open, method: str
 ) -> None:
-    """The stream goes on with the next one."""
+    """`write` raises the serializer's error, and the stream continues with the next request."""
     channel: Any = open_to(await start("a"))
     factory = channel.stream_unary if method == "Upload" else channel.stream_stream
     call = factory(path(method), SERIALIZE)()
@@ -58,7 +58,7 @@ async def test_a_written_request_that_cannot_be_serialized_raises_at_once(
 async def test_an_iterated_request_that_cannot_be_serialized_ends_the_stream(
     start: Start, open_to: Open, method: str
 ) -> None:
-    """Whoever waits for the answer is told the serializer's error, not a cancellation."""
+    """Awaiting the response raises the serializer's error, not a cancellation."""
     channel: Any = open_to(await start("a"))
     factory = channel.stream_unary if method == "Upload" else channel.stream_stream
 
@@ -75,7 +75,7 @@ async def test_an_iterated_request_that_cannot_be_serialized_ends_the_stream(
 async def test_a_response_that_cannot_be_deserialized_is_internal(
     start: Start, open_to: Open
 ) -> None:
-    """At the await, and in `code()`; the attempt counted as answered, and isn't repeated."""
+    """The await and `code()` give INTERNAL; the attempt was answered, so it isn't repeated."""
     server = await start("a")
     call = open_to(server).unary_unary(path("Get"), None, refuse)(b"x")
 
@@ -91,7 +91,7 @@ async def test_a_response_that_cannot_be_deserialized_is_internal(
 async def test_a_message_that_cannot_be_deserialized_ends_the_stream(
     start: Start, open_to: Open
 ) -> None:
-    """INTERNAL, and the server is told that nobody listens."""
+    """The stream ends with INTERNAL, and the RPC is cancelled."""
     channel = open_to(await start("a"))
     call = channel.unary_stream(path("Watch"), None, refuse)(b"x")
 

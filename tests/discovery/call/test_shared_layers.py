@@ -1,4 +1,4 @@
-"""Every call has one deadline, and every attempt but the first carries its number."""
+"""Every call has one deadline, and every attempt except the first carries its number."""
 
 import pytest
 from grpc import StatusCode
@@ -17,7 +17,9 @@ KEY = "x-discovery-attempt"
 
 
 async def test_a_spent_deadline_sends_nothing(start: Start, open_to: Open) -> None:
-    """DEADLINE_EXCEEDED, with the reason, and no network call."""
+    """A call whose deadline has passed is refused with DEADLINE_EXCEEDED and a reason, and not
+    sent.
+    """
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()
@@ -32,7 +34,7 @@ async def test_a_spent_deadline_sends_nothing(start: Start, open_to: Open) -> No
 
 
 async def test_a_spent_deadline_ends_a_stream_before_it_begins(start: Start, open_to: Open) -> None:
-    """Streams inherit their handler's deadline too."""
+    """A stream whose inherited deadline has passed is refused and not sent."""
     server = await start("a")
     channel = open_to(server)
     await channel.channel_ready()
@@ -46,8 +48,8 @@ async def test_a_spent_deadline_ends_a_stream_before_it_begins(start: Start, ope
     assert server.seen == []
 
 
-async def test_the_server_is_told_what_remains(start: Start, open_to: Open) -> None:
-    """A bound deadline goes over the wire as the call's timeout."""
+async def test_the_server_gets_the_time_that_is_left(start: Start, open_to: Open) -> None:
+    """A bound deadline is sent as the call's timeout."""
     server = await start("a")
     channel = open_to(server)
 
@@ -60,7 +62,7 @@ async def test_the_server_is_told_what_remains(start: Start, open_to: Open) -> N
 
 
 def test_an_attempt_carries_one_number() -> None:
-    """The third doesn't carry the second's as well."""
+    """Each attempt carries its own number only, not those of earlier attempts."""
     sent = []
     method = method_of(ServiceConfig(), path("Get"), Kind.UNARY_UNARY, registered=False)
     layer: Layer[None] = attempt_number_layer()
@@ -78,7 +80,7 @@ def test_an_attempt_carries_one_number() -> None:
 
 
 async def test_the_first_attempt_carries_no_header(start: Start, open_to: Open) -> None:
-    """Only what isn't the first says so, with the caller's metadata."""
+    """Only repeated attempts carry the header, in addition to the caller's metadata."""
     server = await start("a")
     server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 2)
 
@@ -91,7 +93,7 @@ async def test_the_first_attempt_carries_no_header(start: Start, open_to: Open) 
 async def test_a_server_that_answers_a_retry_passes_the_number_on(
     start: Start, open_to: Open
 ) -> None:
-    """So that nobody below multiplies it either; and it makes one attempt only."""
+    """A handler that answers a retry makes one attempt only, with the inherited number."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE))
 

@@ -1,4 +1,4 @@
-"""A real Consul agent of a test's own."""
+"""A real Consul agent for one test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ __all__ = ["ConsulAgent", "consul_agent"]
 
 @contextmanager
 def consul_agent(*, hcl: str = "", tls: bool = False) -> Iterator[ConsulAgent]:
-    """A running agent that is stopped with the block. `hcl` is added to its configuration."""
+    """Run an agent until the end of the block. `hcl` is added to its configuration."""
     agent = ConsulAgent(hcl=hcl, tls=tls)
     agent.start()
     try:

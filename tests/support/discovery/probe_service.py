@@ -1,6 +1,6 @@
-"""A service for discovery's own tests: real servers on free ports whose answers a test scripts.
+"""A service for the tests of discovery: real servers on free ports, whose answers a test scripts.
 
-Requests and responses are raw bytes; the descriptors in the default pool say which methods are
+Requests and responses are raw bytes; the descriptors in the default pool state which methods are
 safe. An answer is the server's name, a colon, and the request.
 """
 
@@ -36,12 +36,12 @@ _METHODS: dict[str, tuple[bool, bool, "MethodOptions.IdempotencyLevel.ValueType"
 
 
 def path(method: str) -> str:
-    """The method as it goes over the wire."""
+    """The method's path."""
     return f"/{SERVICE}/{method}"
 
 
 def describe(pool: descriptor_pool.DescriptorPool) -> None:
-    """Add the service to a pool."""
+    """Add the service's descriptor to a pool."""
     file = FileDescriptorProto(
         name="discovery/probe/v1/probe.proto",
         package="discovery.probe.v1",
@@ -77,7 +77,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error to answer with, once."""
+    """An error to answer one call with."""
 
     code: grpc.StatusCode
     trailing: tuple[tuple[str, str], ...] = ()
@@ -85,7 +85,7 @@ class Refusal:
 
 @dataclass
 class Probe:
-    """One server. `script` is what it answers next; when it is empty, it answers well."""
+    """One server. `script` has the errors it answers next; when it is empty, it answers OK."""
 
     name: str
     port: int = 0
@@ -100,11 +100,11 @@ class Probe:
 
     @property
     def address(self) -> str:
-        """Where it is dialled."""
+        """The address that clients connect to."""
         return f"127.0.0.1:{self.port}"
 
     def instance(self, *, incarnation: str = "1", weight: int = 1) -> Instance:
-        """It, as registered."""
+        """The instance as it is registered."""
         return Instance(
             instance_id=self.name,
             service="probe",
@@ -115,22 +115,22 @@ class Probe:
         )
 
     async def wait_for_calls(self, number: int) -> None:
-        """Return once it has seen so many calls."""
+        """Return once the server has seen this many calls."""
         async with self.changed:
             await self.changed.wait_for(lambda: len(self.seen) >= number)
 
     async def was_cancelled(self) -> None:
-        """Return once a call was cancelled, long before any deadline could have done it."""
+        """Return once a call was cancelled; 5 s is less than any deadline in these tests."""
         await asyncio.wait_for(self.cancelled.wait(), 5.0)
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Stop serving; without a grace, calls in flight are cut."""
+        """Stop serving; without a grace period, calls in flight are cancelled."""
         server, self.server = self.server, None
         if server is not None:
             await server.stop(grace_s)
 
-    async def say(self, status: int) -> None:
-        """Change what its health service says."""
+    async def set_health(self, status: int) -> None:
+        """Change the answer of the health service."""
         assert self.health is not None
         await self.health.set("", status)
 
@@ -164,7 +164,9 @@ class Probe:
         return handle
 
     async def watch(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
-        """Answer three times; b"then fail" fails after the first, b"headers" sends those first."""
+        """Answer three times; b"then fail" fails after the first, b"headers"
+        sends metadata first.
+        """
         if request == b"headers":
             await context.send_initial_metadata((("served-by", self.name),))
         await self._enter("Watch", request, context)
@@ -187,7 +189,9 @@ class Probe:
 
 @asynccontextmanager
 async def running(name: str, *, port: int = 0, health: int | None = None) -> AsyncIterator[Probe]:
-    """A server until the end of the block; `health` is what its health service says at first."""
+    """Run a server until the end of the block; `health` is the first answer
+    of its health service.
+    """
     probe = Probe(name)
     probe.gate.set()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
@@ -218,7 +222,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Start(Protocol):
-    """Runs a server until the end of the test (the fixture `start`)."""
+    """Starts a server that runs until the end of the test (the fixture `start`)."""
 
     async def __call__(self, name: str, **options: Any) -> Probe: ...
 
@@ -230,7 +234,7 @@ class Open(Protocol):
 
 
 async def ready(channel: discovery.Channel, number: int) -> None:
-    """Return once so many instances can be picked."""
+    """Return once this many instances can be picked."""
     channel.get_state(try_to_connect=True)
     while [one.state.name for one in subchannels(channel)].count("READY") < number:
         await channel._balancer.change()
@@ -242,12 +246,12 @@ def subchannels(channel: discovery.Channel) -> list[Subchannel]:
 
 
 def in_flight(channel: discovery.Channel) -> int:
-    """How many attempts the channel counts."""
+    """How many attempts are in flight."""
     return sum(one.load.in_flight for one in subchannels(channel))
 
 
 async def ended_unnoticed(channel: discovery.Channel, probe: Probe) -> None:
-    """Stop a server as if the channel's watch had not heard of it yet."""
+    """Stop a server, and restore the channel's state as if it had not noticed."""
     (one,) = (one for one in subchannels(channel) if one.instance.endpoint == probe.address)
     await probe.stop()
     while one.state is grpc.ChannelConnectivity.READY:
@@ -257,6 +261,6 @@ async def ended_unnoticed(channel: discovery.Channel, probe: Probe) -> None:
 
 
 async def failed(channel: discovery.Channel) -> None:
-    """Return once nothing can be picked, and nothing is about to."""
+    """Return once the channel is in TRANSIENT_FAILURE."""
     while channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
         await channel.wait_for_state_change(channel.get_state())

@@ -1,4 +1,4 @@
-"""Interceptors that a caller hands to its channel see each call once, as in grpc.aio."""
+"""Interceptors of a channel see each call once, as in grpc.aio."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ class Everything(
     grpc.aio.StreamUnaryClientInterceptor,
     grpc.aio.StreamStreamClientInterceptor,
 ):
-    """Adds its name to the metadata of every kind of call, and remembers what it saw."""
+    """Intercepts every kind of call: adds its name to the metadata and records what it saw."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Everything(
 
 
 async def test_interceptors_of_all_kinds_are_called(start: Start, open_to: Open) -> None:
-    """One object may serve all four interfaces; grpc.aio itself takes the first only."""
+    """One object may implement all four interfaces; grpc.aio itself uses only the first."""
     server = await start("a")
     one, two = Everything("one"), Everything("two")
     channel = open_to(server, interceptors=[one, two])
@@ -51,8 +51,8 @@ async def test_interceptors_of_all_kinds_are_called(start: Start, open_to: Open)
     assert len(one.seen) == len(two.seen) == 4
 
 
-async def test_they_stand_above_the_retries(start: Start, open_to: Open) -> None:
-    """One call, whatever it takes."""
+async def test_an_interceptor_sees_a_retried_call_once(start: Start, open_to: Open) -> None:
+    """An interceptor sees a call once, however many attempts it takes."""
     server = await start("a")
     server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 2)
     interceptor = Everything("one")
@@ -62,8 +62,8 @@ async def test_they_stand_above_the_retries(start: Start, open_to: Open) -> None
     assert (len(interceptor.seen), len(server.seen)) == (1, 3)
 
 
-async def test_they_see_the_call_as_grpc_shows_it(start: Start, open_to: Open) -> None:
-    """Method in bytes, metadata as Metadata, the caller's timeout."""
+async def test_interceptors_get_the_details_that_grpc_gives(start: Start, open_to: Open) -> None:
+    """The method is bytes, the metadata a Metadata, and the timeout the caller's."""
     interceptor = Everything("one")
     get = open_to(await start("a"), interceptors=[interceptor]).unary_unary(path("Get"))
 
@@ -76,7 +76,7 @@ async def test_they_see_the_call_as_grpc_shows_it(start: Start, open_to: Open) -
 
 
 async def test_intercepted_streams_are_written_and_read(start: Start, open_to: Open) -> None:
-    """`write()` reaches the server through the interceptors."""
+    """Written requests reach the server through the interceptors."""
     channel = open_to(await start("a"), interceptors=[Everything("one")])
 
     upload = channel.stream_unary(path("Upload"))()
@@ -96,7 +96,7 @@ async def test_intercepted_streams_are_written_and_read(start: Start, open_to: O
 
 
 async def test_writing_to_an_ended_stream_does_not_hang(start: Start, open_to: Open) -> None:
-    """The writer is told, whatever the queue in between holds."""
+    """Writing to an ended stream raises, whatever the queue in between holds."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.ABORTED))
     call = open_to(server, interceptors=[Everything("one")]).stream_stream(path("Chat"))()
@@ -106,8 +106,8 @@ async def test_writing_to_an_ended_stream_does_not_hang(start: Start, open_to: O
         await call.write(b"x")
 
 
-async def test_a_writer_held_back_is_told_of_the_end(start: Start, open_to: Open) -> None:
-    """Nobody takes the requests any more: `write()` returns with an error, not never."""
+async def test_a_waiting_writer_is_woken_at_the_end(start: Start, open_to: Open) -> None:
+    """A writer that waits for the queue gets an error when the stream ends."""
     server = await start("a")
     server.gate.clear()
     call = open_to(server, interceptors=[Everything("one")]).stream_stream(path("Chat"))()
@@ -125,7 +125,7 @@ async def test_a_writer_held_back_is_told_of_the_end(start: Start, open_to: Open
 
 
 class Answers(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInterceptor):
-    """Answers by itself."""
+    """An interceptor that answers without a call."""
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         return b"mine"
@@ -139,7 +139,7 @@ class Answers(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientIn
 
 
 async def test_an_interceptor_may_answer_by_itself(start: Start, open_to: Open) -> None:
-    """The call is complete all the same, and those above see a call."""
+    """An interceptor may answer without a call; the interceptors above still get a call."""
     server = await start("a")
     above = Everything("above")
     channel = open_to(server, interceptors=[above, Answers()])
@@ -154,7 +154,7 @@ async def test_an_interceptor_may_answer_by_itself(start: Start, open_to: Open) 
 
 
 class Continues(grpc.aio.UnaryUnaryClientInterceptor):
-    """Awaits the call it continues with, under a timeout of its own."""
+    """An interceptor that awaits its continuation's call under a timeout of its own."""
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         async with asyncio.timeout(0.1):
@@ -164,7 +164,7 @@ class Continues(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 async def test_interceptors_may_use_timeouts_of_their_own(start: Start, open_to: Open) -> None:
-    """They run in a task of their own, so asyncio.timeout ends them and not their caller."""
+    """Interceptors run in a task of their own, so asyncio.timeout ends them and not the caller."""
     server = await start("a")
     channel = open_to(server, interceptors=[Continues()])
     get = channel.unary_unary(path("Get"))
@@ -177,8 +177,8 @@ async def test_interceptors_may_use_timeouts_of_their_own(start: Start, open_to:
     await server.was_cancelled()
 
 
-async def test_an_interceptors_error_is_the_calls(start: Start, open_to: Open) -> None:
-    """Whatever it is."""
+async def test_an_interceptors_error_ends_the_call(start: Start, open_to: Open) -> None:
+    """Any error that an interceptor raises ends the call."""
 
     class Raises(grpc.aio.UnaryUnaryClientInterceptor):
         async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
@@ -196,7 +196,7 @@ async def test_an_interceptors_error_is_the_calls(start: Start, open_to: Open) -
 async def test_cancelling_an_intercepted_call_cancels_the_rpc(
     start: Start, open_to: Open, *, dropped: bool
 ) -> None:
-    """By `cancel()`, or by dropping it."""
+    """Cancelling or collecting an intercepted call cancels its RPC."""
     server = await start("a")
     channel = open_to(server, interceptors=[Everything("one")])
     server.gate.clear()
@@ -214,7 +214,7 @@ async def test_cancelling_an_intercepted_call_cancels_the_rpc(
 
 
 async def test_an_interceptor_may_choose_another_method(start: Start, open_to: Open) -> None:
-    """Its stack, and its safety, are the other method's."""
+    """If an interceptor changes the method, that method's stack and safety apply."""
 
     class Reroutes(grpc.aio.UnaryUnaryClientInterceptor):
         async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Deadline and retries as interceptors, for any grpc.aio channel."""
+"""Deadline and retries as interceptors for any grpc.aio channel."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE)
 async def channel(
     server: Probe, *, budget: RetryBudget | None = None
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A plain channel with both."""
+    """A plain grpc.aio channel with both interceptors."""
     clock = SystemClock()
     interceptors = [
         DeadlineInterceptor(clock=clock),
@@ -35,7 +35,7 @@ async def channel(
 
 
 async def test_safe_methods_are_retried_on_any_channel(start: Start) -> None:
-    """With the attempt header, and the trailers of the attempt that answered."""
+    """Retries carry the attempt header, and the call has the trailers of its last attempt."""
     server = await start("a")
     server.script.extend([UNAVAILABLE, UNAVAILABLE])
     async with channel(server) as plain:
@@ -49,8 +49,8 @@ async def test_safe_methods_are_retried_on_any_channel(start: Start) -> None:
     assert [seen.metadata["mine"] for seen in server.seen] == ["1", "1", "1"]
 
 
-async def test_unsafe_methods_are_not(start: Start) -> None:
-    """The last error is raised unchanged."""
+async def test_unsafe_methods_are_not_retried(start: Start) -> None:
+    """An unsafe method is attempted once, and its error is raised unchanged."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("who", "a"),)))
     async with channel(server) as plain:
@@ -62,7 +62,7 @@ async def test_unsafe_methods_are_not(start: Start) -> None:
 
 
 async def test_the_deadline_bounds_all_attempts(start: Start) -> None:
-    """Each gets what is left of the call's own time."""
+    """Each attempt gets what is left of the call's time."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "100"),)))
     async with channel(server) as plain:
@@ -75,7 +75,7 @@ async def test_the_deadline_bounds_all_attempts(start: Start) -> None:
 
 
 async def test_a_call_without_a_timeout_gets_the_default(start: Start) -> None:
-    """10 s."""
+    """A call without a timeout gets the default of 10 s."""
     server = await start("a")
     async with channel(server) as plain:
         await plain.unary_unary(path("Get"))(b"x")
@@ -87,7 +87,7 @@ async def test_a_call_without_a_timeout_gets_the_default(start: Start) -> None:
 
 
 async def test_a_spent_deadline_makes_no_call(start: Start) -> None:
-    """What the handler's caller has left counts here too."""
+    """A call is refused if the handler's caller has no time left."""
     server = await start("a")
     async with channel(server) as plain:
         with deadline.bind(0.0), pytest.raises(LocalRefusalError):
@@ -97,7 +97,7 @@ async def test_a_spent_deadline_makes_no_call(start: Start) -> None:
 
 
 async def test_the_budget_is_shared(start: Start) -> None:
-    """By all calls of the channels that share the interceptor."""
+    """Channels that share the interceptor share one retry budget."""
     server = await start("a")
     server.script.extend([UNAVAILABLE] * 100)
     budget = RetryBudget(reserve_per_s=0.3)

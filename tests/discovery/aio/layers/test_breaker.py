@@ -1,4 +1,4 @@
-"""The breaker is asked before each attempt, and what it refuses reaches no instance."""
+"""The breaker is asked before each attempt; a refused attempt reaches no instance."""
 
 import random
 from typing import Any
@@ -11,19 +11,19 @@ import discovery
 from discovery.errors import RefusalReason
 from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.hedged_instances import hedged_instances
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, ready, subchannels
-from tests.support.discovery.slow_instance import world
 
 
 class Certain(random.Random):
-    """Draws the lowest number, always: whatever may be refused is."""
+    """A random source that always draws 0, so that everything that may be refused is refused."""
 
     def random(self) -> float:
         return 0.0
 
 
 def failing_method(channel: discovery.Channel, method: str) -> Any:
-    """A method that failed everywhere, as the channel's breaker knows."""
+    """A method whose breaker has recorded failures of every attempt."""
     callable_ = channel.unary_unary(path(method))
     outcomes = channel._methods[path(method), Kind.UNARY_UNARY].outcomes
     for _ in range(30):
@@ -31,8 +31,10 @@ def failing_method(channel: discovery.Channel, method: str) -> Any:
     return callable_
 
 
-async def test_a_service_that_fails_is_left_alone(start: Start, open_to: Open) -> None:
-    """Refused here with a reason, not retried, not held against an instance, other methods go."""
+async def test_calls_of_a_failing_method_are_refused(start: Start, open_to: Open) -> None:
+    """Refusals carry a reason, aren't retried, count against no instance and
+    spare other methods.
+    """
     server = await start("a")
     channel = open_to(server, clock=ManualClock())
     await ready(channel, 1)
@@ -60,7 +62,7 @@ async def test_a_service_that_fails_is_left_alone(start: Start, open_to: Open) -
 
 
 async def test_each_method_is_judged_by_itself(start: Start, open_to: Open) -> None:
-    """One that failed once isn't refused because another fails always."""
+    """A method is not refused because another method fails."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock(), rng=Certain())
     await ready(channel, 1)
@@ -74,7 +76,7 @@ async def test_each_method_is_judged_by_itself(start: Start, open_to: Open) -> N
 
 
 async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
-    """A service that is wholly down isn't asked more by those who try again."""
+    """The breaker can refuse a retry, so that a service that is down gets no extra attempts."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock(), rng=Certain())
     await ready(channel, 1)
@@ -90,19 +92,19 @@ async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) 
 
 
 async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
-    """A service that mostly fails isn't asked twice at a time by those who find it slow."""
-    shop = await world(start, open_to, rng=Certain())
-    failing_method(shop.channel, "Get")
+    """The breaker can refuse a hedge, so that a failing service gets no extra attempts."""
+    instances = await hedged_instances(start, open_to, rng=Certain())
+    failing_method(instances.channel, "Get")
 
     # The first attempt is the one of each second that always tries.
-    call = shop.call()
-    await shop.first_sent()
+    call = instances.call()
+    await instances.first_sent()
 
-    await shop.ends_alone(call)
+    await instances.ends_without_hedge(call)
 
 
-async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None:
-    """The last picks are those of attempts that were made."""
+async def test_a_refused_attempt_picks_no_instance(start: Start, open_to: Open) -> None:
+    """The list of recent picks has only attempts that were made."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock(), rng=Certain())
     await ready(channel, 1)
@@ -116,7 +118,7 @@ async def test_what_is_refused_picks_nobody(start: Start, open_to: Open) -> None
 
 
 async def test_streams_are_refused_too(start: Start, open_to: Open) -> None:
-    """Before they are opened."""
+    """The breaker refuses streams before they are opened."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock())
     await ready(channel, 1)

@@ -1,4 +1,6 @@
-"""A channel has so many calls in flight, so many wait in line, and the rest is refused at once."""
+"""The bulkhead bounds the calls in flight and the calls in its queue,
+and refuses the rest at once.
+"""
 
 import asyncio
 from typing import Any
@@ -17,7 +19,7 @@ from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, p
 async def full(
     start: Start, open_to: Open, *, calls: int = 1, queued: int = 2
 ) -> tuple[Probe, discovery.Channel, ManualClock, "asyncio.Task[Any]"]:
-    """A channel with all its places taken by calls that wait for the server's gate."""
+    """A channel whose slots are all taken by calls that wait for the server's gate."""
     server = await start("a")
     clock = ManualClock()
     config = {"bulkhead": {"maxCalls": calls, "maxQueued": queued}}
@@ -39,13 +41,13 @@ def calling(channel: discovery.Channel, request: bytes, **options: Any) -> "asyn
 
 
 def bulkhead(channel: discovery.Channel) -> Bulkhead:
-    """The channel's."""
+    """The bulkhead of the channel."""
     assert channel._bulkhead is not None
     return channel._bulkhead
 
 
-async def test_calls_wait_in_line_and_go_in_turn(start: Start, open_to: Open) -> None:
-    """First come, first served."""
+async def test_calls_queue_and_are_let_in_in_order(start: Start, open_to: Open) -> None:
+    """Queued calls are let in first come, first served."""
     server, channel, clock, first = await full(start, open_to)
     others = [calling(channel, b"2"), calling(channel, b"3")]
     await clock.settle()
@@ -58,8 +60,8 @@ async def test_calls_wait_in_line_and_go_in_turn(start: Start, open_to: Open) ->
     assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
 
 
-async def test_a_full_line_refuses_at_once(start: Start, open_to: Open) -> None:
-    """RESOURCE_EXHAUSTED with a reason; nothing is sent, nothing is retried."""
+async def test_a_full_queue_refuses_at_once(start: Start, open_to: Open) -> None:
+    """A full queue refuses with RESOURCE_EXHAUSTED and a reason; nothing is sent or retried."""
     server, channel, clock, first = await full(start, open_to, queued=1)
     waiting = calling(channel, b"2")
     await clock.settle()
@@ -74,8 +76,8 @@ async def test_a_full_line_refuses_at_once(start: Start, open_to: Open) -> None:
     assert len(server.seen) == 2
 
 
-async def test_who_waits_too_long_is_told_so(start: Start, open_to: Open) -> None:
-    """The deadline covers the line; the place goes to the next."""
+async def test_the_deadline_bounds_the_wait_in_the_queue(start: Start, open_to: Open) -> None:
+    """A call whose deadline passes in the queue fails, and the next in the queue is let in."""
     server, channel, clock, first = await full(start, open_to)
     late = calling(channel, b"late", timeout=1.0)
     patient = calling(channel, b"patient", timeout=60.0)
@@ -90,8 +92,8 @@ async def test_who_waits_too_long_is_told_so(start: Start, open_to: Open) -> Non
     assert [seen.request for seen in server.seen] == [b"1", b"patient"]
 
 
-async def test_who_is_cancelled_leaves_the_line(start: Start, open_to: Open) -> None:
-    """And takes no place with it."""
+async def test_a_cancelled_call_leaves_the_queue(start: Start, open_to: Open) -> None:
+    """A call that is cancelled in the queue takes no slot."""
     server, channel, clock, first = await full(start, open_to)
     gone, stays = calling(channel, b"gone"), calling(channel, b"stays")
     await clock.settle()
@@ -105,8 +107,8 @@ async def test_who_is_cancelled_leaves_the_line(start: Start, open_to: Open) -> 
     assert bulkhead(channel).in_flight == 0
 
 
-async def test_a_place_given_to_one_who_is_cancelled_goes_on(start: Start, open_to: Open) -> None:
-    """Its turn came in the instant of its cancellation."""
+async def test_a_slot_given_to_a_cancelled_call_is_passed_on(start: Start, open_to: Open) -> None:
+    """If a call is cancelled at the moment it is let in, the next one gets its slot."""
     server, channel, clock, first = await full(start, open_to)
     gone, stays = calling(channel, b"gone"), calling(channel, b"stays")
     await clock.settle()
@@ -122,8 +124,8 @@ async def test_a_place_given_to_one_who_is_cancelled_goes_on(start: Start, open_
     assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
 
 
-async def test_an_attempt_begins_after_the_line(start: Start, open_to: Open) -> None:
-    """Of its minute 5 s are gone, and they are nobody's latency."""
+async def test_an_attempt_begins_after_the_queue(start: Start, open_to: Open) -> None:
+    """Time in the queue counts for the deadline, but not as an instance's latency."""
     server, channel, clock, first = await full(start, open_to)
     patient = calling(channel, b"2", timeout=60.0)
     await clock.settle()
@@ -135,8 +137,8 @@ async def test_an_attempt_begins_after_the_line(start: Start, open_to: Open) -> 
     assert (server.seen[1].time_remaining_s or 99.0) < 58.0
 
 
-async def test_a_cancelled_call_gives_its_place_back(start: Start, open_to: Open) -> None:
-    """So does one that fails."""
+async def test_a_cancelled_or_failed_call_frees_its_slot(start: Start, open_to: Open) -> None:
+    """A call that is cancelled or fails frees its slot."""
     server, channel, clock, first = await full(start, open_to)
     waiting = calling(channel, b"2")
     await clock.settle()
@@ -151,8 +153,8 @@ async def test_a_cancelled_call_gives_its_place_back(start: Start, open_to: Open
     assert bulkhead(channel).in_flight == 0
 
 
-async def test_a_retry_keeps_its_place(start: Start, open_to: Open) -> None:
-    """A call stands in line once, whatever it takes: who waits behind it goes on waiting."""
+async def test_a_retried_call_keeps_its_slot(start: Start, open_to: Open) -> None:
+    """A call queues once, however many attempts it takes."""
     server, channel, clock, first = await full(start, open_to)
     behind = calling(channel, b"2")
     await clock.settle()
@@ -168,10 +170,10 @@ async def test_a_retry_keeps_its_place(start: Start, open_to: Open) -> None:
     ("factory", "method"),
     [("unary_stream", "Watch"), ("stream_unary", "Upload"), ("stream_stream", "Chat")],
 )
-async def test_a_stream_holds_its_place_until_it_ends(
+async def test_a_stream_holds_its_slot_until_it_ends(
     start: Start, open_to: Open, factory: str, method: str
 ) -> None:
-    """And waits in line like any call."""
+    """A stream queues like any call and holds its slot until it ends."""
     server, channel, clock, first = await full(start, open_to)
     request = (b"x",) if factory == "unary_stream" else ()
     streams = [getattr(channel, factory)(path(method))(*request) for _ in range(2)]
@@ -190,8 +192,8 @@ async def test_a_stream_holds_its_place_until_it_ends(
     assert (bulkhead(channel).in_flight, bulkhead(channel).queued) == (0, 0)
 
 
-async def test_a_stream_cancelled_in_line_leaves_it(start: Start, open_to: Open) -> None:
-    """Nothing was sent, and nothing is held."""
+async def test_a_stream_cancelled_in_the_queue_leaves_it(start: Start, open_to: Open) -> None:
+    """A stream that is cancelled in the queue is not sent and holds no slot."""
     server, channel, clock, first = await full(start, open_to)
     stream = channel.stream_stream(path("Chat"))()
     await clock.settle()

@@ -1,4 +1,4 @@
-"""A slow attempt of a safe method gets company on another instance: the first OK wins."""
+"""A slow attempt of a safe method is hedged on another instance, and the first OK wins."""
 
 import asyncio
 
@@ -6,139 +6,141 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from tests.support.discovery.hedged_instances import hedged_instances
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, subchannels
-from tests.support.discovery.slow_instance import world
 
 STOP = (("grpc-retry-pushback-ms", "-1"),)
 
 
 async def test_the_first_ok_wins_and_the_loser_is_cancelled(start: Start, open_to: Open) -> None:
-    """After the p95 a second attempt goes elsewhere, and says that it is one."""
-    shop = await world(start, open_to)
+    """After the p95, a second attempt with an attempt number goes to another instance."""
+    instances = await hedged_instances(start, open_to)
 
-    call = shop.call()
-    await shop.first_sent()
+    call = instances.call()
+    await instances.first_sent()
 
-    assert await call == f"{shop.other.name}:x".encode()
-    await shop.slow.was_cancelled()
-    assert [seen.metadata.get("x-discovery-attempt") for seen in shop.other.seen] == ["1"]
+    assert await call == f"{instances.other.name}:x".encode()
+    await instances.slow.was_cancelled()
+    assert [seen.metadata.get("x-discovery-attempt") for seen in instances.other.seen] == ["1"]
 
 
 async def test_trailers_are_the_winners(start: Start, open_to: Open) -> None:
-    """The call speaks of the attempt that answered."""
-    shop = await world(start, open_to)
+    """The call has the trailers of the attempt that won."""
+    instances = await hedged_instances(start, open_to)
 
-    call = shop.channel.unary_unary(path("Get"))(b"x")
-    await shop.first_sent()
+    call = instances.channel.unary_unary(path("Get"))(b"x")
+    await instances.first_sent()
     await call
 
-    assert ("served-by", shop.other.name) in tuple(await call.trailing_metadata())
+    assert ("served-by", instances.other.name) in tuple(await call.trailing_metadata())
 
 
 async def test_a_loser_looks_slow(start: Start, open_to: Open) -> None:
-    """It took at least so long; else it would be asked first again and again."""
-    shop = await world(start, open_to)
-    call = shop.call()
-    await shop.first_sent()
+    """The loser's elapsed time counts as latency, or it would be picked first again."""
+    instances = await hedged_instances(start, open_to)
+    call = instances.call()
+    await instances.first_sent()
     await call
 
     (loser,) = (
-        one for one in subchannels(shop.channel) if one.instance.endpoint == shop.slow.address
+        one
+        for one in subchannels(instances.channel)
+        if one.instance.endpoint == instances.slow.address
     )
     # 100 ms, a little decayed since; the seed is 30.
-    assert loser.load.latency_s(shop.clock.monotonic()) > 0.09
+    assert loser.load.latency_s(instances.clock.monotonic()) > 0.09
 
 
 async def test_a_failed_hedge_leaves_the_first_to_win(start: Start, open_to: Open) -> None:
-    """The first OK, not the first answer."""
-    shop = await world(start, open_to)
-    shop.other.script.append(Refusal(StatusCode.UNAVAILABLE))
+    """When the hedge fails, the first attempt can still win."""
+    instances = await hedged_instances(start, open_to)
+    instances.other.script.append(Refusal(StatusCode.UNAVAILABLE))
 
-    call = shop.call()
-    await shop.first_sent()
-    await shop.other.wait_for_calls(1)
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    await instances.other.wait_for_calls(1)
+    instances.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
+    assert await call == f"{instances.slow.name}:x".encode()
 
 
-async def test_a_fatal_error_is_the_answer(start: Start, open_to: Open) -> None:
-    """NOT_FOUND is an answer: nobody waits for the other."""
-    shop = await world(start, open_to)
-    shop.other.script.append(Refusal(StatusCode.NOT_FOUND))
+async def test_a_fatal_error_ends_the_call(start: Start, open_to: Open) -> None:
+    """A fatal error such as NOT_FOUND ends the call without waiting for the other attempt."""
+    instances = await hedged_instances(start, open_to)
+    instances.other.script.append(Refusal(StatusCode.NOT_FOUND))
 
-    call = shop.call()
-    await shop.first_sent()
+    call = instances.call()
+    await instances.first_sent()
 
     with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
         await call
-    await shop.slow.was_cancelled()
+    await instances.slow.was_cancelled()
 
 
-async def test_pushback_of_either_stops(start: Start, open_to: Open) -> None:
-    """One says "don't try again", the other fails too: that is the end, also for retry."""
-    shop = await world(start, open_to)
-    shop.other.script.append(Refusal(StatusCode.UNAVAILABLE, STOP))
-    shop.slow.script.append(Refusal(StatusCode.UNAVAILABLE))
+async def test_pushback_of_either_attempt_stops_retries(start: Start, open_to: Open) -> None:
+    """If both fail and one says "don't try again", the call isn't retried."""
+    instances = await hedged_instances(start, open_to)
+    instances.other.script.append(Refusal(StatusCode.UNAVAILABLE, STOP))
+    instances.slow.script.append(Refusal(StatusCode.UNAVAILABLE))
 
-    call = shop.call()
-    await shop.first_sent()
-    await shop.other.wait_for_calls(1)
-    await shop.until_in_flight(1)
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    await instances.other.wait_for_calls(1)
+    await instances.until_in_flight(1)
+    instances.slow.gate.set()
 
     with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
         await call
-    assert (len(shop.slow.seen), len(shop.other.seen)) == (1, 1)
+    assert (len(instances.slow.seen), len(instances.other.seen)) == (1, 1)
 
 
-async def test_after_both_failed_retry_goes_on(start: Start, open_to: Open) -> None:
-    """With the right number in the header."""
-    shop = await world(start, open_to)
+async def test_retry_continues_after_both_attempts_failed(start: Start, open_to: Open) -> None:
+    """After both attempts failed, the next one carries the right attempt number."""
+    instances = await hedged_instances(start, open_to)
     refusal = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
-    shop.other.script.append(refusal)
-    shop.slow.script.append(refusal)
+    instances.other.script.append(refusal)
+    instances.slow.script.append(refusal)
 
-    call = shop.call()
-    await shop.first_sent()
-    await shop.other.wait_for_calls(1)
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    await instances.other.wait_for_calls(1)
+    instances.slow.gate.set()
 
     assert await call in (b"a:x", b"b:x")
     headers = [
         int(seen.metadata.get("x-discovery-attempt", 0))
-        for seen in (*shop.slow.seen, *shop.other.seen)
+        for seen in (*instances.slow.seen, *instances.other.seen)
     ]
     assert sorted(headers) == [0, 1, 2]
 
 
-async def test_retry_goes_elsewhere_than_both(start: Start, open_to: Open) -> None:
-    """Both were tried, whoever of them came first."""
-    shop = await world(start, open_to, names="abc")
+async def test_retry_avoids_the_instances_of_both_attempts(start: Start, open_to: Open) -> None:
+    """A retry goes to an instance that neither attempt was sent to."""
+    instances = await hedged_instances(start, open_to, names="abc")
     refusal = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
-    shop.other.script.append(refusal)
-    shop.slow.script.append(refusal)
+    instances.other.script.append(refusal)
+    instances.slow.script.append(refusal)
 
-    call = shop.call()
-    await shop.first_sent()
-    await shop.other.wait_for_calls(1)
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    await instances.other.wait_for_calls(1)
+    instances.slow.gate.set()
 
-    (third,) = shop.others
+    (third,) = instances.others
     assert await call == f"{third.name}:x".encode()
 
 
 async def test_cancelling_the_call_cancels_both(start: Start, open_to: Open) -> None:
-    """Nothing is left behind."""
-    shop = await world(start, open_to)
-    shop.other.gate.clear()
+    """Cancelling a hedged call cancels both attempts."""
+    instances = await hedged_instances(start, open_to)
+    instances.other.gate.clear()
 
-    call = shop.call()
-    await shop.first_sent()
-    await shop.other.wait_for_calls(1)
+    call = instances.call()
+    await instances.first_sent()
+    await instances.other.wait_for_calls(1)
     call.cancel()
 
-    await shop.slow.was_cancelled()
-    await shop.other.was_cancelled()
+    await instances.slow.was_cancelled()
+    await instances.other.was_cancelled()
     with pytest.raises(asyncio.CancelledError):
         await call

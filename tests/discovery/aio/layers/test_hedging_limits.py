@@ -1,4 +1,4 @@
-"""When no second attempt is sent: too early, unsafe, not paid for, or of no use."""
+"""No hedge is sent that comes too early, is unsafe, exceeds the budget or can't help."""
 
 import asyncio
 import random
@@ -17,20 +17,20 @@ from discovery.rules.method import CLIENT_STREAMS, Kind, Method
 from discovery.rules.retry_budget import RetryBudget
 from discovery.rules.retry_policy import NO_RETRY
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.hedged_instances import CONFIG, hedged_instances
 from tests.support.discovery.probe_service import Open, Refusal, Start, path, subchannels
-from tests.support.discovery.slow_instance import CONFIG, world
 
 
 async def test_no_hedge_before_the_p95(start: Start, open_to: Open) -> None:
-    """Most answers come in time."""
-    shop = await world(start, open_to)
+    """A call that is answered within the p95 is not hedged."""
+    instances = await hedged_instances(start, open_to)
 
-    call = shop.call()
-    await shop.slow.wait_for_calls(1)
-    await shop.clock.wait_for_sleepers()
-    await shop.clock.advance(0.09)
+    call = instances.call()
+    await instances.slow.wait_for_calls(1)
+    await instances.clock.wait_for_sleepers()
+    await instances.clock.advance(0.09)
 
-    await shop.ends_alone(call)
+    await instances.ends_without_hedge(call)
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ async def test_no_hedge_before_the_p95(start: Start, open_to: Open) -> None:
 async def test_only_safe_methods_that_ask_for_it_are_hedged(
     start: Start, open_to: Open, config: Mapping[str, Any], method: str
 ) -> None:
-    """Opt-in, and never where it could double an effect."""
-    shop = await world(start, open_to, config=config, method=method)
+    """Only safe methods with a hedgingPolicy are hedged."""
+    instances = await hedged_instances(start, open_to, config=config, method=method)
 
-    call = shop.call(method)
-    await shop.slow.wait_for_calls(1)
-    await shop.clock.advance(5.0)
+    call = instances.call(method)
+    await instances.slow.wait_for_calls(1)
+    await instances.clock.advance(5.0)
 
-    await shop.ends_alone(call)
+    await instances.ends_without_hedge(call)
 
 
 @pytest.mark.parametrize("kind", sorted(CLIENT_STREAMS, key=str))
 def test_streams_of_requests_are_never_hedged(kind: Kind) -> None:
-    """However safe the method: its requests are gone once they were sent."""
+    """Streams of requests are never hedged: their requests can't be sent twice."""
     method = Method(
         path="/a.B/C",
         kind=kind,
@@ -73,8 +73,8 @@ def test_streams_of_requests_are_never_hedged(kind: Kind) -> None:
     assert layer(method, below) is below
 
 
-def test_a_call_that_waits_for_an_instance_gets_no_company() -> None:
-    """In the instant that one comes, it would be sent there twice."""
+def test_a_call_that_waits_for_an_instance_is_not_hedged() -> None:
+    """A call that waits for an instance isn't hedged, or the new instance would get both."""
     budget = RetryBudget()
     for _ in range(20):
         budget.deposit(0.0)
@@ -84,145 +84,145 @@ def test_a_call_that_waits_for_an_instance_gets_no_company() -> None:
 
 
 async def test_hedges_have_no_reserve(start: Start, open_to: Open) -> None:
-    """Four calls pay for no hedge (a fifth each), though retries would have their 10/s."""
-    shop = await world(start, open_to, calls=3)
+    """Hedges can't use the budget's reserve: four calls pay for no hedge (a fifth each)."""
+    instances = await hedged_instances(start, open_to, calls=3)
 
-    call = shop.call()
-    await shop.first_sent()
+    call = instances.call()
+    await instances.first_sent()
 
-    await shop.ends_alone(call)
+    await instances.ends_without_hedge(call)
 
 
 async def test_a_hedge_is_paid_out_of_the_budget(start: Start, open_to: Open) -> None:
     """Five calls pay for one hedge, not for two."""
-    shop = await world(start, open_to, calls=5)
+    instances = await hedged_instances(start, open_to, calls=5)
 
-    calls = [shop.call(), shop.call()]
-    await shop.slow.wait_for_calls(2)
-    await shop.first_sent(2)
-    await shop.other.wait_for_calls(1)
-    shop.slow.gate.set()
+    calls = [instances.call(), instances.call()]
+    await instances.slow.wait_for_calls(2)
+    await instances.first_sent(2)
+    await instances.other.wait_for_calls(1)
+    instances.slow.gate.set()
     await asyncio.gather(*calls)
 
-    assert len(shop.other.seen) == 1
+    assert len(instances.other.seen) == 1
 
 
 async def test_with_one_instance_nothing_is_hedged_or_paid(start: Start, open_to: Open) -> None:
-    """A second call to the same instance would only load it more."""
-    shop = await world(start, open_to)
-    await shop.other.stop()
-    while [one.state.name for one in subchannels(shop.channel)].count("READY") > 1:
-        await shop.channel._balancer.change()
+    """With one instance nothing is hedged or charged: a second call would only add load."""
+    instances = await hedged_instances(start, open_to)
+    await instances.other.stop()
+    while [one.state.name for one in subchannels(instances.channel)].count("READY") > 1:
+        await instances.channel._balancer.change()
 
-    call = shop.call()
-    await shop.first_sent()
-    shop.assert_alone()
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    instances.assert_not_hedged()
+    instances.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
+    assert await call == f"{instances.slow.name}:x".encode()
 
 
 async def test_a_published_throttle_bounds_hedges_too(start: Start, open_to: Open) -> None:
-    """retryThrottling: with half of the tokens gone nothing is sent twice (gRFC A6)."""
+    """With half of retryThrottling's tokens gone, nothing is hedged (gRFC A6)."""
     throttled = {**CONFIG, "retryThrottling": {"maxTokens": 2, "tokenRatio": 0.1}}
-    shop = await world(start, open_to, config=throttled)
-    shop.slow.gate.set()
-    shop.slow.script.append(
+    instances = await hedged_instances(start, open_to, config=throttled)
+    instances.slow.gate.set()
+    instances.slow.script.append(
         Refusal(grpc.StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "-1"),))
     )
     with pytest.raises(grpc.aio.AioRpcError):
-        await shop.call()
-    shop.slow.gate.clear()
-    shop.slow.seen.clear()
+        await instances.call()
+    instances.slow.gate.clear()
+    instances.slow.seen.clear()
 
-    call = shop.call()
-    await shop.first_sent()
-    shop.assert_alone()
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.first_sent()
+    instances.assert_not_hedged()
+    instances.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
+    assert await call == f"{instances.slow.name}:x".encode()
 
 
 async def test_without_a_p95_nothing_is_hedged(start: Start, open_to: Open) -> None:
-    """19 answers don't say what is slow; 20 do."""
-    shop = await world(start, open_to)
-    latencies = shop.forget_latencies()
+    """The p95 needs 20 samples; before that nothing is hedged."""
+    instances = await hedged_instances(start, open_to)
+    latencies = instances.forget_latencies()
     for _ in range(19):
-        latencies.add(0.1, shop.clock.monotonic())
+        latencies.add(0.1, instances.clock.monotonic())
 
-    call = shop.call()
-    await shop.slow.wait_for_calls(1)
-    await shop.clock.advance(5.0)
-    shop.assert_alone()
-    shop.slow.gate.set()
+    call = instances.call()
+    await instances.slow.wait_for_calls(1)
+    await instances.clock.advance(5.0)
+    instances.assert_not_hedged()
+    instances.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
+    assert await call == f"{instances.slow.name}:x".encode()
 
 
 async def test_a_hedge_waits_for_2_ms_at_least(start: Start, open_to: Open) -> None:
-    """Where answers come at once, a p95 of microseconds would double every twentieth call."""
-    shop = await world(start, open_to)
-    latencies = shop.forget_latencies()
+    """The delay is at least 2 ms, or a p95 of microseconds would double every twentieth call."""
+    instances = await hedged_instances(start, open_to)
+    latencies = instances.forget_latencies()
     for _ in range(20):
-        latencies.add(0.000_01, shop.clock.monotonic())
+        latencies.add(0.000_01, instances.clock.monotonic())
 
-    call = shop.call()
-    await shop.slow.wait_for_calls(1)
+    call = instances.call()
+    await instances.slow.wait_for_calls(1)
 
-    assert shop.clock.next_wake_s == pytest.approx(0.002)
-    shop.slow.gate.set()
+    assert instances.clock.next_wake_s == pytest.approx(0.002)
+    instances.slow.gate.set()
     await call
 
 
 async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) -> None:
-    """Where most calls fail everywhere, none is doubled; what wasn't sent isn't paid for."""
-    shop = await world(start, open_to)
+    """A hedge that the breaker refuses isn't sent and isn't charged."""
+    instances = await hedged_instances(start, open_to)
 
-    call = shop.call()
-    await shop.slow.wait_for_calls(1)
-    known = shop.channel._methods[path("Get"), Kind.UNARY_UNARY]
-    breaker = shop.channel._breakers.of(known)
+    call = instances.call()
+    await instances.slow.wait_for_calls(1)
+    known = instances.channel._methods[path("Get"), Kind.UNARY_UNARY]
+    breaker = instances.channel._breakers.of(known)
     for _ in range(10_000):
-        known.outcomes.failed(shop.clock.monotonic(), object())
+        known.outcomes.failed(instances.clock.monotonic(), object())
     # This second's attempt that always tries was another; and the dice say no.
-    breaker._tried_s = shop.clock.monotonic()
+    breaker._tried_s = instances.clock.monotonic()
     breaker._rng = random.Random(7)
-    await shop.first_sent()
-    shop.assert_alone()
-    shop.slow.gate.set()
+    await instances.first_sent()
+    instances.assert_not_hedged()
+    instances.slow.gate.set()
 
-    assert await call == f"{shop.slow.name}:x".encode()
+    assert await call == f"{instances.slow.name}:x".encode()
 
 
-async def test_who_answers_a_retry_doesnt_hedge(start: Start, open_to: Open) -> None:
-    """Only one layer multiplies."""
-    shop = await world(start, open_to)
+async def test_a_call_below_a_retry_is_not_hedged(start: Start, open_to: Open) -> None:
+    """A call made while answering a retry isn't hedged: only one layer multiplies."""
+    instances = await hedged_instances(start, open_to)
 
     with attempt_number.bind(1):
-        call = shop.call()
-    await shop.slow.wait_for_calls(1)
-    await shop.clock.advance(5.0)
-    shop.assert_alone()
-    shop.slow.gate.set()
+        call = instances.call()
+    await instances.slow.wait_for_calls(1)
+    await instances.clock.advance(5.0)
+    instances.assert_not_hedged()
+    instances.slow.gate.set()
     await call
 
-    assert shop.other.seen == []
+    assert instances.other.seen == []
 
 
-async def test_no_hedge_that_could_not_leave_in_time(start: Start, open_to: Open) -> None:
-    """With 50 ms left, 100 ms are too late."""
-    shop = await world(start, open_to)
-    sleeping = shop.clock.sleeping
+async def test_no_hedge_that_would_miss_the_deadline(start: Start, open_to: Open) -> None:
+    """A hedge that is due after the deadline isn't waited for."""
+    instances = await hedged_instances(start, open_to)
+    sleeping = instances.clock.sleeping
 
-    call = shop.call(timeout=0.05)
-    await shop.slow.wait_for_calls(1)
+    call = instances.call(timeout=0.05)
+    await instances.slow.wait_for_calls(1)
 
     # Nobody waits for the moment to send it.
-    assert shop.clock.sleeping == sleeping
+    assert instances.clock.sleeping == sleeping
     with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
         await call
-    assert shop.other.seen == []
+    assert instances.other.seen == []
 
 
 def below(_call: CallState) -> None:
-    """What the layer stands on."""
+    """The layer below."""

@@ -1,4 +1,4 @@
-"""Failed attempts are repeated where that can't double an effect, on another instance."""
+"""Failed attempts are repeated on another instance if repeating can't double an effect."""
 
 import asyncio
 
@@ -15,13 +15,13 @@ PUSHBACK = "grpc-retry-pushback-ms"
 
 
 def unavailable(pushback_ms: str | None = None) -> Refusal:
-    """An instance that can't, for now."""
+    """A server that answers UNAVAILABLE for now."""
     trailing = () if pushback_ms is None else ((PUSHBACK, pushback_ms),)
     return Refusal(StatusCode.UNAVAILABLE, trailing)
 
 
 def calls(*probes: Probe) -> list[int]:
-    """How many attempts each of them saw."""
+    """How many attempts each server has seen."""
     return [len(probe.seen) for probe in probes]
 
 
@@ -29,7 +29,7 @@ def calls(*probes: Probe) -> list[int]:
 async def test_a_safe_method_is_attempted_on_another_instance(
     start: Start, open_to: Open, method: str
 ) -> None:
-    """Never on the one that just failed, while there is another."""
+    """A retry avoids the instance that just failed while there is another."""
     broken, good = await start("broken"), await start("good")
     broken.script.extend([unavailable()] * 100)
     channel = open_to(broken, good, service_config={"loadBalancingConfig": [{"round_robin": {}}]})
@@ -43,7 +43,7 @@ async def test_a_safe_method_is_attempted_on_another_instance(
 
 
 async def test_three_instances_fail_and_the_call_fails(start: Start, open_to: Open) -> None:
-    """Three attempts, three instances; the last error is raised unchanged."""
+    """Three attempts go to three instances, and the last error is raised unchanged."""
     servers = [await start(name) for name in "abc"]
     channel = open_to(*servers)
     await ready(channel, 3)
@@ -62,7 +62,7 @@ async def test_three_instances_fail_and_the_call_fails(start: Start, open_to: Op
 
 
 async def test_the_only_instance_is_tried_again(start: Start, open_to: Open) -> None:
-    """Another instance than those tried, while there is one."""
+    """A retry goes to the same instance if there is no other."""
     server = await start("a")
     server.script.extend([unavailable(), unavailable()])
 
@@ -71,7 +71,7 @@ async def test_the_only_instance_is_tried_again(start: Start, open_to: Open) -> 
 
 
 async def test_an_unsafe_method_is_attempted_once(start: Start, open_to: Open) -> None:
-    """It may have been done."""
+    """An unsafe method isn't retried, because it may have taken effect."""
     server = await start("a")
     server.script.append(unavailable())
 
@@ -82,7 +82,7 @@ async def test_an_unsafe_method_is_attempted_once(start: Start, open_to: Open) -
 
 
 async def test_a_stopping_servers_cancelled_is_retried(start: Start, open_to: Open) -> None:
-    """A server that stops answers CANCELLED to what it had taken on; we didn't cancel."""
+    """CANCELLED from a stopping server is retried, if the caller didn't cancel."""
     stopping, other = await start("a"), await start("b")
     channel = open_to(stopping, other)
     await ready(channel, 2)
@@ -101,7 +101,7 @@ async def test_a_stopping_servers_cancelled_is_retried(start: Start, open_to: Op
 async def test_a_scripted_cancelled_is_retried_for_safe_methods_only(
     start: Start, open_to: Open
 ) -> None:
-    """CANCELLED as a status is the server's; Post may have been done."""
+    """A server's CANCELLED is retried for safe methods only."""
     server = await start("a")
     channel = open_to(server)
     server.script.append(Refusal(StatusCode.CANCELLED))
@@ -115,7 +115,7 @@ async def test_a_scripted_cancelled_is_retried_for_safe_methods_only(
 
 
 async def test_killing_one_of_three_fails_no_safe_call(start: Start, open_to: Open) -> None:
-    """Sixteen callers never notice that an instance is gone."""
+    """When one of three instances dies, no call of a safe method fails."""
     servers = [await start(name) for name in "abc"]
     channel = open_to(*servers)
     await ready(channel, 3)
@@ -142,7 +142,7 @@ async def test_killing_one_of_three_fails_no_safe_call(start: Start, open_to: Op
 
 
 async def test_pushback_is_waited_for_exactly(start: Start, open_to: Open) -> None:
-    """The server's own delay, without jitter: 250 ms."""
+    """A server's pushback of 250 ms is waited for without jitter."""
     server = await start("a")
     server.script.append(unavailable("250"))
     clock = ManualClock()
@@ -162,7 +162,7 @@ async def test_pushback_is_waited_for_exactly(start: Start, open_to: Open) -> No
 async def test_negative_or_malformed_pushback_stops(
     start: Start, open_to: Open, pushback_ms: str
 ) -> None:
-    """The server knows better."""
+    """Negative or malformed pushback stops the retries."""
     server = await start("a")
     server.script.append(unavailable(pushback_ms))
 
@@ -176,7 +176,7 @@ async def test_negative_or_malformed_pushback_stops(
 async def test_resource_exhausted_is_retried_only_with_pushback(
     start: Start, open_to: Open, trailing: tuple[tuple[str, str], ...], attempts: int
 ) -> None:
-    """An overloaded server says itself when to come back."""
+    """RESOURCE_EXHAUSTED is retried only if the server sends pushback."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.RESOURCE_EXHAUSTED, trailing))
 
@@ -186,7 +186,7 @@ async def test_resource_exhausted_is_retried_only_with_pushback(
 
 
 async def test_attempts_share_one_deadline(start: Start, open_to: Open) -> None:
-    """A naive loop would take three timeouts; a wait beyond the deadline isn't begun."""
+    """All attempts share the deadline, and no delay beyond it is begun."""
     server = await start("a")
     server.script.extend([unavailable("20000"), unavailable("20000"), unavailable()])
     clock = ManualClock()
@@ -208,7 +208,7 @@ async def test_attempts_share_one_deadline(start: Start, open_to: Open) -> None:
 async def test_a_wait_that_outlasts_the_deadline_raises_the_last_error(
     start: Start, open_to: Open
 ) -> None:
-    """A busy loop wakes late; what went wrong counts more than that time is over."""
+    """If a delay outlasts the deadline on a busy loop, the attempt's error is raised."""
     server = await start("a")
     server.script.append(unavailable("20000"))
     clock = ManualClock()
@@ -226,7 +226,7 @@ async def test_a_wait_that_outlasts_the_deadline_raises_the_last_error(
 
 
 async def test_the_budget_bounds_the_retries_of_all_calls(start: Start, open_to: Open) -> None:
-    """An outage is met by 100 retries and a fifth of the calls, not by three times the calls."""
+    """An outage gets 100 retries plus a fifth of the calls, not three times the calls."""
     server = await start("a")
     server.script.extend([unavailable("0")] * 10_000)
     channel = open_to(server)
@@ -241,7 +241,7 @@ async def test_the_budget_bounds_the_retries_of_all_calls(start: Start, open_to:
 
 
 async def test_the_service_config_decides_what_is_retried(start: Start, open_to: Open) -> None:
-    """Two attempts, for ABORTED only."""
+    """The service config sets the number of attempts and the codes, here two and ABORTED."""
     policy = {
         "maxAttempts": 2,
         "initialBackoff": "0.001s",
@@ -266,7 +266,7 @@ async def test_the_service_config_decides_what_is_retried(start: Start, open_to:
 async def test_nothing_to_pick_is_retried_even_for_unsafe_methods(
     start: Start, open_to: Open
 ) -> None:
-    """It was certainly not sent; when an instance comes in the meantime, it is sent there."""
+    """A call that found no instance was not sent, so it is retried for unsafe methods too."""
     server = await start("a")
     channel = open_to(server)
     await ready(channel, 1)
@@ -282,7 +282,7 @@ async def test_nothing_to_pick_is_retried_even_for_unsafe_methods(
 
 
 async def test_with_nothing_to_pick_the_error_says_why(open_to: Open, start: Start) -> None:
-    """Which instances there are, and in what state."""
+    """The error lists the instances and their states."""
     server = await start("a")
     channel = open_to(server)
     await ready(channel, 1)

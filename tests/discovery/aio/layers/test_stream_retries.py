@@ -1,4 +1,4 @@
-"""A stream of responses is repeated before its first message; streams of requests never are."""
+"""A stream of responses is retried before its first message; streams of requests never are."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE)
 
 
 async def test_a_failure_before_the_first_message_is_retried(start: Start, open_to: Open) -> None:
-    """On another instance, with the attempt header; the caller sees one stream."""
+    """The retry goes to another instance with the attempt header; the caller sees one stream."""
     broken, good = await start("broken"), await start("good")
     channel = open_to(broken, good, service_config={"loadBalancingConfig": [{"round_robin": {}}]})
     await ready(channel, 2)
@@ -40,7 +40,7 @@ async def test_a_failure_before_the_first_message_is_retried(start: Start, open_
 
 
 async def test_the_next_attempt_gets_what_remains(start: Start, open_to: Open) -> None:
-    """Of 5 s, after a pushback of 2: else a stream's deadline would stretch with its attempts."""
+    """The next attempt gets the time left, so that retries don't extend a stream's deadline."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "2000"),)))
     clock = ManualClock()
@@ -56,8 +56,10 @@ async def test_the_next_attempt_gets_what_remains(start: Start, open_to: Open) -
     assert second < 4.0 < first
 
 
-async def test_a_failure_after_the_first_message_is_not(start: Start, open_to: Open) -> None:
-    """Part of the answer has been seen."""
+async def test_a_failure_after_the_first_message_is_not_retried(
+    start: Start, open_to: Open
+) -> None:
+    """A stream isn't retried after the caller has seen a message."""
     server = await start("a")
     call = open_to(server).unary_stream(path("Watch"))(b"then fail")
 
@@ -68,10 +70,10 @@ async def test_a_failure_after_the_first_message_is_not(start: Start, open_to: O
     assert await call.code() is StatusCode.UNAVAILABLE
 
 
-async def test_a_stream_that_showed_its_initial_metadata_is_not(
+async def test_a_stream_whose_initial_metadata_was_seen_is_not_retried(
     start: Start, open_to: Open
 ) -> None:
-    """The caller has seen something of this attempt."""
+    """A stream isn't retried after the caller has seen its initial metadata."""
     server = await start("a")
     server.gate.clear()
     server.script.append(UNAVAILABLE)
@@ -88,7 +90,7 @@ async def test_a_stream_that_showed_its_initial_metadata_is_not(
 async def test_initial_metadata_is_that_of_the_attempt_that_got_any(
     start: Start, open_to: Open
 ) -> None:
-    """Asked for while attempts fail."""
+    """Initial metadata is that of the first attempt that receives any."""
     server = await start("a")
     server.script.extend([UNAVAILABLE] * 2)
     call = open_to(server).unary_stream(path("Watch"))(b"x")
@@ -100,7 +102,7 @@ async def test_initial_metadata_is_that_of_the_attempt_that_got_any(
 
 
 async def test_the_last_error_is_raised_unchanged(start: Start, open_to: Open) -> None:
-    """After three attempts; code, details and callbacks speak of the last one."""
+    """After three attempts, code, details and callbacks are those of the last one."""
     server = await start("a")
     server.script.extend([UNAVAILABLE, UNAVAILABLE, Refusal(UNAVAILABLE.code, (("n", "3"),))])
     call = open_to(server).unary_stream(path("Watch"))(b"x")
@@ -117,7 +119,7 @@ async def test_the_last_error_is_raised_unchanged(start: Start, open_to: Open) -
 
 
 async def test_a_message_that_was_waited_with_counts_once(start: Start, open_to: Open) -> None:
-    """Its latency is the server's; how late the caller reads it says nothing."""
+    """The first message's latency counts once, however late the caller reads it."""
     clock = ManualClock()
     channel = open_to(await start("a"), clock=clock)
     await ready(channel, 1)
@@ -132,7 +134,7 @@ async def test_a_message_that_was_waited_with_counts_once(start: Start, open_to:
 
 
 async def test_cancelling_between_attempts_ends_the_stream(start: Start, open_to: Open) -> None:
-    """While it waits for the pushback to pass."""
+    """A stream can be cancelled while it waits for its next attempt."""
     server = await start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "60000"),)))
     call = open_to(server).unary_stream(path("Watch"))(b"x")
@@ -151,7 +153,7 @@ async def test_cancelling_between_attempts_ends_the_stream(start: Start, open_to
 async def test_client_streams_are_attempted_once(
     start: Start, open_to: Open, factory: str, method: str
 ) -> None:
-    """Their requests are gone."""
+    """Streams of requests aren't retried: their requests can't be sent twice."""
     server = await start("a")
     server.script.append(UNAVAILABLE)
     call = getattr(open_to(server), factory)(path(method))()
@@ -167,7 +169,7 @@ async def test_client_streams_are_attempted_once(
     [("unary_stream", "Watch"), ("stream_unary", "Upload"), ("stream_stream", "Chat")],
 )
 async def test_streams_fail_where_nothing_can_be_picked(factory: str, method: str) -> None:
-    """UNAVAILABLE for every kind, whoever asks."""
+    """With no instance to pick, every kind of stream fails with UNAVAILABLE."""
     async with discovery.open_channel("static:///127.0.0.1:1") as channel:
         channel_: Any = channel
         request = b"x" if factory == "unary_stream" else None

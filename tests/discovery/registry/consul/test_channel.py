@@ -48,7 +48,7 @@ async def test_instances_are_called_as_they_come_and_go(agent: ConsulAgent, star
             pass
 
         await registry.deregister(a.instance())
-        await a.say(NOT_SERVING)
+        await a.set_health(NOT_SERVING)
         while {await post(b"x") for _ in range(20)} != {b"b:x"}:
             pass
 

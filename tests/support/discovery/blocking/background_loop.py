@@ -1,4 +1,4 @@
-"""Runs asynchronous servers beside a synchronous test: in a thread with a loop of its own."""
+"""Runs asynchronous servers for a synchronous test, in the event loop of another thread."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """A loop in a thread."""
+    """An event loop in a thread of its own."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -18,12 +18,12 @@ class Background:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The coroutine's result."""
+        """Run a coroutine in the loop and return its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     @contextmanager
     def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-        """What the asynchronous manager gives, until the end of the block."""
+        """Enter an asynchronous context manager until the end of the block."""
         value = self.run(_enter(manager))
         try:
             yield value

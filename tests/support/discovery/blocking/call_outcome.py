@@ -1,4 +1,4 @@
-"""What a synchronous program can see of a call, and the programs that are compared."""
+"""What a synchronous program can observe of a call, for comparisons with grpc."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _VARIES = re.compile(r"127\.0\.0\.1:\d+")
 
 
 def outcome(function: Callable[[], Any]) -> Any:
-    """What calling it comes to: its value, or everything an exception tells."""
+    """The value that a function returns, or the content of the exception it raises."""
     try:
         return function()
     except grpc.RpcError as error:
@@ -28,7 +28,7 @@ def outcome(function: Callable[[], Any]) -> Any:
 
 
 def status(call: Any) -> tuple[Any, ...]:
-    """Everything that a call, or the error that is one, says of its end."""
+    """The status of a call, or of an error that is a call."""
     # Of a call cancelled here grpc never says it.
     debug = "" if call.code() is grpc.StatusCode.CANCELLED else call.debug_error_string()
     return (
@@ -43,12 +43,12 @@ def status(call: Any) -> tuple[Any, ...]:
 
 
 def pairs(metadata: Any) -> list[tuple[str, Any]]:
-    """Metadata as pairs, in their order."""
+    """Metadata as ordered pairs."""
     return [tuple(pair) for pair in metadata or ()]
 
 
 def all_of(channel: Any, kind: str, method: str, request: Any, **options: Any) -> Any:
-    """The response, or all of them, and how the call ended."""
+    """The response or responses of a call, and its status."""
     multicallable = getattr(channel, kind)(path(method))
     if kind.endswith("unary"):
         response, call = multicallable.with_call(request, **options)

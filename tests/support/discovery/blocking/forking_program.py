@@ -1,4 +1,4 @@
-"""A program that forks, as Django's and Celery's servers do; prints what each process saw.
+"""A program that forks, as the servers of Django and Celery do; prints what each process observed.
 
 python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET
 """
@@ -17,7 +17,7 @@ from tests.support.discovery.probe_service import path
 
 
 def ask(channel: grpc.Channel, text: bytes) -> str:
-    """The answer, or how the call failed."""
+    """Make a call; return the answer or the error."""
     try:
         get: Any = channel.unary_unary(path("Get"))
         return str(get(text, timeout=60).decode())
@@ -26,7 +26,7 @@ def ask(channel: grpc.Channel, text: bytes) -> str:
 
 
 def in_child(work: Callable[[], str]) -> str:
-    """What the work answers in a child made by os.fork."""
+    """Do the work in a child made by os.fork and return its answer."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -40,13 +40,13 @@ def in_child(work: Callable[[], str]) -> str:
 
 
 def before_first_use(channel: grpc.Channel) -> dict[str, Any]:
-    """The channel is made in the parent, and used in the children and then in the parent."""
+    """Make the channel in the parent; use it in the children, then in the parent."""
     children = [in_child(lambda: ask(channel, b"child")) for _ in range(2)]
     return {"children": children, "parent": ask(channel, b"parent")}
 
 
 def after_use(channel: grpc.Channel) -> dict[str, Any]:
-    """The parent has used it, and goes on; so does a grandchild."""
+    """Use the channel in the parent first, then in a child, a grandchild and the parent again."""
     before = ask(channel, b"parent")
 
     def child() -> str:
@@ -57,7 +57,7 @@ def after_use(channel: grpc.Channel) -> dict[str, Any]:
 
 
 def pool(channel: grpc.Channel) -> dict[str, Any]:
-    """multiprocessing's pool of forked workers, after use in the parent."""
+    """Use the channel in the parent, then in multiprocessing's pool of forked workers."""
     global _shared  # noqa: PLW0603 - how forked workers get at what their parent made
     _shared = channel
     before = ask(channel, b"parent")

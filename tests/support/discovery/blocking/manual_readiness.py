@@ -1,4 +1,4 @@
-"""What a synchronous test sets by hand: time, and who is ready."""
+"""A clock that a synchronous test adjusts, and waits for a channel's connections."""
 
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from discovery.clock import SystemClock
 from tests.support.discovery.probe_service import Probe, path
 
 
-class HandClock:
-    """Implements discovery.clock.Clock: measures what a test says, and waits in real time."""
+class AdjustableClock:
+    """Implements discovery.clock.Clock: returns the time a test sets, and sleeps in real time."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
@@ -25,13 +25,13 @@ class HandClock:
         await self._machine.sleep(delay_s)
 
     def monotonic(self) -> float:
-        """The time of the machine, or what the test stopped it at, and what it was put ahead."""
+        """The machine's time, or the time the test stopped it at, plus what the test added."""
         now_s = self._machine.monotonic() if self.stands_at_s is None else self.stands_at_s
         return now_s + self.ahead_s
 
 
 def ready(channel: blocking.BlockingChannel, number: int) -> list[Subchannel]:
-    """The connections, once so many instances can be picked."""
+    """Wait until this many instances can be picked; return the connections."""
     balancer = channel.process_state().balancer
     with balancer.changed:
         assert balancer.changed.wait_for(
@@ -44,7 +44,7 @@ def ready(channel: blocking.BlockingChannel, number: int) -> list[Subchannel]:
         return list(balancer.subchannels)
 
 
-def of(channel: blocking.BlockingChannel, probe: Probe) -> Subchannel:
+def subchannel_of(channel: blocking.BlockingChannel, probe: Probe) -> Subchannel:
     """The connection to a server."""
     subchannels = channel.process_state().balancer.subchannels
     (found,) = (one for one in subchannels if one.instance.endpoint == probe.address)
@@ -52,7 +52,7 @@ def of(channel: blocking.BlockingChannel, probe: Probe) -> Subchannel:
 
 
 def post(channel: blocking.BlockingChannel, times: int) -> list[str]:
-    """Who answered each of some calls that aren't retried; "-" for an error."""
+    """The names of the servers that answered some calls without retries; "-" for an error."""
     answers = []
     for _ in range(times):
         try:

@@ -18,7 +18,7 @@ from tests.support.discovery import probe_service
 
 @dataclass
 class ProbeProcess:
-    """A running one."""
+    """A running probe server."""
 
     name: str
     port: int
@@ -26,22 +26,22 @@ class ProbeProcess:
 
     @property
     def address(self) -> str:
-        """Where it is dialled."""
+        """The address that clients connect to."""
         return f"127.0.0.1:{self.port}"
 
     def instance(self) -> Instance:
-        """It, as registered."""
+        """The instance as it is registered."""
         return Instance(self.name, "probe", "127.0.0.1", self.port, incarnation=str(self.port))
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill the process with SIGKILL."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
 
 @contextmanager
 def probe_processes(*names: str) -> Iterator[list[ProbeProcess]]:
-    """Server processes until the end of the block; they start side by side."""
+    """Server processes until the end of the block; they start in parallel."""
     module = "tests.support.discovery.blocking.probe_process"
     with ExitStack() as stack:
         started = [

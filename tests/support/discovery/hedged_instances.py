@@ -1,4 +1,4 @@
-"""Instances, the first of which is slow, for the tests of hedging."""
+"""Instances of which the first is stuck, and a channel to them, for the tests of hedging."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ CONFIG = {
 
 
 @dataclass
-class World:
-    """Instances in their order, a clock, and a channel whose calls take 10 ms as a rule.
+class HedgedInstances:
+    """Instances in the order of the list, and a channel whose p95 is 100 ms.
 
-    One in ten takes 100 ms, which is the p95.
+    Nine of ten calls took 10 ms, one of ten took 100 ms.
     """
 
     slow: Probe
@@ -40,36 +40,36 @@ class World:
         return asyncio.get_running_loop().create_task(answer())
 
     async def first_sent(self, sleepers: int = 1) -> None:
-        """Return once the first instance has the call, and the hedge is due."""
+        """Return once the first instance has the call and the hedge is due."""
         await self.slow.wait_for_calls(1)
         await self.clock.wait_for_sleepers(sleepers)
         await self.clock.advance(0.11)
 
-    def assert_alone(self) -> None:
-        """The first attempt has no company, and nothing was paid for any."""
+    def assert_not_hedged(self) -> None:
+        """Check that no hedge is in flight and none was charged to the budget."""
         assert in_flight(self.channel) == 1
         assert self.channel._budget.spent == 0
 
-    async def ends_alone(self, call: "asyncio.Task[bytes]") -> None:
-        """The first attempt goes on without company, and its answer is the call's."""
-        self.assert_alone()
+    async def ends_without_hedge(self, call: "asyncio.Task[bytes]") -> None:
+        """Check that the call gets the first attempt's answer, without a hedge."""
+        self.assert_not_hedged()
         self.slow.gate.set()
         assert await call == f"{self.slow.name}:x".encode()
         assert self.other.seen == []
 
     async def until_in_flight(self, number: int) -> None:
-        """Return once so many attempts are left."""
+        """Return once this many attempts are left."""
         while in_flight(self.channel) != number:  # noqa: ASYNC110 (nothing tells)
             await asyncio.sleep(0)
 
     def forget_latencies(self, method: str = "Get") -> Latencies:
-        """What is known of the method's latencies, emptied."""
+        """Clear the measured latencies of the method and return their record."""
         latencies = self.channel._methods[path(method), Kind.UNARY_UNARY].latencies
         latencies._samples.clear()
         return latencies
 
 
-async def world(
+async def hedged_instances(
     start: Start,
     open_to: Open,
     *,
@@ -78,8 +78,8 @@ async def world(
     calls: int = 20,
     names: str = "ab",
     **options: Any,
-) -> World:
-    """Made ready, with `calls` calls in the budget; the first instance is stuck."""
+) -> HedgedInstances:
+    """Ready instances, with `calls` calls in the budget; the first instance is stuck."""
     servers = sorted([await start(name) for name in names], key=lambda probe: probe.address)
     clock = ManualClock()
     channel = open_to(*servers, clock=clock, service_config=config, **options)
@@ -94,4 +94,4 @@ async def world(
     for server in servers:
         server.seen.clear()
     servers[0].gate.clear()
-    return World(servers[0], servers[1], servers[2:], clock, channel)
+    return HedgedInstances(servers[0], servers[1], servers[2:], clock, channel)

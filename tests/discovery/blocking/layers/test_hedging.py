@@ -1,4 +1,4 @@
-"""A slow unary call of a blocking channel gets company, and one thread waits for both."""
+"""A slow unary call of a blocking channel is hedged, and one thread waits for both attempts."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,9 +11,9 @@ from grpc import StatusCode
 
 from discovery import blocking
 from discovery.rules import attempt_number
-from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
+from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
-from tests.support.discovery.blocking.manual_readiness import HandClock, of, ready
+from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready, subchannel_of
 from tests.support.discovery.probe_service import Probe, Refusal, path
 
 CONFIG = {
@@ -25,8 +25,8 @@ STOP = (("grpc-retry-pushback-ms", "-1"),)
 
 
 @dataclass
-class Shop:
-    """Two instances, of which the first is stuck, and a channel that has learned what is usual."""
+class HedgedInstances:
+    """Two instances, of which the first is stuck, and a channel that knows a p95."""
 
     slow: Probe
     other: Probe
@@ -39,11 +39,11 @@ class Shop:
         return self.threads.submit(self.channel.unary_unary(path(method)), b"x", timeout=60)
 
     def open_gate(self) -> None:
-        """The first instance answers."""
+        """Let the first instance answer."""
         self.background.loop.call_soon_threadsafe(self.slow.gate.set)
 
     def seen(self, probe: Probe, number: int) -> None:
-        """Return once a server has so many calls."""
+        """Return once a server has this many calls."""
         self.background.run(probe.wait_for_calls(number))
 
     def cancelled(self, probe: Probe) -> None:
@@ -51,18 +51,18 @@ class Shop:
         self.background.run(probe.was_cancelled())
 
 
-def shop(
-    start: StartBeside,
+def hedged_instances(
+    start: StartInBackground,
     open_to: OpenBlocking,
     background: Background,
     *,
     config: Mapping[str, Any] = CONFIG,
     method: str = "Get",
     calls: int = 25,
-) -> Shop:
-    """Made ready, with `calls` calls in the budget."""
+) -> HedgedInstances:
+    """Two ready instances, with `calls` calls in the budget."""
     slow, other = sorted((start("a"), start("b")), key=lambda probe: probe.address)
-    clock = HandClock()
+    clock = AdjustableClock()
     channel = open_to(slow, other, service_config=config, clock=clock)
     ready(channel, 2)
     for _ in range(calls):
@@ -72,14 +72,14 @@ def shop(
     for server in (slow, other):
         server.seen.clear()
     background.loop.call_soon_threadsafe(slow.gate.clear)
-    return Shop(slow, other, channel, background, ThreadPoolExecutor(4))
+    return HedgedInstances(slow, other, channel, background, ThreadPoolExecutor(4))
 
 
 def test_the_first_ok_wins_and_the_loser_is_cancelled(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """A second attempt goes elsewhere and says that it is one; the trailers are the winner's."""
-    made = shop(start, open_to, background)
+    """A second attempt with its number goes to another instance; the trailers are the winner's."""
+    made = hedged_instances(start, open_to, background)
 
     answer, call = made.channel.unary_unary(path("Get")).with_call(b"x", timeout=60)
 
@@ -87,7 +87,7 @@ def test_the_first_ok_wins_and_the_loser_is_cancelled(
     assert ("served-by", made.other.name) in tuple(call.trailing_metadata())
     made.cancelled(made.slow)
     assert [seen.metadata.get("x-discovery-attempt") for seen in made.other.seen] == ["1"]
-    while of(made.channel, made.slow).load.in_flight:
+    while subchannel_of(made.channel, made.slow).load.in_flight:
         pass
 
 
@@ -104,15 +104,15 @@ UNHEDGED: dict[str, Any] = {"loadBalancingConfig": [{"pick_first": {}}]}
     ],
     ids=["not asked for", "unsafe", "nothing is usual yet", "a retry above"],
 )
-def test_who_is_not_hedged(
-    start: StartBeside,
+def test_calls_that_are_not_hedged(
+    start: StartInBackground,
     open_to: OpenBlocking,
     background: Background,
     options: dict[str, Any],
     depth: int,
 ) -> None:
-    """Opt-in, safe, with a p95 to go by, and only in the nearest layer."""
-    made = shop(start, open_to, background, **options)
+    """Only safe methods with a policy and a p95 are hedged, and only in the nearest layer."""
+    made = hedged_instances(start, open_to, background, **options)
     method = made.channel.unary_unary(path(options.get("method", "Get")))
 
     def ask() -> bytes:
@@ -127,10 +127,10 @@ def test_who_is_not_hedged(
 
 
 def test_a_failed_hedge_leaves_the_first_to_win(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """The first OK, not the first answer."""
-    made = shop(start, open_to, background)
+    """When the hedge fails, the first attempt can still win."""
+    made = hedged_instances(start, open_to, background)
     made.other.script.append(Refusal(StatusCode.UNAVAILABLE))
 
     call = made.call()
@@ -140,11 +140,11 @@ def test_a_failed_hedge_leaves_the_first_to_win(
     assert call.result(60) == f"{made.slow.name}:x".encode()
 
 
-def test_a_fatal_error_is_the_answer(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+def test_a_fatal_error_ends_the_call(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """NOT_FOUND is an answer: nobody waits for the other."""
-    made = shop(start, open_to, background)
+    """A fatal error such as NOT_FOUND ends the call without waiting for the other attempt."""
+    made = hedged_instances(start, open_to, background)
     made.other.script.append(Refusal(StatusCode.NOT_FOUND))
 
     with pytest.raises(grpc.RpcError, match="NOT_FOUND"):
@@ -152,11 +152,11 @@ def test_a_fatal_error_is_the_answer(
     made.cancelled(made.slow)
 
 
-def test_pushback_of_either_stops(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+def test_pushback_of_either_attempt_stops_retries(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """One says "don't try again", the other fails too: that is the end, also for retry."""
-    made = shop(start, open_to, background)
+    """If both fail and one says "don't try again", the call isn't retried."""
+    made = hedged_instances(start, open_to, background)
     made.other.script.append(Refusal(StatusCode.UNAVAILABLE, STOP))
     made.slow.script.append(Refusal(StatusCode.UNAVAILABLE))
 
@@ -169,11 +169,11 @@ def test_pushback_of_either_stops(
     assert (len(made.slow.seen), len(made.other.seen)) == (1, 1)
 
 
-def test_after_both_failed_retry_goes_on(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+def test_retry_continues_after_both_attempts_failed(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """With the right number in the header."""
-    made = shop(start, open_to, background)
+    """After both attempts failed, the next one carries the right attempt number."""
+    made = hedged_instances(start, open_to, background)
     refusal = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
     made.other.script.append(refusal)
     made.slow.script.append(refusal)
@@ -191,10 +191,10 @@ def test_after_both_failed_retry_goes_on(
 
 
 def test_cancelling_a_future_cancels_both(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """Nothing is left behind."""
-    made = shop(start, open_to, background)
+    """Cancelling a hedged future cancels both attempts."""
+    made = hedged_instances(start, open_to, background)
     background.loop.call_soon_threadsafe(made.other.gate.clear)
 
     future = made.channel.unary_unary(path("Get")).future(b"x", timeout=60)
@@ -208,10 +208,10 @@ def test_cancelling_a_future_cancels_both(
 
 
 def test_a_stream_of_responses_is_not_hedged(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """Whoever reads it waits for one."""
-    made = shop(start, open_to, background)
+    """Streams of responses are not hedged by a blocking channel."""
+    made = hedged_instances(start, open_to, background)
     watch = made.channel.unary_stream(path("Watch"))
     made.open_gate()
     for _ in range(25):

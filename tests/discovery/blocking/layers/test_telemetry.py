@@ -1,4 +1,4 @@
-"""A blocking call is told of like any other: a span, one below it per attempt, and metrics."""
+"""A blocking call has a span, a span below it for each attempt, and metrics."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from grpc import StatusCode
 from opentelemetry import trace
 
-from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
-from tests.support.discovery.blocking.manual_readiness import HandClock, ready
+from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
+from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready
 from tests.support.discovery.probe_service import SERVICE, Refusal, path
 from tests.support.telemetry.metrics import Metrics
 from tests.support.telemetry.spans import Spans, attributes, ids, parent_of, sent
@@ -19,7 +19,7 @@ ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 
 @pytest.fixture
 def spans() -> Iterator[Spans]:
-    """Where a test's spans go."""
+    """The spans of a test."""
     made = Spans()
     yield made
     made.provider.shutdown()
@@ -27,14 +27,14 @@ def spans() -> Iterator[Spans]:
 
 @pytest.fixture
 def metrics() -> Iterator[Metrics]:
-    """Where a test's metrics go."""
+    """The metrics of a test."""
     made = Metrics()
     yield made
     made.provider.shutdown()
 
 
 def call(channel: Any, method: str) -> None:
-    """One call of that method, to its end."""
+    """Make one call of the method and read it to its end."""
     match method:
         case "Get":
             channel.unary_unary(path("Get"))(b"x")
@@ -54,9 +54,9 @@ def call(channel: Any, method: str) -> None:
     "method", ["Get", "Get, later", "Watch", "Upload", "Upload, later", "Chat"]
 )
 def test_every_kind_of_call_is_traced(
-    start: StartBeside, open_to: OpenBlocking, spans: Spans, method: str
+    start: StartInBackground, open_to: OpenBlocking, spans: Spans, method: str
 ) -> None:
-    """One span for the call, one for its attempt, whose child is the server's."""
+    """A call has one span, its attempt has one below, and the server's span is below that."""
     server = start("a")
     work = spans.provider.get_tracer("test").start_span("work")
 
@@ -78,9 +78,9 @@ def test_every_kind_of_call_is_traced(
 
 @pytest.mark.parametrize("method", ["Get", "Watch"])
 def test_a_retry_is_a_second_attempt_on_another_instance(
-    start: StartBeside, open_to: OpenBlocking, spans: Spans, method: str
+    start: StartInBackground, open_to: OpenBlocking, spans: Spans, method: str
 ) -> None:
-    """The call says what went wrong and is OK; each attempt says who, which and how it ended."""
+    """Each attempt's span has its instance, number and status; the call's span is OK."""
     broken, good = start("broken"), start("good")
     broken.script.append(Refusal(StatusCode.UNAVAILABLE))
     channel = open_to(broken, good, tracer_provider=spans.provider, service_config=ROUND_ROBIN)
@@ -100,16 +100,16 @@ def test_a_retry_is_a_second_attempt_on_another_instance(
     assert [event.name for event in above.events] == ["retry"]
 
 
-def test_a_hedge_is_told_of(
-    start: StartBeside, open_to: OpenBlocking, spans: Spans, metrics: Metrics
+def test_a_hedge_is_recorded(
+    start: StartInBackground, open_to: OpenBlocking, spans: Spans, metrics: Metrics
 ) -> None:
-    """The loser is an attempt that was cancelled; one call had one hedge."""
+    """The loser is a cancelled attempt, and the call counts one hedge."""
     servers = sorted((start("a"), start("b")), key=lambda probe: probe.address)
     config = {
         "loadBalancingConfig": [{"pick_first": {}}],
         "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
     }
-    clock = HandClock()
+    clock = AdjustableClock()
     channel = open_to(
         *servers,
         clock=clock,
@@ -137,10 +137,10 @@ def test_a_hedge_is_told_of(
     assert (hedged.count, hedged.sum) == (1, 1)
 
 
-def test_a_refusal_of_ours_is_a_call_without_attempts(
-    open_to: OpenBlocking, start: StartBeside, spans: Spans
+def test_a_refused_call_has_no_attempts(
+    open_to: OpenBlocking, start: StartInBackground, spans: Spans
 ) -> None:
-    """Nothing was sent; the call's span says so by its code."""
+    """A call that is refused locally has a span with its status and no attempts."""
     get = open_to(start("a"), tracer_provider=spans.provider).unary_unary(path("Get"))
 
     with pytest.raises(grpc.RpcError):
@@ -152,9 +152,9 @@ def test_a_refusal_of_ours_is_a_call_without_attempts(
 
 
 def test_calls_and_attempts_are_timed(
-    start: StartBeside, open_to: OpenBlocking, metrics: Metrics
+    start: StartInBackground, open_to: OpenBlocking, metrics: Metrics
 ) -> None:
-    """By method, target and status; a retried call says how often."""
+    """Durations are recorded by method, target and status, retries by number."""
     server = start("a")
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
     channel = open_to(server, meter_provider=metrics.provider)
@@ -172,8 +172,10 @@ def test_calls_and_attempts_are_timed(
     assert (retried.count, retried.sum) == (1, 1)
 
 
-def test_nobody_listens(start: StartBeside, open_to: OpenBlocking) -> None:
-    """Without a configured OpenTelemetry nothing is recorded, and nothing sent along."""
+def test_without_opentelemetry_nothing_is_recorded(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """Without a configured OpenTelemetry nothing is recorded, and no trace context is sent."""
     server = start("a")
 
     open_to(server).unary_unary(path("Get"))(b"x")

@@ -1,4 +1,4 @@
-"""Who a blocking channel asks: ejection, panic, slow start, the other policies, what it says."""
+"""A blocking channel picks by the same rules: ejection, panic, slow start and the policies."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -12,9 +12,14 @@ from grpc import StatusCode
 from discovery.blocking.native import is_ready
 from discovery.blocking.subchannel import Subchannel
 from discovery.registry.instance import Instance
-from tests.discovery.blocking.conftest import OpenBlocking, StartBeside
+from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
-from tests.support.discovery.blocking.manual_readiness import HandClock, of, post, ready
+from tests.support.discovery.blocking.manual_readiness import (
+    AdjustableClock,
+    post,
+    ready,
+    subchannel_of,
+)
 from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Probe, Refusal, path
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
@@ -22,7 +27,7 @@ BROKEN = Refusal(StatusCode.INTERNAL)
 
 
 class Listed:
-    """A registry that lists what it is given, and then nothing new."""
+    """A registry that returns one list and never changes it."""
 
     def __init__(self, *instances: Instance) -> None:
         self._instances = instances
@@ -36,19 +41,21 @@ class Listed:
         return self._instances
 
 
-def test_an_instance_that_went_silent_is_left_alone(
-    start: StartBeside, open_to: OpenBlocking
+def test_an_instance_that_does_not_answer_is_not_picked(
+    start: StartInBackground, open_to: OpenBlocking
 ) -> None:
-    """Even where the other looked slower, and before any call has run out of time."""
+    """Another instance is picked even if it was slower, and before any call
+    reached its deadline.
+    """
     silent, well = start("silent"), start("well")
-    clock = HandClock()
+    clock = AdjustableClock()
     clock.stands_at_s = 100.0
     channel = open_to(silent, well, clock=clock)
     ready(channel, 2)
-    of(channel, well).load.observe(0.5, clock.monotonic())
+    subchannel_of(channel, well).load.observe(0.5, clock.monotonic())
     silent.gate.clear()
     owed = channel.unary_unary(path("Get")).future(b"x")
-    assert of(channel, silent).load.in_flight == 1
+    assert subchannel_of(channel, silent).load.in_flight == 1
 
     clock.ahead_s += 1.0
 
@@ -56,13 +63,13 @@ def test_an_instance_that_went_silent_is_left_alone(
     owed.cancel()
 
 
-def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
-    start: StartBeside, open_to: OpenBlocking, caplog: pytest.LogCaptureFixture
+def test_a_failing_instance_is_ejected_until_a_probe_succeeds(
+    start: StartInBackground, open_to: OpenBlocking, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Five failures in a row eject; one call tells when it is well; each is a line in the log."""
+    """Five failures in a row eject an instance, one probe readmits it, and both are logged."""
     caplog.set_level(logging.INFO, "discovery.balancing.ejector")
     broken, good = start("broken"), start("good")
-    clock = HandClock()
+    clock = AdjustableClock()
     clock.stands_at_s = 100.0
     channel = open_to(broken, good, service_config=ROUND_ROBIN, clock=clock)
     ready(channel, 2)
@@ -76,17 +83,17 @@ def test_an_instance_that_fails_is_left_out_until_a_probe_succeeds(
 
     clock.ahead_s += 10.0
     assert set(post(channel, 4)) == {"broken", "good"}
-    assert of(channel, broken).record.ejection is None
+    assert subchannel_of(channel, broken).record.ejection is None
     told = [
         each.getMessage() for each in caplog.records if each.name == "discovery.balancing.ejector"
     ]
     assert [" is ejected " in line for line in told] == [True, True, False]
 
 
-def test_one_probe_for_all_threads(start: StartBeside, open_to: OpenBlocking) -> None:
-    """However many call in the instant in which an ejection is over."""
+def test_one_probe_for_all_threads(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """When an ejection ends, one probe is sent, however many threads call at that moment."""
     broken, good = start("broken"), start("good")
-    clock = HandClock()
+    clock = AdjustableClock()
     clock.stands_at_s = 100.0
     channel = open_to(broken, good, service_config=ROUND_ROBIN, clock=clock)
     ready(channel, 2)
@@ -102,19 +109,19 @@ def test_one_probe_for_all_threads(start: StartBeside, open_to: OpenBlocking) ->
     assert len(broken.seen) == before + 1
 
 
-def test_with_one_of_two_down_the_other_is_used_though_ejected(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+def test_panic_lifts_ejections(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """Panic: fewer than 50 % usable lift ejections; what says NOT_SERVING stays out."""
+    """With fewer than 50 % usable, ejections are lifted; NOT_SERVING instances stay out."""
     broken, other = start("broken", health=SERVING), start("other", health=SERVING)
     channel = open_to(broken, other, service_config=ROUND_ROBIN)
     ready(channel, 2)
     broken.script.extend([BROKEN] * 5)
     post(channel, 10)
-    assert of(channel, broken).record.ejection is not None
+    assert subchannel_of(channel, broken).record.ejection is not None
 
-    background.run(other.say(NOT_SERVING))
-    while of(channel, other).state is grpc.ChannelConnectivity.READY:
+    background.run(other.set_health(NOT_SERVING))
+    while subchannel_of(channel, other).state is grpc.ChannelConnectivity.READY:
         pass
 
     assert post(channel, 3) == ["broken"] * 3
@@ -122,17 +129,17 @@ def test_with_one_of_two_down_the_other_is_used_though_ejected(
 
 
 def test_a_new_instance_starts_slowly(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """A tenth of its weight at first, all of it 30 s later; meanwhile the old one carries on."""
+    """A new instance begins with a tenth of its weight and has all of it 30 s later."""
     old, new = start("old", health=SERVING), start("new", health=NOT_SERVING)
-    clock = HandClock()
+    clock = AdjustableClock()
     clock.stands_at_s = 100.0
     weighted: dict[str, Any] = {"loadBalancingConfig": [{"weighted": {}}]}
     channel = open_to(old, new, service_config=weighted, clock=clock)
     ready(channel, 1)
     clock.ahead_s += 100.0
-    background.run(new.say(SERVING))
+    background.run(new.set_health(SERVING))
     ready(channel, 2)
 
     shares = {one.endpoint: one.share for one in channel.explain().instances}
@@ -144,10 +151,10 @@ def test_a_new_instance_starts_slowly(
     assert post(channel, 100).count("new") > 25
 
 
-def test_pick_first_and_who_stands_by(
-    start: StartBeside, open_to: OpenBlocking, background: Background
+def test_pick_first(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
-    """All calls go to the first of the list, and to the next while that one doesn't serve."""
+    """All calls go to the first instance of the list, or to the next while it doesn't serve."""
     servers = sorted(
         (start(name, health=SERVING) for name in "ab"), key=lambda probe: probe.address
     )
@@ -155,14 +162,14 @@ def test_pick_first_and_who_stands_by(
     ready(channel, 2)
 
     assert post(channel, 5) == [servers[0].name] * 5
-    background.run(servers[0].say(NOT_SERVING))
-    while of(channel, servers[0]).state is grpc.ChannelConnectivity.READY:
+    background.run(servers[0].set_health(NOT_SERVING))
+    while subchannel_of(channel, servers[0]).state is grpc.ChannelConnectivity.READY:
         pass
     assert post(channel, 5) == [servers[1].name] * 5
 
 
-def test_weights_of_the_registry(start: StartBeside, open_to: OpenBlocking) -> None:
-    """Nine get nine calls where one gets one."""
+def test_weights_of_the_registry(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """An instance of weight nine gets nine calls for one call of an instance of weight one."""
     servers = [start("heavy"), start("light")]
     listed = Listed(servers[0].instance(weight=9), servers[1].instance(weight=1))
     config: dict[str, Any] = {"loadBalancingConfig": [{"weighted": {}}]}
@@ -175,13 +182,13 @@ def test_weights_of_the_registry(start: StartBeside, open_to: OpenBlocking) -> N
     assert answers.count("light") > 5
 
 
-def test_what_cannot_be_repeated_is_sent_on_what_stands(
-    start: StartBeside,
+def test_unsafe_calls_avoid_a_connection_that_just_ended(
+    start: StartInBackground,
     open_to: OpenBlocking,
     background: Background,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A connection that has ended is not picked for an unsafe call, though nobody told us yet."""
+    """An unsafe call isn't sent on a connection that has ended without being noticed yet."""
     gone, there = sorted(
         (start(name, health=SERVING) for name in "ab"), key=lambda probe: probe.address
     )
@@ -191,15 +198,17 @@ def test_what_cannot_be_repeated_is_sent_on_what_stands(
     monkeypatch.setattr(Subchannel, "_broke", lambda _subchannel, _code: None)
 
     background.run(gone.stop())
-    while is_ready(of(channel, gone)._native):
+    while is_ready(subchannel_of(channel, gone)._native):
         pass
 
-    assert of(channel, gone).state is grpc.ChannelConnectivity.READY
+    assert subchannel_of(channel, gone).state is grpc.ChannelConnectivity.READY
     assert post(channel, 10) == [there.name] * 10
 
 
-def test_it_says_who_is_ejected_and_why(start: StartBeside, open_to: OpenBlocking) -> None:
-    """With the last picks and the breakers, the newest first."""
+def test_explain_lists_ejections_with_reasons(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """`explain()` has ejections, breakers and the last picks, the newest first."""
     broken, good = start("broken"), start("good")
     channel = open_to(broken, good, service_config=ROUND_ROBIN)
     ready(channel, 2)
@@ -220,8 +229,8 @@ def test_it_says_who_is_ejected_and_why(start: StartBeside, open_to: OpenBlockin
     assert (breaker.attempts, breaker.accepted, breaker.refusing) == (10, 5, False)
 
 
-def test_before_its_first_call_there_is_nothing_to_say(open_to: OpenBlocking) -> None:
-    """And asking opens nothing."""
+def test_explain_before_the_first_call_is_empty(open_to: OpenBlocking) -> None:
+    """Before the first call `explain()` is empty and opens nothing."""
     probe = Probe("nobody", port=1)
     channel = open_to(probe)
 
@@ -231,8 +240,8 @@ def test_before_its_first_call_there_is_nothing_to_say(open_to: OpenBlocking) ->
     assert not channel._process_states
 
 
-def test_a_closed_channel_can_be_explained(start: StartBeside, open_to: OpenBlocking) -> None:
-    """It is SHUTDOWN, and picks nothing."""
+def test_a_closed_channel_can_be_explained(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """The explanation of a closed channel is SHUTDOWN, without picks."""
     channel = open_to(start("a"))
     ready(channel, 1)
     channel.close()
@@ -240,10 +249,8 @@ def test_a_closed_channel_can_be_explained(start: StartBeside, open_to: OpenBloc
     assert channel.explain(try_picks=3).state == "SHUTDOWN"
 
 
-def test_what_is_known_of_an_instance_outlasts_its_listing(
-    start: StartBeside, open_to: OpenBlocking
-) -> None:
-    """By id and incarnation: a flapping registration heals nothing."""
+def test_an_ejection_outlasts_the_listing(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """An instance that is unlisted and listed again is still ejected."""
     broken, good = start("broken"), start("good")
     channel = open_to(broken, good, service_config=ROUND_ROBIN)
     ready(channel, 2)
