@@ -1,4 +1,4 @@
-"""What holds for every test: its databases, of both kinds, and how examples are tried."""
+"""Settings and fixtures for all tests: databases of both kinds, and hypothesis' profile."""
 
 import signal
 from collections.abc import Iterator
@@ -8,15 +8,21 @@ import pytest
 from hypothesis import settings
 
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
-from tests.support.store.databases import KINDS, PATIENCE, Databases, databases_of, migrate
+from tests.support.store.databases import (
+    IDLE_TRANSACTION_TIMEOUT,
+    KINDS,
+    Databases,
+    databases_of,
+    migrate,
+)
 from tests.support.store.postgres_pool import PostgresPool
 
-# Examples run beside whatever else a small machine does: a slow one is no fault of the code.
+# Other programs run on the same small machine, so a slow example is not a failure.
 settings.register_profile("tradepost", deadline=None)
 settings.load_profile("tradepost")
 
 
-# A shell's background jobs ignore Ctrl-C, and so would the programs that tests start and interrupt.
+# A shell's background jobs ignore SIGINT, and the programs that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -25,9 +31,9 @@ _OF_WHOLE_SUITES = ("integration", "scripts/benchmarks")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep a file's tests in one process, and in one all that start a suite of their own.
+    """Run the tests of a file in one worker, and all tests that start whole suites in another.
 
-    Two suites at a time starve each other on two cores; beside tests of parts they don't.
+    Two suites at the same time are too slow on two cores; one next to other tests is not.
     """
     file = item.path.relative_to(_TESTS)
     suite = str(file).startswith(_OF_WHOLE_SUITES)
@@ -36,9 +42,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresPool]:
-    """A real server for all tests; one that is to be stopped belongs to its test alone."""
+    """Databases of one server for all tests. A test that stops its server starts its own."""
     folder = tmp_path_factory.mktemp("postgres")
-    settings = NOT_DURABLE | {"idle_in_transaction_session_timeout": PATIENCE}
+    settings = NOT_DURABLE | {"idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT}
     server = PostgresServer(folder / "data", log_file=folder / "log", settings=settings)
     server.start()
     yield PostgresPool(server, migrate)
@@ -47,19 +53,19 @@ def postgres_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres
 
 @pytest.fixture(params=KINDS)
 def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
-    """The databases of one test, which runs once for each kind."""
-    with databases_of(request.param, lambda: _stock(request)) as found:
+    """The databases of one test; the test runs once for each kind."""
+    with databases_of(request.param, lambda: _pool(request)) as found:
         yield found
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def module_databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
-    """The databases of a module, which runs once for each kind."""
-    with databases_of(request.param, lambda: _stock(request)) as found:
+    """The databases of a test module; the module runs once for each kind."""
+    with databases_of(request.param, lambda: _pool(request)) as found:
         yield found
 
 
-def _stock(request: pytest.FixtureRequest) -> PostgresPool:
-    stock = request.getfixturevalue("postgres_pool")
-    assert isinstance(stock, PostgresPool)
-    return stock
+def _pool(request: pytest.FixtureRequest) -> PostgresPool:
+    pool = request.getfixturevalue("postgres_pool")
+    assert isinstance(pool, PostgresPool)
+    return pool

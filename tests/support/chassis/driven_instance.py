@@ -1,4 +1,4 @@
-"""An instance of a service that drives work, for the tests of the driver."""
+"""An instance with leases and a driver, for tests of the driver."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ WAIT_S = 10.0
 
 
 class Instance:
-    """One process of a service: its leases, its driver, and what it drove."""
+    """One process of a service: its leases, its driver, and the claims that it drove."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Instance:
         await self._work(self, claim)
 
     async def place(self, subject: str) -> Claim:
-        """What a handler does: write the work leased, and let the wake-up start the driver."""
+        """Open work with a lease, like a handler does, and start the driver after the COMMIT."""
         return await self.database.write(self.leases.open, subject, KIND, then=self.driver.start)
 
     async def next_driven(self) -> Claim:
@@ -70,35 +70,35 @@ class Instance:
 
 
 async def finish(instance: Instance, claim: Claim) -> None:
-    """Work that is done at once."""
+    """Finish the work at once."""
     await instance.database.write(instance.leases.close, claim)
 
 
 async def wait_then_finish(instance: Instance, claim: Claim) -> None:
-    """Work that is done when the test says so."""
+    """Finish the work when the test sets `proceed`."""
     await instance.proceed.wait()
     await finish(instance, claim)
 
 
 async def step_until_draining(instance: Instance, claim: Claim) -> None:
-    """Work of many steps, which stops after the current one when the process drains."""
+    """Do steps until the process drains, then stop after the current step."""
     while not instance.driver.draining:
         await instance.proceed.wait()
         await instance.database.write(instance.leases.check, claim)
 
 
 async def hang(_: Instance, __: Claim) -> None:
-    """Work that is never done."""
+    """Never finish."""
     await asyncio.Event().wait()
 
 
 def pending(connection: Connection) -> int:
-    """How many rows of work are open."""
+    """The number of open leases."""
     return int(connection.exec_driver_sql("SELECT count(*) FROM lease").scalar_one())
 
 
 async def row_of(instance: Instance, subject: str) -> LeaseRow:
-    """The row as an operator sees it."""
+    """The lease of `subject`, which must exist."""
     row = await instance.database.read(instance.leases.get, subject)
     assert row is not None
     return row
@@ -107,7 +107,7 @@ async def row_of(instance: Instance, subject: str) -> LeaseRow:
 async def advance_until(
     clock: ManualClock, reached: Callable[[], Awaitable[bool]], *, step_s: float = POLL_S
 ) -> None:
-    """Move time on step by step while threads do their part between the steps."""
+    """Advance the clock step by step until `reached` returns True."""
     async with asyncio.timeout(WAIT_S):
         while not await reached():
             await clock.advance(step_s)

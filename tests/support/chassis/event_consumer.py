@@ -1,6 +1,6 @@
 """A service that consumes the feed of `event_source`, for tests of subscriptions.
 
-It writes into a notebook what each aggregate's events say, in the order in which they came:
+It writes the text of each event into a table, per aggregate and in the order of delivery:
 
     async with consumer(databases, channel) as one:
         await one.reached(3)
@@ -45,15 +45,15 @@ NOTE = Table(
 )
 
 
-class SmudgedError(Exception):
-    """The page can't be written on."""
+class UnwritableError(Exception):
+    """The handler refuses the event."""
 
 
 @dataclass
 class Notebook:
-    """The handler: notes every event once, but none that says what is in `unwritable`.
+    """The handler: writes a note for each event once, and refuses texts in `unwritable`.
 
-    `failures` are raised first, one for each event that is tried; `written` counts commits.
+    `failures` are raised first, one for each attempt. `written` counts committed notes.
     """
 
     unwritable: set[str] = field(default_factory=set)
@@ -72,9 +72,9 @@ class Notebook:
             return None
         values = {"event_id": event.event_id, "aggregate_id": event.aggregate_id}
         connection.execute(insert(NOTE).values(text=text_of(event), **values))
-        # After the effect, which must not outlive the failure.
+        # Raised after the effect, to test that the effect is undone.
         if text_of(event) in self.unwritable:
-            raise SmudgedError(f"{text_of(event)} can't be written\nand here is a secret")
+            raise UnwritableError(f"{text_of(event)} can't be written\nand here is a secret")
         return self._count
 
     def _count(self) -> None:
@@ -89,34 +89,34 @@ class Consumer:
     leases: Leases
     notebook: Notebook
     subscription: Subscription
-    letters: DeadLetterAdmin
+    dead_letter_admin: DeadLetterAdmin
     consumer_admin: ConsumerAdmin
     committed: asyncio.Event
     ids: random.Random
     task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to follow the feed."""
+        """Start to follow the feed."""
         self.task = asyncio.create_task(self.subscription.run())
 
     async def crash(self) -> None:
-        """Stop where it stands."""
+        """Stop at once, without releasing the lease."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.wait({self.task})
 
     async def drain(self) -> None:
-        """Leave in order."""
+        """Stop and release the lease."""
         await self.subscription.drain()
         if self.task is not None:
             await self.task
 
     async def position(self) -> ConsumerPosition | None:
-        """Where it stands."""
+        """The position of the consumer."""
         return await self.database.read(self.subscription.inbox.reached)
 
     async def reached(self, position: int) -> None:
-        """Return once this very instance has committed up to there."""
+        """Wait until this instance has committed up to `position`."""
         while True:
             self.committed.clear()
             reached = await self.position()
@@ -125,34 +125,34 @@ class Consumer:
             await self.committed.wait()
 
     async def notes(self) -> dict[str, list[str]]:
-        """What it noted for each aggregate, in order."""
+        """The notes of each aggregate, in order."""
         return await self.database.read(_notes)
 
     async def parked(self, consumer: str = NAME) -> list[DeadLetter]:
-        """Its dead letters."""
-        listed = await self.letters.list(pb.ListDeadLettersRequest(consumer=consumer))
+        """The dead letters of a consumer."""
+        listed = await self.dead_letter_admin.list(pb.ListDeadLettersRequest(consumer=consumer))
         return list(listed.dead_letters)
 
     async def replay(self, aggregate_id: str, *, request_id: str = "") -> int:
-        """Replay an aggregate's letters; how many were applied."""
+        """Replay the dead letters of an aggregate; return how many were applied."""
         request = pb.ReplayDeadLettersRequest(
             request_id=request_id or self.new_request_id(), consumer=NAME, aggregate_id=aggregate_id
         )
-        done = await self.letters.replay(request)
+        done = await self.dead_letter_admin.replay(request)
         return pb.ReplayDeadLettersResponse.FromString(done.response).applied_count
 
-    async def discard(self, letter: DeadLetter) -> None:
-        """Give a letter up."""
-        await self.letters.discard(
+    async def discard(self, dead_letter: DeadLetter) -> None:
+        """Discard a dead letter."""
+        await self.dead_letter_admin.discard(
             pb.DiscardDeadLetterRequest(
                 request_id=self.new_request_id(),
-                dead_letter_id=letter.dead_letter_id,
+                dead_letter_id=dead_letter.dead_letter_id,
                 reason="nobody needs it",
             )
         )
 
     async def rewind(self, after_position: int = 0, *, request_id: str = "") -> int:
-        """Put it back; where it stood."""
+        """Rewind the consumer; return its former position."""
         request = pb.RewindSubscriptionRequest(
             request_id=request_id or self.new_request_id(),
             consumer=NAME,
@@ -162,7 +162,7 @@ class Consumer:
         return pb.RewindSubscriptionResponse.FromString(done.response).rewound_from.position
 
     def new_request_id(self) -> str:
-        """A UUID that nobody used."""
+        """A new UUID."""
         digits = f"{self.ids.getrandbits(128):032x}"
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
@@ -179,7 +179,7 @@ async def consumer(
     max_batch: int = 100,
     started: bool = True,
 ) -> AsyncIterator[Consumer]:
-    """An instance on the database `notebook` that follows the feed behind `channel`."""
+    """An instance on the database `notebook` that follows the feed at `channel`."""
     clock = clock or SystemClock()
     notebook = notebook or Notebook()
     rng = random.Random(owner)
@@ -200,11 +200,13 @@ async def consumer(
             max_batch=max_batch,
             poll_s=0.02,
         )
-        letters = DeadLetterAdmin(database=database, inboxes=[subscription.inbox], clock=clock)
+        dead_letter_admin = DeadLetterAdmin(
+            database=database, inboxes=[subscription.inbox], clock=clock
+        )
         consumer_admin = ConsumerAdmin(database=database, subscriptions=[subscription], clock=clock)
         committed = asyncio.Event()
         database.on_commit(committed.set)
-        ours = (database, leases, notebook, subscription, letters, consumer_admin)
+        ours = (database, leases, notebook, subscription, dead_letter_admin, consumer_admin)
         one = Consumer(*ours, committed, random.Random(owner))
         if started:
             one.start()
@@ -217,9 +219,9 @@ async def consumer(
 async def while_time_passes(
     clock: ManualClock, awaited: Awaitable[object], *, step_s: float = 0.1
 ) -> None:
-    """Await something while time moves on step by step; sockets and threads get their turn too.
+    """Await something while the clock advances step by step, with a real pause after each step.
 
-    Without that, virtual seconds would pass faster than any answer can arrive.
+    Without the pauses, virtual time would pass faster than sockets and threads can work.
     """
     waiting = asyncio.ensure_future(awaited)
     while not waiting.done():

@@ -1,10 +1,10 @@
-"""A service that has nothing but an event log, for tests of its feed.
+"""A service with only an event log, for tests of its feed.
 
     async with event_source(databases) as source:
         await source.append("ord_1", "Placed", "Confirmed")
         async for message in source.stub.SubscribeEvents(...): ...
 
-Payloads are google.protobuf.StringValue, so no contract of its own is needed.
+Payloads are google.protobuf.StringValue, so that it needs no contract of its own.
 """
 
 import random
@@ -44,18 +44,18 @@ def type_named(name: str) -> str:
 
 
 def new_event(name: str, *, payload: str = "") -> NewEvent:
-    """A fact of that type."""
+    """An event of that type."""
     return NewEvent(type_named(name), StringValue(value=payload or name).SerializeToString())
 
 
 def text_of(event: event_pb2.Event) -> str:
-    """What a fact says."""
+    """The text in the payload of an event."""
     return StringValue.FromString(event.payload.value).value
 
 
 @dataclass(frozen=True)
 class Source:
-    """One instance of the service: its log, and a caller on a plain channel."""
+    """One instance of the service, with its log and a client on a plain channel."""
 
     database: Database
     log: EventLog
@@ -66,26 +66,26 @@ class Source:
     stub: EventFeedServiceAsyncStub
 
     async def append(self, stream: str, *names: str) -> tuple[StoredEvent, ...]:
-        """Append facts of these types to whatever the stream holds."""
+        """Append events of these types to a stream at any version."""
         return await self.append_all(stream, [new_event(name) for name in names])
 
     async def append_all(self, stream: str, events: Sequence[NewEvent]) -> tuple[StoredEvent, ...]:
-        """Append facts to whatever the stream holds."""
+        """Append events to a stream at any version."""
         return await self.database.write(append_to, self.log, stream, events)
 
     def subscribe(self, **fields: Any) -> Any:
-        """A subscription; what is read from it are SubscribeEventsResponses."""
+        """Subscribe to the feed; reads return SubscribeEventsResponse messages."""
         return self.stub.SubscribeEvents(pb.SubscribeEventsRequest(**fields))
 
     async def execute(self, statement: str) -> None:
-        """Do to the tables what only an operator does."""
+        """Execute a statement, as an operator would."""
         await self.database.write(lambda connection: connection.exec_driver_sql(statement).close())
 
 
 def append_to(
     connection: Connection, log: EventLog, stream: str, events: Sequence[NewEvent]
 ) -> tuple[StoredEvent, ...]:
-    """Append to a stream, whatever version it has."""
+    """Append to a stream at any version."""
     version = len(log.read_stream(connection, stream))
     return log.append(connection, stream, version, events)
 
@@ -100,7 +100,7 @@ async def event_source(
     log_kind: Callable[..., EventLog] = EventLog,
     **settings: Any,
 ) -> AsyncIterator[Source]:
-    """Serve the log in database `source` on a free port; `settings` are those of the server."""
+    """Serve the log of the database `source` on a free port; `settings` are for the server."""
     system = SystemClock()
     ids = IdFactory(clock=system, rng=random.Random(owner))
     async with opened_database(databases, owner=owner, name="source") as database:
@@ -127,7 +127,7 @@ async def event_source(
 
 
 async def next_batch(call: Any) -> list[event_pb2.Event]:
-    """The events of the next batch; heartbeats before it are left out."""
+    """The events of the next batch, without the heartbeats before it."""
     while True:
         message: pb.SubscribeEventsResponse = await call.read()
         if message.WhichOneof("item") == "batch":
@@ -135,7 +135,7 @@ async def next_batch(call: Any) -> list[event_pb2.Event]:
 
 
 async def read_events(call: Any, number: int) -> list[event_pb2.Event]:
-    """So many events, in as many batches as they come."""
+    """Read `number` events, from any number of batches."""
     events: list[event_pb2.Event] = []
     while len(events) < number:
         events += await next_batch(call)

@@ -1,14 +1,13 @@
-"""Another process on a database, for the tests of what processes do to each other.
+"""A program that uses a database in a process of its own, for tests with several processes.
 
 PROCESS is `tests.support.store.database_process`:
 
-    python -m PROCESS hold URL            take the writers' lock, and keep it
-    python -m PROCESS write URL NAME N    append N events, one write each
-    python -m PROCESS pause URL           begin a write, go on after a line on stdin
-    python -m PROCESS migrate URL         migrate
+    python -m PROCESS hold URL            take the writers' lock and keep it
+    python -m PROCESS write URL NAME N    append N events, one write each, after a line on stdin
+    python -m PROCESS pause URL           begin a write, and continue it after a line on stdin
+    python -m PROCESS migrate URL         migrate after a line on stdin
 
-Each says "ready" on a line once it holds, writes or is stopped, and starts after a line on stdin
-where it has to begin together with others.
+Each prints the line "ready" once it holds the lock, or waits for the line on stdin.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ from services.chassis.store.urls import dialect_of
 MOVE = "UPDATE event_counter SET position = position + 1000"
 
 
-def _say(word: str) -> None:
+def _print_line(word: str) -> None:
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
 
@@ -37,16 +36,16 @@ def hold(url: str) -> None:
     dialect = dialect_of(url)
     dialect.lock()
     dialect.begin(dialect.open_writer())
-    _say("ready")
+    _print_line("ready")
     sys.stdin.read()
 
 
 async def write(url: str, name: str, number: int) -> None:
-    """Append `number` events, each in a write of its own."""
+    """Append `number` events, one write each, after a line on stdin."""
     clock = SystemClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(name)))
     database = await Database.open(url, clock=clock, owner=name)
-    _say("ready")
+    _print_line("ready")
     sys.stdin.readline()
     async with asyncio.TaskGroup() as group:
         for index in range(number):
@@ -56,11 +55,11 @@ async def write(url: str, name: str, number: int) -> None:
 
 
 async def pause(url: str) -> None:
-    """Pause in the middle of a write until told to go on, and say how it ended."""
+    """Pause in the middle of a write until a line arrives on stdin; print how the write ended."""
 
     def move(connection: Connection) -> None:
         connection.exec_driver_sql(MOVE)
-        _say("ready")
+        _print_line("ready")
         sys.stdin.readline()
         connection.exec_driver_sql(MOVE)
 
@@ -68,16 +67,16 @@ async def pause(url: str) -> None:
     try:
         await database.write(move)
     except StoreUnavailableError:
-        _say("unavailable")
+        _print_line("unavailable")
     else:
-        _say("written")
+        _print_line("written")
     await database.close()
 
 
 async def migrate(url: str) -> None:
-    """Migrate once told to."""
+    """Migrate after a line on stdin."""
     database = await Database.open(url, clock=SystemClock(), owner="migrating")
-    _say("ready")
+    _print_line("ready")
     sys.stdin.readline()
     await database.migrate(CHASSIS_VERSIONS)
     await database.close()

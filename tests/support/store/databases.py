@@ -1,4 +1,4 @@
-"""Fresh, migrated databases for a test, of either kind, and a way to keep their threads busy."""
+"""New, migrated databases for tests, of both kinds, and a gate that keeps their threads busy."""
 
 import asyncio
 import sqlite3
@@ -20,13 +20,13 @@ from tests.support.store.postgres_pool import PostgresPool
 
 SQLITE, POSTGRESQL = KINDS = ("sqlite", "postgresql")
 
-# How long PostgreSQL lets a transaction idle, on a busy machine, that a test keeps open.
-PATIENCE = "1min"
+# How long PostgreSQL lets a test's transaction stay idle; long, because the machine may be busy.
+IDLE_TRANSACTION_TIMEOUT = "1min"
 
-# What each driver raises for a broken constraint.
-BROKEN_CONSTRAINT = (sqlite3.IntegrityError, psycopg.IntegrityError)
+# What each driver raises for a violated constraint.
+CONSTRAINT_VIOLATION = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
-# Processes die in tests, power doesn't fail: a file in memory is as good as one on disk.
+# Tests kill processes but never cut the power, so a file in memory is as durable as one on disk.
 _MEMORY = Path("/dev/shm")
 _WAIT_S = 10.0
 
@@ -34,21 +34,21 @@ _MIGRATED_FILES: dict[Path, bytes] = {}
 
 
 class Databases(Protocol):
-    """Where the databases of one test are: a folder of files, or a server."""
+    """The databases of one test: files in a folder, or databases of a server."""
 
     kind: str
 
     def url(self, name: str = "test") -> str:
-        """The URL of the database of that name, which is made, without tables, if it is new."""
+        """The URL of the database of that name; a new one is created without tables."""
         ...
 
     async def migrated(self, versions: Path, name: str) -> str:
-        """The same, but a new one has the tables of the chassis and of `versions`."""
+        """Like `url`, but a new database has the tables of the chassis and of `versions`."""
         ...
 
 
 class SqliteDatabases:
-    """Files in a folder; migrating takes longer than most tests, so it is done once and copied."""
+    """SQLite files, copied from one migrated file because migrating is slower than most tests."""
 
     kind = SQLITE
 
@@ -74,50 +74,50 @@ class SqliteDatabases:
 
 
 class PostgresDatabases:
-    """Databases of one server, given back at the end of the test."""
+    """Databases of one PostgreSQL server, returned to the pool at the end of the test."""
 
     kind = POSTGRESQL
 
-    def __init__(self, stock: PostgresPool) -> None:
-        self._stock = stock
+    def __init__(self, pool: PostgresPool) -> None:
+        self._pool = pool
         self._names: dict[str, str] = {}
         self._migrated: dict[str, Path] = {}
 
     def url(self, name: str = "test") -> str:
         if name not in self._names:
-            self._names[name] = self._stock.new()
-        return self._stock.url(self._names[name])
+            self._names[name] = self._pool.new()
+        return self._pool.url(self._names[name])
 
     async def migrated(self, versions: Path, name: str) -> str:
         if name not in self._names:
-            self._names[name] = await self._stock.migrated(versions)
+            self._names[name] = await self._pool.migrated(versions)
             self._migrated[name] = versions
         return self.url(name)
 
     def give_back(self) -> None:
-        """Let the next test have them."""
+        """Return the migrated databases to the pool, and drop the others."""
         for name, database in self._names.items():
             if name in self._migrated:
-                self._stock.take_back(database, self._migrated[name])
+                self._pool.take_back(database, self._migrated[name])
             else:
-                self._stock.drop(database)
+                self._pool.drop(database)
 
 
 @contextmanager
 def sqlite_databases() -> Iterator[Databases]:
-    """Files, for as long as the block."""
+    """SQLite databases that exist while the block runs."""
     with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         yield SqliteDatabases(Path(folder))
 
 
 @contextmanager
-def databases_of(kind: str, stock: Callable[[], PostgresPool]) -> Iterator[Databases]:
-    """Databases of a kind, for as long as the block; the stock is asked for where needed."""
+def databases_of(kind: str, pool: Callable[[], PostgresPool]) -> Iterator[Databases]:
+    """Databases of a kind that exist while the block runs; `pool` is called only for PostgreSQL."""
     if kind == SQLITE:
         with sqlite_databases() as files:
             yield files
         return
-    databases = PostgresDatabases(stock())
+    databases = PostgresDatabases(pool())
     try:
         yield databases
     finally:
@@ -126,7 +126,7 @@ def databases_of(kind: str, stock: Callable[[], PostgresPool]) -> Iterator[Datab
 
 @contextmanager
 def writing(url: str) -> Iterator[Connection]:
-    """A connection that holds the writers' lock, as another process would, and then commits."""
+    """A connection with the writers' lock, like another process has; commits after the block."""
     dialect = dialect_of(url)
     dialect.lock()
     connection = dialect.open_writer()
@@ -140,7 +140,7 @@ def writing(url: str) -> Iterator[Connection]:
 
 
 def tamper(url: str, statement: str) -> None:
-    """Do to the tables what no caller can."""
+    """Execute a statement that no service would, to damage or prepare the tables."""
     with writing(url) as connection:
         connection.exec_driver_sql(statement)
 
@@ -155,7 +155,7 @@ async def open_database(
 ) -> Database:
     """Open database `name`, with the tables of the chassis and of `versions`; close it yourself.
 
-    A second call for the same name opens what is there, as another instance would.
+    A second call with the same name opens the same database, like another instance.
     """
     url = await databases.migrated(versions, name)
     return await Database.open(url, clock=clock or SystemClock(), owner=owner)
@@ -170,7 +170,7 @@ async def opened_database(
     owner: str = "test",
     name: str = "test",
 ) -> AsyncIterator[Database]:
-    """`open_database` that closes it at the end of the block."""
+    """Like `open_database`, but closed after the block."""
     database = await open_database(databases, versions, clock=clock, owner=owner, name=name)
     try:
         yield database
@@ -179,7 +179,7 @@ async def opened_database(
 
 
 class Gate:
-    """A database function that keeps its thread busy until the test opens it."""
+    """A database function that blocks its thread until the test opens the gate."""
 
     def __init__(self) -> None:
         self._entered = threading.Event()
@@ -190,16 +190,16 @@ class Gate:
         assert self._opened.wait(_WAIT_S), "nobody opened the gate"
 
     async def entered(self) -> None:
-        """Wait until a thread of the database is inside."""
+        """Wait until a thread of the database runs the function."""
         assert await asyncio.to_thread(self._entered.wait, _WAIT_S)
 
     def open(self) -> None:
-        """Let the thread go on."""
+        """Let the function return."""
         self._opened.set()
 
 
 async def migrate(url: str, versions: Path) -> None:
-    """Make the tables of the chassis and of `versions`."""
+    """Create the tables of the chassis and of `versions`."""
     database = await Database.open(url, clock=SystemClock(), owner="template")
     try:
         await database.migrate(versions)

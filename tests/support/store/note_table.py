@@ -1,4 +1,4 @@
-"""The smallest store: notes, each of which can be written once."""
+"""The smallest table for tests: notes, each of which can be written only once."""
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
 
@@ -6,12 +6,12 @@ NOTE = Table("note", MetaData(), Column("text", String, primary_key=True))
 
 
 def create_notes(connection: Connection) -> None:
-    """Make the table of the notes."""
+    """Create the table of notes."""
     NOTE.create(connection)
 
 
 def add_note(connection: Connection, text: str) -> str:
-    """Write one note; a note can be written once."""
+    """Write one note; writing it twice violates the primary key."""
     connection.execute(insert(NOTE).values(text=text))
     return text
 

@@ -1,6 +1,6 @@
-"""Databases of a real server for tests: migrated once, then emptied and handed on.
+"""A pool of migrated databases on a real PostgreSQL server: tests empty and reuse them.
 
-Making and dropping one takes the server longer than most tests take; emptying it doesn't.
+Creating and dropping a database takes longer than most tests; emptying it does not.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ import psycopg
 
 from scripts.suite.postgres import PostgresServer
 
-# Whoever still writes to it belongs to a test that is over.
+# Connections that are still open belong to a test that has ended.
 _DISCONNECT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -26,7 +26,7 @@ Migrate = Callable[[str, Path], Awaitable[None]]
 
 
 class PostgresPool:
-    """The databases of one server that no test uses at the moment."""
+    """The databases of one server that no test uses at present."""
 
     def __init__(self, server: PostgresServer, migrate: Migrate) -> None:
         self._server = server
@@ -36,17 +36,17 @@ class PostgresPool:
         self._free: defaultdict[Path, list[str]] = defaultdict(list)
 
     def url(self, database: str) -> str:
-        """Where a database is."""
+        """The URL of a database."""
         return self._server.url(database)
 
     def new(self, *, template: str = "template1") -> str:
-        """A database that nobody had before."""
+        """Create a database; returns its name."""
         name = f"test_{next(self._numbers)}"
         self._server.create_database(name, template=template)
         return name
 
     async def migrated(self, versions: Path) -> str:
-        """An empty database with the tables of the chassis and of `versions`."""
+        """Get an empty database with the tables of the chassis and of `versions`."""
         if self._free[versions]:
             return self._free[versions].pop()
         if versions not in self._templates:
@@ -56,23 +56,23 @@ class PostgresPool:
         return self.new(template=self._templates[versions])
 
     def drop(self, database: str) -> None:
-        """Nobody shall have it again."""
+        """Drop a database instead of reusing it."""
         self._server.drop_database(database)
 
     def take_back(self, database: str, versions: Path) -> None:
-        """Empty a migrated database for the next test, unless this one did more than write rows."""
+        """Empty a migrated database for reuse; drop it if the test changed its tables."""
         with psycopg.connect(self.url(self._templates[versions]), autocommit=True) as template:
-            wanted = template.execute(_TABLES).fetchone()
+            expected = template.execute(_TABLES).fetchone()
             epoch = template.execute("SELECT epoch FROM event_counter").fetchone()
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(_DISCONNECT)
             found = connection.execute(_TABLES).fetchone()
-            as_new = found is not None and found == wanted
-            if found is not None and as_new:
+            reusable = found is not None and found == expected
+            if found is not None and reusable:
                 emptied = ", ".join(table for table in found[0] if table not in _KEPT)
                 connection.execute(f"TRUNCATE {emptied} RESTART IDENTITY".encode())
                 connection.execute("UPDATE event_counter SET position = 0, epoch = %s", epoch)
-        if as_new:
+        if reusable:
             self._free[versions].append(database)
         else:
             self.drop(database)

@@ -32,7 +32,7 @@ async def source(databases: Databases) -> AsyncIterator[Source]:
     """A service whose feed is followed."""
     async with event_source(databases) as opened:
         await opened.append("ord_1", "Placed", "Confirmed")
-        await opened.append("ord_2", "Placed", "Smudged", "Late")
+        await opened.append("ord_2", "Placed", "Unwritable", "Late")
         yield opened
 
 
@@ -48,7 +48,7 @@ async def test_a_rewind_delivers_again_and_changes_nothing(
     source: Source, databases: Databases
 ) -> None:
     """Whichever instance is asked: all of it is tried once more, applied and parked as before."""
-    notebook = Notebook(unwritable={"Smudged"})
+    notebook = Notebook(unwritable={"Unwritable"})
     async with (
         consumer(databases, source.channel, notebook=notebook) as one,
         consumer(databases, source.channel, owner="asked", started=False) as asked,
@@ -111,7 +111,7 @@ async def test_another_instance_goes_on_where_the_feed_is_quiet(
 
         assert await one.notes() == {
             "ord_1": ["Placed", "Confirmed"],
-            "ord_2": ["Placed", "Smudged", "Late"],
+            "ord_2": ["Placed", "Unwritable", "Late"],
         }
 
 

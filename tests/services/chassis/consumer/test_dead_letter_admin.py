@@ -36,11 +36,11 @@ async def source(databases: Databases) -> AsyncIterator[Source]:
 
 @pytest.fixture
 async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
-    """A consumer that can't write what says Smudged, and has met one such event."""
-    notebook = Notebook(unwritable={"Smudged"})
+    """A consumer that can't write what says Unwritable, and has met one such event."""
+    notebook = Notebook(unwritable={"Unwritable"})
     async with consumer(databases, source.channel, notebook=notebook) as opened:
         await source.append("ord_1", "Placed")
-        await source.append("ord_2", "Placed", "Smudged", "Confirmed")
+        await source.append("ord_2", "Placed", "Unwritable", "Confirmed")
         await source.append("ord_1", "Confirmed")
         async with asyncio.timeout(WAIT_S):
             await opened.reached(5)
@@ -50,7 +50,7 @@ async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[DeadLetterServiceAsyncStub]:
     """The letters over real gRPC."""
-    consumed = ConsumedFeeds(dead_letter_admin=one.letters)
+    consumed = ConsumedFeeds(dead_letter_admin=one.dead_letter_admin)
     async with echo_server(name=NAME, consumed=consumed) as echo:
         yield DeadLetterServiceStub(echo.channel)
 
@@ -64,10 +64,10 @@ async def test_a_poisoned_event_delays_nobody_else(one: Consumer, source: Source
 
     assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"], "ord_2": ["Placed"]}
     letters = await one.parked()
-    assert [text_of(each.event) for each in letters] == ["Smudged", "Confirmed", "Fulfilled"]
+    assert [text_of(each.event) for each in letters] == ["Unwritable", "Confirmed", "Fulfilled"]
     assert [each.attempt_count for each in letters] == [1, 0, 0]
     assert [each.error for each in letters] == [
-        "SmudgedError: Smudged can't be written",
+        "UnwritableError: Unwritable can't be written",
         BEHIND,
         BEHIND,
     ]
@@ -77,7 +77,7 @@ async def test_a_poisoned_event_delays_nobody_else(one: Consumer, source: Source
 async def test_a_failed_event_leaves_no_trace(one: Consumer) -> None:
     """What its handler wrote before it failed is undone, and that of its neighbours is not."""
     notes = await one.notes()
-    assert "Smudged" not in notes["ord_2"]
+    assert "Unwritable" not in notes["ord_2"]
     assert notes["ord_1"] == ["Placed", "Confirmed"]
 
 
@@ -91,7 +91,7 @@ async def test_after_the_repair_a_replay_applies_them_in_order(
     async with asyncio.timeout(WAIT_S):
         await one.reached(6)
 
-    assert (await one.notes())["ord_2"] == ["Placed", "Smudged", "Confirmed", "Fulfilled"]
+    assert (await one.notes())["ord_2"] == ["Placed", "Unwritable", "Confirmed", "Fulfilled"]
     assert await one.parked() == []
     # Wake-ups follow the commit of a replay as they follow that of a batch.
     assert one.notebook.written == 6
@@ -104,9 +104,9 @@ async def test_a_replay_before_the_repair_changes_nothing(one: Consumer) -> None
 
     one.notebook.unwritable = {"Confirmed"}
     assert await one.replay("ord_2") == 1
-    assert (await one.notes())["ord_2"] == ["Placed", "Smudged"]
+    assert (await one.notes())["ord_2"] == ["Placed", "Unwritable"]
     (left,) = await one.parked()
-    assert (left.attempt_count, left.error) == (1, "SmudgedError: Confirmed can't be written")
+    assert (left.attempt_count, left.error) == (1, "UnwritableError: Confirmed can't be written")
 
 
 async def test_what_is_given_up_is_skipped_for_good(one: Consumer, source: Source) -> None:
@@ -161,7 +161,7 @@ async def test_letters_are_listed_page_by_page(one: Consumer, source: Source) ->
     async with served(one) as stub, asyncio.timeout(WAIT_S):
         request = pb.ListDeadLettersRequest(consumer=NAME, page_size=1)
         first = await stub.ListDeadLetters(request)
-        await source.append("ord_3", "Smudged")
+        await source.append("ord_3", "Unwritable")
         await one.reached(6)
         request.page_token, request.page_size = first.next_page_token, 50
         rest = await stub.ListDeadLetters(request)

@@ -165,9 +165,9 @@ async def test_effects_belong_to_the_story_of_the_event(
 
 async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) -> None:
     """After a restore every event is delivered again, and letters of the old log are gone."""
-    notebook = Notebook(unwritable={"Smudged"})
+    notebook = Notebook(unwritable={"Unwritable"})
     await source.append("ord_1", "Placed")
-    await source.append("ord_2", "Smudged", "Confirmed")
+    await source.append("ord_2", "Unwritable", "Confirmed")
     async with (
         consumer(databases, source.channel, notebook=notebook) as one,
         asyncio.timeout(WAIT_S),
@@ -185,15 +185,15 @@ async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) 
         assert await one.parked() == []
         assert await one.notes() == {
             "ord_1": ["Placed", "Fulfilled"],
-            "ord_2": ["Smudged", "Confirmed"],
+            "ord_2": ["Unwritable", "Confirmed"],
         }
 
 
 async def test_a_rewind_changes_nothing(source: Source, databases: Databases) -> None:
     """Put back to zero under way, a consumer meets every event again: applied and parked alike."""
-    notebook = Notebook(unwritable={"Smudged"})
+    notebook = Notebook(unwritable={"Unwritable"})
     await source.append("ord_1", "Placed", "Confirmed")
-    await source.append("ord_2", "Placed", "Smudged", "Late")
+    await source.append("ord_2", "Placed", "Unwritable", "Late")
     async with (
         consumer(databases, source.channel, notebook=notebook) as one,
         asyncio.timeout(WAIT_S),

@@ -1,4 +1,4 @@
-"""Many callers, one transaction, one COMMIT; each caller's failure is its own."""
+"""Waiting writes share one transaction and one COMMIT; a failure affects its caller alone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,13 +17,13 @@ from tests.support.store.databases import Databases, Gate, opened_database
 from tests.support.store.note_table import add_note, add_note_then_fail, create_notes, notes
 
 WAIT_S = 10.0
-# A pause of the machine may keep the later one from coming in time.
+# If the machine pauses, the second write may arrive too late.
 ATTEMPTS = 10
 
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
-    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    """A database whose clock stands still, so that a batch takes in every waiting write."""
     opened = await Database.open(
         databases.url("notes"), clock=ManualClock(), owner="test", queue_max=100
     )
@@ -33,13 +33,13 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 async def test_what_is_written_is_read(database: Database) -> None:
-    """A write answers its function's result after it is committed, and reads see it."""
+    """A write returns its function's result after the COMMIT, and reads see the write."""
     assert await database.write(add_note, "milk") == "milk"
     assert await database.read(notes) == ["milk"]
 
 
 async def test_waiting_writes_share_one_commit(database: Database) -> None:
-    """Whoever waits while a write runs is committed together with it."""
+    """Writes that wait while another one runs are committed together with it."""
     commits: list[None] = []
     database.on_commit(lambda: commits.append(None))
     gate = Gate()
@@ -56,7 +56,7 @@ async def test_waiting_writes_share_one_commit(database: Database) -> None:
 
 
 async def test_a_batch_ends_at_64_functions(database: Database) -> None:
-    """The 65th caller waits for the next transaction: nobody waits for ever on the others."""
+    """The 65th write waits for the next transaction, so that a batch always ends."""
     commits: list[None] = []
     database.on_commit(lambda: commits.append(None))
     gate = Gate()
@@ -72,7 +72,7 @@ async def test_a_batch_ends_at_64_functions(database: Database) -> None:
 
 
 async def test_the_writer_rests_for_as_long_as_a_batch_took(databases: Databases) -> None:
-    """Who asks shortly after a long batch shares a commit with who asks a little later."""
+    """After a long batch, two writes that arrive shortly one after the other share a COMMIT."""
     clock = SystemClock()
     commits: list[None] = []
     async with opened_database(databases, clock=clock) as database:
@@ -97,7 +97,7 @@ async def test_the_writer_rests_for_as_long_as_a_batch_took(databases: Databases
 
 
 async def test_one_failing_write_undoes_its_own_work_alone(database: Database) -> None:
-    """In a batch each caller gets its own answer, and only the failed one's work is undone."""
+    """Each caller of a batch gets its own result, and only failed functions are undone."""
     gate, failure = Gate(), ValueError("no")
     first = asyncio.create_task(database.write(gate))
     await gate.entered()
@@ -120,7 +120,7 @@ async def test_one_failing_write_undoes_its_own_work_alone(database: Database) -
 
 
 async def test_a_write_that_fails_first_leaves_nothing(database: Database) -> None:
-    """The first function of a transaction has no savepoint, and is undone all the same."""
+    """The first function of a transaction is undone although it has no savepoint."""
     failing = asyncio.create_task(database.write(add_note_then_fail, "failing", ValueError("no")))
     after = asyncio.create_task(database.write(add_note, "after"))
 
@@ -130,8 +130,8 @@ async def test_a_write_that_fails_first_leaves_nothing(database: Database) -> No
     assert await database.read(notes) == ["after"]
 
 
-async def test_the_writer_outlives_even_a_system_exit(database: Database) -> None:
-    """Whatever a function raises belongs to its caller; the thread goes on."""
+async def test_the_writer_survives_a_system_exit(database: Database) -> None:
+    """The caller gets even a SystemExit of its function; the writer thread goes on."""
     job = asyncio.ensure_future(database.write(add_note_then_fail, "exit", GeneratorExit()))
     with pytest.raises(GeneratorExit):
         await job
@@ -140,14 +140,14 @@ async def test_the_writer_outlives_even_a_system_exit(database: Database) -> Non
 
 
 async def test_a_function_that_ends_an_iteration_fails_as_an_error(database: Database) -> None:
-    """A future can't carry StopIteration; it arrives as the RuntimeError of PEP 479."""
+    """StopIteration reaches the caller as the RuntimeError of PEP 479."""
     with pytest.raises(RuntimeError):
         await database.write(add_note_then_fail, "stop", StopIteration())
     assert await database.write(add_note, "milk") == "milk"
 
 
 async def test_a_write_cancelled_before_its_turn_is_skipped(database: Database) -> None:
-    """Nobody waits for it and nothing has been done: it isn't done any more."""
+    """A write whose caller is cancelled before it starts is not executed."""
     gate = Gate()
     first = asyncio.create_task(database.write(gate))
     await gate.entered()
@@ -165,7 +165,7 @@ async def test_a_write_cancelled_before_its_turn_is_skipped(database: Database) 
 
 
 async def test_a_write_cancelled_after_its_turn_commits(database: Database) -> None:
-    """Once it runs it is committed, and what must be done then is done."""
+    """A write whose caller is cancelled while it runs is committed, and `then` is called."""
     gate, done = Gate(), asyncio.Event()
 
     def write(connection: Connection) -> str:
@@ -187,7 +187,7 @@ async def test_a_write_cancelled_after_its_turn_commits(database: Database) -> N
 async def test_then_follows_the_commit_and_precedes_the_caller(
     database: Database, databases: Databases
 ) -> None:
-    """`then` sees its write committed, and the awaiting caller resumes after it."""
+    """`then` is called after the COMMIT and before the caller resumes."""
     order: list[str] = []
 
     def then(text: str) -> None:
@@ -203,7 +203,7 @@ async def test_then_follows_the_commit_and_precedes_the_caller(
 
 
 async def test_then_of_a_failed_write_is_not_called(database: Database) -> None:
-    """What was not committed starts nothing."""
+    """`then` of a failed write is not called."""
     done: list[None] = []
     with pytest.raises(ValueError, match="no"):
         await database.write(add_note_then_fail, "x", ValueError("no"), then=done.append)
@@ -212,7 +212,7 @@ async def test_then_of_a_failed_write_is_not_called(database: Database) -> None:
 
 
 async def test_a_function_runs_in_the_context_of_its_caller(database: Database) -> None:
-    """Correlation reaches the event log without being passed; what is set stays inside."""
+    """A function sees its caller's context variables, and its changes stay inside."""
     story: ContextVar[str] = ContextVar("story", default="none")
     story.set("order")
 
@@ -226,8 +226,8 @@ async def test_a_function_runs_in_the_context_of_its_caller(database: Database) 
     assert story.get() == "order"
 
 
-async def test_commits_are_told_and_failures_are_not(database: Database) -> None:
-    """Who follows the log is woken by each commit, and by nothing else."""
+async def test_commits_are_reported_and_failures_are_not(database: Database) -> None:
+    """Callbacks of `on_commit` are called for each COMMIT, and not for failed writes."""
     commits: list[None] = []
     database.on_commit(lambda: commits.append(None))
 

@@ -1,4 +1,4 @@
-"""What a database refuses, what its reads see, and how it opens and closes."""
+"""What a database refuses, what reads see, and how a database opens and closes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,13 +17,19 @@ from services.chassis.store.database import (
     StoreUnavailableError,
 )
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.store.databases import PATIENCE, POSTGRESQL, SQLITE, Databases, Gate
+from tests.support.store.databases import (
+    IDLE_TRANSACTION_TIMEOUT,
+    POSTGRESQL,
+    SQLITE,
+    Databases,
+    Gate,
+)
 from tests.support.store.note_table import add_note, create_notes, notes
 
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
-    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    """A database whose clock stands still, so that a batch takes in every waiting write."""
     opened = await Database.open(
         databases.url("notes"), clock=ManualClock(), owner="test", queue_max=100
     )
@@ -33,7 +39,7 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 async def test_a_full_queue_refuses_at_once(databases: Databases) -> None:
-    """More than may wait are refused before anything is done."""
+    """Writes beyond the queue's limit are refused at once."""
     database = await Database.open(
         databases.url("notes"), clock=ManualClock(), owner="test", queue_max=2
     )
@@ -53,7 +59,7 @@ async def test_a_full_queue_refuses_at_once(databases: Databases) -> None:
 
 
 async def test_too_many_reads_are_refused(databases: Databases) -> None:
-    """Reads have the same bound."""
+    """Reads beyond the queue's limit are refused at once."""
     database = await Database.open(
         databases.url("notes"),
         clock=ManualClock(),
@@ -81,7 +87,7 @@ async def test_too_many_reads_are_refused(databases: Databases) -> None:
 async def test_a_read_sees_one_instant(
     database: Database, *, snapshot: bool, seen_last: list[str]
 ) -> None:
-    """A write that commits during a read is not seen by it; without a snapshot, by what follows."""
+    """A read does not see a later commit; without a snapshot, its next statement does."""
     await database.write(add_note, "milk")
     gate = Gate()
 
@@ -101,14 +107,14 @@ async def test_a_read_sees_one_instant(
 
 @pytest.mark.parametrize("snapshot", [True, False])
 async def test_a_read_cannot_write(database: Database, *, snapshot: bool) -> None:
-    """A read that writes is a bug and says so; the reader serves on."""
+    """A read that writes raises an error, and the reader thread goes on."""
     with pytest.raises(DBAPIError, match=r"read-?only"):
         await database.read(add_note, "smuggled", snapshot=snapshot)
     assert await database.read(notes) == []
 
 
 async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
-    """What a read function raises reaches the caller unchanged."""
+    """An exception of a read function reaches the caller unchanged."""
     failure = LookupError("nothing there")
 
     def look(_: Connection) -> None:
@@ -120,7 +126,7 @@ async def test_a_failing_read_raises_its_own_error(database: Database) -> None:
 
 
 async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) -> None:
-    """A bug in a statement reaches its caller as it is: repeating it wouldn't help."""
+    """A wrong statement raises the driver's error, because a retry would not help."""
 
     def misspell(connection: Connection) -> None:
         connection.exec_driver_sql("SELEKT 1")
@@ -132,7 +138,7 @@ async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) 
 
 
 async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databases) -> None:
-    """An accepted write is written before the end; one that comes later is unavailable."""
+    """Closing finishes queued writes; a later write raises StoreUnavailableError."""
     database = await Database.open(databases.url("notes"), clock=SystemClock(), owner="test")
     await database.write(create_notes)
     queued = [asyncio.create_task(database.write(add_note, str(number))) for number in range(9)]
@@ -147,7 +153,7 @@ async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databa
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) -> None:
-    """The journal is a write-ahead log synchronized at every COMMIT, and references hold."""
+    """SQLite uses a write-ahead log, synchronizes it at every COMMIT and checks foreign keys."""
 
     def settings(connection: Connection) -> dict[str, object]:
         names = ("journal_mode", "synchronous", "foreign_keys")
@@ -163,7 +169,7 @@ async def test_a_write_is_on_the_disk_before_it_is_answered(database: Database) 
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_what_a_savepoint_may_undo_needs_no_other_disk(database: Database) -> None:
-    """However much it changes: a temporary file could find its folder full, and costs time."""
+    """A savepoint with many changes needs no temporary file, whose disk could be full."""
 
     def change_much(connection: Connection) -> list[str]:
         pages = 100
@@ -184,7 +190,7 @@ async def test_what_a_savepoint_may_undo_needs_no_other_disk(database: Database)
 
 @pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
 async def test_a_session_asks_for_what_it_needs(database: Database) -> None:
-    """No acknowledging too early, no endless wait for a lock; the operator's own bounds stay."""
+    """A session sets safe defaults, and keeps the values that the operator configured."""
 
     def settings(connection: Connection) -> dict[str, object]:
         names = ("synchronous_commit", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -194,7 +200,7 @@ async def test_a_session_asks_for_what_it_needs(database: Database) -> None:
     assert await database.write(settings) == {
         "synchronous_commit": "on",
         "lock_timeout": "2s",
-        "idle_in_transaction_session_timeout": PATIENCE,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT,
     }
 
 
@@ -212,6 +218,6 @@ async def test_a_session_asks_for_what_it_needs(database: Database) -> None:
     ],
 )
 async def test_a_database_that_cannot_be_used_is_refused_at_start(url: str) -> None:
-    """Wrong settings stop the process before it serves."""
+    """An unusable database URL raises DatabaseSettingsError when the database is opened."""
     with pytest.raises(DatabaseSettingsError):
         await Database.open(url, clock=ManualClock(), owner="test")

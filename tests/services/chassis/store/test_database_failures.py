@@ -1,4 +1,4 @@
-"""When the store fails, every caller of the batch learns it, and writing goes on."""
+"""If SQLite fails, every caller of the batch gets an error, and later writes work."""
 
 import asyncio
 import sqlite3
@@ -19,35 +19,35 @@ PAGE_BYTES = 4096
 
 
 def create_blobs(connection: Connection) -> None:
-    """Make the table of the blobs."""
+    """Create the table of blobs."""
     connection.exec_driver_sql("CREATE TABLE blob (content BLOB)")
 
 
 def add_blob(connection: Connection, size_bytes: int) -> int:
-    """Write a blob of so many bytes."""
+    """Write a blob of `size_bytes`."""
     connection.exec_driver_sql("INSERT INTO blob VALUES (zeroblob(?))", (size_bytes,))
     return size_bytes
 
 
 def count_blobs(connection: Connection) -> int:
-    """How many blobs there are."""
+    """The number of blobs."""
     return int(connection.exec_driver_sql("SELECT count(*) FROM blob").scalar_one())
 
 
 def leave_pages(connection: Connection, number: int) -> None:
-    """Let the disk be full once this connection has used `number` pages more."""
+    """Make the disk full after this connection has used `number` more pages."""
     used = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     connection.exec_driver_sql(f"PRAGMA max_page_count={used + number}")
 
 
 def end_transaction(connection: Connection) -> None:
-    """Do what SQLite itself does on some failures, and hide it from the writer."""
+    """End the transaction without the writer's knowledge, as some failures of SQLite do."""
     connection.exec_driver_sql("ROLLBACK")
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    """A database whose clock stands still, so that a batch takes in every waiting write."""
     opened = await Database.open(
         f"sqlite:///{tmp_path}/blobs.db", clock=ManualClock(), owner="test"
     )
@@ -57,9 +57,9 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def test_a_full_disk_fails_every_caller_of_the_batch(database: Database) -> None:
-    """SQLITE_FULL may abort the whole transaction: nobody in it is told that it was written.
+    """A full disk may end the whole transaction, so no caller of the batch gets a success.
 
-    The refusal too is withdrawn, since what it read was never committed.
+    A refusal is replaced by the error too, because what it read was never committed.
     """
     await database.write(leave_pages, 8)
     gate, done = Gate(), list[int]()
@@ -84,7 +84,7 @@ async def test_a_full_disk_fails_every_caller_of_the_batch(database: Database) -
 
 
 async def test_the_writer_goes_on_after_a_full_disk(database: Database) -> None:
-    """Once there is room again, the same thread writes, on a new connection."""
+    """When the disk has space again, the writer works on a new connection."""
     await database.write(leave_pages, 8)
     with pytest.raises(StoreUnavailableError) as raised:
         await database.write(add_blob, 100 * PAGE_BYTES)
@@ -95,7 +95,7 @@ async def test_the_writer_goes_on_after_a_full_disk(database: Database) -> None:
 
 
 async def test_a_transaction_that_ended_unseen_fails_every_caller(database: Database) -> None:
-    """A function that swallows the abort of the transaction can't pass it off as written."""
+    """A batch fails if a function caught the error that ended its transaction."""
     gate = Gate()
     calls = [
         asyncio.create_task(database.write(gate)),
@@ -114,7 +114,7 @@ async def test_a_transaction_that_ended_unseen_fails_every_caller(database: Data
 
 
 async def test_a_failing_commit_fails_every_caller(database: Database) -> None:
-    """When COMMIT itself fails nothing was written, and the next transaction starts afresh."""
+    """If COMMIT fails, every caller fails, and the next transaction works."""
 
     def break_reference(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
@@ -129,7 +129,7 @@ async def test_a_failing_commit_fails_every_caller(database: Database) -> None:
 
 
 async def test_a_foreign_lock_makes_writes_unavailable(database: Database, tmp_path: Path) -> None:
-    """A program that locks the file without our lock is waited for, then writes are unavailable."""
+    """A write waits for a program that locks the file without our lock, then is unavailable."""
     await database.write(lambda c: c.exec_driver_sql("PRAGMA busy_timeout=1").close())
     with sqlite3.connect(tmp_path / "blobs.db", isolation_level=None) as shell:
         shell.execute("BEGIN IMMEDIATE")
@@ -141,7 +141,7 @@ async def test_a_foreign_lock_makes_writes_unavailable(database: Database, tmp_p
 
 
 async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
-    """A damaged file fails writes and reads by name, and no thread dies of it."""
+    """With a damaged file, writes and reads raise StoreUnavailableError and threads survive."""
     (tmp_path / "damaged.db").write_bytes(b"this is no database" * 100)
     database = await Database.open(
         f"sqlite:///{tmp_path}/damaged.db", clock=ManualClock(), owner="test"
@@ -155,7 +155,7 @@ async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None
 
 
 def test_the_dialect_blames_the_store_for_what_the_store_did(tmp_path: Path) -> None:
-    """Disk full, I/O error and lock are the store's; constraints and bugs are the caller's."""
+    """Full disk, I/O error and lock are store failures; constraints and bugs are not."""
     dialect = SqliteDialect(tmp_path / "any.db")
     blamed = sqlite3.OperationalError()
     blamed.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
@@ -169,7 +169,7 @@ def test_the_dialect_blames_the_store_for_what_the_store_did(tmp_path: Path) -> 
 
 
 async def test_an_error_of_the_store_names_no_values(tmp_path: Path) -> None:
-    """It is logged whole, and what was to be stored may be somebody's secret."""
+    """An error of the store contains no stored values, because it is logged in full."""
     database = await Database.open(f"sqlite:///{tmp_path}/n.db", clock=ManualClock(), owner="test")
     await database.write(create_notes)
     await database.write(add_note, "canary")

@@ -1,4 +1,4 @@
-"""Several processes write one database, one at a time, and none waits for ever."""
+"""Several processes write to one database, one at a time, and none waits without a limit."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ WAIT_S = 60.0
 
 @asynccontextmanager
 async def another_process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that has said "ready"; killed at the end of the block if it still runs."""
+    """A process that has printed "ready"; killed after the block if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -56,7 +56,7 @@ async def another_process(*arguments: str) -> AsyncIterator[asyncio.subprocess.P
 
 
 async def go(process: asyncio.subprocess.Process) -> None:
-    """Let a process that waits for its start begin, and wait until it has ended well."""
+    """Start a process that waits for a line on stdin, and wait until it has ended successfully."""
     async with asyncio.timeout(WAIT_S):
         await process.communicate(b"go\n")
     assert process.returncode == 0
@@ -74,23 +74,23 @@ def requests(connection: Connection) -> list[str]:
 
 
 def head(connection: Connection) -> int:
-    """Where the log stands."""
+    """The position of the newest event."""
     return int(connection.exec_driver_sql("SELECT position FROM event_counter").scalar_one())
 
 
 def positions_and_types(connection: Connection) -> list[tuple[int, str]]:
-    """Position and type of every event, in order."""
+    """The position and type of every event, in order."""
     rows = connection.execute(select(EVENT.c.position, EVENT.c.type).order_by(EVENT.c.position))
     return [(row.position, row.type) for row in rows]
 
 
 async def migrated(databases: Databases) -> str:
-    """A database that no process has open."""
+    """The URL of a migrated database that no process has open."""
     return await databases.migrated(CHASSIS_VERSIONS, "shared")
 
 
 async def test_two_processes_write_one_gapless_log(databases: Databases) -> None:
-    """What two processes append at the same time gets the positions 1..n, each once."""
+    """Events that two processes append at the same time get the positions 1..n, each once."""
     url = await migrated(databases)
     async with (
         another_process("write", url, "left", "150") as left,
@@ -104,10 +104,10 @@ async def test_two_processes_write_one_gapless_log(databases: Databases) -> None
     assert [name for _, name in events].count("left") == 150
 
 
-async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(databases: Databases) -> None:
-    """A process frozen with the lock makes writes unavailable after the bound, and reads go on.
+async def test_a_write_waits_a_limited_time_for_a_frozen_writer(databases: Databases) -> None:
+    """If the holder of the lock freezes, writes fail after the lock wait, and reads still work.
 
-    What was given up is not written later; once the lock is free again, writes are.
+    A failed write is not executed later; once the lock is free again, new writes work.
     """
     url = await migrated(databases)
     clock = ManualClock()
@@ -136,7 +136,7 @@ async def test_nobody_waits_longer_than_the_bound_for_a_frozen_writer(databases:
 
 
 async def test_a_slow_write_of_our_own_is_waited_for(databases: Databases) -> None:
-    """Only the lock has a bound: behind a slow disk, or a paused process, a turn comes late."""
+    """A write that waits for another write of its own process has no time limit."""
     clock = ManualClock()
     async with opened_database(databases, clock=clock) as database:
         gate = Gate()
@@ -151,7 +151,7 @@ async def test_a_slow_write_of_our_own_is_waited_for(databases: Databases) -> No
 
 
 async def test_closing_does_not_wait_for_a_frozen_writer(databases: Databases) -> None:
-    """A process can stop while another one holds the lock; who still waits is told."""
+    """A database closes while another process holds the lock; waiting writes fail."""
     url = await migrated(databases)
     clock = ManualClock()
     database = await open_database(databases, name="shared", clock=clock)
@@ -167,7 +167,7 @@ async def test_closing_does_not_wait_for_a_frozen_writer(databases: Databases) -
 
 
 async def test_a_killed_writer_leaves_neither_lock_nor_work(databases: Databases) -> None:
-    """The lock of a process killed in mid-write is free again, and its work is undone."""
+    """If a process is killed in the middle of a write, its lock is free and its work undone."""
     url = await migrated(databases)
     async with another_process("pause", url) as stopped:
         stopped.kill()
@@ -179,7 +179,7 @@ async def test_a_killed_writer_leaves_neither_lock_nor_work(databases: Databases
 
 
 async def test_two_instances_migrate_at_once(databases: Databases) -> None:
-    """Instances that start together end with the tables made once and one epoch."""
+    """Instances that migrate at the same time create the tables once, with one epoch."""
     url = databases.url("new")
     async with another_process("migrate", url) as one, another_process("migrate", url) as two:
         await asyncio.gather(go(one), go(two))
@@ -197,7 +197,7 @@ async def test_two_instances_migrate_at_once(databases: Databases) -> None:
 
 
 async def test_two_databases_of_one_process_take_turns(databases: Databases) -> None:
-    """Two instances in one process (a test, a simulation) exclude each other like two processes."""
+    """Two instances in one process exclude each other like two processes."""
     one: Database
     async with (
         opened_database(databases, name="shared", owner="one") as one,
@@ -211,7 +211,7 @@ async def test_two_databases_of_one_process_take_turns(databases: Databases) -> 
 
 
 async def test_a_reader_skips_nothing_that_is_still_to_be_committed(databases: Databases) -> None:
-    """While one transaction is open, none behind it commits: what a reader has seen is complete."""
+    """A transaction cannot commit before an earlier one, so readers never miss a position."""
     url = await migrated(databases)
     clock = SystemClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
@@ -229,8 +229,8 @@ async def test_a_reader_skips_nothing_that_is_still_to_be_committed(databases: D
 
 
 @pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
-async def test_a_frozen_holder_of_the_lock_is_thrown_out(databases: Databases) -> None:
-    """PostgreSQL undoes its work and lets others go on; when it wakes up, it learns so."""
+async def test_a_frozen_holder_of_the_lock_is_disconnected(databases: Databases) -> None:
+    """PostgreSQL disconnects a frozen lock holder: others go on, and its own write fails."""
     url = await migrated(databases)
     impatient = f"{url}&options=-c%20idle_in_transaction_session_timeout%3D200"
     async with another_process("pause", impatient) as paused:

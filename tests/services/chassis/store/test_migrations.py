@@ -1,4 +1,4 @@
-"""Tables are brought up to date at start, once, all or nothing."""
+"""Migrations run at start, once, and either completely or not at all."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def upgrade():
 
 
 def a_revision(folder: Path, number: int, *, table: str, more: str = "pass") -> None:
-    """Revision `number` of the shop's own migrations creates `table`."""
+    """Write revision `number` of a service's own migrations, which creates `table`."""
     folder.mkdir(exist_ok=True)
     (folder / f"{number:04}_{table}.py").write_text(
         FIRST.format(
@@ -47,7 +47,7 @@ def tables(connection: Connection) -> set[str]:
 
 
 def revisions(connection: Connection) -> set[str]:
-    """The revisions that were run."""
+    """The revisions that are recorded as run."""
     rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
     return {row.version_num for row in rows}
 
@@ -60,7 +60,7 @@ async def a_database(databases: Databases) -> Database:
 async def test_a_service_has_the_tables_of_the_chassis_and_its_own(
     databases: Databases, tmp_path: Path
 ) -> None:
-    """Both lines of revisions are run, and both are recorded."""
+    """The revisions of the chassis and of the service are both run and recorded."""
     a_revision(tmp_path / "shop", 1, table="shelf")
     database = await a_database(databases)
 
@@ -73,7 +73,7 @@ async def test_a_service_has_the_tables_of_the_chassis_and_its_own(
 
 
 async def test_migrating_again_changes_nothing(databases: Databases) -> None:
-    """A restart finds its tables, its data and its epoch as they were."""
+    """A second migration keeps tables, data and epoch."""
     database = await a_database(databases)
     await database.migrate(CHASSIS_VERSIONS)
 
@@ -96,7 +96,7 @@ async def test_migrating_again_changes_nothing(databases: Databases) -> None:
 async def test_a_new_revision_is_run_on_the_old_tables(
     databases: Databases, tmp_path: Path
 ) -> None:
-    """A release adds what is missing to a database of the release before."""
+    """A new revision is applied to a database of the previous release."""
     a_revision(tmp_path / "shop", 1, table="shelf")
     database = await a_database(databases)
     await database.migrate(tmp_path / "shop")
@@ -112,7 +112,7 @@ async def test_a_new_revision_is_run_on_the_old_tables(
 async def test_a_failing_revision_leaves_nothing_behind(
     databases: Databases, tmp_path: Path
 ) -> None:
-    """An upgrade is one transaction: it is done or it never began, and can be repeated."""
+    """An upgrade is one transaction: if a revision fails, nothing of it remains."""
     a_revision(tmp_path / "shop", 1, table="shelf", more="op.execute('SELEKT 1')")
     database = await a_database(databases)
 
@@ -127,7 +127,7 @@ async def test_a_failing_revision_leaves_nothing_behind(
 
 
 async def test_a_test_opens_a_migrated_database(databases: Databases, tmp_path: Path) -> None:
-    """Tests copy what was migrated once, and a second call opens the same one, as another would."""
+    """Tests get a copy of a migrated database; a second call opens the same copy."""
     a_revision(tmp_path / "shop", 1, table="shelf")
     one = await open_database(databases, tmp_path / "shop")
     two = await open_database(databases, tmp_path / "shop")

@@ -1,4 +1,4 @@
-"""When PostgreSQL fails, every caller of the batch learns it, and writing goes on."""
+"""If PostgreSQL fails, every caller of the batch gets an error, and later writes work."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parametrize("databases", [POSTGRESQL], indirect=True)
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
-    """A clock that stands still never ends a batch, so whoever waits joins the running one."""
+    """A database whose clock stands still, so that a batch takes in every waiting write."""
     opened = await Database.open(databases.url("notes"), clock=ManualClock(), owner="test")
     await opened.write(create_notes)
     yield opened
@@ -33,7 +33,7 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 def fail_with(sqlstate: str) -> Callable[[Connection], None]:
-    """A function in which the server answers a statement with an error of that code."""
+    """A function whose statement fails with the given SQLSTATE."""
 
     def fail(connection: Connection) -> None:
         connection.exec_driver_sql(
@@ -44,17 +44,17 @@ def fail_with(sqlstate: str) -> Callable[[Connection], None]:
 
 
 def lose_connection(connection: Connection) -> None:
-    """An operator ends the session."""
+    """End the session, as an operator can."""
     connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def end_transaction(connection: Connection) -> None:
-    """End it behind the writer's back."""
+    """End the transaction without the writer's knowledge."""
     connection.exec_driver_sql("ROLLBACK")
 
 
 def break_at_commit(connection: Connection) -> None:
-    """Break a rule that is looked at by COMMIT alone."""
+    """Violate a constraint that is checked only at COMMIT."""
     connection.exec_driver_sql(
         "CREATE TABLE child (text VARCHAR REFERENCES note DEFERRABLE INITIALLY DEFERRED)"
     )
@@ -75,7 +75,7 @@ def break_at_commit(connection: Connection) -> None:
 async def test_a_failing_store_fails_every_caller_of_the_batch(
     database: Database, failing: Callable[[Connection], None]
 ) -> None:
-    """Nobody in it is told that it was written, or refused: what it read was never committed."""
+    """No caller of a failed batch gets a success or a refusal, as its reads were not committed."""
     gate, done = Gate(), list[str]()
 
     def refuse(_: Connection) -> None:
@@ -99,10 +99,10 @@ async def test_a_failing_store_fails_every_caller_of_the_batch(
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first of a batch", "later in a batch"])
-async def test_whoever_goes_on_after_a_failed_statement_fails_alone(
+async def test_a_function_that_goes_on_after_a_failed_statement_fails_alone(
     database: Database, *, first: bool
 ) -> None:
-    """An error that a function keeps to itself can't be passed off as written."""
+    """A function that catches the error of a statement fails, and others of its batch do not."""
     await database.write(add_note, "milk")
 
     def swallow(connection: Connection) -> None:
@@ -128,14 +128,14 @@ async def test_whoever_goes_on_after_a_failed_statement_fails_alone(
 
 
 async def test_a_reader_whose_connection_is_lost_gets_another(database: Database) -> None:
-    """The read is unavailable; the next one works."""
+    """A read whose connection is lost is unavailable; the next read works."""
     with pytest.raises(StoreUnavailableError):
         await database.read(lose_connection)
     assert await database.read(notes) == []
 
 
 async def test_a_server_that_is_not_there_is_unavailable(databases: Databases) -> None:
-    """Reads and writes are refused at once, and no thread dies of it."""
+    """Without a server, reads and writes are unavailable at once, and threads survive."""
     url = databases.url("notes").replace("host=", "host=/nowhere")
     database = await Database.open(url, clock=ManualClock(), owner="test")
     for _ in range(2):
@@ -147,7 +147,7 @@ async def test_a_server_that_is_not_there_is_unavailable(databases: Databases) -
 
 
 class Counting(PostgresDialect):
-    """Tells how often the lock was asked for."""
+    """Counts the attempts to take the lock."""
 
     def __init__(self, url: str) -> None:
         super().__init__(make_url(url))
@@ -159,7 +159,7 @@ class Counting(PostgresDialect):
 
 
 async def test_a_start_outwaits_another_that_migrates(databases: Databases) -> None:
-    """The server gives up on a lock sooner than a migration may; the lock is asked for again."""
+    """A start waits for another instance's migration longer than the server's lock timeout."""
     url = databases.url("new")
     dialect = Counting(f"{url}&options=-c%20lock_timeout%3D20")
     database = Database(
@@ -175,7 +175,7 @@ async def test_a_start_outwaits_another_that_migrates(databases: Databases) -> N
 
 
 async def test_the_dialect_blames_the_store_for_what_the_store_did(databases: Databases) -> None:
-    """Lost connection, full disk and lock are the store's; constraints and bugs the caller's."""
+    """Lost connection, full disk and lock are store failures; constraints and bugs are not."""
     dialect = PostgresDialect(make_url(databases.url("any")))
     for sqlstate in ("08006", "53100", "55P03", "25P03", "57P01", "58030", "40P01", "XX001"):
         assert dialect.is_store_failure(psycopg.errors.lookup(sqlstate)())
@@ -191,7 +191,7 @@ async def test_the_dialect_blames_the_store_for_what_the_store_did(databases: Da
 async def test_two_databases_of_one_server_do_not_wait_for_each_other(
     databases: Databases,
 ) -> None:
-    """The lock is of one service's database, not of the server."""
+    """The writers' lock belongs to one database, not to the server."""
     async with opened_database(databases, name="one") as one:
         with writing(databases.url("other")):
             async with asyncio.timeout(WAIT_S):

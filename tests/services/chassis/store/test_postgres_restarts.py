@@ -1,4 +1,4 @@
-"""PostgreSQL stopped and started under a service: nothing is lost, nothing is doubled."""
+"""PostgreSQL restarts while a service runs: no write is lost or doubled."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ EVENT = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"placed")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that this test may stop."""
+    """A server that the test may stop."""
     server = PostgresServer(tmp_path / "data", log_file=tmp_path / "log", settings=NOT_DURABLE)
     server.start()
     server.create_database("order")
@@ -36,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[PostgresServer]:
 
 
 async def append_once(database: Database, stream: str, failed: asyncio.Event) -> None:
-    """Append until the log has it, as a caller does whose answers are UNAVAILABLE meanwhile."""
+    """Append, and repeat while the store is unavailable, as a caller does."""
     while True:
         try:
             await database.write(LOG.append, stream, 0, [EVENT])
@@ -44,7 +44,7 @@ async def append_once(database: Database, stream: str, failed: asyncio.Event) ->
             failed.set()
             await asyncio.sleep(0)
         except StreamConflictError:
-            # A commit whose answer got lost: it is written.
+            # The COMMIT happened, but its answer was lost.
             return
         else:
             return
@@ -54,7 +54,7 @@ async def append_once(database: Database, stream: str, failed: asyncio.Event) ->
 async def test_what_was_answered_is_there_once_after_a_restart(
     server: PostgresServer, how: str
 ) -> None:
-    """Writes are unavailable while the server is away, then go on; positions have no gap."""
+    """Writes are unavailable while the server is down, and work afterwards without gaps."""
     database = await Database.open(server.url("order"), clock=CLOCK, owner="test")
     await database.migrate(CHASSIS_VERSIONS)
     answered, failed = asyncio.Semaphore(0), asyncio.Event()
@@ -82,7 +82,7 @@ async def test_what_was_answered_is_there_once_after_a_restart(
 
 
 async def test_a_service_starts_before_its_server_does(server: PostgresServer) -> None:
-    """Opening connects to nothing; the first call tells, and the next ones work."""
+    """A database opens before its server runs; calls fail until the server is up."""
     server.stop()
     database = await Database.open(server.url("order"), clock=CLOCK, owner="test")
     with pytest.raises(StoreUnavailableError):
@@ -94,8 +94,8 @@ async def test_a_service_starts_before_its_server_does(server: PostgresServer) -
     await database.close()
 
 
-async def test_a_stopped_server_is_no_reason_to_stay(server: PostgresServer) -> None:
-    """A service that drains meanwhile closes its database, and says so to who still waits."""
+async def test_a_database_closes_while_its_server_is_stopped(server: PostgresServer) -> None:
+    """A database closes while its server is down, and waiting writes fail."""
     database = await Database.open(server.url("order"), clock=CLOCK, owner="test")
     await database.migrate(CHASSIS_VERSIONS)
     server.kill()

@@ -1,4 +1,4 @@
-"""A prepared statement answers what SQLAlchemy's own execution would, at a fraction of its cost."""
+"""Prepared statements return the same rows as SQLAlchemy's own execution."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,7 @@ def an_item(sku: str, *, quantity: int = 5) -> dict[str, object]:
 
 @pytest.fixture
 def connection(databases: Databases) -> Iterator[Connection]:
-    """A connection on which a transaction has begun."""
+    """A connection with an open transaction."""
     dialect = dialect_of(databases.url())
     opened = dialect.open_writer()
     dialect.begin(opened)
@@ -61,7 +61,7 @@ def connection(databases: Databases) -> Iterator[Connection]:
 
 
 def test_rows_come_back_as_they_went_in(connection: Connection) -> None:
-    """Texts, integers, bytes and nothing survive; a Boolean is the driver's."""
+    """Text, integers, bytes and NULL are read as written; a Boolean is the driver's own value."""
     assert ADD.change(connection, **an_item("milk")) == 1
 
     assert BY_SKU.first(connection, of_sku="milk") == ("milk", 5, None, b"\0p", 1)
@@ -69,14 +69,14 @@ def test_rows_come_back_as_they_went_in(connection: Connection) -> None:
 
 
 def test_many_rows_are_one_call(connection: Connection) -> None:
-    """The driver repeats the statement for each row."""
+    """`change_each` executes the statement for each row."""
     ADD.change_each(connection, [an_item("milk"), an_item("bread")])
 
     assert ALL.all(connection) == [("bread",), ("milk",)]
 
 
 def test_constants_of_the_statement_need_no_value(connection: Connection) -> None:
-    """What the statement itself says, even NULL, is bound along with the caller's values."""
+    """Constants in a statement, even NULL, are bound together with the caller's values."""
     ADD.change(connection, **(an_item("milk") | {"note": "cold"}))
 
     assert TAKE.first(connection, of_sku="milk", taken=2) == (3,)
@@ -84,7 +84,7 @@ def test_constants_of_the_statement_need_no_value(connection: Connection) -> Non
 
 
 def test_a_name_may_stand_twice_in_a_statement(connection: Connection) -> None:
-    """A text with one name in two places takes one value."""
+    """A parameter that occurs twice in a statement takes one value."""
     ADD.change_each(connection, [an_item("milk", quantity=1), an_item("bread", quantity=9)])
 
     assert HIDE.change(connection, least=1) == 1
@@ -92,7 +92,7 @@ def test_a_name_may_stand_twice_in_a_statement(connection: Connection) -> None:
 
 
 def test_a_missing_value_is_a_bug(connection: Connection) -> None:
-    """Nothing is guessed: a value that was forgotten is named."""
+    """A missing value raises KeyError with its name."""
     with pytest.raises(KeyError, match="of_sku"):
         BY_SKU.first(connection)
 
@@ -100,7 +100,7 @@ def test_a_missing_value_is_a_bug(connection: Connection) -> None:
 def test_an_answered_statement_holds_no_snapshot(
     databases: Databases, connection: Connection
 ) -> None:
-    """Taking the first of several rows doesn't keep the connection on an old state."""
+    """`first` on a statement with several rows does not keep a snapshot open."""
     dialect = dialect_of(databases.url())
     ADD.change_each(connection, [an_item("milk"), an_item("bread")])
     assert ALL.first(connection) == ("bread",)

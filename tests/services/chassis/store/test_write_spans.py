@@ -1,4 +1,4 @@
-"""A write that belongs to a story has a span: its turn, its batch, and how it ended."""
+"""A write within a trace has a span with its queue wait, its batch size and its outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ STORY = Correlation("basket-7", traceparent=f"00-{TRACE_ID}-{CALLER}-01")
 
 
 class Traced:
-    """A database whose writes are told."""
+    """A database with write spans."""
 
     def __init__(self, database: Database, clock: ManualClock, spans: Spans) -> None:
         self.database = database
@@ -32,7 +32,7 @@ class Traced:
 
 @pytest.fixture
 async def traced(databases: Databases) -> AsyncIterator[Traced]:
-    """Without a story of its own; its time stands still unless it is moved."""
+    """A traced database, outside any trace; its clock moves only when advanced."""
     spans, clock = Spans(), ManualClock()
     database = await Database.open(
         databases.url("notes"),
@@ -47,7 +47,7 @@ async def traced(databases: Databases) -> AsyncIterator[Traced]:
 
 
 async def test_a_write_says_how_long_it_waited_and_who_shared_its_batch(traced: Traced) -> None:
-    """Two that waited 1.5 s behind a third, which was alone when its turn came."""
+    """Two writes that waited 1.5 s for a third show that wait and their batch of two."""
     correlation.bind(STORY)
     gate = Gate()
     first = asyncio.create_task(traced.database.write(gate))
@@ -66,7 +66,7 @@ async def test_a_write_says_how_long_it_waited_and_who_shared_its_batch(traced: 
 
 
 async def test_a_write_is_named_after_its_function(traced: Traced) -> None:
-    """However it was wrapped; its arguments are nobody's business."""
+    """The span has the function's name, even if it is wrapped, and not its arguments."""
     correlation.bind(STORY)
     await traced.database.write(partial(add_note, text="canary"))
 
@@ -76,7 +76,7 @@ async def test_a_write_is_named_after_its_function(traced: Traced) -> None:
 
 
 async def test_the_current_span_is_the_parent(traced: Traced) -> None:
-    """A handler's write hangs below the call that is being answered."""
+    """The span of a handler's write is a child of the call's span."""
     correlation.bind(STORY)
     sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
     call = trace.SpanContext(int(TRACE_ID, 16), 7, is_remote=False, trace_flags=sampled)
@@ -88,8 +88,8 @@ async def test_the_current_span_is_the_parent(traced: Traced) -> None:
 
 
 @pytest.mark.parametrize("traceparent", ["", "00-not-one-01"])
-async def test_a_write_of_no_story_has_no_span(traced: Traced, traceparent: str) -> None:
-    """Polls and sweeps would be traces of their own, all day long."""
+async def test_a_write_outside_any_trace_has_no_span(traced: Traced, traceparent: str) -> None:
+    """A write outside any trace, like a poll or a sweep, has no span."""
     correlation.bind(Correlation("", traceparent=traceparent))
     await traced.database.write(add_note, "milk")
     correlation.bind(STORY)
@@ -98,8 +98,8 @@ async def test_a_write_of_no_story_has_no_span(traced: Traced, traceparent: str)
     assert len(await traced.spans.ended(1)) == 1
 
 
-async def test_a_failed_write_tells_what_kind_of_failure(traced: Traced) -> None:
-    """Not its text, which may hold what was to be written."""
+async def test_the_span_of_a_failed_write_has_the_type_of_its_error(traced: Traced) -> None:
+    """The span of a failed write has the error's type, but not its text."""
     correlation.bind(STORY)
     with pytest.raises(ValueError, match="canary"):
         await traced.database.write(add_note_then_fail, "milk", ValueError("canary"))
@@ -111,7 +111,7 @@ async def test_a_failed_write_tells_what_kind_of_failure(traced: Traced) -> None
 
 
 async def test_a_write_cancelled_before_its_turn_ends_its_span(traced: Traced) -> None:
-    """It waited and was never run: neither a turn nor a batch."""
+    """The span of a write that never ran has neither queue wait nor batch size."""
     correlation.bind(STORY)
     gate = Gate()
     first = asyncio.create_task(traced.database.write(gate))
@@ -129,7 +129,7 @@ async def test_a_write_cancelled_before_its_turn_ends_its_span(traced: Traced) -
 
 
 async def test_a_traced_write_runs_in_its_callers_context(traced: Traced) -> None:
-    """As any other: the story is what the event log stores."""
+    """A traced write runs in its caller's context, which holds the correlation of its events."""
     correlation.bind(STORY)
 
     def told(_: Connection) -> str:

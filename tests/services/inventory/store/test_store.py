@@ -12,7 +12,7 @@ from services.inventory.domain.stock import Movement, MovementKind
 from services.inventory.store import listing, reservations, shelves, tables
 from services.inventory.wire import queries
 from tests.support.inventory.inventory_in_memory import OPENING, TTL_S, Shop, ord_, rsv
-from tests.support.store.databases import BROKEN_CONSTRAINT, SQLITE
+from tests.support.store.databases import CONSTRAINT_VIOLATION, SQLITE
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(shop: Shop) -> None:
@@ -38,7 +38,7 @@ def test_the_database_itself_refuses_a_bad_level(
     shop.stocks("apple", 5)
     movement = Movement("apple", MovementKind.ADJUSTED, on_hand, held, committed)
 
-    with pytest.raises(BROKEN_CONSTRAINT, match="stock_"):
+    with pytest.raises(CONSTRAINT_VIOLATION, match="stock_"):
         shop.write(shelves.move, [movement], OPENING)
 
     assert shop.counts("apple") == (5, 0, 0)

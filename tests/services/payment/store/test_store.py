@@ -35,7 +35,7 @@ from tests.support.payment.payment_in_memory import (
     void_unseen,
 )
 from tests.support.payment.scripted_processor import MemoryProcessor
-from tests.support.store.databases import BROKEN_CONSTRAINT, Databases, opened_database
+from tests.support.store.databases import CONSTRAINT_VIOLATION, Databases, opened_database
 
 CAPTURED = (authorize(), AUTHORIZED, capture(), commands.Captured())
 WHOLE = Page(1000, None, b"")
@@ -94,7 +94,7 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
     await database.write(_save, dead)
     await database.write(_save, live[0])
 
-    with pytest.raises(BROKEN_CONSTRAINT):
+    with pytest.raises(CONSTRAINT_VIOLATION):
         await database.write(_save, live[1])
 
 
@@ -117,7 +117,7 @@ async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
     def do_harm(connection: Connection) -> None:
         Prepared(text(harm)).change(connection)
 
-    with pytest.raises(BROKEN_CONSTRAINT):
+    with pytest.raises(CONSTRAINT_VIOLATION):
         await shop.database.write(do_harm)
 
 
