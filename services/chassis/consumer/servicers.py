@@ -7,8 +7,8 @@ from services.chassis.consumer.consumer_admin import ConsumerAdmin
 from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
-from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.idempotent_writes import StoredResponse
+from services.chassis.request.request_ids import REPLAYED_KEY
 
 SERVICE_NAMES = tuple(
     pb.DESCRIPTOR.services_by_name[name].full_name

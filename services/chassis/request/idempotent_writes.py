@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.request.idempotency import fingerprint, recall, remember
+from services.chassis.request.request_ids import fingerprint, recall, remember
 from services.chassis.store.database import Database
 
 

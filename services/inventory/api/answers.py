@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from services.chassis.request.idempotency import recall, remember
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import recall, remember
 
 M = TypeVar("M", bound=Message)
 

@@ -7,7 +7,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import inventory_service_pb2_grpc
 
 from services.chassis.request.context import Context
-from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.request.request_ids import REPLAYED_KEY
 from services.chassis.store.database import Database
 from services.inventory.api.answers import Answer
 from services.inventory.api.items import Items

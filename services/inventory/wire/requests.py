@@ -15,8 +15,8 @@ from tradepost.type.v1 import money_pb2
 
 from services.chassis.domain.money import Money
 from services.chassis.ids import with_prefix
-from services.chassis.request.idempotency import fingerprint
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import Check
 from services.inventory.domain.pricing import Demand
 from services.inventory.domain.reservation import Commit, Fulfill, Release, Reserve

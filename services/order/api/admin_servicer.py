@@ -5,7 +5,7 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2_grpc
 
 from discovery.clock import Clock
 from services.chassis.request.context import Context
-from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.request.request_ids import REPLAYED_KEY
 from services.chassis.store.database import Database
 from services.order.api.use_cases import OrderUseCases
 from services.order.store.saga_listing import SagaListing

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 
 from discovery.clock import Clock
-from services.chassis.request.idempotency import RememberedRequest, recall, remember
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import RememberedRequest, recall, remember
 from services.chassis.work.lease import LeaseRow, Leases
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep

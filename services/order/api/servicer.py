@@ -9,8 +9,8 @@ from tradepost.order.v1 import order_service_pb2_grpc
 from services.chassis.log.event_log import EventLog
 from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
-from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.patience import patience_s
+from services.chassis.request.request_ids import REPLAYED_KEY
 from services.chassis.store.database import Database
 from services.order.api.use_cases import OrderUseCases
 from services.order.api.waiting import OrderWaiter

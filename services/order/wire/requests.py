@@ -13,8 +13,8 @@ from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.request.errors import NotImplementedYetError
-from services.chassis.request.idempotency import fingerprint
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import Check
 from services.chassis.request.wire_values import from_money
 from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep

@@ -5,8 +5,8 @@ from tradepost.payment.v1 import payment_service_pb2_grpc
 
 from services.chassis.ids import IdFactory
 from services.chassis.request.context import Context
-from services.chassis.request.idempotency import REPLAYED_KEY
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import REPLAYED_KEY
 from services.chassis.store.database import Database
 from services.payment.api.asking import Answer, Payments
 from services.payment.store import listing

@@ -10,8 +10,8 @@ from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_log import EventLog
 from services.chassis.request.errors import RequestIdReusedError
-from services.chassis.request.idempotency import recall, remember
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import recall, remember
 from services.chassis.telemetry.correlation import Correlation
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain import commands

@@ -13,8 +13,8 @@ from tradepost.payment.v1 import payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.request import pages
-from services.chassis.request.idempotency import fingerprint
 from services.chassis.request.intention import Intention
+from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_money
 from services.payment.domain import commands

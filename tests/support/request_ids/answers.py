@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from services.chassis.request.idempotency import REPLAYED_KEY
+from services.chassis.request.request_ids import REPLAYED_KEY
 from tests.support.request_ids.scenarios import Scenario
 from tests.support.suite.suite_in_process import TIMEOUT_S, Suite
 

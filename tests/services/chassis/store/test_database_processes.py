@@ -15,7 +15,7 @@ from discovery.clock import SystemClock
 from scripts.tools.paths import ROOT
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EVENT, EventLog, NewEvent
-from services.chassis.request.idempotency import REQUEST
+from services.chassis.request.request_ids import REQUEST
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from tradepost.order.v1 import order_service_pb2
 
 from services.chassis.request.errors import RequestIdReusedError
-from services.chassis.request.idempotency import RememberedRequest, fingerprint, recall, remember
+from services.chassis.request.request_ids import RememberedRequest, fingerprint, recall, remember
 from services.chassis.store.database import Database
 from tests.support.store.databases import Databases, opened_database
 
