@@ -99,8 +99,9 @@ class Plan(Generic[S, A]):
     """What to do in one state: stages one after the other, the steps of a stage in parallel.
 
     The runner stops repeating at `deadline` (None: never). When every step has answered, it records
-    `conclusion`, or the last answer if that is None. Until `not_before` other services execute the
-    steps and report the outcome themselves (None: the runner starts at once).
+    `conclusion`. If that is None, it records the first answer other than `Done` and skips the
+    stages after it. Until `not_before` other services execute the steps and report the outcome
+    themselves (None: the runner starts at once).
     """
 
     stages: tuple[tuple[Step[S, A], ...], ...]

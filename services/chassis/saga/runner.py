@@ -135,7 +135,7 @@ class SagaRunner(Generic[S, A]):
         return await self._database.read(self._saga.load, claim.subject)
 
     async def _carry_out(self, plan: Plan[S, A], state: S, hold: _Hold) -> StepOutcome[A]:
-        """Run the stages, up to the first step without an answer."""
+        """Run the stages, up to the first step without an answer or with one to record."""
         if _is_left_to_others(plan, self._clock.now()):
             return NotTried.NOT_YET
         answer: A | Done = Done.DONE
@@ -153,6 +153,8 @@ class SagaRunner(Generic[S, A]):
                 if not isinstance(outcome, Answered):
                     return outcome
                 answer = outcome.answer
+            if plan.conclusion is None and not isinstance(answer, Done):
+                break
         return Answered(answer if plan.conclusion is None else plan.conclusion)
 
     async def _run_stage(

@@ -50,6 +50,7 @@ class SagaInMemory:
     on_call: Callable[[], None] = lambda: None
     deadline: datetime | None = None
     not_before: datetime | None = None
+    checks_first: bool = False
     loads: int = 0
 
     def __post_init__(self) -> None:
@@ -118,7 +119,8 @@ class SagaInMemory:
             case name:
                 step = self.steps[name]
                 deadline = None if step.is_pivot else self.deadline
-                return Plan(((step,),), deadline=deadline, not_before=self.not_before)
+                checks = ((self.steps["check"],),) if self.checks_first and name == "first" else ()
+                return Plan((*checks, (step,)), deadline=deadline, not_before=self.not_before)
 
     def origin(self, state: SagaState) -> Correlation:
         return Correlation("correlation of " + state.subject, traceparent=self.traceparent)

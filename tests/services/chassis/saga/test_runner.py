@@ -11,6 +11,7 @@ import pytest_asyncio
 from services.chassis.saga.model import (
     UNKNOWN_CODES,
     Contradiction,
+    Done,
     Pending,
     failure_reason,
     step_id,
@@ -43,6 +44,26 @@ async def test_a_saga_goes_step_by_step_and_closes_its_lease(sagas: SagasOnDatab
     ]
     assert {each.correlation_id for each in sagas.saga.call_correlations} == {"correlation of one"}
     assert await sagas.row() is None
+
+
+async def test_steps_of_one_state_follow_each_other(sagas: SagasOnDatabase) -> None:
+    """A step that answers Done leads to the next step of the same state."""
+    sagas.saga.checks_first = True
+    sagas.saga.answers = {"check": [Done.DONE]}
+    await sagas.runner.drive(await sagas.begin())
+    assert [name for name, _ in sagas.saga.calls] == ["check", "first", "second"]
+
+
+async def test_an_answer_to_record_skips_the_later_steps_of_its_state(
+    sagas: SagasOnDatabase,
+) -> None:
+    """A check that refuses is recorded, and the step that it guards is never called."""
+    sagas.saga.checks_first = True
+    sagas.saga.answers = {"check": ["too late"]}
+    await sagas.runner.drive(await sagas.begin())
+    assert sagas.saga.calls[0][0] == "check"
+    assert "first" not in [name for name, _ in sagas.saga.calls]
+    assert sagas.saga.stored["one"].answered == ("too late", "undone")
 
 
 async def test_a_state_that_was_just_written_is_not_read_again(sagas: SagasOnDatabase) -> None:
