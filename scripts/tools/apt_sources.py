@@ -1,7 +1,7 @@
-"""The package mirrors a Debian machine is configured with, read from its own apt sources.
+"""Reads the package mirrors of a Debian machine from its apt sources.
 
 Both formats: one-line (`deb [options] URI suite component...`) and deb822 stanzas. The project
-never writes a mirror's address down; it asks the machine. Standard library only.
+itself names no mirror. Standard library only.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ETC_APT = Path("/etc/apt")
-# Security mirrors carry other suites than the distribution's own.
+# Security mirrors have other suites than the distribution itself.
 SECURITY = "security"
 
 

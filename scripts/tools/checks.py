@@ -1,6 +1,6 @@
-"""`scripts/check`: everything a change must pass besides the tests, each step named and timed.
+"""`scripts/check`: the checks that a change must pass in addition to the tests, each one timed.
 
-All steps run, whatever fails before them, so one run names every fault.
+All checks run, even after one has failed, so that one run shows every fault.
 """
 
 import subprocess
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from scripts.tools.paths import ROOT, VENV, buf_path, tool_environment
 
-# The contracts as last released: a change that breaks a caller of those is red.
+# The contracts of the last release; a change that breaks their callers fails.
 RELEASED = "protos/released.binpb"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A name for people and the command that decides."""
+    """A check's name, and the command whose exit status decides."""
 
     name: str
     command: tuple[str | Path, ...]
 
 
 def checks() -> tuple[Check, ...]:
-    """Every check, the quick ones first."""
+    """All checks, quick ones first."""
     bin_, buf = VENV / "bin", buf_path()
     return (
         Check("ruff check", (bin_ / "ruff", "check", "--quiet", ".")),
@@ -38,7 +38,7 @@ def checks() -> tuple[Check, ...]:
 
 
 def passes(check: Check) -> bool:
-    """Run one check, print a line for it, and below that what it found."""
+    """Run one check and print its result; print its output if it failed."""
     start = time.monotonic()
     done = subprocess.run(
         check.command,
@@ -58,7 +58,7 @@ def passes(check: Check) -> bool:
 
 
 def main() -> int:
-    """Run all checks; 1 when any of them fails."""
+    """Run all checks; return 1 if any fails."""
     failed = [check.name for check in checks() if not passes(check)]
     print(f"failed: {', '.join(failed)}" if failed else "all checks pass")
     return 1 if failed else 0

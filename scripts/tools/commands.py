@@ -1,4 +1,4 @@
-"""Running other programs during setup, with their output kept for the error."""
+"""Runs other programs during setup, and keeps their output for the error message."""
 
 import os
 import subprocess
@@ -8,15 +8,15 @@ from scripts.tools.paths import ROOT
 
 
 class SetupError(Exception):
-    """Something setup can't do here; the message says what a person can do about it."""
+    """Setup can't do something on this machine; the message says what a person can do."""
 
 
 def run(*command: str | Path, settings: dict[str, str] | None = None) -> str:
     """Run a command in the checkout and return what it printed.
 
-    `settings` are added to its environment. Raises SetupError, with all it printed, when it
-    fails or doesn't exist. The command inherits setup's lock: should setup be killed, the lock
-    is free only when nobody writes any more.
+    `settings` are added to its environment. Raises SetupError with its output when it fails or
+    doesn't exist. The command inherits setup's lock, so that after a kill of setup the lock is
+    free only when the command has ended, too.
     """
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **(settings or {})}
     words = [str(word) for word in command]

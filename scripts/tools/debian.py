@@ -1,7 +1,7 @@
-"""Packages out of the machine's own Debian mirror, without root and with its apt untouched.
+"""Fetches packages from the machine's Debian mirrors, without root and without changing its apt.
 
-apt is given a private root: its own lists, cache and state in a temporary folder, so that the
-machine's sources and preferences stay as they are. Standard library only.
+apt gets private lists, cache and state in a temporary folder, so the machine's own sources and
+preferences stay as they are. Standard library only.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ APT::Sandbox::User "";
 
 
 def is_debian() -> bool:
-    """Whether this machine is a Debian with the programs needed here."""
+    """Whether this machine runs Debian and has the programs that are needed here."""
     try:
         system = platform.freedesktop_os_release()
     except OSError:
@@ -38,15 +38,15 @@ def is_debian() -> bool:
 
 
 def architecture() -> str:
-    """What Debian calls this machine's processor, as in `amd64`."""
+    """Debian's name of this machine's architecture, such as `amd64`."""
     return run("dpkg", "--print-architecture").strip()
 
 
 def unpack(package: str, *, suite: str, folder: Path, sha256: str | None = None) -> None:
     """Fetch `package` (`name` or `name=version`) from `suite` and unpack it into `folder`.
 
-    Every mirror of the machine is tried in turn. Raises SetupError when none has the package, or
-    when it isn't the one with that SHA-256.
+    Tries the machine's mirrors in turn. Raises SetupError when none has the package, or when its
+    SHA-256 is another one.
     """
     refusals = []
     for mirror in apt_sources.mirrors():
@@ -64,24 +64,24 @@ def unpack(package: str, *, suite: str, folder: Path, sha256: str | None = None)
 
 
 def pip_wheel(folder: Path) -> Path:
-    """Debian's own pip as a wheel, unpacked below `folder` where the machine lacks it.
+    """Debian's pip as a wheel, unpacked below `folder` if the machine lacks it.
 
-    Raises SetupError where there is none to be had.
+    Raises SetupError when it can't be fetched.
     """
-    for place in (Path("/"), folder):
-        for wheel in place.glob("usr/share/python-wheels/pip-*.whl"):
+    for root in (Path("/"), folder):
+        for wheel in root.glob("usr/share/python-wheels/pip-*.whl"):
             return wheel
     unpack("python3-pip-whl", suite=_codename(), folder=folder)
     return next(folder.glob("usr/share/python-wheels/pip-*.whl"))
 
 
 def _codename() -> str:
-    """This Debian's suite, as in `bookworm`."""
+    """This Debian's suite, such as `bookworm`."""
     return platform.freedesktop_os_release()["VERSION_CODENAME"]
 
 
 def _download(package: str, source: str, folder: Path) -> Path:
-    """The one .deb apt downloads for `package` with a root of its own in `folder`."""
+    """Download the .deb of `package` by an apt with private state in `folder`."""
     for name in ("state/lists/partial", "cache/archives/partial", "download"):
         (folder / name).mkdir(parents=True)
     (folder / "state/status").touch()

@@ -1,4 +1,4 @@
-"""The virtual environment: the locked dependencies and the project itself, editable.
+"""Makes the virtual environment, with the locked dependencies and the project as an editable.
 
 Standard library only: it runs before anything is installed.
 """
@@ -19,7 +19,7 @@ LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-data.txt")
 
 
 def ensure_venv() -> None:
-    """Make `.venv` where it is missing, broken, or an earlier setup was killed in it."""
+    """Make `.venv` if it is missing or broken, or if a setup was killed while it filled it."""
     if not INTERRUPTED.exists() and _answers(PYTHON, "import pip"):
         return
     print("creating .venv", flush=True)
@@ -37,7 +37,7 @@ def ensure_venv() -> None:
 
 
 def ensure_packages() -> None:
-    """Install what the locks name, then the project as an editable."""
+    """Install the packages of the locks, then the project as an editable."""
     key = stamps.digest(str(ROOT), *LOCKS, ROOT / "pyproject.toml")
     if stamps.is_fresh(STAMP, key):
         return
@@ -48,13 +48,13 @@ def ensure_packages() -> None:
             install(PYTHON, "--no-deps", "--require-hashes", "-r", lock)
         install(PYTHON, "--no-deps", "--no-build-isolation", "-e", ROOT)
     finally:
-        # An installer that failed has cleaned up; only one that was killed leaves half a package.
+        # An installer that fails cleans up; only a killed one leaves a half installed package.
         INTERRUPTED.unlink()
     stamps.leave(STAMP, key)
 
 
 def make_environment(folder: Path) -> Path:
-    """An empty virtual environment, without pip even; its Python."""
+    """Make an empty virtual environment without pip; return its Python."""
     run(TOOLS / "bin" / "uv", "venv", "--quiet", "--python", PYTHON, folder)
     return folder / "bin" / "python"
 
@@ -62,7 +62,8 @@ def make_environment(folder: Path) -> Path:
 def install(python: Path, *arguments: str | Path) -> None:
     """Install into that Python's environment.
 
-    uv takes seconds where pip takes a minute; pip knows more of a machine's index settings.
+    uv takes seconds where pip takes a minute. When uv fails, pip is used, because it knows more of
+    a machine's index settings.
     """
     uv = TOOLS / "bin" / "uv"
     try:
@@ -72,7 +73,7 @@ def install(python: Path, *arguments: str | Path) -> None:
 
 
 def _install_pip() -> None:
-    """pip for an environment made without: Debian keeps ensurepip in a package of its own."""
+    """Install pip from a Debian wheel: Debian has ensurepip in a separate package."""
     advice = "install ensurepip (Debian, Ubuntu: apt-get install python3-venv) and run me again"
     if not debian.is_debian():
         raise SetupError(advice)
@@ -84,7 +85,7 @@ def _install_pip() -> None:
 
 
 def _answers(python: str | Path, code: str) -> bool:
-    """Whether that interpreter starts and runs `code` without an error."""
+    """Whether an interpreter starts and runs `code` without an error."""
     try:
         return (
             subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0

@@ -1,10 +1,9 @@
-"""`scripts/generate`: what is derived from other files, and committed.
+"""`scripts/generate`: writes the committed files that are derived from other files.
 
-`generated/` is what buf and protoc make of `protos/`; ARCHITECTURE.md has a table of the folders.
-
-The tree is always made afresh in a temporary folder and compared with the committed one; then
-only what differs is written (or, with `--check`, reported). So a run that changes nothing touches
-nothing, and a test that imports the stubs meanwhile never meets an empty folder.
+buf and protoc generate `generated/` from `protos/`; the table of folders in ARCHITECTURE.md is made
+from the folders' docstrings. Everything is made in a temporary folder and compared with the
+committed files. Only files that differ are written (or, with `--check`, reported), so a test that
+imports the stubs at the same time never finds an empty folder.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from scripts.tools import folder_table
 from scripts.tools.paths import ROOT, buf_path, tool_environment
 
 GENERATED = ROOT / "generated"
-# Without it, mypy takes the installed stubs for untyped.
+# Without this file, mypy treats the installed stubs as untyped.
 TYPE_MARKER = Path("tradepost/py.typed")
 
 
@@ -50,7 +49,7 @@ def main() -> int:
 
 
 def generate(folder: Path) -> dict[Path, bytes] | None:
-    """Every file of a fresh `generated/`, made in `folder`; None when buf fails and says why."""
+    """All files of `generated/`, made in `folder`; None when buf fails (it prints why)."""
     command = [str(buf_path()), "generate", "--output", str(folder)]
     if subprocess.run(command, cwd=ROOT, env=tool_environment(), check=False).returncode != 0:
         return None
@@ -58,13 +57,13 @@ def generate(folder: Path) -> dict[Path, bytes] | None:
 
 
 def read_tree(root: Path) -> dict[Path, bytes]:
-    """Relative path to content for the files below `root`, bytecode left out."""
+    """The contents of the files below `root` by relative path, without bytecode."""
     files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return {path.relative_to(root): path.read_bytes() for path in files}
 
 
 def write(path: Path, content: bytes | None) -> None:
-    """Make `path` hold `content`; None removes it."""
+    """Write `content` to `path`; None removes the file."""
     if content is None:
         path.unlink()
         return

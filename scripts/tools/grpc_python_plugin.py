@@ -1,12 +1,12 @@
 """A protoc plugin for the gRPC half of the Python stubs.
 
-grpcio-tools carries that generator inside its own protoc and ships no plugin binary, which is
-what buf asks for. So this speaks the plugin protocol (a CodeGeneratorRequest on stdin, a
-CodeGeneratorResponse on stdout) and hands the descriptors it was given to that protoc.
+buf needs a plugin binary, but grpcio-tools has that generator only inside of its own protoc. So
+this program speaks the plugin protocol (a CodeGeneratorRequest on stdin, a CodeGeneratorResponse on
+stdout) and passes the descriptors to that protoc.
 
-It adds one thing: mypy-protobuf types a stub on an asyncio channel as `OrderServiceAsyncStub`,
-a name for type checkers only. Here it is a name at run time too (of the same class), so that an
-annotation can simply import it.
+It also adds a name: mypy-protobuf types a stub on an asyncio channel as `OrderServiceAsyncStub`,
+which exists for type checkers only. The plugin makes it an alias of the stub's class at run time,
+so that an annotation can import it.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 
 def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
-    """The `_pb2_grpc.py` file of every proto asked for; protoc's words as error, if it fails."""
+    """The `_pb2_grpc.py` file of each requested proto, or protoc's output as the error."""
     response = CodeGeneratorResponse()
     response.supported_features = CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +41,7 @@ def generate(request: CodeGeneratorRequest) -> CodeGeneratorResponse:
 
 
 def async_names(file: FileDescriptorProto) -> str:
-    """A line for each service: the name that its typed asyncio stub goes by."""
+    """A line for each service, which defines the name of its typed asyncio stub."""
     names = [service.name for service in file.service]
     return "".join(f"\n\n{name}AsyncStub = {name}Stub\n" for name in names)
 

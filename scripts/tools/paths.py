@@ -1,4 +1,4 @@
-"""Where the checkout keeps its tools, and how to find one.
+"""The paths of the checkout's tools and environment.
 
 Standard library only: `scripts/setup` imports this before anything is installed.
 """
@@ -14,13 +14,13 @@ BIN = TOOLS / "bin"
 
 
 class ToolMissingError(Exception):
-    """A tool is neither under `.tools/bin` nor on PATH; `scripts/setup` brings it."""
+    """A tool is neither in `.tools/bin` nor on PATH; `scripts/setup` installs it."""
 
 
 def tool_path(name: str) -> Path:
-    """The executable `name` of this checkout, else the one on PATH.
+    """The executable `name` of this checkout, or else the one on PATH.
 
-    Raises ToolMissingError where there is neither.
+    Raises ToolMissingError when there is neither.
     """
     ours = BIN / name
     if os.access(ours, os.X_OK):
@@ -37,7 +37,7 @@ def consul_path() -> Path:
 
 
 def buf_path() -> Path:
-    """The buf binary: lint, breaking, generate."""
+    """The buf binary, for lint, breaking and generate."""
     return tool_path("buf")
 
 
@@ -47,12 +47,12 @@ def grpcurl_path() -> Path:
 
 
 def node_path() -> Path:
-    """Node: runs the example application of `tests/clients/node`."""
+    """The Node binary, for the example application of `tests/clients/node`."""
     return tool_path("node")
 
 
 def postgres_bin() -> Path:
-    """The folder of PostgreSQL's programs, which find their other files from there."""
+    """The folder of PostgreSQL's programs; they find their other files relative to it."""
     return tool_path("postgres").resolve().parent
 
 

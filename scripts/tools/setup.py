@@ -1,7 +1,7 @@
-"""`scripts/setup`: everything the project needs, in `.venv/` and `.tools/`.
+"""`scripts/setup`: installs everything the project needs, into `.venv/` and `.tools/`.
 
-Safe to run at any time and from several terminals: one works, the others wait; what is there
-already is left alone; what a killed run left half-done is made anew. Standard library only.
+It may run at any time and in several terminals: one works, the others wait. A finished step is not
+repeated; a step that was killed is started again from the beginning. Standard library only.
 """
 
 import sys
@@ -12,7 +12,7 @@ from scripts.tools.paths import TOOLS
 
 
 def main() -> int:
-    """Run every step; 1 and a sentence on what to do where one can't."""
+    """Run every step; on failure print what a person can do, and return 1."""
     try:
         with stamps.only_one(TOOLS / ".setup-lock"):
             environment.ensure_venv()

@@ -1,7 +1,7 @@
-"""Stamps and the lock: how setup is quick when all is there, and survives being killed.
+"""Stamps of finished setup steps, and the lock of setup: quick when done, safe when killed.
 
-A step leaves its stamp as the very last thing it does, so a stamp vouches for a finished step
-and its text (a hash of everything the step depends on) for the step being the current one.
+A step writes its stamp as its last action, so a stamp means that the step was finished. The stamp's
+text is a hash of everything that the step depends on, so it also means that the step is current.
 Standard library only.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def digest(*parts: str | Path) -> str:
-    """SHA-256 over texts and the contents of files (an absent file counts as empty)."""
+    """SHA-256 of texts and contents of files (a missing file counts as empty)."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
@@ -31,7 +31,7 @@ def is_fresh(stamp: Path, key: str) -> bool:
 
 
 def leave(stamp: Path, key: str) -> None:
-    """Vouch for a finished step; a rename, so half a stamp is never seen."""
+    """Write the stamp of a finished step, by a rename, so that it is never seen half written."""
     stamp.parent.mkdir(parents=True, exist_ok=True)
     draft = stamp.with_name(f"{stamp.name}.draft")
     draft.write_text(key)
@@ -40,10 +40,10 @@ def leave(stamp: Path, key: str) -> None:
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Hold `lock` for the block; a second setup waits.
+    """Hold `lock` during the block; a second setup waits.
 
-    The system frees it when the last process that has it open ends: this one, or a program that
-    this one started and that inherited it.
+    The system frees it when the last process that has it open ends: this process, or a program
+    that it started and that inherited the lock.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
@@ -51,6 +51,6 @@ def only_one(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another setup is at work in this checkout, waiting for it", flush=True)
+            print("another setup is running in this checkout, waiting for it", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -10,7 +10,7 @@ from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
 from scripts.tools.paths import ROOT
 from tests.support.style.tools import node_path
-from tests.support.suite.programs import Said, run
+from tests.support.suite.programs import ProgramResult, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,7 +25,7 @@ PATH_TO_CONFIRMED = (
 )
 
 
-def day_of(said: Said) -> dict[str, Any]:
+def day_of(said: ProgramResult) -> dict[str, Any]:
     """What an application printed, as one mapping; its versions and their events in order."""
     assert said.code == 0, said.err
     lines, day = said.messages(), {}

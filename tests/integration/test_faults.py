@@ -35,7 +35,7 @@ def assert_nothing_is_wrong(report: ReplayReport, orders: int) -> None:
 
 async def test_killed_instances_lose_nothing(breakable: BreakableSuite) -> None:
     """SIGKILL for one instance of each service, twice, while orders flow."""
-    report = await breakable.trade(1, Fault.KILL)
+    report = await breakable.replay(1, Fault.KILL)
 
     assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES}
     assert_nothing_is_wrong(report, orders=60)
@@ -43,7 +43,7 @@ async def test_killed_instances_lose_nothing(breakable: BreakableSuite) -> None:
 
 async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> None:
     """The agent dies and comes back empty: calls go on, and all register again."""
-    report = await breakable.trade(2, Fault.CONSUL)
+    report = await breakable.replay(2, Fault.CONSUL)
 
     assert report.faults == {Fault.CONSUL: CONSUL_ROUNDS}
     assert_nothing_is_wrong(report, orders=60)
@@ -51,7 +51,7 @@ async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> No
 
 async def test_a_rolling_restart_loses_nothing(breakable: BreakableSuite) -> None:
     """Every instance leaves and is replaced, one of each service at a time."""
-    report = await breakable.trade(3, Fault.DRAIN)
+    report = await breakable.replay(3, Fault.DRAIN)
 
     assert report.faults == {Fault.DRAIN: INSTANCES * SERVICES}
     assert_nothing_is_wrong(report, orders=60)
@@ -65,7 +65,7 @@ async def test_rewound_consumers_do_nothing_twice(
 
     No read model counts anything twice, and nothing is set aside.
     """
-    report = await breakable.trade(50 + coordination, Fault.REWIND, coordination=coordination)
+    report = await breakable.replay(50 + coordination, Fault.REWIND, coordination=coordination)
 
     assert report.faults[Fault.REWIND] >= (REWIND_ROUNDS + 1) * CONSUMERS_MIN
     assert_nothing_is_wrong(report, orders=60)

@@ -9,7 +9,7 @@ import pytest
 
 from discovery.registry.instance import Instance
 from tests.support.style.tools import grpcurl_path
-from tests.support.suite.programs import Said, grpcurl
+from tests.support.suite.programs import ProgramResult, grpcurl
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,7 +19,9 @@ NAMESPACE = UUID("5b1d1a52-0000-4a0e-9d0f-6b8f0f6f2a11")
 INVALID_ARGUMENT, NOT_FOUND = 64 + 3, 64 + 5
 
 
-async def call(instance: Instance, method: str, request: dict[str, Any], *flags: str) -> Said:
+async def call(
+    instance: Instance, method: str, request: dict[str, Any], *flags: str
+) -> ProgramResult:
     return await grpcurl(*flags, "-d", json.dumps(request), instance.endpoint, method)
 
 

@@ -1,6 +1,6 @@
-"""A suite to be broken: real processes and a real Consul agent, with short leases.
+"""A suite that tests may break: real processes and a real Consul agent.
 
-So that nobody waits long for the dead.
+Its leases are short, so that work of a killed instance is soon taken over.
 """
 
 import asyncio
@@ -49,62 +49,62 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class BreakableSuite:
-    """A running suite, and how its customers reach it."""
+    """A running suite, stubs to call it, and the kind of its databases."""
 
     cluster: Cluster
     stubs: Stubs
     kind: str = SQLITE
 
-    async def trade(
+    async def replay(
         self,
         seed: int,
         *faults: Fault,
         orders: int = 60,
         coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED,
     ) -> ReplayReport:
-        """A day on which these faults happen."""
-        visits = [
-            replace(visit, coordination=coordination) for visit in await self.visits(seed, orders)
+        """Replay orders while these faults happen."""
+        planned_orders = [
+            replace(planned, coordination=coordination) for planned in await self.plan(seed, orders)
         ]
         names = {service: [slot.name for slot in self.slots(service)] for service in SERVICE_NAMES}
         rng = random.Random(seed)
         return await replay_orders(
             self.cluster,
             self.stubs,
-            visits,
+            planned_orders,
             concurrency=16,
             clock=CLOCK,
             rng=rng,
             disruptions=plan_faults(frozenset(faults), names, rng),
         )
 
-    async def visits(self, seed: int, number: int) -> tuple[PlannedOrder, ...]:
-        """Customers of this seed alone, and what they want on the shelves."""
+    async def plan(self, seed: int, number: int) -> tuple[PlannedOrder, ...]:
+        """Plan orders whose customers and items are of this seed alone; create the items."""
         rng = random.Random(seed)
         shop = a_shop(number, rng)
         await create_items(self.stubs.inventory, shop.products, stock_for(shop.baskets), rng=rng)
         return plan_orders(shop, seed)
 
     async def a_request(self, seed: int, *, payment_method: str = "pm_visa") -> CreateOrderRequest:
-        """One good order, of which the shelves hold more than two."""
-        (visit,) = await self.visits(seed, 1)
-        visit = replace(visit, action=CustomerAction.KEEP, payment_method=payment_method)
-        return create_request(visit)
+        """A request that will be confirmed; the stock is enough for more than two of it."""
+        (planned,) = await self.plan(seed, 1)
+        planned = replace(planned, action=CustomerAction.KEEP, payment_method=payment_method)
+        return create_request(planned)
 
     def slots(self, service: str) -> list[Slot]:
-        """Where the instances of a service run."""
+        """The slots of a service."""
         return [slot for slot in self.cluster.slots if slot.service == service]
 
     def slot_of(self, owner: str) -> Slot:
-        """Where the owner of a lease runs."""
+        """The slot in which the owner of a lease runs."""
         return next(one for one in self.cluster.slots if one.name == owner.partition("/")[0])
 
     def database_url(self, service: str) -> str:
-        """Where the instances of a service keep what they share."""
+        """The URL of the database that the instances of a service share."""
         return self.slots(service)[0].environment["DATABASE_URL"]
 
     async def kill_all(self) -> None:
-        """Every instance of every service at once; returns when all are back."""
+        """Kill all instances of all services at once; return when all are back."""
         before = [one for service in SERVICE_NAMES for one in await self.cluster.instances(service)]
         await asyncio.gather(*(slot.stop(signal.SIGKILL) for slot in self.cluster.slots))
         for slot in self.cluster.slots:
@@ -112,7 +112,7 @@ class BreakableSuite:
         await self.cluster.wait_registered(replaced=before)
 
     async def placed(self, customer_id: str) -> str:
-        """Wait until the only order of a customer is there; its id."""
+        """Wait until a customer's only order exists; return its id."""
         request = ListOrdersRequest(customer_id=customer_id)
         async with asyncio.timeout(WAIT_S):
             while not (found := (await self.stubs.orders.ListOrders(request)).orders):
@@ -120,14 +120,14 @@ class BreakableSuite:
         return found[0].order_id
 
     async def wrong_books(self) -> list[books.Equation]:
-        """The equations that don't hold once everything rests."""
+        """Wait until the suite is idle; return the equations that don't hold."""
         assert await wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
         counted = await take_snapshot(self.stubs, self.cluster.mail)
         return [line for line in books.check(counted, Observations()) if not line.ok]
 
 
-def a_shop(visits: int, rng: random.Random) -> Shop:
-    """Small baskets of thirty items, with names of this seed alone."""
+def a_shop(orders: int, rng: random.Random) -> Shop:
+    """A shop with thirty items and small baskets, with names of this seed alone."""
     prefix = f"{rng.getrandbits(32):08x}"
     products = {
         sku: Product(sku=sku, name=sku, price_minor=rng.randint(50, 2_000))
@@ -139,7 +139,7 @@ def a_shop(visits: int, rng: random.Random) -> Shop:
             household_id=f"{prefix}-{rng.randrange(40)}",
             lines=tuple((sku, rng.randint(1, 5)) for sku in rng.sample(list(products), 3)),
         )
-        for number in range(visits)
+        for number in range(orders)
     )
     sold = {sku for basket in baskets for sku, _ in basket.lines}
     return Shop(
@@ -150,7 +150,7 @@ def a_shop(visits: int, rng: random.Random) -> Shop:
 
 
 async def settled(orders: OrderServiceAsyncStub, order_id: str) -> Order:
-    """Wait until an order is settled, over as many calls as it takes."""
+    """Poll until an order is settled; return it."""
     async with asyncio.timeout(WAIT_S):
         while True:
             order = (await orders.GetOrder(GetOrderRequest(order_id=order_id))).order

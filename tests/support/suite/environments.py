@@ -1,4 +1,6 @@
-"""An application's environment: the wheel of this checkout and what it requires, nothing else."""
+"""Environments of an application: the wheel of this checkout with its dependencies, nothing
+else.
+"""
 
 import asyncio
 import sys
@@ -10,7 +12,7 @@ from tests.support.suite.programs import run
 
 
 async def build_wheel(folder: Path) -> Path:
-    """The wheel, built from the checkout as it is."""
+    """Build the wheel from the checkout as it is."""
     build = ("-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
     built = await run(sys.executable, *build, folder=ROOT)
     assert built.code == 0, built.err
@@ -19,7 +21,10 @@ async def build_wheel(folder: Path) -> Path:
 
 
 def environment_with(wheel: Path, folder: Path, *, extra: str = "") -> Path:
-    """The Python of an environment with the wheel, what it requires at the versions we tested."""
+    """Make an environment with the wheel and its dependencies at our locked versions.
+
+    Returns its Python.
+    """
     lock = (ROOT / "requirements.txt").read_text().splitlines()
     versions = [line.rstrip(" \\") for line in lock if line and line[0].isalnum()]
     folder.mkdir()

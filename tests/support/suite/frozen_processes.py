@@ -1,4 +1,4 @@
-"""Stops processes of a running suite where they stand, and lets them go on."""
+"""Freezes processes of a running suite (SIGSTOP), and resumes them."""
 
 import asyncio
 import os
@@ -17,8 +17,8 @@ from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
 
 _OWNER = "SELECT owner FROM lease WHERE subject = %s FOR UPDATE"
-# Whoever has begun a batch, and can't go on because of this connection.
-_HELD_UP = (
+# The client that has begun a batch and is blocked by this connection.
+_BLOCKED_BY_US = (
     "SELECT application_name FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
     " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
 )
@@ -31,7 +31,7 @@ _IDLE_IN_A_BATCH = (
 
 @asynccontextmanager
 async def frozen(*slots: Slot) -> AsyncIterator[None]:
-    """Instances that stand still for the time of a block."""
+    """Freeze instances during the block."""
     for slot in slots:
         await stop(slot)
     try:
@@ -42,9 +42,9 @@ async def frozen(*slots: Slot) -> AsyncIterator[None]:
 
 
 async def stop(slot: Slot) -> None:
-    """Freeze the process, and return once all of it stands still.
+    """Freeze a process, and return once all its threads are stopped.
 
-    Earlier, a thread that waits for the lock could still get it, and be stopped with it.
+    Until then, a thread that waits for a lock could still get it, and be stopped while it holds it.
     """
     assert slot.process is not None
     slot.process.send_signal(signal.SIGSTOP)
@@ -52,13 +52,13 @@ async def stop(slot: Slot) -> None:
 
 
 def resume(slot: Slot) -> None:
-    """Let it go on."""
+    """Resume a frozen process."""
     assert slot.process is not None
     slot.process.send_signal(signal.SIGCONT)
 
 
 async def freeze_owner(breakable: BreakableSuite, order_id: str) -> Slot:
-    """Stop whoever drives the order, at the worst moment that its database survives."""
+    """Freeze the instance that drives an order, at the worst moment that its database survives."""
     async with asyncio.timeout(WAIT_S):
         if breakable.kind == SQLITE:
             return await _between_batches(breakable, order_id)
@@ -66,7 +66,10 @@ async def freeze_owner(breakable: BreakableSuite, order_id: str) -> Slot:
 
 
 async def _between_batches(breakable: BreakableSuite, order_id: str) -> Slot:
-    """While nobody can write: one that has the writers' lock would stop all of SQLite."""
+    """Freeze the owner while we hold the writers' lock of SQLite.
+
+    An instance that were frozen with that lock would stop all writers.
+    """
     file = Path(breakable.database_url("order").removeprefix("sqlite:///"))
     lock = FileLock(file.with_suffix(".db.lock"))
     while True:
@@ -83,10 +86,10 @@ async def _between_batches(breakable: BreakableSuite, order_id: str) -> Slot:
 
 
 async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> Slot:
-    """While it writes what came of its step, and has the lock that all writers need.
+    """Freeze the owner while it writes the result of its step and holds the writers' lock.
 
-    Its row is held up by us until it stands still; then the server does its statement, and waits
-    in vain for the next one.
+    We lock its lease row until it is frozen; then the server executes the statement, and waits in
+    vain for the next one.
     """
     url = breakable.database_url("order")
     async with (
@@ -97,7 +100,7 @@ async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> Slot:
             await holder.rollback()
             await CLOCK.sleep(POLL_S)
         slot = breakable.slot_of(owner)
-        while await _first(observer, _HELD_UP, holder.info.backend_pid) != slot.name:
+        while await _first(observer, _BLOCKED_BY_US, holder.info.backend_pid) != slot.name:
             await CLOCK.sleep(POLL_S / 10)
         await stop(slot)
         await holder.rollback()

@@ -1,4 +1,4 @@
-"""Leaves the store of one service without room, by quotas: they need no privileges."""
+"""Takes the free space from the store of one service, by quotas, which need no privileges."""
 
 import resource
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,8 @@ from scripts.suite.slot import Slot
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import BreakableSuite
 
-# The server's write-ahead log is written to files of 16 MiB, and shall have room. Eight fillers
-# are a page without room for another event.
+# The table must be larger than the server's write-ahead log files of 16 MiB, which still need room.
+# Eight fillers fill a page, so that no other event fits into it.
 _FILLERS = 8 * 2_150
 _FILL = (
     "INSERT INTO event SELECT -number, 'filler-' || number, 'filler', number, '',"
@@ -24,7 +24,7 @@ _BACKENDS = "SELECT pid FROM pg_stat_activity"
 
 
 def no_room(breakable: BreakableSuite, service: str) -> AbstractContextManager[None]:
-    """Let no file of the service's store grow for the time of a block."""
+    """Let no file of the service's store grow during the block."""
     if breakable.kind == SQLITE:
         return _no_room_for(breakable.slots(service))
     return _no_room_for_events(breakable.database_url(service))
@@ -32,23 +32,23 @@ def no_room(breakable: BreakableSuite, service: str) -> AbstractContextManager[N
 
 @contextmanager
 def _no_room_for(slots: Sequence[Slot]) -> Iterator[None]:
-    """Nor may these processes write to any file but for its first byte."""
+    """Let these processes write no file beyond its first byte."""
     pids = [slot.process.pid for slot in slots if slot.process is not None]
-    roomy = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
-    for pid, (_, hard) in zip(pids, roomy, strict=True):
+    old_limits = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]
+    for pid, (_, hard) in zip(pids, old_limits, strict=True):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
     try:
         yield
     finally:
-        for pid, limits in zip(pids, roomy, strict=True):
+        for pid, limits in zip(pids, old_limits, strict=True):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 
 
 @contextmanager
 def _no_room_for_events(url: str) -> Iterator[None]:
-    """One table is made the largest file of the server, and no file may become larger.
+    """Make the event table the largest file of the server, and let no file become larger.
 
-    What fills it belongs to a transaction that is under way, so it can't be cleared away.
+    The rows that fill it belong to an open transaction, so they can't be vacuumed.
     """
     with (
         psycopg.connect(url, autocommit=True) as connection,
@@ -65,9 +65,9 @@ def _no_room_for_events(url: str) -> Iterator[None]:
 
 
 def _limit(connection: psycopg.Connection, size: str) -> None:
-    """By the server itself, as the user that it runs as; first what its new processes inherit."""
+    """Set the limit through the server, as its own user; new processes inherit it."""
     for processes in (_SERVER, _BACKENDS):
         pids = [pid for (pid,) in connection.execute(processes)]
-        # Some are gone by then.
+        # Some processes have ended by then.
         command = "; ".join([*(f"prlimit --pid={pid} --fsize={size}:" for pid in pids), "true"])
         connection.execute(sql.SQL("COPY (SELECT '') TO PROGRAM {}").format(sql.Literal(command)))

@@ -1,4 +1,4 @@
-"""Runs other people's programs against the suite, and keeps what they said."""
+"""Runs programs of others against the suite, and keeps their output."""
 
 import asyncio
 import json
@@ -12,15 +12,15 @@ from scripts.tools.paths import buf_path, grpcurl_path
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a program printed, and its exit code."""
+class ProgramResult:
+    """A program's exit code and output."""
 
     code: int
     out: str
     err: str
 
     def messages(self) -> list[dict[str, Any]]:
-        """The JSON documents it printed, one after another."""
+        """The JSON documents that it printed, in order."""
         decoder, rest, found = json.JSONDecoder(), self.out.strip(), []
         while rest:
             message, end = decoder.raw_decode(rest)
@@ -34,8 +34,8 @@ async def run(
     *arguments: str | Path,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Said:
-    """Run a program to its end; in our environment, unless it is told another."""
+) -> ProgramResult:
+    """Run a program to its end, in our environment unless another is given."""
     process = await asyncio.create_subprocess_exec(
         program,
         *arguments,
@@ -47,14 +47,14 @@ async def run(
     )
     out, err = await process.communicate()
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), err.decode())
+    return ProgramResult(process.returncode, out.decode(), err.decode())
 
 
-async def grpcurl(*arguments: str) -> Said:
-    """The real binary against a plaintext server."""
+async def grpcurl(*arguments: str) -> ProgramResult:
+    """Run the real grpcurl against a plaintext server."""
     return await run(grpcurl_path(), "-plaintext", *arguments)
 
 
-async def buf_curl(*arguments: str) -> Said:
-    """The real binary, speaking gRPC and asking the server for its contract."""
+async def buf_curl(*arguments: str) -> ProgramResult:
+    """Run the real `buf curl` by gRPC; it asks the server for its contract."""
     return await run(buf_path(), "curl", "--protocol", "grpc", *arguments)

@@ -1,6 +1,6 @@
-"""One instance of each service in this process, and what a test asks of any of their methods.
+"""One instance of each service in this process, and calls of any of their methods.
 
-Methods are found by descriptor, so that a test can go through all that is served.
+Methods are found by their descriptors, so that a test can go through all of them.
 """
 
 import random
@@ -34,9 +34,9 @@ from services.payment.service import build as build_payment
 
 CLOCK = SystemClock()
 TIMEOUT_S = 30.0
-# Nothing but calls changes anything.
+# Sweeps don't run, so only calls change anything.
 NEVER_S = 86_400.0
-# Served from bytes to bytes by gRPC's own handler; it has no table of requests.
+# Served by gRPC's own handler, without a table of request_ids.
 NOT_OURS = frozenset({"grpc.reflection.v1alpha.ServerReflection"})
 
 Position: TypeAlias = tuple[int, int]
@@ -60,7 +60,7 @@ class Rpc:
 
 
 def served_rpcs(names_of: Mapping[str, tuple[str, ...]]) -> tuple[Rpc, ...]:
-    """Every method of the named services, which are given by the server that serves them."""
+    """All methods of the gRPC services; `names_of` lists them by the server that serves them."""
     pool = descriptor_pool.Default()
     return tuple(
         Rpc(service, method)
@@ -73,7 +73,7 @@ def served_rpcs(names_of: Mapping[str, tuple[str, ...]]) -> tuple[Rpc, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The servers, channels to them, the files below them, and what they serve."""
+    """The servers, channels to them, their database files, and their methods."""
 
     servers: Mapping[str, RunningServer]
     channels: Mapping[str, grpc.aio.Channel]
@@ -81,18 +81,18 @@ class Suite:
     rpcs: tuple[Rpc, ...]
 
     def rpc(self, name: str) -> Rpc:
-        """The method whose name ends like this; the first service that serves it."""
+        """The method whose name ends with `name`, of the first service that has it."""
         return next(each for each in self.rpcs if each.name.endswith(name))
 
     async def call(self, rpc: Rpc, request: Message) -> Message:
-        """The answer; the first one of a stream. Raises AioRpcError."""
+        """Call a method; return the answer, or the first one of a stream. Raises AioRpcError."""
         data = await self.send(rpc, request.SerializeToString())
         return message_factory.GetMessageClass(rpc.method.output_type).FromString(data)
 
     async def send(
         self, rpc: Rpc, request: bytes, metadata: tuple[tuple[str, str], ...] = ()
     ) -> bytes:
-        """The same in bytes, whatever they are."""
+        """Call a method with any bytes; return the answer's bytes."""
         channel, path = self.channels[rpc.service], f"/{rpc.name}"
         if not rpc.method.server_streaming:
             unary = channel.unary_unary(path)
@@ -106,7 +106,7 @@ class Suite:
             stream.cancel()
 
     def positions(self) -> Mapping[str, Position]:
-        """How far each service's event log is, and how many request_ids it remembers."""
+        """The position of each service's event log, and the number of request_ids it has stored."""
         query = "SELECT (SELECT position FROM event_counter), (SELECT count(*) FROM request)"
         return {service: file.execute(query).fetchone() for service, file in self.files.items()}
 
@@ -119,11 +119,11 @@ async def running_suite(
     processor: Processor | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> AsyncIterator[Suite]:
-    """Three services, each on a port and on the folder's file of its name.
+    """Three services, each on a port and on a file of its name in the folder.
 
-    A second suite on the folder is a second instance of each; give it a seed of its own. Without
-    a `processor` it is the simulated one, whose book is served. The order service calls the others
-    through `interceptors`.
+    A second suite on the same folder is a second instance of each; it needs another seed. Without
+    `processor` the simulated processor is used, and its service is served. The order service calls
+    the others through `interceptors`.
     """
     rng, settings = random.Random(seed), ServerSettings(port=0, drain_s=0, stop_grace_s=1)
     ids = IdFactory(clock=CLOCK, rng=rng)
@@ -137,7 +137,7 @@ async def running_suite(
         enter = open_now.enter_async_context
 
         async def serve(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
-            """Serve it; the channel that the order service calls it through."""
+            """Serve a service; return the channel through which the order service calls it."""
             service = await enter(built)
             server = await enter(running(service, settings=settings, clock=CLOCK, ids=ids, rng=rng))
             servers[service.name] = server
@@ -171,7 +171,7 @@ async def _suite(
     rpcs: tuple[Rpc, ...],
     folder: Path,
 ) -> Suite:
-    """What tests have of it: channels without interceptors, and the files."""
+    """The suite for tests: channels without interceptors, and the files."""
     channels = {
         service: await enter(grpc.aio.insecure_channel(server.endpoint))
         for service, server in servers.items()
