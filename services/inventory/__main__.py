@@ -1,4 +1,4 @@
-"""`python -m services.inventory`: reads the settings and serves until it is told to stop."""
+"""`python -m services.inventory`: reads the settings and serves until it is stopped."""
 
 import random
 
@@ -15,30 +15,33 @@ from services.chassis.server.settings import (
     ServerSettings,
 )
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.inventory.service import NAME, build
+from services.inventory.parts import NAME, Dependencies
+from services.inventory.service import build
 from services.inventory.settings import FeedSettings
 from services.inventory.subscriptions import feeds_of
 
 
 async def main() -> None:
-    """Serve the inventory. Raises pydantic's ValidationError for settings that can't be right."""
-    settings, told = ServerSettings(), TelemetrySettings()
+    """Serve the inventory. Raises pydantic's ValidationError for invalid settings."""
+    settings, telemetry = ServerSettings(), TelemetrySettings()
     database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
         feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
-            clock=clock,
-            ids=ids,
-            rng=rng,
-            owner=settings.instance_id or NAME,
-            feeds=feeds,
-            spans=spans,
+            dependencies=Dependencies(
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                feeds=feeds,
+                owner=settings.instance_id or NAME,
+                spans=spans,
+            ),
         ) as service,
     ):
         await serve(
@@ -48,7 +51,7 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            log_level=told.log_level,
+            log_level=telemetry.log_level,
             spans=spans,
         )
 

@@ -1,10 +1,10 @@
-"""Whose feeds the inventory follows; read once in `__main__`."""
+"""Settings of the inventory service; read once in `__main__`."""
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class FeedSettings(BaseSettings):
-    """Where orders and payments are found, as targets of `discovery`."""
+    """Targets (of `discovery`) of the services whose feeds inventory follows."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 

@@ -16,7 +16,7 @@ from services.chassis.server.settings import (
 )
 from services.chassis.telemetry.settings import TelemetrySettings
 from services.payment.parts import NAME
-from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.processor.simulated.adapter import open_simulated_processor
 from services.payment.service import build
 from services.payment.settings import FeedSettings, PaymentSettings
 from services.payment.subscriptions import feeds_of

@@ -15,11 +15,11 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
-from services.payment.api.asking import Payments
+from services.payment.api.use_cases import PaymentUseCases
 from services.payment.domain.state import Payment
 from services.payment.processor.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
 from services.payment.processor.port import Processor
-from services.payment.store.payments import LEASE_KIND, PaymentStore
+from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites
 
 NAME = "payment"
 MIGRATIONS = Path(__file__).parent / "store" / "migrations"
@@ -48,10 +48,10 @@ class Parts:
     database: Database
     log: EventLog
     leases: Leases
-    store: PaymentStore
+    store: PaymentWrites
     tailer: Tailer
     driver: Driver
-    payments: Payments
+    payments: PaymentUseCases
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ def _put_together(
 ) -> Parts:
     log = EventLog(clock=clock, ids=ids)
     notices: LatestStates[Payment] = LatestStates()
-    store = PaymentStore(log=log, leases=leases, clock=clock, ids=ids)
+    store = PaymentWrites(log=log, leases=leases, clock=clock, ids=ids)
     tailer = Tailer(database=database, log=log, clock=clock)
     drive = PaymentDrive(
         database=database,
@@ -121,7 +121,7 @@ def _put_together(
         drive=drive,
         poll_s=timing.poll_s,
     )
-    payments = Payments(
+    payments = PaymentUseCases(
         database=database, store=store, tailer=tailer, driver=driver, notices=notices, clock=clock
     )
     return Parts(database, log, leases, store, tailer, driver, payments)

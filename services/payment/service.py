@@ -23,9 +23,9 @@ from services.chassis.server.service import Service
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
 from services.payment.processor.port import Processor
-from services.payment.processor.simulated.processor import SimulatedProcessor
-from services.payment.processor.simulated.servicer import SimulatedProcessorServicer
-from services.payment.subscriptions import Feeds, follow
+from services.payment.processor.simulated.adapter import SimulatedProcessor
+from services.payment.processor.simulated.testing_servicer import SimulatedProcessorServicer
+from services.payment.subscriptions import FeedChannels, follow
 from services.payment.wire.replies import ERRORS
 
 _SERVICE = payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
@@ -49,7 +49,7 @@ async def build(
     readers: int = 2,
     timing: Timing = DEFAULT_TIMING,
     testing: SimulatedProcessor | None = None,
-    feeds: Feeds | None = None,
+    feeds: FeedChannels | None = None,
     spans: Spans | None = None,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.

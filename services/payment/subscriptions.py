@@ -22,7 +22,7 @@ from services.payment.settings import FeedSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Feeds:
+class FeedChannels:
     """The channels to the feeds."""
 
     reservations: grpc.aio.Channel
@@ -32,18 +32,24 @@ class Feeds:
 @asynccontextmanager
 async def feeds_of(
     targets: FeedSettings, *, clock: Clock, rng: random.Random
-) -> AsyncIterator[Feeds]:
+) -> AsyncIterator[FeedChannels]:
     """Channels to the feeds; closed when the block ends. They are in no trace."""
     channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
     async with (
         channel(targets.inventory_target) as reservations,
         channel(targets.order_target) as orders,
     ):
-        yield Feeds(reservations, orders)
+        yield FeedChannels(reservations, orders)
 
 
 def follow(
-    feeds: Feeds, parts: Parts, *, clock: Clock, ids: IdFactory, rng: random.Random, owner: str
+    feeds: FeedChannels,
+    parts: Parts,
+    *,
+    clock: Clock,
+    ids: IdFactory,
+    rng: random.Random,
+    owner: str,
 ) -> ConsumedFeeds:
     """Have the instance that `owner` names follow its feeds."""
     subscribe = partial(
@@ -55,7 +61,7 @@ def follow(
         rng=rng,
         topic=CHOREOGRAPHY,
     )
-    work = consumer.Work(
+    work = consumer.DrivenWrites(
         store=parts.store,
         is_draining=lambda: parts.driver.draining,
         begin=parts.payments.begin,
@@ -64,13 +70,13 @@ def follow(
         subscribe(
             feeds.reservations,
             consumer.RESERVATION_CONSUMER,
-            consumer.Authorizing(work, ids.new),
+            consumer.PaymentAuthorizer(work, ids.new),
             types=consumer.RESERVATION_TYPES,
         ),
         subscribe(
             feeds.orders,
             consumer.ORDER_CONSUMER,
-            consumer.Capturing(work),
+            consumer.PaymentCapturer(work),
             types=consumer.ORDER_TYPES,
         ),
     )

@@ -171,12 +171,16 @@ def lines_of(folder: Path) -> list[dict[str, Any]]:
 
 STEPS = {
     "reserve": ("inventory", "ReserveStock", {"Reservations.reserve"}),
-    "authorize": ("payment", "AuthorizePayment", {"PaymentStore.carry_out", "PaymentStore.record"}),
+    "authorize": (
+        "payment",
+        "AuthorizePayment",
+        {"PaymentWrites.carry_out", "PaymentWrites.record"},
+    ),
     "commit": ("inventory", "CommitReservation", {"Reservations.commit"}),
-    "capture": ("payment", "CapturePayment", {"PaymentStore.carry_out", "PaymentStore.record"}),
+    "capture": ("payment", "CapturePayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
     # The order was cancelled later on: by another call, but as part of its own story.
     "release": ("inventory", "ReleaseReservation", {"Reservations.release"}),
-    "refund": ("payment", "RefundPayment", {"PaymentStore.carry_out", "PaymentStore.record"}),
+    "refund": ("payment", "RefundPayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
 }
 
 

@@ -104,10 +104,41 @@ def page_of(request: Message, rows: Sequence[T], size: int, key_of: Callable[[T]
 
     `key_of` returns the sort key of a row, for the token.
     """
-    if len(rows) <= size:
+    has_more = len(rows) > size
+    return page_of_all(request, rows[:size], has_more=has_more, key_of=key_of)
+
+
+def page_of_all(
+    request: Message, rows: Sequence[T], *, has_more: bool, key_of: Callable[[T], Key]
+) -> Page[T]:
+    """The page that consists of all `rows`, of a list whose store says whether more rows follow."""
+    if not has_more:
         return Page(rows, "")
-    kept = rows[:size]
-    return Page(kept, encode_token(key_of(kept[-1]), arguments_of(request)))
+    return Page(rows, encode_token(key_of(rows[-1]), arguments_of(request)))
+
+
+def check_time_and_id(check: Check, token: str, arguments: bytes) -> tuple[int, str] | None:
+    """The key of a list sorted by time (in microseconds) and id; None for the first page."""
+    match check_page_token(check, token, arguments):
+        case None:
+            return None
+        case [int(micros), str(identifier)] if micros >= 0 and identifier.isascii():
+            return (micros, identifier)
+        case _:
+            refuse_page_token(check)
+            return None
+
+
+def check_sequence(check: Check, token: str, arguments: bytes) -> int:
+    """The key of a list sorted by a number that counts from 1; 0 for the first page."""
+    match check_page_token(check, token, arguments):
+        case None:
+            return 0
+        case [int(number)] if number >= 0:
+            return number
+        case _:
+            refuse_page_token(check)
+            return 0
 
 
 def refuse_page_token(check: Check) -> None:

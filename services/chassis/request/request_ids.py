@@ -23,12 +23,14 @@ from sqlalchemy import (
     select,
 )
 
+from services.chassis.request.context import Context
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 
 # Trailing metadata of a response that an earlier call with the same request_id has stored.
 REPLAYED_KEY = "tradepost-replayed"
+_REPLAYED = ((REPLAYED_KEY, "true"),)
 
 _METADATA = MetaData()
 REQUEST = Table(
@@ -110,3 +112,8 @@ def remember(
         response=response,
         create_time=to_micros(now),
     )
+
+
+def mark_replayed(context: Context) -> None:
+    """Mark the answer of a call as stored by an earlier call with the same request_id."""
+    context.set_trailing_metadata(_REPLAYED)

@@ -98,7 +98,7 @@ class Check:
 
     def visible_text(self, field: str, value: str, *, max_len: int = 64) -> str:
         """1 to `max_len` visible ASCII characters: no spaces, no control characters."""
-        fits = 0 < len(value) <= max_len and all("!" <= character <= "~" for character in value)
+        fits = is_visible_text(value, max_len=max_len)
         self.that(fits, field, f"must be 1 to {max_len} visible ASCII characters")
         return value
 
@@ -183,6 +183,11 @@ class Check:
             self.violation(field, bounds)
             return None
         return timedelta(microseconds=span_ns // 1_000)
+
+
+def is_visible_text(value: str, *, max_len: int = 64) -> bool:
+    """Whether a value has 1 to `max_len` characters, all of them visible ASCII."""
+    return 0 < len(value) <= max_len and all("!" <= character <= "~" for character in value)
 
 
 def _nanos(span: timedelta) -> int:

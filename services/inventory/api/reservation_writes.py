@@ -1,7 +1,7 @@
-"""What callers and the sweeper do to reservations, each in one transaction.
+"""Writes of reservations, each in one transaction.
 
-A hold whose time is over still counts as held until somebody expires it: the sweeper, its own
-commit, or a reserve that would be short without its units.
+A hold whose expire time has come counts as held until it is expired: by the expiry loop, by its
+own commit, or by a reserve that needs its units.
 """
 
 from collections.abc import Sequence
@@ -15,30 +15,27 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog, StreamAppend
 from services.chassis.request.intention import Intention
-from services.inventory.api.answers import Answer, answer_once
-from services.inventory.domain.pricing import Quote, Refusal, Refused, Shelf
-from services.inventory.domain.reservation import (
-    Command,
+from services.inventory.api.stored_answers import StoredAnswer, answer_once
+from services.inventory.domain.commands import (
     Commit,
-    Event,
     Expire,
     Fulfill,
-    Rejected,
     Release,
-    Reservation,
-    ReservationState,
+    ReservationCommand,
     Reserve,
 )
+from services.inventory.domain.events import ReservationEvent, ReservationRejected
+from services.inventory.domain.pricing import Offers, Quote, QuoteRefusal
 from services.inventory.domain.reservation_rules import decide, evolve, movements, price
-from services.inventory.domain.stock import Movement
-from services.inventory.store import reservations, shelves
+from services.inventory.domain.state import Movement, Refusal, Reservation, ReservationState
+from services.inventory.store import item_rows, movement_rows, reservation_rows
 from services.inventory.wire.events import to_new_event
 from services.inventory.wire.replies import to_priced, to_reservation
 
-# Holds that one reserve expires at most; the sweeper ends what is left.
+# At most this many holds are expired by one reserve; the expiry loop ends the others.
 MAX_EXPIRED_BY_RESERVE = 500
 
-_NO_SHELF: Shelf = MappingProxyType({})
+_NO_OFFERS: Offers = MappingProxyType({})
 
 Response: TypeAlias = (
     rpc.CommitReservationResponse
@@ -49,62 +46,68 @@ Response: TypeAlias = (
 R = TypeVar("R", bound=Response)
 
 
-class Reservations:
-    """Functions of a connection, for `Database.write`; `quote` is for `Database.read`."""
+class ReservationWrites:
+    """Functions of a connection, to be passed to `Database.write` (`quote`: to `Database.read`)."""
 
     def __init__(self, *, log: EventLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
 
     def quote(self, connection: Connection, command: Reserve) -> rpc.ReserveStockResponse:
-        """Prices and shortages as they are now; nothing is written, nothing is promised."""
-        shelf = _shelf(connection, command)
-        match price(command, now=self._clock.now(), shelf=shelf):
+        """Prices and shortages of this moment; nothing is written or held."""
+        offers = _offers(connection, command)
+        match price(command, now=self._clock.now(), offers=offers):
             case Quote(lines, total):
                 priced = to_priced(ReservationState.HELD, lines, total, None)
-            case Refused(refusal, lines, known_total):
+            case QuoteRefusal(refusal, lines, known_total):
                 priced = to_priced(ReservationState.REJECTED, lines, known_total, refusal)
         return rpc.ReserveStockResponse(reservation=priced)
 
     def reserve(
         self, connection: Connection, intention: Intention[Reserve]
-    ) -> Answer[rpc.ReserveStockResponse]:
-        """All lines or none, at the prices of this moment. Raises ReservationAlreadyExistsError."""
+    ) -> StoredAnswer[rpc.ReserveStockResponse]:
+        """Hold all lines or none at current prices. Raises ReservationAlreadyExistsError."""
         return self._answer(connection, intention, rpc.ReserveStockResponse)
 
     def commit(
         self, connection: Connection, intention: Intention[Commit]
-    ) -> Answer[rpc.CommitReservationResponse]:
-        """Raises ReservationNotFoundError, ReservationStateConflictError."""
+    ) -> StoredAnswer[rpc.CommitReservationResponse]:
+        """Make a hold final.
+
+        Raises ReservationNotFoundError, ReservationStateConflictError.
+        """
         return self._answer(connection, intention, rpc.CommitReservationResponse)
 
     def release(
         self, connection: Connection, intention: Intention[Release]
-    ) -> Answer[rpc.ReleaseReservationResponse]:
-        """Raises ReservationStateConflictError."""
+    ) -> StoredAnswer[rpc.ReleaseReservationResponse]:
+        """Give the units back. Raises ReservationStateConflictError."""
         return self._answer(connection, intention, rpc.ReleaseReservationResponse)
 
     def fulfill(
         self, connection: Connection, intention: Intention[Fulfill]
-    ) -> Answer[rpc.FulfillReservationResponse]:
-        """Raises ReservationNotFoundError, ReservationStateConflictError."""
+    ) -> StoredAnswer[rpc.FulfillReservationResponse]:
+        """Take committed units out of the building.
+
+        Raises ReservationNotFoundError, ReservationStateConflictError.
+        """
         return self._answer(connection, intention, rpc.FulfillReservationResponse)
 
-    def has_run_out(self, connection: Connection) -> bool:
-        """Whether there is a hold to expire."""
-        return bool(reservations.run_out(connection, self._clock.now(), 1))
+    def has_overdue(self, connection: Connection) -> bool:
+        """Whether any hold is overdue."""
+        return bool(reservation_rows.list_overdue(connection, self._clock.now(), 1))
 
     def expire(self, connection: Connection, limit: int) -> int:
-        """Expire at most `limit` holds whose time is over, the oldest first; how many it were."""
+        """Expire at most `limit` overdue holds, the oldest first; returns their number."""
         now = self._clock.now()
-        return self._expire(connection, reservations.run_out(connection, now, limit), now)
+        return self._expire(connection, reservation_rows.list_overdue(connection, now, limit), now)
 
     def _answer(
         self,
         connection: Connection,
         intention: Intention[Reserve] | Intention[Commit] | Intention[Release] | Intention[Fulfill],
         response_type: type[R],
-    ) -> Answer[R]:
+    ) -> StoredAnswer[R]:
         command, now = intention.command, self._clock.now()
         return answer_once(
             connection,
@@ -117,8 +120,10 @@ class Reservations:
             now=now,
         )
 
-    def _carry_out(self, connection: Connection, command: Command, now: datetime) -> Reservation:
-        reservation = reservations.load(connection, command.reservation_id)
+    def _carry_out(
+        self, connection: Connection, command: ReservationCommand, now: datetime
+    ) -> Reservation:
+        reservation = reservation_rows.load(connection, command.reservation_id)
         events = self._decide(connection, command, reservation, now)
         if reservation is not None and not events:
             return reservation
@@ -127,42 +132,44 @@ class Reservations:
     def _decide(
         self,
         connection: Connection,
-        command: Command,
+        command: ReservationCommand,
         reservation: Reservation | None,
         now: datetime,
-    ) -> tuple[Event, ...]:
+    ) -> tuple[ReservationEvent, ...]:
         if not isinstance(command, Reserve) or reservation is not None:
-            return decide(command, reservation, now=now, shelf=_NO_SHELF)
-        events = decide(command, None, now=now, shelf=_shelf(connection, command))
+            return decide(command, reservation, now=now, offers=_NO_OFFERS)
+        events = decide(command, None, now=now, offers=_offers(connection, command))
         if self._freed_units(connection, events, now):
-            events = decide(command, None, now=now, shelf=_shelf(connection, command))
+            events = decide(command, None, now=now, offers=_offers(connection, command))
         return events
 
     def _freed_units(
-        self, connection: Connection, events: tuple[Event, ...], now: datetime
+        self, connection: Connection, events: tuple[ReservationEvent, ...], now: datetime
     ) -> bool:
-        """Whether expiring holds gave back units of what a refusal says is short."""
+        """Whether expiring overdue holds gave back units that a refusal lacked."""
         match events:
-            case (Rejected(refusal=Refusal(shortages=shortages)),) if shortages:
+            case (ReservationRejected(refusal=Refusal(shortages=shortages)),) if shortages:
                 skus = [shortage.sku for shortage in shortages]
-                ids = reservations.run_out(connection, now, MAX_EXPIRED_BY_RESERVE, skus=skus)
+                ids = reservation_rows.list_overdue(
+                    connection, now, MAX_EXPIRED_BY_RESERVE, skus=skus
+                )
                 return self._expire(connection, ids, now) > 0
         return False
 
     def _record(
-        self, connection: Connection, before: Reservation | None, events: Sequence[Event]
+        self, connection: Connection, before: Reservation | None, events: Sequence[ReservationEvent]
     ) -> Reservation:
-        """Append the events, and bring rows and stock to where they lead."""
+        """Append the events, and write the reservation and the stock that follow from them."""
         after, moved, at = self._append(connection, before, events)
         if before is None:
-            reservations.add(connection, after)
+            reservation_rows.add(connection, after)
         else:
-            reservations.change(connection, [after])
-        shelves.move(connection, moved, at)
+            reservation_rows.change(connection, [after])
+        movement_rows.move(connection, moved, at)
         return after
 
     def _append(
-        self, connection: Connection, before: Reservation | None, events: Sequence[Event]
+        self, connection: Connection, before: Reservation | None, events: Sequence[ReservationEvent]
     ) -> tuple[Reservation, list[Movement], datetime]:
         stored = self._log.append(
             connection,
@@ -172,34 +179,34 @@ class Reservations:
             not_before=None if before is None else before.update_time,
         )
         at = stored[-1].occur_time
-        return *_led_to(before, events, at), at
+        return *_apply(before, events, at), at
 
     def _expire(self, connection: Connection, reservation_ids: Sequence[str], now: datetime) -> int:
-        run_out = [
+        overdue = [
             (held, events)
-            for held in reservations.load_many(connection, reservation_ids)
-            if (events := decide(Expire(held.reservation_id), held, now=now, shelf=_NO_SHELF))
+            for held in reservation_rows.load_many(connection, reservation_ids)
+            if (events := decide(Expire(held.reservation_id), held, now=now, offers=_NO_OFFERS))
         ]
-        if not run_out:
+        if not overdue:
             return 0
         stored = self._log.append_each(
             connection,
             [
                 StreamAppend(held.reservation_id, held.version, [to_new_event(e) for e in events])
-                for held, events in run_out
+                for held, events in overdue
             ],
         )
         at = stored[-1].occur_time
-        ends = [_led_to(held, events, at) for held, events in run_out]
-        reservations.change(connection, [expired for expired, _ in ends])
-        shelves.move(connection, [each for _, moved in ends for each in moved], at)
+        ends = [_apply(held, events, at) for held, events in overdue]
+        reservation_rows.change(connection, [expired for expired, _ in ends])
+        movement_rows.move(connection, [each for _, moved in ends for each in moved], at)
         return len(ends)
 
 
-def _led_to(
-    before: Reservation | None, events: Sequence[Event], at: datetime
+def _apply(
+    before: Reservation | None, events: Sequence[ReservationEvent], at: datetime
 ) -> tuple[Reservation, list[Movement]]:
-    """Where at least one event leads, and what it moves."""
+    """The reservation after the events (at least one), and the movements they cause."""
     first, *others = events
     moved = [*movements(before, first)]
     after = evolve(before, first, at)
@@ -209,5 +216,5 @@ def _led_to(
     return after, moved
 
 
-def _shelf(connection: Connection, command: Reserve) -> Shelf:
-    return shelves.load_shelf(connection, [demand.sku for demand in command.demands])
+def _offers(connection: Connection, command: Reserve) -> Offers:
+    return item_rows.load_offers(connection, [demand.sku for demand in command.demands])

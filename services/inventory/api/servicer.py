@@ -1,4 +1,4 @@
-"""The RPCs of the inventory: request to command, ask, result to reply."""
+"""The methods of tradepost.inventory.v1.InventoryService."""
 
 from typing import TypeVar
 
@@ -7,21 +7,23 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import inventory_service_pb2_grpc
 
 from services.chassis.request.context import Context
-from services.chassis.request.request_ids import REPLAYED_KEY
+from services.chassis.request.request_ids import mark_replayed
 from services.chassis.store.database import Database
-from services.inventory.api.answers import Answer
-from services.inventory.api.items import Items
-from services.inventory.api.reservation_writes import Reservations
-from services.inventory.store import listing
+from services.inventory.api.item_writes import ItemWrites
+from services.inventory.api.reservation_writes import ReservationWrites
+from services.inventory.api.stored_answers import StoredAnswer
+from services.inventory.store import item_rows, movement_rows, reservation_listing
 from services.inventory.wire import queries, replies, requests
 
 M = TypeVar("M", bound=Message)
 
 
 class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
-    """tradepost.inventory.v1.InventoryService; see its contract for what each method does."""
+    """Serves tradepost.inventory.v1.InventoryService; the contract describes each method."""
 
-    def __init__(self, *, database: Database, items: Items, reservations: Reservations) -> None:
+    def __init__(
+        self, *, database: Database, items: ItemWrites, reservations: ReservationWrites
+    ) -> None:
         self._database = database
         self._items = items
         self._reservations = reservations
@@ -36,9 +38,12 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     async def ListItems(
         self, request: rpc.ListItemsRequest, context: Context
     ) -> rpc.ListItemsResponse:
-        listed = await self._database.read(listing.items, queries.sku_page(request))
-        token = queries.next_page_token(request, listed)
-        return rpc.ListItemsResponse(items=map(replies.to_item, listed.rows), next_page_token=token)
+        wanted = queries.list_by_sku(request)
+        rows = await self._database.read(item_rows.list_items, wanted)
+        page = queries.sku_page(request, wanted, rows)
+        return rpc.ListItemsResponse(
+            items=map(replies.to_item, page.rows), next_page_token=page.next_page_token
+        )
 
     async def AdjustStock(
         self, request: rpc.AdjustStockRequest, context: Context
@@ -50,23 +55,24 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     async def GetStock(
         self, request: rpc.GetStockRequest, context: Context
     ) -> rpc.GetStockResponse:
-        level = await self._database.read(listing.level, queries.one_sku(request))
+        level = await self._database.read(item_rows.get_level, queries.get_stock(request))
         return rpc.GetStockResponse(stock=replies.to_stock(level))
 
     async def BatchGetStock(
         self, request: rpc.BatchGetStockRequest, context: Context
     ) -> rpc.BatchGetStockResponse:
-        skus = queries.many_skus(request)
-        levels, unknown = await self._database.read(listing.many_levels, skus)
+        skus = queries.batch_get_stock(request)
+        levels, unknown = await self._database.read(item_rows.get_levels, skus)
         return rpc.BatchGetStockResponse(stock=map(replies.to_stock, levels), unknown_skus=unknown)
 
     async def ListStock(
         self, request: rpc.ListStockRequest, context: Context
     ) -> rpc.ListStockResponse:
-        listed = await self._database.read(listing.levels, queries.sku_page(request))
-        token = queries.next_page_token(request, listed)
+        wanted = queries.list_by_sku(request)
+        rows = await self._database.read(item_rows.list_levels, wanted)
+        page = queries.sku_page(request, wanted, rows)
         return rpc.ListStockResponse(
-            stock=map(replies.to_stock, listed.rows), next_page_token=token
+            stock=map(replies.to_stock, page.rows), next_page_token=page.next_page_token
         )
 
     async def ReserveStock(
@@ -103,32 +109,33 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     async def GetReservation(
         self, request: rpc.GetReservationRequest, context: Context
     ) -> rpc.GetReservationResponse:
-        reservation_id = queries.one_reservation(request)
-        reservation = await self._database.read(listing.reservation, reservation_id)
-        return rpc.GetReservationResponse(reservation=replies.to_reservation(reservation))
+        reservation_id = queries.get_reservation(request)
+        found = await self._database.read(reservation_listing.get_reservation, reservation_id)
+        return rpc.GetReservationResponse(reservation=replies.to_reservation(found))
 
     async def ListReservations(
         self, request: rpc.ListReservationsRequest, context: Context
     ) -> rpc.ListReservationsResponse:
-        page = queries.reservation_page(request)
-        listed = await self._database.read(listing.reservations, page)
+        wanted = queries.list_reservations(request)
+        rows, has_more = await self._database.read(reservation_listing.list_reservations, wanted)
+        page = queries.reservation_page(request, rows, has_more=has_more)
         return rpc.ListReservationsResponse(
-            reservations=map(replies.to_reservation, listed.rows),
-            next_page_token=queries.next_page_token(request, listed),
+            reservations=map(replies.to_reservation, page.rows),
+            next_page_token=page.next_page_token,
         )
 
     async def ListStockMovements(
         self, request: rpc.ListStockMovementsRequest, context: Context
     ) -> rpc.ListStockMovementsResponse:
-        page = queries.movement_page(request)
-        listed = await self._database.read(listing.movements, page)
+        wanted = queries.list_movements(request)
+        rows = await self._database.read(movement_rows.list_movements, wanted)
+        page = queries.movement_page(request, wanted, rows)
         return rpc.ListStockMovementsResponse(
-            movements=[replies.to_movement(*row) for row in listed.rows],
-            next_page_token=queries.next_page_token(request, listed),
+            movements=map(replies.to_movement, page.rows), next_page_token=page.next_page_token
         )
 
 
-def _reply(answer: Answer[M], context: Context) -> M:
+def _reply(answer: StoredAnswer[M], context: Context) -> M:
     if answer.replayed:
-        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+        mark_replayed(context)
     return answer.response

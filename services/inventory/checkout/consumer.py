@@ -1,7 +1,7 @@
-"""What inventory does of its own accord in a choreographed checkout: hold, then commit.
+"""Reserves and commits stock for choreographed checkouts, because of events.
 
-It does what the RPCs do, under the ids that the order service would call them with, so that a
-step has one effect, whoever takes it and however often its event comes.
+It carries out the same requests as the RPCs, under the request ids that the order service would
+call with. So a step has one effect, however often its event arrives or the step is called.
 """
 
 from collections.abc import Iterator
@@ -22,56 +22,57 @@ from tradepost.payment.v1.payment_event_pb2 import (
 from services.chassis.ids import with_prefix
 from services.chassis.saga.carried_ids import carried_step_id
 from services.chassis.store.change import AfterCommit
-from services.inventory.api.reservation_writes import Reservations
+from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.domain.errors import ReservationStateConflictError
-from services.inventory.domain.reservation import Origin, Payer
+from services.inventory.domain.state import CheckoutTerms, Origin
 from services.inventory.wire import requests
 
-# The names of the consumers: another would begin anew.
+# The consumers' names. A consumer with another name would start from the first event.
 ORDER_CONSUMER = "inventory-checkout-of-orders"
 PAYMENT_CONSUMER = "inventory-checkout-of-payments"
 ORDER_TYPES = (OrderPlaced.DESCRIPTOR.full_name,)
 PAYMENT_TYPES = (PaymentAuthorized.DESCRIPTOR.full_name,)
 
 
-class Holding:
-    """Holds the stock of orders that were placed."""
+class StockReserver:
+    """Reserves stock for orders that were placed."""
 
-    def __init__(self, reservations: Reservations) -> None:
+    def __init__(self, reservations: ReservationWrites) -> None:
         self._reservations = reservations
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """What can't be held becomes a fact, too.
+        """Reserve the order's lines; a refusal is recorded as an event, too.
 
-        Raises ReservationAlreadyExistsError and InvalidRequestError for what no order asks, and
-        DecodeError.
+        Raises ReservationAlreadyExistsError, InvalidRequestError and DecodeError for events that
+        no order service writes.
         """
         placed = OrderPlaced.FromString(event.payload.value)
         if placed.coordination != COORDINATION_CHOREOGRAPHED:
             return None
         intention = requests.reserve_stock(_reserve(event.aggregate_id, placed))
-        payer = Payer(
+        terms = CheckoutTerms(
             customer_id=placed.customer_id,
             payment_method=placed.payment_method,
             order_deadline=placed.deadline_time.ToDatetime(tzinfo=UTC),
             authorization_ttl=placed.authorization_ttl.ToTimedelta(),
             step_ids=placed.step_ids.SerializeToString(),
         )
-        command = replace(intention.command, origin=Origin.CHOREOGRAPHED, payer=payer)
+        command = replace(intention.command, origin=Origin.CHOREOGRAPHED, terms=terms)
         self._reservations.reserve(connection, replace(intention, command=command))
         return None
 
 
-class Committing:
-    """Makes the holds of orders final that are paid for."""
+class ReservationCommitter:
+    """Commits the reservations of orders whose payment is authorized."""
 
-    def __init__(self, reservations: Reservations) -> None:
+    def __init__(self, reservations: ReservationWrites) -> None:
         self._reservations = reservations
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """A hold that has run out becomes a fact, one that was let go is none of ours any more.
+        """Commit the reservation; ignore one that was released.
 
-        Raises ReservationNotFoundError for what was never held, and DecodeError.
+        An overdue hold is expired, which is recorded as an event. Raises ReservationNotFoundError
+        where nothing was held, and DecodeError.
         """
         authorized = PaymentAuthorized.FromString(event.payload.value)
         if authorized.origin != PAYMENT_ORIGIN_CHOREOGRAPHED:
@@ -90,13 +91,13 @@ class Committing:
         try:
             self._reservations.commit(connection, replace(intention, command=command))
         except ReservationStateConflictError:
-            # Only the order itself lets go: whatever the commit was for, it is over.
+            # Only the order releases its reservation, and it ends the checkout by that.
             return None
         return None
 
 
 def _reserve(order_id: str, placed: OrderPlaced) -> rpc.ReserveStockRequest:
-    """What the order service would ask."""
+    """The request that the order service would send."""
     request = rpc.ReserveStockRequest(
         request_id=carried_step_id(placed.step_ids, "reserve", order_id),
         reservation_id=with_prefix(order_id, "rsv"),
@@ -111,7 +112,7 @@ def _reserve(order_id: str, placed: OrderPlaced) -> rpc.ReserveStockRequest:
 
 
 def _lines(placed: OrderPlaced) -> Iterator[rpc.ReserveLine]:
-    """One line may ask for so many units; more of one SKU goes into several."""
+    """The order's lines; a quantity above the limit of one line becomes several lines."""
     for line in placed.lines:
         for taken in range(0, line.quantity, requests.MAX_QUANTITY):
             quantity = min(requests.MAX_QUANTITY, line.quantity - taken)
@@ -119,7 +120,7 @@ def _lines(placed: OrderPlaced) -> Iterator[rpc.ReserveLine]:
 
 
 def _history(authorized: PaymentAuthorized) -> CheckoutHistory:
-    """What the payment was told, and the payment."""
+    """The facts that led to the payment, and the payment."""
     history = CheckoutHistory()
     history.CopyFrom(authorized.history)
     history.payment_id = authorized.payment_id

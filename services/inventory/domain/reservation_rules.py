@@ -1,72 +1,76 @@
-"""A reservation sets units aside for one order, all lines or none.
+"""Rules of a reservation, which holds units for one order: all lines or none.
 
     HELD -> COMMITTED -> FULFILLED ; HELD -> RELEASED | EXPIRED ; COMMITTED -> RELEASED
     (none) -> REJECTED ; (none) -> RELEASED, the tombstone that refuses a late reserve
 
-`decide` says what a command makes happen, `evolve` what the reservation is afterwards, and
-`movements` what that does to the stock. Stock and time come in as values.
+`decide` turns a command into events, `evolve` applies an event to the reservation, and `movements`
+says how an event moves stock. Stock and time are arguments.
 """
 
 from dataclasses import replace
 from datetime import datetime
 
+from services.inventory.domain.commands import (
+    Commit,
+    Expire,
+    Fulfill,
+    Release,
+    ReservationCommand,
+    Reserve,
+)
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
     ReservationStateConflictError,
 )
+from services.inventory.domain.events import (
+    ReservationCommitted,
+    ReservationEvent,
+    ReservationExpired,
+    ReservationFulfilled,
+    ReservationHeld,
+    ReservationRejected,
+    ReservationReleased,
+)
 from services.inventory.domain.pricing import (
+    Offers,
     Quote,
+    QuoteRefusal,
+    price_demands,
+    refuse_unpriced,
+)
+from services.inventory.domain.state import (
+    Movement,
+    MovementKind,
     Refusal,
     RefusalReason,
-    Refused,
-    Shelf,
-    quote,
-    refused,
-)
-from services.inventory.domain.reservation import (
-    Command,
-    Commit,
-    Committed,
-    Event,
-    Expire,
-    Expired,
-    Fulfill,
-    Fulfilled,
-    Held,
-    Rejected,
-    Release,
-    Released,
     Reservation,
     ReservationState,
-    Reserve,
 )
-from services.inventory.domain.stock import Movement, MovementKind
 
 _EXPIRED = Refusal(RefusalReason.RESERVATION_EXPIRED)
 _FENCED = Refusal(RefusalReason.RESERVATION_FENCED)
 
 
-def price(command: Reserve, *, now: datetime, shelf: Shelf) -> Quote | Refused:
-    """What `command` would cost, and why it would be refused, if nobody else came first."""
+def price(command: Reserve, *, now: datetime, offers: Offers) -> Quote | QuoteRefusal:
+    """What `command` would cost now, or why it would be refused."""
     deadline = command.order_deadline
     if deadline is not None and now > deadline:
         instant = deadline.isoformat().replace("+00:00", "Z")
-        return refused(RefusalReason.ORDER_DEADLINE_PASSED, order_deadline_time=instant)
-    return quote(command.demands, shelf, command.expected_total)
+        return refuse_unpriced(RefusalReason.ORDER_DEADLINE_PASSED, order_deadline_time=instant)
+    return price_demands(command.demands, offers, command.expected_total)
 
 
 def decide(
-    command: Command, reservation: Reservation | None, *, now: datetime, shelf: Shelf
-) -> tuple[Event, ...]:
-    """What `command` makes happen; nothing where it is so already.
+    command: ReservationCommand, reservation: Reservation | None, *, now: datetime, offers: Offers
+) -> tuple[ReservationEvent, ...]:
+    """The events of `command`; none where the reservation is already as asked.
 
-    `shelf` holds the demanded items that exist. Raises ReservationAlreadyExistsError,
-    ReservationNotFoundError, ReservationStateConflictError.
+    Raises ReservationAlreadyExistsError, ReservationNotFoundError, ReservationStateConflictError.
     """
     match command:
         case Reserve():
-            return _reserve(command, reservation, now=now, shelf=shelf)
+            return _reserve(command, reservation, now=now, offers=offers)
         case Release():
             return _release(command, reservation)
         case Commit():
@@ -75,53 +79,53 @@ def decide(
             return _fulfill(_existing(command, reservation))
         case Expire():
             held = _existing(command, reservation)
-            if not held.has_run_out(now):
+            if not held.is_overdue(now):
                 return ()
-            return (Expired(held.reservation_id, held.order_id),)
+            return (ReservationExpired(held.reservation_id, held.order_id),)
 
 
-def evolve(reservation: Reservation | None, event: Event, at: datetime) -> Reservation:
-    """The reservation after `event`, which was recorded `at` that instant."""
+def evolve(reservation: Reservation | None, event: ReservationEvent, at: datetime) -> Reservation:
+    """The reservation after `event`, which was recorded at the instant `at`."""
     match reservation, event:
-        case None, Held() | Rejected() | Released():
+        case None, ReservationHeld() | ReservationRejected() | ReservationReleased():
             return _made(event, at)
         case None, _:
             raise ReservationNotFoundError(event.reservation_id)
-        case Reservation(state=state), Rejected(refusal=refusal):
+        case Reservation(state=state), ReservationRejected(refusal=refusal):
             return _moved(reservation, at, state=state, refusal=refusal)
-        case Reservation(), Committed():
+        case Reservation(), ReservationCommitted():
             committed = _moved(reservation, at, state=ReservationState.COMMITTED)
             return replace(committed, expire_time=None)
-        case Reservation(), Released():
+        case Reservation(), ReservationReleased():
             return _moved(reservation, at, state=ReservationState.RELEASED)
-        case Reservation(), Expired():
+        case Reservation(), ReservationExpired():
             return _moved(reservation, at, state=ReservationState.EXPIRED, refusal=_EXPIRED)
-        case Reservation(), Fulfilled():
+        case Reservation(), ReservationFulfilled():
             return _moved(reservation, at, state=ReservationState.FULFILLED)
-        case Reservation(state=state), Held():
+        case Reservation(state=state), ReservationHeld():
             raise ReservationAlreadyExistsError(event.reservation_id, state=state)
 
 
-def movements(reservation: Reservation | None, event: Event) -> tuple[Movement, ...]:
-    """How `event` moves the stock of the lines; `reservation` is as it was before."""
+def movements(reservation: Reservation | None, event: ReservationEvent) -> tuple[Movement, ...]:
+    """The movements of stock that `event` causes; `reservation` is the state before it."""
     lines = () if reservation is None else reservation.lines
     match event:
-        case Held(lines=held_lines):
+        case ReservationHeld(lines=held_lines):
             deltas = (0, 1, 0)
             kind, lines = MovementKind.HELD, held_lines
-        case Committed():
+        case ReservationCommitted():
             kind, deltas = MovementKind.COMMITTED, (0, -1, 1)
-        case Expired():
+        case ReservationExpired():
             kind, deltas = MovementKind.EXPIRED, (0, -1, 0)
-        case Fulfilled():
+        case ReservationFulfilled():
             kind, deltas = MovementKind.FULFILLED, (-1, 0, -1)
-        case Released():
+        case ReservationReleased():
             is_held = reservation is not None and reservation.state is ReservationState.HELD
             kind, deltas = MovementKind.RELEASED, (0, -1, 0) if is_held else (0, 0, -1)
-        case Rejected():
+        case ReservationRejected():
             return ()
     on_hand, held, committed = deltas
-    reason = event.reason if isinstance(event, Released) else ""
+    reason = event.reason if isinstance(event, ReservationReleased) else ""
     return tuple(
         Movement(
             line.sku,
@@ -137,38 +141,40 @@ def movements(reservation: Reservation | None, event: Event) -> tuple[Movement, 
 
 
 def _reserve(
-    command: Reserve, reservation: Reservation | None, *, now: datetime, shelf: Shelf
-) -> tuple[Event, ...]:
+    command: Reserve, reservation: Reservation | None, *, now: datetime, offers: Offers
+) -> tuple[ReservationEvent, ...]:
     if reservation is not None and reservation.is_tombstone:
         if reservation.refusal is not None:
             return ()
         return (_rejected(command, _FENCED),)
     if reservation is not None:
         raise ReservationAlreadyExistsError(command.reservation_id, state=reservation.state)
-    match price(command, now=now, shelf=shelf):
-        case Refused(refusal=refusal):
+    match price(command, now=now, offers=offers):
+        case QuoteRefusal(refusal=refusal):
             return (_rejected(command, refusal),)
         case Quote(lines=lines, total=total):
             expire_time = now + command.ttl
-            held = Held(
+            held = ReservationHeld(
                 command.reservation_id,
                 command.order_id,
                 lines,
                 total,
                 expire_time,
                 command.origin,
-                command.payer,
+                command.terms,
             )
             return (held,)
 
 
-def _rejected(command: Reserve, refusal: Refusal) -> Rejected:
-    return Rejected(command.reservation_id, command.order_id, refusal, command.origin)
+def _rejected(command: Reserve, refusal: Refusal) -> ReservationRejected:
+    return ReservationRejected(command.reservation_id, command.order_id, refusal, command.origin)
 
 
-def _release(command: Release, reservation: Reservation | None) -> tuple[Event, ...]:
+def _release(command: Release, reservation: Reservation | None) -> tuple[ReservationEvent, ...]:
     tombstone = reservation is None
-    released = Released(command.reservation_id, command.order_id, command.reason, tombstone)
+    released = ReservationReleased(
+        command.reservation_id, command.order_id, command.reason, tombstone
+    )
     if reservation is None:
         return (released,)
     match reservation.state:
@@ -180,10 +186,12 @@ def _release(command: Release, reservation: Reservation | None) -> tuple[Event, 
             raise _conflict(reservation, ReservationState.RELEASED)
 
 
-def _commit(command: Commit, reservation: Reservation, now: datetime) -> tuple[Event, ...]:
+def _commit(
+    command: Commit, reservation: Reservation, now: datetime
+) -> tuple[ReservationEvent, ...]:
     match reservation.state:
         case ReservationState.HELD:
-            outcome = Expired if reservation.has_run_out(now) else Committed
+            outcome = ReservationExpired if reservation.is_overdue(now) else ReservationCommitted
             order_id, history = reservation.order_id, command.history
             return (outcome(reservation.reservation_id, order_id, command.origin, history),)
         case ReservationState.COMMITTED | ReservationState.EXPIRED:
@@ -192,17 +200,17 @@ def _commit(command: Commit, reservation: Reservation, now: datetime) -> tuple[E
             raise _conflict(reservation, ReservationState.COMMITTED)
 
 
-def _fulfill(reservation: Reservation) -> tuple[Event, ...]:
+def _fulfill(reservation: Reservation) -> tuple[ReservationEvent, ...]:
     match reservation.state:
         case ReservationState.COMMITTED:
-            return (Fulfilled(reservation.reservation_id),)
+            return (ReservationFulfilled(reservation.reservation_id),)
         case ReservationState.FULFILLED:
             return ()
         case _:
             raise _conflict(reservation, ReservationState.FULFILLED)
 
 
-def _existing(command: Command, reservation: Reservation | None) -> Reservation:
+def _existing(command: ReservationCommand, reservation: Reservation | None) -> Reservation:
     if reservation is None:
         raise ReservationNotFoundError(command.reservation_id)
     return reservation
@@ -214,15 +222,17 @@ def _conflict(reservation: Reservation, wanted: ReservationState) -> Reservation
     )
 
 
-def _made(event: Held | Rejected | Released, at: datetime) -> Reservation:
+def _made(
+    event: ReservationHeld | ReservationRejected | ReservationReleased, at: datetime
+) -> Reservation:
     match event:
-        case Held():
+        case ReservationHeld():
             state, refusal = ReservationState.HELD, None
-        case Rejected():
+        case ReservationRejected():
             state, refusal = ReservationState.REJECTED, event.refusal
-        case Released():
+        case ReservationReleased():
             state, refusal = ReservationState.RELEASED, None
-    held = event if isinstance(event, Held) else None
+    held = event if isinstance(event, ReservationHeld) else None
     return Reservation(
         reservation_id=event.reservation_id,
         order_id=event.order_id,

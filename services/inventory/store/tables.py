@@ -1,4 +1,6 @@
-"""The tables of the inventory, as the newest migration leaves them."""
+"""The inventory's tables, as the newest migration leaves them."""
+
+from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +15,8 @@ from sqlalchemy import (
     Table,
     text,
 )
+
+MIGRATIONS = Path(__file__).with_name("migrations")
 
 METADATA = MetaData()
 
@@ -82,11 +86,11 @@ RESERVATION_LINE = Table(
     sqlite_with_rowid=False,
 )
 
-# Append only: a level is the sum of its movements.
+# Append-only: a stock level is the sum of its movements.
 STOCK_MOVEMENT = Table(
     "stock_movement",
     METADATA,
-    # INTEGER, not BIGINT, makes the sequence SQLite's own row key (64 bits all the same).
+    # In SQLite only INTEGER makes the sequence the row key; it has 64 bits there, too.
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("sku", String, ForeignKey("item.sku"), nullable=False),
     Column("kind", String, nullable=False),

@@ -1,6 +1,6 @@
-"""Domain events as the messages of inventory_event.proto, which are what the log keeps.
+"""Converts events to the messages of inventory_event.proto, which the event log stores.
 
-Only RPCs ask for what isn't part of the way to a confirmed order, so that says ORCHESTRATED.
+Only RPCs release and fulfil reservations, so these events always have the origin ORCHESTRATED.
 """
 
 from google.protobuf.message import Message
@@ -9,18 +9,8 @@ from tradepost.inventory.v1 import inventory_event_pb2 as pb
 from services.chassis.log.event_log import NewEvent
 from services.chassis.request.wire_values import to_duration, to_money, to_timestamp
 from services.chassis.saga.model import CHOREOGRAPHY
-from services.inventory.domain import stock
-from services.inventory.domain.reservation import (
-    Committed,
-    Event,
-    Expired,
-    Fulfilled,
-    Held,
-    Origin,
-    Payer,
-    Rejected,
-    Released,
-)
+from services.inventory.domain import events
+from services.inventory.domain.state import CheckoutTerms, Origin
 from services.inventory.wire.replies import add_lines, to_refusal
 
 _BY_CALL = pb.RESERVATION_ORIGIN_ORCHESTRATED
@@ -32,13 +22,13 @@ _ORIGINS = {
 
 
 def item_stream(sku: str) -> str:
-    """The stream of an item; a reservation's is its id."""
+    """The name of an item's stream; the stream of a reservation has the reservation's id."""
     return f"itm_{sku}"
 
 
-def to_new_event(event: Event | stock.Event) -> NewEvent:
-    """The event as the log takes it."""
-    if isinstance(event, stock.ItemUpserted | stock.StockAdjusted):
+def to_new_event(event: events.ItemEvent | events.ReservationEvent) -> NewEvent:
+    """The event as the log stores it."""
+    if isinstance(event, events.ItemUpserted | events.StockAdjusted):
         message = _of_item(event)
     else:
         message = _of_reservation(event)
@@ -50,38 +40,38 @@ def to_new_event(event: Event | stock.Event) -> NewEvent:
     )
 
 
-def _of_item(event: stock.Event) -> Message:
+def _of_item(event: events.ItemEvent) -> Message:
     match event:
-        case stock.ItemUpserted(sku, name, unit_price, initial_on_hand):
+        case events.ItemUpserted(sku, name, unit_price, initial_on_hand):
             return pb.ItemUpserted(
                 sku=sku,
                 name=name,
                 unit_price=to_money(unit_price),
                 initial_on_hand_count=initial_on_hand,
             )
-        case stock.StockAdjusted(sku, delta, reason):
+        case events.StockAdjusted(sku, delta, reason):
             return pb.StockAdjusted(sku=sku, delta=delta, reason=reason)
 
 
-def _of_reservation(event: Event) -> Message:
+def _of_reservation(event: events.ReservationEvent) -> Message:
     match event:
-        case Held():
+        case events.ReservationHeld():
             return _of_hold(event)
-        case Rejected(reservation_id, order_id, refusal, origin):
+        case events.ReservationRejected(reservation_id, order_id, refusal, origin):
             return pb.ReservationRejected(
                 reservation_id=reservation_id,
                 order_id=order_id,
                 refusal=to_refusal(refusal),
                 origin=_ORIGINS[origin],
             )
-        case Committed(reservation_id, order_id, origin, history):
+        case events.ReservationCommitted(reservation_id, order_id, origin, history):
             return pb.ReservationCommitted(
                 reservation_id=reservation_id,
                 order_id=order_id,
                 origin=_ORIGINS[origin],
                 history=_to_history(history),
             )
-        case Released(reservation_id, order_id, reason, tombstone):
+        case events.ReservationReleased(reservation_id, order_id, reason, tombstone):
             return pb.ReservationReleased(
                 reservation_id=reservation_id,
                 order_id=order_id,
@@ -89,18 +79,18 @@ def _of_reservation(event: Event) -> Message:
                 tombstone=tombstone,
                 origin=_BY_CALL,
             )
-        case Expired(reservation_id, order_id, expired_by, history):
+        case events.ReservationExpired(reservation_id, order_id, expired_by, history):
             return pb.ReservationExpired(
                 reservation_id=reservation_id,
                 order_id=order_id,
                 origin=_ORIGINS[expired_by],
                 history=_to_history(history),
             )
-        case Fulfilled(reservation_id):
+        case events.ReservationFulfilled(reservation_id):
             return pb.ReservationFulfilled(reservation_id=reservation_id, origin=_BY_CALL)
 
 
-def _of_hold(event: Held) -> Message:
+def _of_hold(event: events.ReservationHeld) -> Message:
     held = pb.ReservationHeld(
         reservation_id=event.reservation_id,
         order_id=event.order_id,
@@ -109,18 +99,18 @@ def _of_hold(event: Held) -> Message:
         origin=_ORIGINS[event.origin],
     )
     add_lines(held.lines, event.lines)
-    if event.payer is not None:
-        _add_payer(held, event.payer)
+    if event.terms is not None:
+        _add_terms(held, event.terms)
     return held
 
 
-def _add_payer(held: pb.ReservationHeld, payer: Payer) -> None:
-    held.customer_id = payer.customer_id
-    held.payment_method = payer.payment_method
-    held.order_deadline_time.CopyFrom(to_timestamp(payer.order_deadline))
-    held.authorization_ttl.CopyFrom(to_duration(payer.authorization_ttl))
-    if payer.step_ids:
-        held.step_ids.ParseFromString(payer.step_ids)
+def _add_terms(held: pb.ReservationHeld, terms: CheckoutTerms) -> None:
+    held.customer_id = terms.customer_id
+    held.payment_method = terms.payment_method
+    held.order_deadline_time.CopyFrom(to_timestamp(terms.order_deadline))
+    held.authorization_ttl.CopyFrom(to_duration(terms.authorization_ttl))
+    if terms.step_ids:
+        held.step_ids.ParseFromString(terms.step_ids)
 
 
 def _to_history(history: bytes) -> pb.CheckoutHistory | None:

@@ -1,61 +1,42 @@
-"""Domain values as messages, and every exception as a status.
+"""Converts domain values to reply messages.
 
-Instants are whole microseconds in the domain's tables and on the wire alike.
+Instants are whole microseconds, both in the tables and on the wire.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
-from types import MappingProxyType
-from typing import TypeAlias
 
-import grpc
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 
 from services.chassis.domain.money import Money
+from services.chassis.request.enum_numbers import enum_numbers
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.error_rules import ErrorRule, Errors
-from services.inventory.domain.errors import (
-    EtagMismatchError,
-    ItemNotFoundError,
-    ReservationAlreadyExistsError,
-    ReservationNotFoundError,
-    ReservationStateConflictError,
-    StockOverflowError,
-    StockWouldGoNegativeError,
-)
-from services.inventory.domain.pricing import Line, Refusal, RefusalReason, Shortage
-from services.inventory.domain.reservation import Reservation, ReservationState
-from services.inventory.domain.stock import Item, Movement, StockLevel
-
-ERRORS: Errors = MappingProxyType(
-    {
-        ItemNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "ITEM_NOT_FOUND"),
-        ReservationNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "RESERVATION_NOT_FOUND"),
-        ReservationStateConflictError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_STATE_CONFLICT"
-        ),
-        StockWouldGoNegativeError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "STOCK_WOULD_GO_NEGATIVE"
-        ),
-        EtagMismatchError: ErrorRule(grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
-        ReservationAlreadyExistsError: ErrorRule(
-            grpc.StatusCode.ALREADY_EXISTS, "RESERVATION_ALREADY_EXISTS"
-        ),
-        StockOverflowError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "STOCK_OVERFLOW"),
-    }
+from services.inventory.domain.state import (
+    Item,
+    Line,
+    MovementKind,
+    RecordedMovement,
+    Refusal,
+    RefusalReason,
+    Reservation,
+    ReservationState,
+    Shortage,
+    StockLevel,
 )
 
-LineMessages: TypeAlias = RepeatedCompositeFieldContainer[reservation_pb2.ReservationLine]
-
-# The domain's names are the contract's without these prefixes.
-_STATE = "RESERVATION_STATE_"
-_REASON = "RESERVATION_REFUSAL_REASON_"
-_KIND = "STOCK_MOVEMENT_KIND_"
+_STATES = enum_numbers(
+    ReservationState, reservation_pb2.ReservationState.Value, "RESERVATION_STATE"
+)
+_STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
+_REASONS = enum_numbers(
+    RefusalReason, reservation_pb2.ReservationRefusalReason.Value, "RESERVATION_REFUSAL_REASON"
+)
+_REASONS_BY_NUMBER = {number: reason for reason, number in _REASONS.items()}
+_KINDS = enum_numbers(MovementKind, item_pb2.StockMovementKind.Value, "STOCK_MOVEMENT_KIND")
 
 
 def to_item(item: Item) -> item_pb2.Item:
-    """With the etag that guards the next change."""
+    """The item, with the etag that a later change can require."""
     return item_pb2.Item(
         sku=item.sku,
         name=item.name,
@@ -66,7 +47,7 @@ def to_item(item: Item) -> item_pb2.Item:
 
 
 def to_stock(level: StockLevel) -> item_pb2.StockLevel:
-    """With what is available worked out."""
+    """The stock level, with the available units computed."""
     return item_pb2.StockLevel(
         sku=level.sku,
         on_hand_count=level.on_hand,
@@ -77,18 +58,19 @@ def to_stock(level: StockLevel) -> item_pb2.StockLevel:
     )
 
 
-def to_movement(sequence: int, movement: Movement, occur_time: datetime) -> item_pb2.StockMovement:
-    """A line of the ledger; `sequence` is its place, from 1."""
+def to_movement(recorded: RecordedMovement) -> item_pb2.StockMovement:
+    """A line of the ledger."""
+    movement = recorded.movement
     return item_pb2.StockMovement(
-        sequence=sequence,
+        sequence=recorded.sequence,
         sku=movement.sku,
-        kind=item_pb2.StockMovementKind.Value(f"{_KIND}{movement.kind}"),
+        kind=_KINDS[movement.kind],
         on_hand_delta=movement.on_hand_delta,
         held_delta=movement.held_delta,
         committed_delta=movement.committed_delta,
         reservation_id=movement.reservation_id,
         reason=movement.reason,
-        occur_time=to_timestamp(occur_time),
+        occur_time=to_timestamp(recorded.occur_time),
     )
 
 
@@ -96,10 +78,10 @@ def add_lines(
     messages: RepeatedCompositeFieldContainer[reservation_pb2.ReservationLine],
     lines: Iterable[Line],
 ) -> None:
-    """Append `lines`, at the prices of the moment they were reserved.
+    """Append `lines` with the prices of the moment they were reserved.
 
-    Filled in where they stand: built apart and copied, they cost three times as much, and they
-    are most of what a reservation costs on the wire.
+    Fills the messages in place. Building them separately and copying them takes three times as
+    long, and lines are most of a reservation's cost on the wire.
     """
     for line in lines:
         message = messages.add(sku=line.sku, quantity=line.quantity, name=line.name)
@@ -110,9 +92,9 @@ def add_lines(
 
 
 def to_refusal(refusal: Refusal) -> reservation_pb2.ReservationRefusal:
-    """The form in which a refusal is also stored."""
+    """The refusal's message, in which it is also stored."""
     return reservation_pb2.ReservationRefusal(
-        reason=reservation_pb2.ReservationRefusalReason.Value(f"{_REASON}{refusal.reason}"),
+        reason=_REASONS[refusal.reason],
         facts=refusal.facts,
         shortages=[
             reservation_pb2.Shortage(
@@ -128,9 +110,7 @@ def to_refusal(refusal: Refusal) -> reservation_pb2.ReservationRefusal:
 def from_refusal(message: reservation_pb2.ReservationRefusal) -> Refusal:
     """The refusal that `to_refusal` was given."""
     return Refusal(
-        reason=RefusalReason(
-            reservation_pb2.ReservationRefusalReason.Name(message.reason).removeprefix(_REASON)
-        ),
+        reason=_REASONS_BY_NUMBER[message.reason],
         facts=dict(message.facts),
         shortages=tuple(
             Shortage(each.sku, each.requested_count, each.available_count)
@@ -160,9 +140,9 @@ def to_priced(
     total: Money | None,
     refusal: Refusal | None,
 ) -> reservation_pb2.Reservation:
-    """What a reservation would be, without an id: the answer to validate_only."""
+    """A reservation without ids and times: the answer to validate_only."""
     message = reservation_pb2.Reservation(
-        state=reservation_pb2.ReservationState.Value(f"{_STATE}{state}"),
+        state=_STATES[state],
         total=None if total is None else to_money(total),
         refusal=None if refusal is None else to_refusal(refusal),
     )
@@ -170,6 +150,6 @@ def to_priced(
     return message
 
 
-def from_state(number: reservation_pb2.ReservationState.ValueType) -> ReservationState:
-    """The state of an enum value. Raises ValueError for the unspecified and for unknown ones."""
-    return ReservationState(reservation_pb2.ReservationState.Name(number).removeprefix(_STATE))
+def from_state(number: int) -> ReservationState:
+    """The state of an enum value that was checked. Raises KeyError for the unspecified one."""
+    return _STATES_BY_NUMBER[number]

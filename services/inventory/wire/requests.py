@@ -1,26 +1,29 @@
-"""What callers ask for, checked and put into the words of the domain.
+"""Validates requests that change something, and converts them to commands.
 
-Every bad field of a request is named at once. A request that changes something becomes an
-`Intention`: its command, and what it takes to recognise a repetition.
+All bad fields of a request are reported at once. The result is an `Intention`: the command, with
+what identifies a repetition of the request.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
 
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
-from tradepost.type.v1 import money_pb2
 
-from services.chassis.domain.money import Money
 from services.chassis.ids import with_prefix
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import fingerprint
-from services.chassis.request.validation import Check
-from services.inventory.domain.pricing import Demand
-from services.inventory.domain.reservation import Commit, Fulfill, Release, Reserve
-from services.inventory.domain.stock import MAX_INT64, Adjust, Upsert
+from services.chassis.request.validation import MAX_INT64, Check
+from services.chassis.request.wire_values import from_money
+from services.inventory.domain.commands import (
+    AdjustStock,
+    Commit,
+    Fulfill,
+    Release,
+    Reserve,
+    UpsertItem,
+)
+from services.inventory.domain.state import Demand
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
@@ -30,12 +33,8 @@ MAX_ETAG_CHARACTERS = 64
 MIN_TTL = timedelta(seconds=1)
 MAX_TTL = timedelta(hours=1)
 
-SKU = re.compile(r"[!-~]{1,64}")
 
-C = TypeVar("C")
-
-
-def upsert_items(request: rpc.UpsertItemsRequest) -> Intention[tuple[Upsert, ...]]:
+def upsert_items(request: rpc.UpsertItemsRequest) -> Intention[tuple[UpsertItem, ...]]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
@@ -51,12 +50,12 @@ def upsert_items(request: rpc.UpsertItemsRequest) -> Intention[tuple[Upsert, ...
     return Intention("UpsertItems", request_id, fingerprint(request), tuple(upserts))
 
 
-def adjust_stock(request: rpc.AdjustStockRequest) -> Intention[Adjust]:
+def adjust_stock(request: rpc.AdjustStockRequest) -> Intention[AdjustStock]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
-    command = Adjust(
-        sku=check_sku(check, "sku", request.sku),
+    command = AdjustStock(
+        sku=check.visible_text("sku", request.sku),
         delta=request.delta,
         reason=check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS),
     )
@@ -66,7 +65,7 @@ def adjust_stock(request: rpc.AdjustStockRequest) -> Intention[Adjust]:
 
 
 def reserve_stock(request: rpc.ReserveStockRequest) -> Intention[Reserve]:
-    """Lines of one SKU are summed, also in the fingerprint. Raises InvalidRequestError."""
+    """Sums lines of one SKU, also in the fingerprint. Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     _check_ids(check, request)
@@ -82,7 +81,7 @@ def reserve_stock(request: rpc.ReserveStockRequest) -> Intention[Reserve]:
 
 
 def validate_only(request: rpc.ReserveStockRequest) -> Reserve:
-    """The command of a request that shall not be carried out; ids and ttl are not looked at.
+    """The command of a request that only asks for prices; its ids and ttl are ignored.
 
     Raises InvalidRequestError.
     """
@@ -121,12 +120,6 @@ def fulfill_reservation(request: rpc.FulfillReservationRequest) -> Intention[Ful
     return Intention("FulfillReservation", request_id, fingerprint(request), command)
 
 
-def check_sku(check: Check, field: str, sku: str) -> str:
-    """1 to 64 visible ASCII characters."""
-    check.that(SKU.fullmatch(sku) is not None, field, "must be 1 to 64 visible ASCII characters")
-    return sku
-
-
 def _check_size(check: Check, field: str, size: int) -> None:
     check.that(1 <= size <= MAX_LINES, field, f"must have at least 1 and at most {MAX_LINES}")
 
@@ -144,12 +137,12 @@ def _check_ids(
         )
 
 
-def _upsert(check: Check, field: str, item: rpc.ItemUpsert) -> Upsert:
+def _upsert(check: Check, field: str, item: rpc.ItemUpsert) -> UpsertItem:
     price = check.money(f"{field}.unit_price", item.unit_price, present=item.HasField("unit_price"))
-    return Upsert(
-        sku=check_sku(check, f"{field}.sku", item.sku),
+    return UpsertItem(
+        sku=check.visible_text(f"{field}.sku", item.sku),
         name=check.text(f"{field}.name", item.name, max_len=MAX_NAME_CHARACTERS),
-        unit_price=_money(price),
+        unit_price=from_money(price),
         etag=_etag(check, field, item),
         initial_on_hand=check.integer(
             f"{field}.initial_on_hand_count",
@@ -169,7 +162,9 @@ def _etag(check: Check, field: str, item: rpc.ItemUpsert) -> str | None:
 def _reserve(check: Check, request: rpc.ReserveStockRequest, *, ttl_required: bool) -> Reserve:
     expected_total = None
     if request.HasField("expected_total"):
-        expected_total = _money(check.money("expected_total", request.expected_total, present=True))
+        expected_total = from_money(
+            check.money("expected_total", request.expected_total, present=True)
+        )
     ttl = check.duration(
         "ttl",
         request.ttl,
@@ -197,12 +192,8 @@ def _demands(check: Check, lines: Sequence[rpc.ReserveLine]) -> tuple[Demand, ..
     _check_size(check, "lines", len(lines))
     for index, line in enumerate(lines[:MAX_LINES]):
         field = f"lines[{index}]"
-        check_sku(check, f"{field}.sku", line.sku)
+        check.visible_text(f"{field}.sku", line.sku)
         quantities[line.sku] += check.integer(
             f"{field}.quantity", line.quantity, minimum=1, maximum=MAX_QUANTITY
         )
     return tuple(Demand(sku, quantity) for sku, quantity in sorted(quantities.items()))
-
-
-def _money(message: money_pb2.Money) -> Money:
-    return Money(message.currency_code, message.minor_units)

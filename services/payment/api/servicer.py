@@ -8,16 +8,16 @@ from services.chassis.request.context import Context
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import REPLAYED_KEY
 from services.chassis.store.database import Database
-from services.payment.api.asking import Answer, Payments
-from services.payment.store import listing
-from services.payment.store.payments import load
+from services.payment.api.use_cases import PaymentAnswer, PaymentUseCases
+from services.payment.store import payment_listing
+from services.payment.store.payment_writes import load
 from services.payment.wire import replies, requests
 
 
 class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
     """Serves tradepost.payment.v1.PaymentService."""
 
-    def __init__(self, *, payments: Payments, database: Database, ids: IdFactory) -> None:
+    def __init__(self, *, payments: PaymentUseCases, database: Database, ids: IdFactory) -> None:
         self._payments = payments
         self._database = database
         self._new_id = ids.new
@@ -68,7 +68,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
     ) -> pb.ListPaymentsResponse:
         """List payments, the oldest first."""
         selection = requests.to_payment_list(request)
-        found = await self._database.read(listing.list_payments, *selection)
+        found = await self._database.read(payment_listing.list_payments, *selection)
         return replies.to_payment_page(found.items, found.next_page_token)
 
     async def ListLedgerEntries(
@@ -78,10 +78,12 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
     ) -> pb.ListLedgerEntriesResponse:
         """List the ledger in the order in which it was written."""
         selection = requests.to_entry_list(request)
-        found = await self._database.read(listing.list_entries, *selection)
+        found = await self._database.read(payment_listing.list_entries, *selection)
         return replies.to_entry_page(found.items, found.next_page_token)
 
-    async def _carry_out(self, intention: Intention[requests.C_co], context: Context) -> Answer:
+    async def _carry_out(
+        self, intention: Intention[requests.C_co], context: Context
+    ) -> PaymentAnswer:
         answer = await self._payments.carry_out(
             intention, time_remaining_s=context.time_remaining()
         )

@@ -25,7 +25,7 @@ from services.chassis.saga.carried_ids import carried_step_id
 from services.chassis.store.change import AfterCommit
 from services.payment.domain import commands
 from services.payment.domain.state import Origin
-from services.payment.store.payments import Outcome, PaymentStore
+from services.payment.store.payment_writes import PaymentWrites, WrittenPayment
 from services.payment.wire import requests
 from services.payment.wire.requests import NewId
 
@@ -37,25 +37,25 @@ ORDER_TYPES = (CaptureRequested.DESCRIPTOR.full_name,)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class DrivenWrites:
     """Writes intents, and has them driven after the COMMIT: not by us while we drain."""
 
-    store: PaymentStore
+    store: PaymentWrites
     is_draining: Callable[[], bool]
-    begin: Callable[[Outcome], None]
+    begin: Callable[[WrittenPayment], None]
 
     def carry_out(
         self, connection: Connection, intention: Intention[commands.Request]
     ) -> AfterCommit:
-        """Raises what `PaymentStore.carry_out` raises."""
+        """Raises what `PaymentWrites.carry_out` raises."""
         leased = not self.is_draining()
         return partial(self.begin, self.store.carry_out(connection, intention, leased=leased))
 
 
-class Authorizing:
+class PaymentAuthorizer:
     """Sets the money aside for orders whose stock is held."""
 
-    def __init__(self, work: Work, new_id: NewId) -> None:
+    def __init__(self, work: DrivenWrites, new_id: NewId) -> None:
         self._work = work
         self._new_id = new_id
 
@@ -86,10 +86,10 @@ class Authorizing:
         return self._work.carry_out(connection, replace(intention, command=command))
 
 
-class Capturing:
+class PaymentCapturer:
     """Takes the money of orders that have passed the pivot."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: DrivenWrites) -> None:
         self._work = work
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:

@@ -56,7 +56,7 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One side of a posting, as it stands in the ledger; `sequence` counts from 1."""
 
     sequence: int

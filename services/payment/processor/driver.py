@@ -16,7 +16,7 @@ from services.chassis.telemetry import correlation
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Claim, Leases
 from services.payment.domain.errors import UnexpectedEvidenceError
-from services.payment.domain.intents import next_intent
+from services.payment.domain.processor_calls import next_call
 from services.payment.domain.state import Payment
 from services.payment.processor.port import (
     Processor,
@@ -24,7 +24,7 @@ from services.payment.processor.port import (
     ProcessorUnavailableError,
     ask,
 )
-from services.payment.store.payments import PaymentStore, load
+from services.payment.store.payment_writes import PaymentWrites, load
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 10.0
@@ -42,7 +42,7 @@ class PaymentDrive:
         self,
         *,
         database: Database,
-        store: PaymentStore,
+        store: PaymentWrites,
         leases: Leases,
         processor: Processor,
         notices: LatestStates[Payment],
@@ -80,7 +80,7 @@ class PaymentDrive:
 
     async def _step(self, claim: Claim, payment: Payment) -> Payment:
         """Ask one question and write the answer; where there is none to ask, look again."""
-        intent = next_intent(payment)
+        intent = next_call(payment)
         if intent is None:
             return await self._database.write(self._store.finish, claim)
         async with asyncio.timeout(self._call_timeout_s):

@@ -15,7 +15,13 @@ from typing import Protocol
 
 from services.chassis.domain.money import Money
 from services.payment.domain.commands import Evidence
-from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, AskVoid, Intent
+from services.payment.domain.processor_calls import (
+    AuthorizeCall,
+    CaptureCall,
+    ProcessorCall,
+    RefundCall,
+    VoidCall,
+)
 
 
 class ProcessorUnavailableError(Exception):
@@ -58,10 +64,10 @@ class Processor(Protocol):
         ...
 
 
-async def ask(processor: Processor, intent: Intent) -> Evidence:
+async def ask(processor: Processor, intent: ProcessorCall) -> Evidence:
     """Make the call that `intent` stands for."""
     match intent:
-        case AskAuthorize():
+        case AuthorizeCall():
             return await processor.authorize(
                 key=intent.key,
                 order_id=intent.order_id,
@@ -69,19 +75,19 @@ async def ask(processor: Processor, intent: Intent) -> Evidence:
                 payment_method=intent.payment_method,
                 expire_after=intent.expire_after,
             )
-        case AskCapture():
+        case CaptureCall():
             return await processor.capture(
                 key=intent.key,
                 authorization_reference=intent.authorization_reference,
                 amount=intent.amount,
             )
-        case AskVoid():
+        case VoidCall():
             return await processor.void(
                 key=intent.key,
                 authorize_key=intent.authorize_key,
                 authorization_reference=intent.authorization_reference,
             )
-        case AskRefund():
+        case RefundCall():
             return await processor.refund(
                 key=intent.key,
                 authorization_reference=intent.authorization_reference,

@@ -19,7 +19,7 @@ from services.payment.domain.errors import (
     PaymentNotFoundError,
     PaymentStateConflictError,
 )
-from services.payment.domain.ledger import Account, Entry, PostingKind, Side
+from services.payment.domain.ledger import Account, LedgerEntry, PostingKind, Side
 from services.payment.domain.state import (
     Capture,
     CaptureState,
@@ -137,7 +137,7 @@ def to_decline_code(code: DeclineCode | None) -> payment_pb2.DeclineCode.ValueTy
     return number
 
 
-def to_entry(entry: Entry) -> ledger_pb2.LedgerEntry:
+def to_entry(entry: LedgerEntry) -> ledger_pb2.LedgerEntry:
     """One side of a posting."""
     return ledger_pb2.LedgerEntry(
         sequence=entry.sequence,
@@ -185,7 +185,9 @@ def to_payment_page(payments: Iterable[Payment], next_page_token: str) -> pb.Lis
     )
 
 
-def to_entry_page(entries: Iterable[Entry], next_page_token: str) -> pb.ListLedgerEntriesResponse:
+def to_entry_page(
+    entries: Iterable[LedgerEntry], next_page_token: str
+) -> pb.ListLedgerEntriesResponse:
     """A page of the ledger."""
     return pb.ListLedgerEntriesResponse(
         entries=[to_entry(each) for each in entries], next_page_token=next_page_token

@@ -10,17 +10,19 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.service import Service
-from services.inventory.service import MIGRATIONS, build
+from services.inventory.parts import Dependencies
+from services.inventory.service import build
+from services.inventory.store.tables import MIGRATIONS
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
-from tests.support.inventory.inventory_in_memory import Shop
+from tests.support.inventory.inventory_in_memory import InventoryInMemory
 from tests.support.store.databases import POSTGRESQL, Databases
 
 
 @pytest_asyncio.fixture
-async def shop(databases: Databases) -> AsyncIterator[Shop]:
+async def shop(databases: Databases) -> AsyncIterator[InventoryInMemory]:
     """An empty shop at nine in the morning."""
     url = await databases.migrated(MIGRATIONS, "shop")
-    shop = Shop(url if databases.kind == POSTGRESQL else None)
+    shop = InventoryInMemory(url if databases.kind == POSTGRESQL else None)
     yield shop
     shop.close()
 
@@ -32,9 +34,7 @@ async def grpc_servicer(module_databases: Databases) -> AsyncIterator[Service]:
     rng = random.Random(7)
     async with build(
         database_url=await module_databases.migrated(MIGRATIONS, "inventory"),
-        clock=clock,
-        ids=IdFactory(clock=clock, rng=rng),
-        rng=rng,
+        dependencies=Dependencies(clock, IdFactory(clock=clock, rng=rng), rng),
     ) as service:
         yield service
 

@@ -11,7 +11,7 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.service import Service
 from services.payment.parts import MIGRATIONS, Timing
-from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.processor.simulated.adapter import open_simulated_processor
 from services.payment.service import build
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 from tests.support.store.databases import Databases

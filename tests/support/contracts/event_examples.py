@@ -12,11 +12,11 @@ from tradepost.payment.v1 import payment_event_pb2
 
 from services.chassis.domain.money import Money
 from services.chassis.log.event_log import NewEvent
-from services.inventory.domain import reservation as rsv
-from services.inventory.domain import stock
-from services.inventory.domain.pricing import Line, Shortage
-from services.inventory.domain.pricing import Refusal as StockRefusal
-from services.inventory.domain.pricing import RefusalReason as StockRefusalReason
+from services.inventory.domain import events as inv
+from services.inventory.domain.state import CheckoutTerms, Line, Shortage
+from services.inventory.domain.state import Origin as InventoryOrigin
+from services.inventory.domain.state import Refusal as InventoryRefusal
+from services.inventory.domain.state import RefusalReason as InventoryRefusalReason
 from services.inventory.wire.events import to_new_event as of_inventory
 from services.payment.domain import events as pay
 from services.payment.domain.state import DeclineCode, Origin, Refusal, RefusalReason
@@ -30,14 +30,14 @@ _MILK = Money("USD", 250)
 _STEP_IDS = order_event_pb2.CheckoutStepIds(
     reserve_request_id="req_9", authorize_request_id="req_10", commit_request_id="req_11"
 ).SerializeToString()
-_HELD_FOR_A_PAYER = rsv.Held(
+_HELD_FOR_A_PAYER = inv.ReservationHeld(
     "rsv_6",
     "ord_6",
     (Line("milk", 2, "Milk", _MILK),),
     Money("USD", 500),
     NOON + timedelta(seconds=120),
-    rsv.Origin.CHOREOGRAPHED,
-    rsv.Payer("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7), _STEP_IDS),
+    InventoryOrigin.CHOREOGRAPHED,
+    CheckoutTerms("ann", "pm_visa", NOON + timedelta(seconds=30), timedelta(days=7), _STEP_IDS),
 )
 # What the events of a choreographed checkout carry up to the authorization.
 _HISTORY = inventory_event_pb2.CheckoutHistory(
@@ -86,28 +86,30 @@ _PAYMENT: tuple[pay.Event, ...] = (
         _HISTORY,
     ),
 )
-_INVENTORY: tuple[rsv.Event | stock.Event, ...] = (
-    stock.ItemUpserted("milk", "Milk", _MILK, 100),
-    stock.StockAdjusted("milk", -3, "spilt"),
-    rsv.Held(
+_INVENTORY: tuple[inv.ReservationEvent | inv.ItemEvent, ...] = (
+    inv.ItemUpserted("milk", "Milk", _MILK, 100),
+    inv.StockAdjusted("milk", -3, "spilt"),
+    inv.ReservationHeld(
         "rsv_1",
         "ord_1",
         (Line("milk", 2, "Milk", _MILK),),
         Money("USD", 500),
         NOON + timedelta(seconds=120),
     ),
-    rsv.Rejected(
+    inv.ReservationRejected(
         "rsv_2",
         "ord_2",
-        StockRefusal(StockRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)),
+        InventoryRefusal(
+            InventoryRefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("milk", 99, 95),)
+        ),
     ),
-    rsv.Committed("rsv_1", "ord_1"),
-    rsv.Released("rsv_3", "ord_3", "cancelled", tombstone=True),
-    rsv.Expired("rsv_4", "ord_4"),
-    rsv.Fulfilled("rsv_1"),
+    inv.ReservationCommitted("rsv_1", "ord_1"),
+    inv.ReservationReleased("rsv_3", "ord_3", "cancelled", tombstone=True),
+    inv.ReservationExpired("rsv_4", "ord_4"),
+    inv.ReservationFulfilled("rsv_1"),
     _HELD_FOR_A_PAYER,
-    rsv.Committed("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
-    rsv.Expired("rsv_6", "ord_6", rsv.Origin.CHOREOGRAPHED, _HISTORY),
+    inv.ReservationCommitted("rsv_6", "ord_6", InventoryOrigin.CHOREOGRAPHED, _HISTORY),
+    inv.ReservationExpired("rsv_6", "ord_6", InventoryOrigin.CHOREOGRAPHED, _HISTORY),
 )
 
 

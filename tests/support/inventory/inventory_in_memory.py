@@ -1,6 +1,6 @@
 """A small shop to try the inventory in: a real, migrated database, time at hand.
 
-shop = Shop()
+shop = InventoryInMemory()
 shop.stocks("apple", 5)
 shop.reserves("1", apple=2)
 """
@@ -27,10 +27,10 @@ from services.chassis.store.dialect import Dialect
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.sqlite import SqliteDialect
 from services.chassis.store.urls import dialect_of
-from services.inventory.api.items import Items
-from services.inventory.api.reservation_writes import Reservations
-from services.inventory.service import MIGRATIONS
-from services.inventory.store import listing
+from services.inventory.api.item_writes import ItemWrites
+from services.inventory.api.reservation_writes import ReservationWrites
+from services.inventory.store import item_rows, movement_rows, reservation_listing
+from services.inventory.store.tables import MIGRATIONS
 from services.inventory.wire import queries, requests
 from services.inventory.wire.replies import to_reservation, to_stock
 
@@ -41,7 +41,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ShopClock:
+class SteppedClock:
     """Stands still until told otherwise."""
 
     def __init__(self) -> None:
@@ -61,18 +61,18 @@ class ShopClock:
         self._now += timedelta(seconds=delay_s)
 
 
-class Shop:
+class InventoryInMemory:
     """The use cases of the inventory in the words of a test; every request gets a new id.
 
     Its database is the migrated one at `url`, or a new one of SQLite, in memory.
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self.clock = ShopClock()
+        self.clock = SteppedClock()
         rng = random.Random(1)
         self.log = EventLog(clock=self.clock, ids=IdFactory(clock=self.clock, rng=rng))
-        self.items = Items(log=self.log, clock=self.clock)
-        self.reservations = Reservations(log=self.log, clock=self.clock)
+        self.items = ItemWrites(log=self.log, clock=self.clock)
+        self.reservations = ReservationWrites(log=self.log, clock=self.clock)
         self._dialect: Dialect = SqliteDialect(Path("memory")) if url is None else dialect_of(url)
         self.connection = _migrated_copy() if url is None else self._dialect.open_writer()
 
@@ -148,7 +148,7 @@ class Shop:
 
     def level(self, sku: str) -> item_pb2.StockLevel:
         """How much there is."""
-        return to_stock(listing.level(self.connection, sku))
+        return to_stock(item_rows.get_level(self.connection, sku))
 
     def counts(self, sku: str) -> tuple[int, int, int]:
         """On hand, held, committed."""
@@ -157,14 +157,20 @@ class Shop:
 
     def reservation(self, order: str) -> reservation_pb2.Reservation:
         """Where the order's reservation stands."""
-        return to_reservation(listing.reservation(self.connection, rsv(order)))
+        return to_reservation(reservation_listing.get_reservation(self.connection, rsv(order)))
 
     def movements(self, **filters: str) -> list[tuple[str, str, int, int, int]]:
         """The ledger: SKU, kind, and the three deltas."""
-        page = queries.movement_page(rpc.ListStockMovementsRequest(page_size=1000, **filters))
+        wanted = queries.list_movements(rpc.ListStockMovementsRequest(page_size=1000, **filters))
         return [
-            (row.sku, row.kind.value, row.on_hand_delta, row.held_delta, row.committed_delta)
-            for _, row, _ in listing.movements(self.connection, page).rows
+            (
+                row.movement.sku,
+                row.movement.kind.value,
+                row.movement.on_hand_delta,
+                row.movement.held_delta,
+                row.movement.committed_delta,
+            )
+            for row in movement_rows.list_movements(self.connection, wanted)
         ]
 
     def event_types(self) -> list[str]:

@@ -31,15 +31,16 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
+from services.inventory.parts import Dependencies as InventoryDependencies
+from services.inventory.parts import FeedChannels as InventoryFeedChannels
 from services.inventory.service import build as build_inventory
-from services.inventory.subscriptions import Feeds as InventoryFeeds
 from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
-from services.payment.processor.simulated.processor import SimulatedProcessor
+from services.payment.processor.simulated.adapter import SimulatedProcessor
 from services.payment.service import build as build_payment
-from services.payment.subscriptions import Feeds as PaymentFeeds
+from services.payment.subscriptions import FeedChannels as PaymentFeedChannels
 from tests.support.order.order_service import create, feed_of, new_request_id
 from tests.support.store.databases import Databases
 
@@ -107,15 +108,15 @@ async def three_real_services(
         orders, stock, money = [
             await enter(feed_of(name, registry)) for name in ("order", "inventory", "payment")
         ]
-        feeds = InventoryFeeds(orders, money)
+        at_inventory = InventoryDependencies(
+            clock, ids, rng, feeds=InventoryFeedChannels(orders, money)
+        )
         inventory = await channel_to(
-            build_inventory(
-                database_url=url("inventory"), clock=clock, ids=ids, rng=rng, feeds=feeds
-            )
+            build_inventory(database_url=url("inventory"), dependencies=at_inventory)
         )
         at_payment = partial(build_payment, processor=processor, clock=clock, ids=ids, rng=rng)
         payment = await channel_to(
-            at_payment(database_url=url("payment"), feeds=PaymentFeeds(stock, orders))
+            at_payment(database_url=url("payment"), feeds=PaymentFeedChannels(stock, orders))
         )
         called = ParticipantChannels(inventory, payment)
         dependencies = Dependencies(

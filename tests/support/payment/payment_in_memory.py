@@ -68,7 +68,7 @@ def refund(
 AUTHORIZED = commands.Authorized("sim_1", NOON + WEEK)
 
 
-class Drawer:
+class PaymentInMemory:
     """Applies commands the way the store does."""
 
     def __init__(self, *told: commands.Command) -> None:

@@ -15,7 +15,13 @@ from services.payment.domain.commands import (
     Refunded,
     Voided,
 )
-from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, AskVoid, Intent
+from services.payment.domain.processor_calls import (
+    AuthorizeCall,
+    CaptureCall,
+    ProcessorCall,
+    RefundCall,
+    VoidCall,
+)
 from services.payment.processor.port import ProcessorUnavailableError
 
 EXPIRE_TIME = datetime(2030, 1, 1, tzinfo=UTC)
@@ -24,25 +30,25 @@ EXPIRE_TIME = datetime(2030, 1, 1, tzinfo=UTC)
 class Book:
     """The effects of keyed calls, without waiting and without failures.
 
-    `script` exchanges the answer to one kind of question: `{AskCapture: NotCaptured("no")}`.
+    `script` exchanges the answer to one kind of question: `{CaptureCall: NotCaptured("no")}`.
     Amounts are in minor units.
     """
 
-    def __init__(self, script: Mapping[type[Intent], Evidence] | None = None) -> None:
+    def __init__(self, script: Mapping[type[ProcessorCall], Evidence] | None = None) -> None:
         self.script = dict(script or {})
-        self.answers: dict[tuple[type[Intent], str], Evidence] = {}
+        self.answers: dict[tuple[type[ProcessorCall], str], Evidence] = {}
         self.is_expired = False
         self._set_aside: dict[str, int] = {}
         self.captured = 0
         self.refunded = 0
-        self.effects: Counter[type[Intent]] = Counter()
+        self.effects: Counter[type[ProcessorCall]] = Counter()
 
     @property
     def set_aside(self) -> int:
         """Of all authorizations together."""
         return sum(self._set_aside.values())
 
-    def answer(self, intent: Intent) -> Evidence:
+    def answer(self, intent: ProcessorCall) -> Evidence:
         """The answer of the first call with this key."""
         asked = (type(intent), intent.key)
         if asked not in self.answers:
@@ -50,23 +56,23 @@ class Book:
             self.effects[type(intent)] += 1
         return self.answers[asked]
 
-    def _do(self, intent: Intent) -> Evidence:
+    def _do(self, intent: ProcessorCall) -> Evidence:
         if type(intent) in self.script:
             return self.script[type(intent)]
         match intent:
-            case AskAuthorize():
+            case AuthorizeCall():
                 self._set_aside[f"ref_{intent.key}"] = intent.amount.minor_units
                 return Authorized(f"ref_{intent.key}", EXPIRE_TIME)
-            case AskCapture() | AskVoid() if self.is_expired:
+            case CaptureCall() | VoidCall() if self.is_expired:
                 self._set_aside.pop(intent.authorization_reference, None)
                 return Expired()
-            case AskCapture():
+            case CaptureCall():
                 self.captured += self._set_aside.pop(intent.authorization_reference)
                 return Captured()
-            case AskVoid():
+            case VoidCall():
                 self._set_aside.pop(intent.authorization_reference, None)
                 return Voided()
-            case AskRefund():
+            case RefundCall():
                 self.refunded += intent.amount.minor_units
                 return Refunded(intent.key)
 
@@ -81,7 +87,7 @@ class MemoryProcessor:
 
     def __init__(
         self,
-        script: Mapping[type[Intent], Evidence] | None = None,
+        script: Mapping[type[ProcessorCall], Evidence] | None = None,
         *,
         book: Book | None = None,
         luck: random.Random | None = None,
@@ -93,7 +99,7 @@ class MemoryProcessor:
         self._came = asyncio.Condition()
         self.fail_next = 0
         self.lose_next = 0
-        self.calls: list[Intent] = []
+        self.calls: list[ProcessorCall] = []
 
     async def authorize(
         self,
@@ -104,24 +110,24 @@ class MemoryProcessor:
         payment_method: str,
         expire_after: timedelta,
     ) -> Evidence:
-        return await self._call(AskAuthorize(key, order_id, amount, payment_method, expire_after))
+        return await self._call(AuthorizeCall(key, order_id, amount, payment_method, expire_after))
 
     async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        return await self._call(AskCapture(key, authorization_reference, amount))
+        return await self._call(CaptureCall(key, authorization_reference, amount))
 
     async def void(self, *, key: str, authorize_key: str, authorization_reference: str) -> Evidence:
-        return await self._call(AskVoid(key, authorize_key, authorization_reference))
+        return await self._call(VoidCall(key, authorize_key, authorization_reference))
 
     async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        return await self._call(AskRefund(key, authorization_reference, amount))
+        return await self._call(RefundCall(key, authorization_reference, amount))
 
-    async def asked(self, times: int = 1) -> Intent:
+    async def asked(self, times: int = 1) -> ProcessorCall:
         """Wait until it was asked so often; answers the last question of these."""
         async with self._came:
             await self._came.wait_for(lambda: len(self.calls) >= times)
         return self.calls[times - 1]
 
-    async def _call(self, intent: Intent) -> Evidence:
+    async def _call(self, intent: ProcessorCall) -> Evidence:
         async with self._came:
             self.calls.append(intent)
             self._came.notify_all()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database
-from services.inventory.service import MIGRATIONS as STOCK_MIGRATIONS
+from services.inventory.store.tables import MIGRATIONS as STOCK_MIGRATIONS
 from services.order.store.tables import MIGRATIONS as ORDER_MIGRATIONS
 from services.payment.parts import MIGRATIONS as MONEY_MIGRATIONS
-from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.scripted_failures import FailureScript
 from tests.support.simulation.order_stepper import Counter

@@ -26,16 +26,16 @@ from services.chassis.server.error_rules import Errors
 from services.chassis.store.database import Database
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
-from services.inventory.api.items import Items
-from services.inventory.api.reservation_writes import Reservations
+from services.inventory.api.item_writes import ItemWrites
+from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.api.servicer import InventoryServicer
 from services.inventory.checkout import consumer as stock_consumer
-from services.inventory.wire.replies import ERRORS as STOCK_ERRORS
+from services.inventory.wire.errors import ERRORS as STOCK_ERRORS
 from services.payment.checkout import consumer as money_consumer
 from services.payment.domain.state import Payment
 from services.payment.processor.driver import PaymentDrive
 from services.payment.processor.port import Processor
-from services.payment.store.payments import LEASE_KIND, PaymentStore, load
+from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites, load
 from services.payment.wire import replies, requests
 from services.payment.wire.replies import ERRORS as MONEY_ERRORS
 from tests.support.order.scripted_failures import (
@@ -78,16 +78,16 @@ class Stock:
 
     def enter(self) -> None:
         """Begin anew, as a new process."""
-        reservations = Reservations(log=self.log, clock=self.means.clock)
+        reservations = ReservationWrites(log=self.log, clock=self.means.clock)
         self.written = crashing(self.database, self.means.script)
         self.servicer = InventoryServicer(
             database=self.written,
-            items=Items(log=self.log, clock=self.means.clock),
+            items=ItemWrites(log=self.log, clock=self.means.clock),
             reservations=reservations,
         )
         self.handlers: Mapping[str, Handler] = {
-            stock_consumer.ORDER_CONSUMER: stock_consumer.Holding(reservations),
-            stock_consumer.PAYMENT_CONSUMER: stock_consumer.Committing(reservations),
+            stock_consumer.ORDER_CONSUMER: stock_consumer.StockReserver(reservations),
+            stock_consumer.PAYMENT_CONSUMER: stock_consumer.ReservationCommitter(reservations),
         }
 
     async def fill(self, units: Mapping[str, int]) -> None:
@@ -130,7 +130,7 @@ class Money:
         self.entered += 1
         self.written = crashing(self.database, means.script)
         self.leases = Leases(owner=f"payment-{self.entered}", clock=means.clock, rng=means.rng)
-        self.store = PaymentStore(
+        self.store = PaymentWrites(
             log=self.log, leases=self.leases, clock=means.clock, ids=means.ids
         )
         notices: LatestStates[Payment] = LatestStates()
@@ -142,14 +142,16 @@ class Money:
             notices=notices,
             is_draining=lambda: False,
         )
-        work = money_consumer.Work(
+        work = money_consumer.DrivenWrites(
             store=self.store,
             is_draining=lambda: False,
             begin=lambda outcome: None if outcome.claim is None else self._begin(outcome.claim),
         )
         self.handlers: Mapping[str, Handler] = {
-            money_consumer.RESERVATION_CONSUMER: money_consumer.Authorizing(work, means.ids.new),
-            money_consumer.ORDER_CONSUMER: money_consumer.Capturing(work),
+            money_consumer.RESERVATION_CONSUMER: money_consumer.PaymentAuthorizer(
+                work, means.ids.new
+            ),
+            money_consumer.ORDER_CONSUMER: money_consumer.PaymentCapturer(work),
         }
 
     def _begin(self, claim: Claim) -> None:

@@ -22,7 +22,7 @@ from services.order.checkout import consumer as checkout_consumer
 from services.order.checkout import participant_events
 from services.order.store.tables import CHECKOUT_LEASE
 from services.payment.checkout import consumer as money_consumer
-from services.payment.store.payments import LEASE_KIND
+from services.payment.store.payment_writes import LEASE_KIND
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.scripted_failures import ProcessDiedError
 from tests.support.simulation.order_stepper import Counter

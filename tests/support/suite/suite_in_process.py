@@ -22,6 +22,7 @@ from services.chassis.server import assembly
 from services.chassis.server.lifecycle import RunningServer, running
 from services.chassis.server.service import Service
 from services.chassis.server.settings import ServerSettings
+from services.inventory.parts import Dependencies as InventoryDependencies
 from services.inventory.service import build as build_inventory
 from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies
@@ -29,7 +30,7 @@ from services.order.service import build as build_order
 from services.order.settings import SagaSettings
 from services.payment.parts import Timing
 from services.payment.processor.port import Processor
-from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.processor.simulated.adapter import open_simulated_processor
 from services.payment.service import build as build_payment
 
 CLOCK = SystemClock()
@@ -147,7 +148,8 @@ async def running_suite(
             )
 
         stock = build_inventory(
-            database_url=url("inventory"), clock=CLOCK, ids=ids, rng=rng, sweep_every_s=NEVER_S
+            database_url=url("inventory"),
+            dependencies=InventoryDependencies(CLOCK, ids, rng, expire_every_s=NEVER_S),
         )
         book = await enter(open_simulated_processor(url("processor"), clock=CLOCK, owner="test"))
         payment = build_payment(

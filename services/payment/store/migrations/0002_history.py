@@ -1,4 +1,4 @@
-"""What an event that asked for a payment said of its checkout."""
+"""The checkout history of payments that an event asked for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Payments of before were asked for by calls, which say nothing of it."""
+    """Add the column; older payments were requested by calls, which have no history."""
     op.add_column(
         "payment",
         sa.Column("history", sa.LargeBinary, nullable=False, server_default=sa.text("''")),

@@ -14,6 +14,8 @@ from services.chassis.request.errors import (
 from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
+    check_sequence,
+    check_time_and_id,
     coerce_page_size,
     decode_token,
     encode_token,
@@ -110,3 +112,29 @@ def test_a_negative_page_size_is_refused() -> None:
     """A negative page size is refused."""
     with pytest.raises(InvalidPageSizeError):
         coerce_page_size(-1)
+
+
+@pytest.mark.parametrize("key", [[-1, "ord_1"], ["ord_1", 1], [1, "\u00e9"], [1], [1, "a", "b"]])
+def test_a_key_of_another_list_is_refused(key: list[str | int]) -> None:
+    """A list sorted by time and id takes a time and an id, nothing else."""
+    check = Check()
+    assert check_time_and_id(check, encode_token(key, b""), b"") is None
+    assert not check.is_good("page_token")
+
+
+@pytest.mark.parametrize("key", [[-1], ["1"], [], [1, 2]])
+def test_a_sequence_is_one_number(key: list[str | int]) -> None:
+    """A list sorted by sequence takes one number that is not negative."""
+    check = Check()
+    assert check_sequence(check, encode_token(key, b""), b"") == 0
+    assert not check.is_good("page_token")
+
+
+def test_keys_continue_their_lists() -> None:
+    """Each list gets the key back that its token was made of; the first page has none."""
+    check = Check()
+    token = encode_token([7, "ord_1"], b"")
+    assert check_time_and_id(check, token, b"") == (7, "ord_1")
+    assert check_sequence(check, encode_token([7], b""), b"") == 7
+    assert (check_time_and_id(check, "", b""), check_sequence(check, "", b"")) == (None, 0)
+    check.done()

@@ -6,10 +6,10 @@ import pytest
 from tradepost.inventory.v1 import reservation_pb2 as pb
 
 from services.inventory.domain.errors import ReservationStateConflictError
-from tests.support.inventory.inventory_in_memory import OPENING, TTL_S, Shop, reserve
+from tests.support.inventory.inventory_in_memory import OPENING, TTL_S, InventoryInMemory, reserve
 
 
-def test_a_reservation_holds_its_units_at_todays_prices(shop: Shop) -> None:
+def test_a_reservation_holds_its_units_at_todays_prices(shop: InventoryInMemory) -> None:
     """A hold keeps name and price by value and sets all its units aside."""
     shop.stocks("apple", 5, price_minor=30)
     shop.stocks("pear", 5, price_minor=50)
@@ -28,7 +28,7 @@ def test_a_reservation_holds_its_units_at_todays_prices(shop: Shop) -> None:
     assert shop.reservation("1") == held
 
 
-def test_all_lines_or_none(shop: Shop) -> None:
+def test_all_lines_or_none(shop: InventoryInMemory) -> None:
     """One short line keeps every other line on the shelf, and every short SKU is named."""
     shop.stocks("apple", 5)
     shop.stocks("pear", 1)
@@ -46,7 +46,7 @@ def test_all_lines_or_none(shop: Shop) -> None:
     assert shop.reservation("1") == rejected
 
 
-def test_lines_of_one_sku_are_one_line(shop: Shop) -> None:
+def test_lines_of_one_sku_are_one_line(shop: InventoryInMemory) -> None:
     """Two lines of one SKU are summed before anybody looks at the shelf."""
     shop.stocks("apple", 5)
     request = reserve("1", apple=3)
@@ -57,7 +57,7 @@ def test_lines_of_one_sku_are_one_line(shop: Shop) -> None:
     assert rejected.refusal.shortages[0].requested_count == 6
 
 
-def test_committing_drops_the_ttl(shop: Shop) -> None:
+def test_committing_drops_the_ttl(shop: InventoryInMemory) -> None:
     """A committed reservation never expires."""
     shop.stocks("apple", 5)
     shop.reserves("1", apple=2)
@@ -71,7 +71,7 @@ def test_committing_drops_the_ttl(shop: Shop) -> None:
     assert shop.counts("apple") == (5, 0, 2)
 
 
-def test_a_hold_that_ran_out_cannot_be_committed(shop: Shop) -> None:
+def test_a_hold_that_ran_out_cannot_be_committed(shop: InventoryInMemory) -> None:
     """A late commit expires the hold itself and says so, now and in every repetition."""
     shop.stocks("apple", 5)
     shop.reserves("1", apple=2)
@@ -86,7 +86,7 @@ def test_a_hold_that_ran_out_cannot_be_committed(shop: Shop) -> None:
     assert shop.reservation("1") == late
 
 
-def test_fulfilling_takes_the_units_out_of_the_building(shop: Shop) -> None:
+def test_fulfilling_takes_the_units_out_of_the_building(shop: InventoryInMemory) -> None:
     """Fulfilled units are neither on hand nor committed."""
     shop.stocks("apple", 5)
     shop.reserves("1", apple=2)
@@ -100,7 +100,7 @@ def test_fulfilling_takes_the_units_out_of_the_building(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("stand", ["held", "committed"])
-def test_a_release_gives_the_units_back(shop: Shop, stand: str) -> None:
+def test_a_release_gives_the_units_back(shop: InventoryInMemory, stand: str) -> None:
     """Held and committed units alike can be reserved again after a release."""
     shop.stocks("apple", 2)
     shop.reserves("1", apple=2)
@@ -113,7 +113,7 @@ def test_a_release_gives_the_units_back(shop: Shop, stand: str) -> None:
     assert shop.reserves("2", apple=2).state == pb.RESERVATION_STATE_HELD
 
 
-def test_releasing_what_is_over_changes_nothing(shop: Shop) -> None:
+def test_releasing_what_is_over_changes_nothing(shop: InventoryInMemory) -> None:
     """Released, expired and rejected reservations answer a release with what they are."""
     shop.stocks("apple", 2)
     shop.reserves("1", apple=9)
@@ -134,7 +134,7 @@ def test_releasing_what_is_over_changes_nothing(shop: Shop) -> None:
     assert shop.event_types() == before
 
 
-def test_a_release_fences_the_reserve_that_comes_after_it(shop: Shop) -> None:
+def test_a_release_fences_the_reserve_that_comes_after_it(shop: InventoryInMemory) -> None:
     """A release of the unknown leaves a tombstone; the late reserve takes nothing."""
     shop.stocks("apple", 2)
 
@@ -149,7 +149,7 @@ def test_a_release_fences_the_reserve_that_comes_after_it(shop: Shop) -> None:
     assert shop.event_types()[1:] == ["ReservationReleased", "ReservationRejected"]
 
 
-def test_units_of_holds_that_ran_out_can_be_reserved_at_once(shop: Shop) -> None:
+def test_units_of_holds_that_ran_out_can_be_reserved_at_once(shop: InventoryInMemory) -> None:
     """A reserve that would be short expires what stands in its way, nothing else."""
     shop.stocks("apple", 2)
     shop.stocks("pear", 2)
@@ -164,7 +164,7 @@ def test_units_of_holds_that_ran_out_can_be_reserved_at_once(shop: Shop) -> None
     assert shop.reservation("2").state == pb.RESERVATION_STATE_HELD
 
 
-def test_the_sweeper_ends_only_what_ran_out(shop: Shop) -> None:
+def test_the_sweeper_ends_only_what_ran_out(shop: InventoryInMemory) -> None:
     """A sweep is bounded, takes the oldest first, and leaves fresh and committed ones alone."""
     shop.stocks("apple", 9)
     for order in ("1", "2", "3"):
@@ -182,7 +182,7 @@ def test_the_sweeper_ends_only_what_ran_out(shop: Shop) -> None:
     assert shop.sweeps() == 0
 
 
-def test_a_reservation_goes_its_way_only(shop: Shop) -> None:
+def test_a_reservation_goes_its_way_only(shop: InventoryInMemory) -> None:
     """What contradicts the state is refused by name and changes nothing."""
     shop.stocks("apple", 9)
     shop.reserves("1", apple=1)
@@ -197,7 +197,7 @@ def test_a_reservation_goes_its_way_only(shop: Shop) -> None:
     assert shop.counts("apple") == (8, 0, 0)
 
 
-def test_versions_and_times_of_a_reservation_only_grow(shop: Shop) -> None:
+def test_versions_and_times_of_a_reservation_only_grow(shop: InventoryInMemory) -> None:
     """Versions count the events of the stream; times come from the shop's own clock."""
     shop.stocks("apple", 9)
     seen = [shop.reserves("1", apple=1)]
@@ -212,7 +212,7 @@ def test_versions_and_times_of_a_reservation_only_grow(shop: Shop) -> None:
     assert {each.create_time.ToMicroseconds() for each in seen} == {times[0]}
 
 
-def test_the_ledger_adds_up_to_the_level(shop: Shop) -> None:
+def test_the_ledger_adds_up_to_the_level(shop: InventoryInMemory) -> None:
     """Every change of a level is a line of the ledger, in order."""
     shop.stocks("apple", 9)
     shop.adjusts("apple", -1)

@@ -3,18 +3,12 @@
 import pytest
 
 from services.chassis.domain.money import Money
-from services.inventory.domain.pricing import (
-    Offer,
-    Quote,
-    Refusal,
-    RefusalReason,
-    Refused,
-    Shortage,
-)
-from services.inventory.domain.reservation import Rejected, Reserve
+from services.inventory.domain.commands import Reserve
+from services.inventory.domain.events import ReservationRejected
+from services.inventory.domain.pricing import Offer, Quote, QuoteRefusal
 from services.inventory.domain.reservation_rules import decide, price
-from services.inventory.domain.stock import MAX_INT64
-from tests.support.inventory.basket import LINE, NOON, offer, shelf, wants
+from services.inventory.domain.state import MAX_INT64, Refusal, RefusalReason, Shortage
+from tests.support.inventory.reservation_examples import LINE, NOON, offer, offers_of, wants
 
 SHORT = Refusal(
     RefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("apple", 11, 10), Shortage("fig", 5, 1))
@@ -90,18 +84,18 @@ def test_a_reserve_that_cannot_be_met_is_a_remembered_refusal(
     command: Reserve, offers: list[tuple[str, Offer]], refusal: Refusal
 ) -> None:
     """The first reason that applies is the refusal, with its facts."""
-    events = decide(command, None, now=NOON, shelf=shelf(*offers))
+    events = decide(command, None, now=NOON, offers=offers_of(*offers))
 
-    assert events == (Rejected("rsv_1", "ord_1", refusal),)
+    assert events == (ReservationRejected("rsv_1", "ord_1", refusal),)
 
 
 def test_a_price_can_be_asked_for_without_reserving() -> None:
     """A quote has the lines and the total, and a refusal keeps them as far as they are known."""
-    priced = price(wants(apple=2), now=NOON, shelf=shelf(offer("apple")))
-    short = price(wants(apple=11), now=NOON, shelf=shelf(offer("apple")))
+    priced = price(wants(apple=2), now=NOON, offers=offers_of(offer("apple")))
+    short = price(wants(apple=11), now=NOON, offers=offers_of(offer("apple")))
 
     assert priced == Quote((LINE,), Money("USD", 200))
-    assert isinstance(short, Refused)
+    assert isinstance(short, QuoteRefusal)
     assert (short.total, short.refusal.shortages) == (
         Money("USD", 1100),
         (Shortage("apple", 11, 10),),

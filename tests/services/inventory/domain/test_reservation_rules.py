@@ -6,35 +6,35 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.chassis.domain.money import Money
+from services.inventory.domain.commands import Commit, Expire, Fulfill, Release, ReservationCommand
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
     ReservationStateConflictError,
 )
-from services.inventory.domain.pricing import Refusal, RefusalReason
-from services.inventory.domain.reservation import (
-    Command,
-    Commit,
-    Committed,
-    Event,
-    Expire,
-    Expired,
-    Fulfill,
-    Fulfilled,
-    Held,
+from services.inventory.domain.events import (
+    ReservationCommitted,
+    ReservationEvent,
+    ReservationExpired,
+    ReservationFulfilled,
+    ReservationHeld,
+    ReservationRejected,
+    ReservationReleased,
+)
+from services.inventory.domain.reservation_rules import decide, evolve, movements
+from services.inventory.domain.state import (
+    Movement,
+    MovementKind,
     Origin,
-    Rejected,
-    Release,
-    Released,
+    Refusal,
+    RefusalReason,
     Reservation,
     ReservationState,
 )
-from services.inventory.domain.reservation_rules import decide, evolve, movements
-from services.inventory.domain.stock import Movement, MovementKind
-from tests.support.inventory.basket import LINE, NOON, TTL, offer, shelf, wants
+from tests.support.inventory.reservation_examples import LINE, NOON, TTL, offer, offers_of, wants
 
 
-def after(*events: Event) -> Reservation:
+def after(*events: ReservationEvent) -> Reservation:
     """Where a reservation stands after its events."""
     reservation: Reservation | None = None
     for event in events:
@@ -43,24 +43,24 @@ def after(*events: Event) -> Reservation:
     return reservation
 
 
-HELD = Held("rsv_1", "ord_1", (LINE,), Money("USD", 200), NOON + TTL)
-COMMITTED = Committed("rsv_1", "ord_1")
-RELEASED = Released("rsv_1", "ord_1", "why not", tombstone=False)
-TOMBSTONE = Released("rsv_1", "ord_1", "too slow", tombstone=True)
-EXPIRED = Expired("rsv_1", "ord_1")
+HELD = ReservationHeld("rsv_1", "ord_1", (LINE,), Money("USD", 200), NOON + TTL)
+COMMITTED = ReservationCommitted("rsv_1", "ord_1")
+RELEASED = ReservationReleased("rsv_1", "ord_1", "why not", tombstone=False)
+TOMBSTONE = ReservationReleased("rsv_1", "ord_1", "too slow", tombstone=True)
+EXPIRED = ReservationExpired("rsv_1", "ord_1")
 FOUND_OUT = replace(EXPIRED, origin=Origin.ORCHESTRATED)
-FULFILLED = Fulfilled("rsv_1")
-REJECTED = Rejected("rsv_1", "ord_1", Refusal(RefusalReason.ZERO_TOTAL))
+FULFILLED = ReservationFulfilled("rsv_1")
+REJECTED = ReservationRejected("rsv_1", "ord_1", Refusal(RefusalReason.ZERO_TOTAL))
 
 
 def test_units_on_the_shelf_are_held_until_the_ttl_is_over() -> None:
     """A reserve that can be met becomes one hold over all lines, at list prices."""
     events = decide(
-        wants(apple=2, pear=1), None, now=NOON, shelf=shelf(offer("apple"), offer("pear"))
+        wants(apple=2, pear=1), None, now=NOON, offers=offers_of(offer("apple"), offer("pear"))
     )
 
     (held,) = events
-    assert isinstance(held, Held)
+    assert isinstance(held, ReservationHeld)
     assert held.total == Money("USD", 300)
     assert [line.sku for line in held.lines] == ["apple", "pear"]
     assert held.expire_time == NOON + TTL
@@ -71,13 +71,13 @@ def test_the_orders_deadline_goes_before_everything_but_the_fence() -> None:
     command = wants(unheard_of=1)
     deadline = NOON + timedelta(seconds=30)
 
-    (late,) = decide(command, None, now=deadline + timedelta(microseconds=1), shelf={})
-    (in_time,) = decide(command, None, now=deadline, shelf={})
+    (late,) = decide(command, None, now=deadline + timedelta(microseconds=1), offers={})
+    (in_time,) = decide(command, None, now=deadline, offers={})
 
-    assert isinstance(late, Rejected)
+    assert isinstance(late, ReservationRejected)
     assert late.refusal.reason is RefusalReason.ORDER_DEADLINE_PASSED
     assert late.refusal.facts == {"order_deadline_time": "2026-01-01T12:00:30Z"}
-    assert isinstance(in_time, Rejected)
+    assert isinstance(in_time, ReservationRejected)
     assert in_time.refusal.reason is RefusalReason.UNKNOWN_SKU
 
 
@@ -85,12 +85,12 @@ def test_a_tombstone_fences_whatever_the_time() -> None:
     """A reserve that comes after its release is refused for that, even after the deadline."""
     late = NOON + timedelta(days=1)
 
-    (fenced,) = decide(wants(apple=1), after(TOMBSTONE), now=late, shelf=shelf(offer("apple")))
+    (fenced,) = decide(wants(apple=1), after(TOMBSTONE), now=late, offers=offers_of(offer("apple")))
 
-    assert isinstance(fenced, Rejected)
+    assert isinstance(fenced, ReservationRejected)
     assert fenced.refusal.reason is RefusalReason.RESERVATION_FENCED
     assert after(TOMBSTONE, fenced).state is ReservationState.RELEASED
-    assert decide(wants(apple=1), after(TOMBSTONE, fenced), now=late, shelf={}) == ()
+    assert decide(wants(apple=1), after(TOMBSTONE, fenced), now=late, offers={}) == ()
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_a_tombstone_fences_whatever_the_time() -> None:
     [(HELD,), (HELD, COMMITTED), (HELD, RELEASED), (HELD, EXPIRED), (REJECTED,)],
     ids=lambda events: type(events[-1]).__name__,
 )
-def test_a_reservation_is_made_once(events: tuple[Event, ...]) -> None:
+def test_a_reservation_is_made_once(events: tuple[ReservationEvent, ...]) -> None:
     """Any other reservation of that id, finished ones too, belongs to another request."""
     with pytest.raises(ReservationAlreadyExistsError):
-        decide(wants(apple=1), after(*events), now=NOON, shelf=shelf(offer("apple")))
+        decide(wants(apple=1), after(*events), now=NOON, offers=offers_of(offer("apple")))
 
 
 COMMIT, RELEASE, FULFILL, EXPIRE = (
@@ -148,24 +148,24 @@ IN_TIME, LATE = NOON + TTL - timedelta(microseconds=1), NOON + TTL
     ],
 )
 def test_what_each_command_makes_of_each_state(
-    command: Command, now: datetime, outcomes: list[tuple[Event, ...] | str]
+    command: ReservationCommand, now: datetime, outcomes: list[tuple[ReservationEvent, ...] | str]
 ) -> None:
     """Forward moves happen, repeats do nothing, and contradictions are refused by name."""
     for events, outcome in zip(STANDS.values(), outcomes, strict=True):
         reservation = after(*events)
         if outcome == REFUSED:
             with pytest.raises(ReservationStateConflictError):
-                decide(command, reservation, now=now, shelf={})
+                decide(command, reservation, now=now, offers={})
         else:
-            assert decide(command, reservation, now=now, shelf={}) == outcome
+            assert decide(command, reservation, now=now, offers={}) == outcome
 
 
 def test_only_a_release_can_come_before_its_reservation() -> None:
     """A release of the unknown becomes a tombstone; all else has nothing to act on."""
-    assert decide(RELEASE, None, now=NOON, shelf={}) == (replace(RELEASED, tombstone=True),)
+    assert decide(RELEASE, None, now=NOON, offers={}) == (replace(RELEASED, tombstone=True),)
     for command in (COMMIT, FULFILL, EXPIRE):
         with pytest.raises(ReservationNotFoundError):
-            decide(command, None, now=NOON, shelf={})
+            decide(command, None, now=NOON, offers={})
 
 
 def test_events_out_of_place_are_not_applied() -> None:
@@ -187,7 +187,10 @@ def test_events_out_of_place_are_not_applied() -> None:
     ],
 )
 def test_events_move_the_stock_of_their_lines(
-    stands: tuple[Event, ...], event: Event, kind: MovementKind, deltas: tuple[int, int, int]
+    stands: tuple[ReservationEvent, ...],
+    event: ReservationEvent,
+    kind: MovementKind,
+    deltas: tuple[int, int, int],
 ) -> None:
     """What a hold took is given back or passed on to the last unit."""
     reason = RELEASED.reason if event is RELEASED else ""

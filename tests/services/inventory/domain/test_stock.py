@@ -9,31 +9,23 @@ from hypothesis import strategies as st
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from services.chassis.domain.money import Money
+from services.inventory.domain.commands import AdjustStock, UpsertItem
 from services.inventory.domain.errors import (
     EtagMismatchError,
     ItemNotFoundError,
     StockOverflowError,
     StockWouldGoNegativeError,
 )
-from services.inventory.domain.stock import (
-    MAX_INT64,
-    Adjust,
-    Item,
-    ItemUpserted,
-    StockAdjusted,
-    StockedItem,
-    StockLevel,
-    Upsert,
-    decide,
-    evolve,
-)
-from services.inventory.store import listing
+from services.inventory.domain.events import ItemUpserted, StockAdjusted
+from services.inventory.domain.item_rules import decide, evolve
+from services.inventory.domain.queries import SkuFilter
+from services.inventory.domain.state import MAX_INT64, Item, StockedItem, StockLevel
+from services.inventory.store import item_rows
 from services.inventory.wire import requests
-from services.inventory.wire.queries import SkuPage
-from tests.support.inventory.inventory_in_memory import Shop, new_request_id, upsert
+from tests.support.inventory.inventory_in_memory import InventoryInMemory, new_request_id, upsert
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-APPLE = Upsert("apple", "an apple", Money("USD", 100), None, 5)
+APPLE = UpsertItem("apple", "an apple", Money("USD", 100), None, 5)
 ON_SHELF = StockedItem(
     Item("apple", "an apple", Money("USD", 100), 1, NOON), StockLevel("apple", 10, 3, 2, 4), 1
 )
@@ -83,7 +75,7 @@ def test_an_adjustment_never_leaves_a_bad_level(
     committed = min(committed, on_hand - held)
     stocked = replace(ON_SHELF, level=StockLevel("apple", on_hand, held, committed, 1))
     try:
-        (event,) = decide(Adjust("apple", delta, "counted"), stocked)
+        (event,) = decide(AdjustStock("apple", delta, "counted"), stocked)
     except StockWouldGoNegativeError:
         assert on_hand + delta < held + committed
     except StockOverflowError:
@@ -96,12 +88,12 @@ def test_an_adjustment_never_leaves_a_bad_level(
 def test_an_unknown_item_cannot_be_adjusted() -> None:
     """Units belong to an item; an event without one is not applied either."""
     with pytest.raises(ItemNotFoundError):
-        decide(Adjust("apple", 1, "counted"), None)
+        decide(AdjustStock("apple", 1, "counted"), None)
     with pytest.raises(ItemNotFoundError):
         evolve(None, StockAdjusted("apple", 1, "counted"), NOON)
 
 
-def test_items_are_made_or_changed_all_or_none(shop: Shop) -> None:
+def test_items_are_made_or_changed_all_or_none(shop: InventoryInMemory) -> None:
     """One stale etag in a batch keeps every other item of it as it was."""
     shop.stocks("apple", 5)
     request = rpc.UpsertItemsRequest(
@@ -120,7 +112,7 @@ def test_items_are_made_or_changed_all_or_none(shop: Shop) -> None:
     assert shop.counts("pear") == (7, 0, 0)
 
 
-def test_an_import_repeated_later_answers_the_items_of_then(shop: Shop) -> None:
+def test_an_import_repeated_later_answers_the_items_of_then(shop: InventoryInMemory) -> None:
     """A replay of an upsert neither changes the item back nor tells its new price."""
     request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("apple", 5)])
     intention = requests.upsert_items(request)
@@ -131,11 +123,11 @@ def test_an_import_repeated_later_answers_the_items_of_then(shop: Shop) -> None:
 
     assert again.replayed
     assert again.response == first.response
-    (item,) = listing.items(shop.connection, SkuPage(10, "")).rows
+    (item,) = item_rows.list_items(shop.connection, SkuFilter(10, ""))
     assert item.unit_price == Money("USD", 999)
 
 
-def test_reservations_do_not_disturb_the_items_own_stream(shop: Shop) -> None:
+def test_reservations_do_not_disturb_the_items_own_stream(shop: InventoryInMemory) -> None:
     """An item can be adjusted and changed between reservations, and its etag follows it alone."""
     made = shop.stocks("apple", 5)
     shop.reserves("1", apple=2)
@@ -154,7 +146,7 @@ def test_reservations_do_not_disturb_the_items_own_stream(shop: Shop) -> None:
     ]
 
 
-def test_five_hundred_items_come_in_one_transaction(shop: Shop) -> None:
+def test_five_hundred_items_come_in_one_transaction(shop: InventoryInMemory) -> None:
     """A whole page of a catalogue is one request, and each item has its event and movement."""
     request = rpc.UpsertItemsRequest(
         request_id=new_request_id(),

@@ -17,10 +17,10 @@ from services.inventory.domain.errors import (
     ReservationStateConflictError,
     StockWouldGoNegativeError,
 )
-from services.inventory.domain.reservation import ReservationState
-from services.inventory.store import listing
-from services.inventory.wire import queries
-from tests.support.inventory.inventory_in_memory import TTL_S, Shop, ord_, rsv
+from services.inventory.domain.queries import ReservationFilter
+from services.inventory.domain.state import ReservationState
+from services.inventory.store import reservation_listing
+from tests.support.inventory.inventory_in_memory import TTL_S, InventoryInMemory, ord_, rsv
 
 SKUS = ("apple", "fig", "pear")
 ORDERS = tuple(str(number) for number in range(1, 10))
@@ -112,7 +112,7 @@ class Stock(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shop = Shop()
+        self.shop = InventoryInMemory()
         self.model = Model()
 
     def teardown(self) -> None:
@@ -203,10 +203,9 @@ class Stock(RuleBasedStateMachine):
 
     @invariant()
     def reservations_are_those_of_the_model(self) -> None:
-        page = queries.ReservationPage(1000, tuple(ReservationState), "", 0, "")
-        found = {
-            each.order_id: each for each in listing.reservations(self.shop.connection, page).rows
-        }
+        wanted = ReservationFilter(1000, tuple(ReservationState), "", (0, ""))
+        rows, _ = reservation_listing.list_reservations(self.shop.connection, wanted)
+        found = {each.order_id: each for each in rows}
         assert {order: each.state.value for order, each in found.items()} == {
             ord_(order): booking.state for order, booking in self.model.bookings.items()
         }

@@ -22,7 +22,9 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
-from services.inventory.service import MIGRATIONS, build
+from services.inventory.parts import Dependencies
+from services.inventory.service import build
+from services.inventory.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.inventory.inventory_in_memory import new_request_id, ord_, reserve, rsv, upsert
@@ -72,7 +74,7 @@ async def _opened(url: str) -> AsyncIterator[Place]:
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
     async with (
-        build(database_url=url, clock=clock, ids=ids, rng=rng) as service,
+        build(database_url=url, dependencies=Dependencies(clock, ids, rng)) as service,
         running(
             service,
             settings=ServerSettings(port=0, drain_s=0, stop_grace_s=1, max_concurrent=1),

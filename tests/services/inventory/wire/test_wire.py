@@ -11,10 +11,15 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1 import item_pb2, reservation_pb2
 
 from services.chassis.request.errors import InvalidRequestError
-from services.chassis.request.pages import encode_token
-from services.inventory.domain.pricing import Refusal, RefusalReason, Shortage
-from services.inventory.domain.reservation import ReservationState
-from services.inventory.domain.stock import MovementKind
+from services.chassis.request.pages import arguments_of, encode_token
+from services.inventory.domain.state import (
+    MovementKind,
+    Refusal,
+    RefusalReason,
+    ReservationState,
+    Shortage,
+    StockLevel,
+)
 from services.inventory.wire import events, queries, replies, requests
 from tests.support.inventory.inventory_in_memory import new_request_id, ord_, reserve, rsv, upsert
 
@@ -133,20 +138,20 @@ def test_a_bad_upsert_names_its_bad_fields() -> None:
             rpc.ReleaseReservationRequest(reason="x" * 201, reservation_id=rsv("1")),
             {"request_id", "order_id", "reason"},
         ),
-        (queries.one_sku, rpc.GetStockRequest(), {"sku"}),
-        (queries.many_skus, rpc.BatchGetStockRequest(), {"skus"}),
-        (queries.many_skus, rpc.BatchGetStockRequest(skus=["a", "b c"]), {"skus[1]"}),
-        (queries.many_skus, rpc.BatchGetStockRequest(skus=["a"] * 501), {"skus"}),
-        (queries.one_reservation, rpc.GetReservationRequest(), {"reservation_id"}),
-        (queries.sku_page, rpc.ListItemsRequest(page_size=-1), {"page_size"}),
-        (queries.sku_page, rpc.ListStockRequest(page_token="?"), {"page_token"}),
+        (queries.get_stock, rpc.GetStockRequest(), {"sku"}),
+        (queries.batch_get_stock, rpc.BatchGetStockRequest(), {"skus"}),
+        (queries.batch_get_stock, rpc.BatchGetStockRequest(skus=["a", "b c"]), {"skus[1]"}),
+        (queries.batch_get_stock, rpc.BatchGetStockRequest(skus=["a"] * 501), {"skus"}),
+        (queries.get_reservation, rpc.GetReservationRequest(), {"reservation_id"}),
+        (queries.list_by_sku, rpc.ListItemsRequest(page_size=-1), {"page_size"}),
+        (queries.list_by_sku, rpc.ListStockRequest(page_token="?"), {"page_token"}),
         (
-            queries.movement_page,
+            queries.list_movements,
             rpc.ListStockMovementsRequest(sku=" ", reservation_id="x", page_size=-1),
             {"sku", "reservation_id", "page_size"},
         ),
         (
-            queries.reservation_page,
+            queries.list_reservations,
             rpc.ListReservationsRequest(states=[0, 1, 99], order_id="x", page_token="?"),  # type: ignore[list-item]
             {"states[0]", "states[2]", "order_id", "page_token"},
         ),
@@ -162,9 +167,9 @@ def test_every_request_is_checked(
 @pytest.mark.parametrize(
     ("check", "request_"),
     [
-        (queries.sku_page, rpc.ListItemsRequest()),
-        (queries.reservation_page, rpc.ListReservationsRequest()),
-        (queries.movement_page, rpc.ListStockMovementsRequest()),
+        (queries.list_by_sku, rpc.ListItemsRequest()),
+        (queries.list_reservations, rpc.ListReservationsRequest()),
+        (queries.list_movements, rpc.ListStockMovementsRequest()),
     ],
 )
 @pytest.mark.parametrize("key", [[], ["two words"], [-1], [1 << 64], [1, "é"], ["a", 1], [1, 2, 3]])
@@ -172,22 +177,23 @@ def test_a_forged_page_token_is_a_bad_field(
     check: Callable[[Message], object], request_: Message, key: list[str | int]
 ) -> None:
     """A token of the right list with a key of the wrong shape reaches no table."""
-    name = request_.DESCRIPTOR.name.encode()
     forged = type(request_)()
     forged.CopyFrom(request_)
-    forged.page_token = encode_token(key, name + b"\0")  # type: ignore[attr-defined]
+    forged.page_token = encode_token(key, arguments_of(request_))  # type: ignore[attr-defined]
     assert bad_fields(check, forged) == {"page_token"}
 
 
 def test_a_page_token_belongs_to_its_list() -> None:
     """A token of one list, or of other filters, does not open another."""
-    listed = queries.Listed(["apple"], ("apple",))
-    token = queries.next_page_token(rpc.ListItemsRequest(page_size=1), listed)
+    request = rpc.ListItemsRequest(page_size=1)
+    rows = [StockLevel(sku, 1, 0, 0, 1) for sku in ("apple", "pear")]
+    token = queries.sku_page(request, queries.list_by_sku(request), rows).next_page_token
 
     assert (
-        queries.sku_page(rpc.ListItemsRequest(page_size=9, page_token=token)).after_sku == "apple"
+        queries.list_by_sku(rpc.ListItemsRequest(page_size=9, page_token=token)).after_sku
+        == "apple"
     )
-    assert bad_fields(queries.sku_page, rpc.ListStockRequest(page_token=token)) == {"page_token"}
+    assert bad_fields(queries.list_by_sku, rpc.ListStockRequest(page_token=token)) == {"page_token"}
 
 
 def test_every_value_of_the_domain_has_its_name_in_the_contract() -> None:

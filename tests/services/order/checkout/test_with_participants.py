@@ -15,7 +15,7 @@ from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_pb2 as pay
 
 from discovery.clock import SystemClock
-from services.payment.processor.simulated.processor import open_simulated_processor
+from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import cancel_of, fulfill_of, order_of
 from tests.support.order.three_real_services import UNITS, ThreeServices, three_real_services

@@ -7,7 +7,7 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.payment.v1 import payment_event_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
-from tests.support.payment import requests
+from tests.support.payment import payment_requests
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,8 +16,8 @@ async def test_what_becomes_of_money_is_told(
     grpc_stub: PaymentServiceAsyncStub, grpc_channel: grpc.aio.Channel
 ) -> None:
     """Each fact of a payment is in the feed, as the message of the contract."""
-    payment = (await grpc_stub.AuthorizePayment(requests.authorize())).payment
-    await grpc_stub.CapturePayment(requests.capture(payment.payment_id))
+    payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
+    await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
 
     feed = EventFeedServiceStub(grpc_channel)
     page = await feed.ReadEvents(pb.ReadEventsRequest(aggregate_id=payment.payment_id))

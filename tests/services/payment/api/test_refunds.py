@@ -8,13 +8,13 @@ from services.payment.domain.errors import (
     CurrencyMismatchError,
     PaymentStateConflictError,
 )
-from services.payment.domain.intents import AskRefund, next_intent
 from services.payment.domain.ledger import Account
+from services.payment.domain.processor_calls import RefundCall, next_call
 from services.payment.domain.state import DeclineCode, RefundState
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,
     PRICE,
-    Drawer,
+    PaymentInMemory,
     authorize,
     capture,
     refund,
@@ -28,7 +28,9 @@ VOIDED = (authorize(), AUTHORIZED, void(), commands.Voided())
 
 def test_a_refund_without_an_amount_gives_back_what_is_left() -> None:
     """What is still on its way counts as gone."""
-    drawer = Drawer(*CAPTURED, refund(300), refund(200, "refund_2"), commands.Refunded("refund_1"))
+    drawer = PaymentInMemory(
+        *CAPTURED, refund(300), refund(200, "refund_2"), commands.Refunded("refund_1")
+    )
     drawer.tell(refund(None, "refund_3"))
 
     assert [each.amount.minor_units for each in drawer.payment.refunds] == [300, 200, 500]
@@ -37,20 +39,20 @@ def test_a_refund_without_an_amount_gives_back_what_is_left() -> None:
 
 def test_refunds_are_asked_for_one_after_the_other() -> None:
     """The oldest pending one first, each under its own key."""
-    drawer = Drawer(*CAPTURED, refund(300), refund(200, "refund_2"))
+    drawer = PaymentInMemory(*CAPTURED, refund(300), refund(200, "refund_2"))
 
-    intent = next_intent(drawer.payment)
-    assert isinstance(intent, AskRefund)
+    intent = next_call(drawer.payment)
+    assert isinstance(intent, RefundCall)
     assert intent.key == "refund_1"
     drawer.tell(commands.Refunded("refund_1"))
-    intent = next_intent(drawer.payment)
-    assert isinstance(intent, AskRefund)
+    intent = next_call(drawer.payment)
+    assert isinstance(intent, RefundCall)
     assert intent.key == "refund_2"
 
 
 def test_a_refund_that_was_refused_may_be_asked_for_again() -> None:
     """A failed refund took nothing from what is left."""
-    drawer = Drawer(*CAPTURED, refund(), commands.RefundRefused("refund_1", "closed"))
+    drawer = PaymentInMemory(*CAPTURED, refund(), commands.RefundRefused("refund_1", "closed"))
 
     assert drawer.payment.refunds[0].state is RefundState.FAILED
     assert drawer.payment.refunds[0].refusal is not None
@@ -61,7 +63,7 @@ def test_a_refund_that_was_refused_may_be_asked_for_again() -> None:
 
 def test_more_than_was_taken_cannot_go_back() -> None:
     """The error tells how much is left."""
-    drawer = Drawer(*CAPTURED, refund(300))
+    drawer = PaymentInMemory(*CAPTURED, refund(300))
 
     with pytest.raises(AmountExceedsRefundableError) as raised:
         drawer.tell(refund(701, "refund_2"))
@@ -72,17 +74,17 @@ def test_more_than_was_taken_cannot_go_back() -> None:
 def test_nothing_is_left_of_what_went_back() -> None:
     """A refund of everything, when everything is gone, is an error too."""
     with pytest.raises(AmountExceedsRefundableError):
-        Drawer(*CAPTURED, refund()).tell(refund(None, "refund_2"))
+        PaymentInMemory(*CAPTURED, refund()).tell(refund(None, "refund_2"))
 
 
 def test_money_goes_back_in_its_own_currency() -> None:
     """Dollars are not euros."""
     with pytest.raises(CurrencyMismatchError):
-        Drawer(*CAPTURED).tell(refund(100, currency="EUR"))
+        PaymentInMemory(*CAPTURED).tell(refund(100, currency="EUR"))
 
 
 @pytest.mark.parametrize("told", [(authorize(),), VOIDED, DECLINED, (authorize(), AUTHORIZED)])
 def test_only_what_was_taken_goes_back(told: tuple[commands.Command, ...]) -> None:
     """There is no refund of what was never captured."""
     with pytest.raises(PaymentStateConflictError):
-        Drawer(*told).tell(refund())
+        PaymentInMemory(*told).tell(refund())

@@ -8,7 +8,7 @@ from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
 from tests.support.chassis.rich_status import Refusal, refusal
-from tests.support.payment import requests
+from tests.support.payment import payment_requests
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,12 +24,12 @@ async def refused(call: Awaitable[object], code: grpc.StatusCode, reason: str) -
 
 async def test_an_unknown_payment_is_not_found(grpc_stub: PaymentServiceAsyncStub) -> None:
     """By every method that names one."""
-    nobody = requests.new_payment_id()
+    nobody = payment_requests.new_payment_id()
     for call in (
         grpc_stub.GetPayment(rpc.GetPaymentRequest(payment_id=nobody)),
-        grpc_stub.CapturePayment(requests.capture(nobody)),
-        grpc_stub.VoidPayment(requests.void(nobody)),
-        grpc_stub.RefundPayment(requests.refund(nobody)),
+        grpc_stub.CapturePayment(payment_requests.capture(nobody)),
+        grpc_stub.VoidPayment(payment_requests.void(nobody)),
+        grpc_stub.RefundPayment(payment_requests.refund(nobody)),
     ):
         error = await refused(call, Code.NOT_FOUND, "PAYMENT_NOT_FOUND")
         assert error.facts == {"payment_id": nobody}
@@ -39,34 +39,34 @@ async def test_an_authorization_of_another_order_is_not_found(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """Whoever voids must know whose order it is."""
-    request = requests.authorize()
+    request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
-    by_payment = requests.void(payment.payment_id)
-    by_payment.order_id = requests.new_order_id()
-    by_request = requests.void_unseen(request.request_id, requests.new_order_id())
+    by_payment = payment_requests.void(payment.payment_id)
+    by_payment.order_id = payment_requests.new_order_id()
+    by_request = payment_requests.void_unseen(request.request_id, payment_requests.new_order_id())
     for void in (by_payment, by_request):
         await refused(grpc_stub.VoidPayment(void), Code.NOT_FOUND, "PAYMENT_NOT_FOUND")
 
 
 async def test_a_state_can_stand_in_the_way(grpc_stub: PaymentServiceAsyncStub) -> None:
     """The error tells the state, and nothing was stored: the same request may be right later."""
-    payment = (await grpc_stub.AuthorizePayment(requests.authorize())).payment
-    refund = requests.refund(payment.payment_id)
+    payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
+    refund = payment_requests.refund(payment.payment_id)
     conflict = (Code.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT")
     error = await refused(grpc_stub.RefundPayment(refund), *conflict)
-    await grpc_stub.CapturePayment(requests.capture(payment.payment_id))
+    await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
 
     assert error.facts == {"payment_id": payment.payment_id, "state": "AUTHORIZED"}
-    await refused(grpc_stub.VoidPayment(requests.void(payment.payment_id)), *conflict)
-    await refused(grpc_stub.CapturePayment(requests.capture(payment.payment_id)), *conflict)
+    await refused(grpc_stub.VoidPayment(payment_requests.void(payment.payment_id)), *conflict)
+    await refused(grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id)), *conflict)
     assert (await grpc_stub.RefundPayment(refund)).payment.refunded_amount.minor_units == 1999
 
 
 async def test_an_order_has_one_live_payment(grpc_stub: PaymentServiceAsyncStub) -> None:
     """The error names the one it has."""
-    request = requests.authorize()
+    request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
-    second = requests.authorize(order_id=request.order_id)
+    second = payment_requests.authorize(order_id=request.order_id)
     error = await refused(
         grpc_stub.AuthorizePayment(second),
         Code.ALREADY_EXISTS,
@@ -78,28 +78,28 @@ async def test_an_order_has_one_live_payment(grpc_stub: PaymentServiceAsyncStub)
 
 async def test_no_more_goes_back_than_was_taken(grpc_stub: PaymentServiceAsyncStub) -> None:
     """The facts are what was asked for and what is left."""
-    payment = (await grpc_stub.AuthorizePayment(requests.authorize())).payment
-    await grpc_stub.CapturePayment(requests.capture(payment.payment_id))
+    payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
+    await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
     error = await refused(
-        grpc_stub.RefundPayment(requests.refund(payment.payment_id, 2000)),
+        grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id, 2000)),
         Code.FAILED_PRECONDITION,
         "AMOUNT_EXCEEDS_REFUNDABLE",
     )
 
     assert error.facts["requested"] == "2000"
     assert error.facts["refundable"] == "1999"
-    euros = requests.refund(payment.payment_id, 1, currency="EUR")
+    euros = payment_requests.refund(payment.payment_id, 1, currency="EUR")
     await refused(grpc_stub.RefundPayment(euros), Code.INVALID_ARGUMENT, "CURRENCY_MISMATCH")
 
 
 async def test_a_request_id_means_one_request(grpc_stub: PaymentServiceAsyncStub) -> None:
     """Another request under it is refused; the same in another spelling of the UUID is not."""
-    request = requests.authorize()
+    request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
-    shouted = requests.authorize()
+    shouted = payment_requests.authorize()
     shouted.CopyFrom(request)
     shouted.request_id = request.request_id.upper()
-    other = requests.authorize(request_id=request.request_id)
+    other = payment_requests.authorize(request_id=request.request_id)
 
     assert (await grpc_stub.AuthorizePayment(shouted)).payment == payment
     await refused(grpc_stub.AuthorizePayment(other), Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
@@ -109,8 +109,8 @@ async def test_a_tombstone_holds_its_request_id_for_its_order(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """An authorize of another order under the fenced id was never meant."""
-    late = requests.authorize()
-    await grpc_stub.VoidPayment(requests.void_unseen(late.request_id, late.order_id))
-    other = requests.authorize(request_id=late.request_id)
+    late = payment_requests.authorize()
+    await grpc_stub.VoidPayment(payment_requests.void_unseen(late.request_id, late.order_id))
+    other = payment_requests.authorize(request_id=late.request_id)
 
     await refused(grpc_stub.AuthorizePayment(other), Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")

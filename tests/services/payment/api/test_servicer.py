@@ -14,31 +14,31 @@ from tradepost.payment.v1 import payment_pb2 as pb
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
-from tests.support.payment import requests
-from tests.support.payment.requests import usd
+from tests.support.payment import payment_requests
+from tests.support.payment.payment_requests import usd
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def paid(stub: PaymentServiceAsyncStub, payment_method: str = "pm_visa") -> pb.Payment:
     """A payment of 19.99 USD that was captured."""
-    authorized = await stub.AuthorizePayment(requests.authorize(payment_method))
-    captured = await stub.CapturePayment(requests.capture(authorized.payment.payment_id))
+    authorized = await stub.AuthorizePayment(payment_requests.authorize(payment_method))
+    captured = await stub.CapturePayment(payment_requests.capture(authorized.payment.payment_id))
     return captured.payment
 
 
 async def test_money_is_set_aside_taken_and_given_back(grpc_stub: PaymentServiceAsyncStub) -> None:
     """The whole way of a payment that is returned in the end."""
-    request = requests.authorize()
+    request = payment_requests.authorize()
     authorized = (await grpc_stub.AuthorizePayment(request)).payment
-    captured = await grpc_stub.CapturePayment(requests.capture(authorized.payment_id))
-    refunded = await grpc_stub.RefundPayment(requests.refund(authorized.payment_id))
+    captured = await grpc_stub.CapturePayment(payment_requests.capture(authorized.payment_id))
+    refunded = await grpc_stub.RefundPayment(payment_requests.refund(authorized.payment_id))
 
     assert authorized.state == pb.PAYMENT_STATE_AUTHORIZED
     assert authorized.order_id == request.order_id
     assert authorized.authorize_request_id == request.request_id
     lifetime_s = authorized.authorize_expire_time.seconds - authorized.create_time.seconds
-    assert abs(lifetime_s - requests.WEEK_S) < 60
+    assert abs(lifetime_s - payment_requests.WEEK_S) < 60
     assert captured.payment.state == pb.PAYMENT_STATE_CAPTURED
     assert captured.payment.captured_amount == usd(1999)
     assert captured.capture.state == pb.CAPTURE_STATE_CAPTURED
@@ -50,7 +50,7 @@ async def test_partial_refunds_add_up(grpc_stub: PaymentServiceAsyncStub) -> Non
     """Two parts, and then whatever is left."""
     payment = await paid(grpc_stub)
     for part in (1000, 500, None):
-        answer = await grpc_stub.RefundPayment(requests.refund(payment.payment_id, part))
+        answer = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id, part))
 
     assert [each.amount.minor_units for each in answer.payment.refunds] == [1000, 500, 499]
     assert answer.payment.refunded_amount == usd(1999)
@@ -71,9 +71,9 @@ async def test_a_decline_is_an_answer(
     grpc_stub: PaymentServiceAsyncStub, payment_method: str, code: pb.DeclineCode
 ) -> None:
     """OK, DECLINED, with the processor's code; the order may try another method."""
-    request = requests.authorize(payment_method)
+    request = payment_requests.authorize(payment_method)
     declined = (await grpc_stub.AuthorizePayment(request)).payment
-    other = requests.authorize(order_id=request.order_id)
+    other = payment_requests.authorize(order_id=request.order_id)
     approved = (await grpc_stub.AuthorizePayment(other)).payment
 
     assert declined.state == pb.PAYMENT_STATE_DECLINED
@@ -88,9 +88,11 @@ async def test_an_unavailable_processor_only_delays(
 ) -> None:
     """The driver asks again under the same key until it knows; so for every kind of call."""
     payment = await paid(grpc_stub, payment_method)
-    refunded = await grpc_stub.RefundPayment(requests.refund(payment.payment_id))
-    authorized = (await grpc_stub.AuthorizePayment(requests.authorize(payment_method))).payment
-    voided = await grpc_stub.VoidPayment(requests.void(authorized.payment_id))
+    refunded = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id))
+    authorized = (
+        await grpc_stub.AuthorizePayment(payment_requests.authorize(payment_method))
+    ).payment
+    voided = await grpc_stub.VoidPayment(payment_requests.void(authorized.payment_id))
 
     assert payment.state == pb.PAYMENT_STATE_CAPTURED
     assert refunded.refund.state == pb.REFUND_STATE_SUCCEEDED
@@ -101,7 +103,7 @@ async def test_an_answer_comes_before_the_callers_deadline(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """A slow processor: "not known yet" is an answer, and asking again joins the wait."""
-    request = requests.authorize("pm_slow")
+    request = payment_requests.authorize("pm_slow")
     early = await grpc_stub.AuthorizePayment(request, timeout=1)
     late = await grpc_stub.AuthorizePayment(request, timeout=20)
 
@@ -114,9 +116,12 @@ async def test_a_repetition_says_that_it_is_one(grpc_stub: PaymentServiceAsyncSt
     """The payment as it stands, marked as replayed in the trailing metadata."""
     payment = await paid(grpc_stub)
     calls = (
-        (grpc_stub.AuthorizePayment, requests.authorize()),
-        (grpc_stub.RefundPayment, requests.refund(payment.payment_id, 1)),
-        (grpc_stub.VoidPayment, requests.void_unseen(requests.new_request_id(), "ord_" + 32 * "a")),
+        (grpc_stub.AuthorizePayment, payment_requests.authorize()),
+        (grpc_stub.RefundPayment, payment_requests.refund(payment.payment_id, 1)),
+        (
+            grpc_stub.VoidPayment,
+            payment_requests.void_unseen(payment_requests.new_request_id(), "ord_" + 32 * "a"),
+        ),
     )
     for method, request in calls:
         first, again = method(request), method(request)
@@ -129,11 +134,13 @@ async def test_a_repetition_says_that_it_is_one(grpc_stub: PaymentServiceAsyncSt
 
 async def test_a_void_lets_the_money_go(grpc_stub: PaymentServiceAsyncStub) -> None:
     """By the payment or by the authorize's own request id; then the order may be paid anew."""
-    request = requests.authorize()
+    request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
-    voided = await grpc_stub.VoidPayment(requests.void_unseen(request.request_id, request.order_id))
-    again = await grpc_stub.VoidPayment(requests.void(payment.payment_id))
-    anew = await grpc_stub.AuthorizePayment(requests.authorize(order_id=request.order_id))
+    voided = await grpc_stub.VoidPayment(
+        payment_requests.void_unseen(request.request_id, request.order_id)
+    )
+    again = await grpc_stub.VoidPayment(payment_requests.void(payment.payment_id))
+    anew = await grpc_stub.AuthorizePayment(payment_requests.authorize(order_id=request.order_id))
 
     assert voided.payment.state == pb.PAYMENT_STATE_VOIDED
     assert again.payment == voided.payment
@@ -142,8 +149,10 @@ async def test_a_void_lets_the_money_go(grpc_stub: PaymentServiceAsyncStub) -> N
 
 async def test_a_tombstone_refuses_the_late_authorize(grpc_stub: PaymentServiceAsyncStub) -> None:
     """OK, VOIDED, AUTHORIZATION_FENCED, every time."""
-    late = requests.authorize()
-    tombstone = await grpc_stub.VoidPayment(requests.void_unseen(late.request_id, late.order_id))
+    late = payment_requests.authorize()
+    tombstone = await grpc_stub.VoidPayment(
+        payment_requests.void_unseen(late.request_id, late.order_id)
+    )
     refused = await grpc_stub.AuthorizePayment(late)
 
     assert tombstone.payment.state == pb.PAYMENT_STATE_VOIDED
@@ -155,9 +164,9 @@ async def test_a_capture_can_be_refused_and_the_money_stays_set_aside(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """NOT_CAPTURED is final for its request id; the payment is AUTHORIZED again."""
-    request = requests.authorize("pm_capture_declined")
+    request = payment_requests.authorize("pm_capture_declined")
     payment = (await grpc_stub.AuthorizePayment(request)).payment
-    capture = requests.capture(payment.payment_id)
+    capture = payment_requests.capture(payment.payment_id)
     answer = await grpc_stub.CapturePayment(capture)
     again = await grpc_stub.CapturePayment(capture)
 
@@ -172,8 +181,8 @@ async def test_a_capture_of_a_declined_payment_is_a_stored_refusal(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """There was never an authorization."""
-    payment = (await grpc_stub.AuthorizePayment(requests.authorize("pm_fraud"))).payment
-    answer = await grpc_stub.CapturePayment(requests.capture(payment.payment_id))
+    payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize("pm_fraud"))).payment
+    answer = await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
 
     assert answer.payment.state == pb.PAYMENT_STATE_DECLINED
     assert answer.capture.refusal.reason == pb.PAYMENT_REFUSAL_REASON_NOT_AUTHORIZED
@@ -182,7 +191,7 @@ async def test_a_capture_of_a_declined_payment_is_a_stored_refusal(
 async def test_a_refused_refund_is_a_stored_refusal(grpc_stub: PaymentServiceAsyncStub) -> None:
     """FAILED, and the money may be asked back again."""
     payment = await paid(grpc_stub, "pm_refund_declined")
-    answer = await grpc_stub.RefundPayment(requests.refund(payment.payment_id))
+    answer = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id))
 
     assert answer.refund.state == pb.REFUND_STATE_FAILED
     assert answer.refund.refusal.reason == pb.PAYMENT_REFUSAL_REASON_REFUND_REFUSED
@@ -199,15 +208,17 @@ async def test_a_payment_is_read_as_it_was_answered(grpc_stub: PaymentServiceAsy
 
 async def test_payments_are_listed_by_order_and_state(grpc_stub: PaymentServiceAsyncStub) -> None:
     """The oldest first, page by page, each once though others come meanwhile."""
-    order_id = requests.new_order_id()
+    order_id = payment_requests.new_order_id()
     for payment_method in ("pm_fraud", "pm_lost_card", "pm_visa"):
-        await grpc_stub.AuthorizePayment(requests.authorize(payment_method, order_id=order_id))
+        await grpc_stub.AuthorizePayment(
+            payment_requests.authorize(payment_method, order_id=order_id)
+        )
     listed = await grpc_stub.ListPayments(rpc.ListPaymentsRequest(order_id=order_id))
     request = rpc.ListPaymentsRequest(
         order_id=order_id, states=[pb.PAYMENT_STATE_DECLINED], page_size=1
     )
     first = await grpc_stub.ListPayments(request)
-    await grpc_stub.AuthorizePayment(requests.authorize())
+    await grpc_stub.AuthorizePayment(payment_requests.authorize())
     request.page_token = first.next_page_token
     second = await grpc_stub.ListPayments(request)
 
@@ -222,9 +233,9 @@ async def test_the_ledger_balances_and_agrees_with_the_processor(
 ) -> None:
     """Debits equal credits; what the processor captured and gave back is what we posted."""
     payments = await asyncio.gather(*(paid(grpc_stub) for _ in range(5)))
-    await grpc_stub.RefundPayment(requests.refund(payments[0].payment_id, 700))
-    authorized = (await grpc_stub.AuthorizePayment(requests.authorize())).payment
-    await grpc_stub.VoidPayment(requests.void(authorized.payment_id))
+    await grpc_stub.RefundPayment(payment_requests.refund(payments[0].payment_id, 700))
+    authorized = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
+    await grpc_stub.VoidPayment(payment_requests.void(authorized.payment_id))
     entries = await all_entries(grpc_stub)
     processed = await all_processor_entries(grpc_channel)
 

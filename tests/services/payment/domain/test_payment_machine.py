@@ -12,8 +12,13 @@ from hypothesis.stateful import (
 
 from services.payment.domain import commands
 from services.payment.domain.errors import AmountExceedsRefundableError, PaymentStateConflictError
-from services.payment.domain.intents import AskAuthorize, AskCapture, AskRefund, next_intent
 from services.payment.domain.ledger import Account
+from services.payment.domain.processor_calls import (
+    AuthorizeCall,
+    CaptureCall,
+    RefundCall,
+    next_call,
+)
 from services.payment.domain.state import CaptureState, DeclineCode, RefundState
 from tests.support.payment import payment_in_memory as shop
 from tests.support.payment.scripted_processor import Book
@@ -27,7 +32,7 @@ class PaymentMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.drawer = shop.Drawer()
+        self.drawer = shop.PaymentInMemory()
         self.state = "NONE"
         self.void_noted = False
         self.capturing = ""
@@ -40,9 +45,9 @@ class PaymentMachine(RuleBasedStateMachine):
     ) -> None:
         self.book = Book()
         if declines:
-            self.book.script[AskAuthorize] = commands.Declined(DeclineCode.DO_NOT_HONOR)
+            self.book.script[AuthorizeCall] = commands.Declined(DeclineCode.DO_NOT_HONOR)
         if refuses_capture:
-            self.book.script[AskCapture] = commands.NotCaptured("no")
+            self.book.script[CaptureCall] = commands.NotCaptured("no")
         self.refuses_refund = refuses_refund
 
     @precondition(lambda self: self.state in ("NONE", "VOIDED"))
@@ -104,12 +109,12 @@ class PaymentMachine(RuleBasedStateMachine):
     @rule(is_lost=st.booleans())
     def drive(self, *, is_lost: bool) -> None:
         """Ask what is pending; the answer may get lost, the effect may not."""
-        intent = next_intent(self.drawer.payment)
+        intent = next_call(self.drawer.payment)
         if intent is None:
             assert not self.drawer.payment.is_pending
             return
-        if isinstance(intent, AskRefund) and self.refuses_refund:
-            self.book.script[AskRefund] = commands.RefundRefused(intent.key, "no")
+        if isinstance(intent, RefundCall) and self.refuses_refund:
+            self.book.script[RefundCall] = commands.RefundRefused(intent.key, "no")
         evidence = self.book.answer(intent)
         if is_lost or (self.state == "VOIDED" and not self.is_tombstone):
             return
@@ -184,7 +189,7 @@ class PaymentMachine(RuleBasedStateMachine):
             return
         assert self.book.captured <= PRICE
         assert self.book.refunded <= self.book.captured
-        assert self.book.effects[AskAuthorize] <= 1
+        assert self.book.effects[AuthorizeCall] <= 1
         assert sum(answer is True for answer in self.captures.values()) <= 1
         assert self.drawer.payment.refunded_minor <= self.drawer.payment.captured_minor
 

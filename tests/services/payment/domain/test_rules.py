@@ -10,15 +10,15 @@ from services.payment.domain.errors import (
     PaymentStateConflictError,
     UnexpectedEvidenceError,
 )
-from services.payment.domain.intents import AskAuthorize, AskCapture, AskVoid, next_intent
 from services.payment.domain.ledger import Account
+from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall, VoidCall, next_call
 from services.payment.domain.state import CaptureState, DeclineCode, PaymentState, RefusalReason
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,
     NOON,
     PAYMENT,
     PRICE,
-    Drawer,
+    PaymentInMemory,
     authorize,
     capture,
     refund,
@@ -35,7 +35,7 @@ EXPIRED = (authorize(), AUTHORIZED, void(), commands.Expired())
 
 def test_an_authorized_payment_knows_until_when_the_processor_keeps_the_money() -> None:
     """The expiry is the processor's word, not ours."""
-    drawer = Drawer(authorize(), AUTHORIZED)
+    drawer = PaymentInMemory(authorize(), AUTHORIZED)
 
     assert drawer.payment.state is PaymentState.AUTHORIZED
     assert drawer.payment.authorize_expire_time == AUTHORIZED.expire_time
@@ -44,19 +44,19 @@ def test_an_authorized_payment_knows_until_when_the_processor_keeps_the_money() 
 
 def test_a_decline_is_remembered_with_its_code() -> None:
     """A decline is an answer, and nothing is posted for it."""
-    payment = Drawer(*DECLINED).payment
+    payment = PaymentInMemory(*DECLINED).payment
 
     assert payment.state is PaymentState.DECLINED
     assert payment.decline_code is DeclineCode.LOST_OR_STOLEN
     assert payment.refusal is not None
     assert payment.refusal.reason is RefusalReason.PAYMENT_DECLINED
     assert payment.refusal.facts == {"decline_code": "LOST_OR_STOLEN"}
-    assert Drawer(*DECLINED).posted == []
+    assert PaymentInMemory(*DECLINED).posted == []
 
 
 def test_the_deadline_itself_is_in_time_and_the_instant_after_it_is_not() -> None:
     """A late authorize is refused for good, and the processor is not asked."""
-    in_time, late = Drawer(), Drawer()
+    in_time, late = PaymentInMemory(), PaymentInMemory()
     in_time.tell(authorize(deadline=NOON), now=NOON)
     late.tell(authorize(deadline=NOON), now=NOON + timedelta(microseconds=1))
 
@@ -65,12 +65,12 @@ def test_the_deadline_itself_is_in_time_and_the_instant_after_it_is_not() -> Non
     assert late.payment.refusal is not None
     assert late.payment.refusal.reason is RefusalReason.ORDER_DEADLINE_PASSED
     assert late.payment.refusal.facts == {"order_deadline_time": "2026-01-01T12:00:00Z"}
-    assert next_intent(late.payment) is None
+    assert next_call(late.payment) is None
 
 
 def test_a_void_before_the_authorize_leaves_a_tombstone() -> None:
     """The late authorize changes nothing and finds its refusal."""
-    drawer = Drawer(void_unseen())
+    drawer = PaymentInMemory(void_unseen())
 
     assert drawer.tell(authorize()) == ()
     assert drawer.payment.state is PaymentState.VOIDED
@@ -81,15 +81,15 @@ def test_a_void_before_the_authorize_leaves_a_tombstone() -> None:
 
 def test_a_tombstone_is_fenced_at_the_processor_too() -> None:
     """The driver asks for the fence by the key of the authorize; the answer changes nothing."""
-    drawer = Drawer(void_unseen())
+    drawer = PaymentInMemory(void_unseen())
 
-    assert next_intent(drawer.payment) == AskVoid("void_1", "authorize_1", "")
+    assert next_call(drawer.payment) == VoidCall("void_1", "authorize_1", "")
     assert drawer.tell(commands.Voided()) == ()
 
 
 def test_the_processor_may_have_fenced_the_authorize() -> None:
     """An authorize that was voided before it was made ends VOIDED, and nothing is posted."""
-    drawer = Drawer(authorize(), commands.Voided())
+    drawer = PaymentInMemory(authorize(), commands.Voided())
 
     assert drawer.payment.state is PaymentState.VOIDED
     assert drawer.payment.refusal is not None
@@ -99,25 +99,25 @@ def test_the_processor_may_have_fenced_the_authorize() -> None:
 
 def test_a_void_while_authorizing_waits_for_the_answer() -> None:
     """The question stays the same; then there is something to void."""
-    noted = Drawer(authorize(), void()).payment
-    voiding = Drawer(authorize(), void(), AUTHORIZED).payment
+    noted = PaymentInMemory(authorize(), void()).payment
+    voiding = PaymentInMemory(authorize(), void(), AUTHORIZED).payment
 
     assert noted.void_requested
-    assert isinstance(next_intent(noted), AskAuthorize)
+    assert isinstance(next_call(noted), AuthorizeCall)
     assert voiding.state is PaymentState.VOIDING
     assert not voiding.void_requested
-    assert next_intent(voiding) == AskVoid("void_1", "authorize_1", "sim_1")
+    assert next_call(voiding) == VoidCall("void_1", "authorize_1", "sim_1")
 
 
 def test_a_void_is_noted_once() -> None:
     """A second void joins the first."""
     for state in ((authorize(), void()), VOIDING, VOIDED, EXPIRED, DECLINED):
-        assert Drawer(*state).tell(void("void_2")) == ()
+        assert PaymentInMemory(*state).tell(void("void_2")) == ()
 
 
 def test_voided_money_is_no_longer_set_aside() -> None:
     """The posting is reversed by the answer, not by the wish."""
-    voiding, voided = Drawer(*VOIDING), Drawer(*VOIDED)
+    voiding, voided = PaymentInMemory(*VOIDING), PaymentInMemory(*VOIDED)
 
     assert voiding.balance(Account.AUTHORIZED) == PRICE.minor_units
     assert voided.balance(Account.AUTHORIZED) == 0
@@ -126,7 +126,7 @@ def test_voided_money_is_no_longer_set_aside() -> None:
 
 def test_a_void_can_find_the_authorization_expired() -> None:
     """Then that is what became of it."""
-    drawer = Drawer(*EXPIRED)
+    drawer = PaymentInMemory(*EXPIRED)
 
     assert drawer.payment.state is PaymentState.EXPIRED
     assert drawer.balance(Account.AUTHORIZED) == 0
@@ -134,7 +134,7 @@ def test_a_void_can_find_the_authorization_expired() -> None:
 
 def test_captured_money_moves_from_set_aside_to_taken() -> None:
     """Both postings come with the same answer."""
-    drawer = Drawer(*CAPTURED)
+    drawer = PaymentInMemory(*CAPTURED)
 
     assert drawer.payment.state is PaymentState.CAPTURED
     assert drawer.payment.captured_minor == PRICE.minor_units
@@ -145,13 +145,15 @@ def test_captured_money_moves_from_set_aside_to_taken() -> None:
 def test_a_captured_payment_cannot_be_voided() -> None:
     """It can be refunded."""
     with pytest.raises(PaymentStateConflictError):
-        Drawer(*CAPTURED).tell(void())
+        PaymentInMemory(*CAPTURED).tell(void())
 
 
 def test_a_void_noted_while_capturing_lapses_when_the_money_was_taken() -> None:
     """Too late is too late."""
-    noted = Drawer(authorize(), AUTHORIZED, capture(), void()).payment
-    captured = Drawer(authorize(), AUTHORIZED, capture(), void(), commands.Captured()).payment
+    noted = PaymentInMemory(authorize(), AUTHORIZED, capture(), void()).payment
+    captured = PaymentInMemory(
+        authorize(), AUTHORIZED, capture(), void(), commands.Captured()
+    ).payment
 
     assert noted.void_requested
     assert captured.state is PaymentState.CAPTURED
@@ -160,14 +162,14 @@ def test_a_void_noted_while_capturing_lapses_when_the_money_was_taken() -> None:
 
 def test_a_void_noted_while_capturing_is_due_when_the_money_was_not_taken() -> None:
     """It goes on to VOIDING without being asked again."""
-    drawer = Drawer(authorize(), AUTHORIZED, capture(), void(), commands.NotCaptured("no"))
+    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), void(), commands.NotCaptured("no"))
 
     assert drawer.payment.state is PaymentState.VOIDING
 
 
 def test_a_capture_that_was_refused_never_captures_again() -> None:
     """Another request may try again; the first keeps its answer."""
-    drawer = Drawer(authorize(), AUTHORIZED, capture(), commands.NotCaptured("no"))
+    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), commands.NotCaptured("no"))
 
     assert drawer.payment.state is PaymentState.AUTHORIZED
     assert drawer.tell(capture()) == ()
@@ -192,7 +194,7 @@ def test_a_capture_can_find_that_there_is_nothing_left_to_take(
     evidence: commands.Evidence, state: PaymentState, reason: RefusalReason
 ) -> None:
     """The capture is refused and the money is no longer set aside."""
-    drawer = Drawer(authorize(), AUTHORIZED, capture(), evidence)
+    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), evidence)
 
     assert drawer.payment.state is state
     assert drawer.payment.captures[0].refusal is not None
@@ -215,7 +217,7 @@ def test_a_pointless_capture_is_refused_for_good(
     told: tuple[commands.Command, ...], reason: RefusalReason
 ) -> None:
     """The refusal is stored, and the payment stays where it is."""
-    drawer = Drawer(*told)
+    drawer = PaymentInMemory(*told)
     state = drawer.payment.state
     drawer.tell(capture())
 
@@ -231,14 +233,14 @@ def test_a_pointless_capture_is_refused_for_good(
 def test_a_capture_that_may_have_to_wait_is_an_error(told: tuple[commands.Command, ...]) -> None:
     """Nothing is stored: the caller reads the payment and asks again."""
     with pytest.raises(PaymentStateConflictError):
-        Drawer(*told).tell(capture("capture_2"))
+        PaymentInMemory(*told).tell(capture("capture_2"))
 
 
 @pytest.mark.parametrize("command", [capture(), void(), refund()])
 def test_a_payment_that_does_not_exist_is_not_found(command: commands.Command) -> None:
     """Only a void by the authorize's own request may come first."""
     with pytest.raises(PaymentNotFoundError):
-        Drawer().tell(command)
+        PaymentInMemory().tell(command)
 
 
 @pytest.mark.parametrize(
@@ -259,20 +261,20 @@ def test_an_answer_that_contradicts_is_not_believed(
 ) -> None:
     """It is raised, so that somebody looks; nothing is written."""
     with pytest.raises(UnexpectedEvidenceError):
-        Drawer(*told).tell(evidence)
+        PaymentInMemory(*told).tell(evidence)
 
 
 def test_a_capture_is_asked_for_under_the_key_of_its_request() -> None:
     """However often it is asked, the key is the same."""
-    drawer = Drawer(authorize(), AUTHORIZED, capture())
+    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture())
 
-    assert next_intent(drawer.payment) == AskCapture("capture_1", "sim_1", PRICE)
-    assert next_intent(Drawer(*CAPTURED).payment) is None
+    assert next_call(drawer.payment) == CaptureCall("capture_1", "sim_1", PRICE)
+    assert next_call(PaymentInMemory(*CAPTURED).payment) is None
 
 
 def test_every_fact_counts_the_version_up() -> None:
     """The version of a payment is the version of its stream."""
-    drawer = Drawer(*CAPTURED, refund(), commands.Refunded("refund_1"))
+    drawer = PaymentInMemory(*CAPTURED, refund(), commands.Refunded("refund_1"))
 
     assert drawer.payment.version == len(drawer.events)
     assert isinstance(drawer.events[0], events.AuthorizationRequested)

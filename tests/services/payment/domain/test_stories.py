@@ -4,8 +4,8 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 from services.payment.domain.state import PaymentState
-from tests.support.payment import requests
-from tests.support.payment.instances import CLOCK, IDS, ask, instance, until
+from tests.support.payment import payment_requests
+from tests.support.payment.payment_instances import CLOCK, IDS, ask, instance, until
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import Databases
 
@@ -19,9 +19,9 @@ async def test_the_answer_belongs_to_the_story_of_its_question(databases: Databa
     processor = MemoryProcessor()
     correlation.bind(story)
     async with instance(databases, processor, lease_s=0.2) as first:
-        heard = (await ask(first, requests.authorize())).payment.payment_id
+        heard = (await ask(first, payment_requests.authorize())).payment.payment_id
         processor.gate.clear()
-        left = (await ask(first, requests.authorize(), within_s=0.05)).payment.payment_id
+        left = (await ask(first, payment_requests.authorize(), within_s=0.05)).payment.payment_id
         await processor.asked(times=2)
     processor.gate.set()
     correlation.bind(correlation.EMPTY)

@@ -12,15 +12,15 @@ from sqlalchemy import Connection
 from services.chassis.ids import IdFactory
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import LeaseRow
-from services.payment.domain.intents import AskAuthorize, AskCapture, AskVoid
+from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall, VoidCall
 from services.payment.domain.state import Payment, PaymentState
 from services.payment.parts import MIGRATIONS, Parts, open_parts
 from services.payment.processor.driver import PaymentDrive
-from services.payment.store.payments import LEASE_KIND, load
+from services.payment.store.payment_writes import LEASE_KIND, load
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.payment import requests
-from tests.support.payment.instances import to_intention
-from tests.support.payment.requests import Request
+from tests.support.payment import payment_requests
+from tests.support.payment.payment_instances import to_intention
+from tests.support.payment.payment_requests import Request
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import Databases
 
@@ -90,9 +90,9 @@ async def office(databases: Databases) -> AsyncIterator[Office]:
 
 async def test_a_capture_outlasts_a_minute_without_the_processor(office: Office) -> None:
     """It stays CAPTURING, is asked ever more rarely, and is taken once when there is an answer."""
-    payment_id = await office.write(requests.authorize())
+    payment_id = await office.write(payment_requests.authorize())
     await office.work(until_s=0.0)
-    await office.write(requests.capture(payment_id))
+    await office.write(payment_requests.capture(payment_id))
     asked_before = len(office.processor.calls)
 
     office.processor.fail_next = 1_000
@@ -105,18 +105,18 @@ async def test_a_capture_outlasts_a_minute_without_the_processor(office: Office)
     assert during.state is PaymentState.CAPTURING
     assert 7 <= asked <= ASKED_MOST
     assert (await office.payment(payment_id)).state is PaymentState.CAPTURED
-    assert office.processor.book.effects[AskCapture] == 1
+    assert office.processor.book.effects[CaptureCall] == 1
 
 
 async def test_what_was_given_up_during_the_outage_is_let_go_after_it(office: Office) -> None:
     """The authorize may have arrived, so it is asked for again, and voided: nothing stays aside."""
-    authorize = requests.authorize()
+    authorize = payment_requests.authorize()
     office.processor.lose_next = 1
     payment_id = await office.write(authorize)
     await office.work(until_s=0.0)
     office.processor.fail_next = 1_000
     await office.work(until_s=MINUTE_S / 2)
-    await office.write(requests.void(payment_id))
+    await office.write(payment_requests.void(payment_id))
     await office.work(until_s=MINUTE_S)
     during = await office.payment(payment_id)
     office.processor.fail_next = 0
@@ -125,5 +125,5 @@ async def test_what_was_given_up_during_the_outage_is_let_go_after_it(office: Of
     assert during.state is PaymentState.AUTHORIZING
     assert (await office.payment(payment_id)).state is PaymentState.VOIDED
     assert office.processor.book.set_aside == 0
-    assert office.processor.book.effects[AskAuthorize] == 1
-    assert office.processor.book.effects[AskVoid] == 1
+    assert office.processor.book.effects[AuthorizeCall] == 1
+    assert office.processor.book.effects[VoidCall] == 1

@@ -27,12 +27,12 @@ from services.payment.processor.port import (
     ProcessorContradictionError,
     ProcessorUnavailableError,
 )
-from services.payment.processor.simulated.book import Kind
-from services.payment.processor.simulated.processor import (
+from services.payment.processor.simulated.adapter import (
     SLOW_S,
     SimulatedProcessor,
     open_simulated_processor,
 )
+from services.payment.processor.simulated.entry_table import EntryKind
 from tests.support.clock.manual_clock import ManualClock
 
 PRICE = Money("USD", 1000)
@@ -104,7 +104,7 @@ async def refund(
     )
 
 
-async def kinds(processor: SimulatedProcessor) -> list[Kind]:
+async def kinds(processor: SimulatedProcessor) -> list[EntryKind]:
     """What the book says was done."""
     return [entry.kind for entry in await processor.entries(0, 100)]
 
@@ -137,7 +137,7 @@ async def test_cards_that_are_not_are_declined(
     """With a code, for good: the key keeps its answer."""
     assert await authorize(processor, method) == Declined(code)
     assert await authorize(processor, method) == Declined(code)
-    assert await kinds(processor) == [Kind.DECLINED]
+    assert await kinds(processor) == [EntryKind.DECLINED]
 
 
 async def test_a_key_has_one_effect_on_every_instance(
@@ -150,7 +150,7 @@ async def test_a_key_has_one_effect_on_every_instance(
     assert await approved(two) == reference
     assert await capture(one, reference) == await capture(two, reference) == Captured()
     assert await refund(one, reference, 400) == await refund(two, reference, 400)
-    assert await kinds(two) == [Kind.AUTHORIZED, Kind.CAPTURED, Kind.REFUNDED]
+    assert await kinds(two) == [EntryKind.AUTHORIZED, EntryKind.CAPTURED, EntryKind.REFUNDED]
 
 
 async def test_one_key_may_serve_different_methods(processor: SimulatedProcessor) -> None:
@@ -178,7 +178,7 @@ async def test_what_was_voided_is_not_captured(processor: SimulatedProcessor) ->
     assert await void(processor, reference) == Voided()
     assert await void(processor, reference, key="v2") == Voided()
     assert await capture(processor, reference) == Voided()
-    assert await kinds(processor) == [Kind.AUTHORIZED, Kind.VOIDED]
+    assert await kinds(processor) == [EntryKind.AUTHORIZED, EntryKind.VOIDED]
 
 
 async def test_a_void_fences_an_authorize_that_never_came(processor: SimulatedProcessor) -> None:
@@ -213,7 +213,7 @@ async def test_an_authorization_runs_out_by_the_processors_clock(
     assert await capture(processor, reference) == Expired()
     assert await capture(processor, reference) == Expired()
     assert await void(processor, reference) == Expired()
-    assert await kinds(processor) == [Kind.AUTHORIZED, Kind.EXPIRED]
+    assert await kinds(processor) == [EntryKind.AUTHORIZED, EntryKind.EXPIRED]
 
 
 async def test_a_void_can_find_it_run_out(
@@ -263,12 +263,12 @@ async def test_unavailable_after_has_its_effect(
     one, two = both
     with pytest.raises(ProcessorUnavailableError):
         await authorize(one, "pm_unavailable_after")
-    assert await kinds(two) == [Kind.AUTHORIZED]
+    assert await kinds(two) == [EntryKind.AUTHORIZED]
     reference = await approved(two, "pm_unavailable_after")
     with pytest.raises(ProcessorUnavailableError):
         await void(two, reference)
     assert await void(one, reference) == Voided()
-    assert await kinds(one) == [Kind.AUTHORIZED, Kind.VOIDED]
+    assert await kinds(one) == [EntryKind.AUTHORIZED, EntryKind.VOIDED]
 
 
 async def test_slow_takes_its_time(processor: SimulatedProcessor, clock: ManualClock) -> None:

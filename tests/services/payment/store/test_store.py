@@ -15,25 +15,25 @@ from services.chassis.store.prepared import Prepared
 from services.chassis.work.lease import StaleLeaseError
 from services.payment.domain import commands
 from services.payment.domain.errors import PaymentAlreadyExistsError
-from services.payment.domain.intents import next_intent
 from services.payment.domain.ledger import postings
+from services.payment.domain.processor_calls import next_call
 from services.payment.domain.state import DeclineCode, Payment, PaymentState
 from services.payment.parts import MIGRATIONS, Parts
-from services.payment.store import rows
-from services.payment.store.listing import list_entries, list_payments
-from services.payment.store.payments import load
+from services.payment.store import payment_rows
+from services.payment.store.payment_listing import list_entries, list_payments
+from services.payment.store.payment_writes import load
 from services.payment.wire.requests import Page
-from tests.support.payment import requests
-from tests.support.payment.instances import ask, instance, to_intention
+from tests.support.payment import payment_requests
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,
-    Drawer,
+    PaymentInMemory,
     authorize,
     capture,
     refund,
     void,
     void_unseen,
 )
+from tests.support.payment.payment_instances import ask, instance, to_intention
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import CONSTRAINT_VIOLATION, Databases, opened_database
 
@@ -60,7 +60,7 @@ async def shop(databases: Databases) -> AsyncIterator[Parts]:
 
 
 def _save(connection: Connection, payment: Payment) -> None:
-    rows.save(connection, payment, is_new=True)
+    payment_rows.save(connection, payment, is_new=True)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_a_payment_is_read_as_it_was_written(
     database: Database, told: Sequence[commands.Command]
 ) -> None:
     """Every field of it, captures and refunds and their refusals included."""
-    payment = Drawer(*told).payment
+    payment = PaymentInMemory(*told).payment
     await database.write(_save, payment)
 
     assert await database.read(load, payment.payment_id) == payment
@@ -86,9 +86,9 @@ async def test_a_payment_is_read_as_it_was_written(
 
 async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database: Database) -> None:
     """Even if our code forgot to; a dead one is no obstacle."""
-    dead = Drawer(authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)).payment
+    dead = PaymentInMemory(authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)).payment
     live = [
-        Drawer(replace(authorize(name), payment_id=name)).payment
+        PaymentInMemory(replace(authorize(name), payment_id=name)).payment
         for name in ("authorize_2", "authorize_3")
     ]
     await database.write(_save, dead)
@@ -111,8 +111,8 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
 )
 async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
     """No refund above the capture, no partial capture, no posting and no capture twice."""
-    payment = (await ask(shop, requests.authorize())).payment
-    await ask(shop, requests.capture(payment.payment_id))
+    payment = (await ask(shop, payment_requests.authorize())).payment
+    await ask(shop, payment_requests.capture(payment.payment_id))
 
     def do_harm(connection: Connection) -> None:
         Prepared(text(harm)).change(connection)
@@ -123,9 +123,9 @@ async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
 
 async def test_the_stream_tells_what_the_row_tells(shop: Parts) -> None:
     """As many facts as versions, in order, and the ledger is what they post."""
-    payment = (await ask(shop, requests.authorize())).payment
-    await ask(shop, requests.capture(payment.payment_id))
-    refunded = (await ask(shop, requests.refund(payment.payment_id, 500))).payment
+    payment = (await ask(shop, payment_requests.authorize())).payment
+    await ask(shop, payment_requests.capture(payment.payment_id))
+    refunded = (await ask(shop, payment_requests.refund(payment.payment_id, 500))).payment
     types = await shop.database.read(_types, payment.payment_id)
     entries = await shop.database.read(list_entries, payment.payment_id, WHOLE)
 
@@ -156,7 +156,7 @@ def _types(connection: Connection, stream: str) -> list[str]:
 
 async def test_the_payment_method_stays_out_of_the_log(shop: Parts) -> None:
     """Facts travel far; a token of a card does not."""
-    request = requests.authorize("pm_canary")
+    request = payment_requests.authorize("pm_canary")
     await ask(shop, request)
 
     def payloads(connection: Connection) -> bytes:
@@ -169,34 +169,36 @@ async def test_the_payment_method_stays_out_of_the_log(shop: Parts) -> None:
 
 async def test_an_error_stores_nothing(shop: Parts) -> None:
     """Not even the request_id: the order may have its payment under it later."""
-    first = (await ask(shop, requests.authorize())).payment
-    second = requests.authorize(order_id=first.order_id)
+    first = (await ask(shop, payment_requests.authorize())).payment
+    second = payment_requests.authorize(order_id=first.order_id)
     with pytest.raises(PaymentAlreadyExistsError):
         await ask(shop, second)
-    await ask(shop, requests.void(first.payment_id))
+    await ask(shop, payment_requests.void(first.payment_id))
 
     assert (await ask(shop, second)).payment.state is PaymentState.AUTHORIZED
 
 
 async def test_a_request_id_belongs_to_its_method(shop: Parts) -> None:
     """Two methods may be given the same UUID, and each keeps it to one request."""
-    request_id = requests.new_request_id()
-    payment = (await ask(shop, requests.authorize(request_id=request_id))).payment
-    captured = await ask(shop, requests.capture(payment.payment_id, request_id=request_id))
+    request_id = payment_requests.new_request_id()
+    payment = (await ask(shop, payment_requests.authorize(request_id=request_id))).payment
+    captured = await ask(shop, payment_requests.capture(payment.payment_id, request_id=request_id))
 
     assert captured.payment.state is PaymentState.CAPTURED
     with pytest.raises(RequestIdReusedError):
-        await ask(shop, requests.capture(requests.new_payment_id(), request_id=request_id))
+        await ask(
+            shop, payment_requests.capture(payment_requests.new_payment_id(), request_id=request_id)
+        )
 
 
 async def test_an_answer_without_the_lease_is_not_written(shop: Parts) -> None:
     """Whoever lost it learns so, and everything it wanted to write is undone."""
     await shop.driver.drain()
     carry_out = partial(shop.store.carry_out, leased=True)
-    outcome = await shop.database.write(carry_out, to_intention(requests.authorize()))
+    outcome = await shop.database.write(carry_out, to_intention(payment_requests.authorize()))
     payment, claim = outcome.payment, outcome.claim
     assert claim is not None
-    intent = next_intent(payment)
+    intent = next_call(payment)
     assert intent is not None
     await shop.database.write(shop.leases.open, payment.payment_id, "payment")
 
@@ -209,15 +211,15 @@ async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> Non
     """The authorize was answered already; what it says now is about nothing that is pending."""
     await shop.driver.drain()
     carry_out = partial(shop.store.carry_out, leased=True)
-    outcome = await shop.database.write(carry_out, to_intention(requests.authorize()))
+    outcome = await shop.database.write(carry_out, to_intention(payment_requests.authorize()))
     assert outcome.claim is not None
-    authorizing = next_intent(outcome.payment)
+    authorizing = next_call(outcome.payment)
     assert authorizing is not None
     known = outcome.payment
     record = shop.store.record
     await shop.database.write(record, outcome.claim, known, authorizing, AUTHORIZED)
     capturing = await shop.database.write(
-        carry_out, to_intention(requests.capture(outcome.payment.payment_id))
+        carry_out, to_intention(payment_requests.capture(outcome.payment.payment_id))
     )
     assert capturing.claim is not None
     after = await shop.database.write(record, capturing.claim, known, authorizing, AUTHORIZED)
@@ -227,11 +229,11 @@ async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> Non
 
 async def test_pages_hold_every_payment_once(shop: Parts) -> None:
     """Though others come while somebody turns the pages."""
-    before = await asyncio.gather(*(ask(shop, requests.authorize()) for _ in range(5)))
+    before = await asyncio.gather(*(ask(shop, payment_requests.authorize()) for _ in range(5)))
     page = await shop.database.read(list_payments, "", frozenset(), Page(2, None, b""))
     seen = list(page.items)
     while page.next_page_token:
-        await ask(shop, requests.authorize())
+        await ask(shop, payment_requests.authorize())
         last = seen[-1]
         micros = int(last.create_time.timestamp() * 1_000_000)
         after = (micros, last.payment_id)
@@ -248,7 +250,7 @@ async def test_pages_hold_every_payment_once(shop: Parts) -> None:
 
 def test_a_fact_that_moves_no_money_posts_nothing() -> None:
     """Postings come with evidence only, never with an intent."""
-    drawer = Drawer(authorize())
+    drawer = PaymentInMemory(authorize())
     before = drawer.payment
     for command in (AUTHORIZED, capture(), void()):
         happened = drawer.tell(command)

@@ -9,7 +9,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStu
 from tradepost.type.v1.money_pb2 import Money
 
 from tests.support.chassis.rich_status import refusal
-from tests.support.payment import requests
+from tests.support.payment import payment_requests
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,7 +33,7 @@ async def test_all_bad_fields_are_named_at_once(grpc_stub: PaymentServiceAsyncSt
     ("field", "value", "named"),
     [
         ("request_id", "me", "request_id"),
-        ("order_id", f"ord_{requests.new_uuid()}", "order_id"),
+        ("order_id", f"ord_{payment_requests.new_uuid()}", "order_id"),
         ("customer_id", "Ann Smith", "customer_id"),
         ("customer_id", "x" * 65, "customer_id"),
         ("payment_method", "pm\x00visa", "payment_method"),
@@ -48,7 +48,7 @@ async def test_a_bad_field_is_named(
     grpc_stub: PaymentServiceAsyncStub, field: str, value: object, named: str
 ) -> None:
     """And nothing is written: the order can still be paid."""
-    good = requests.authorize()
+    good = payment_requests.authorize()
     bad = rpc.AuthorizePaymentRequest()
     bad.CopyFrom(good)
     if isinstance(value, str):
@@ -64,11 +64,11 @@ async def test_requests_of_the_other_methods_are_checked_too(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
     """Each names what is bad about it."""
-    void = rpc.VoidPaymentRequest(request_id=requests.new_request_id())
-    unseen = requests.void_unseen(requests.new_request_id(), "")
-    verbose = requests.void(requests.new_payment_id())
+    void = rpc.VoidPaymentRequest(request_id=payment_requests.new_request_id())
+    unseen = payment_requests.void_unseen(payment_requests.new_request_id(), "")
+    verbose = payment_requests.void(payment_requests.new_payment_id())
     verbose.reason = "x" * 201
-    nothing_back = requests.refund(requests.new_payment_id(), 0)
+    nothing_back = payment_requests.refund(payment_requests.new_payment_id(), 0)
     payments = rpc.ListPaymentsRequest(order_id="ord", states=[0, 99])  # type: ignore[list-item]
     cases: list[tuple[Awaitable[object], set[str]]] = [
         (grpc_stub.CapturePayment(rpc.CapturePaymentRequest()), {"request_id", "payment_id"}),
@@ -92,7 +92,7 @@ async def test_requests_of_the_other_methods_are_checked_too(
 async def test_a_page_token_belongs_to_its_list(grpc_stub: PaymentServiceAsyncStub) -> None:
     """A token of one list is no token of another."""
     for _ in range(2):
-        await grpc_stub.AuthorizePayment(requests.authorize())
+        await grpc_stub.AuthorizePayment(payment_requests.authorize())
     page = await grpc_stub.ListPayments(rpc.ListPaymentsRequest(page_size=1))
     stolen = rpc.ListLedgerEntriesRequest(page_token=page.next_page_token)
 

@@ -27,7 +27,7 @@ from services.payment.parts import MIGRATIONS
 from services.payment.service import build
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.payment import requests
+from tests.support.payment import payment_requests
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import Databases, tamper, writing
 
@@ -47,11 +47,11 @@ class Place:
 
     async def authorized(self) -> pb.Payment:
         """A payment of 19.99 USD that is set aside."""
-        return (await self.stub.AuthorizePayment(requests.authorize())).payment
+        return (await self.stub.AuthorizePayment(payment_requests.authorize())).payment
 
     async def captured(self) -> pb.Payment:
         """A payment of 19.99 USD that was taken."""
-        request = requests.capture((await self.authorized()).payment_id)
+        request = payment_requests.capture((await self.authorized()).payment_id)
         return (await self.stub.CapturePayment(request)).payment
 
     def tampers(self, statement: str) -> None:
@@ -96,7 +96,7 @@ async def _malformed_message(place: Place) -> Refusal:
 
 
 async def _request_id_reused(place: Place) -> Refusal:
-    request = requests.authorize()
+    request = payment_requests.authorize()
     await place.stub.AuthorizePayment(request)
     request.amount.minor_units += 1
     return await refusal(place.stub.AuthorizePayment(request))
@@ -121,7 +121,7 @@ async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
     """What the second of two calls is told, and then the one that waits in vain for the store."""
     with writing(place.url):
         calls = [
-            asyncio.create_task(refusal(place.stub.AuthorizePayment(requests.authorize())))
+            asyncio.create_task(refusal(place.stub.AuthorizePayment(payment_requests.authorize())))
             for _ in range(2)
         ]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -133,36 +133,36 @@ async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
 async def _conflict(place: Place) -> Refusal:
     payment = await place.authorized()
     place.tampers("UPDATE payment SET version = 7")
-    return await refusal(place.stub.CapturePayment(requests.capture(payment.payment_id)))
+    return await refusal(place.stub.CapturePayment(payment_requests.capture(payment.payment_id)))
 
 
 async def _internal(place: Place) -> Refusal:
     place.tampers("ALTER TABLE request RENAME TO mislaid")
-    return await refusal(place.stub.AuthorizePayment(requests.authorize()))
+    return await refusal(place.stub.AuthorizePayment(payment_requests.authorize()))
 
 
 async def _payment_not_found(place: Place) -> Refusal:
-    request = rpc.GetPaymentRequest(payment_id=requests.new_payment_id())
+    request = rpc.GetPaymentRequest(payment_id=payment_requests.new_payment_id())
     return await refusal(place.stub.GetPayment(request))
 
 
 async def _payment_state_conflict(place: Place) -> Refusal:
-    request = requests.refund((await place.authorized()).payment_id)
+    request = payment_requests.refund((await place.authorized()).payment_id)
     return await refusal(place.stub.RefundPayment(request))
 
 
 async def _payment_already_exists(place: Place) -> Refusal:
-    request = requests.authorize(order_id=(await place.authorized()).order_id)
+    request = payment_requests.authorize(order_id=(await place.authorized()).order_id)
     return await refusal(place.stub.AuthorizePayment(request))
 
 
 async def _amount_exceeds_refundable(place: Place) -> Refusal:
-    request = requests.refund((await place.captured()).payment_id, 2000)
+    request = payment_requests.refund((await place.captured()).payment_id, 2000)
     return await refusal(place.stub.RefundPayment(request))
 
 
 async def _currency_mismatch(place: Place) -> Refusal:
-    request = requests.refund((await place.captured()).payment_id, 1, currency="EUR")
+    request = payment_requests.refund((await place.captured()).payment_id, 1, currency="EUR")
     return await refusal(place.stub.RefundPayment(request))
 
 

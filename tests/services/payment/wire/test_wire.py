@@ -14,7 +14,7 @@ from tests.support.payment.payment_in_memory import (
     NOON,
     ORDER,
     PAYMENT,
-    Drawer,
+    PaymentInMemory,
     authorize,
     capture,
     refund,
@@ -48,7 +48,7 @@ STORIES = (
 
 def messages(*told: commands.Command) -> dict[str, Message]:
     """The facts of a story as messages, by their short names."""
-    facts = (to_message(event) for event in Drawer(*told).events)
+    facts = (to_message(event) for event in PaymentInMemory(*told).events)
     return {fact.DESCRIPTOR.name: fact for fact in facts}
 
 
@@ -59,7 +59,7 @@ def test_every_fact_of_the_contract_can_be_told() -> None:
 
     assert told == set(contract)
     for story in STORIES:
-        for event in Drawer(*story).events:
+        for event in PaymentInMemory(*story).events:
             stored = to_new_event(event)
             assert stored.type.startswith("tradepost.payment.v1.")
             name = stored.type.rpartition(".")[2]
@@ -91,7 +91,7 @@ def test_a_tombstone_says_that_it_is_one() -> None:
 
 def test_a_tombstone_has_no_amounts() -> None:
     """Nobody told it any, and zero dollars would be a claim."""
-    message = replies.to_payment(Drawer(void_unseen()).payment)
+    message = replies.to_payment(PaymentInMemory(void_unseen()).payment)
 
     for field in ("amount", "captured_amount", "refunded_amount", "refund_pending_amount"):
         assert not message.HasField(field)
@@ -100,7 +100,7 @@ def test_a_tombstone_has_no_amounts() -> None:
 
 def test_amounts_on_their_way_back_are_told_apart() -> None:
     """Gone, and going."""
-    payment = Drawer(*STORIES[3], refund(300, "refund_2")).payment
+    payment = PaymentInMemory(*STORIES[3], refund(300, "refund_2")).payment
     message = replies.to_payment(payment)
 
     assert message.captured_amount.minor_units == 1000

@@ -83,7 +83,7 @@ _COUNT = Prepared(
 )
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What was done. FENCED moved no money: it keeps a late authorize out, and is not listed."""
 
     AUTHORIZED = "AUTHORIZED"
@@ -98,7 +98,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BookEntry:
+class ProcessorEntry:
     """One line of the book; `sequence` counts from 1 and is 0 before it is read back.
 
     `code` says why money was not moved; `expire_time` is until when it stays set aside.
@@ -106,7 +106,7 @@ class BookEntry:
 
     method: str
     key: str
-    kind: Kind
+    kind: EntryKind
     authorization_reference: str
     order_id: str
     payment_method: str
@@ -122,19 +122,19 @@ def create_tables(connection: Connection) -> None:
     _METADATA.create_all(connection)
 
 
-def find(connection: Connection, method: str, key: str) -> BookEntry | None:
+def find(connection: Connection, method: str, key: str) -> ProcessorEntry | None:
     """What the first call of `method` with `key` did; None where there was none."""
     row = _FIND.first(connection, of_method=method, of_key=key)
     return None if row is None else _entry(row)
 
 
-def history(connection: Connection, authorization_reference: str) -> tuple[BookEntry, ...]:
+def history(connection: Connection, authorization_reference: str) -> tuple[ProcessorEntry, ...]:
     """Everything that became of one authorization, in order."""
     rows = _HISTORY.all(connection, of_reference=authorization_reference)
     return tuple(_entry(row) for row in rows)
 
 
-def write(connection: Connection, entry: BookEntry) -> BookEntry:
+def write(connection: Connection, entry: ProcessorEntry) -> ProcessorEntry:
     """Append an entry, and answer it."""
     _WRITE.change(
         connection,
@@ -159,13 +159,15 @@ def count_call(connection: Connection, method: str, key: str) -> int:
     return int(calls)
 
 
-def list_entries(connection: Connection, after_sequence: int, limit: int) -> tuple[BookEntry, ...]:
+def list_entries(
+    connection: Connection, after_sequence: int, limit: int
+) -> tuple[ProcessorEntry, ...]:
     """At most `limit` entries behind `after_sequence`, in the order in which they happened."""
     rows = _LIST.all(connection, after_sequence=after_sequence, row_limit=limit)
     return tuple(_entry(row) for row in rows)
 
 
-def _entry(row: Sequence[Any]) -> BookEntry:
+def _entry(row: Sequence[Any]) -> ProcessorEntry:
     (
         sequence,
         method,
@@ -180,10 +182,10 @@ def _entry(row: Sequence[Any]) -> BookEntry:
         expire_micros,
         occur_micros,
     ) = row
-    return BookEntry(
+    return ProcessorEntry(
         method=method,
         key=key,
-        kind=Kind(kind),
+        kind=EntryKind(kind),
         authorization_reference=authorization_reference,
         order_id=order_id,
         payment_method=payment_method,

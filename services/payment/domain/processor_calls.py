@@ -13,7 +13,7 @@ from services.payment.domain.state import Payment, PaymentState
 
 
 @dataclass(frozen=True, slots=True)
-class AskAuthorize:
+class AuthorizeCall:
     """Set money aside."""
 
     key: str
@@ -24,7 +24,7 @@ class AskAuthorize:
 
 
 @dataclass(frozen=True, slots=True)
-class AskCapture:
+class CaptureCall:
     """Take what is set aside."""
 
     key: str
@@ -33,7 +33,7 @@ class AskCapture:
 
 
 @dataclass(frozen=True, slots=True)
-class AskVoid:
+class VoidCall:
     """Let go what the authorize with `authorize_key` set aside, or keep it from ever doing so."""
 
     key: str
@@ -42,7 +42,7 @@ class AskVoid:
 
 
 @dataclass(frozen=True, slots=True)
-class AskRefund:
+class RefundCall:
     """Give money back."""
 
     key: str
@@ -50,10 +50,10 @@ class AskRefund:
     amount: Money
 
 
-Intent: TypeAlias = AskAuthorize | AskCapture | AskVoid | AskRefund
+ProcessorCall: TypeAlias = AuthorizeCall | CaptureCall | VoidCall | RefundCall
 
 
-def next_intent(payment: Payment) -> Intent | None:
+def next_call(payment: Payment) -> ProcessorCall | None:
     """What a payment that is driven asks next; None where nothing is left to ask.
 
     A void that was noted in AUTHORIZING doesn't change the question: only the answer to the
@@ -62,7 +62,7 @@ def next_intent(payment: Payment) -> Intent | None:
     """
     match payment.state:
         case PaymentState.AUTHORIZING:
-            return AskAuthorize(
+            return AuthorizeCall(
                 key=payment.authorize_request_id,
                 order_id=payment.order_id,
                 amount=payment.amount,
@@ -70,19 +70,19 @@ def next_intent(payment: Payment) -> Intent | None:
                 expire_after=payment.expire_after,
             )
         case PaymentState.CAPTURING if payment.pending_capture is not None:
-            return AskCapture(
+            return CaptureCall(
                 key=payment.pending_capture.request_id,
                 authorization_reference=payment.authorization_reference,
                 amount=payment.amount,
             )
         case PaymentState.VOIDING | PaymentState.VOIDED if payment.void_request_id:
-            return AskVoid(
+            return VoidCall(
                 key=payment.void_request_id,
                 authorize_key=payment.authorize_request_id,
                 authorization_reference=payment.authorization_reference,
             )
         case PaymentState.CAPTURED if payment.pending_refund is not None:
-            return AskRefund(
+            return RefundCall(
                 key=payment.pending_refund.request_id,
                 authorization_reference=payment.authorization_reference,
                 amount=payment.pending_refund.amount,

@@ -18,11 +18,11 @@ from services.payment.domain import commands
 from services.payment.domain.errors import PaymentAlreadyExistsError, PaymentNotFoundError
 from services.payment.domain.events import Event
 from services.payment.domain.evolution import evolve
-from services.payment.domain.intents import Intent, next_intent
 from services.payment.domain.ledger import Posting, postings
+from services.payment.domain.processor_calls import ProcessorCall, next_call
 from services.payment.domain.rules import decide
 from services.payment.domain.state import Payment
-from services.payment.store import rows
+from services.payment.store import payment_rows
 from services.payment.wire.events import to_new_event
 
 # The kind of this service's leases: a payment that somebody has to drive.
@@ -30,7 +30,7 @@ LEASE_KIND = "payment"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WrittenPayment:
     """The payment as it stands after a request, and the claim to drive it where it was to be had.
 
     `replayed` says that the request was carried out before.
@@ -41,7 +41,7 @@ class Outcome:
     claim: Claim | None
 
 
-class PaymentStore:
+class PaymentWrites:
     """Write functions, to be handed to `Database.write`; each is one transaction."""
 
     def __init__(self, *, log: EventLog, leases: Leases, clock: Clock, ids: IdFactory) -> None:
@@ -56,7 +56,7 @@ class PaymentStore:
         intention: Intention[commands.Request],
         *,
         leased: bool,
-    ) -> Outcome:
+    ) -> WrittenPayment:
         """Write what the request makes happen, and remember it for ever.
 
         What is pending afterwards is leased to this process, unless `leased` is False or
@@ -73,7 +73,7 @@ class PaymentStore:
         if known is not None:
             payment = load(connection, known.resource)
             claim = self._claim(connection, payment) if leased else None
-            return Outcome(payment, replayed=True, claim=claim)
+            return WrittenPayment(payment, replayed=True, claim=claim)
         before = _find(connection, intention.command)
         happened = decide(intention.command, before, now=now)
         after = self._append(connection, before, happened)
@@ -86,14 +86,14 @@ class PaymentStore:
             now=now,
         )
         claim = self._lease(connection, before, after, leased=leased)
-        return Outcome(after, replayed=False, claim=claim)
+        return WrittenPayment(after, replayed=False, claim=claim)
 
     def record(
         self,
         connection: Connection,
         claim: Claim,
         known: Payment,
-        intent: Intent,
+        intent: ProcessorCall,
         evidence: commands.Evidence,
     ) -> Payment:
         """Write what the processor answered to `intent`; close the lease where nothing is left.
@@ -122,9 +122,13 @@ class PaymentStore:
         return payment
 
     def _answer(
-        self, connection: Connection, before: Payment, intent: Intent, evidence: commands.Evidence
+        self,
+        connection: Connection,
+        before: Payment,
+        intent: ProcessorCall,
+        evidence: commands.Evidence,
     ) -> Payment:
-        if next_intent(before) != intent:
+        if next_call(before) != intent:
             return before
         happened = decide(evidence, before, now=self._clock.now())
         return self._append(connection, before, happened)
@@ -161,8 +165,8 @@ class PaymentStore:
             after = evolve(after, event, record.occur_time)
         if after is None:
             raise PaymentNotFoundError
-        rows.save(connection, after, is_new=before is None)
-        rows.post(connection, after, posted)
+        payment_rows.save(connection, after, is_new=before is None)
+        payment_rows.post(connection, after, posted)
         return after
 
     def _lease(
@@ -170,7 +174,7 @@ class PaymentStore:
     ) -> Claim | None:
         """Who has to drive `after`: we, where nobody had to drive `before`."""
         if before is None:
-            is_due = next_intent(after) is not None
+            is_due = next_call(after) is not None
         else:
             is_due = after.is_pending and not before.is_pending
         if is_due:
@@ -187,7 +191,7 @@ class PaymentStore:
 
 def load(connection: Connection, payment_id: str) -> Payment:
     """The payment as it stands. Raises PaymentNotFoundError."""
-    payment = rows.load(connection, payment_id)
+    payment = payment_rows.load(connection, payment_id)
     if payment is None:
         raise PaymentNotFoundError(payment_id=payment_id)
     return payment
@@ -200,12 +204,12 @@ def _find(connection: Connection, command: commands.Request) -> Payment | None:
         case commands.Void():
             return _find_to_void(connection, command)
         case commands.Capture() | commands.Refund():
-            return rows.load(connection, command.payment_id)
+            return payment_rows.load(connection, command.payment_id)
 
 
 def _find_fence(connection: Connection, command: commands.Authorize) -> Payment | None:
     """The tombstone of a void that came first; None where the way is free."""
-    in_the_way = rows.load_in_the_way(
+    in_the_way = payment_rows.load_in_the_way(
         connection, authorize_request_id=command.request_id, order_id=command.order_id
     )
     for payment in in_the_way:
@@ -221,10 +225,10 @@ def _find_fence(connection: Connection, command: commands.Authorize) -> Payment 
 def _find_to_void(connection: Connection, command: commands.Void) -> Payment | None:
     if command.authorize_request_id:
         named = {"authorize_request_id": command.authorize_request_id}
-        payment = rows.load_by_authorize(connection, command.authorize_request_id)
+        payment = payment_rows.load_by_authorize(connection, command.authorize_request_id)
     else:
         named = {"payment_id": command.payment_id}
-        payment = rows.load(connection, command.payment_id)
+        payment = payment_rows.load(connection, command.payment_id)
     if payment is not None and command.order_id not in ("", payment.order_id):
         raise PaymentNotFoundError(**named, order_id=command.order_id)
     return payment

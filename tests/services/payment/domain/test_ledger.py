@@ -6,14 +6,14 @@ from collections import Counter
 
 import pytest
 
-from services.payment.domain.intents import AskAuthorize, AskCapture
-from services.payment.domain.ledger import Account, Entry, Side
+from services.payment.domain.ledger import Account, LedgerEntry, Side
+from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall
 from services.payment.domain.state import Payment, PaymentState
 from services.payment.parts import Parts
-from services.payment.store.listing import list_entries, list_payments
+from services.payment.store.payment_listing import list_entries, list_payments
 from services.payment.wire.requests import Page
-from tests.support.payment import requests
-from tests.support.payment.instances import ask, instance, until
+from tests.support.payment import payment_requests
+from tests.support.payment.payment_instances import ask, instance, until
 from tests.support.payment.scripted_processor import Book, MemoryProcessor
 from tests.support.store.databases import Databases
 
@@ -24,7 +24,7 @@ ORDERS = 16
 async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
     """One order's payment, each request sent to a random instance, and some to both."""
 
-    async def send(request: requests.Request, *, within_s: float = 20.0) -> Payment:
+    async def send(request: payment_requests.Request, *, within_s: float = 20.0) -> Payment:
         targets = rng.sample(parts, k=rng.choice((1, 2)))
         answers = await asyncio.gather(
             *(ask(target, request, within_s=within_s) for target in targets)
@@ -32,22 +32,22 @@ async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
         assert len({answer.payment.payment_id for answer in answers}) == 1
         return max((answer.payment for answer in answers), key=lambda payment: payment.version)
 
-    request = requests.authorize(minor_units=rng.randint(1, 5000))
+    request = payment_requests.authorize(minor_units=rng.randint(1, 5000))
     wish = rng.choice(("capture", "refund", "void", "void early"))
     if wish == "void early":
-        unseen = requests.void_unseen(request.request_id, request.order_id)
+        unseen = payment_requests.void_unseen(request.request_id, request.order_id)
         await asyncio.gather(send(request), send(unseen))
         return
     payment = await send(request)
     if wish == "void":
-        await send(requests.void(payment.payment_id))
+        await send(payment_requests.void(payment.payment_id))
         return
-    await send(requests.capture(payment.payment_id))
+    await send(payment_requests.capture(payment.payment_id))
     if wish == "refund":
         half = payment.amount.minor_units // 2
         await asyncio.gather(
             *(
-                send(requests.refund(payment.payment_id, part))
+                send(payment_requests.refund(payment.payment_id, part))
                 for part in (half, payment.amount.minor_units - half)
                 if part
             )
@@ -66,7 +66,7 @@ async def test_the_ledger_is_the_processors_book(databases: Databases, seed: int
         async with instance(databases, processor(), name="two", lease_s=1.0) as two:
             shoppers = [shop_for_one((one, two), rng) for _ in range(ORDERS)]
             await asyncio.gather(*shoppers)
-            late = [requests.authorize() for _ in range(5)]
+            late = [payment_requests.authorize() for _ in range(5)]
             started = await asyncio.gather(*(ask(two, each, within_s=0.001) for each in late))
         for answer in started:
             await until(one, answer.payment.payment_id, lambda payment: not payment.is_pending)
@@ -82,11 +82,11 @@ async def test_the_ledger_is_the_processors_book(databases: Databases, seed: int
     captured = [payment for payment in payments if payment.state is PaymentState.CAPTURED]
     assert sum(payment.captured_minor for payment in captured) == book.captured
     assert sum(payment.refunded_minor for payment in captured) == book.refunded
-    assert book.effects[AskCapture] == len(captured)
-    assert book.effects[AskAuthorize] <= len(payments)
+    assert book.effects[CaptureCall] == len(captured)
+    assert book.effects[AuthorizeCall] <= len(payments)
 
 
-def balances(entries: tuple[Entry, ...]) -> Counter[Account]:
+def balances(entries: tuple[LedgerEntry, ...]) -> Counter[Account]:
     """Debits minus credits of each account, in minor units."""
     sums: Counter[Account] = Counter()
     for entry in entries:

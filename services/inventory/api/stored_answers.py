@@ -1,4 +1,4 @@
-"""One request_id, one effect: the answer of the first call is the answer of all of them."""
+"""Answers that are stored under their request_id, so that a repeated request has no effect."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[M]):
-    """A response, and whether an earlier call with the same request_id brought it about."""
+class StoredAnswer(Generic[M]):
+    """A response; `replayed` says that an earlier call with the same request_id stored it."""
 
     response: M
     replayed: bool
@@ -30,17 +30,17 @@ def answer_once(
     *,
     resource: str,
     now: datetime,
-) -> Answer[M]:
-    """The remembered answer, or that of `carry_out`, which is remembered in this transaction.
+) -> StoredAnswer[M]:
+    """The stored answer, or the answer of `carry_out`, which is stored in this transaction.
 
-    Raises RequestIdReusedError, and what `carry_out` raises; then nothing is remembered.
+    Raises RequestIdReusedError, and what `carry_out` raises; then nothing is stored.
     """
     method, request_id = intention.method, intention.request_id
     remembered = recall(
         connection, method=method, request_id=request_id, fingerprint=intention.fingerprint
     )
     if remembered is not None:
-        return Answer(response_type.FromString(remembered.response or b""), replayed=True)
+        return StoredAnswer(response_type.FromString(remembered.response or b""), replayed=True)
     response = carry_out()
     remember(
         connection,
@@ -51,4 +51,4 @@ def answer_once(
         response=response.SerializeToString(),
         now=now,
     )
-    return Answer(response, replayed=False)
+    return StoredAnswer(response, replayed=False)

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from services.chassis.domain.money import Money
-from services.inventory.domain.pricing import Demand, Line, Offer
-from services.inventory.domain.reservation import Reserve
+from services.inventory.domain.commands import Reserve
+from services.inventory.domain.pricing import Offer
+from services.inventory.domain.state import Demand, Line
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TTL = timedelta(seconds=120)
@@ -17,7 +18,7 @@ def offer(
     return sku, Offer(f"a fine {sku}", Money(currency, price_minor), units)
 
 
-def shelf(*offers: tuple[str, Offer]) -> dict[str, Offer]:
+def offers_of(*offers: tuple[str, Offer]) -> dict[str, Offer]:
     """What there is."""
     return dict(offers)
 

@@ -15,25 +15,25 @@ from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
 from services.payment.domain import commands
 from services.payment.domain.state import UNDECIDED, Payment, RefundState
-from services.payment.store.payments import Outcome, PaymentStore, load
+from services.payment.store.payment_writes import PaymentWrites, WrittenPayment, load
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PaymentAnswer:
     """The payment as it stands; `replayed` where the request had been carried out before."""
 
     payment: Payment
     replayed: bool
 
 
-class Payments:
+class PaymentUseCases:
     """Carries out requests; all methods are for the event loop of `database`."""
 
     def __init__(
         self,
         *,
         database: Database,
-        store: PaymentStore,
+        store: PaymentWrites,
         tailer: Tailer,
         driver: Driver,
         notices: LatestStates[Payment],
@@ -48,11 +48,11 @@ class Payments:
 
     async def carry_out(
         self, intention: Intention[commands.Request], *, time_remaining_s: float | None
-    ) -> Answer:
+    ) -> PaymentAnswer:
         """Write the intent and wait until it is no longer pending, or shortly before the deadline.
 
         The wish outlives the call: whoever gives up waiting, the driver doesn't. Raises what
-        `PaymentStore.carry_out` raises.
+        `PaymentWrites.carry_out` raises.
         """
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
         with self._following(intention.command.payment_id) as follower:
@@ -61,14 +61,14 @@ class Payments:
             payment = outcome.payment
             if payment.payment_id == follower.stream:
                 payment = await self._settled(payment, intention.command, follower, until_s)
-                return Answer(payment, outcome.replayed)
+                return PaymentAnswer(payment, outcome.replayed)
         # The request names a payment by something else than its id, and we know the id only now.
         with self._following(payment.payment_id) as follower:
             payment = await self._database.read(load, payment.payment_id)
             payment = await self._settled(payment, intention.command, follower, until_s)
-            return Answer(payment, outcome.replayed)
+            return PaymentAnswer(payment, outcome.replayed)
 
-    def begin(self, outcome: Outcome) -> None:
+    def begin(self, outcome: WrittenPayment) -> None:
         """Have the work of a committed write driven, and tell whoever waits for it."""
         self._notices.record(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
-from services.payment.domain.ledger import Account, Entry, PostingKind, Side
+from services.payment.domain.ledger import Account, LedgerEntry, PostingKind, Side
 from services.payment.domain.state import Payment, PaymentState
-from services.payment.store.rows import to_payment
+from services.payment.store.payment_rows import to_payment
 from services.payment.store.tables import LEDGER_ENTRY, PAYMENT
 from services.payment.wire.requests import Page
 
@@ -50,7 +50,7 @@ def list_payments(
     return Found(payments, page.token(to_micros(last.create_time), last.payment_id))
 
 
-def list_entries(connection: Connection, payment_id: str, page: Page) -> Found[Entry]:
+def list_entries(connection: Connection, payment_id: str, page: Page) -> Found[LedgerEntry]:
     """In the order in which they were written; "" means those of all payments."""
     query = select(LEDGER_ENTRY).order_by(LEDGER_ENTRY.c.sequence)
     if payment_id:
@@ -68,8 +68,8 @@ def _rows(connection: Connection, query: Select[Any], page: Page) -> tuple[list[
     return rows[: page.size], len(rows) > page.size
 
 
-def _to_entry(row: Row[Any]) -> Entry:
-    return Entry(
+def _to_entry(row: Row[Any]) -> LedgerEntry:
+    return LedgerEntry(
         sequence=row.sequence,
         posting_id=row.posting_id,
         payment_id=row.payment_id,

@@ -35,11 +35,15 @@ from services.chassis.store.database import Database, StoreOverloadedError, Stor
 from services.payment.domain.commands import Evidence
 from services.payment.domain.state import NO_MONEY
 from services.payment.processor.port import ProcessorUnavailableError
-from services.payment.processor.simulated.book import BookEntry, create_tables, list_entries
-from services.payment.processor.simulated.rules import (
+from services.payment.processor.simulated.entry_table import (
+    ProcessorEntry,
+    create_tables,
+    list_entries,
+)
+from services.payment.processor.simulated.scripted_answers import (
     SLOW,
-    Ask,
-    Reply,
+    CommittedAnswer,
+    KeyedCall,
     authorize,
     capture,
     refund,
@@ -70,12 +74,12 @@ class SimulatedProcessor:
         """Set money aside, or decline, as `payment_method` is scripted."""
         if payment_method == SLOW:
             await self._clock.sleep(SLOW_S)
-        ask = Ask(key, amount, self._clock.now())
+        ask = KeyedCall(key, amount, self._clock.now())
         return await self._call(authorize, ask, order_id, payment_method, expire_after)
 
     async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
         """Take what is set aside."""
-        ask = Ask(key, amount, self._clock.now())
+        ask = KeyedCall(key, amount, self._clock.now())
         return await self._call(capture, ask, authorization_reference)
 
     async def void(
@@ -86,19 +90,21 @@ class SimulatedProcessor:
         authorization_reference: str,
     ) -> Evidence:
         """Let go what is set aside, or fence the authorize that was never seen."""
-        ask = Ask(key, NO_MONEY, self._clock.now())
+        ask = KeyedCall(key, NO_MONEY, self._clock.now())
         return await self._call(void, ask, authorize_key)
 
     async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
         """Give back what was captured."""
-        ask = Ask(key, amount, self._clock.now())
+        ask = KeyedCall(key, amount, self._clock.now())
         return await self._call(refund, ask, authorization_reference)
 
-    async def entries(self, after_sequence: int, limit: int) -> tuple[BookEntry, ...]:
+    async def entries(self, after_sequence: int, limit: int) -> tuple[ProcessorEntry, ...]:
         """At most `limit` entries of the book behind `after_sequence`."""
         return await self._database.read(list_entries, after_sequence, limit)
 
-    async def _call(self, function: Callable[[Connection, *Ts], Reply], *args: *Ts) -> Evidence:
+    async def _call(
+        self, function: Callable[[Connection, *Ts], CommittedAnswer], *args: *Ts
+    ) -> Evidence:
         """Commit the effect, then answer; unless the script says that the answer is lost."""
         try:
             reply = await self._database.write(function, *args)

@@ -24,8 +24,8 @@ from services.payment.domain.commands import (
 )
 from services.payment.domain.state import NO_MONEY, DeclineCode
 from services.payment.processor.port import ProcessorContradictionError
-from services.payment.processor.simulated import book
-from services.payment.processor.simulated.book import BookEntry, Kind
+from services.payment.processor.simulated import entry_table
+from services.payment.processor.simulated.entry_table import EntryKind, ProcessorEntry
 
 SLOW = "pm_slow"
 UNAVAILABLE_BEFORE = "pm_unavailable_before"
@@ -60,7 +60,7 @@ EXPIRING_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class KeyedCall:
     """A call: its key, how much it is about, and when it came."""
 
     key: str
@@ -69,7 +69,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CommittedAnswer:
     """What was committed: the answer, None where the script has it lost or never made."""
 
     evidence: Evidence | None
@@ -77,25 +77,25 @@ class Reply:
 
 def authorize(
     connection: Connection,
-    ask: Ask,
+    ask: KeyedCall,
     order_id: str,
     payment_method: str,
     expire_after: timedelta,
-) -> Reply:
+) -> CommittedAnswer:
     """Set money aside, or decline; Voided where the key was fenced."""
     fails, is_lost = _script(connection, "authorize", ask, payment_method)
     if fails:
-        return Reply(None)
-    entry = book.find(connection, "authorize", ask.key)
+        return CommittedAnswer(None)
+    entry = entry_table.find(connection, "authorize", ask.key)
     if entry is None:
         lifetime = EXPIRING_AFTER if payment_method == EXPIRING else expire_after
         approves = payment_method in APPROVED
-        entry = book.write(
+        entry = entry_table.write(
             connection,
-            BookEntry(
+            ProcessorEntry(
                 method="authorize",
                 key=ask.key,
-                kind=Kind.AUTHORIZED if approves else Kind.DECLINED,
+                kind=EntryKind.AUTHORIZED if approves else EntryKind.DECLINED,
                 authorization_reference=f"sim_{ask.key}",
                 order_id=order_id,
                 payment_method=payment_method,
@@ -105,52 +105,54 @@ def authorize(
                 code="" if approves else _decline_code(payment_method).value,
             ),
         )
-    return Reply(None if is_lost else _evidence(entry))
+    return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
-def capture(connection: Connection, ask: Ask, authorization_reference: str) -> Reply:
+def capture(
+    connection: Connection, ask: KeyedCall, authorization_reference: str
+) -> CommittedAnswer:
     """Take what is set aside."""
     history = _history(connection, authorization_reference, ask.amount)
     fails, is_lost = _script(connection, "capture", ask, history[0].payment_method)
     if fails:
-        return Reply(None)
+        return CommittedAnswer(None)
     entry = _answered("capture", ask, history) or _ended(history)
-    if entry is None or (entry.kind is Kind.CAPTURED and entry.key != ask.key):
-        entry = book.write(connection, _capture(ask, history))
-    return Reply(None if is_lost else _evidence(entry))
+    if entry is None or (entry.kind is EntryKind.CAPTURED and entry.key != ask.key):
+        entry = entry_table.write(connection, _capture(ask, history))
+    return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
-def void(connection: Connection, ask: Ask, authorize_key: str) -> Reply:
+def void(connection: Connection, ask: KeyedCall, authorize_key: str) -> CommittedAnswer:
     """Let go what is set aside, or fence the authorize that was never seen."""
-    authorized = book.find(connection, "authorize", authorize_key)
+    authorized = entry_table.find(connection, "authorize", authorize_key)
     if authorized is None:
-        book.write(connection, _fence(ask, authorize_key))
-        return Reply(Voided())
-    if authorized.kind is not Kind.AUTHORIZED:
-        return Reply(Voided())
+        entry_table.write(connection, _fence(ask, authorize_key))
+        return CommittedAnswer(Voided())
+    if authorized.kind is not EntryKind.AUTHORIZED:
+        return CommittedAnswer(Voided())
     fails, is_lost = _script(connection, "void", ask, authorized.payment_method)
     if fails:
-        return Reply(None)
-    history = book.history(connection, authorized.authorization_reference)
+        return CommittedAnswer(None)
+    history = entry_table.history(connection, authorized.authorization_reference)
     entry = _answered("void", ask, history) or _ended(history)
     if entry is None:
-        kind = Kind.EXPIRED if ask.now >= authorized.expire_time else Kind.VOIDED
-        entry = book.write(connection, _next(authorized, "void", ask, kind))
-    if entry.kind is Kind.CAPTURED:
+        kind = EntryKind.EXPIRED if ask.now >= authorized.expire_time else EntryKind.VOIDED
+        entry = entry_table.write(connection, _next(authorized, "void", ask, kind))
+    if entry.kind is EntryKind.CAPTURED:
         raise ProcessorContradictionError(f"{authorized.authorization_reference} was captured")
-    return Reply(None if is_lost else _evidence(entry))
+    return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
-def refund(connection: Connection, ask: Ask, authorization_reference: str) -> Reply:
+def refund(connection: Connection, ask: KeyedCall, authorization_reference: str) -> CommittedAnswer:
     """Give back what was captured, or a part of it."""
     history = _history(connection, authorization_reference, None)
     fails, is_lost = _script(connection, "refund", ask, history[0].payment_method)
     if fails:
-        return Reply(None)
+        return CommittedAnswer(None)
     entry = _answered("refund", ask, history)
     if entry is None:
-        entry = book.write(connection, _refund(ask, history))
-    return Reply(None if is_lost else _evidence(entry))
+        entry = entry_table.write(connection, _refund(ask, history))
+    return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
 def _decline_code(payment_method: str) -> DeclineCode:
@@ -158,12 +160,12 @@ def _decline_code(payment_method: str) -> DeclineCode:
 
 
 def _script(
-    connection: Connection, method: str, ask: Ask, payment_method: str
+    connection: Connection, method: str, ask: KeyedCall, payment_method: str
 ) -> tuple[bool, bool]:
     """Whether this call fails before its effect, and whether its answer is lost."""
     if payment_method not in (UNAVAILABLE_BEFORE, UNAVAILABLE_AFTER):
         return False, False
-    calls = book.count_call(connection, method, ask.key)
+    calls = entry_table.count_call(connection, method, ask.key)
     return (
         payment_method == UNAVAILABLE_BEFORE and calls <= FAILURES_BEFORE,
         payment_method == UNAVAILABLE_AFTER and calls <= FAILURES_AFTER,
@@ -172,60 +174,64 @@ def _script(
 
 def _history(
     connection: Connection, authorization_reference: str, amount: Money | None
-) -> tuple[BookEntry, ...]:
+) -> tuple[ProcessorEntry, ...]:
     """The entries of an authorization that exists and is about that much."""
-    history = book.history(connection, authorization_reference)
-    if not history or history[0].kind is not Kind.AUTHORIZED:
+    history = entry_table.history(connection, authorization_reference)
+    if not history or history[0].kind is not EntryKind.AUTHORIZED:
         raise ProcessorContradictionError(f"{authorization_reference} is not known")
     if amount not in (None, history[0].amount):
         raise ProcessorContradictionError(f"{authorization_reference} is about another amount")
     return history
 
 
-def _answered(method: str, ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry | None:
+def _answered(
+    method: str, ask: KeyedCall, history: tuple[ProcessorEntry, ...]
+) -> ProcessorEntry | None:
     own = (entry for entry in history if entry.method == method and entry.key == ask.key)
     return next(own, None)
 
 
-def _ended(history: tuple[BookEntry, ...]) -> BookEntry | None:
+def _ended(history: tuple[ProcessorEntry, ...]) -> ProcessorEntry | None:
     """The entry after which nothing is set aside any more."""
-    over = {Kind.CAPTURED, Kind.VOIDED, Kind.EXPIRED}
+    over = {EntryKind.CAPTURED, EntryKind.VOIDED, EntryKind.EXPIRED}
     return next((entry for entry in history if entry.kind in over), None)
 
 
-def _capture(ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry:
+def _capture(ask: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
     authorized = history[0]
     if _ended(history) is not None:
-        return _next(authorized, "capture", ask, Kind.CAPTURE_REFUSED, code="already_captured")
+        return _next(authorized, "capture", ask, EntryKind.CAPTURE_REFUSED, code="already_captured")
     if ask.now >= authorized.expire_time:
-        return _next(authorized, "capture", ask, Kind.EXPIRED)
+        return _next(authorized, "capture", ask, EntryKind.EXPIRED)
     if authorized.payment_method == CAPTURE_DECLINED:
-        return _next(authorized, "capture", ask, Kind.CAPTURE_REFUSED, code="capture_declined")
-    return _next(authorized, "capture", ask, Kind.CAPTURED)
+        return _next(authorized, "capture", ask, EntryKind.CAPTURE_REFUSED, code="capture_declined")
+    return _next(authorized, "capture", ask, EntryKind.CAPTURED)
 
 
-def _refund(ask: Ask, history: tuple[BookEntry, ...]) -> BookEntry:
-    refunded = sum(each.amount.minor_units for each in history if each.kind is Kind.REFUNDED)
-    captured = any(each.kind is Kind.CAPTURED for each in history)
+def _refund(ask: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
+    refunded = sum(each.amount.minor_units for each in history if each.kind is EntryKind.REFUNDED)
+    captured = any(each.kind is EntryKind.CAPTURED for each in history)
     authorized = history[0]
     code = ""
     if authorized.payment_method == REFUND_DECLINED:
         code = "refund_declined"
     elif not captured or refunded + ask.amount.minor_units > authorized.amount.minor_units:
         code = "exceeds_captured"
-    kind = Kind.REFUND_REFUSED if code else Kind.REFUNDED
+    kind = EntryKind.REFUND_REFUSED if code else EntryKind.REFUNDED
     return replace(_next(authorized, "refund", ask, kind, code=code), amount=ask.amount)
 
 
-def _next(authorized: BookEntry, method: str, ask: Ask, kind: Kind, *, code: str = "") -> BookEntry:
+def _next(
+    authorized: ProcessorEntry, method: str, ask: KeyedCall, kind: EntryKind, *, code: str = ""
+) -> ProcessorEntry:
     return replace(authorized, method=method, key=ask.key, kind=kind, code=code, occur_time=ask.now)
 
 
-def _fence(ask: Ask, authorize_key: str) -> BookEntry:
-    return BookEntry(
+def _fence(ask: KeyedCall, authorize_key: str) -> ProcessorEntry:
+    return ProcessorEntry(
         method="authorize",
         key=authorize_key,
-        kind=Kind.FENCED,
+        kind=EntryKind.FENCED,
         authorization_reference="",
         order_id="",
         payment_method="",
@@ -235,21 +241,21 @@ def _fence(ask: Ask, authorize_key: str) -> BookEntry:
     )
 
 
-def _evidence(entry: BookEntry) -> Evidence:
+def _evidence(entry: ProcessorEntry) -> Evidence:
     match entry.kind:
-        case Kind.AUTHORIZED:
+        case EntryKind.AUTHORIZED:
             return Authorized(entry.authorization_reference, entry.expire_time)
-        case Kind.DECLINED:
+        case EntryKind.DECLINED:
             return Declined(DeclineCode(entry.code))
-        case Kind.FENCED | Kind.VOIDED:
+        case EntryKind.FENCED | EntryKind.VOIDED:
             return Voided()
-        case Kind.CAPTURED:
+        case EntryKind.CAPTURED:
             return Captured()
-        case Kind.CAPTURE_REFUSED:
+        case EntryKind.CAPTURE_REFUSED:
             return NotCaptured(entry.code)
-        case Kind.EXPIRED:
+        case EntryKind.EXPIRED:
             return Expired()
-        case Kind.REFUNDED:
+        case EntryKind.REFUNDED:
             return Refunded(entry.key)
-        case Kind.REFUND_REFUSED:
+        case EntryKind.REFUND_REFUSED:
             return RefundRefused(entry.key, entry.code)

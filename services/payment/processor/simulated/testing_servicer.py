@@ -8,12 +8,15 @@ from services.chassis.request import pages
 from services.chassis.request.context import Context
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.payment.processor.simulated.book import BookEntry, Kind
-from services.payment.processor.simulated.processor import SimulatedProcessor
+from services.payment.processor.simulated.adapter import SimulatedProcessor
+from services.payment.processor.simulated.entry_table import EntryKind, ProcessorEntry
 from services.payment.wire.replies import enum_numbers
 
 _KINDS = enum_numbers(
-    Kind, book_pb.ProcessorEntryKind.Value, "PROCESSOR_ENTRY_KIND", leave_out={Kind.FENCED}
+    EntryKind,
+    book_pb.ProcessorEntryKind.Value,
+    "PROCESSOR_ENTRY_KIND",
+    leave_out={EntryKind.FENCED},
 )
 
 
@@ -46,7 +49,7 @@ def _selection(request: pb.ListProcessorEntriesRequest) -> tuple[int, int]:
     return after, size
 
 
-def _to_entry(entry: BookEntry) -> book_pb.ProcessorEntry:
+def _to_entry(entry: ProcessorEntry) -> book_pb.ProcessorEntry:
     return book_pb.ProcessorEntry(
         sequence=entry.sequence,
         kind=_KINDS[entry.kind],

@@ -12,13 +12,13 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database, StoreUnavailableError
-from services.inventory import sweeper as driver
-from services.inventory.api.items import Items
-from services.inventory.api.reservation_writes import Reservations
-from services.inventory.domain.reservation import ReservationState
-from services.inventory.service import MIGRATIONS
-from services.inventory.store import listing
-from services.inventory.sweeper import Sweeper
+from services.inventory import hold_expiry as driver
+from services.inventory.api.item_writes import ItemWrites
+from services.inventory.api.reservation_writes import ReservationWrites
+from services.inventory.domain.state import ReservationState
+from services.inventory.hold_expiry import HoldExpiry
+from services.inventory.store import item_rows, reservation_listing
+from services.inventory.store.tables import MIGRATIONS
 from services.inventory.wire import requests
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.inventory.inventory_in_memory import TTL_S, new_request_id, reserve, rsv, upsert
@@ -31,9 +31,9 @@ class Place:
 
     database: Database
     clock: ManualClock
-    items: Items
-    reservations: Reservations
-    sweeper: Sweeper
+    items: ItemWrites
+    reservations: ReservationWrites
+    sweeper: HoldExpiry
 
     async def holds(self, *orders: str) -> None:
         """Each order holds one apple."""
@@ -46,11 +46,11 @@ class Place:
 
     async def state(self, order: str) -> ReservationState:
         """Where the order's reservation stands."""
-        return (await self.database.read(listing.reservation, rsv(order))).state
+        return (await self.database.read(reservation_listing.get_reservation, rsv(order))).state
 
     async def held(self) -> int:
         """How many apples are held."""
-        return (await self.database.read(listing.level, "apple")).held
+        return (await self.database.read(item_rows.get_level, "apple")).held
 
 
 @asynccontextmanager
@@ -59,9 +59,9 @@ async def opened(databases: Databases, clock: ManualClock) -> AsyncIterator[Plac
     async with opened_database(databases, MIGRATIONS) as database:
         ids = IdFactory(clock=clock, rng=random.Random(1))
         log = EventLog(clock=clock, ids=ids)
-        reservations = Reservations(log=log, clock=clock)
-        sweeper = Sweeper(database=database, reservations=reservations, clock=clock)
-        yield Place(database, clock, Items(log=log, clock=clock), reservations, sweeper)
+        reservations = ReservationWrites(log=log, clock=clock)
+        sweeper = HoldExpiry(database=database, reservations=reservations, clock=clock)
+        yield Place(database, clock, ItemWrites(log=log, clock=clock), reservations, sweeper)
 
 
 async def test_holds_are_swept_within_a_second(databases: Databases) -> None:
@@ -75,7 +75,7 @@ async def test_holds_are_swept_within_a_second(databases: Databases) -> None:
         await clock.wait_for_sleepers()
         assert await place.state("1") is ReservationState.HELD
 
-        await clock.advance(driver.SWEEP_EVERY_S)
+        await clock.advance(driver.EXPIRE_EVERY_S)
         await clock.wait_for_sleepers()
 
         assert await place.state("1") is ReservationState.EXPIRED
@@ -87,10 +87,10 @@ async def test_a_sweep_ends_everything_that_is_due(databases: Databases) -> None
     clock = ManualClock()
     async with opened(databases, clock) as place:
         await place.holds(*(str(number) for number in range(1, driver.BATCH + 3)))
-        assert await place.sweeper.sweep() == 0
+        assert await place.sweeper.expire_overdue() == 0
         await clock.advance(TTL_S)
 
-        assert await place.sweeper.sweep() == driver.BATCH + 2
+        assert await place.sweeper.expire_overdue() == driver.BATCH + 2
         assert await place.held() == 0
 
 
@@ -101,22 +101,22 @@ async def test_two_sweepers_do_no_harm(databases: Databases) -> None:
         await here.holds("1", "2", "3")
         await clock.advance(TTL_S)
 
-        swept = await asyncio.gather(here.sweeper.sweep(), there.sweeper.sweep())
+        swept = await asyncio.gather(here.sweeper.expire_overdue(), there.sweeper.expire_overdue())
 
         assert sum(swept) == 3
         assert await there.held() == 0
 
 
-class Moody(Reservations):
+class Moody(ReservationWrites):
     """Cannot reach its tables the first time."""
 
     failures = 1
 
-    def has_run_out(self, connection: Connection) -> bool:
+    def has_overdue(self, connection: Connection) -> bool:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailableError("the store is away")
-        return super().has_run_out(connection)
+        return super().has_overdue(connection)
 
 
 async def test_a_failed_sweep_is_followed_by_another(databases: Databases) -> None:
@@ -125,7 +125,7 @@ async def test_a_failed_sweep_is_followed_by_another(databases: Databases) -> No
     async with opened(databases, clock) as place, asyncio.TaskGroup() as group:
         await place.holds("1")
         log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(2)))
-        sweeper = Sweeper(
+        sweeper = HoldExpiry(
             database=place.database, reservations=Moody(log=log, clock=clock), clock=clock
         )
         await clock.advance(TTL_S)
@@ -133,7 +133,7 @@ async def test_a_failed_sweep_is_followed_by_another(databases: Databases) -> No
         await clock.wait_for_sleepers()
         assert await place.state("1") is ReservationState.HELD
 
-        await clock.advance(driver.SWEEP_EVERY_S)
+        await clock.advance(driver.EXPIRE_EVERY_S)
         await clock.wait_for_sleepers()
 
         assert await place.state("1") is ReservationState.EXPIRED

@@ -12,8 +12,7 @@ from services.chassis.domain.money import Money
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
-from services.inventory.domain.pricing import Line
-from services.inventory.domain.reservation import Reservation, ReservationState
+from services.inventory.domain.state import Line, Reservation, ReservationState
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE
 from services.inventory.wire.replies import from_refusal, to_refusal
 
@@ -60,7 +59,7 @@ _KEYS_AFTER = Prepared(
     .order_by(RESERVATION.c.create_time, RESERVATION.c.reservation_id)
     .limit(bindparam("row_limit"))
 )
-# The state is a literal, or the partial index of holds would not be used.
+# The state is a literal: with a parameter, the partial index of holds would not be used.
 _HELD_UNTIL = (
     select(RESERVATION.c.reservation_id, RESERVATION.c.expire_time)
     .where(
@@ -70,8 +69,8 @@ _HELD_UNTIL = (
     .order_by(RESERVATION.c.expire_time)
     .limit(bindparam("row_limit"))
 )
-_RUN_OUT = Prepared(_HELD_UNTIL)
-_RUN_OUT_TOUCHING = PreparedIn(
+_OVERDUE = Prepared(_HELD_UNTIL)
+_OVERDUE_WITH_SKU = PreparedIn(
     _HELD_UNTIL.join_from(RESERVATION, RESERVATION_LINE).distinct(), RESERVATION_LINE.c.sku
 )
 _INSERT = Prepared(insert(RESERVATION).inline())
@@ -90,7 +89,7 @@ _UPDATE = Prepared(
 
 
 def load(connection: Connection, reservation_id: str) -> Reservation | None:
-    """One reservation with its lines; None where there is none."""
+    """One reservation with its lines; None if it does not exist."""
     rows = _LOAD.all(connection, key=reservation_id)
     if not rows:
         return None
@@ -115,7 +114,7 @@ def load_many(connection: Connection, reservation_ids: Sequence[str]) -> list[Re
 def keys_after(
     connection: Connection, state: ReservationState, micros: int, reservation_id: str, limit: int
 ) -> list[tuple[int, str]]:
-    """Creation time in microseconds and id of the reservations in `state`, the oldest first."""
+    """Creation time (in microseconds) and id of reservations in `state`, the oldest first."""
     return list(
         _KEYS_AFTER.all(
             connection,
@@ -127,14 +126,14 @@ def keys_after(
     )
 
 
-def run_out(
+def list_overdue(
     connection: Connection, now: datetime, limit: int, *, skus: Sequence[str] | None = None
 ) -> list[str]:
-    """Ids of holds whose time is over, the oldest first; where set, only with one of `skus`."""
+    """Ids of overdue holds, the oldest first; with `skus`, only holds of one of these."""
     if skus is None:
-        rows = _RUN_OUT.all(connection, now=to_micros(now), row_limit=limit)
+        rows = _OVERDUE.all(connection, now=to_micros(now), row_limit=limit)
     else:
-        rows = _RUN_OUT_TOUCHING.all(connection, skus, now=to_micros(now), row_limit=limit)
+        rows = _OVERDUE_WITH_SKU.all(connection, skus, now=to_micros(now), row_limit=limit)
     return [row[0] for row in rows]
 
 
@@ -167,7 +166,7 @@ def add(connection: Connection, reservation: Reservation) -> None:
 
 
 def change(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    """Write where reservations stand now; lines and total never change."""
+    """Write the new states of reservations; lines and total never change."""
     _UPDATE.change_each(
         connection, [{"key": each.reservation_id, **_changing(each)} for each in reservations]
     )

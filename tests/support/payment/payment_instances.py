@@ -10,14 +10,14 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
-from services.payment.api.asking import Answer
+from services.payment.api.use_cases import PaymentAnswer
 from services.payment.domain import commands
 from services.payment.domain.state import Payment
 from services.payment.parts import MIGRATIONS, Parts, Timing, open_parts
 from services.payment.processor.port import Processor
-from services.payment.store.payments import load
+from services.payment.store.payment_writes import load
 from services.payment.wire import requests
-from tests.support.payment.requests import Request
+from tests.support.payment.payment_requests import Request
 from tests.support.store.databases import Databases
 
 PATIENCE_S = 20.0
@@ -66,7 +66,7 @@ def to_intention(request: Request) -> Intention[commands.Request]:
             return requests.to_refund(request, IDS.new)
 
 
-async def ask(parts: Parts, request: Request, *, within_s: float = PATIENCE_S) -> Answer:
+async def ask(parts: Parts, request: Request, *, within_s: float = PATIENCE_S) -> PaymentAnswer:
     """What the RPC would answer."""
     return await parts.payments.carry_out(to_intention(request), time_remaining_s=within_s)
 

@@ -1,0 +1,76 @@
+"""Builds the parts of an instance, without its servers."""
+
+import random
+from dataclasses import dataclass
+
+import grpc
+
+from discovery.clock import Clock
+from services.chassis.ids import IdFactory
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.tailer import Tailer
+from services.chassis.server.instrumentation import Spans
+from services.chassis.store.database import Database
+from services.inventory.api.item_writes import ItemWrites
+from services.inventory.api.reservation_writes import ReservationWrites
+from services.inventory.hold_expiry import EXPIRE_EVERY_S, HoldExpiry
+
+NAME = "inventory"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChannels:
+    """Channels to the services whose feeds inventory follows."""
+
+    orders: grpc.aio.Channel
+    payments: grpc.aio.Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What an instance is built with.
+
+    `owner` names the instance. Without `feeds` it takes no part in choreographed checkouts.
+    `spans` is set where the process is traced.
+    """
+
+    clock: Clock
+    ids: IdFactory
+    rng: random.Random
+    feeds: FeedChannels | None = None
+    owner: str = NAME
+    expire_every_s: float = EXPIRE_EVERY_S
+    spans: Spans | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of an instance; `tailer` and `expiry` have to be run."""
+
+    database: Database
+    log: EventLog
+    items: ItemWrites
+    reservations: ReservationWrites
+    expiry: HoldExpiry
+    tailer: Tailer
+
+
+def assemble(database: Database, dependencies: Dependencies) -> Parts:
+    """The parts of an instance on a migrated database."""
+    clock = dependencies.clock
+    log = EventLog(clock=clock, ids=dependencies.ids)
+    reservations = ReservationWrites(log=log, clock=clock)
+    expiry = HoldExpiry(
+        database=database,
+        reservations=reservations,
+        clock=clock,
+        every_s=dependencies.expire_every_s,
+    )
+    return Parts(
+        database=database,
+        log=log,
+        items=ItemWrites(log=log, clock=clock),
+        reservations=reservations,
+        expiry=expiry,
+        tailer=Tailer(database=database, log=log, clock=clock),
+    )
