@@ -1,12 +1,12 @@
-"""Whoever takes the steps of a checkout: it ends the same, with the same stock and the same money.
+"""Orchestrated and choreographed checkouts end the same: same orders, same stock, same money.
 
-Each seed is a day of orders, one after the other, with what goes wrong: declines, shortages,
-answers that get lost, deaths, events that come again, consumers put back to the beginning, cancels
-placed by the version of the order. The day is lived through once with each coordination.
+Each seed is a plan of orders, one after the other, and of what goes wrong with them: declines,
+shortages, lost answers, processes that die, redelivered events, rewound consumers, and cancels at
+a given version of the order. Each plan is run once with each coordination.
 """
 
 import random
-from collections import Counter as Tally
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,9 @@ from sqlalchemy import Connection, text
 
 from services.order.domain.events import Coordination
 from tests.support.order.scripted_failures import LostAnswer
-from tests.support.simulation.new_simulation import village_of
-from tests.support.simulation.order_stepper import order_of
-from tests.support.simulation.simulated_suite import ROADS, Village
+from tests.support.simulation.simulated_order import order_request
+from tests.support.simulation.simulated_suite import SUBSCRIPTIONS, SimulatedSuite
+from tests.support.simulation.simulation_setup import open_simulated_suite
 from tests.support.store.databases import sqlite_databases
 
 ORDERS = 12
@@ -42,11 +42,12 @@ CALLS = (
 
 
 @dataclass(frozen=True)
-class Errand:
+class PlannedOrder:
     """An order, and what goes wrong with it.
 
-    `cancel_at` is the version at which its customer cancels, `dies_at` the commit, counted over all
-    services, before or after which its process dies.
+    `cancel_at` is the version at which its customer cancels it. `lost` are methods with the way in
+    which their calls get lost. `dies_at` is the number of the point, before or after a COMMIT of
+    any service, at which the process dies. `rewound` are consumers that start again afterwards.
     """
 
     sku: str
@@ -59,19 +60,19 @@ class Errand:
 
 
 @dataclass
-class Ending:
-    """What there is to compare: orders as they ended, stock levels, accounts."""
+class FinalState:
+    """What is compared: the final orders with their events, stock levels, and account balances."""
 
     orders: list[tuple[Any, ...]] = field(default_factory=list)
     stock: list[tuple[Any, ...]] = field(default_factory=list)
-    accounts: list[tuple[Any, ...]] = field(default_factory=list)
+    balances: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-def day(seed: int) -> tuple[Errand, ...]:
-    """The errands of one seed."""
+def plan_of(seed: int) -> tuple[PlannedOrder, ...]:
+    """Draw the orders of a seed."""
     rng = random.Random(seed)
     return tuple(
-        Errand(
+        PlannedOrder(
             sku=rng.choice(list(UNITS)),
             quantity=rng.randint(1, 5),
             method=rng.choices(list(METHODS), list(METHODS.values()))[0],
@@ -80,7 +81,9 @@ def day(seed: int) -> tuple[Errand, ...]:
                 (rng.choice(CALLS), rng.choice(list(LostAnswer))) for _ in range(rng.randint(0, 2))
             ),
             dies_at=rng.choice([None, rng.randint(1, 30)]),
-            rewound=tuple(road.consumer for road in ROADS if rng.random() < 0.1),
+            rewound=tuple(
+                subscription.consumer for subscription in SUBSCRIPTIONS if rng.random() < 0.1
+            ),
         )
         for _ in range(ORDERS)
     )
@@ -88,56 +91,60 @@ def day(seed: int) -> tuple[Errand, ...]:
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_both_coordinations_end_the_same(seed: int) -> None:
-    """The same states, reasons and events; the same stock, the same money."""
-    called, followed = [await live_through(day(seed), seed, each) for each in Coordination]
+    """Both coordinations give the same order states, reasons and events, stock and balances."""
+    called, followed = [await run_plan(plan_of(seed), seed, each) for each in Coordination]
     assert followed.orders == called.orders
     assert followed.stock == called.stock
-    assert followed.accounts == called.accounts
+    assert followed.balances == called.balances
 
 
-async def live_through(
-    errands: tuple[Errand, ...], seed: int, coordination: Coordination
-) -> Ending:
-    """One day with one coordination, and what is left of it when every event has come twice."""
+async def run_plan(
+    plan: tuple[PlannedOrder, ...], seed: int, coordination: Coordination
+) -> FinalState:
+    """Run a plan, then redeliver every event, which must change nothing; return the final state."""
     with sqlite_databases() as databases:
-        async with village_of(databases, seed, units=UNITS) as village:
-            order_ids = [await run(village, errand, coordination) for errand in errands]
-            ending = await ending_of(village, order_ids)
-            await village.rewind(road.consumer for road in ROADS)
-            await village.rest()
-            assert await ending_of(village, order_ids) == ending
-            return ending
+        async with open_simulated_suite(databases, seed, units=UNITS) as suite:
+            order_ids = [await run_order(suite, planned, coordination) for planned in plan]
+            final = await final_state_of(suite, order_ids)
+            await suite.rewind(subscription.consumer for subscription in SUBSCRIPTIONS)
+            await suite.run_until_idle()
+            assert await final_state_of(suite, order_ids) == final
+            return final
 
 
-async def run(village: Village, errand: Errand, coordination: Coordination) -> str:
-    """Place one order and wait until nothing is left to do for it."""
-    script = village.script
+async def run_order(
+    suite: SimulatedSuite, planned: PlannedOrder, coordination: Coordination
+) -> str:
+    """Place one order, and run the suite until nothing is left to do for it."""
+    script = suite.script
     script.points.clear()
     script.faults.clear()
-    script.dies_at = errand.dies_at
-    for method, fault in errand.lost:
+    script.dies_at = planned.dies_at
+    for method, fault in planned.lost:
         script.fail(method, fault)
-    request = order_of(coordination, sku=errand.sku, quantity=errand.quantity, method=errand.method)
-    order_id = await village.orders.place(request, cancel_at=errand.cancel_at)
-    # An order that hears late may be further than the version at which it would be cancelled.
-    await village.rest(attentive=errand.cancel_at is not None)
-    await village.rewind(errand.rewound)
+    request = order_request(
+        coordination, sku=planned.sku, quantity=planned.quantity, method=planned.method
+    )
+    order_id = await suite.orders.place(request, cancel_at=planned.cancel_at)
+    # Events that are applied late could take the order past the version at which it is cancelled.
+    await suite.run_until_idle(orders_first=planned.cancel_at is not None)
+    await suite.rewind(planned.rewound)
     return order_id
 
 
-async def ending_of(village: Village, order_ids: list[str]) -> Ending:
-    """What the day has left."""
-    ending = Ending()
+async def final_state_of(suite: SimulatedSuite, order_ids: list[str]) -> FinalState:
+    """Read the final state of these orders, and of all stock and accounts."""
+    final = FinalState()
     for order_id in order_ids:
-        order = await village.orders.order(order_id)
+        order = await suite.orders.order(order_id)
         refusal = None if order.refusal is None else order.refusal.reason.name
-        history = tuple(await village.orders.history(order_id))
-        ending.orders.append((order.state.name, order.cause.name, refusal, history))
-    ending.stock = await village.stock.database.read(_stock)
+        history = tuple(await suite.orders.history(order_id))
+        final.orders.append((order.state.name, order.cause.name, refusal, history))
+    final.stock = await suite.inventory.database.read(_stock)
     named = {order_id: number for number, order_id in enumerate(order_ids)}
-    balances = await village.money.database.read(_balances)
-    ending.accounts = sorted((named[order_id], *rest) for order_id, *rest in balances)
-    return ending
+    balances = await suite.payment.database.read(_balances)
+    final.balances = sorted((named[order_id], *rest) for order_id, *rest in balances)
+    return final
 
 
 def _stock(connection: Connection) -> list[tuple[Any, ...]]:
@@ -146,8 +153,8 @@ def _stock(connection: Connection) -> list[tuple[Any, ...]]:
 
 
 def _balances(connection: Connection) -> list[tuple[Any, ...]]:
-    """What every account says of every order, where that isn't nothing."""
-    balances: Tally[tuple[str, str]] = Tally()
+    """Sum the entries of each account for each order; leave out balances of zero."""
+    balances: Counter[tuple[str, str]] = Counter()
     query = "SELECT order_id, account, side, amount_minor FROM ledger_entry"
     for order_id, account, side, minor_units in connection.execute(text(query)):
         balances[order_id, account] += minor_units if side == "DEBIT" else -minor_units

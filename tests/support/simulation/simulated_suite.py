@@ -1,7 +1,7 @@
-"""A whole suite in one process, moved by hand: orders, stock and money, and the roads between.
+"""Order, payment and inventory in one process, moved step by step, in an order drawn at random.
 
-Nothing runs by itself. `rest` lets one thing after another happen, in an order drawn by lot, until
-nothing is left to do: a feed is read, a claim is driven, or time moves on to what is due next.
+Nothing runs by itself. `run_until_idle` takes one step after another until nothing is left to do:
+a consumer reads its feed, pending work is driven, or the clock advances to what is due next.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,138 +17,158 @@ from services.chassis.feed.feed_page import FeedQuery, read_feed
 from services.chassis.feed.wire import to_event
 from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import LeaseRow, Leases
-from services.inventory.checkout import consumer as stock_consumer
+from services.inventory.checkout import consumer as inventory_consumer
 from services.order.checkout import consumer as checkout_consumer
 from services.order.checkout import participant_events
 from services.order.store.tables import CHECKOUT_LEASE
-from services.payment.checkout import consumer as money_consumer
+from services.payment.checkout import consumer as payment_consumer
 from services.payment.store.payment_writes import LEASE_KIND
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.scripted_failures import ProcessDiedError
-from tests.support.simulation.order_stepper import Counter
-from tests.support.simulation.participants import Means, Money, Stock
+from tests.support.simulation.dependencies import SimulationDependencies
+from tests.support.simulation.simulated_inventory import SimulatedInventory
+from tests.support.simulation.simulated_order import SimulatedOrderService
+from tests.support.simulation.simulated_payment import SimulatedPayment
 
-_MOMENT = timedelta(milliseconds=1)
-_ROUNDS_MAX = 5_000
+_MILLISECOND = timedelta(milliseconds=1)
+_STEPS_MAX = 5_000
 BATCH_MAX = 3
 
 
 @dataclass(frozen=True)
-class Road:
-    """Who reads whose feed, and which events of it."""
+class FeedSubscription:
+    """A consumer, the service that runs it, the feed that it reads, and the types of its events."""
 
     consumer: str
-    reader: str
+    subscriber: str
     feed: str
     types: tuple[str, ...]
 
 
-ROADS = (
-    Road(stock_consumer.ORDER_CONSUMER, "inventory", "order", stock_consumer.ORDER_TYPES),
-    Road(stock_consumer.PAYMENT_CONSUMER, "inventory", "payment", stock_consumer.PAYMENT_TYPES),
-    Road(
-        money_consumer.RESERVATION_CONSUMER,
+SUBSCRIPTIONS = (
+    FeedSubscription(
+        inventory_consumer.ORDER_CONSUMER, "inventory", "order", inventory_consumer.ORDER_TYPES
+    ),
+    FeedSubscription(
+        inventory_consumer.PAYMENT_CONSUMER,
+        "inventory",
+        "payment",
+        inventory_consumer.PAYMENT_TYPES,
+    ),
+    FeedSubscription(
+        payment_consumer.RESERVATION_CONSUMER,
         "payment",
         "inventory",
-        money_consumer.RESERVATION_TYPES,
+        payment_consumer.RESERVATION_TYPES,
     ),
-    Road(money_consumer.ORDER_CONSUMER, "payment", "order", money_consumer.ORDER_TYPES),
-    Road(
+    FeedSubscription(
+        payment_consumer.ORDER_CONSUMER, "payment", "order", payment_consumer.ORDER_TYPES
+    ),
+    FeedSubscription(
         checkout_consumer.RESERVATION_CONSUMER,
         "order",
         "inventory",
         participant_events.RESERVATION_TYPES,
     ),
-    Road(checkout_consumer.PAYMENT_CONSUMER, "order", "payment", participant_events.PAYMENT_TYPES),
+    FeedSubscription(
+        checkout_consumer.PAYMENT_CONSUMER, "order", "payment", participant_events.PAYMENT_TYPES
+    ),
 )
 
 
-class Village:
-    """One house of each kind, and the roads between them."""
+class SimulatedSuite:
+    """One instance of each service, and their subscriptions to each other."""
 
     def __init__(
-        self, clock: ManualClock, means: Means, *, orders: Counter, stock: Stock, money: Money
+        self,
+        clock: ManualClock,
+        dependencies: SimulationDependencies,
+        *,
+        orders: SimulatedOrderService,
+        inventory: SimulatedInventory,
+        payment: SimulatedPayment,
     ) -> None:
         self.orders = orders
-        self.stock = stock
-        self.money = money
+        self.inventory = inventory
+        self.payment = payment
+        self.script = dependencies.script
+        # Converts an event before its delivery; a test puts an older version in its place.
+        self.convert_event: Callable[[Event], Event] = lambda event: event
         self._clock = clock
-        self._rng = means.rng
-        self._means = means
-        # What an event's reader gets; a test puts an older version of the event in its place.
-        self.delivered: Callable[[Event], Event] = lambda event: event
-        self.script = means.script
-        self._houses: dict[str, Counter | Stock | Money] = {
-            house.name: house for house in (orders, stock, money)
+        self._dependencies = dependencies
+        self._rng = dependencies.rng
+        self._services: dict[str, SimulatedOrderService | SimulatedInventory | SimulatedPayment] = {
+            service.name: service for service in (orders, inventory, payment)
         }
 
-    async def rest(self, *, attentive: bool = False) -> None:
-        """Let things happen until nothing is left to do.
+    async def run_until_idle(self, *, orders_first: bool = False) -> None:
+        """Take steps until nothing is left to do.
 
-        Where orders are `attentive`, they hear of everything before anything else happens.
+        With `orders_first`, the order service applies every event before anything else happens.
         """
-        for _ in range(_ROUNDS_MAX):
-            if not await self._happens(attentive=attentive) and not await self._time_passes():
+        for _ in range(_STEPS_MAX):
+            if not await self._step(orders_first=orders_first) and not await self._advance():
                 return
-        raise AssertionError("the village does not come to rest")
+        raise AssertionError(f"the suite is not idle after {_STEPS_MAX} steps")
 
     async def rewind(self, consumers: Iterable[str]) -> None:
-        """Put consumers back to the beginning."""
+        """Put consumers back to the start of their feeds."""
         wanted = set(consumers)
-        for road in ROADS:
-            if road.consumer in wanted:
-                database, inbox = self._houses[road.reader].database, self._inbox(road)
+        for subscription in SUBSCRIPTIONS:
+            if subscription.consumer in wanted:
+                database = self._services[subscription.subscriber].database
+                inbox = self._inbox(subscription)
                 reached = await database.read(inbox.reached)
                 if reached is not None:
                     await database.write(inbox.move, ConsumerPosition(reached.epoch, 0))
 
-    async def _happens(self, *, attentive: bool) -> bool:
-        """One thing that can happen now, drawn by lot; False where there is none."""
-        roads = self._rng.sample(ROADS, len(ROADS))
-        if attentive:
-            roads.sort(key=lambda road: road.reader != "order")
-        elif self._rng.random() < 0.5 and await self._work():
+    async def _step(self, *, orders_first: bool) -> bool:
+        """Take one step that is possible now, drawn at random; False where there is none."""
+        subscriptions = self._rng.sample(SUBSCRIPTIONS, len(SUBSCRIPTIONS))
+        if orders_first:
+            subscriptions.sort(key=lambda subscription: subscription.subscriber != "order")
+        elif self._rng.random() < 0.5 and await self._drive():
             return True
-        for road in roads:
-            if await self._travel(road):
+        for subscription in subscriptions:
+            if await self._read_feed(subscription):
                 return True
-        return await self._work()
+        return await self._drive()
 
-    async def _work(self) -> bool:
-        return await self.orders.drive() or await self.money.drive_begun()
+    async def _drive(self) -> bool:
+        return await self.orders.drive_pending() or await self.payment.drive_pending()
 
-    async def _travel(self, road: Road) -> bool:
+    async def _read_feed(self, subscription: FeedSubscription) -> bool:
         """Apply a few events of a feed; False where there is none."""
-        reader, source, inbox = (
-            self._houses[road.reader],
-            self._houses[road.feed],
-            self._inbox(road),
-        )
+        reader = self._services[subscription.subscriber]
+        source = self._services[subscription.feed]
+        inbox = self._inbox(subscription)
         reached = await reader.database.read(inbox.reached)
         if reached is None:
             reached = ConsumerPosition(await source.database.read(source.log.epoch), 0)
             await reader.database.write(inbox.move, reached)
-        limit = 1 if road.reader == "order" else self._rng.randint(1, BATCH_MAX)
-        query = FeedQuery(reached.position, limit, reached.epoch, road.types)
+        limit = 1 if subscription.subscriber == "order" else self._rng.randint(1, BATCH_MAX)
+        query = FeedQuery(reached.position, limit, reached.epoch, subscription.types)
         page = await source.database.read(read_feed, source.log, query)
         if not page.events:
             return False
         events = [
-            self.delivered(to_event(stored, feed=road.feed, epoch=page.epoch, aggregate_type=""))
+            self.convert_event(
+                to_event(stored, feed=subscription.feed, epoch=page.epoch, aggregate_type="")
+            )
             for stored in page.events
         ]
         apply = partial(inbox.apply, reached=reached, events=events, failures={}, attempt=Attempt())
         try:
-            await reader.written.write(apply, then=_call_back)
+            await reader.crashing.write(apply, then=_call_back)
         except ProcessDiedError:
-            reader.enter()
+            reader.restart()
         return True
 
-    async def _time_passes(self) -> bool:
-        """Move on to what is due next, and find it; False where nothing ever is."""
+    async def _advance(self) -> bool:
+        """Advance the clock to what is due next, and claim it; False where no work is left."""
         rows = [
             *await self.orders.database.read(_leases, self.orders.parts.leases, CHECKOUT_LEASE),
-            *await self.money.database.read(_leases, self.money.leases, LEASE_KIND),
+            *await self.payment.database.read(_leases, self.payment.leases, LEASE_KIND),
         ]
         if not rows:
             return False
@@ -156,17 +176,19 @@ class Village:
             max(row.next_attempt_time, row.lease_expire_time if row.owner else row.open_time)
             for row in rows
         )
-        await self._clock.advance(max(0.0, (due + _MOMENT - self._clock.now()).total_seconds()))
-        await self.money.claim_due()
+        await self._clock.advance(
+            max(0.0, (due + _MILLISECOND - self._clock.now()).total_seconds())
+        )
+        await self.payment.claim_due()
         await self.orders.claim_due()
         return True
 
-    def _inbox(self, road: Road) -> Inbox:
+    def _inbox(self, subscription: FeedSubscription) -> Inbox:
         return Inbox(
-            consumer=road.consumer,
-            handler=self._houses[road.reader].handlers[road.consumer],
+            consumer=subscription.consumer,
+            handler=self._services[subscription.subscriber].handlers[subscription.consumer],
             clock=self._clock,
-            ids=self._means.ids,
+            ids=self._dependencies.ids,
         )
 
 

@@ -1,4 +1,4 @@
-"""The order service and its participants name the same steps by the same ids."""
+"""A call for a step that a participant already took because of an event has no second effect."""
 
 from functools import partial
 from typing import Any
@@ -16,9 +16,9 @@ from services.order.checkout.payment_calls import PaymentCalls
 from services.order.domain import steps
 from services.order.domain.events import Coordination
 from services.order.domain.state import OrderState
-from tests.support.simulation.new_simulation import village_of
-from tests.support.simulation.order_stepper import order_of
-from tests.support.simulation.participants import Door, as_channel
+from tests.support.simulation.in_process_channel import channel_to
+from tests.support.simulation.simulated_order import order_request
+from tests.support.simulation.simulation_setup import open_simulated_suite
 from tests.support.store.databases import sqlite_databases
 
 
@@ -52,25 +52,25 @@ async def test_a_call_after_the_event_is_the_same_request(
     older version of a service recorded facts that carry no step ids.
     """
     with sqlite_databases() as databases:
-        async with village_of(databases, 1, units={"milk": 2_000_000}) as village:
-            village.delivered = partial(without_step_ids, older=frozenset(older))
-            request = order_of(
+        async with open_simulated_suite(databases, 1, units={"milk": 2_000_000}) as suite:
+            suite.convert_event = partial(without_step_ids, older=frozenset(older))
+            request = order_request(
                 Coordination.CHOREOGRAPHED, sku="milk", quantity=quantity, method="pm_visa"
             )
-            order_id = await village.orders.place(request)
-            await village.rest()
-            order = await village.orders.order(order_id)
+            order_id = await suite.orders.place(request)
+            await suite.run_until_idle()
+            order = await suite.orders.order(order_id)
             assert order.state is OrderState.CONFIRMED
-            houses = (village.stock, village.money)
-            heads = [await house.database.read(house.log.head) for house in houses]
-            stock = InventoryCalls(InventoryServiceStub(as_channel(Door(village.stock))))
-            money = PaymentCalls(PaymentServiceStub(as_channel(Door(village.money))))
+            participants = (suite.inventory, suite.payment)
+            heads = [await each.database.read(each.log.head) for each in participants]
+            inventory = InventoryCalls(InventoryServiceStub(channel_to(suite.inventory)))
+            payment = PaymentCalls(PaymentServiceStub(channel_to(suite.payment)))
             calls: dict[str, Any] = {
-                steps.RESERVE: stock.reserve,
-                steps.AUTHORIZE: money.authorize,
-                steps.COMMIT: stock.commit,
-                steps.CAPTURE: money.capture,
+                steps.RESERVE: inventory.reserve,
+                steps.AUTHORIZE: payment.authorize,
+                steps.COMMIT: inventory.commit,
+                steps.CAPTURE: payment.capture,
             }
             for name, call in calls.items():
                 await call(order, StepCall(step_id(order_id, name, 1), 3.0))
-            assert [await house.database.read(house.log.head) for house in houses] == heads
+            assert [await each.database.read(each.log.head) for each in participants] == heads
