@@ -63,10 +63,10 @@ async def test_an_event_of_an_unknown_order_delays_no_other_order(databases: Dat
         await cluster.append(new_order_id(), placed("ann"), confirmed())
         async with cluster.instance() as instance, asyncio.timeout(WAIT_S):
             await instance.until_sent(1)
-            (letter,) = await dead_letters(instance)
+            (dead_letter,) = await dead_letters(instance)
 
-    assert (letter.consumer, letter.event.aggregate_id) == (CONSUMER, unknown)
-    assert letter.error == f"UnknownOrderError: {unknown} was never seen being placed"
+    assert (dead_letter.consumer, dead_letter.event.aggregate_id) == (CONSUMER, unknown)
+    assert dead_letter.error == f"UnknownOrderError: {unknown} was never seen being placed"
 
 
 async def test_a_replay_after_the_repair_sends_what_was_missing(databases: Databases) -> None:
@@ -83,8 +83,8 @@ async def test_a_replay_after_the_repair_sends_what_was_missing(databases: Datab
         await append_orders(cluster)
         async with cluster.instance() as instance, asyncio.timeout(WAIT_S):
             incomplete = await instance.until_sent(21)
-            (letter,) = await dead_letters(instance)
-            assert (letter.event.aggregate_id, letter.attempt_count) == (POISONED, 1)
+            (dead_letter,) = await dead_letters(instance)
+            assert (dead_letter.event.aggregate_id, dead_letter.attempt_count) == (POISONED, 1)
             ((order_id, *_),) = expected - contents(incomplete)
             assert order_id == POISONED
             tamper(databases.url("notification"), REPAIR)
