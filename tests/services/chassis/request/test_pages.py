@@ -22,7 +22,7 @@ from services.chassis.request.pages import (
 )
 from services.chassis.request.validation import Check
 
-# What rows are sorted by: SKUs, ids, numbers of 64 bits.
+# Sort keys of rows: SKUs, ids, and 64-bit numbers.
 TEXTS = st.text(st.characters(exclude_categories=("C", "Z")))
 KEYS = st.lists(TEXTS | st.integers(min_value=-(2**63), max_value=2**63 - 1), max_size=4)
 

@@ -14,15 +14,15 @@ from services.chassis.server import assembly
 from tests.support.chassis.echo_service import echo_server
 
 WAIT_S = 30.0
-# A server ends the connection at the third that comes too early; the news takes a moment.
+# A server closes the connection at the third early ping; the client learns of it a bit later.
 PINGS = 12
 IMPATIENT = (
     ("grpc.keepalive_time_ms", 20),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A client of gRPC sends two without data, and then one a minute; this one goes on.
+    # By default a gRPC client sends two pings without data, and then one a minute.
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.enable_channelz", 1),
-    # A connection of its own, not one that another test left.
+    # Do not reuse a connection of another test.
     ("grpc.use_local_subchannel_pool", 1),
 )
 

@@ -10,10 +10,10 @@ import pytest
 
 from services.chassis.server import process
 
-# From there on, a thread may ask for slices of its own length.
+# From this version of Linux on, a thread can ask for a slice length.
 LONGER_SLICES = (6, 12)
 
-# A thread of each age, then what the kernel says of them all, as sched_getattr(2) has it.
+# Starts a thread before and after `tune`, and prints sched_getattr(2) of all threads.
 CHILD = """
 import ctypes, json, os, sys, threading
 from services.chassis.server import process

@@ -44,7 +44,7 @@ def test_no_caller_waits_for_more_than_5_s() -> None:
 
     assert max(line.refused(101.0) for _ in range(100)) == 5.0
     assert line.refused(101.9) == 5.0
-    # A lull: what was is forgotten, the line has moved on.
+    # After a pause the old measurement is forgotten, and the virtual queue has advanced.
     assert line.refused(110.0) == 0.1
 
 

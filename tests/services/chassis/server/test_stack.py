@@ -213,7 +213,7 @@ async def test_a_handler_inherits_its_callers_deadline() -> None:
 
     bound, unbound = seen
     assert bound is not None
-    # On the wire a timeout is rounded up, by at most a percent or so.
+    # gRPC rounds a timeout up when it sends it, by about one percent at most.
     assert 1_025 < bound < 1_035
     assert unbound is None
 

@@ -65,7 +65,7 @@ def test_a_logger_made_before_the_configuration_uses_it(lines: Lines) -> None:
 
 def test_a_full_disk_only_loses_lines(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
     """Lines that cannot be written are lost; nothing fails, and nothing else is written."""
-    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - its end fails as well
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails, too
     logs.configure(stream=full)
     logs.get_logger("subscription").warning("interrupted")
     logging.getLogger("library").warning("interrupted")
