@@ -11,7 +11,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 )
 
 from services.chassis.feed.feed import Feed
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.store.database import Database
 from services.inventory.api.servicer import InventoryServicer
 from services.inventory.parts import NAME, Dependencies, Parts, assemble

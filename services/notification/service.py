@@ -12,7 +12,7 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.store.database import Database
 from services.notification.api.servicer import NotificationServicer
 from services.notification.parts import NAME, Dependencies, Parts, assemble

@@ -14,7 +14,7 @@ from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_t
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.store.database import Database
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer

@@ -19,7 +19,7 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.ids import IdFactory
 from services.chassis.server.instrumentation import Spans
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import DEFAULT_TIMING, NAME, Parts, Timing, open_parts
 from services.payment.processor.port import Processor

@@ -25,7 +25,7 @@ from discovery.clock import Clock, SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import RegistrySettings, ServerSettings
 
 NAME = "soak"

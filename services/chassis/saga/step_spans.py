@@ -25,7 +25,7 @@ class StepSpans:
     @contextmanager
     def step(
         self, name: str, *, subject: str, participant: str, attempt: int
-    ) -> Iterator["StepSpan"]:
+    ) -> Iterator["OpenStepSpan"]:
         """Open the span of a step; it ends with the block."""
         span = self._tracer.start_span(
             f"step {name}",
@@ -43,12 +43,12 @@ class StepSpans:
             with trace.use_span(
                 span, end_on_exit=True, record_exception=False, set_status_on_exception=False
             ):
-                yield StepSpan(span)
+                yield OpenStepSpan(span)
         finally:
             token.var.reset(token)
 
 
-class StepSpan:
+class OpenStepSpan:
     """The span of one step."""
 
     def __init__(self, span: Span) -> None:

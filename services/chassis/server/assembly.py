@@ -20,7 +20,7 @@ from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.stack import Stack, layers
 from services.chassis.server.layers.trace import Trace
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 
 # The server must accept the pings of discovery's connections (every 30 s, timeout 10 s), and must

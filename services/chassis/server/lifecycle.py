@@ -28,7 +28,7 @@ from services.chassis.server import assembly, background, process
 from services.chassis.server.health import HealthServicer
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
-from services.chassis.server.service import Hook, Service
+from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
 

@@ -89,7 +89,6 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     confusable_classes: {
         # To be renamed.
         "*of discovery/*": "not yet",
-        "*of services/chassis/*": "not yet",
     },
 }
 RULES = pytest.mark.parametrize("rule", EXCEPTIONS, ids=lambda rule: rule.__name__)

@@ -9,7 +9,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.inventory.parts import Dependencies
 from services.inventory.service import build
 from services.inventory.store.tables import MIGRATIONS

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 from tests.support.order.order_service import Instance, OrderService

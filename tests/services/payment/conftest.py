@@ -9,7 +9,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.payment.parts import MIGRATIONS, Timing
 from services.payment.processor.simulated.adapter import open_simulated_processor
 from services.payment.service import build

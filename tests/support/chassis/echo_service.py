@@ -23,7 +23,7 @@ from discovery.registry.protocols import Registrar
 from services.chassis.ids import IdFactory
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.lifecycle import RunningServer, running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 
 SERVICE_NAME = "tradepost.testing.Echo"

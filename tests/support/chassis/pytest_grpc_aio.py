@@ -22,7 +22,7 @@ import pytest_asyncio
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import RunningServer, running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 
 

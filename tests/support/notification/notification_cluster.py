@@ -27,7 +27,7 @@ from discovery.clock import Clock, SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import NewEvent
 from services.chassis.server.lifecycle import running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 from services.notification.parts import Dependencies
 from services.notification.sending.smtp_sender import SmtpSender

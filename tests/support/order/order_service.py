@@ -24,7 +24,7 @@ from discovery.registry.memory import MemoryRegistry
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies, FeedChannels

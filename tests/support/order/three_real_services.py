@@ -29,7 +29,7 @@ from discovery.clock import SystemClock
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.parts import Dependencies as InventoryDependencies
 from services.inventory.parts import FeedChannels as InventoryFeedChannels

@@ -20,7 +20,7 @@ from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly
 from services.chassis.server.lifecycle import RunningServer, running
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 from services.inventory.parts import Dependencies as InventoryDependencies
 from services.inventory.service import build as build_inventory

@@ -23,7 +23,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.service import Service
+from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import RegistrySettings, ServerSettings
 
 NAME = "bench"

@@ -129,9 +129,7 @@ async def test_a_call_has_its_callers_correlation() -> None:
 
 
 @pytest.mark.parametrize("sent", [None, "", "a" * 129])
-async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(
-    sent: str | None,
-) -> None:
+async def test_a_call_without_a_usable_correlation_id_gets_a_new_one(sent: str | None) -> None:
     """An id that does not fit into a log line or an event is replaced."""
     seen: list[str] = []
 
