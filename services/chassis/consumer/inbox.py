@@ -36,7 +36,7 @@ from services.chassis.telemetry.correlation import Correlation
 
 _ERROR_MAX_CHARS = 200
 # The error of an event that is parked only because an earlier one of its aggregate is.
-BEHIND = "waits behind an earlier event of its aggregate"
+BLOCKED = "waits behind an earlier event of its aggregate"
 
 SUBSCRIPTION = Table(
     "subscription",
@@ -199,7 +199,7 @@ class Inbox:
             dead_letter_id=self._new_id("dlt"),
             consumer=self.consumer,
             event=event,
-            error=BEHIND if error is None else error,
+            error=BLOCKED if error is None else error,
             attempt_count=0 if error is None else 1,
             now=self._clock.now(),
         )

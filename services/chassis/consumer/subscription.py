@@ -45,7 +45,7 @@ _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
 
 
 class Subscription:
-    """Applies the feed behind `feed`, a channel, with `handler`, as the consumer `consumer`.
+    """Applies the feed at the channel `feed` with `handler`, as the consumer `consumer`.
 
     A consumer's name is its identity: all instances use the same name, and a new name starts from
     the beginning of the feed. If `types` or `topic` are given, only such events are delivered. With

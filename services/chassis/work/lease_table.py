@@ -48,7 +48,7 @@ LEASE = Table(
 _NAMES = tuple(LEASE.c.keys())
 
 # The owner of a row that any instance may claim.
-NOBODY = ""
+NO_OWNER = ""
 
 _of_subject = LEASE.c.subject == bindparam("of_subject")
 _held = (
@@ -56,13 +56,13 @@ _held = (
     & (LEASE.c.token == bindparam("held_token"))
     & (LEASE.c.owner == bindparam("held_owner"))
 )
-_free = or_(LEASE.c.owner == NOBODY, LEASE.c.lease_expire_time <= bindparam("now"))
+_free = or_(LEASE.c.owner == NO_OWNER, LEASE.c.lease_expire_time <= bindparam("now"))
 
 GET = Prepared(select(LEASE).where(_of_subject))
 CHECK = Prepared(select(LEASE.c.subject).where(_held))
 CLOSE = Prepared(delete(LEASE).where(_held))
 RELEASE = Prepared(
-    update(LEASE).where(_held).values(owner=NOBODY, next_attempt_time=bindparam("now"))
+    update(LEASE).where(_held).values(owner=NO_OWNER, next_attempt_time=bindparam("now"))
 )
 DUE = Prepared(
     select(LEASE)
@@ -98,7 +98,7 @@ POSTPONE = Prepared(
     update(LEASE)
     .where(_held)
     .values(
-        owner=NOBODY,
+        owner=NO_OWNER,
         next_attempt_time=bindparam("new_attempt_time"),
         attempts=LEASE.c.attempts + 1,
         last_error=bindparam("new_error"),

@@ -3,7 +3,7 @@
 It writes the text of each event into a table, per aggregate and in the order of delivery:
 
     async with consumer(databases, channel) as one:
-        await one.reached(3)
+        await one.wait_for_position(3)
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
 """
 
@@ -115,7 +115,7 @@ class Consumer:
         """The position of the consumer."""
         return await self.database.read(self.subscription.inbox.reached)
 
-    async def reached(self, position: int) -> None:
+    async def wait_for_position(self, position: int) -> None:
         """Wait until this instance has committed up to `position`."""
         while True:
             self.committed.clear()

@@ -1,4 +1,4 @@
-"""An operator puts a consumer back while it runs, and nothing happens a second time."""
+"""An operator can rewind a running consumer, and events have no second effect."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
 
 @pytest.fixture
 async def source(databases: Databases) -> AsyncIterator[Source]:
-    """A service whose feed is followed."""
+    """The service whose feed is consumed."""
     async with event_source(databases) as opened:
         await opened.append("ord_1", "Placed", "Confirmed")
         await opened.append("ord_2", "Placed", "Unwritable", "Late")
@@ -38,7 +38,7 @@ async def source(databases: Databases) -> AsyncIterator[Source]:
 
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[SubscriptionServiceAsyncStub]:
-    """The consumers over real gRPC."""
+    """SubscriptionService over real gRPC."""
     consumed = ConsumedFeeds(consumer_admin=one.consumer_admin)
     async with echo_server(name=NAME, consumed=consumed) as echo:
         yield SubscriptionServiceStub(echo.channel)
@@ -47,36 +47,36 @@ async def served(one: Consumer) -> AsyncIterator[SubscriptionServiceAsyncStub]:
 async def test_a_rewind_delivers_again_and_changes_nothing(
     source: Source, databases: Databases
 ) -> None:
-    """Whichever instance is asked: all of it is tried once more, applied and parked as before."""
+    """After a rewind, through any instance, all events are delivered again without new effects."""
     notebook = Notebook(unwritable={"Unwritable"})
     async with (
         consumer(databases, source.channel, notebook=notebook) as one,
         consumer(databases, source.channel, owner="asked", started=False) as asked,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(5)
+        await one.wait_for_position(5)
         before, tried = (await one.notes(), await one.parked()), notebook.tried
         assert await asked.rewind() == 5
         await source.append("ord_3", "Placed")
-        await one.reached(6)
+        await one.wait_for_position(6)
 
         notes = await one.notes()
         assert notes.pop("ord_3") == ["Placed"]
         assert (notes, await one.parked()) == before
-        # The three that were applied, and the new one; those that are parked are known.
+        # The three applied events and the new one; parked events are not tried again.
         assert notebook.tried == tried + 4
 
 
-async def test_a_holder_that_was_put_back_writes_nothing_of_what_it_read(
+async def test_a_holder_that_was_rewound_writes_nothing_that_it_had_read(
     source: Source, databases: Databases
 ) -> None:
-    """Its lease is taken in the write that moves it, so a batch on its way can't skip anything."""
+    """A rewind takes the lease away, so that the holder cannot write the batch it has read."""
     async with (
         consumer(databases, source.channel) as one,
         consumer(databases, source.channel, owner="asked", started=False) as asked,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(5)
+        await one.wait_for_position(5)
         held = await one.database.read(one.leases.get, f"subscription/{NAME}")
         assert held is not None
         claim = Claim(held.subject, held.token, deadline=None, attempts=0)
@@ -92,13 +92,13 @@ async def test_a_holder_that_was_put_back_writes_nothing_of_what_it_read(
 async def test_another_instance_goes_on_where_the_feed_is_quiet(
     source: Source, databases: Databases
 ) -> None:
-    """The lease is free: who looks first takes it, and nobody waits for the next event."""
+    """After a rewind, another instance takes the lease without waiting for an event."""
     async with (
         consumer(databases, source.channel) as one,
         consumer(databases, source.channel, owner="second", started=False) as two,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(5)
+        await one.wait_for_position(5)
         two.start()
         assert await one.rewind() == 5
         while one.notebook.tried + two.notebook.tried < 10:
@@ -115,8 +115,10 @@ async def test_another_instance_goes_on_where_the_feed_is_quiet(
         }
 
 
-async def test_everybody_sees_where_a_consumer_stands(source: Source, databases: Databases) -> None:
-    """Before its first look at the feed it stands nowhere; then at what it has committed."""
+async def test_every_instance_lists_the_position_of_a_consumer(
+    source: Source, databases: Databases
+) -> None:
+    """ListSubscriptions returns no position before the first read, then the committed one."""
     async with (
         consumer(databases, source.channel, started=False) as one,
         served(one) as stub,
@@ -127,7 +129,7 @@ async def test_everybody_sees_where_a_consumer_stands(source: Source, databases:
             Subscription(consumer=NAME)
         ]
         one.start()
-        await one.reached(5)
+        await one.wait_for_position(5)
         epoch = (await source.feed.extent()).epoch
         assert list((await stub.ListSubscriptions(request)).subscriptions) == [
             Subscription(consumer=NAME, epoch=epoch, position=5)
@@ -137,17 +139,17 @@ async def test_everybody_sees_where_a_consumer_stands(source: Source, databases:
 async def test_a_repeated_request_has_no_second_effect(
     source: Source, databases: Databases
 ) -> None:
-    """It tells what the first call was told, and leaves the consumer where it has come since."""
+    """A repeated rewind returns the first response, and does not move the consumer again."""
     request = pb.RewindSubscriptionRequest(request_id=REQUEST_ID, consumer=NAME, after_position=1)
     async with (
         consumer(databases, source.channel) as one,
         served(one) as stub,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(5)
+        await one.wait_for_position(5)
         first = await stub.RewindSubscription(request)
         await source.append("ord_1", "Fulfilled")
-        await one.reached(6)
+        await one.wait_for_position(6)
         repeated = stub.RewindSubscription(request)
         assert await repeated == first
         assert ("tradepost-replayed", "true") in list(await repeated.trailing_metadata())
@@ -159,8 +161,8 @@ async def test_a_repeated_request_has_no_second_effect(
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
-async def test_what_can_t_be_is_refused(source: Source, databases: Databases) -> None:
-    """Nobody is put ahead, for that would skip; nobody unknown is put anywhere."""
+async def test_an_impossible_rewind_is_refused(source: Source, databases: Databases) -> None:
+    """A rewind to a position ahead, or of an unknown consumer, is refused."""
     async with consumer(databases, source.channel, started=False) as one, served(one) as stub:
 
         async def refused(**fields: object) -> tuple[grpc.StatusCode, str, dict[str, str]]:
@@ -181,7 +183,7 @@ async def test_what_can_t_be_is_refused(source: Source, databases: Databases) ->
             "POSITION_NOT_REACHED",
             {"consumer": NAME, "after_position": "1", "position": "0"},
         )
-        # It hasn't begun, so it is at the beginning.
+        # It has not read its feed, so it has no position.
         assert await one.rewind() == 0
         assert await one.position() is None
         bad = pb.RewindSubscriptionRequest(request_id="7", consumer=" ", after_position=-1)

@@ -1,4 +1,4 @@
-"""What can't be applied waits with what comes after it, and lets all others pass."""
+"""An event that cannot be applied is parked with the later ones of its aggregate only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.errors import DeadLetterNotFoundError
-from services.chassis.consumer.inbox import BEHIND, ConsumerPosition
+from services.chassis.consumer.inbox import BLOCKED, ConsumerPosition
 from services.chassis.request.pages import encode_token
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
@@ -29,53 +29,57 @@ REQUEST_ID = "6f1b3c52-52f1-4a0e-9d0f-6b8f0f6f2a11"
 
 @pytest.fixture
 async def source(databases: Databases) -> AsyncIterator[Source]:
-    """A service whose feed is followed."""
+    """The service whose feed is consumed."""
     async with event_source(databases) as opened:
         yield opened
 
 
 @pytest.fixture
 async def one(source: Source, databases: Databases) -> AsyncIterator[Consumer]:
-    """A consumer that can't write what says Unwritable, and has met one such event."""
+    """A consumer that refuses the text Unwritable, and has received one such event."""
     notebook = Notebook(unwritable={"Unwritable"})
     async with consumer(databases, source.channel, notebook=notebook) as opened:
         await source.append("ord_1", "Placed")
         await source.append("ord_2", "Placed", "Unwritable", "Confirmed")
         await source.append("ord_1", "Confirmed")
         async with asyncio.timeout(WAIT_S):
-            await opened.reached(5)
+            await opened.wait_for_position(5)
         yield opened
 
 
 @asynccontextmanager
 async def served(one: Consumer) -> AsyncIterator[DeadLetterServiceAsyncStub]:
-    """The letters over real gRPC."""
+    """DeadLetterService over real gRPC."""
     consumed = ConsumedFeeds(dead_letter_admin=one.dead_letter_admin)
     async with echo_server(name=NAME, consumed=consumed) as echo:
         yield DeadLetterServiceStub(echo.channel)
 
 
-async def test_a_poisoned_event_delays_nobody_else(one: Consumer, source: Source) -> None:
-    """It is parked, what follows of its aggregate is parked behind it, the others are applied."""
+async def test_a_failing_event_delays_its_aggregate_only(one: Consumer, source: Source) -> None:
+    """A failing event and later ones of its aggregate are parked; other aggregates go on."""
     await source.append("ord_2", "Fulfilled")
     await source.append("ord_1", "Fulfilled")
     async with asyncio.timeout(WAIT_S):
-        await one.reached(7)
+        await one.wait_for_position(7)
 
     assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"], "ord_2": ["Placed"]}
-    letters = await one.parked()
-    assert [text_of(each.event) for each in letters] == ["Unwritable", "Confirmed", "Fulfilled"]
-    assert [each.attempt_count for each in letters] == [1, 0, 0]
-    assert [each.error for each in letters] == [
-        "UnwritableError: Unwritable can't be written",
-        BEHIND,
-        BEHIND,
+    dead_letters = await one.parked()
+    assert [text_of(each.event) for each in dead_letters] == [
+        "Unwritable",
+        "Confirmed",
+        "Fulfilled",
     ]
-    assert {each.consumer for each in letters} == {NAME}
+    assert [each.attempt_count for each in dead_letters] == [1, 0, 0]
+    assert [each.error for each in dead_letters] == [
+        "UnwritableError: Unwritable can't be written",
+        BLOCKED,
+        BLOCKED,
+    ]
+    assert {each.consumer for each in dead_letters} == {NAME}
 
 
 async def test_a_failed_event_leaves_no_trace(one: Consumer) -> None:
-    """What its handler wrote before it failed is undone, and that of its neighbours is not."""
+    """The writes of a failed handler are undone; other events of the batch are applied."""
     notes = await one.notes()
     assert "Unwritable" not in notes["ord_2"]
     assert notes["ord_1"] == ["Placed", "Confirmed"]
@@ -84,21 +88,21 @@ async def test_a_failed_event_leaves_no_trace(one: Consumer) -> None:
 async def test_after_the_repair_a_replay_applies_them_in_order(
     one: Consumer, source: Source
 ) -> None:
-    """The aggregate is then as if nothing had been wrong, and what comes passes again."""
+    """After the cause is fixed, a replay applies parked events in order; new ones are applied."""
     one.notebook.unwritable.clear()
     assert await one.replay("ord_2") == 2
     await source.append("ord_2", "Fulfilled")
     async with asyncio.timeout(WAIT_S):
-        await one.reached(6)
+        await one.wait_for_position(6)
 
     assert (await one.notes())["ord_2"] == ["Placed", "Unwritable", "Confirmed", "Fulfilled"]
     assert await one.parked() == []
-    # Wake-ups follow the commit of a replay as they follow that of a batch.
+    # A replay calls the wake-ups after its COMMIT, like a batch.
     assert one.notebook.written == 6
 
 
 async def test_a_replay_before_the_repair_changes_nothing(one: Consumer) -> None:
-    """It counts the attempt, keeps the order, and applies what can be applied before it."""
+    """A replay that fails again counts the attempt, and applies the events before it."""
     assert await one.replay("ord_2") == 0
     assert [each.attempt_count for each in await one.parked()] == [2, 0]
 
@@ -109,13 +113,13 @@ async def test_a_replay_before_the_repair_changes_nothing(one: Consumer) -> None
     assert (left.attempt_count, left.error) == (1, "UnwritableError: Confirmed can't be written")
 
 
-async def test_what_is_given_up_is_skipped_for_good(one: Consumer, source: Source) -> None:
-    """Others of the aggregate stay parked until replayed; a rewind doesn't bring it back."""
+async def test_a_discarded_event_is_never_applied(one: Consumer, source: Source) -> None:
+    """A discarded event is never applied, even after a rewind; later ones stay parked."""
     await one.discard((await one.parked())[0])
     assert [text_of(each.event) for each in await one.parked()] == ["Confirmed"]
     await source.append("ord_2", "Fulfilled")
     async with asyncio.timeout(WAIT_S):
-        await one.reached(6)
+        await one.wait_for_position(6)
     assert await one.replay("ord_2") == 2
 
     reached = await one.position()
@@ -123,25 +127,25 @@ async def test_what_is_given_up_is_skipped_for_good(one: Consumer, source: Sourc
     await one.database.write(one.subscription.inbox.move, ConsumerPosition(reached.epoch, 0))
     await source.append("ord_2", "Refunded")
     async with asyncio.timeout(WAIT_S):
-        await one.reached(7)
+        await one.wait_for_position(7)
     assert (await one.notes())["ord_2"] == ["Placed", "Confirmed", "Fulfilled", "Refunded"]
     assert await one.parked() == []
 
 
-async def test_the_last_letter_given_up_lets_the_aggregate_pass(
+async def test_discarding_the_last_parked_event_unblocks_the_aggregate(
     one: Consumer, source: Source
 ) -> None:
-    """With nothing left to wait behind, what comes is applied at once."""
-    for letter in await one.parked():
-        await one.discard(letter)
+    """After the last parked event is discarded, new events of the aggregate are applied."""
+    for dead_letter in await one.parked():
+        await one.discard(dead_letter)
     await source.append("ord_2", "Fulfilled")
     async with asyncio.timeout(WAIT_S):
-        await one.reached(6)
+        await one.wait_for_position(6)
     assert (await one.notes())["ord_2"] == ["Placed", "Fulfilled"]
 
 
 async def test_a_repeated_request_has_no_second_effect(one: Consumer) -> None:
-    """The same request_id answers the same, and says so; with another body it is refused."""
+    """A repeated request returns the first response and says so; another body is refused."""
     one.notebook.unwritable.clear()
     request = pb.ReplayDeadLettersRequest(
         request_id=REQUEST_ID, consumer=NAME, aggregate_id="ord_2"
@@ -156,13 +160,13 @@ async def test_a_repeated_request_has_no_second_effect(one: Consumer) -> None:
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
-async def test_letters_are_listed_page_by_page(one: Consumer, source: Source) -> None:
-    """In the order in which they were parked, each once, though others come meanwhile."""
+async def test_dead_letters_are_listed_page_by_page(one: Consumer, source: Source) -> None:
+    """Pages list dead letters in the order of parking, each once, while others are parked."""
     async with served(one) as stub, asyncio.timeout(WAIT_S):
         request = pb.ListDeadLettersRequest(consumer=NAME, page_size=1)
         first = await stub.ListDeadLetters(request)
         await source.append("ord_3", "Unwritable")
-        await one.reached(6)
+        await one.wait_for_position(6)
         request.page_token, request.page_size = first.next_page_token, 50
         rest = await stub.ListDeadLetters(request)
         others = await stub.ListDeadLetters(pb.ListDeadLettersRequest(consumer="nobody"))
@@ -176,10 +180,10 @@ async def test_letters_are_listed_page_by_page(one: Consumer, source: Source) ->
     assert set(foreign.bad_fields) == {"page_token"}
 
 
-async def test_what_is_not_parked_is_not_found(one: Consumer) -> None:
-    """Nothing is parked for another aggregate or consumer, nor under a letter that is gone."""
-    (letter, _) = await one.parked()
-    await one.discard(letter)
+async def test_an_event_that_is_not_parked_is_not_found(one: Consumer) -> None:
+    """Unknown aggregates, consumers and dead letters are NOT_FOUND."""
+    (dead_letter, _) = await one.parked()
+    await one.discard(dead_letter)
     async with served(one) as stub:
         for consumer_, aggregate in ((NAME, "ord_1"), ("nobody", "ord_2")):
             refused = await refusal(
@@ -192,11 +196,11 @@ async def test_what_is_not_parked_is_not_found(one: Consumer) -> None:
             assert (refused.code, refused.reason) == (Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")
             assert refused.facts == {"consumer": consumer_, "aggregate_id": aggregate}
         with pytest.raises(DeadLetterNotFoundError):
-            await one.discard(letter)
+            await one.discard(dead_letter)
 
 
 async def test_bad_requests_name_every_field(one: Consumer) -> None:
-    """Nothing half-checked reaches the letters."""
+    """Every invalid field of a request is reported."""
     async with served(one) as stub:
         replaying = await refusal(stub.ReplayDeadLetters(pb.ReplayDeadLettersRequest()))
         discarding = await refusal(

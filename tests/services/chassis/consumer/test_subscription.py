@@ -1,4 +1,4 @@
-"""A feed is applied in order and exactly once, whatever happens around it."""
+"""A subscription applies a feed in order and exactly once, despite crashes and failures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,19 +24,19 @@ SUBJECT = f"{LEASE_KIND}/{NAME}"
 
 @pytest.fixture
 async def source(databases: Databases) -> AsyncIterator[Source]:
-    """A service whose feed is followed."""
+    """The service whose feed is consumed."""
     async with event_source(databases) as opened:
         yield opened
 
 
 async def test_a_feed_is_applied_in_order(source: Source, databases: Databases) -> None:
-    """What was there and what comes is applied, and the position is stored with it."""
+    """Existing and new events are applied, and the position is stored with them."""
     await source.append("ord_1", "Placed", "Confirmed")
     await source.append("ord_2", "Placed")
     async with consumer(databases, source.channel) as one, asyncio.timeout(WAIT_S):
-        await one.reached(3)
+        await one.wait_for_position(3)
         await source.append("ord_1", "Fulfilled")
-        await one.reached(4)
+        await one.wait_for_position(4)
 
         assert await one.notes() == {
             "ord_1": ["Placed", "Confirmed", "Fulfilled"],
@@ -48,49 +48,51 @@ async def test_a_feed_is_applied_in_order(source: Source, databases: Databases) 
 
 
 async def test_a_restart_goes_on_where_it_was(source: Source, databases: Databases) -> None:
-    """Nothing is applied again after an orderly end, and nothing is left out."""
+    """After a restart, no event is applied again and none is skipped."""
     await source.append("ord_1", "Placed", "Confirmed")
     async with consumer(databases, source.channel) as one, asyncio.timeout(WAIT_S):
-        await one.reached(2)
+        await one.wait_for_position(2)
         await one.drain()
     await source.append("ord_1", "Fulfilled")
     async with consumer(databases, source.channel, owner="again") as one, asyncio.timeout(WAIT_S):
-        await one.reached(3)
+        await one.wait_for_position(3)
         assert one.notebook.tried == 1
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
 
 
-async def test_only_what_was_asked_for_is_delivered(source: Source, databases: Databases) -> None:
-    """A filter spares a consumer what it doesn't need; heartbeats move it on all the same."""
+async def test_only_requested_types_are_delivered(source: Source, databases: Databases) -> None:
+    """Only events of the requested types are delivered; heartbeats move the position on."""
     await source.append("ord_1", "Placed", "Confirmed", "Fulfilled")
-    wanted = (type_named("Confirmed"),)
-    async with consumer(databases, source.channel, types=wanted) as one, asyncio.timeout(WAIT_S):
-        await one.reached(3)
+    types = (type_named("Confirmed"),)
+    async with consumer(databases, source.channel, types=types) as one, asyncio.timeout(WAIT_S):
+        await one.wait_for_position(3)
         assert await one.notes() == {"ord_1": ["Confirmed"]}
 
 
 async def test_instances_share_the_work(source: Source, databases: Databases) -> None:
-    """One of them applies; when it leaves in order, another goes on without waiting."""
+    """One instance applies events; when it drains, another continues at once."""
     async with (
         consumer(databases, source.channel) as one,
         consumer(databases, source.channel, owner="second", started=False) as two,
         asyncio.timeout(WAIT_S),
     ):
         await source.append("ord_1", "Placed")
-        await one.reached(1)
+        await one.wait_for_position(1)
         two.start()
         await source.append("ord_1", "Confirmed")
-        await one.reached(2)
+        await one.wait_for_position(2)
         await one.drain()
         await source.append("ord_1", "Fulfilled")
-        await two.reached(3)
+        await two.wait_for_position(3)
 
         assert (one.notebook.tried, two.notebook.tried) == (2, 1)
         assert await two.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
 
 
-async def test_the_lease_of_one_that_died_runs_out(source: Source, databases: Databases) -> None:
-    """Nobody gave it back, so another instance waits for its end, and then takes over."""
+async def test_another_instance_takes_over_after_a_crash(
+    source: Source, databases: Databases
+) -> None:
+    """After a crash, another instance takes over when the lease has expired."""
     clock = ManualClock()
     async with (
         consumer(databases, source.channel, clock=clock) as one,
@@ -98,36 +100,38 @@ async def test_the_lease_of_one_that_died_runs_out(source: Source, databases: Da
         asyncio.timeout(WAIT_S),
     ):
         await source.append("ord_1", "Placed")
-        await one.reached(1)
+        await one.wait_for_position(1)
         await one.crash()
         await source.append("ord_1", "Confirmed")
         two.start()
-        await while_time_passes(clock, two.reached(2))
+        await while_time_passes(clock, two.wait_for_position(2))
 
-        # Many small steps don't add up to the last digit.
+        # The sum of many small steps is not exact.
         assert round(clock.monotonic(), 3) >= two.leases.lease_s
         assert await two.notes() == {"ord_1": ["Placed", "Confirmed"]}
 
 
-async def test_who_lost_the_lease_writes_nothing(source: Source, databases: Databases) -> None:
-    """The token is checked in the transaction of the effects: a sleeper finds out in time."""
+async def test_a_holder_that_lost_the_lease_writes_nothing(
+    source: Source, databases: Databases
+) -> None:
+    """A holder whose lease was taken writes nothing, as the lease is checked in its transaction."""
     async with consumer(databases, source.channel) as one, asyncio.timeout(WAIT_S):
         await source.append("ord_1", "Placed")
-        await one.reached(1)
+        await one.wait_for_position(1)
         taken: Claim = await one.database.write(one.leases.open, SUBJECT, LEASE_KIND)
         one.committed.clear()
         await source.append("ord_1", "Confirmed")
-        # Its batch fails; what it commits then is only that it lets go of what it doesn't hold.
+        # Its batch fails; its only COMMIT is the release, which ignores a stale claim.
         await one.committed.wait()
         assert await one.notes() == {"ord_1": ["Placed"]}
         await one.database.write(one.leases.release, taken)
-        await one.reached(2)
+        await one.wait_for_position(2)
 
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed"]}
 
 
 async def test_a_store_that_is_away_only_delays(source: Source, databases: Databases) -> None:
-    """A failure of the store is nobody's fault: the batch comes again, and nothing is parked."""
+    """If the store is unavailable, the batch is retried and nothing is parked."""
     notebook = Notebook(failures=[StoreUnavailableError("away") for _ in range(5)])
     clock = ManualClock()
     await source.append("ord_1", "Placed", "Confirmed")
@@ -135,22 +139,22 @@ async def test_a_store_that_is_away_only_delays(source: Source, databases: Datab
         consumer(databases, source.channel, notebook=notebook, clock=clock) as one,
         asyncio.timeout(WAIT_S),
     ):
-        await while_time_passes(clock, one.reached(2))
+        await while_time_passes(clock, one.wait_for_position(2))
 
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed"]}
         assert (notebook.tried, await one.parked()) == (7, [])
 
 
-async def test_effects_belong_to_the_story_of_the_event(
+async def test_a_handler_runs_under_the_correlation_of_the_event(
     source: Source, databases: Databases
 ) -> None:
-    """What a handler appends names the event as its cause, and has its correlation and trace."""
-    told: list[correlation.Correlation] = []
+    """A handler runs under the event's correlation and trace, with the event as the cause."""
+    seen: list[correlation.Correlation] = []
 
     def listen(_: Connection, event: Event) -> None:
-        told.append(correlation.current())
+        seen.append(correlation.current())
 
-    token = correlation.bind(correlation.Correlation("story", "evt_0", "00-1-2-01"))
+    token = correlation.bind(correlation.Correlation("basket-7", "evt_0", "00-1-2-01"))
     (stored,) = await source.append("ord_1", "Placed")
     token.var.reset(token)
     notebook = Notebook(before=listen)
@@ -158,13 +162,13 @@ async def test_effects_belong_to_the_story_of_the_event(
         consumer(databases, source.channel, notebook=notebook) as one,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(1)
+        await one.wait_for_position(1)
 
-    assert told == [correlation.Correlation("story", stored.event_id, "00-1-2-01")]
+    assert seen == [correlation.Correlation("basket-7", stored.event_id, "00-1-2-01")]
 
 
 async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) -> None:
-    """After a restore every event is delivered again, and letters of the old log are gone."""
+    """In a new epoch, all events are delivered again, and old parked events are dropped."""
     notebook = Notebook(unwritable={"Unwritable"})
     await source.append("ord_1", "Placed")
     await source.append("ord_2", "Unwritable", "Confirmed")
@@ -172,7 +176,7 @@ async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) 
         consumer(databases, source.channel, notebook=notebook) as one,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(3)
+        await one.wait_for_position(3)
         assert len(await one.parked()) == 2
         await source.execute("UPDATE event_counter SET epoch = 'restored'")
         notebook.unwritable.clear()
@@ -190,7 +194,7 @@ async def test_a_new_epoch_begins_at_zero(source: Source, databases: Databases) 
 
 
 async def test_a_rewind_changes_nothing(source: Source, databases: Databases) -> None:
-    """Put back to zero under way, a consumer meets every event again: applied and parked alike."""
+    """After a move to position 0, all events are delivered again without new effects."""
     notebook = Notebook(unwritable={"Unwritable"})
     await source.append("ord_1", "Placed", "Confirmed")
     await source.append("ord_2", "Placed", "Unwritable", "Late")
@@ -198,13 +202,13 @@ async def test_a_rewind_changes_nothing(source: Source, databases: Databases) ->
         consumer(databases, source.channel, notebook=notebook) as one,
         asyncio.timeout(WAIT_S),
     ):
-        await one.reached(5)
+        await one.wait_for_position(5)
         before = (await one.notes(), await one.parked())
         reached = await one.position()
         assert reached is not None
         await one.database.write(one.subscription.inbox.move, ConsumerPosition(reached.epoch, 0))
         await source.append("ord_3", "Placed")
-        await one.reached(6)
+        await one.wait_for_position(6)
 
         assert (await one.notes()).pop("ord_3") == ["Placed"]
         notes = await one.notes()
@@ -212,8 +216,8 @@ async def test_a_rewind_changes_nothing(source: Source, databases: Databases) ->
         assert (notes, await one.parked()) == before
 
 
-async def test_a_feed_that_falls_silent_is_asked_again(databases: Databases) -> None:
-    """A server that is frozen says nothing, not even that it lives: the stream is given up."""
+async def test_a_silent_feed_is_subscribed_to_again(databases: Databases) -> None:
+    """If a feed sends nothing, not even heartbeats, the consumer opens a new stream."""
     frozen, clock = ManualClock(), ManualClock()
     async with (
         event_source(databases, clock=frozen) as source,
@@ -221,16 +225,16 @@ async def test_a_feed_that_falls_silent_is_asked_again(databases: Databases) -> 
         asyncio.timeout(WAIT_S),
     ):
         await source.append("ord_1", "Placed")
-        await while_time_passes(clock, one.reached(1))
-        # Somebody else's write: the frozen server's poll won't find it.
+        await while_time_passes(clock, one.wait_for_position(1))
+        # Another instance writes it, and the frozen server does not poll.
         async with event_source(databases, owner="second") as second:
             await second.append("ord_1", "Confirmed")
-        await while_time_passes(clock, one.reached(2))
+        await while_time_passes(clock, one.wait_for_position(2))
         assert await one.notes() == {"ord_1": ["Placed", "Confirmed"]}
 
 
 async def test_events_lag_little_behind(source: Source, databases: Databases) -> None:
-    """A burst of events of several writers is all applied, each aggregate in its order."""
+    """A burst of events from several writers is applied completely, in order per aggregate."""
     async with (
         consumer(databases, source.channel, clock=SystemClock()) as one,
         asyncio.timeout(WAIT_S),
@@ -238,7 +242,7 @@ async def test_events_lag_little_behind(source: Source, databases: Databases) ->
     ):
         for number in range(50):
             group.create_task(source.append(f"ord_{number}", "Placed", "Confirmed", "Fulfilled"))
-        await one.reached(150)
+        await one.wait_for_position(150)
         assert await one.notes() == {
             f"ord_{number}": ["Placed", "Confirmed", "Fulfilled"] for number in range(50)
         }

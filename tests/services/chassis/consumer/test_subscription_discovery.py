@@ -1,4 +1,4 @@
-"""A feed is found through discovery: instances come, go and drain, and nothing is missed."""
+"""A consumer finds its feed through discovery, and misses no event while instances drain."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ WAIT_S = 60.0
 
 @pytest.fixture
 def registry() -> MemoryRegistry:
-    """Where the instances of the source register."""
+    """The registry of the feed's instances."""
     return MemoryRegistry()
 
 
@@ -34,10 +34,10 @@ def a_channel(registry: MemoryRegistry, *, clock: Clock | None = None) -> discov
     )
 
 
-async def test_a_drained_instance_hands_its_subscribers_on(
+async def test_subscribers_move_on_from_a_drained_instance(
     registry: MemoryRegistry, databases: Databases
 ) -> None:
-    """Each instance of the source leaves in turn while events come: all are applied once."""
+    """While instances of the feed drain in turn, all events are applied once."""
     async with (
         a_channel(registry) as channel,
         AsyncExitStack() as first,
@@ -50,17 +50,17 @@ async def test_a_drained_instance_hands_its_subscribers_on(
         )
         follower = await second.enter_async_context(consumer(databases, channel))
         await one.append("ord_1", "Placed")
-        await follower.reached(1)
+        await follower.wait_for_position(1)
         await first.aclose()
         await two.append("ord_1", "Confirmed")
-        await follower.reached(2)
+        await follower.wait_for_position(2)
         three = await first.enter_async_context(
             event_source(databases, registrar=registry, owner="third")
         )
         await two.tailer.wait_position(2)
         two.tailer.stop_waiters()
         await three.append("ord_1", "Fulfilled")
-        await follower.reached(3)
+        await follower.wait_for_position(3)
 
         assert follower.notebook.tried == 3
         assert await follower.notes() == {"ord_1": ["Placed", "Confirmed", "Fulfilled"]}
@@ -69,18 +69,18 @@ async def test_a_drained_instance_hands_its_subscribers_on(
 async def test_a_feed_that_is_not_there_yet_is_waited_for(
     registry: MemoryRegistry, databases: Databases
 ) -> None:
-    """A consumer may start before the service it follows; it asks again for ever, ever slower."""
+    """A consumer may start before its feed; it retries without end, with backoff."""
     clock = ManualClock()
     async with (
         a_channel(registry) as channel,
         consumer(databases, channel, clock=clock) as follower,
         asyncio.timeout(WAIT_S),
     ):
-        # Some rounds in vain: each asks, gives the lease back and takes it again.
+        # Some rounds fail: each claims the lease, asks the feed and releases the lease.
         for _ in range(5):
             follower.committed.clear()
             await while_time_passes(clock, follower.committed.wait())
         async with event_source(databases, registrar=registry) as source:
             await source.append("ord_1", "Placed")
-            await while_time_passes(clock, follower.reached(1))
+            await while_time_passes(clock, follower.wait_for_position(1))
             assert await follower.notes() == {"ord_1": ["Placed"]}

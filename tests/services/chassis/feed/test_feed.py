@@ -1,4 +1,4 @@
-"""The feed of a service: pages, a stream that follows, and what can't be read says so."""
+"""A feed serves pages and streams of events, and refuses reads that it cannot answer in full."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def refused(source: Source, **fields: Any) -> Refusal:
 
 
 async def test_an_event_carries_its_whole_envelope(source: Source) -> None:
-    """Whoever reads an event knows whose it is, where it stands and what it says."""
+    """An event carries its feed, epoch, position, aggregate, version, type, origin and payload."""
     (stored,) = await source.append("ord_1", "Placed")
 
     (event,) = (await a_page(source)).events
@@ -61,8 +61,8 @@ async def test_an_event_carries_its_whole_envelope(source: Source) -> None:
     assert event.epoch == (await source.stub.GetFeed(pb.GetFeedRequest())).epoch != ""
 
 
-async def test_the_feed_tells_its_extent(source: Source) -> None:
-    """GetFeed answers oldest and head: nothing at first, then everything, then what is kept."""
+async def test_get_feed_returns_the_extent(source: Source) -> None:
+    """GetFeed returns oldest and head, for an empty log, a full one and a purged one."""
     empty = await source.stub.GetFeed(pb.GetFeedRequest())
     await source.append("ord_1", "Placed", "Confirmed", "Fulfilled")
     full = await source.stub.GetFeed(pb.GetFeedRequest())
@@ -71,13 +71,13 @@ async def test_the_feed_tells_its_extent(source: Source) -> None:
     await source.execute("DELETE FROM event")
     gone = await source.stub.GetFeed(pb.GetFeedRequest())
 
-    told = [(each.oldest_position, each.head_position) for each in (empty, full, purged, gone)]
-    assert told == [(0, 0), (1, 3), (3, 3), (4, 3)]
+    extents = [(each.oldest_position, each.head_position) for each in (empty, full, purged, gone)]
+    assert extents == [(0, 0), (1, 3), (3, 3), (4, 3)]
     assert {each.feed for each in (empty, full)} == {"shop"}
 
 
-async def test_pages_tell_how_far_they_got(source: Source) -> None:
-    """The next page begins where this one ended, also where a filter dropped everything."""
+async def test_a_page_says_how_far_it_got(source: Source) -> None:
+    """A page ends at `next_position`, also if a filter dropped all events."""
     await source.append("ord_1", "Placed", "Confirmed")
     await source.append("ord_2", "Placed", "Rejected")
 
@@ -99,20 +99,20 @@ async def test_pages_tell_how_far_they_got(source: Source) -> None:
 async def test_a_filter_looks_through_a_bounded_part_of_the_log(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that matches nothing costs no walk through all of the log; it just moves on."""
+    """A filtered page looks through a limited part of the log, then moves its position on."""
     monkeypatch.setattr(feed_page, "SCAN_MAX", 10)
     await source.append("ord_1", *["Placed"] * 25, "Confirmed")
-    wanted = {"types": [type_named("Confirmed")]}
+    filters = {"types": [type_named("Confirmed")]}
 
-    page = await a_page(source, **wanted)
+    page = await a_page(source, **filters)
     assert (len(page.events), page.next_position) == (0, 10)
-    assert await positions(source, after_position=20, **wanted) == [26]
-    (event,) = await next_batch(source.subscribe(**wanted))
+    assert await positions(source, after_position=20, **filters) == [26]
+    (event,) = await next_batch(source.subscribe(**filters))
     assert event.position == 26
 
 
 async def test_a_page_ends_before_it_outgrows_a_message(source: Source) -> None:
-    """Large events make shorter pages, never an answer that a client refuses."""
+    """With large events, a page ends before it exceeds the size limit of a message."""
     await source.append_all("ord_1", [new_event("Placed", payload="x" * 1_000_000)] * 5)
 
     page = await a_page(source)
@@ -122,7 +122,7 @@ async def test_a_page_ends_before_it_outgrows_a_message(source: Source) -> None:
 
 
 async def test_a_subscription_follows_what_is_appended(source: Source) -> None:
-    """What was there comes first, then what is appended, in batches of at most max_batch."""
+    """A stream sends existing events, then new ones, in batches of at most max_batch."""
     await source.append("ord_1", "Placed", "Confirmed", "Fulfilled")
     async with asyncio.timeout(WAIT_S):
         call = source.subscribe(after_position=1, max_batch=1)
@@ -137,7 +137,7 @@ async def test_a_subscription_follows_what_is_appended(source: Source) -> None:
 async def test_what_another_instance_writes_is_followed(
     source: Source, databases: Databases
 ) -> None:
-    """Instances share the log: each serves all of it."""
+    """A stream sends events that another instance wrote."""
     async with event_source(databases, owner="second") as second, asyncio.timeout(WAIT_S):
         call = source.subscribe()
         for number in range(1, 21):
@@ -149,7 +149,7 @@ async def test_what_another_instance_writes_is_followed(
 
 
 async def test_silence_is_broken_by_heartbeats(databases: Databases) -> None:
-    """A heartbeat comes at once where there is nothing to read, and after each second of it."""
+    """If there is nothing to read, a heartbeat comes at once and then after every second."""
     clock = ManualClock()
     async with event_source(databases, clock=clock) as source, asyncio.timeout(WAIT_S):
         await source.append("ord_1", "Placed")
@@ -165,7 +165,7 @@ async def test_silence_is_broken_by_heartbeats(databases: Databases) -> None:
 
 
 async def test_a_subscription_moves_on_over_what_it_filtered(source: Source) -> None:
-    """Heartbeats carry the position over what was filtered out: nobody reads that twice."""
+    """Heartbeats move the position past events that were filtered out."""
     async with asyncio.timeout(WAIT_S):
         call = source.subscribe(types=[type_named("Confirmed")])
         await source.append("ord_1", "Placed", "Confirmed", "Fulfilled")
@@ -177,7 +177,7 @@ async def test_a_subscription_moves_on_over_what_it_filtered(source: Source) -> 
 
 
 async def test_positions_that_are_gone_are_refused(source: Source) -> None:
-    """Below the oldest event: OUT_OF_RANGE with the oldest position, by page and by stream."""
+    """A position below the oldest event is OUT_OF_RANGE, with the oldest position."""
     await source.append("ord_1", *["Placed"] * 5)
     await source.execute("DELETE FROM event WHERE position < 4")
     reading = await refusal(source.stub.ReadEvents(pb.ReadEventsRequest(after_position=2)))
@@ -189,8 +189,8 @@ async def test_positions_that_are_gone_are_refused(source: Source) -> None:
     assert await positions(source, after_position=3) == [4, 5]
 
 
-async def test_a_subscriber_that_a_purge_overtakes_is_told(source: Source) -> None:
-    """Events that vanish under a subscription end it; it never skips them."""
+async def test_a_subscriber_that_a_purge_overtakes_is_refused(source: Source) -> None:
+    """A stream ends with OUT_OF_RANGE if its next events are purged."""
     await source.append("ord_1", *["Placed"] * 5)
     async with asyncio.timeout(WAIT_S):
         following = source.feed.follow(feed_page.FeedQuery(after_position=0, limit=1))
@@ -201,7 +201,7 @@ async def test_a_subscriber_that_a_purge_overtakes_is_told(source: Source) -> No
 
 
 async def test_positions_above_the_head_are_refused(source: Source) -> None:
-    """Above the head: OUT_OF_RANGE with the head; at the head: there is just nothing yet."""
+    """A position above the head is OUT_OF_RANGE with the head; the head itself is valid."""
     await source.append("ord_1", "Placed")
     reading = await refusal(source.stub.ReadEvents(pb.ReadEventsRequest(after_position=2)))
     following = await refused(source, after_position=7)
@@ -212,7 +212,7 @@ async def test_positions_above_the_head_are_refused(source: Source) -> None:
 
 
 async def test_another_epoch_is_refused(source: Source) -> None:
-    """Positions of a log that was restored since mean nothing, also to who is following."""
+    """Another epoch than the log's is refused, also in the middle of a stream."""
     epoch = (await source.stub.GetFeed(pb.GetFeedRequest())).epoch
     async with asyncio.timeout(WAIT_S):
         call = source.subscribe(epoch=epoch)
@@ -228,7 +228,7 @@ async def test_another_epoch_is_refused(source: Source) -> None:
 
 
 async def test_bad_requests_name_every_field(source: Source) -> None:
-    """Positions, types, sizes and names are checked at the door."""
+    """Invalid positions, types, sizes and names are all reported."""
     reading = await refusal(
         source.stub.ReadEvents(
             pb.ReadEventsRequest(after_position=-1, types=["", "a\nb"], aggregate_id="")
@@ -246,7 +246,7 @@ async def test_bad_requests_name_every_field(source: Source) -> None:
 
 
 async def test_a_drain_ends_subscriptions_and_says_where_to_resume(databases: Databases) -> None:
-    """UNAVAILABLE with epoch and position: another instance goes on from there."""
+    """A drain ends streams with UNAVAILABLE, with the epoch and the position to resume at."""
     async with asyncio.timeout(WAIT_S), event_source(databases) as source:
         await source.append("ord_1", "Placed", "Confirmed")
         call = source.subscribe()

@@ -1,4 +1,4 @@
-"""Commits and their order, subscribers and their pace: nothing is skipped, nothing runs away."""
+"""Subscribers get events in commit order without gaps, and flow control limits the reads."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ SUBSCRIBERS = 8
 
 
 class HeldOpen:
-    """A write that appends, then keeps its transaction open until the test lets go."""
+    """A write that appends, then keeps its transaction open until the test opens the gate."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -41,7 +41,7 @@ class HeldOpen:
 
 
 async def test_a_transaction_held_open_hides_later_ones(databases: Databases) -> None:
-    """What begins later waits: nobody can see position 4 before 1 to 3, so nobody skips them."""
+    """Position 4 is not visible before positions 1 to 3, even if their transaction is slow."""
     async with (
         event_source(databases) as source,
         opened_database(databases, owner="other", name="source") as other,
@@ -68,7 +68,7 @@ async def test_a_transaction_held_open_hides_later_ones(databases: Databases) ->
 
 
 async def test_a_transaction_that_fails_leaves_no_gap(databases: Databases) -> None:
-    """Positions of what was rolled back are taken by what comes next."""
+    """The positions of a rolled back append are used by the next one."""
 
     def fail(connection: Connection, log: EventLog) -> None:
         append_to(connection, log, "ord_bad", [new_event("Placed")] * 3)
@@ -88,7 +88,7 @@ async def test_a_transaction_that_fails_leaves_no_gap(databases: Databases) -> N
 
 
 async def test_every_subscriber_sees_the_same_order_under_load(databases: Databases) -> None:
-    """Two instances write at once; whoever follows, from wherever, sees 1..n of the one log."""
+    """While two instances write, subscribers of both see the same events 1..n."""
     async with (
         event_source(databases) as first,
         event_source(databases, owner="second") as second,
@@ -113,7 +113,7 @@ async def test_every_subscriber_sees_the_same_order_under_load(databases: Databa
 
 
 class CountingLog(EventLog):
-    """Counts the pages that are read of it."""
+    """Counts the pages that are read."""
 
     pages = 0
 
@@ -122,8 +122,10 @@ class CountingLog(EventLog):
         return super().head(connection)
 
 
-async def test_a_subscriber_that_does_not_read_is_not_read_for(databases: Databases) -> None:
-    """Flow control holds the server back: it reads no further than its buffers take."""
+async def test_the_log_is_not_read_for_a_subscriber_that_does_not_read(
+    databases: Databases,
+) -> None:
+    """If a subscriber stops reading, the server stops reading the log."""
     total, batch, payload = 512, 4, "x" * 65_536
     async with (
         event_source(databases, log_kind=CountingLog) as source,
@@ -149,7 +151,7 @@ async def test_a_subscriber_that_does_not_read_is_not_read_for(databases: Databa
 
 
 async def test_a_subscriber_may_have_events_gathered(databases: Databases) -> None:
-    """What comes soon after the last message comes together, later."""
+    """With `gather`, events that arrive soon after each other come in one batch."""
     clock = ManualClock()
     async with event_source(databases, clock=clock) as source, asyncio.timeout(WAIT_S):
         call = source.subscribe(gather=MAX_GATHER)
@@ -167,7 +169,7 @@ async def test_a_subscriber_may_have_events_gathered(databases: Databases) -> No
 
 
 async def test_events_are_not_gathered_for_longer_than_a_heartbeat(databases: Databases) -> None:
-    """A subscriber would take the feed for dead."""
+    """A `gather` longer than a heartbeat is refused."""
     async with event_source(databases) as source:
         refused = await refusal(source.subscribe(gather=2 * MAX_GATHER).read())
         assert set(refused.bad_fields) == {"gather"}

@@ -1,4 +1,4 @@
-"""Whoever follows a topic hears of nothing else, and isn't even woken for it."""
+"""A subscriber of a topic gets no other events, and is not woken by them."""
 
 import asyncio
 from dataclasses import replace
@@ -20,12 +20,12 @@ TOPIC = "choreography"
 
 
 def of_topic(name: str) -> NewEvent:
-    """A fact of the topic."""
+    """An event of the topic."""
     return replace(new_event(name), topic=TOPIC)
 
 
-async def test_a_topic_is_followed_alone(databases: Databases) -> None:
-    """Of all types, or of some; heartbeats carry the position over everything else."""
+async def test_a_subscriber_of_a_topic_gets_its_events_only(databases: Databases) -> None:
+    """A stream of a topic sends only its events; heartbeats move the position past others."""
     async with event_source(databases) as source, asyncio.timeout(WAIT_S):
         await source.append_all("ord_1", [new_event("Placed"), of_topic("Placed")])
         await source.append_all("ord_2", [of_topic("Confirmed"), new_event("Confirmed")])
@@ -41,8 +41,8 @@ async def test_a_topic_is_followed_alone(databases: Databases) -> None:
     assert (heartbeat.position, heartbeat.head) == (4, 4)
 
 
-async def test_a_follower_of_a_topic_is_told_at_once(databases: Databases) -> None:
-    """Also of what another instance writes; what comes before it is passed over."""
+async def test_an_event_of_the_topic_arrives_at_once(databases: Databases) -> None:
+    """A new event of the topic arrives at once, also from another instance."""
     async with (
         event_source(databases) as source,
         event_source(databases, owner="second") as other,
@@ -57,12 +57,12 @@ async def test_a_follower_of_a_topic_is_told_at_once(databases: Databases) -> No
     assert (event.position, event.aggregate_id) == (4, "ord_2")
 
 
-async def test_nobody_is_woken_for_what_is_not_wanted(databases: Databases) -> None:
-    """A change that isn't wanted leaves a watch where it is; draining ends every wait."""
+async def test_a_watch_is_woken_by_matching_changes_only(databases: Databases) -> None:
+    """A change that does not match leaves a watch unchanged; draining ends its wait."""
     async with event_source(databases) as source, asyncio.timeout(WAIT_S):
         tailer: Tailer = source.tailer
         with tailer.watch(lambda change: change.topic == TOPIC) as watch:
-            # The tailer's own start may have shown the log once.
+            # The start of the tailer reports the whole log once.
             await tailer.wait_position(0)
             await source.append_all("ord_1", [new_event("Placed")])
             assert not watch.is_due(0)
@@ -74,7 +74,7 @@ async def test_nobody_is_woken_for_what_is_not_wanted(databases: Databases) -> N
 
 
 async def test_a_watch_that_is_due_does_not_wait() -> None:
-    """What was told before it began to wait isn't waited for again."""
+    """A watch is due for changes reported before it waits, and woken only by matching ones."""
     watch = Watch(lambda change: change.type == "Placed")
     watch.report(Change(1, "ord_1", 1, "Placed"))
     watch.report(Change(2, "ord_1", 2, "Confirmed"))

@@ -1,4 +1,4 @@
-"""Many streams in one append: the same log as one after the other, in fewer statements."""
+"""`append_each` writes the same log as single appends, in fewer statements."""
 
 import random
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ LEFT = NewEvent(type="tradepost.inventory.v1.StockAdjusted", payload=b"left")
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time moves when the test says so."""
+    """A clock that moves only when the test advances it."""
     return ManualClock()
 
 
@@ -39,7 +39,7 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
 async def test_each_stream_gets_its_versions_and_all_get_their_positions(
     database: Database, log: EventLog
 ) -> None:
-    """Positions follow the order of the streams given; a stream goes on where it stood."""
+    """Positions are in the given order of streams; versions continue those of each stream."""
     await database.write(log.append, "itm_apple", 0, [CAME])
 
     await database.write(
@@ -62,10 +62,10 @@ async def test_each_stream_gets_its_versions_and_all_get_their_positions(
 
 
 @pytest.mark.parametrize("expected", [0, 2])
-async def test_one_stream_elsewhere_refuses_all(
+async def test_a_conflict_of_one_stream_refuses_all(
     database: Database, log: EventLog, expected: int
 ) -> None:
-    """A stream that is behind or ahead of what was expected leaves the others alone too."""
+    """If one stream is not at its expected version, nothing is appended to any stream."""
     await database.write(log.append, "itm_apple", 0, [CAME])
 
     with pytest.raises(StreamConflictError):
@@ -80,7 +80,7 @@ async def test_one_stream_elsewhere_refuses_all(
 async def test_time_goes_back_for_none_of_the_streams(
     database: Database, log: EventLog, clock: ManualClock
 ) -> None:
-    """One instant for all, no earlier than the newest event of any of them."""
+    """All events get one time, not before the newest event of any of the streams."""
     ahead = clock.now() + timedelta(seconds=30)
     await database.write(lambda c: log.append(c, "itm_apple", 0, [CAME], not_before=ahead))
 
@@ -93,6 +93,6 @@ async def test_time_goes_back_for_none_of_the_streams(
 
 
 async def test_appending_nothing_takes_no_position(database: Database, log: EventLog) -> None:
-    """No events, no trace."""
+    """Appending no events takes no position."""
     assert await database.write(log.append_each, []) == ()
     assert await database.read(log.head) == 0

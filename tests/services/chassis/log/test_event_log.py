@@ -1,4 +1,4 @@
-"""The event log: versions 1..n per stream, positions 1..n per service, in commit order."""
+"""The event log has versions 1..n per stream and positions 1..n per service, in commit order."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ CONFIRMED = NewEvent(type="tradepost.order.v1.OrderConfirmed", payload=b"confirm
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time moves when the test says so."""
+    """A clock that moves only when the test advances it."""
     return ManualClock()
 
 
@@ -43,12 +43,12 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
 
 
 def stream_of(log: EventLog, stream: str, **bounds: int) -> "StreamReader":
-    """A function that reads the stream."""
+    """A read function for the stream."""
     return StreamReader(log, stream, bounds)
 
 
 class StreamReader:
-    """`read_stream` with its keywords, as a function of a connection."""
+    """Calls `read_stream` with keywords; a read function takes positional arguments only."""
 
     def __init__(self, log: EventLog, stream: str, bounds: dict[str, int]) -> None:
         self._log, self._stream, self._bounds = log, stream, bounds
@@ -58,7 +58,7 @@ class StreamReader:
 
 
 async def test_what_is_appended_is_read_back(database: Database, log: EventLog) -> None:
-    """An append answers the stored events, and reading the stream answers the same."""
+    """An append returns the stored events, and reading the stream returns the same."""
     stored = await database.write(log.append, "ord_1", 0, [PLACED, RESERVED])
 
     assert [(event.position, event.version) for event in stored] == [(1, 1), (2, 2)]
@@ -71,7 +71,7 @@ async def test_what_is_appended_is_read_back(database: Database, log: EventLog) 
 
 
 async def test_a_stream_that_moved_on_is_a_conflict(database: Database, log: EventLog) -> None:
-    """An append that expects another version than the stream has writes nothing."""
+    """An append that expects another version raises StreamConflictError and writes nothing."""
     await database.write(log.append, "ord_1", 0, [PLACED])
 
     for expected in (0, 2):
@@ -87,14 +87,14 @@ async def test_a_stream_that_moved_on_is_a_conflict(database: Database, log: Eve
 async def test_appending_nothing_still_checks_the_version(
     database: Database, log: EventLog
 ) -> None:
-    """A repeat of a done command has no events; it is stale all the same when the stream moved."""
+    """An append without events still raises StreamConflictError for a wrong version."""
     assert await database.write(log.append, "ord_1", 0, []) == ()
     with pytest.raises(StreamConflictError):
         await database.write(log.append, "ord_1", 3, [])
 
 
 async def test_positions_have_no_gaps_whatever_fails(database: Database, log: EventLog) -> None:
-    """Under concurrent appends, half of which fail, positions are 1..n in commit order."""
+    """If half of many concurrent appends fail, positions are still 1..n in commit order."""
 
     def append_then_fail(connection: Connection, stream: str) -> None:
         log.append(connection, stream, 0, [PLACED, RESERVED])
@@ -118,7 +118,7 @@ async def test_positions_have_no_gaps_whatever_fails(database: Database, log: Ev
 async def test_the_database_itself_refuses_a_version_twice(
     database: Database, log: EventLog
 ) -> None:
-    """Even SQL that goes past the log can't put two events at one version of a stream."""
+    """A unique constraint prevents two events with the same version in a stream."""
     await database.write(log.append, "ord_1", 0, [PLACED])
 
     def repeat(connection: Connection) -> None:
@@ -134,7 +134,7 @@ async def test_the_database_itself_refuses_a_version_twice(
 async def test_times_of_a_stream_never_go_back(
     database: Database, log: EventLog, clock: ManualClock
 ) -> None:
-    """The wall clock may be set back, or be behind another instance's; a stream's times are not."""
+    """The times of a stream never decrease, even if the wall clock is set back."""
     late = clock.now() + timedelta(seconds=5)
 
     def place(connection: Connection) -> tuple[StoredEvent, ...]:
@@ -150,10 +150,12 @@ async def test_times_of_a_stream_never_go_back(
     assert confirmed[0].occur_time == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
 
 
-async def test_events_tell_what_led_to_them(database: Database, log: EventLog) -> None:
-    """Correlation, causation and trace come from the caller's context, not from arguments."""
+async def test_events_carry_the_correlation_of_their_writer(
+    database: Database, log: EventLog
+) -> None:
+    """Events take correlation, causation and traceparent from the caller's context."""
     token = correlation.bind(
-        Correlation(correlation_id="story", causation_id="evt_before", traceparent="00-1-2-01")
+        Correlation(correlation_id="basket-7", causation_id="evt_before", traceparent="00-1-2-01")
     )
     try:
         await database.write(log.append, "ord_1", 0, [PLACED])
@@ -162,13 +164,13 @@ async def test_events_tell_what_led_to_them(database: Database, log: EventLog) -
     await database.write(log.append, "ord_1", 1, [RESERVED])
 
     placed, reserved = await database.read(stream_of(log, "ord_1"))
-    assert (placed.correlation_id, placed.causation_id) == ("story", "evt_before")
+    assert (placed.correlation_id, placed.causation_id) == ("basket-7", "evt_before")
     assert placed.traceparent == "00-1-2-01"
     assert (reserved.correlation_id, reserved.traceparent) == ("", "")
 
 
 async def test_a_stream_is_read_in_parts(database: Database, log: EventLog) -> None:
-    """Bounds are behind one version, up to another, and a number of events."""
+    """A read of a stream can be limited by first version, last version and number."""
     await database.write(log.append, "ord_1", 0, [PLACED] * 9)
     await database.write(log.append, "ord_2", 0, [PLACED])
 
@@ -185,7 +187,7 @@ async def test_a_stream_is_read_in_parts(database: Database, log: EventLog) -> N
 
 
 async def test_the_feed_is_read_from_a_position(database: Database, log: EventLog) -> None:
-    """The log read by position is the outbox: every event of every stream, in commit order."""
+    """`read_from` returns the events of all streams in commit order."""
     await database.write(log.append, "ord_1", 0, [PLACED])
     await database.write(log.append, "ord_2", 0, [PLACED])
     await database.write(log.append, "ord_1", 1, [RESERVED])
@@ -196,6 +198,6 @@ async def test_the_feed_is_read_from_a_position(database: Database, log: EventLo
 
 
 async def test_an_empty_log_has_a_head_and_an_epoch(database: Database, log: EventLog) -> None:
-    """A new log stands at position 0 of its own history."""
+    """A new log has head 0 and an epoch of its own."""
     assert await database.read(log.head) == 0
     assert await database.read(log.epoch) != ""

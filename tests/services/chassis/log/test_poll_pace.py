@@ -5,31 +5,31 @@ from services.chassis.log.poll_pace import IDLE_POLLS, QUIET_AFTER_POLLS, QUIET_
 POLLS = 20 * IDLE_POLLS
 
 
-def looks(pace: PollPace, polls: int, *, has_waiters: bool = True, grows: bool = False) -> int:
-    """How many of so many polls are due, of a log that grows before each, or never."""
+def reads(pace: PollPace, polls: int, *, has_waiters: bool = True, grows: bool = False) -> int:
+    """The number of polls that are due; the log grows before each poll, or never."""
     positions = range(1, polls + 1) if grows else [0] * polls
     return sum(pace.is_due(position, has_waiters=has_waiters) for position in positions)
 
 
-def test_a_log_that_grows_is_looked_at_with_every_poll() -> None:
-    """Whoever waits is told as soon as there can be something."""
-    assert looks(PollPace(), POLLS, grows=True) == POLLS
+def test_a_log_that_grows_is_read_with_every_poll() -> None:
+    """If tasks wait and the log grows, every poll reads it."""
+    assert reads(PollPace(), POLLS, grows=True) == POLLS
 
 
-def test_a_quiet_log_is_looked_at_less_often() -> None:
-    """Somebody waits always, because services follow each other; most of the time for nothing."""
+def test_a_quiet_log_is_read_less_often() -> None:
+    """If tasks wait but the log stays quiet, one in QUIET_POLLS polls reads it."""
     pace = PollPace()
-    assert looks(pace, QUIET_AFTER_POLLS) == QUIET_AFTER_POLLS
-    assert looks(pace, POLLS) == POLLS // QUIET_POLLS
+    assert reads(pace, QUIET_AFTER_POLLS) == QUIET_AFTER_POLLS
+    assert reads(pace, POLLS) == POLLS // QUIET_POLLS
 
 
-def test_a_quiet_log_that_grows_is_quiet_no_more() -> None:
-    """One event, and the next ones are found as fast as ever."""
+def test_a_quiet_log_that_grows_is_no_longer_quiet() -> None:
+    """After a quiet log grows, every poll reads it again."""
     pace = PollPace()
-    looks(pace, POLLS)
-    assert looks(pace, POLLS, grows=True) == POLLS
+    reads(pace, POLLS)
+    assert reads(pace, POLLS, grows=True) == POLLS
 
 
-def test_where_nobody_waits_a_look_is_rare() -> None:
-    """However fast the log grows."""
-    assert looks(PollPace(), POLLS, has_waiters=False, grows=True) == POLLS // IDLE_POLLS
+def test_a_log_without_waiters_is_read_rarely() -> None:
+    """If no task waits, one in IDLE_POLLS polls reads the log, even if it grows."""
+    assert reads(PollPace(), POLLS, has_waiters=False, grows=True) == POLLS // IDLE_POLLS

@@ -1,4 +1,4 @@
-"""One instance learns what another wrote, and no waiter misses a change."""
+"""A tailer reports commits of all instances, and no waiter misses a change."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ NEVER_S = 3600.0
 
 @asynccontextmanager
 async def running(tailer: Tailer) -> AsyncIterator[Tailer]:
-    """Run the tailer for the length of the block."""
+    """Run the tailer while the block runs."""
     task = asyncio.create_task(tailer.run())
     try:
         yield tailer
@@ -54,13 +54,13 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def other(databases: Databases, database: Database) -> AsyncIterator[Database]:
-    """Another instance on the same file."""
+    """Another instance on the same database."""
     async with opened_database(databases, owner="other") as opened:
         yield opened
 
 
 async def test_own_commits_wake_at_once(database: Database, log: EventLog) -> None:
-    """A process needs no poll to see what it wrote itself."""
+    """A commit of this process wakes waiters without a poll."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as follower:
@@ -72,7 +72,7 @@ async def test_own_commits_wake_at_once(database: Database, log: EventLog) -> No
 async def test_other_instances_commits_are_found(
     database: Database, other: Database, log: EventLog
 ) -> None:
-    """What another process wrote is seen by the next poll."""
+    """A commit of another process is found by the next poll."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=0.001)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as follower:
@@ -83,10 +83,10 @@ async def test_other_instances_commits_are_found(
             assert await tailer.wait_position(3)
 
 
-async def test_own_appends_are_told_across_a_gap(
+async def test_own_appends_are_reported_across_a_gap(
     database: Database, other: Database, log: EventLog
 ) -> None:
-    """What another process wrote in between delays no waiter of ours; only the position lags."""
+    """A commit of another process in between does not delay waiters for our own commits."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         await tailer.wait_position(0)
@@ -99,8 +99,8 @@ async def test_own_appends_are_told_across_a_gap(
             assert await tailer.wait_position(2)
 
 
-async def test_an_append_that_failed_is_not_told(database: Database, log: EventLog) -> None:
-    """Nobody is woken for an event that was never committed."""
+async def test_a_failed_append_is_not_reported(database: Database, log: EventLog) -> None:
+    """An append that was rolled back wakes no waiter."""
 
     def append_then_fail(connection: Connection) -> None:
         log.append(connection, "ord_1", 0, [PLACED])
@@ -122,7 +122,7 @@ async def test_an_append_that_failed_is_not_told(database: Database, log: EventL
 async def test_a_change_between_following_and_waiting_is_not_missed(
     database: Database, log: EventLog
 ) -> None:
-    """Follow, then read, then wait: what is appended in between is known already."""
+    """A change that is appended after `follow` and before `wait` is returned by `wait`."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as follower:
@@ -133,10 +133,10 @@ async def test_a_change_between_following_and_waiting_is_not_missed(
             assert change.version == 2
 
 
-async def test_who_follows_before_the_start_misses_nothing(
+async def test_a_follower_from_before_the_start_misses_nothing(
     database: Database, log: EventLog
 ) -> None:
-    """A request may come before the tailer knows the head; what is below it is told then."""
+    """A follower that registers before the tailer starts gets the newest change of its stream."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     with tailer.follow("ord_1") as follower:
         waiting = asyncio.create_task(follower.wait(after_version=0))
@@ -148,7 +148,7 @@ async def test_who_follows_before_the_start_misses_nothing(
 
 
 async def test_only_changes_of_the_stream_wake(database: Database, log: EventLog) -> None:
-    """Another order's events let nobody return."""
+    """Changes of another stream do not wake a follower."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as follower:
@@ -160,7 +160,7 @@ async def test_only_changes_of_the_stream_wake(database: Database, log: EventLog
 
 
 async def test_only_changes_of_the_types_wake(database: Database, log: EventLog) -> None:
-    """Who waits for an end is not woken by what happens on the way."""
+    """A follower with types is woken only by changes of these types."""
     ended = NewEvent("tradepost.test.v1.Ended", b"")
     tailer = Tailer(database=database, log=log, clock=SystemClock())
     async with running(tailer), asyncio.timeout(WAIT_S):
@@ -174,7 +174,7 @@ async def test_only_changes_of_the_types_wake(database: Database, log: EventLog)
 
 
 async def test_several_follow_one_stream(database: Database, log: EventLog) -> None:
-    """Each waiter has its own version to wait for."""
+    """Several followers of a stream can wait for different versions."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as one, tailer.follow("ord_1") as two:
@@ -190,7 +190,7 @@ async def test_several_follow_one_stream(database: Database, log: EventLog) -> N
 
 
 async def test_waiting_ends_in_time(database: Database, log: EventLog) -> None:
-    """A waiter is answered None when its time is over, by the clock it was given."""
+    """A wait returns None after its timeout."""
     clock = ManualClock()
     tailer = Tailer(database=database, log=log, clock=clock, poll_s=NEVER_S)
     with tailer.follow("ord_1") as follower:
@@ -204,7 +204,7 @@ async def test_waiting_ends_in_time(database: Database, log: EventLog) -> None:
 
 
 async def test_draining_lets_all_waiters_return(database: Database, log: EventLog) -> None:
-    """Streams end when the process drains, and nobody begins to wait any more."""
+    """After `stop_waiters`, current and later waits return at once."""
     tailer = Tailer(database=database, log=log, clock=SystemClock(), poll_s=NEVER_S)
     async with running(tailer), asyncio.timeout(WAIT_S):
         with tailer.follow("ord_1") as follower:
@@ -221,7 +221,7 @@ async def test_draining_lets_all_waiters_return(database: Database, log: EventLo
 
 
 async def test_a_cancelled_waiter_leaves_nothing_behind(database: Database, log: EventLog) -> None:
-    """A caller that hangs up is forgotten, with its alarm."""
+    """A cancelled wait removes its follower and its timer."""
     clock = ManualClock()
     tailer = Tailer(database=database, log=log, clock=clock, poll_s=NEVER_S)
     with tailer.follow("ord_1") as follower:
@@ -236,7 +236,7 @@ async def test_a_cancelled_waiter_leaves_nothing_behind(database: Database, log:
 async def test_a_long_backlog_is_read_in_parts(
     database: Database, other: Database, log: EventLog
 ) -> None:
-    """However much another process wrote between two polls, all of it is told."""
+    """All changes between two polls are reported, however many there are."""
     clock = ManualClock()
     tailer = Tailer(database=database, log=log, clock=clock, poll_s=1.0)
     async with running(tailer), asyncio.timeout(WAIT_S):
@@ -251,10 +251,10 @@ async def test_a_long_backlog_is_read_in_parts(
             assert change.version == 2500
 
 
-async def test_the_tailer_outlives_a_store_that_does_not_answer(
+async def test_the_tailer_survives_a_store_that_does_not_answer(
     databases: Databases, log: EventLog
 ) -> None:
-    """Where reads are refused for a while, waiters are told later, not never."""
+    """If reads fail for a while, waiters are woken later."""
     async with opened_database(databases) as setup:
         await setup.write(log.append, "ord_1", 0, [PLACED])
     database = await Database.open(
@@ -278,10 +278,10 @@ async def test_the_tailer_outlives_a_store_that_does_not_answer(
     await database.close()
 
 
-async def test_where_nobody_waits_the_log_is_looked_at_rarely(
+async def test_a_log_without_waiters_is_read_rarely(
     database: Database, other: Database, log: EventLog
 ) -> None:
-    """An idle service costs next to nothing, and still doesn't fall behind for long."""
+    """Without waiters few polls read the log, and the position still catches up."""
     clock = ManualClock()
     tailer = Tailer(database=database, log=log, clock=clock, poll_s=1.0)
     async with running(tailer), asyncio.timeout(WAIT_S):
@@ -289,7 +289,7 @@ async def test_where_nobody_waits_the_log_is_looked_at_rarely(
         for version in range(IDLE_POLLS - 1):
             await other.write(log.append, "ord_1", version, [PLACED])
             await clock.advance(1.0)
-        # It looked once when it began, and not since.
+        # It has read the log once, at its start.
         assert tailer.position < IDLE_POLLS // 2
 
         while tailer.position < IDLE_POLLS - 1:

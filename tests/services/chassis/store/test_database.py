@@ -213,17 +213,17 @@ async def test_then_of_a_failed_write_is_not_called(database: Database) -> None:
 
 async def test_a_function_runs_in_the_context_of_its_caller(database: Database) -> None:
     """A function sees its caller's context variables, and its changes stay inside."""
-    story: ContextVar[str] = ContextVar("story", default="none")
-    story.set("order")
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    variable.set("order")
 
-    def tell(_: Connection) -> str:
-        heard = story.get()
-        story.set("changed")
-        return heard
+    def read_variable(_: Connection) -> str:
+        value = variable.get()
+        variable.set("changed")
+        return value
 
-    assert await database.write(tell) == "order"
-    assert await database.read(tell) == "order"
-    assert story.get() == "order"
+    assert await database.write(read_variable) == "order"
+    assert await database.read(read_variable) == "order"
+    assert variable.get() == "order"
 
 
 async def test_commits_are_reported_and_failures_are_not(database: Database) -> None:

@@ -240,7 +240,7 @@ async def test_a_frozen_holder_of_the_lock_is_disconnected(databases: Databases)
                 await database.write(add_request, "after")
             paused.send_signal(signal.SIGCONT)
             async with asyncio.timeout(WAIT_S):
-                told, _ = await paused.communicate(b"go\n")
-            assert told == b"unavailable\n"
+                printed, _ = await paused.communicate(b"go\n")
+            assert printed == b"unavailable\n"
             assert await database.read(requests) == ["after"]
             assert await database.read(head) == 0

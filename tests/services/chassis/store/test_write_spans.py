@@ -18,7 +18,7 @@ from tests.support.store.note_table import add_note, add_note_then_fail, create_
 from tests.support.telemetry.spans import Spans, attributes, parent_of
 
 TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-STORY = Correlation("basket-7", traceparent=f"00-{TRACE_ID}-{CALLER}-01")
+CORRELATION = Correlation("basket-7", traceparent=f"00-{TRACE_ID}-{CALLER}-01")
 
 
 class Traced:
@@ -48,7 +48,7 @@ async def traced(databases: Databases) -> AsyncIterator[Traced]:
 
 async def test_a_write_says_how_long_it_waited_and_who_shared_its_batch(traced: Traced) -> None:
     """Two writes that waited 1.5 s for a third show that wait and their batch of two."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     gate = Gate()
     first = asyncio.create_task(traced.database.write(gate))
     await gate.entered()
@@ -67,7 +67,7 @@ async def test_a_write_says_how_long_it_waited_and_who_shared_its_batch(traced: 
 
 async def test_a_write_is_named_after_its_function(traced: Traced) -> None:
     """The span has the function's name, even if it is wrapped, and not its arguments."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     await traced.database.write(partial(add_note, text="canary"))
 
     (span,) = await traced.spans.ended(1)
@@ -77,7 +77,7 @@ async def test_a_write_is_named_after_its_function(traced: Traced) -> None:
 
 async def test_the_current_span_is_the_parent(traced: Traced) -> None:
     """The span of a handler's write is a child of the call's span."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
     call = trace.SpanContext(int(TRACE_ID, 16), 7, is_remote=False, trace_flags=sampled)
     with trace.use_span(trace.NonRecordingSpan(call)):
@@ -92,7 +92,7 @@ async def test_a_write_outside_any_trace_has_no_span(traced: Traced, traceparent
     """A write outside any trace, like a poll or a sweep, has no span."""
     correlation.bind(Correlation("", traceparent=traceparent))
     await traced.database.write(add_note, "milk")
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     await traced.database.write(add_note, "bread")
 
     assert len(await traced.spans.ended(1)) == 1
@@ -100,7 +100,7 @@ async def test_a_write_outside_any_trace_has_no_span(traced: Traced, traceparent
 
 async def test_the_span_of_a_failed_write_has_the_type_of_its_error(traced: Traced) -> None:
     """The span of a failed write has the error's type, but not its text."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     with pytest.raises(ValueError, match="canary"):
         await traced.database.write(add_note_then_fail, "milk", ValueError("canary"))
 
@@ -112,7 +112,7 @@ async def test_the_span_of_a_failed_write_has_the_type_of_its_error(traced: Trac
 
 async def test_a_write_cancelled_before_its_turn_ends_its_span(traced: Traced) -> None:
     """The span of a write that never ran has neither queue wait nor batch size."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
     gate = Gate()
     first = asyncio.create_task(traced.database.write(gate))
     await gate.entered()
@@ -130,9 +130,9 @@ async def test_a_write_cancelled_before_its_turn_ends_its_span(traced: Traced) -
 
 async def test_a_traced_write_runs_in_its_callers_context(traced: Traced) -> None:
     """A traced write runs in its caller's context, which holds the correlation of its events."""
-    correlation.bind(STORY)
+    correlation.bind(CORRELATION)
 
-    def told(_: Connection) -> str:
+    def correlation_id(_: Connection) -> str:
         return correlation.current().correlation_id
 
-    assert await traced.database.write(told) == "basket-7"
+    assert await traced.database.write(correlation_id) == "basket-7"

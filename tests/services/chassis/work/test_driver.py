@@ -1,4 +1,4 @@
-"""Pending work is finished whether or not anybody asks again, by one owner at a time."""
+"""A driver finishes pending work in the background, with one owner at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ from tests.support.store.databases import Databases, Gate, opened_database
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time moves when the test says so."""
+    """A clock that moves only when the test advances it."""
     return ManualClock()
 
 
@@ -43,7 +43,7 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
 
 
 async def test_placed_work_is_driven_at_once(database: Database, clock: ManualClock) -> None:
-    """The wake-up after COMMIT drives on the claim of the write itself: no poll, no claim."""
+    """Work is driven right after its COMMIT, on the claim of the write, without a poll."""
     ours = Instance("ours", database, clock, finish)
     async with ours.running():
         placed = await ours.place("ord_1")
@@ -51,14 +51,14 @@ async def test_placed_work_is_driven_at_once(database: Database, clock: ManualCl
         await advance_until(clock, partial(nothing_pending, database), step_s=0)
 
 
-async def test_a_drive_goes_on_with_the_story_of_the_write(
+async def test_a_drive_has_the_correlation_of_the_write(
     database: Database, clock: ManualClock
 ) -> None:
-    """Of its context nothing else; what the loop finds has no story but its own."""
-    stories: list[Correlation] = []
+    """A drive has the correlation of the write; work that the loop finds has none."""
+    seen: list[Correlation] = []
 
     async def note(instance: Instance, claim: Claim) -> None:
-        stories.append(correlation.current())
+        seen.append(correlation.current())
         await finish(instance, claim)
 
     async def one_is_left() -> bool:
@@ -73,13 +73,13 @@ async def test_a_drive_goes_on_with_the_story_of_the_write(
         await clock.advance(LEASE_S)
         await advance_until(clock, partial(nothing_pending, database))
 
-    assert stories == [Correlation("basket-7"), correlation.EMPTY]
+    assert seen == [Correlation("basket-7"), correlation.EMPTY]
 
 
 async def test_a_cancelled_handler_leaves_nothing_undriven(
     database: Database, clock: ManualClock
 ) -> None:
-    """The caller may hang up after its write's turn came; the work is driven all the same."""
+    """Work is driven even if its caller is cancelled while the write runs."""
     ours = Instance("ours", database, clock, finish)
     async with ours.running():
         gate = Gate()
@@ -105,7 +105,7 @@ async def test_a_cancelled_handler_leaves_nothing_undriven(
 async def test_work_of_a_crashed_process_is_finished_by_another(
     database: Database, clock: ManualClock
 ) -> None:
-    """Once the lease of a dead owner expires, the next one claims the work and finishes it."""
+    """When the lease of a dead owner has expired, another instance finishes the work."""
     dead = Instance("dead", database, clock, hang)
     async with dead.running():
         former = await dead.place("ord_1")
@@ -123,7 +123,7 @@ async def test_work_of_a_crashed_process_is_finished_by_another(
 async def test_two_drivers_never_drive_the_same_claim(
     database: Database, clock: ManualClock
 ) -> None:
-    """Of two instances that find the same due work, one gets it."""
+    """If two instances find the same due work, one of them gets it."""
     dead = Instance("dead", database, clock, hang)
     for number in range(20):
         await database.write(dead.leases.open, f"ord_{number}", KIND)
@@ -139,7 +139,7 @@ async def test_two_drivers_never_drive_the_same_claim(
 async def test_a_failing_drive_is_postponed_and_tried_again(
     database: Database, clock: ManualClock
 ) -> None:
-    """An exception costs one attempt: the work waits, longer each time, and is driven again."""
+    """A drive that raises counts an attempt, and is repeated with a growing backoff."""
     attempts: list[float] = []
 
     async def fail_twice(instance: Instance, claim: Claim) -> None:
@@ -164,7 +164,7 @@ async def test_a_failing_drive_is_postponed_and_tried_again(
 
 
 async def test_a_superseded_drive_stops_quietly(database: Database, clock: ManualClock) -> None:
-    """Who lost the lease stops, and neither postpones nor closes what another drives."""
+    """A drive that lost its lease stops, and neither postpones nor closes the work."""
     ours = Instance("ours", database, clock, wait_then_finish)
     theirs = Instance("theirs", database, clock, hang)
     async with ours.running():
@@ -180,7 +180,7 @@ async def test_a_superseded_drive_stops_quietly(database: Database, clock: Manua
 async def test_one_failing_drive_does_not_stop_the_others(
     database: Database, clock: ManualClock
 ) -> None:
-    """A subject that fails is its own trouble."""
+    """The failure of one subject does not stop the drives of others."""
 
     async def fail_one(instance: Instance, claim: Claim) -> None:
         if claim.subject == "ord_bad":
@@ -198,8 +198,10 @@ async def test_one_failing_drive_does_not_stop_the_others(
         await advance_until(clock, good_is_done, step_s=0)
 
 
-async def test_no_more_run_than_may(database: Database, clock: ManualClock) -> None:
-    """A flood of work waits for free places, in the order in which it came."""
+async def test_the_number_of_running_drives_is_limited(
+    database: Database, clock: ManualClock
+) -> None:
+    """At most `max_running` drives run; further work waits in order."""
     ours = Instance("ours", database, clock, wait_then_finish, max_running=2)
     async with ours.running():
         for number in range(5):
@@ -216,7 +218,7 @@ async def test_no_more_run_than_may(database: Database, clock: ManualClock) -> N
 async def test_work_placed_before_the_driver_runs_is_driven(
     database: Database, clock: ManualClock
 ) -> None:
-    """A first request may come before the driver's task; its work isn't lost."""
+    """Work that is written before the driver runs is driven once it runs."""
     ours = Instance("ours", database, clock, finish)
     await ours.place("ord_1")
     async with ours.running():
@@ -226,7 +228,7 @@ async def test_work_placed_before_the_driver_runs_is_driven(
 async def test_a_drive_inherits_nothing_from_its_caller(
     database: Database, clock: ManualClock
 ) -> None:
-    """The work outlives the call that wrote it, so it runs without the call's deadline."""
+    """A drive does not inherit context variables, like the deadline, from its caller."""
     deadline: ContextVar[str] = ContextVar("deadline", default="none")
     seen: list[str] = []
 
@@ -242,10 +244,10 @@ async def test_a_drive_inherits_nothing_from_its_caller(
     assert seen == ["none"]
 
 
-async def test_the_driver_outlives_a_store_that_does_not_answer(
+async def test_the_driver_survives_a_store_that_does_not_answer(
     databases: Databases, clock: ManualClock
 ) -> None:
-    """When claims fail for a while, the next poll asks again."""
+    """If claims fail for a while, a later poll claims the work."""
     async with opened_database(databases, clock=clock) as setup:
         dead = Instance("dead", setup, clock, hang)
         await setup.write(dead.leases.open, "ord_1", KIND)

@@ -1,4 +1,4 @@
-"""A driver that drains gives its work to the other instances, at once and all of it."""
+"""A driver that drains releases all its work to other instances at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from tests.support.store.databases import Databases, Gate, opened_database
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time moves when the test says so."""
+    """A clock that moves only when the test advances it."""
     return ManualClock()
 
 
@@ -35,10 +35,10 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
         yield opened
 
 
-async def test_draining_finishes_the_step_and_gives_the_work_away(
+async def test_draining_finishes_the_step_and_releases_the_work(
     database: Database, clock: ManualClock
 ) -> None:
-    """After a drain another instance goes on at once: nobody waits for a lease to expire."""
+    """After a drain, another instance continues at once, without waiting for a lease to expire."""
     ours = Instance("ours", database, clock, step_until_draining)
     async with ours.running():
         await ours.place("ord_1")
@@ -57,10 +57,10 @@ async def test_draining_finishes_the_step_and_gives_the_work_away(
     assert clock.monotonic() < LEASE_S
 
 
-async def test_work_written_around_the_drain_is_given_away(
+async def test_work_committed_during_the_drain_is_released(
     database: Database, clock: ManualClock
 ) -> None:
-    """A row that was written leased but committed after the drain began is released too."""
+    """Work that is committed with a lease after the drain began is released too."""
     ours = Instance("ours", database, clock, finish)
     async with ours.running():
         gate = Gate()
@@ -83,10 +83,10 @@ async def test_work_written_around_the_drain_is_given_away(
     assert (await row_of(ours, "ord_1")).owner == ""
 
 
-async def test_a_drive_that_outlasts_the_drain_is_cancelled(
+async def test_a_drive_that_takes_longer_than_the_drain_is_cancelled(
     database: Database, clock: ManualClock
 ) -> None:
-    """A hung step doesn't keep the process; the next owner repeats it."""
+    """A step that takes longer than the drain is cancelled; the next owner repeats it."""
     ours = Instance("ours", database, clock, hang)
     async with ours.running():
         await ours.place("ord_1")
@@ -99,7 +99,7 @@ async def test_a_drive_that_outlasts_the_drain_is_cancelled(
 
 
 async def test_a_drained_driver_ends(database: Database, clock: ManualClock) -> None:
-    """`run` returns once everything is given back, and starts nothing any more."""
+    """After a drain, `run` returns and no drive starts."""
     ours = Instance("ours", database, clock, finish)
     task = asyncio.create_task(ours.driver.run())
     await clock.settle()

@@ -1,4 +1,4 @@
-"""What a process still knows by itself of what somebody waits for."""
+"""A process keeps the latest committed states of subjects that its callers wait for."""
 
 from dataclasses import dataclass
 
@@ -7,29 +7,29 @@ from services.chassis.work.latest_states import LatestStates
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Something with a version."""
+    """A state with a version."""
 
     version: int
 
 
-def test_what_nobody_awaits_is_not_kept() -> None:
-    """A busy process does not grow."""
-    notices: LatestStates[Parcel] = LatestStates()
-    notices.record("p1", Parcel(1))
-    assert notices.newest("p1", version=1) is None
+def test_a_state_without_waiters_is_not_kept() -> None:
+    """States that no caller waits for are not kept."""
+    states: LatestStates[Parcel] = LatestStates()
+    states.record("p1", Parcel(1))
+    assert states.newest("p1", version=1) is None
 
-    with notices.awaiting("p1"), notices.awaiting("p1"):
-        notices.record("p1", Parcel(1))
-        assert notices.newest("p1", version=1) == Parcel(1)
-    assert notices.newest("p1", version=1) is None
+    with states.awaiting("p1"), states.awaiting("p1"):
+        states.record("p1", Parcel(1))
+        assert states.newest("p1", version=1) == Parcel(1)
+    assert states.newest("p1", version=1) is None
 
 
-def test_an_older_state_never_hides_a_newer_one() -> None:
-    """Whichever is told last; and too old is as good as unknown."""
-    notices: LatestStates[Parcel] = LatestStates()
-    with notices.awaiting("p1"):
-        notices.record("p1", Parcel(2))
-        notices.record("p1", Parcel(1))
+def test_an_older_state_never_replaces_a_newer_one() -> None:
+    """An older state never replaces a newer one; a state older than requested is not returned."""
+    states: LatestStates[Parcel] = LatestStates()
+    with states.awaiting("p1"):
+        states.record("p1", Parcel(2))
+        states.record("p1", Parcel(1))
 
-        assert notices.newest("p1", version=1) == Parcel(2)
-        assert notices.newest("p1", version=3) is None
+        assert states.newest("p1", version=1) == Parcel(2)
+        assert states.newest("p1", version=3) is None

@@ -1,4 +1,4 @@
-"""One owner at a time drives a subject, and a holder that slept can't write any more."""
+"""A lease has one owner at a time, and a holder whose lease was taken can no longer write."""
 
 import random
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ LEASE_S = 10.0
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """Time moves when the test says so."""
+    """A clock that moves only when the test advances it."""
     return ManualClock()
 
 
@@ -43,21 +43,21 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
 
 
 async def opened(database: Database, leases: Leases, subject: str = "ord_1") -> Claim:
-    """Open work as its handler would."""
+    """Open work with a lease, like a handler does."""
     return await database.write(leases.open, subject, KIND)
 
 
 async def row_of(database: Database, leases: Leases, subject: str = "ord_1") -> LeaseRow:
-    """The row as an operator sees it."""
+    """The row of a subject, which must exist."""
     row = await database.read(leases.get, subject)
     assert row is not None
     return row
 
 
-async def test_opened_work_belongs_to_who_opened_it(
+async def test_opened_work_is_leased_to_its_owner(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """An opened row is already leased: nobody else gets it while the lease holds."""
+    """Opened work is leased to its owner; no other owner can claim it before it expires."""
     claim = await opened(database, ours)
 
     await database.write(ours.check, claim)
@@ -69,7 +69,7 @@ async def test_opened_work_belongs_to_who_opened_it(
 async def test_an_expired_lease_is_claimed_and_its_holder_is_fenced(
     database: Database, ours: Leases, theirs: Leases, clock: ManualClock
 ) -> None:
-    """Work whose owner died goes on elsewhere; if the owner only slept, it can't write."""
+    """An expired lease can be claimed by another owner; then its former holder cannot write."""
     asleep = await opened(database, ours)
     await clock.advance(LEASE_S)
 
@@ -95,7 +95,7 @@ async def test_an_expired_lease_is_claimed_and_its_holder_is_fenced(
 async def test_an_expired_lease_that_nobody_claimed_still_holds(
     database: Database, ours: Leases, clock: ManualClock
 ) -> None:
-    """Expiry only allows others to claim; until one does, the holder writes and renews."""
+    """Until another owner claims it, the holder of an expired lease can write and renew."""
     claim = await opened(database, ours)
     await clock.advance(LEASE_S * 3)
 
@@ -107,7 +107,7 @@ async def test_an_expired_lease_that_nobody_claimed_still_holds(
 async def test_a_renewed_lease_lasts_longer(
     database: Database, ours: Leases, theirs: Leases, clock: ManualClock
 ) -> None:
-    """A step that outlasts half of a lease renews it, and keeps the work."""
+    """A renewed lease lasts for the full lease time from then on."""
     claim = await opened(database, ours)
     await clock.advance(LEASE_S * 0.6)
     await database.write(ours.renew, claim)
@@ -120,7 +120,7 @@ async def test_a_renewed_lease_lasts_longer(
 async def test_postponed_work_waits_for_its_time(
     database: Database, ours: Leases, theirs: Leases, clock: ManualClock
 ) -> None:
-    """Postponing gives the lease back; the next attempt is due after the delay, +- 20 %."""
+    """Postponed work is released, and due after the delay +- 20 %."""
     claim = await opened(database, ours)
     await database.write(partial(ours.postpone, claim=claim, delay_s=10.0, error="UNAVAILABLE"))
 
@@ -137,7 +137,7 @@ async def test_postponed_work_waits_for_its_time(
 async def test_postponed_work_can_be_claimed_at_once_by_name(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """Who asks for one subject doesn't wait for its backoff; what isn't open can't be claimed."""
+    """A claim by subject ignores the backoff; a subject that is not open cannot be claimed."""
     claim = await opened(database, ours)
     await database.write(partial(ours.postpone, claim=claim, delay_s=10.0))
 
@@ -150,7 +150,7 @@ async def test_postponed_work_can_be_claimed_at_once_by_name(
 async def test_released_work_is_due_at_once(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """A process that drains gives its work to the others without delay."""
+    """Released work is due at once for any owner."""
     claim = await opened(database, ours)
     await database.write(ours.release, claim)
 
@@ -160,10 +160,10 @@ async def test_released_work_is_due_at_once(
     assert again.attempts == 0
 
 
-async def test_work_opened_while_draining_belongs_to_nobody(
+async def test_work_opened_while_draining_has_no_owner(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """An unleased row is due at once, for whoever isn't draining."""
+    """Work that is opened without a lease is due at once for any owner."""
     unleased = await database.write(partial(ours.open, subject="ord_1", kind=KIND, leased=False))
 
     with pytest.raises(StaleLeaseError):
@@ -172,7 +172,7 @@ async def test_work_opened_while_draining_belongs_to_nobody(
 
 
 async def test_closed_work_is_gone(database: Database, ours: Leases, clock: ManualClock) -> None:
-    """Done work is never claimed again."""
+    """Closed work cannot be claimed."""
     claim = await opened(database, ours)
     await database.write(ours.close, claim)
     await clock.advance(LEASE_S)
@@ -186,7 +186,7 @@ async def test_closed_work_is_gone(database: Database, ours: Leases, clock: Manu
 async def test_opening_open_work_takes_it_over(
     database: Database, ours: Leases, theirs: Leases
 ) -> None:
-    """Whoever opens a row anew drives it, and its former holder is fenced."""
+    """Opening existing work takes it over, and its former holder cannot write."""
     former = await opened(database, ours)
     taken = await opened(database, theirs)
 
@@ -197,9 +197,9 @@ async def test_opening_open_work_takes_it_over(
 
 
 async def test_a_token_is_never_reused_for_a_subject(database: Database, ours: Leases) -> None:
-    """A claim from before the row was closed is stale after it was opened anew.
+    """A claim on closed work is stale after the work is opened again.
 
-    The clock doesn't move in between, so time alone can't tell the two apart.
+    The clock does not move in between, so the time alone cannot distinguish the two claims.
     """
     former = await opened(database, ours)
     await database.write(ours.close, former)
@@ -213,7 +213,7 @@ async def test_a_token_is_never_reused_for_a_subject(database: Database, ours: L
 async def test_claims_are_limited_and_the_longest_due_come_first(
     database: Database, ours: Leases, theirs: Leases, clock: ManualClock
 ) -> None:
-    """A driver with few places claims few, and the oldest first; other kinds are not its work."""
+    """At most `limit` rows of a kind are claimed, those due longest first."""
     for number in range(3):
         await opened(database, ours, f"ord_{number}")
         await clock.advance(1)
@@ -230,7 +230,7 @@ async def test_claims_are_limited_and_the_longest_due_come_first(
 async def test_the_deadline_of_the_work_comes_with_every_claim(
     database: Database, ours: Leases, clock: ManualClock
 ) -> None:
-    """The deadline belongs to the work, not to who drives it."""
+    """Every claim of the work has the work's deadline."""
     deadline = clock.now() + timedelta(seconds=30)
     claim = await database.write(partial(ours.open, subject="ord_1", kind=KIND, deadline=deadline))
     await clock.advance(LEASE_S)
@@ -242,7 +242,7 @@ async def test_the_deadline_of_the_work_comes_with_every_claim(
 async def test_progress_clears_attempts_and_review(
     database: Database, ours: Leases, clock: ManualClock
 ) -> None:
-    """Work that got stuck is marked for review, and unmarked when it moves again."""
+    """A new step clears attempts, error and review mark."""
     claim = await opened(database, ours)
     stuck = partial(ours.postpone, claim=claim, delay_s=1.0, error="DECLINED", needs_review=True)
     await database.write(stuck)
@@ -262,7 +262,7 @@ async def test_progress_clears_attempts_and_review(
 async def test_pending_work_can_be_listed(
     database: Database, ours: Leases, clock: ManualClock
 ) -> None:
-    """An operator lists pending work by age and review mark, page by page."""
+    """Pending work can be listed by age and review mark, page by page."""
     old = await opened(database, ours, "ord_1")
     await opened(database, ours, "ord_2")
     await database.write(partial(ours.postpone, claim=old, delay_s=1.0, needs_review=True))
@@ -284,6 +284,6 @@ async def test_pending_work_can_be_listed(
 
 
 def test_an_owner_has_a_name(clock: ManualClock) -> None:
-    """The empty name is nobody's: a row owned by nobody is free."""
+    """An empty owner name is refused, because it marks rows without an owner."""
     with pytest.raises(ValueError, match="name"):
         Leases(owner="", clock=clock, rng=random.Random(1))

@@ -1,4 +1,4 @@
-"""What an event brings about belongs to the story of that event, whoever came in its batch."""
+"""Work that an event starts has the correlation of that event, whatever else is in its batch."""
 
 import random
 from functools import partial
@@ -14,8 +14,8 @@ from services.chassis.telemetry import correlation
 from tests.support.store.databases import Databases, opened_database
 
 
-async def test_what_follows_the_commit_goes_on_with_its_own_story(databases: Databases) -> None:
-    """Two orders in one batch: each is driven as a part of its own trace, not of the last one's."""
+async def test_a_callback_has_the_correlation_of_its_event(databases: Databases) -> None:
+    """After a batch with two orders, each callback runs under its own event's correlation."""
     clock = SystemClock()
     begun: list[tuple[str, correlation.Correlation]] = []
 
