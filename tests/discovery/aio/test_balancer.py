@@ -174,14 +174,14 @@ async def test_an_instance_that_does_not_answer_is_not_picked(start: Start, open
     of_well.load.observe(0.5, clock.monotonic())
     silent.gate.clear()
     post = channel.unary_unary(path("Post"))
-    owed = asyncio.ensure_future(post(b"x"))
+    unanswered = asyncio.ensure_future(post(b"x"))
     await silent.wait_for_calls(1)
 
     await clock.advance(1.0)
 
     assert [await post(b"y", timeout=5) for _ in range(5)] == [b"well:y"] * 5
     silent.gate.set()
-    assert await owed == b"silent:x"
+    assert await unanswered == b"silent:x"
 
 
 async def test_the_record_of_an_instance_with_calls_in_flight_is_kept() -> None:

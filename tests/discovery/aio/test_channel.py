@@ -122,7 +122,7 @@ async def test_unsafe_calls_avoid_a_connection_that_just_ended(start: Start, ope
     await ready(channel, 2)
     await ended_unnoticed(channel, dead)
 
-    # Made in one go, so that the watch of the dead connection doesn't come between.
+    # No await between the calls, so that the watch of the dead connection can't run.
     calls = [channel.unary_unary(path("Post"))(b"x") for _ in range(10)]
     assert {await call for call in calls} == {b"alive:x"}
 

@@ -55,7 +55,7 @@ async def test_streams_of_requests_avoid_a_connection_that_just_ended(
     await ready(channel, 2)
     await ended_unnoticed(channel, dead)
 
-    # Made in one go, so that the watch of the dead connection doesn't come between.
+    # No await between the calls, so that the watch of the dead connection can't run.
     calls = [channel.stream_unary(path("Upload"))([b"x"]) for _ in range(10)]
     assert {await call for call in calls} == {b"alive:x"}
 

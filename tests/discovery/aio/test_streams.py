@@ -230,15 +230,15 @@ async def test_callbacks_are_called_at_the_end(start: Start, open_to: Open) -> N
     """Callbacks added before a stream is open, while it is, and after its end are all called."""
     server = await start("a")
     call = open_to(server).unary_stream(path("Watch"))(b"x")
-    told: asyncio.Queue[Any] = asyncio.Queue()
-    call.add_done_callback(told.put_nowait)
+    ended: asyncio.Queue[Any] = asyncio.Queue()
+    call.add_done_callback(ended.put_nowait)
     await call.read()
-    call.add_done_callback(told.put_nowait)
+    call.add_done_callback(ended.put_nowait)
 
     [await call.read() for _ in range(3)]
-    assert [await told.get(), await told.get()] == [call, call]
-    call.add_done_callback(told.put_nowait)
-    assert told.get_nowait() is call
+    assert [await ended.get(), await ended.get()] == [call, call]
+    call.add_done_callback(ended.put_nowait)
+    assert ended.get_nowait() is call
 
 
 async def test_initial_metadata_arrives_before_the_first_message(

@@ -155,14 +155,14 @@ async def test_callbacks_drive_the_call(start: Start, open_to: Open) -> None:
     """A done callback is called even if nothing awaits the call, and at once after its end."""
     server = await start("a")
     call = method(open_to(server))(b"x")
-    told: asyncio.Queue[Any] = asyncio.Queue()
+    ended: asyncio.Queue[Any] = asyncio.Queue()
 
-    call.add_done_callback(told.put_nowait)
-    assert await told.get() is call
+    call.add_done_callback(ended.put_nowait)
+    assert await ended.get() is call
     assert call.done()
 
-    call.add_done_callback(told.put_nowait)
-    assert told.get_nowait() is call
+    call.add_done_callback(ended.put_nowait)
+    assert ended.get_nowait() is call
 
 
 async def test_a_callback_that_raises_affects_nothing_else(start: Start, open_to: Open) -> None:
@@ -171,7 +171,7 @@ async def test_a_callback_that_raises_affects_nothing_else(start: Start, open_to
     """
     server = await start("a")
     call = method(open_to(server))(b"x")
-    told: asyncio.Queue[Any] = asyncio.Queue()
+    ended: asyncio.Queue[Any] = asyncio.Queue()
     raised: list[BaseException] = []
     loop, failure = asyncio.get_running_loop(), ValueError("the callback's own")
     loop.set_exception_handler(lambda _, context: raised.append(context["exception"]))
@@ -180,12 +180,12 @@ async def test_a_callback_that_raises_affects_nothing_else(start: Start, open_to
         raise failure
 
     call.add_done_callback(fail)
-    call.add_done_callback(told.put_nowait)
+    call.add_done_callback(ended.put_nowait)
 
     assert await call == b"a:x"
     await asyncio.sleep(0)
     assert raised == [failure]
-    assert told.get_nowait() is call
+    assert ended.get_nowait() is call
 
 
 async def test_code_details_and_metadata_drive_the_call(start: Start, open_to: Open) -> None:

@@ -70,9 +70,7 @@ async def test_only_the_driver_steps_the_call() -> None:
     woken = []
 
     class Second:
-        """An awaitable that, like a future in pure Python, is resumed by
-        whichever task steps it.
-        """
+        """An awaitable that is resumed by any task that steps it, as a pure-Python future is."""
 
         def __await__(self) -> Generator[Any, None, None]:
             yield second

@@ -54,13 +54,13 @@ def test_an_instance_that_does_not_answer_is_not_picked(
     ready(channel, 2)
     subchannel_of(channel, well).load.observe(0.5, clock.monotonic())
     silent.gate.clear()
-    owed = channel.unary_unary(path("Get")).future(b"x")
+    unanswered = channel.unary_unary(path("Get")).future(b"x")
     assert subchannel_of(channel, silent).load.in_flight == 1
 
     clock.ahead_s += 1.0
 
     assert post(channel, 5) == ["well"] * 5
-    owed.cancel()
+    unanswered.cancel()
 
 
 def test_a_failing_instance_is_ejected_until_a_probe_succeeds(
@@ -84,10 +84,10 @@ def test_a_failing_instance_is_ejected_until_a_probe_succeeds(
     clock.ahead_s += 10.0
     assert set(post(channel, 4)) == {"broken", "good"}
     assert subchannel_of(channel, broken).record.ejection is None
-    told = [
+    messages = [
         each.getMessage() for each in caplog.records if each.name == "discovery.balancing.ejector"
     ]
-    assert [" is ejected " in line for line in told] == [True, True, False]
+    assert [" is ejected " in line for line in messages] == [True, True, False]
 
 
 def test_one_probe_for_all_threads(start: StartInBackground, open_to: OpenBlocking) -> None:
@@ -194,7 +194,7 @@ def test_unsafe_calls_avoid_a_connection_that_just_ended(
     )
     channel = open_to(gone, there, service_config={"loadBalancingConfig": [{"pick_first": {}}]})
     ready(channel, 2)
-    # The thread that watches it says nothing, as one that isn't scheduled for a while.
+    # The watching thread notices nothing, as if it weren't scheduled for a while.
     monkeypatch.setattr(Subchannel, "_broke", lambda _subchannel, _code: None)
 
     background.run(gone.stop())
@@ -231,7 +231,7 @@ def test_explain_lists_ejections_with_reasons(
 
 def test_explain_before_the_first_call_is_empty(open_to: OpenBlocking) -> None:
     """Before the first call `explain()` is empty and opens nothing."""
-    probe = Probe("nobody", port=1)
+    probe = Probe("absent", port=1)
     channel = open_to(probe)
 
     explanation = channel.explain(try_picks=3)

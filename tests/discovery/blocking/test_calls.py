@@ -137,21 +137,21 @@ def test_threads_that_call_first_together_connect_once(
     assert sum("health" in name for name in names) == 1
 
 
-def test_subscribing_may_connect_the_channel(
+def test_a_subscriber_is_called_until_it_unsubscribes(
     start: StartInBackground, open_to: OpenBlocking
 ) -> None:
-    """A subscriber sees IDLE and in the end READY; after unsubscribing it is not called."""
+    """A subscriber is called with IDLE at once, and not with READY after it has unsubscribed."""
     channel = open_to(start("a"))
     seen: list[grpc.ChannelConnectivity] = []
     idle = threading.Event()
 
-    def told(state: grpc.ChannelConnectivity) -> None:
+    def notify(state: grpc.ChannelConnectivity) -> None:
         seen.append(state)
         idle.set()
 
-    channel.subscribe(told)
+    channel.subscribe(notify)
     assert idle.wait(60)
-    channel.unsubscribe(told)
+    channel.unsubscribe(notify)
     grpc.channel_ready_future(channel).result(timeout=60)
 
     assert seen == [grpc.ChannelConnectivity.IDLE]
@@ -194,8 +194,8 @@ def test_interceptors_of_grpc(start: StartInBackground, open_to: OpenBlocking) -
     assert channel.unary_unary(path("Get"))(b"x") == b"a:x"
     assert seen == [b"x"]
 
-    with blocking.open_channel("static:///127.0.0.1:9") as nobody:
-        get = grpc.intercept_channel(nobody, Sees()).unary_unary(path("Get"))
+    with blocking.open_channel("static:///127.0.0.1:9") as unreachable:
+        get = grpc.intercept_channel(unreachable, Sees()).unary_unary(path("Get"))
         with pytest.raises(discovery.NoInstanceError):
             get(b"x")
 

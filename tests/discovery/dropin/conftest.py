@@ -10,12 +10,12 @@ from tests.support.discovery.dropin.scripted_server import ScriptedServer, scrip
 
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
-    """One server for both."""
+    """The server of both channels."""
     async with scripted_server() as running:
         yield running
 
 
 @pytest.fixture
 def both(server: ScriptedServer) -> Both:
-    """Runs a program against both."""
+    """Runs a program with both channels."""
     return Both(server)

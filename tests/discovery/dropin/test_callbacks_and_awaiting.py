@@ -1,4 +1,4 @@
-"""Who learns of the end of a call: callbacks, several awaiters, other tasks."""
+"""Callbacks, several awaiters and other tasks get the outcome of a call as in grpc.aio."""
 
 import asyncio
 from contextvars import ContextVar
@@ -26,7 +26,7 @@ _variable: ContextVar[str] = ContextVar("_variable", default="unset")
 async def test_callbacks_are_called_once_with_the_call(
     both: Both, kind: str, method: str, requests: Any, which: int
 ) -> None:
-    """However it ends; one that is added when it is over is called as well."""
+    """Callbacks are called once, however the call ends, and also if added after its end."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(requests[which])
@@ -51,7 +51,7 @@ async def test_callbacks_are_called_once_with_the_call(
 async def test_callbacks_of_a_cancelled_call(
     both: Both, kind: str, method: str, requests: Any
 ) -> None:
-    """Are called too."""
+    """Callbacks of a cancelled call are called."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(requests[2])
@@ -67,8 +67,8 @@ async def test_callbacks_of_a_cancelled_call(
     await both(program)
 
 
-async def test_callbacks_of_a_call_nobody_awaits(both: Both) -> None:
-    """Are called when it ends."""
+async def test_callbacks_of_a_call_without_awaiters(both: Both) -> None:
+    """Callbacks are called even if the call isn't awaited."""
 
     async def program(channel: Any, _: Any) -> Any:
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -81,7 +81,7 @@ async def test_callbacks_of_a_call_nobody_awaits(both: Both) -> None:
 
 @pytest.mark.parametrize("orders", ["..", "..!"])
 async def test_awaiting_twice(both: Both, orders: str) -> None:
-    """The outcome is there for whoever comes."""
+    """A call can be awaited twice."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))(orders.encode())
@@ -95,7 +95,7 @@ async def test_awaiting_twice(both: Both, orders: str) -> None:
 
 @pytest.mark.parametrize("orders", [b"g.", b"g!"])
 async def test_awaiting_from_several_tasks(both: Both, orders: bytes) -> None:
-    """All get the same outcome."""
+    """All awaiting tasks get the same outcome."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(orders)
@@ -108,7 +108,7 @@ async def test_awaiting_from_several_tasks(both: Both, orders: bytes) -> None:
 
 
 async def test_one_of_several_awaiters_is_cancelled(both: Both) -> None:
-    """The call is cancelled, and the others hear of that."""
+    """Cancelling one awaiter cancels the call for the others."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"?")
@@ -123,7 +123,7 @@ async def test_one_of_several_awaiters_is_cancelled(both: Both) -> None:
 
 
 async def test_gathered_and_shielded(both: Both) -> None:
-    """A call is an awaitable like any other."""
+    """A call works with asyncio's gather and shield."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -141,7 +141,7 @@ async def test_gathered_and_shielded(both: Both) -> None:
 
 
 async def test_awaited_in_another_task_than_it_was_made_in(both: Both) -> None:
-    """A call belongs to the loop, not to a task."""
+    """A call can be awaited in another task than it was made in."""
 
     async def program(channel: Any, server: Any) -> Any:
         async def make() -> Any:
@@ -155,7 +155,7 @@ async def test_awaited_in_another_task_than_it_was_made_in(both: Both) -> None:
 
 
 async def test_context_variables(both: Both) -> None:
-    """The context of the program is its own before and after; a serializer sees the caller's."""
+    """The caller's context is unchanged, and a serializer sees it."""
 
     async def program(channel: Any, _: Any) -> Any:
         seen: list[str] = []
@@ -176,7 +176,7 @@ async def test_context_variables(both: Both) -> None:
 
 
 async def test_context_variables_of_a_request_iterator(both: Both) -> None:
-    """An iterator of requests runs in the context that the call was made in."""
+    """A request iterator runs in the context in which the call was made."""
 
     async def program(channel: Any, _: Any) -> Any:
         def requests() -> Any:
@@ -189,8 +189,8 @@ async def test_context_variables_of_a_request_iterator(both: Both) -> None:
     await both(program)
 
 
-async def test_a_callback_that_asks_the_call(both: Both) -> None:
-    """Everything that doesn't wait can be asked from a callback."""
+async def test_a_callback_that_reads_the_call(both: Both) -> None:
+    """A callback can read everything of its call that doesn't wait."""
 
     async def program(channel: Any, _: Any) -> Any:
         seen: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

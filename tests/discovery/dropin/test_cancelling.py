@@ -1,4 +1,4 @@
-"""Cancelling a call, at each stage and from each side."""
+"""A call can be cancelled at each stage and from each side, as in grpc.aio."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ KINDS = pytest.mark.parametrize(
 async def test_cancelled_at_once(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """Before anything was sent."""
+    """A call can be cancelled before anything was sent."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(hangs)
@@ -38,7 +38,7 @@ async def test_cancelled_at_once(
 async def test_cancelled_under_way(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """The server hears of it, and whoever asks is told."""
+    """The server sees the cancellation, and the call's status is CANCELLED."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(hangs)
@@ -51,10 +51,10 @@ async def test_cancelled_under_way(
 
 
 @KINDS
-async def test_cancelled_when_it_is_over(
+async def test_cancelled_after_its_end(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """Is too late, and changes nothing."""
+    """Cancelling a call after its end changes nothing."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(answers)
@@ -68,7 +68,7 @@ async def test_cancelled_when_it_is_over(
 async def test_the_awaiting_task_is_cancelled(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """The call is cancelled with it, and the task ends cancelled."""
+    """Cancelling the awaiting task cancels the call."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(hangs)
@@ -83,10 +83,10 @@ async def test_the_awaiting_task_is_cancelled(
 
 
 @KINDS
-async def test_a_wait_for_that_gives_up(
+async def test_a_wait_for_that_times_out(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """asyncio's own timeout cancels the call."""
+    """A timeout of asyncio.wait_for cancels the call."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(hangs)
@@ -99,10 +99,10 @@ async def test_a_wait_for_that_gives_up(
 
 
 @KINDS
-async def test_one_who_only_asks_is_cancelled(
+async def test_cancelling_a_reader_of_the_status(
     both: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
-    """Asking for the status is not awaiting the response: the call goes on."""
+    """Cancelling a task that waits for the status, not the response, leaves the call running."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(hangs)
@@ -118,7 +118,7 @@ async def test_one_who_only_asks_is_cancelled(
 
 
 async def test_cancelled_between_messages(both: Both) -> None:
-    """What was read stays read; the next read raises."""
+    """Messages that were read stay read; the next read raises."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"..?..")
@@ -131,7 +131,7 @@ async def test_cancelled_between_messages(both: Both) -> None:
 
 
 async def test_cancelled_while_it_is_iterated(both: Both) -> None:
-    """The loop ends with CancelledError."""
+    """The iteration ends with CancelledError."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"..?..")
@@ -150,8 +150,8 @@ async def test_cancelled_while_it_is_iterated(both: Both) -> None:
     await both(program)
 
 
-async def test_a_conversation_cancelled_in_the_middle(both: Both) -> None:
-    """Neither reading nor writing works from then on."""
+async def test_a_bidirectional_stream_cancelled_in_the_middle(both: Both) -> None:
+    """After the cancellation neither reading nor writing works."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -170,7 +170,7 @@ async def test_a_conversation_cancelled_in_the_middle(both: Both) -> None:
 
 
 async def test_a_reader_is_cancelled_while_another_writes(both: Both) -> None:
-    """The conversation is over for both."""
+    """Cancelling the reader ends the stream for the writer too."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -185,7 +185,7 @@ async def test_a_reader_is_cancelled_while_another_writes(both: Both) -> None:
 
 
 async def test_a_request_iterator_that_raises(both: Both) -> None:
-    """Cancels the call: the error of the iterator is the program's own to know."""
+    """An error of the request iterator cancels the call."""
 
     async def program(channel: Any, _: Any) -> Any:
         async def broken() -> AsyncIterator[bytes]:
@@ -205,7 +205,7 @@ async def test_a_request_iterator_that_raises(both: Both) -> None:
 
 
 async def test_the_writer_is_cancelled(both: Both) -> None:
-    """A write cut short cancels the call."""
+    """Cancelling a writer cancels the call."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.stream_unary(path("Requests"))()

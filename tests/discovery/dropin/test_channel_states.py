@@ -1,4 +1,4 @@
-"""What a channel says of its connection."""
+"""A channel reports the states of its connection as in grpc.aio."""
 
 import asyncio
 from typing import Any
@@ -9,12 +9,12 @@ from tests.support.discovery.dropin.comparison import Both, outcome
 from tests.support.discovery.dropin.scripted_server import path
 
 _READY = grpc.ChannelConnectivity.READY
-# Discard: a port that nobody listens on.
-NOBODY = "127.0.0.1:9"
+# The discard port, on which nothing listens.
+NO_LISTENER = "127.0.0.1:9"
 
 
 async def _until(channel: Any, wanted: grpc.ChannelConnectivity) -> list[grpc.ChannelConnectivity]:
-    """The states on the way to one."""
+    """Collect the states until this one."""
     seen = [channel.get_state(try_to_connect=True)]
     while seen[-1] is not wanted:
         await channel.wait_for_state_change(seen[-1])
@@ -23,7 +23,7 @@ async def _until(channel: Any, wanted: grpc.ChannelConnectivity) -> list[grpc.Ch
 
 
 async def test_a_channel_before_its_first_call(both: Both) -> None:
-    """Is IDLE, and stays so however often it is asked."""
+    """A channel is IDLE before its first call, however often its state is read."""
 
     async def program(channel: Any, _: Any) -> Any:
         return channel.get_state(), channel.get_state(), channel.get_state(try_to_connect=False)
@@ -31,8 +31,8 @@ async def test_a_channel_before_its_first_call(both: Both) -> None:
     await both(program)
 
 
-async def test_a_channel_connects_when_it_is_told_to(both: Both) -> None:
-    """And is READY in the end."""
+async def test_a_channel_connects_on_request(both: Both) -> None:
+    """`get_state(try_to_connect=True)` leads to READY."""
 
     async def program(channel: Any, _: Any) -> Any:
         return (await _until(channel, _READY))[-1], channel.get_state()
@@ -41,7 +41,7 @@ async def test_a_channel_connects_when_it_is_told_to(both: Both) -> None:
 
 
 async def test_a_channel_connects_with_its_first_call(both: Both) -> None:
-    """And is READY after it."""
+    """The first call leads to READY."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.unary_unary(path("Unary"))(b".")
@@ -51,7 +51,7 @@ async def test_a_channel_connects_with_its_first_call(both: Both) -> None:
 
 
 async def test_channel_ready(both: Both) -> None:
-    """Returns once there is a connection, and at once from then on."""
+    """`channel_ready` returns once the channel is connected, and at once after that."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await channel.channel_ready(), channel.get_state(), await channel.channel_ready()
@@ -59,26 +59,26 @@ async def test_channel_ready(both: Both) -> None:
     await both(program)
 
 
-async def test_nobody_listens(both: Both) -> None:
-    """TRANSIENT_FAILURE."""
+async def test_nothing_listens_on_the_port(both: Both) -> None:
+    """A port without a listener leads to TRANSIENT_FAILURE."""
 
     async def program(channel: Any, _: Any) -> Any:
         return (await _until(channel, grpc.ChannelConnectivity.TRANSIENT_FAILURE))[-1]
 
-    await both(program, address=NOBODY)
+    await both(program, address=NO_LISTENER)
 
 
-async def test_channel_ready_waits_for_as_long_as_it_takes(both: Both) -> None:
-    """It is up to the program to give up."""
+async def test_channel_ready_waits_without_a_limit(both: Both) -> None:
+    """`channel_ready` waits until the program cancels it."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await outcome(asyncio.wait_for(channel.channel_ready(), 0.2))
 
-    await both(program, address=NOBODY)
+    await both(program, address=NO_LISTENER)
 
 
 async def test_waiting_for_a_change_from_another_state(both: Both) -> None:
-    """Returns at once: the state isn't the one last seen."""
+    """Waiting for a change from another state than the current one returns at once."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await channel.wait_for_state_change(_READY), channel.get_state()
@@ -87,7 +87,7 @@ async def test_waiting_for_a_change_from_another_state(both: Both) -> None:
 
 
 async def test_waiting_for_a_change_that_does_not_come(both: Both) -> None:
-    """Goes on until it is cancelled."""
+    """Waiting for a change that doesn't come ends only when it is cancelled."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.channel_ready()
@@ -97,7 +97,7 @@ async def test_waiting_for_a_change_that_does_not_come(both: Both) -> None:
 
 
 async def test_a_closed_channel(both: Both) -> None:
-    """Is SHUTDOWN for ever."""
+    """A closed channel stays in SHUTDOWN."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.channel_ready()
@@ -108,7 +108,7 @@ async def test_a_closed_channel(both: Both) -> None:
 
 
 async def test_closing_is_a_change(both: Both) -> None:
-    """Who waits for one is woken."""
+    """Closing wakes a wait for a change."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.channel_ready()
@@ -121,7 +121,7 @@ async def test_closing_is_a_change(both: Both) -> None:
 
 
 async def test_waiting_on_a_closed_channel(both: Both) -> None:
-    """For a change, or for a connection, is an error."""
+    """Waiting for a change or a connection on a closed channel raises."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.close()

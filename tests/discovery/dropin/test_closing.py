@@ -1,4 +1,4 @@
-"""What becomes of calls when their channel is closed."""
+"""Closing a channel ends its calls as in grpc.aio."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ KINDS = pytest.mark.parametrize(
 async def test_calls_under_way_are_cancelled(
     both: Both, kind: str, method: str, waits: Any, grace_s: float | None
 ) -> None:
-    """At once, or when the grace is over."""
+    """Calls in flight are cancelled at once, or after the grace period."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(waits)
@@ -40,7 +40,7 @@ async def test_calls_under_way_are_cancelled(
 async def test_calls_under_way_may_end_within_the_grace(
     both: Both, kind: str, method: str, waits: Any
 ) -> None:
-    """And closing returns when they have, long before the grace is over."""
+    """Closing returns when the calls in flight have ended, before the grace period is over."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(waits)
@@ -57,7 +57,7 @@ async def test_calls_under_way_may_end_within_the_grace(
 
 @KINDS
 async def test_no_call_after_closing(both: Both, kind: str, method: str, waits: Any) -> None:
-    """UsageError, where the call is made or where it is awaited."""
+    """A call on a closed channel raises UsageError where it is made or awaited."""
 
     async def program(channel: Any, _: Any) -> Any:
         multicallable = getattr(channel, kind)(path(method))
@@ -72,7 +72,7 @@ async def test_no_call_after_closing(both: Both, kind: str, method: str, waits: 
 
 
 async def test_no_call_while_it_closes(both: Both) -> None:
-    """The grace is for those that were there."""
+    """During the grace period new calls are refused."""
 
     async def program(channel: Any, server: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -90,7 +90,7 @@ async def test_no_call_while_it_closes(both: Both) -> None:
 
 
 async def test_closing_twice(both: Both) -> None:
-    """Does nothing."""
+    """Closing twice does nothing."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.unary_unary(path("Unary"))(b".")
@@ -100,7 +100,7 @@ async def test_closing_twice(both: Both) -> None:
 
 
 async def test_closing_without_a_call(both: Both) -> None:
-    """Is closing all the same."""
+    """A channel can be closed before its first call."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.close()
@@ -111,7 +111,7 @@ async def test_closing_without_a_call(both: Both) -> None:
 
 @pytest.mark.parametrize("grace_s", [-1, -0.1])
 async def test_a_negative_grace(both: Both, grace_s: float) -> None:
-    """Is an error, and the channel stays open."""
+    """A negative grace period raises, and the channel stays open."""
 
     async def program(channel: Any, _: Any) -> Any:
         refused = await outcome(channel.close(grace_s))
@@ -121,7 +121,7 @@ async def test_a_negative_grace(both: Both, grace_s: float) -> None:
 
 
 async def test_leaving_the_block_closes(both: Both) -> None:
-    """`async with` gives the channel itself, and closes without a grace."""
+    """`async with` returns the channel itself, and closes it without a grace period."""
 
     async def program(channel: Any, server: Any) -> Any:
         async with channel as entered:
@@ -134,7 +134,7 @@ async def test_leaving_the_block_closes(both: Both) -> None:
 
 
 async def test_an_exception_leaves_the_block(both: Both) -> None:
-    """It isn't swallowed."""
+    """`async with` doesn't swallow an exception."""
 
     async def program(channel: Any, _: Any) -> Any:
         async def use() -> None:
@@ -146,8 +146,8 @@ async def test_an_exception_leaves_the_block(both: Both) -> None:
     await both(program)
 
 
-async def test_a_conversation_is_cut_by_closing(both: Both) -> None:
-    """Its reader and its writer are told."""
+async def test_closing_ends_a_bidirectional_stream(both: Both) -> None:
+    """Closing ends a stream for its reader and its writer."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -162,7 +162,7 @@ async def test_a_conversation_is_cut_by_closing(both: Both) -> None:
 
 
 async def test_ended_calls_outlive_the_channel(both: Both) -> None:
-    """What they came to can still be asked for."""
+    """The outcome of an ended call can be read after the channel is closed."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")

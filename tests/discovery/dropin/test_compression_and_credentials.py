@@ -1,4 +1,4 @@
-"""What a call may ask of its transport."""
+"""Compression, credentials and the user agent work as in grpc.aio."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ KINDS = pytest.mark.parametrize(
 
 
 class Wire:
-    """A relay in front of a server that counts what a client sends."""
+    """A relay in front of a server that counts the bytes a client sends."""
 
     def __init__(self) -> None:
         self.sent_bytes = 0
@@ -32,7 +32,7 @@ class Wire:
         self.server_port = 0
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
+        """Relay one connection."""
         beyond = await asyncio.open_connection("127.0.0.1", self.server_port)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -56,7 +56,7 @@ class Wire:
 
 @asynccontextmanager
 async def counted(server: ScriptedServer) -> AsyncIterator[Wire]:
-    """A relay until the end of the block."""
+    """Run a relay until the end of the block."""
     wire = Wire()
     wire.server_port = server.port
     listening = await asyncio.start_server(wire.relay, "127.0.0.1", 0)
@@ -79,7 +79,7 @@ async def test_compression_of_one_call(  # noqa: PLR0917 - what pytest gives
     request_: Any,
     compression: grpc.Compression | None,
 ) -> None:
-    """The request arrives whole, and small on the wire where compression was asked for."""
+    """A call with compression sends fewer bytes, and the request arrives whole."""
     async with counted(server) as wire:
 
         async def program(channel: Any, _: Any) -> Any:
@@ -93,7 +93,7 @@ async def test_compression_of_one_call(  # noqa: PLR0917 - what pytest gives
 
 
 async def test_compression_of_a_channel(both: Both, server: ScriptedServer) -> None:
-    """A channel argument holds for every call."""
+    """A channel argument compresses every call."""
     async with counted(server) as wire:
 
         async def program(channel: Any, _: Any) -> Any:
@@ -105,7 +105,7 @@ async def test_compression_of_a_channel(both: Both, server: ScriptedServer) -> N
 
 
 async def test_the_user_agent(both: Both) -> None:
-    """Says grpc-python-asyncio, after the program's own words."""
+    """The user agent is the program's own text, then grpc-python-asyncio."""
 
     async def program(channel: Any, server: Any) -> Any:
         await channel.unary_unary(path("Unary"))(b".")

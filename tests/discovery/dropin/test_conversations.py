@@ -1,4 +1,4 @@
-"""Calls that stream both ways."""
+"""Bidirectional streams behave as in grpc.aio."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from tests.support.discovery.dropin.scripted_server import path
 
 
 async def test_in_turns(both: Both) -> None:
-    """Write, read, write, read, close, EOF."""
+    """Requests and responses can alternate, then the stream is closed and ends with EOF."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -24,7 +24,7 @@ async def test_in_turns(both: Both) -> None:
 
 
 async def test_writing_ahead_of_reading(both: Both) -> None:
-    """What is written waits to be read."""
+    """Requests may be written before their responses are read."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -54,7 +54,7 @@ async def test_writing_and_iterating(both: Both) -> None:
     await both(program)
 
 
-async def test_reading_beside_an_iterator_of_requests(both: Both) -> None:
+async def test_reading_with_an_iterator_of_requests(both: Both) -> None:
     """Responses may be read while requests come from an iterator."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -65,7 +65,7 @@ async def test_reading_beside_an_iterator_of_requests(both: Both) -> None:
 
 
 async def test_requests_that_depend_on_responses(both: Both) -> None:
-    """An iterator may wait for what the program read."""
+    """A request iterator may wait for what the program has read."""
 
     async def program(channel: Any, _: Any) -> Any:
         answered: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
@@ -86,7 +86,7 @@ async def test_requests_that_depend_on_responses(both: Both) -> None:
 
 
 async def test_refused_in_the_middle(both: Both) -> None:
-    """What came before is seen; then reading and writing tell of the end."""
+    """Earlier messages are read; then reading and writing report the end."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_stream(path("Both"))()
@@ -99,7 +99,7 @@ async def test_refused_in_the_middle(both: Both) -> None:
 
 
 async def test_large_messages_both_ways(both: Both) -> None:
-    """Flow control lets them through."""
+    """Large messages pass flow control in both directions."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_stream(path("Both"))([b"." * 1_000_000] * 5)
@@ -109,7 +109,7 @@ async def test_large_messages_both_ways(both: Both) -> None:
 
 
 async def test_many_at_once(both: Both) -> None:
-    """Each conversation is its own."""
+    """Streams that run at the same time don't mix."""
 
     async def program(channel: Any, _: Any) -> Any:
         chat = channel.stream_stream(path("Both"))

@@ -1,4 +1,4 @@
-"""The intended differences: each is on the list, and is one."""
+"""Every intended difference from grpc.aio is on the list, and a test here shows it."""
 
 import asyncio
 from pathlib import Path
@@ -7,34 +7,38 @@ from typing import Any
 import grpc
 from grpc import StatusCode
 
-from tests.discovery.dropin.test_channel_states import NOBODY
+from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery import probe_service
 from tests.support.discovery.dropin.comparison import Both, all_of, ending, lasting, outcome, pairs
 from tests.support.discovery.dropin.differences import Difference, listed
 from tests.support.discovery.dropin.scripted_server import path
 
 REFUSED = """\tstatus = StatusCode.FAILED_PRECONDITION
-\tdetails = "told to abort"
-\tdebug_error_string = "FAILED_PRECONDITION:told to abort"
+\tdetails = "asked to abort"
+\tdebug_error_string = "FAILED_PRECONDITION:asked to abort"
 >"""
 
 
 def test_the_list_is_closed() -> None:
-    """What `discovery` says it does otherwise is what is shown here, in the same order."""
-    shown = [difference.value for difference in Difference]
+    """The list in the docstring of `discovery` is the list of differences
+    here, in the same order.
+    """
+    expected = [difference.value for difference in Difference]
 
-    assert [entry[: len(start)] for entry, start in zip(listed(), shown, strict=True)] == shown
+    assert [
+        entry[: len(start)] for entry, start in zip(listed(), expected, strict=True)
+    ] == expected
 
 
 def test_every_difference_is_shown() -> None:
-    """By a test of this file."""
+    """Each difference has a test in this file."""
     source = Path(__file__).read_text()
 
     assert [one for one in Difference if f"differ(Difference.{one.name}," not in source] == []
 
 
 async def test_a_unary_call_has_a_default_deadline(both: Both) -> None:
-    """10 s, where grpc.aio waits for ever."""
+    """A unary call has 10 s by default; in grpc.aio it waits for ever."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -46,7 +50,7 @@ async def test_a_unary_call_has_a_default_deadline(both: Both) -> None:
 
 
 async def test_a_safe_method_is_attempted_again(both: Both) -> None:
-    """An UNAVAILABLE that another attempt mends isn't seen."""
+    """An UNAVAILABLE of a safe method is not seen if another attempt succeeds."""
     async with probe_service.running("a") as probe:
 
         async def program(channel: Any, _: Any) -> Any:
@@ -60,7 +64,7 @@ async def test_a_safe_method_is_attempted_again(both: Both) -> None:
 
 
 async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
-    """Raises; grpc.aio sends an empty message in its place."""
+    """A request that can't be serialized raises; grpc.aio sends an empty message."""
 
     def refuse(_: object) -> bytes:
         raise ValueError("the program's own")
@@ -77,7 +81,7 @@ async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
 
 
 async def test_a_response_that_cannot_be_deserialized(both: Both) -> None:
-    """Is INTERNAL; grpc.aio's response is None."""
+    """A response that can't be deserialized is INTERNAL; in grpc.aio it is None."""
 
     def refuse(_: bytes) -> str:
         raise ValueError("the program's own")
@@ -90,24 +94,26 @@ async def test_a_response_that_cannot_be_deserialized(both: Both) -> None:
     assert seen == (None, StatusCode.INTERNAL)
 
 
-async def test_what_is_refused_here_says_so_in_our_words(both: Both) -> None:
-    """The instances and their states, where grpc.aio tells of addresses."""
+async def test_the_details_of_a_local_refusal_are_ours(both: Both) -> None:
+    """The details list the instances and their states; grpc.aio lists addresses."""
 
     async def program(channel: Any, _: Any) -> Any:
         return (await outcome(channel.unary_unary(path("Unary"))(b".")))[1:3]
 
-    native, ours = await both.differ(Difference.REFUSED_HERE, program, address=NOBODY)
+    native, ours = await both.differ(Difference.REFUSED_HERE, program, address=NO_LISTENER)
     assert native[0] is ours[0] is StatusCode.UNAVAILABLE
-    assert ours[1] == f"{path('Unary')}: {NOBODY} TRANSIENT_FAILURE"
+    assert ours[1] == f"{path('Unary')}: {NO_LISTENER} TRANSIENT_FAILURE"
 
 
 async def test_a_callback_that_raises(both: Both) -> None:
-    """The loop's exception handler hears of it; the answer arrives, others are called."""
+    """The loop's exception handler gets the error; the response and other
+    callbacks are unaffected.
+    """
 
     async def program(channel: Any, _: Any) -> Any:
         loop = asyncio.get_running_loop()
         reported: list[str] = []
-        loop.set_exception_handler(lambda _, told: reported.append(repr(told["exception"])))
+        loop.set_exception_handler(lambda _, context: reported.append(repr(context["exception"])))
         called = []
         call = channel.unary_unary(path("Unary"))(b".")
         call.add_done_callback(lambda _: 1 / 0)
@@ -123,7 +129,7 @@ async def test_a_callback_that_raises(both: Both) -> None:
 
 
 async def test_the_text_of_a_call(both: Both) -> None:
-    """grpc.aio writes the details after "status" and the code after "details"."""
+    """grpc.aio prints the details after "status" and the code after "details"."""
 
     async def program(channel: Any, _: Any) -> Any:
         calls = [
@@ -144,7 +150,7 @@ async def test_the_text_of_a_call(both: Both) -> None:
 
 
 class Counts(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInterceptor):
-    """Of two kinds."""
+    """An interceptor of two kinds of call."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -159,7 +165,7 @@ class Counts(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInt
 
 
 async def test_an_interceptor_of_two_kinds(both: Both) -> None:
-    """Serves both."""
+    """An interceptor of two kinds intercepts both."""
     counts = Counts()
 
     async def program(channel: Any, _: Any) -> Any:
@@ -173,14 +179,14 @@ async def test_an_interceptor_of_two_kinds(both: Both) -> None:
 
 
 class Answers(grpc.aio.UnaryUnaryClientInterceptor):
-    """Answers by itself."""
+    """An interceptor that answers without a call."""
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         return b"cached"
 
 
-async def test_a_bare_response(both: Both) -> None:
-    """Comes with a status and metadata that are there."""
+async def test_a_plain_response(both: Both) -> None:
+    """A plain response comes with a status and metadata."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -191,7 +197,7 @@ async def test_a_bare_response(both: Both) -> None:
 
 
 async def test_nothing_else_differs_below_an_interceptor(both: Both) -> None:
-    """A call that is passed through keeps its whole status."""
+    """A call that an interceptor passes on keeps its whole status."""
     counts = Counts()
 
     async def program(channel: Any, _: Any) -> Any:

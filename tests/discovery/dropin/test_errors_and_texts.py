@@ -1,4 +1,4 @@
-"""What exceptions and calls look like to a program that inspects, logs or pickles them."""
+"""Exceptions and calls look as in grpc.aio to a program that inspects, logs or pickles them."""
 
 import pickle
 import weakref
@@ -7,7 +7,13 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.support.discovery.dropin.comparison import Both, all_of, attempted, lasting, told
+from tests.support.discovery.dropin.comparison import (
+    Both,
+    all_of,
+    attempted,
+    exception_content,
+    lasting,
+)
 from tests.support.discovery.dropin.scripted_server import path
 
 KINDS = pytest.mark.parametrize(
@@ -33,7 +39,7 @@ async def _raised(call: Any) -> Any:
 async def test_the_exception_of_a_refused_call(
     both: Both, kind: str, method: str, answers: Any, refused: Any
 ) -> None:
-    """An AioRpcError, with everything in it, as an RpcError and after pickling too."""
+    """A failed call raises a complete AioRpcError, which is an RpcError and can be pickled."""
 
     async def program(channel: Any, _: Any) -> Any:
         error = await _raised(getattr(channel, kind)(path(method))(refused))
@@ -44,7 +50,7 @@ async def test_the_exception_of_a_refused_call(
             type(error.trailing_metadata()),
             error.trailing_metadata().get_all("why"),
             lasting(repr(error)),
-            told(again),
+            exception_content(again),
         )
 
     await both(program)
@@ -54,7 +60,7 @@ async def test_the_exception_of_a_refused_call(
 async def test_the_types_of_calls_and_multicallables(
     both: Both, kind: str, method: str, answers: Any, refused: Any
 ) -> None:
-    """A program may check for grpc.aio's interfaces."""
+    """Calls and multicallables have grpc.aio's types."""
     name = "".join(word.capitalize() for word in kind.split("_"))
 
     async def program(channel: Any, _: Any) -> Any:
@@ -76,7 +82,7 @@ async def test_the_types_of_calls_and_multicallables(
 async def test_calls_can_be_hashed_and_referenced(
     both: Both, kind: str, method: str, answers: Any, refused: Any
 ) -> None:
-    """A program may keep them in sets, weak ones included, and by identity."""
+    """Calls can be kept in sets, also in weak ones, and compare by identity."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(answers)
@@ -88,7 +94,7 @@ async def test_calls_can_be_hashed_and_referenced(
 
 
 async def test_a_program_that_sets_its_own_attributes(both: Both) -> None:
-    """On a call, as instrumentation does."""
+    """A program can set attributes on a call, as instrumentation does."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -100,7 +106,7 @@ async def test_a_program_that_sets_its_own_attributes(both: Both) -> None:
 
 
 async def test_a_method_that_is_no_text(both: Both) -> None:
-    """Is refused with the multicallable."""
+    """A method name that is no text is refused when the multicallable is made."""
 
     async def program(channel: Any, _: Any) -> Any:
         seen = attempted(lambda: channel.unary_unary(None))

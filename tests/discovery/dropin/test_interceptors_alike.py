@@ -1,4 +1,4 @@
-"""Interceptors given to the channel."""
+"""Interceptors behave as in grpc.aio."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.support.discovery.dropin.scripted_server import path
 
 
 class AddsMetadata(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sends something along."""
+    """Adds metadata."""
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -21,7 +21,7 @@ class AddsMetadata(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class Counts(grpc.aio.UnaryStreamClientInterceptor):
-    """Lets a stream through, and says so."""
+    """Passes a stream on and counts it."""
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
@@ -44,14 +44,14 @@ class Doubles(grpc.aio.StreamUnaryClientInterceptor):
 
 
 class Raises(grpc.aio.UnaryUnaryClientInterceptor):
-    """Refuses by itself."""
+    """Raises an error of its own."""
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         raise ValueError("the interceptor's own")
 
 
 async def test_metadata_that_interceptors_add(both: Both) -> None:
-    """The first one given is the outermost."""
+    """The first interceptor is the outermost."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".", metadata=(("trailing-a", "0"),))
@@ -61,7 +61,7 @@ async def test_metadata_that_interceptors_add(both: Both) -> None:
 
 
 async def test_a_refusal_below_an_interceptor(both: Both) -> None:
-    """Is the call's, with everything in it."""
+    """A server's error reaches the call with its whole status."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"!")
@@ -71,7 +71,7 @@ async def test_a_refusal_below_an_interceptor(both: Both) -> None:
 
 
 async def test_a_stream_below_an_interceptor(both: Both) -> None:
-    """It sees the method, the request and the timeout."""
+    """An interceptor sees a stream's method, request and timeout."""
     counts = Counts()
 
     async def program(channel: Any, _: Any) -> Any:
@@ -84,7 +84,7 @@ async def test_a_stream_below_an_interceptor(both: Both) -> None:
 
 
 async def test_requests_through_an_interceptor(both: Both) -> None:
-    """It may send others than were given."""
+    """An interceptor may send other requests than the caller's."""
 
     async def requests() -> Any:
         yield b".1"
@@ -97,7 +97,7 @@ async def test_requests_through_an_interceptor(both: Both) -> None:
 
 
 async def test_requests_written_through_an_interceptor(both: Both) -> None:
-    """Writing works the same."""
+    """Written requests pass the interceptor too."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_unary(path("Requests"))()
@@ -109,7 +109,7 @@ async def test_requests_written_through_an_interceptor(both: Both) -> None:
 
 
 async def test_an_interceptor_that_raises(both: Both) -> None:
-    """Its exception is what the call comes to."""
+    """An interceptor's error ends the call."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -119,7 +119,7 @@ async def test_an_interceptor_that_raises(both: Both) -> None:
 
 
 async def test_cancelling_through_an_interceptor(both: Both) -> None:
-    """Reaches the server."""
+    """Cancelling an intercepted call reaches the server."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"?")
@@ -132,7 +132,7 @@ async def test_cancelling_through_an_interceptor(both: Both) -> None:
 
 
 async def test_an_interceptor_of_another_kind(both: Both) -> None:
-    """Isn't asked."""
+    """An interceptor of another kind of call isn't asked."""
     counts = Counts()
 
     async def program(channel: Any, _: Any) -> Any:

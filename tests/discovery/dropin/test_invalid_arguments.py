@@ -1,4 +1,4 @@
-"""Arguments that can't be: an error comes, and the channel goes on."""
+"""Invalid arguments raise, and the channel can still be used."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ async def _goes_on(channel: Any) -> Any:
 
 
 async def _called(multicallable: Any, *arguments: Any, **keywords: Any) -> Any:
-    """How a call came to an end, whether it was made or not."""
+    """How a call ended, whether or not it was made."""
     seen = attempted(lambda: multicallable(*arguments, **keywords))
     return seen if isinstance(seen, tuple) else await outcome(all_of(seen))
 
 
 @MULTICALLABLES
 async def test_an_unknown_keyword(both: Both, kind: str, method: str, request_: Any) -> None:
-    """TypeError where the call is made."""
+    """An unknown keyword raises TypeError where the call is made."""
 
     async def program(channel: Any, _: Any) -> Any:
         multicallable = getattr(channel, kind)(path(method))
@@ -45,7 +45,7 @@ async def test_an_unknown_keyword(both: Both, kind: str, method: str, request_: 
 async def test_a_timeout_that_is_no_number(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """TypeError."""
+    """A timeout that is no number raises TypeError."""
 
     async def program(channel: Any, _: Any) -> Any:
         multicallable = getattr(channel, kind)(path(method))
@@ -58,7 +58,7 @@ async def test_a_timeout_that_is_no_number(
 async def test_credentials_on_an_insecure_channel(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """UsageError: they would travel in the clear."""
+    """Call credentials on an insecure channel raise UsageError: they would be sent unencrypted."""
     credentials = grpc.access_token_call_credentials("token")
 
     async def program(channel: Any, _: Any) -> Any:
@@ -72,7 +72,7 @@ async def test_credentials_on_an_insecure_channel(
 
 @pytest.mark.parametrize("request_", [None, 3, "text"])
 async def test_a_request_that_is_no_bytes(both: Both, request_: Any) -> None:
-    """Is an error on a channel without a serializer."""
+    """Without a serializer, a request that isn't bytes raises."""
 
     async def program(channel: Any, _: Any) -> Any:
         ended = await _called(channel.unary_unary(path("Unary")), request_, timeout=20)

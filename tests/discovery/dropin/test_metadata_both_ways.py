@@ -1,4 +1,4 @@
-"""Metadata, from the program and back to it."""
+"""Metadata reaches the server and comes back as in grpc.aio."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ FORMS = {
 async def test_metadata_goes_there_and_back(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """Initial and trailing, on every kind of call."""
+    """Every kind of call has initial and trailing metadata."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_, metadata=FORMS["tuple"])
@@ -47,7 +47,7 @@ async def test_metadata_goes_there_and_back(
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_forms_metadata_may_take(both: Both, form: str) -> None:
-    """What grpc.aio takes is taken, and the server sees the same."""
+    """Metadata is accepted in grpc.aio's forms, and the server sees the same."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"h.", metadata=FORMS[form])
@@ -62,7 +62,7 @@ async def test_the_forms_metadata_may_take(both: Both, form: str) -> None:
 async def test_metadata_of_a_refused_call(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """Both come with the exception, and stay with the call."""
+    """The exception and the call have both initial and trailing metadata."""
     refused = b"h!" if isinstance(request_, bytes) else [b"h", b"!"]
 
     async def program(channel: Any, _: Any) -> Any:
@@ -76,8 +76,8 @@ async def test_metadata_of_a_refused_call(
     await both(program)
 
 
-async def test_initial_metadata_comes_before_theall_of(both: Both) -> None:
-    """A stream shows it while messages are still to come."""
+async def test_initial_metadata_comes_before_the_messages(both: Both) -> None:
+    """Initial metadata can be read before the messages arrive."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"hg.", metadata=FORMS["tuple"])
@@ -90,7 +90,7 @@ async def test_initial_metadata_comes_before_theall_of(both: Both) -> None:
 
 
 async def test_metadata_of_the_program_is_not_changed(both: Both) -> None:
-    """The same object serves many calls."""
+    """The same metadata object serves many calls."""
 
     async def program(channel: Any, server: Any) -> Any:
         metadata = grpc.aio.Metadata(("plain", "1"))

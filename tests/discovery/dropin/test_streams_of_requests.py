@@ -1,4 +1,4 @@
-"""Calls whose requests stream: given as iterators, or written."""
+"""Streams of requests, iterated or written, behave as in grpc.aio."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +20,7 @@ async def _async(*requests: bytes) -> AsyncIterator[bytes]:
 
 
 class TwoRequests:
-    """An asynchronous iterable that is no generator."""
+    """An asynchronous iterable that is not a generator."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return _async(b".1", b".2")
@@ -29,7 +29,7 @@ class TwoRequests:
 @KINDS
 @pytest.mark.parametrize("form", ["list", "generator", "async", "empty", "iterable"])
 async def test_requests_of_every_form(both: Both, kind: str, method: str, form: str) -> None:
-    """Iterables and asynchronous iterables, empty ones included."""
+    """Requests come from iterables and asynchronous iterables, also from empty ones."""
 
     async def program(channel: Any, _: Any) -> Any:
         requests = {
@@ -47,7 +47,7 @@ async def test_requests_of_every_form(both: Both, kind: str, method: str, form: 
 
 @KINDS
 async def test_requests_are_written(both: Both, kind: str, method: str) -> None:
-    """Until it is said that there are no more; saying so twice is no harm."""
+    """Requests are written until `done_writing`, which may be called twice."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))()
@@ -63,8 +63,8 @@ async def test_requests_are_written(both: Both, kind: str, method: str) -> None:
 
 
 @KINDS
-async def test_writing_after_it_was_said_to_be_over(both: Both, kind: str, method: str) -> None:
-    """Is an error, and not the end of the call."""
+async def test_writing_after_done_writing(both: Both, kind: str, method: str) -> None:
+    """Writing after `done_writing` raises and doesn't end the call."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))()
@@ -76,8 +76,8 @@ async def test_writing_after_it_was_said_to_be_over(both: Both, kind: str, metho
 
 
 @KINDS
-async def test_writing_when_the_call_is_over(both: Both, kind: str, method: str) -> None:
-    """Says so; closing does nothing."""
+async def test_writing_after_the_end(both: Both, kind: str, method: str) -> None:
+    """Writing after the end raises; `done_writing` does nothing."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))()
@@ -93,8 +93,8 @@ async def test_writing_when_the_call_is_over(both: Both, kind: str, method: str)
 
 
 @KINDS
-async def test_writing_beside_an_iterator(both: Both, kind: str, method: str) -> None:
-    """Requests come one way or the other."""
+async def test_writing_to_a_call_with_an_iterator(both: Both, kind: str, method: str) -> None:
+    """A call with a request iterator can't be written to."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))([b".1"])
@@ -109,7 +109,7 @@ async def test_writing_beside_an_iterator(both: Both, kind: str, method: str) ->
 
 @KINDS
 async def test_nothing_is_written(both: Both, kind: str, method: str) -> None:
-    """An empty stream is a stream."""
+    """A stream without requests is a valid stream."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))()
@@ -120,7 +120,7 @@ async def test_nothing_is_written(both: Both, kind: str, method: str) -> None:
 
 
 async def test_the_server_answers_before_the_requests_end(both: Both) -> None:
-    """The refusal is what the call comes to; the rest of the requests isn't sent."""
+    """A server's error ends the call, and the remaining requests aren't sent."""
 
     async def program(channel: Any, _: Any) -> Any:
         asked = []
@@ -136,8 +136,8 @@ async def test_the_server_answers_before_the_requests_end(both: Both) -> None:
     await both(program)
 
 
-async def test_writing_awaits_nobody(both: Both) -> None:
-    """The response may be awaited before the requests are there."""
+async def test_awaiting_before_writing(both: Both) -> None:
+    """The response may be awaited before the requests are written."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.stream_unary(path("Requests"))()
@@ -151,7 +151,7 @@ async def test_writing_awaits_nobody(both: Both) -> None:
 
 @KINDS
 async def test_waiting_for_the_connection(both: Both, kind: str, method: str) -> None:
-    """Returns before the first request is written."""
+    """`wait_for_connection` returns before the first request is written."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))()

@@ -1,4 +1,4 @@
-"""Calls whose response streams: iterated, read, left early."""
+"""Streams of responses, iterated, read or left early, behave as in grpc.aio."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ ENDS = pytest.mark.parametrize("orders", [b"", b".", b"...", b"!", b"..!", b"x",
 
 @ENDS
 async def test_iterated(both: Both, orders: bytes) -> None:
-    """`async for` gives what there is, then ends or raises; a second time it gives nothing."""
+    """`async for` returns the messages, then ends or raises; a second iteration is empty."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(orders)
@@ -30,7 +30,7 @@ async def test_iterated(both: Both, orders: bytes) -> None:
 
 @ENDS
 async def test_read(both: Both, orders: bytes) -> None:
-    """`read()` gives what there is, then EOF, or the error again and again."""
+    """`read()` returns the messages, then EOF or the error every time."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(orders)
@@ -43,7 +43,7 @@ async def test_read(both: Both, orders: bytes) -> None:
 
 
 async def test_mixing_styles(both: Both) -> None:
-    """Reading and iterating don't go together while the call lasts."""
+    """Reading and iterating can't be mixed while the call lasts."""
 
     async def program(channel: Any, _: Any) -> Any:
         responses = channel.unary_stream(path("Responses"))
@@ -61,7 +61,7 @@ async def test_mixing_styles(both: Both) -> None:
 
 @pytest.mark.parametrize("orders", [b"..", b"..!"])
 async def test_reading_after_iterating_to_the_end(both: Both, orders: bytes) -> None:
-    """Once the call is over its end may be asked for either way."""
+    """After the end of the call it may also be read."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(orders)
@@ -72,7 +72,7 @@ async def test_reading_after_iterating_to_the_end(both: Both, orders: bytes) -> 
 
 
 async def test_iterating_after_reading_to_the_end(both: Both) -> None:
-    """The style stays what it was."""
+    """A call that was read to its end can't be iterated."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b".")
@@ -82,8 +82,8 @@ async def test_iterating_after_reading_to_the_end(both: Both) -> None:
     await both(program)
 
 
-async def test_one_iterator_however_often_it_is_asked_for(both: Both) -> None:
-    """Two loops share the messages."""
+async def test_two_loops_share_one_iterator(both: Both) -> None:
+    """Two loops over one call share its messages."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"...")
@@ -94,7 +94,7 @@ async def test_one_iterator_however_often_it_is_asked_for(both: Both) -> None:
 
 
 async def test_left_early(both: Both) -> None:
-    """A loop that breaks off leaves the call as it is, to be cancelled."""
+    """Leaving a loop early leaves the call running until it is cancelled."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"..?")
@@ -108,8 +108,8 @@ async def test_left_early(both: Both) -> None:
     await both(program)
 
 
-async def test_the_end_is_asked_for_while_messages_wait(both: Both) -> None:
-    """Asking for the status doesn't lose messages."""
+async def test_waiting_for_the_status_keeps_the_messages(both: Both) -> None:
+    """Waiting for the status doesn't lose messages."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b"...")
@@ -121,7 +121,7 @@ async def test_the_end_is_asked_for_while_messages_wait(both: Both) -> None:
 
 
 async def test_waiting_for_the_connection_of_a_stream(both: Both) -> None:
-    """Returns when the request is on its way, and not at the end."""
+    """`wait_for_connection` returns when the request has been sent, not at the end."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_stream(path("Responses"))(b".?")
@@ -134,7 +134,7 @@ async def test_waiting_for_the_connection_of_a_stream(both: Both) -> None:
 
 
 async def test_many_messages(both: Both) -> None:
-    """Arrive in order, none twice."""
+    """Many messages arrive in order, each once."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await all_of(channel.unary_stream(path("Responses"))(b"." * 500))
@@ -143,7 +143,7 @@ async def test_many_messages(both: Both) -> None:
 
 
 async def test_two_streams_at_once(both: Both) -> None:
-    """Don't get in each other's way."""
+    """Two streams don't affect each other."""
 
     async def program(channel: Any, _: Any) -> Any:
         responses = channel.unary_stream(path("Responses"))
@@ -153,7 +153,7 @@ async def test_two_streams_at_once(both: Both) -> None:
 
 
 async def test_responses_are_deserialized(both: Both) -> None:
-    """Each is of the program's own type."""
+    """Each response has the program's own type."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await all_of(channel.unary_stream(path("Responses"), str.encode, int)("..."))

@@ -1,4 +1,4 @@
-"""Calls whose time runs out."""
+"""Calls end at their deadline as in grpc.aio."""
 
 from typing import Any
 
@@ -19,8 +19,12 @@ KINDS = pytest.mark.parametrize(
 
 
 @KINDS
-async def test_time_runs_out(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
-    """DEADLINE_EXCEEDED, in the same words, on both sides of the call."""
+async def test_a_call_reaches_its_deadline(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """A call that reaches its deadline is DEADLINE_EXCEEDED on both sides,
+    with the same details.
+    """
 
     async def program(channel: Any, server: Any) -> Any:
         await channel.channel_ready()
@@ -33,8 +37,10 @@ async def test_time_runs_out(both: Both, kind: str, method: str, hangs: Any, ans
 
 
 @KINDS
-async def test_no_time_at_all(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
-    """A timeout of less than nothing is over at once, with the same code."""
+async def test_a_negative_timeout(
+    both: Both, kind: str, method: str, hangs: Any, answers: Any
+) -> None:
+    """A negative timeout ends the call at once with DEADLINE_EXCEEDED."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(answers, timeout=-0.5)
@@ -46,7 +52,7 @@ async def test_no_time_at_all(both: Both, kind: str, method: str, hangs: Any, an
 
 @KINDS
 async def test_time_remaining(both: Both, kind: str, method: str, hangs: Any, answers: Any) -> None:
-    """Between nothing and the timeout, as a float."""
+    """The time remaining is a float between zero and the timeout."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(answers, timeout=500)
@@ -68,7 +74,7 @@ async def test_time_remaining(both: Both, kind: str, method: str, hangs: Any, an
 async def test_a_stream_without_a_timeout(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """It has no time remaining to tell of."""
+    """A stream without a timeout has no time remaining."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_)
@@ -78,7 +84,7 @@ async def test_a_stream_without_a_timeout(
 
 
 async def test_a_stream_runs_out_of_time_in_the_middle(both: Both) -> None:
-    """What had come is seen, then the error."""
+    """Messages before the deadline are read, then the error is raised."""
 
     async def program(channel: Any, _: Any) -> Any:
         await channel.channel_ready()
@@ -90,7 +96,7 @@ async def test_a_stream_runs_out_of_time_in_the_middle(both: Both) -> None:
 
 @pytest.mark.parametrize("timeout_s", [1e9, 10**6, 0.5e7])
 async def test_very_long_timeouts(both: Both, timeout_s: float) -> None:
-    """Are no trouble."""
+    """Very long timeouts work."""
 
     async def program(channel: Any, _: Any) -> Any:
         return await channel.unary_unary(path("Unary"))(b".", timeout=timeout_s)

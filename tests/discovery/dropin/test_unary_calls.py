@@ -1,4 +1,4 @@
-"""Calls with one request and one response."""
+"""Unary calls behave as in grpc.aio."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from tests.support.discovery.dropin.scripted_server import path
 
 
 async def test_an_answered_call(both: Both) -> None:
-    """Its response, its status, and that it is over."""
+    """A successful call has its response and status, and is done."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -18,7 +18,7 @@ async def test_an_answered_call(both: Both) -> None:
 
 
 async def test_a_refused_call(both: Both) -> None:
-    """The exception tells the whole status, and so does the call."""
+    """The exception and the call have the whole status of the error."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"!")
@@ -27,8 +27,8 @@ async def test_a_refused_call(both: Both) -> None:
     await both(program)
 
 
-async def test_a_call_whose_handler_breaks(both: Both) -> None:
-    """UNKNOWN, in the words of the server."""
+async def test_a_call_whose_handler_raises(both: Both) -> None:
+    """A handler that raises gives UNKNOWN with the server's details."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"x")
@@ -37,18 +37,18 @@ async def test_a_call_whose_handler_breaks(both: Both) -> None:
     await both(program)
 
 
-async def test_a_method_nobody_serves(both: Both) -> None:
-    """UNIMPLEMENTED."""
+async def test_a_method_that_is_not_served(both: Both) -> None:
+    """A method that the server doesn't have gives UNIMPLEMENTED."""
 
     async def program(channel: Any, _: Any) -> Any:
-        call = channel.unary_unary("/discovery.testing.Nobody/Unary")(b".")
+        call = channel.unary_unary("/discovery.testing.Absent/Unary")(b".")
         return await outcome(call), await ending(call)
 
     await both(program)
 
 
-async def test_a_call_that_is_asked_and_not_awaited(both: Both) -> None:
-    """The status can be had without the response; the response after it."""
+async def test_reading_the_status_before_awaiting(both: Both) -> None:
+    """The status can be read before the response."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
@@ -58,7 +58,7 @@ async def test_a_call_that_is_asked_and_not_awaited(both: Both) -> None:
 
 
 async def test_a_call_that_is_under_way(both: Both) -> None:
-    """Neither done nor cancelled, and without a deadline unless it was given one."""
+    """A call in flight is neither done nor cancelled, and has no deadline unless one was given."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"g", timeout=None)
@@ -72,7 +72,7 @@ async def test_a_call_that_is_under_way(both: Both) -> None:
 
 
 async def test_many_calls_at_once(both: Both) -> None:
-    """Each gets its own answer."""
+    """Each of many calls gets its own response."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -82,7 +82,7 @@ async def test_many_calls_at_once(both: Both) -> None:
 
 
 async def test_serializers_and_deserializers(both: Both) -> None:
-    """Messages are the program's own types."""
+    """Messages have the program's own types."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"), str.encode, bytes.decode)
@@ -92,7 +92,7 @@ async def test_serializers_and_deserializers(both: Both) -> None:
 
 
 async def test_a_positional_request_and_keywords(both: Both) -> None:
-    """The signature is grpc.aio's: whatever else is given stays a keyword."""
+    """The request is positional and everything else a keyword, as in grpc.aio."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -103,7 +103,7 @@ async def test_a_positional_request_and_keywords(both: Both) -> None:
 
 
 async def test_waiting_for_the_connection(both: Both) -> None:
-    """A unary call waits for its end, and raises the status it ended with."""
+    """`wait_for_connection` of a unary call waits for its end and raises its error."""
 
     async def program(channel: Any, _: Any) -> Any:
         answered = channel.unary_unary(path("Unary"))(b".")
@@ -118,7 +118,7 @@ async def test_waiting_for_the_connection(both: Both) -> None:
 
 
 async def test_large_messages(both: Both) -> None:
-    """Up to 4 MB a message arrives; above, RESOURCE_EXHAUSTED tells where the limit is."""
+    """Messages of up to 4 MB arrive; larger ones give RESOURCE_EXHAUSTED."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -129,7 +129,7 @@ async def test_large_messages(both: Both) -> None:
 
 
 async def test_channel_options(both: Both) -> None:
-    """What grpc.aio takes as channel arguments holds here too."""
+    """The channel arguments of grpc.aio are accepted."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary = channel.unary_unary(path("Unary"))
@@ -138,8 +138,8 @@ async def test_channel_options(both: Both) -> None:
     await both(program, options=[("grpc.max_receive_message_length", 50)])
 
 
-async def test_calls_without_a_name(both: Both) -> None:
-    """Awaited or iterated where it is made, a call is held by that."""
+async def test_calls_that_are_not_assigned(both: Both) -> None:
+    """A call that is awaited or iterated where it is made is not collected."""
 
     async def program(channel: Any, _: Any) -> Any:
         unary, responses = (

@@ -1,4 +1,4 @@
-"""Calls to a server that isn't there, yet or any more."""
+"""Calls to a server that is not there behave as in grpc.aio."""
 
 import asyncio
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.test_channel_states import NOBODY
+from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.dropin.comparison import Both, all_of, outcome
 from tests.support.discovery.dropin.scripted_server import path, reserved_port, scripted_server
 
@@ -22,34 +22,36 @@ KINDS = pytest.mark.parametrize(
 
 
 @KINDS
-async def test_nobody_is_there(both: Both, kind: str, method: str, request_: Any) -> None:
-    """UNAVAILABLE."""
+async def test_without_a_server(both: Both, kind: str, method: str, request_: Any) -> None:
+    """A call without a server gives UNAVAILABLE."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_)
         ended = await outcome(all_of(call))
         return ended[:2], await call.code(), call.done(), call.cancelled()
 
-    await both(program, address=NOBODY)
+    await both(program, address=NO_LISTENER)
 
 
 @KINDS
-async def test_nobody_comes_in_time(both: Both, kind: str, method: str, request_: Any) -> None:
-    """With wait_for_ready the call waits, until its time is over."""
+async def test_waiting_for_ready_until_the_deadline(
+    both: Both, kind: str, method: str, request_: Any
+) -> None:
+    """With wait_for_ready a call waits until its deadline."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True, timeout=0.4)
         ended = await outcome(all_of(call))
         return ended[:2], await call.code(), call.done()
 
-    await both(program, address=NOBODY)
+    await both(program, address=NO_LISTENER)
 
 
 @KINDS
 async def test_a_waiting_call_is_cancelled(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """It needs no server for that."""
+    """A waiting call can be cancelled."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True)
@@ -57,14 +59,14 @@ async def test_a_waiting_call_is_cancelled(
         said = call.done(), call.cancel()
         return said, await outcome(all_of(call)), await call.code()
 
-    await both(program, address=NOBODY)
+    await both(program, address=NO_LISTENER)
 
 
 @KINDS
-async def test_a_waiting_call_is_answered_by_who_comes(
+async def test_a_waiting_call_is_sent_when_the_server_starts(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """When the server comes up, the call goes out."""
+    """A waiting call is sent when the server starts."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = getattr(channel, kind)(path(method))(request_, wait_for_ready=True, timeout=60)
@@ -78,8 +80,8 @@ async def test_a_waiting_call_is_answered_by_who_comes(
         await both(program, address=f"127.0.0.1:{port}")
 
 
-async def test_the_server_goes_while_calls_are_under_way(both: Both) -> None:
-    """They fail with the code that its end gave them."""
+async def test_the_server_stops_while_calls_are_in_flight(both: Both) -> None:
+    """Calls in flight fail with the code that the server's end gives them."""
 
     async def program(channel: Any, _: Any) -> Any:
         async with scripted_server(port=port) as going:

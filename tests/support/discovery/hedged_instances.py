@@ -12,7 +12,7 @@ from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import Open, Probe, Start, in_flight, path, ready
 
 CONFIG = {
-    # So that it is known who is asked first.
+    # With pick_first it is known which instance gets the first attempt.
     "loadBalancingConfig": [{"pick_first": {}}],
     "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
 }
@@ -59,7 +59,7 @@ class HedgedInstances:
 
     async def until_in_flight(self, number: int) -> None:
         """Return once this many attempts are left."""
-        while in_flight(self.channel) != number:  # noqa: ASYNC110 (nothing tells)
+        while in_flight(self.channel) != number:  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0)
 
     def forget_latencies(self, method: str = "Get") -> Latencies:

@@ -91,7 +91,7 @@ class Probe:
     port: int = 0
     seen: list[Seen] = field(default_factory=list)
     script: deque[Refusal] = field(default_factory=deque)
-    # While it isn't set, answers wait.
+    # Answers wait until this is set.
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     server: grpc.aio.Server | None = None

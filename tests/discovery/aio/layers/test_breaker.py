@@ -87,7 +87,7 @@ async def test_a_retry_is_refused_like_any_attempt(start: Start, open_to: Open) 
     with pytest.raises(discovery.LocalRefusalError):
         await get(b"x")
 
-    # The first attempt is the one of each second that always tries.
+    # The breaker lets one attempt a second through, which is the first one here.
     assert len(server.seen) == 1
 
 
@@ -96,7 +96,7 @@ async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) 
     instances = await hedged_instances(start, open_to, rng=Certain())
     failing_method(instances.channel, "Get")
 
-    # The first attempt is the one of each second that always tries.
+    # The breaker lets one attempt a second through, which is the first one here.
     call = instances.call()
     await instances.first_sent()
 

@@ -22,7 +22,7 @@ from tests.support.discovery.probe_service import (
 )
 
 CONFIG = {
-    # So that it is known who is asked first.
+    # With pick_first it is known which instance gets the first attempt.
     "loadBalancingConfig": [{"pick_first": {}}],
     "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
 }
@@ -142,16 +142,16 @@ async def test_the_attempt_whose_metadata_was_seen_wins(two_instances: TwoInstan
     await two_instances.other.wait_for_calls(1)
 
     metadata = await stream.initial_metadata()
-    shown = {
+    seen_first = {
         two_instances.slow.name: two_instances.slow,
         two_instances.other.name: two_instances.other,
     }[metadata["served-by"]]
-    beaten = two_instances.slow if shown is two_instances.other else two_instances.other
+    beaten = two_instances.slow if seen_first is two_instances.other else two_instances.other
     await beaten.was_cancelled()
     beaten.gate.set()
-    shown.gate.set()
+    seen_first.gate.set()
 
-    assert await stream.read() == f"{shown.name}:headers0".encode()
+    assert await stream.read() == f"{seen_first.name}:headers0".encode()
 
 
 async def test_once_metadata_was_seen_nothing_is_hedged(two_instances: TwoInstances) -> None:

@@ -47,7 +47,7 @@ async def test_a_loser_looks_slow(start: Start, open_to: Open) -> None:
         for one in subchannels(instances.channel)
         if one.instance.endpoint == instances.slow.address
     )
-    # 100 ms, a little decayed since; the seed is 30.
+    # 100 ms were observed and have decayed a little; the initial value is 30 ms.
     assert loser.load.latency_s(instances.clock.monotonic()) > 0.09
 
 

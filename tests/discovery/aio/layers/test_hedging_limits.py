@@ -184,7 +184,7 @@ async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) 
     breaker = instances.channel._breakers.of(known)
     for _ in range(10_000):
         known.outcomes.failed(instances.clock.monotonic(), object())
-    # This second's attempt that always tries was another; and the dice say no.
+    # The breaker has let its one attempt of this second through, and draws a refusal.
     breaker._tried_s = instances.clock.monotonic()
     breaker._rng = random.Random(7)
     await instances.first_sent()
@@ -217,7 +217,7 @@ async def test_no_hedge_that_would_miss_the_deadline(start: Start, open_to: Open
     call = instances.call(timeout=0.05)
     await instances.slow.wait_for_calls(1)
 
-    # Nobody waits for the moment to send it.
+    # No timer was started for a hedge.
     assert instances.clock.sleeping == sleeping
     with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
         await call

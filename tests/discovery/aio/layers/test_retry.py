@@ -231,7 +231,7 @@ async def test_the_budget_bounds_the_retries_of_all_calls(start: Start, open_to:
     server.script.extend([unavailable("0")] * 10_000)
     channel = open_to(server)
     get = channel.unary_unary(path("Get"))
-    # It did well before, so the breaker stays out of it.
+    # Earlier successes keep the breaker from refusing.
     for method in channel._methods.values():
         method.outcomes.calls.extend([channel.clock.monotonic()] * 1000)
 

@@ -106,8 +106,8 @@ async def test_the_last_error_is_raised_unchanged(start: Start, open_to: Open) -
     server = await start("a")
     server.script.extend([UNAVAILABLE, UNAVAILABLE, Refusal(UNAVAILABLE.code, (("n", "3"),))])
     call = open_to(server).unary_stream(path("Watch"))(b"x")
-    told: asyncio.Queue[Any] = asyncio.Queue()
-    call.add_done_callback(told.put_nowait)
+    ended: asyncio.Queue[Any] = asyncio.Queue()
+    call.add_done_callback(ended.put_nowait)
 
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call.read()
@@ -115,7 +115,7 @@ async def test_the_last_error_is_raised_unchanged(start: Start, open_to: Open) -
     assert ("n", "3") in tuple(failed.value.trailing_metadata())
     assert ("n", "3") in tuple(await call.trailing_metadata())
     assert (len(server.seen), call.done()) == (3, True)
-    assert await told.get() is call
+    assert await ended.get() is call
 
 
 async def test_a_message_that_was_waited_with_counts_once(start: Start, open_to: Open) -> None:

@@ -17,7 +17,7 @@ from tests.support.discovery.blocking.manual_readiness import AdjustableClock, r
 from tests.support.discovery.probe_service import Probe, Refusal, path
 
 CONFIG = {
-    # So that it is known who is asked first.
+    # With pick_first it is known which instance gets the first attempt.
     "loadBalancingConfig": [{"pick_first": {}}],
     "methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2}}],
 }
@@ -67,7 +67,7 @@ def hedged_instances(
     ready(channel, 2)
     for _ in range(calls):
         channel.unary_unary(path(method))(b"pay")
-    # What is usual is looked at ten times a second.
+    # The p95 is computed at most ten times a second.
     clock.ahead_s += 1.0
     for server in (slow, other):
         server.seen.clear()

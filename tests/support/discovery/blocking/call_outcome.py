@@ -8,7 +8,7 @@ import grpc
 
 from tests.support.discovery.dropin.scripted_server import ScriptedServer, path
 
-# Takes a channel and a server; what it returns is what it saw.
+# A program: takes a channel and a server, and returns what it observed.
 Program = Callable[[Any, ScriptedServer], Any]
 Alike = Callable[[Program], None]
 METADATA = (("initial-a", "1"), ("trailing-a", "2"), ("trailing-bin", b"\0"))
@@ -29,7 +29,7 @@ def outcome(function: Callable[[], Any]) -> Any:
 
 def status(call: Any) -> tuple[Any, ...]:
     """The status of a call, or of an error that is a call."""
-    # Of a call cancelled here grpc never says it.
+    # grpc has no debug text for a call that was cancelled on this side.
     debug = "" if call.code() is grpc.StatusCode.CANCELLED else call.debug_error_string()
     return (
         isinstance(call, grpc.RpcError),

@@ -1,4 +1,4 @@
-"""Runs one program against a channel of grpc.aio and against ours, and compares what it saw."""
+"""Runs one program with a channel of grpc.aio and with ours, and compares what it observes."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ import discovery
 from tests.support.discovery.dropin.differences import Difference
 from tests.support.discovery.dropin.scripted_server import ScriptedServer
 
-# Takes a channel and a server; what it returns is what it saw.
+# A program: takes a channel and a server, and returns what it observed.
 Program = Callable[[Any, ScriptedServer], Awaitable[Any]]
 
 _BOUND_S = 60.0
@@ -26,7 +26,7 @@ class Both:
         self._server = server
 
     async def __call__(self, program: Program, **arguments: Any) -> None:
-        """Both must let the program see the same; `arguments` go to both channels."""
+        """Run the program with both channels; it must observe the same. `arguments` go to both."""
         native, ours = await self._run(program, arguments)
         assert ours == native, f"\nours:   {ours!r}\nnative: {native!r}"
         assert native is not None, "the program saw nothing"
@@ -34,7 +34,9 @@ class Both:
     async def differ(
         self, difference: Difference, program: Program, **arguments: Any
     ) -> tuple[Any, Any]:
-        """What the program sees of grpc.aio and of ours, where the difference is on the list."""
+        """Run the program with both channels and return both results; the difference must be
+        listed.
+        """
         native, ours = await self._run(program, arguments)
         assert ours != native, f"no longer a difference: {difference}: {ours!r}"
         return native, ours
@@ -55,21 +57,21 @@ class Both:
 
 
 async def outcome(awaitable: Awaitable[Any]) -> Any:
-    """What awaiting it comes to: its value, or everything an exception tells."""
+    """The value that awaiting returns, or the content of the exception it raises."""
     try:
         return await awaitable
     except asyncio.CancelledError:
         return "CancelledError"
     except Exception as error:  # noqa: BLE001 - seen, whatever it is
-        return told(error)
+        return exception_content(error)
 
 
 def attempted(function: Callable[[], Any]) -> Any:
-    """What calling it comes to."""
+    """The value that a function returns, or the content of the exception it raises."""
     try:
         return function()
     except Exception as error:  # noqa: BLE001 - seen, whatever it is
-        return told(error)
+        return exception_content(error)
 
 
 async def all_of(call: Any) -> Any:
@@ -79,8 +81,8 @@ async def all_of(call: Any) -> Any:
     return await call
 
 
-def told(error: BaseException) -> tuple[Any, ...]:
-    """Everything an exception tells, save addresses and times."""
+def exception_content(error: BaseException) -> tuple[Any, ...]:
+    """The content of an exception, except addresses and times."""
     if isinstance(error, grpc.aio.AioRpcError):
         return (
             "AioRpcError",
@@ -97,17 +99,17 @@ def told(error: BaseException) -> tuple[Any, ...]:
 def pairs(
     metadata: Iterable[tuple[str, str | bytes]] | None,
 ) -> list[tuple[str, str | bytes]] | None:
-    """Metadata as a program may look at it: pairs in their order."""
+    """Metadata as ordered pairs."""
     return None if metadata is None else [tuple(pair) for pair in metadata]  # type: ignore[misc]
 
 
 def lasting(text: str | None) -> str | None:
-    """A text without what is different each time."""
+    """A text without the parts that differ each time."""
     return None if text is None else _VARIES.sub("~", text)
 
 
 async def ending(call: Any) -> tuple[Any, ...]:
-    """Everything that a call says of its end."""
+    """The status of an ended call."""
     return (
         await outcome(call.code()),
         await outcome(call.details()),

@@ -1,4 +1,4 @@
-"""The server that every program of this suite speaks to: in bytes, and doing what it is told.
+"""The server that all compared programs call: it takes bytes and follows orders in the request.
 
 Each character of a request is an order: "." answers (a stream: one message), "!" aborts, "?" waits
 to be cancelled, "x" raises, "h" sends the initial metadata at once, "g" waits for the gate, "-" is
@@ -16,7 +16,7 @@ import grpc
 SERVICE = "discovery.testing.Scripted"
 ABORTED = (
     grpc.StatusCode.FAILED_PRECONDITION,
-    "told to abort",
+    "asked to abort",
     (("why", "told"), ("b-bin", b"\0")),
 )
 
@@ -27,7 +27,7 @@ def path(method: str) -> str:
 
 
 class ScriptedServer:
-    """One server, and what it saw since `begin`."""
+    """One server, and what it has seen since `begin`."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -35,7 +35,7 @@ class ScriptedServer:
 
     @property
     def address(self) -> str:
-        """Where it is dialled."""
+        """The address that clients connect to."""
         return f"127.0.0.1:{self.port}"
 
     def begin(self) -> None:
@@ -47,7 +47,7 @@ class ScriptedServer:
 
     @asynccontextmanager
     async def _noting(self, context: Any) -> AsyncIterator[None]:
-        """Note the call and its end; send back the metadata whose keys ask for it."""
+        """Record the call and its end; send back the metadata whose keys ask for it."""
         over = self.over
         context.add_done_callback(lambda _: over.set())
         self.metadata = [tuple(pair) for pair in context.invocation_metadata()]
@@ -64,7 +64,7 @@ class ScriptedServer:
             case "?":
                 await asyncio.Event().wait()
             case "x":
-                raise RuntimeError("told to raise")
+                raise RuntimeError("asked to raise")
             case "h":
                 await context.send_initial_metadata(
                     [pair for pair in self.metadata if pair[0].startswith("initial")]
@@ -73,14 +73,14 @@ class ScriptedServer:
                 await self.gate.wait()
 
     async def unary(self, request: bytes, context: Any) -> bytes:
-        """Answer the request itself, once every order in it is carried out."""
+        """Answer with the request, once every order in it is carried out."""
         async with self._noting(context):
             for order in request[:8].decode():
                 await self._obey(order, context)
         return request
 
     async def responses(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
-        """Answer each "." with its place."""
+        """Answer each "." with its position."""
         async with self._noting(context):
             for place, order in enumerate(request.decode()):
                 await self._obey(order, context)
@@ -106,7 +106,7 @@ class ScriptedServer:
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port that refuses connections until a server takes it, and that nobody else is given."""
+    """A port that refuses connections until a server takes it, and that is given to no other."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
@@ -115,7 +115,7 @@ def reserved_port() -> Iterator[int]:
 
 @asynccontextmanager
 async def scripted_server(*, port: int = 0) -> AsyncIterator[ScriptedServer]:
-    """A server until the end of the block."""
+    """Run a server until the end of the block."""
     scripted = ScriptedServer()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
