@@ -1,4 +1,4 @@
-"""One running suite for all integration tests: a real Consul, two instances of each service."""
+"""The running suites of the integration tests: a real Consul, two instances of each service."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ from tests.support.suite.environments import build_wheel, environment_with
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[cluster.Cluster]:
-    """The suite, with a well stocked CHAIR and a single LAMP."""
+    """The suite that no test breaks, with 1,000 armchairs and a single lamp."""
     folder = tmp_path_factory.mktemp("suite")
     rng = random.Random(1)
     async with cluster.running(folder, instances=2, clock=SystemClock(), rng=rng) as running:
@@ -48,13 +48,13 @@ async def order_instances(suite: cluster.Cluster) -> tuple[Instance, ...]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `pip install tradepost` would bring."""
+    """The wheel that `pip install tradepost` would install."""
     return await build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def empty_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a virtual environment that holds the wheel and what it requires."""
+    """The Python of a virtual environment with the wheel and its dependencies only."""
     folder = tmp_path_factory.mktemp("application") / "empty"
     return await asyncio.to_thread(environment_with, wheel, folder)
 
@@ -63,10 +63,10 @@ async def empty_environment(wheel: Path, tmp_path_factory: pytest.TempPathFactor
 async def breakable(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[breakable_suite.BreakableSuite]:
-    """Another suite, for the tests that break it; on SQLite, unless they ask for a kind.
+    """A suite for the tests that break it; on SQLite, unless they choose another database.
 
-    Its channels live on the loop of one module: events of grpc.aio that belong to a loop that is
-    long closed keep those of a loop that was idle meanwhile from being told.
+    Its channels belong to the event loop of one module: grpc.aio's events for a loop that is closed
+    can delay those for another loop that was idle meanwhile.
     """
     clock = SystemClock()
     kind = getattr(request, "param", SQLITE)

@@ -1,4 +1,4 @@
-"""The example applications of `tests/clients`, each in a world without our source."""
+"""The example applications of `tests/clients`, each in an environment without our source."""
 
 import os
 from pathlib import Path
@@ -25,24 +25,25 @@ PATH_TO_CONFIRMED = (
 )
 
 
-def day_of(said: ProgramResult) -> dict[str, Any]:
-    """What an application printed, as one mapping; its versions and their events in order."""
-    assert said.code == 0, said.err
-    lines, day = said.messages(), {}
+def steps_of(result: ProgramResult) -> dict[str, Any]:
+    """The printed steps of an application as one mapping, with versions and events in order."""
+    assert result.code == 0, result.err
+    lines = result.messages()
+    steps: dict[str, Any] = {}
     for line in lines:
-        day |= line
-    day["events"] = [line["type"].rpartition(".")[2] for line in lines if "type" in line]
-    day["versions"] = [int(line["version"]) for line in lines if "version" in line]
-    return day
+        steps |= line
+    steps["events"] = [line["type"].rpartition(".")[2] for line in lines if "type" in line]
+    steps["versions"] = [int(line["version"]) for line in lines if "version" in line]
+    return steps
 
 
-def assert_is_a_customers_day(day: dict[str, Any]) -> None:
-    """Bought, watched, cancelled; and what can't be had any more is refused with its reason."""
-    assert day["created"] == "ORDER_STATE_CONFIRMED"
-    assert tuple(day["events"]) == PATH_TO_CONFIRMED
-    assert day["versions"] == [1, 2, 3, 4, 5]
-    assert day["cancelled"] == "ORDER_STATE_REFUNDED"
-    assert (day["refused"], day["reason"], day["domain"]) == (
+def assert_ran_through(steps: dict[str, Any]) -> None:
+    """The order was confirmed, watched and cancelled, and fulfilling it was refused."""
+    assert steps["created"] == "ORDER_STATE_CONFIRMED"
+    assert tuple(steps["events"]) == PATH_TO_CONFIRMED
+    assert steps["versions"] == [1, 2, 3, 4, 5]
+    assert steps["cancelled"] == "ORDER_STATE_REFUNDED"
+    assert (steps["refused"], steps["reason"], steps["domain"]) == (
         "FAILED_PRECONDITION",
         "ORDER_NOT_FULFILLABLE",
         "order.tradepost",
@@ -52,33 +53,35 @@ def assert_is_a_customers_day(day: dict[str, Any]) -> None:
 async def test_a_node_application_needs_only_the_contracts(
     order_instances: tuple[Instance, ...],
 ) -> None:
-    """It reads the .proto files, and talks to an instance that it was told of."""
+    """A Node application with nothing but the .proto files calls an instance by its address."""
     endpoint = order_instances[0].endpoint
-    day = day_of(await run(node_path(), CLIENTS / "node" / "order.js", endpoint, SKU))
+    steps = steps_of(await run(node_path(), CLIENTS / "node" / "order.js", endpoint, SKU))
 
-    assert_is_a_customers_day(day)
-    assert day["total"] == {"currency_code": "USD", "minor_units": str(UNITS * PRICE_MINOR)}
-    assert day["metadata"]["state"] == "REFUNDED"
+    assert_ran_through(steps)
+    assert steps["total"] == {"currency_code": "USD", "minor_units": str(UNITS * PRICE_MINOR)}
+    assert steps["metadata"]["state"] == "REFUNDED"
 
 
 async def test_a_python_application_needs_only_the_wheel(
     suite: Cluster, empty_environment: Path, tmp_path: Path
 ) -> None:
-    """It asks Consul for the order service, and has nothing of the services installed."""
+    """A Python application finds the order service through Consul, without our services
+    installed.
+    """
     environment = {"PATH": os.environ["PATH"]}
     order = (CLIENTS / "python" / "order.py", suite.target("order"), SKU)
 
-    day = day_of(await run(empty_environment, *order, folder=tmp_path, environment=environment))
-    assert_is_a_customers_day(day)
-    assert day["total"] == UNITS * PRICE_MINOR
+    steps = steps_of(await run(empty_environment, *order, folder=tmp_path, environment=environment))
+    assert_ran_through(steps)
+    assert steps["total"] == UNITS * PRICE_MINOR
 
-    named = await run(
+    listed = await run(
         empty_environment,
         "-c",
         "import importlib.metadata as m; print(*sorted(d.name for d in m.distributions()))",
         folder=tmp_path,
         environment=environment,
     )
-    installed = set(named.out.split())
+    installed = set(listed.out.split())
     assert {"grpcio", "protobuf", "py-consul", "tradepost"} <= installed
     assert installed.isdisjoint({"SQLAlchemy", "googleapis-common-protos", "grpcio-status"})

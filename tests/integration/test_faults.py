@@ -1,7 +1,7 @@
-"""A suite that is broken while it takes orders: nothing is lost, no safe call fails.
+"""A suite that breaks while it takes orders loses nothing, and no safe call fails.
 
-Real processes, a real Consul agent, real signals. The tests share one suite, which has to stand
-all of them one after the other.
+Real processes, a real Consul agent, real signals. The tests share one suite, which has to survive
+all of them one after another.
 """
 
 from uuid import UUID
@@ -19,14 +19,14 @@ from tests.support.suite.breakable_suite import INSTANCES, SERVICES, WAIT_S, Bre
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
-# At least the summary's of orders and of payments, and the notification service's.
+# At least the summary's consumers of orders and payments, and the notification service's.
 CONSUMERS_MIN = 3
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def assert_nothing_is_wrong(report: ReplayReport, orders: int) -> None:
-    """No order lost, no call failed, no promise broken, books balanced, no saga stuck."""
+    """No order was lost, no call failed, no guarantee was violated; the books balance."""
     wrong = [line for line in report.books if not line.ok]
     assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
     assert (len(report.observations.outcomes), report.needs_review) == (orders, 0)
@@ -34,7 +34,7 @@ def assert_nothing_is_wrong(report: ReplayReport, orders: int) -> None:
 
 
 async def test_killed_instances_lose_nothing(breakable: BreakableSuite) -> None:
-    """SIGKILL for one instance of each service, twice, while orders flow."""
+    """One instance of each service is killed, twice, while orders are placed."""
     report = await breakable.replay(1, Fault.KILL)
 
     assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES}
@@ -42,7 +42,9 @@ async def test_killed_instances_lose_nothing(breakable: BreakableSuite) -> None:
 
 
 async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> None:
-    """The agent dies and comes back empty: calls go on, and all register again."""
+    """Consul comes back without its registrations: calls go on, and all instances register
+    again.
+    """
     report = await breakable.replay(2, Fault.CONSUL)
 
     assert report.faults == {Fault.CONSUL: CONSUL_ROUNDS}
@@ -50,7 +52,7 @@ async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> No
 
 
 async def test_a_rolling_restart_loses_nothing(breakable: BreakableSuite) -> None:
-    """Every instance leaves and is replaced, one of each service at a time."""
+    """Every instance is drained and replaced, one of each service at a time."""
     report = await breakable.replay(3, Fault.DRAIN)
 
     assert report.faults == {Fault.DRAIN: INSTANCES * SERVICES}
@@ -61,9 +63,10 @@ async def test_a_rolling_restart_loses_nothing(breakable: BreakableSuite) -> Non
 async def test_rewound_consumers_do_nothing_twice(
     breakable: BreakableSuite, coordination: Coordination
 ) -> None:
-    """Put back to zero twice while orders flow and once at rest: no stock, money, mail moves again.
+    """Rewound consumers move no stock or money again, and send no mail again.
 
-    No read model counts anything twice, and nothing is set aside.
+    They are rewound twice while orders are placed and once when the suite is idle. No read model
+    counts anything twice, and there are no dead letters.
     """
     report = await breakable.replay(50 + coordination, Fault.REWIND, coordination=coordination)
 
@@ -76,7 +79,7 @@ async def test_rewound_consumers_do_nothing_twice(
 
 
 async def test_a_request_id_outlives_the_processes_that_saw_it(breakable: BreakableSuite) -> None:
-    """After SIGKILL for everybody, the same request on each instance is the same effect."""
+    """After all instances were killed, a repeated request has no second effect on any of them."""
     request = await breakable.a_request(4)
     adjust = AdjustStockRequest(
         request_id=str(UUID(int=4)), sku=request.lines[0].sku, delta=7, reason="counted"

@@ -1,4 +1,4 @@
-"""The suite as somebody sees it who has nothing but grpcurl."""
+"""The suite as it is used by a person with nothing but grpcurl."""
 
 import asyncio
 import json
@@ -54,9 +54,9 @@ async def test_a_server_tells_what_it_serves(order_instances: tuple[Instance, ..
 async def test_an_order_made_on_one_instance_is_seen_on_the_other(
     order_instances: tuple[Instance, ...], coordination: str
 ) -> None:
-    """Create, get, list, watch and the audit trail agree, whichever instance is asked.
+    """Create, get, list, watch and the audit trail agree on both instances.
 
-    And whoever takes the steps: calls, or services that follow each other.
+    It holds for both kinds of coordination.
     """
     first, second = order_instances
     request = an_order(f"seen {coordination}", coordination=f"COORDINATION_{coordination}")
@@ -84,7 +84,7 @@ async def test_an_order_made_on_one_instance_is_seen_on_the_other(
 
 
 async def test_a_feed_is_tailed_by_hand(order_instances: tuple[Instance, ...]) -> None:
-    """SubscribeEvents shows each event of an order with its payload, and goes on."""
+    """SubscribeEvents prints each event of an order with its payload, and goes on."""
     first, second = order_instances
     created = (await call(first, f"{ORDERS}/CreateOrder", an_order("tailed"))).messages()[0]
     after = int(created["position"]) - 5
@@ -96,23 +96,23 @@ async def test_a_feed_is_tailed_by_hand(order_instances: tuple[Instance, ...]) -
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    said = b""
+    output = b""
     try:
         async with asyncio.timeout(60):
-            while b"OrderConfirmed" not in said or b"heartbeat" not in said:
-                said += await process.stdout.readline()
+            while b"OrderConfirmed" not in output or b"heartbeat" not in output:
+                output += await process.stdout.readline()
     finally:
         process.terminate()
         await process.wait()
 
-    assert created["order"]["orderId"].encode() in said
-    # The payload as its own message, which reflection describes like everything else.
-    assert b"type.googleapis.com/tradepost.order.v1.OrderPlaced" in said
-    assert b'"customerId":"ada"' in said.replace(b" ", b"")
+    assert created["order"]["orderId"].encode() in output
+    # The payload is printed as its own message, because reflection describes it.
+    assert b"type.googleapis.com/tradepost.order.v1.OrderPlaced" in output
+    assert b'"customerId":"ada"' in output.replace(b" ", b"")
 
 
 async def test_a_repeated_request_is_one_order(order_instances: tuple[Instance, ...]) -> None:
-    """The same request_id on the other instance answers the same order and says so."""
+    """The same request_id on the other instance returns the same order, marked as replayed."""
     first, second = order_instances
     created = await call(first, f"{ORDERS}/CreateOrder", an_order("twice"))
 
@@ -124,11 +124,11 @@ async def test_a_repeated_request_is_one_order(order_instances: tuple[Instance, 
 
 
 async def test_a_declined_payment_is_an_answer(order_instances: tuple[Instance, ...]) -> None:
-    """A decline is an order in state REJECTED with its refusal, not an error."""
+    """A declined payment makes a REJECTED order with its refusal, not an error."""
     request = an_order("declined", payment_method="pm_insufficient_funds")
-    said = await call(order_instances[0], f"{ORDERS}/CreateOrder", request)
+    result = await call(order_instances[0], f"{ORDERS}/CreateOrder", request)
 
-    order = said.messages()[0]["order"]
+    order = result.messages()[0]["order"]
     assert order["state"] == "ORDER_STATE_REJECTED"
     assert order["refusal"]["reason"] == "ORDER_REFUSAL_REASON_PAYMENT_DECLINED"
 
@@ -148,23 +148,23 @@ async def test_errors_are_documented(
     code: int,
     reason: str,
 ) -> None:
-    """An error shows its code, its reason and whose reason it is."""
-    said = await call(order_instances[0], f"{ORDERS}/{method}", request_)
+    """An error shows its code, its reason and the service that gave it."""
+    result = await call(order_instances[0], f"{ORDERS}/{method}", request_)
 
-    assert said.code == code
-    assert f'"reason": "{reason}"' in said.err or f'"reason":"{reason}"' in said.err
-    assert "order.tradepost" in said.err
+    assert result.code == code
+    assert f'"reason": "{reason}"' in result.err or f'"reason":"{reason}"' in result.err
+    assert "order.tradepost" in result.err
 
 
 async def test_another_body_under_the_same_request_id_is_refused(
     order_instances: tuple[Instance, ...],
 ) -> None:
-    """One request_id names one intention."""
+    """A request_id can't be used again for another request."""
     await call(order_instances[0], f"{ORDERS}/CreateOrder", an_order("body"))
 
-    said = await call(
+    result = await call(
         order_instances[1], f"{ORDERS}/CreateOrder", an_order("body", customer_id="grace")
     )
 
-    assert said.code == INVALID_ARGUMENT
-    assert "REQUEST_ID_REUSED" in said.err
+    assert result.code == INVALID_ARGUMENT
+    assert "REQUEST_ID_REUSED" in result.err

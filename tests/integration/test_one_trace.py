@@ -1,7 +1,7 @@
 """One order is one trace: through every service, saga step and database write, and its log lines.
 
-The suite runs as it would in production, one process for each service, and sends to a real OTLP
-endpoint. What its customers entrusted it with is in none of what leaves it.
+The suite runs as in production, one process for each service, and exports to a real OTLP endpoint.
+Nothing that it exports or logs contains data of customers or secrets.
 """
 
 import json
@@ -34,20 +34,20 @@ from tests.support.telemetry.otlp_collector import Collector, ExportedSpan, coll
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CUSTOMER = "ada.canary@example.com"
-# An unknown method is declined; what it is called is the customer's.
+# An unknown payment method is declined; its name is the customer's data.
 CARD = "pm_canary4111111111111111"
 TROUBLE = "pm_unavailable_before"
 TOKEN = "canary-token-of-the-agent"
 COLLECTOR_KEY = "canary-key-of-the-collector"
 BEARER = "Bearer canary-of-the-caller"
 TRACE_ID, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-STORY = (("traceparent", f"00-{TRACE_ID}-{CALLER}-01"), ("authorization", BEARER))
+CALLER_METADATA = (("traceparent", f"00-{TRACE_ID}-{CALLER}-01"), ("authorization", BEARER))
 CANCEL_PATH = "/tradepost.order.v1.OrderService/CancelOrder"
 
 
 @dataclass(frozen=True)
-class Story:
-    """What a traced suite told of a few orders, after it had ended."""
+class TracedRun:
+    """The telemetry and logs of a suite that handled a few orders, after it has ended."""
 
     collector: Collector
     lines: list[dict[str, Any]]
@@ -55,7 +55,7 @@ class Story:
     order_id: str
 
     def spans(self) -> list[ExportedSpan]:
-        """The trace of the first order."""
+        """The spans of the first order's trace."""
         return self.collector.trace(TRACE_ID)
 
     def root(self) -> ExportedSpan:
@@ -64,7 +64,7 @@ class Story:
         return found
 
     def below(self, *parents: ExportedSpan, service: str, names: str) -> list[ExportedSpan]:
-        """The children in one service whose names begin so, as they began."""
+        """The children in one service whose names begin with `names`, in order of their start."""
         ids = {parent.span_id for parent in parents}
         found = [
             span
@@ -75,8 +75,8 @@ class Story:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
-    """One order goes well; others are declined, cancelled, malformed and unknown."""
+async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TracedRun]:
+    """A run in which one order is confirmed; others are declined, malformed and unknown."""
     folder = tmp_path_factory.mktemp("traced")
     async with collecting() as collector:
         environment = {
@@ -98,13 +98,13 @@ async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story
         ):
             await stock(inventory)
             order_id = await shop(OrderServiceStub(orders))
-        # The instances have drained, and told everything.
+        # The instances have drained, so everything is exported.
         text = "".join(each.read_text() for each in sorted((folder / "logs").glob("*-1.log")))
-        yield Story(collector, [*lines_of(folder)], text, order_id)
+        yield TracedRun(collector, [*lines_of(folder)], text, order_id)
 
 
 async def stock(inventory: grpc.aio.Channel) -> None:
-    """Something to buy."""
+    """Create an item that can be ordered."""
     await InventoryServiceStub(inventory).UpsertItems(
         UpsertItemsRequest(
             request_id="0b5f1c52-52f1-4a0e-9d0f-6b8f0f6f2a11",
@@ -121,8 +121,8 @@ async def stock(inventory: grpc.aio.Channel) -> None:
 
 
 async def shop(orders: Any) -> str:
-    """Do what customers do; the id of the order that went well."""
-    created = await orders.CreateOrder(an_order(1), metadata=STORY)
+    """Make good and bad calls of customers; return the id of the confirmed order."""
+    created = await orders.CreateOrder(an_order(1), metadata=CALLER_METADATA)
     assert created.order.state == OrderState.ORDER_STATE_CONFIRMED
     for number, payment_method in enumerate([CARD, TROUBLE], start=10):
         await orders.CreateOrder(an_order(number, payment_method=payment_method))
@@ -178,45 +178,49 @@ STEPS = {
     ),
     "commit": ("inventory", "CommitReservation", {"Reservations.commit"}),
     "capture": ("payment", "CapturePayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
-    # The order was cancelled later on: by another call, but as part of its own story.
+    # The order was cancelled later by another call, but its steps belong to the same trace.
     "release": ("inventory", "ReleaseReservation", {"Reservations.release"}),
     "refund": ("payment", "RefundPayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
 }
 
 
-async def test_every_span_of_an_order_hangs_below_the_call_that_created_it(story: Story) -> None:
-    """Under the caller's own span, with no gap: no parent is missing."""
-    spans = story.spans()
+async def test_every_span_of_an_order_descends_from_its_call(
+    traced: TracedRun,
+) -> None:
+    """All spans of an order descend from the call that created it, and no parent is missing."""
+    spans = traced.spans()
     known = {span.span_id for span in spans}
 
     (root,) = [span for span in spans if span.parent not in known]
 
     assert root.name == "/tradepost.order.v1.OrderService/CreateOrder"
     assert (root.service, root.parent) == ("order", CALLER)
-    # What the customer is told of the order belongs to its story as well, once it is written.
+    # The notification belongs to the trace, too, but is written later.
     took_part = {span.service for span in spans} - {"notification"}
     assert took_part == {"order", "inventory", "payment"}
 
 
-async def test_the_steps_of_the_saga_come_in_order_below_the_call(story: Story) -> None:
-    """Children of the traceparent stored with OrderPlaced, whoever drives them and when."""
-    steps = story.below(story.root(), service="order", names="step ")
+async def test_the_steps_of_the_saga_come_in_order_below_the_call(traced: TracedRun) -> None:
+    """Steps are children of the traceparent stored with OrderPlaced, on any instance."""
+    steps = traced.below(traced.root(), service="order", names="step ")
     answered = [step for step in steps if step.attributes["tradepost.saga.outcome"] == "answered"]
 
     assert [step.attributes["tradepost.saga.step"] for step in answered] == list(STEPS)
-    assert {step.attributes["tradepost.saga.subject"] for step in steps} == {story.order_id}
+    assert {step.attributes["tradepost.saga.subject"] for step in steps} == {traced.order_id}
 
 
 @pytest.mark.parametrize("name", STEPS)
-async def test_a_step_is_seen_down_to_the_commit(story: Story, name: str) -> None:
-    """Step, call, attempt, the participant's answer, and what it wrote, each below the last."""
+async def test_a_step_is_seen_down_to_the_commit(traced: TracedRun, name: str) -> None:
+    """Step, call, attempt, the participant's answer and its writes are each children of the
+    last.
+    """
     service, method, functions = STEPS[name]
 
-    steps = story.below(story.root(), service="order", names=f"step {name}")
-    calls = story.below(*steps, service="order", names="Sent.")
-    attempts = story.below(*calls, service="order", names="Attempt.")
-    answers = story.below(*attempts, service=service, names="/")
-    writes = story.below(*answers, service=service, names="write ")
+    steps = traced.below(traced.root(), service="order", names=f"step {name}")
+    calls = traced.below(*steps, service="order", names="Sent.")
+    attempts = traced.below(*calls, service="order", names="Attempt.")
+    answers = traced.below(*attempts, service=service, names="/")
+    writes = traced.below(*answers, service=service, names="write ")
 
     assert {call.name.rpartition(".")[2] for call in calls} == {method}
     assert {each.attributes["discovery.instance.id"] for each in attempts} == {f"{service}-1"}
@@ -224,10 +228,10 @@ async def test_a_step_is_seen_down_to_the_commit(story: Story, name: str) -> Non
     assert {write.attributes["code.function.name"] for write in writes} == functions
 
 
-async def test_every_write_says_how_long_it_waited_and_with_whom(story: Story) -> None:
-    """Five commits at the order until it was confirmed, and more for what a cancel gave back."""
-    writes = [span for span in story.spans() if span.name.startswith("write ")]
-    own = story.below(story.root(), service="order", names="write ")
+async def test_every_write_says_how_long_it_waited_and_with_whom(traced: TracedRun) -> None:
+    """A write span has the queue wait and the batch size; an order has at least five writes."""
+    writes = [span for span in traced.spans() if span.name.startswith("write ")]
+    own = traced.below(traced.root(), service="order", names="write ")
 
     first, *others = (write.attributes["code.function.name"] for write in own)
     assert first == "Orders.place"
@@ -238,21 +242,21 @@ async def test_every_write_says_how_long_it_waited_and_with_whom(story: Story) -
         assert write.attributes["tradepost.write.batch_size"] >= 1
 
 
-async def test_nobodys_work_is_nobodys_trace(story: Story) -> None:
-    """Polls and sweeps go on all day long; every trace begins with a call, or with a feed's."""
-    known = {span.span_id for span in story.collector.spans}
+async def test_background_work_begins_no_trace(traced: TracedRun) -> None:
+    """Every trace begins with a call, or with a call of a feed; polls and sweeps begin none."""
+    known = {span.span_id for span in traced.collector.spans}
 
-    begins = {span.name for span in story.collector.spans if span.parent not in known}
+    begins = {span.name for span in traced.collector.spans if span.parent not in known}
 
     feeds = {name for name in begins if ".EventFeedService." in name}
     assert {name[:1] for name in begins - feeds} == {"/"}
     assert all(name.startswith("Sent.") for name in feeds)
 
 
-async def test_log_lines_say_which_trace_they_belong_to(story: Story) -> None:
-    """At every service, and with the id of a span that was exported."""
-    lines = [line for line in story.lines if line.get("trace_id") == TRACE_ID]
-    known = {span.span_id for span in story.spans()}
+async def test_log_lines_say_which_trace_they_belong_to(traced: TracedRun) -> None:
+    """Log lines of every service have the trace id, and the id of an exported span."""
+    lines = [line for line in traced.lines if line.get("trace_id") == TRACE_ID]
+    known = {span.span_id for span in traced.spans()}
 
     methods = {line["method"] for line in lines if "method" in line}
     took_part = {method.split(".")[1] for method in methods} - {"notification"}
@@ -260,9 +264,9 @@ async def test_log_lines_say_which_trace_they_belong_to(story: Story) -> None:
     assert {line["span_id"] for line in lines} <= known
 
 
-async def test_metrics_arrive_and_tell_methods_targets_and_codes_only(story: Story) -> None:
-    """What the order service called is counted by method of the contract."""
-    metrics = story.collector.metrics
+async def test_metrics_have_methods_targets_and_codes_only(traced: TracedRun) -> None:
+    """The order service's calls are counted by method, target and status, and nothing else."""
+    metrics = traced.collector.metrics
 
     assert {"grpc.client.attempt.started", "grpc.client.attempt.duration"} <= set(metrics)
     points = metrics["grpc.client.call.duration"]
@@ -275,10 +279,10 @@ async def test_metrics_arrive_and_tell_methods_targets_and_codes_only(story: Sto
 @pytest.mark.parametrize(
     "secret", [CUSTOMER, CARD, "pm_visa", TROUBLE, TOKEN, BEARER, COLLECTOR_KEY, "canary"]
 )
-async def test_nothing_entrusted_to_the_suite_leaves_it(story: Story, secret: str) -> None:
-    """No payment method, customer or secret is in any span, metric or log line, at any level."""
-    assert secret not in story.collector.text()
-    assert secret not in story.text
-    # What is meant to be there is: the texts are those of these orders.
-    assert story.order_id in story.collector.text()
-    assert CANCEL_PATH in story.text
+async def test_nothing_entrusted_to_the_suite_leaves_it(traced: TracedRun, secret: str) -> None:
+    """No span, metric or log line contains a payment method, a customer or a secret."""
+    assert secret not in traced.collector.text()
+    assert secret not in traced.text
+    # The texts are those of these orders: they do contain what they should.
+    assert traced.order_id in traced.collector.text()
+    assert CANCEL_PATH in traced.text

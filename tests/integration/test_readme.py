@@ -40,7 +40,7 @@ def clients_in(paper: str) -> list[str]:
 
 
 def program(client: str, last_line: str) -> str:
-    """A client as a whole program that asks for the order named by its argument."""
+    """A client as a whole program that gets the order whose id is its argument."""
     assert client.count("order_id=...") == 1
     filled = client.replace("order_id=...", "order_id=sys.argv[1]")
     body = f"{filled}    {last_line}\n"
@@ -70,14 +70,14 @@ async def an_order(suite: Cluster, number: int) -> str:
 async def test_the_readmes_client_needs_only_the_wheel(
     suite: Cluster, empty_environment: Path, tmp_path: Path, kind: str
 ) -> None:
-    """Six lines ask the order service through Consul, and get the order."""
+    """Six lines of an application find the order service through Consul and get an order."""
     client = clients()[kind]
     assert clients_in("README.md") == [clients()["async"]]
     assert len(client.splitlines()) <= MOST_LINES
     order_id = await an_order(suite, len(kind))
     text = program(client, "print(answer.order.order_id, answer.order.total.minor_units)")
 
-    said = await run(
+    result = await run(
         empty_environment,
         "-c",
         text,
@@ -86,13 +86,13 @@ async def test_the_readmes_client_needs_only_the_wheel(
         environment={"PATH": os.environ["PATH"], "CONSUL_HTTP_ADDR": suite.consul.address},
     )
 
-    assert (said.code, said.out.split()) == (0, [order_id, "12900"]), said.err
+    assert (result.code, result.out.split()) == (0, [order_id, "12900"]), result.err
 
 
 async def test_nothing_of_the_services_is_installed(
     empty_environment: Path, tmp_path: Path
 ) -> None:
-    """Neither what the servers stand on, nor their code."""
+    """Neither the services nor their dependencies are installed with the wheel."""
     listing = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     named = await run(empty_environment, "-c", listing, folder=tmp_path)
 
@@ -102,13 +102,13 @@ async def test_nothing_of_the_services_is_installed(
 
 
 async def test_the_readmes_clients_are_typed(wheel: Path, tmp_path: Path) -> None:
-    """mypy --strict knows the answer's type, from the wheel and its extra `typing` alone."""
+    """mypy --strict knows the answer's type with only the wheel and its extra `typing`."""
     python = await asyncio.to_thread(environment_with, wheel, tmp_path / "typed", extra="[typing]")
     for kind, client in clients().items():
         text = program(client, "reveal_type(answer)")
         await asyncio.to_thread((tmp_path / f"{kind}_client.py").write_text, text)
 
-    said = await run(
+    result = await run(
         sys.executable,
         *("-m", "mypy", "--strict", "--config-file=", "--python-executable", python),
         *("async_client.py", "blocking_client.py"),
@@ -116,5 +116,5 @@ async def test_the_readmes_clients_are_typed(wheel: Path, tmp_path: Path) -> Non
         environment={"PATH": os.environ["PATH"]},
     )
 
-    assert said.code == 0, said.out
-    assert said.out.count(f'Revealed type is "{ANSWER}"') == len(clients()), said.out
+    assert result.code == 0, result.out
+    assert result.out.count(f'Revealed type is "{ANSWER}"') == len(clients()), result.out

@@ -1,4 +1,4 @@
-"""The operator's rebuild, as a program beside a running suite."""
+"""The rebuild of read models, run by an operator next to a running suite."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ ORDERS = 30
 
 
 async def test_an_operator_rebuilds_the_read_models_while_orders_come(suite: Cluster) -> None:
-    """Both say the same, the new ones are live, and no order is missing from them."""
+    """Rebuilt read models equal the old ones, go live, and miss no order."""
     slot = next(slot for slot in suite.slots if slot.service == "order")
     async with discovery.open_channel(suite.target("order")) as channel:
         stub = OrderServiceStub(channel)
@@ -40,7 +40,7 @@ async def test_an_operator_rebuilds_the_read_models_while_orders_come(suite: Clu
             return max([await order(number) for number in range(ORDERS)])
 
         shopping = asyncio.create_task(shop())
-        said = await run(
+        result = await run(
             sys.executable,
             *("-m", "services.order", "rebuild"),
             environment={**os.environ, **slot.environment},
@@ -52,8 +52,8 @@ async def test_an_operator_rebuilds_the_read_models_while_orders_come(suite: Clu
         listed = await stub.ListOrders(
             rpc.ListOrdersRequest(customer_id="rebuilt", page_size=100, min_position=position)
         )
-    assert (said.code, said.err) == (0, "")
-    assert said.out.count("equal") == 2
-    assert said.out.endswith("swapped\n")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("equal") == 2
+    assert result.out.endswith("swapped\n")
     assert summary.summary.order_count == len(listed.orders) == ORDERS
     assert {each.order_id for each in listed.orders} >= {summary.summary.last_order_id}

@@ -1,7 +1,7 @@
-"""One order of a choreographed checkout can't go on, and all the others do.
+"""A choreographed order that can't continue delays no other order, and can be repaired.
 
-A real suite, whose inventory is made sick by a rule in its database that its code knows nothing
-of: a second order may not ask for one certain item.
+In a real suite, a constraint is added to the inventory's database that its code doesn't know: no
+two reservations may contain a certain item.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ ORDERS = 6
 
 
 async def choreographed(breakable: BreakableSuite, *, run: str) -> list[CreateOrderRequest]:
-    """The same orders in every run, under ids of its own."""
+    """Requests for the same orders in every run, with request_ids of the run."""
     requests = [await breakable.a_request(60 + number) for number in range(ORDERS)]
     for number, request in enumerate(requests):
         request.request_id = str(uuid5(NAMESPACE, f"{run} {number}"))
@@ -38,8 +38,8 @@ async def create(breakable: BreakableSuite, request: CreateOrderRequest) -> Orde
     return await settled(breakable.stubs.orders, created.order.order_id)
 
 
-async def parked(breakable: BreakableSuite) -> Sequence[DeadLetter]:
-    """What inventory could not apply, as soon as there is something."""
+async def dead_letters(breakable: BreakableSuite) -> Sequence[DeadLetter]:
+    """Wait until inventory has dead letters; return them."""
     request = event_rpc.ListDeadLettersRequest(consumer=CONSUMER)
     stub = breakable.stubs.dead_letters["inventory"]
     async with asyncio.timeout(WAIT_S):
@@ -49,35 +49,35 @@ async def parked(breakable: BreakableSuite) -> Sequence[DeadLetter]:
 
 
 def outcome(order: Order) -> tuple[int, int, list[tuple[str, int, int]]]:
-    """What became of an order, without its ids and times."""
+    """The outcome of an order, without its ids and times."""
     lines = [(line.sku, line.quantity, line.unit_price.minor_units) for line in order.lines]
     return order.state, order.total.minor_units, lines
 
 
-async def test_a_poisoned_order_delays_no_other_and_is_as_good_as_new(
+async def test_a_broken_order_delays_no_other_and_can_be_repaired(
     breakable: BreakableSuite,
 ) -> None:
-    """All others are confirmed while it waits; after the repair a replay ends like a run without.
+    """Other orders are confirmed while a broken one waits; after a repair it is confirmed, too.
 
-    The books balance, and nothing is left aside.
+    The books balance, and no dead letter is left.
     """
     healthy = [
         outcome(await create(breakable, each)) for each in await choreographed(breakable, run="1st")
     ]
-    sick, *others = await choreographed(breakable, run="2nd")
+    broken, *others = await choreographed(breakable, run="2nd")
     database = breakable.slots("inventory")[0].environment["DATABASE_URL"]
-    item = sick.lines[0].sku
-    tamper(database, f"CREATE UNIQUE INDEX sick ON reservation_line (sku) WHERE sku = '{item}'")
+    item = broken.lines[0].sku
+    tamper(database, f"CREATE UNIQUE INDEX broken ON reservation_line (sku) WHERE sku = '{item}'")
 
-    waiting = asyncio.create_task(create(breakable, sick))
-    (letter,) = await parked(breakable)
+    waiting = asyncio.create_task(create(breakable, broken))
+    (letter,) = await dead_letters(breakable)
     confirmed = await asyncio.gather(*(create(breakable, each) for each in others))
     order_id = letter.event.aggregate_id
     held_up = await breakable.stubs.orders.GetOrder(GetOrderRequest(order_id=order_id))
     assert held_up.order.state == OrderState.ORDER_STATE_RESERVING
     assert {order.state for order in confirmed} == {OrderState.ORDER_STATE_CONFIRMED}
 
-    tamper(database, "DROP INDEX sick")
+    tamper(database, "DROP INDEX broken")
     await breakable.stubs.dead_letters["inventory"].ReplayDeadLetters(
         event_rpc.ReplayDeadLettersRequest(
             request_id=str(uuid5(NAMESPACE, "replay")), consumer=CONSUMER, aggregate_id=order_id

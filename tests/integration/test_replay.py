@@ -11,7 +11,7 @@ import pytest
 
 from scripts.tools.paths import ROOT
 
-# At least the summary's of orders and of payments, and the notification service's.
+# At least the summary's consumers of orders and payments, and the notification service's.
 CONSUMERS_MIN = 3
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,12 +34,12 @@ async def replay(*options: str) -> asyncio.subprocess.Process:
 async def test_a_replay_of_real_baskets_balances_its_books(
     tmp_path: Path, databases: tuple[str, ...]
 ) -> None:
-    """Every order ends, every path is travelled, and every equation holds."""
+    """Every order is settled, every kind of outcome occurs, and every equation holds."""
     figures = tmp_path / "figures.json"
     process = await replay("--baskets=150", f"--json={figures}", f"--folder={tmp_path}", *databases)
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
 
-    assert process.returncode == 0, said.decode()
+    assert process.returncode == 0, output.decode()
     report = json.loads(figures.read_text())
     assert report["orders"] == sum(report["outcomes"].values())
     assert {"CONFIRMED", "FULFILLED", "REJECTED", "REFUNDED"} <= set(report["outcomes"])
@@ -48,19 +48,19 @@ async def test_a_replay_of_real_baskets_balances_its_books(
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
-    """Killed, cut off, rolled and rewound while it takes orders: no call fails, books balance."""
+    """With all faults at once, no call fails and the books balance."""
     figures = tmp_path / "figures.json"
     process = await replay(
         *("--kill", "--kill-consul", "--drain", "--rewind", "--baskets=80", "--concurrency=16"),
         *(f"--json={figures}", f"--folder={tmp_path}"),
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
 
-    assert process.returncode == 0, said.decode()
+    assert process.returncode == 0, output.decode()
     report = json.loads(figures.read_text())
     rewound = report["faults"].pop("rewind")
     assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
-    # Twice under way, and at rest.
+    # Twice while orders are placed, and once when the suite is idle.
     assert rewound >= 3 * CONSUMERS_MIN
     assert report["failed_calls"] == {}
     assert report["reads"] > 0
@@ -69,7 +69,7 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
 
 
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
-    """Ctrl-C while it stays ends every process it started."""
+    """Ctrl-C during `--stay` ends every process that the replay started."""
     process = await replay("--baskets=1", "--stay", "--postgres", f"--folder={tmp_path}")
     assert process.stdout is not None
     async for line in process.stdout:
@@ -84,7 +84,7 @@ async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> N
 
 
 def _commands() -> list[str]:
-    """Environment and command line of every process, as far as they may be read."""
+    """The environment and command line of every process that we may read."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -1,4 +1,4 @@
-"""Something stands still: a process, or a full disk. What needs it waits, and nothing is lost."""
+"""Frozen processes and a full disk: what depends on them waits, and nothing is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,19 +29,19 @@ pytestmark = [
     pytest.mark.parametrize("breakable", KINDS, indirect=True),
 ]
 
-# What a driver says whose lease is another's by now: while recording, or while postponing.
+# What a driver logs that has lost its lease, while it records or while it postpones.
 FENCED = ('"drive_superseded"', '"postpone_failed"')
-# What a saga remembers of its last attempt.
+# The last error that a saga has stored.
 REFUSED = "reserve: UNAVAILABLE"
-# A store may have begun pages that are not full yet.
+# Pages that the store has begun may have room for some more rows.
 ROOM_LEFT_MAX = 200
 
 
 async def test_an_owner_frozen_past_its_lease_is_fenced(breakable: BreakableSuite) -> None:
-    """Another instance finishes the order; what the frozen one wakes up with is refused.
+    """Another instance finishes the order; late writes of the frozen one are refused.
 
-    Payment is frozen first, so that the order waits in the middle. On SQLite the owner is stopped
-    between two batches; on PostgreSQL in the middle of one, of which the server rids itself.
+    Payment is frozen first, so that the order waits in the middle of its checkout. On SQLite the
+    owner is frozen between two batches; on PostgreSQL in the middle of one, which the server ends.
     """
     request = await breakable.a_request(5)
     async with frozen(*breakable.slots("payment")):
@@ -50,14 +50,14 @@ async def test_an_owner_frozen_past_its_lease_is_fenced(breakable: BreakableSuit
         )
         order_id = await breakable.placed(request.customer_id)
         owner = await freeze_owner(breakable, order_id)
-    said = len(owner.log.read_text())
+    log_length = len(owner.log.read_text())
     try:
-        # A call to the frozen one would hang with it.
+        # A call to the frozen instance would hang.
         async with another(breakable, owner) as channel:
             order = await settled(OrderServiceStub(channel), order_id)
     finally:
         resume(owner)
-    await says_fenced(owner, said)
+    await says_fenced(owner, log_length)
     await creating
 
     trail = await breakable.stubs.orders.ListOrderEvents(ListOrderEventsRequest(order_id=order_id))
@@ -68,9 +68,9 @@ async def test_an_owner_frozen_past_its_lease_is_fenced(breakable: BreakableSuit
 
 
 async def test_a_full_disk_loses_nothing(breakable: BreakableSuite) -> None:
-    """Inventory answers UNAVAILABLE and goes on reading; its orders wait until there is room.
+    """With a full disk inventory refuses writes with UNAVAILABLE and still reads; orders wait.
 
-    What it acknowledged before is there, and what it refused is done once when it is repeated.
+    Acknowledged writes are kept, and refused ones happen once when they are repeated.
     """
     request = await breakable.a_request(6)
     sku = request.lines[0].sku
@@ -104,9 +104,9 @@ async def test_a_full_disk_loses_nothing(breakable: BreakableSuite) -> None:
 async def adjust_until_refused(
     stub: InventoryServiceAsyncStub, sku: str, number: int
 ) -> tuple[int, list[AdjustStockRequest]]:
-    """Find units, one at a time: how many were acknowledged, and the requests that were not.
+    """Add units one at a time; return how many were acknowledged, and the refused requests.
 
-    Until two in a row are refused: a new connection looks for room in another place.
+    Ends when two in a row are refused: a new connection may still find room in another page.
     """
     refused: list[AdjustStockRequest] = []
     in_a_row = 0
@@ -131,7 +131,7 @@ async def adjust_until_refused(
 
 
 async def is_stuck(breakable: BreakableSuite, order_id: str) -> None:
-    """Wait until the order was refused its stock, and waits to ask again."""
+    """Wait until the order's reservation was refused, so that the saga waits to retry."""
     request = GetSagaRequest(order_id=order_id)
     async with asyncio.timeout(WAIT_S):
         while (await breakable.stubs.sagas.GetSaga(request)).saga.last_error != REFUSED:
@@ -148,7 +148,7 @@ async def another(breakable: BreakableSuite, slot: Slot) -> AsyncIterator[grpc.a
 
 
 async def says_fenced(slot: Slot, behind: int) -> None:
-    """Wait until the instance has noticed, in its log behind so many characters."""
+    """Wait until the instance logs that it was fenced, after the first `behind` characters."""
     async with asyncio.timeout(WAIT_S):
         while not any(word in slot.log.read_text()[behind:] for word in FENCED):
             await CLOCK.sleep(POLL_S)

@@ -1,4 +1,4 @@
-// Reads the google.rpc.ErrorInfo of a refusal out of its trailers: who refused, and why.
+// Reads the google.rpc.ErrorInfo of a refusal from its trailers: the service and the reason.
 
 import protobuf from "protobufjs";
 
@@ -12,7 +12,7 @@ const { root } = protobuf.parse(`
 const Status = root.lookupType("google.rpc.Status");
 const ErrorInfo = root.lookupType("google.rpc.ErrorInfo");
 
-/** `{reason, domain, metadata}`, or undefined where the answer is not the server's own. */
+/** `{reason, domain, metadata}`, or undefined if the error doesn't come from the service. */
 export function errorInfo(error) {
   const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
   const details = bytes ? Status.decode(bytes).details : [];

@@ -1,9 +1,9 @@
-// Creates, watches and cancels an order, and reads why a request is refused.
+// Creates, watches and cancels an order, and reads the reason of a refusal.
 //
 //     npm ci && node order.js localhost:PORT 1082185
 //
-// It needs nothing of Tradepost but the .proto files. The arguments are an
-// instance of the order service and what to buy; each step prints one line of JSON.
+// It needs only the .proto files of Tradepost. The arguments are the address of an
+// order instance and the sku to buy; each step prints one line of JSON.
 
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";

@@ -1,8 +1,9 @@
-"""Creates, watches and cancels an order, and reads why a request is refused.
+"""Creates, watches and cancels an order, and reads the reason of a refusal.
 
     pip install tradepost && python order.py consul://localhost:8500/order 1082185
 
-The arguments are where the order service is and what to buy; each step prints one line of JSON.
+The arguments are the target of the order service and the sku to buy; each step prints a line of
+JSON.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ import discovery
 
 
 async def main(target: str, sku: str) -> None:
-    """One customer's day."""
+    """Run through the steps of one customer."""
     async with discovery.open_channel(target) as channel:
         orders = OrderServiceStub(channel)
 
@@ -63,17 +64,17 @@ async def main(target: str, sku: str) -> None:
 
 
 def new_request_id() -> str:
-    """Names one intention."""
+    """A new id for one request and its repetitions."""
     return str(uuid.uuid4())
 
 
 def state(order: order_pb2.Order) -> str:
-    """`ORDER_STATE_CONFIRMED`, for one."""
+    """The name of the order's state, such as `ORDER_STATE_CONFIRMED`."""
     return order_pb2.OrderState.Name(order.state)
 
 
 def show(**line: str | int) -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     print(json.dumps(line), flush=True)
 
 
