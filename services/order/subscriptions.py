@@ -9,8 +9,9 @@ from functools import partial
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
+from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.feed_stream import FEED_CONFIG
-from services.chassis.consumer.subscription import WAITED_FOR_LEASE_S, Subscription
+from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
 from services.order.checkout import consumer, participant_events

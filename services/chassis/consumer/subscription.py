@@ -21,6 +21,7 @@ from tradepost.event.v1.event_pb2 import Event
 from discovery.clock import Clock
 from discovery.error_info import error_info
 from discovery.rules.backoff import jittered
+from services.chassis.consumer.consumer_lease import ConsumerLease
 from services.chassis.consumer.errors import PositionMovedError, PositionNotReachedError
 from services.chassis.consumer.feed_stream import FeedSilentError, FeedStream
 from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Handler, Inbox, describe
@@ -31,16 +32,10 @@ from services.chassis.store.database import Database, StoreOverloadedError, Stor
 from services.chassis.telemetry import logs
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 
-LEASE_KIND = "subscription"
-# For subscriptions whose effects callers wait for: a holder that died is replaced after this time.
-WAITED_FOR_LEASE_S = 3.0
 # How often an instance without the lease checks whether it is free.
 POLL_S = 0.5
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 10.0
-# Each batch renews the lease; without batches it is renewed after this share of its time.
-_RENEW_SHARE = 1 / 3
-
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
 
 
@@ -76,7 +71,7 @@ class Subscription:
         self._clock = clock
         self._rng = rng
         self._poll_s = poll_s
-        self._subject = f"{LEASE_KIND}/{consumer}"
+        self._lease = ConsumerLease(consumer, database=database, leases=leases, clock=clock)
         self._log = logs.get_logger("subscription", consumer=consumer)
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
@@ -102,7 +97,7 @@ class Subscription:
         try:
             while not self._stopping.done():
                 try:
-                    claim = await self._claim()
+                    claim = await self._lease.claim()
                     if claim is None:
                         await self._stream.nap(self._poll_s * self._rng.uniform(0.8, 1.2))
                     else:
@@ -134,25 +129,8 @@ class Subscription:
             )
         if former is not None:
             self.inbox.move(connection, ConsumerPosition(former.epoch, after_position))
-            # The holder finds its lease stale before it writes anything. The first instance that
-            # checks the lease takes it, and reads the feed from the new position.
-            self._leases.open(connection, self._subject, LEASE_KIND, leased=False)
+            self._lease.withdraw(connection)
         return former
-
-    async def _claim(self) -> Claim | None:
-        """Claim the lease; None while another instance holds it. The check is a read, no commit."""
-        if not await self._database.read(self._is_free):
-            return None
-        return await self._database.write(self._take)
-
-    def _is_free(self, connection: Connection) -> bool:
-        row = self._leases.get(connection, self._subject)
-        return row is None or not row.owner or row.lease_expire_time <= self._clock.now()
-
-    def _take(self, connection: Connection) -> Claim | None:
-        if self._leases.get(connection, self._subject) is None:
-            return self._leases.open(connection, self._subject, LEASE_KIND)
-        return self._leases.claim(connection, self._subject)
 
     async def _hold(self, claim: Claim) -> None:
         """Follow the feed until an error, then release the lease to any instance."""
@@ -172,13 +150,13 @@ class Subscription:
     async def _follow(self, claim: Claim) -> None:
         reached = await self._database.read(self.inbox.reached) or await self._begin_epoch(claim)
         if reached is None:
-            raise PositionMovedError(f"{self._subject} was started by another instance")
+            raise PositionMovedError(f"{self.inbox.consumer} was started by another instance")
         renewed_s = self._clock.monotonic()
         async with aclosing(self._stream.messages(reached)) as messages:
             async for message in messages:
                 now_s = self._clock.monotonic()
                 moved = await self._apply_message(
-                    claim, reached, message, due=now_s - renewed_s >= self._renew_s
+                    claim, reached, message, due=now_s - renewed_s >= self._lease.renew_s
                 )
                 if moved is not None:
                     reached, renewed_s = moved, now_s
@@ -269,7 +247,7 @@ class Subscription:
 
     async def _release(self, claim: Claim) -> None:
         try:
-            await self._database.write(self._leases.release, claim)
+            await self._lease.release(claim)
         except _STORE_ERRORS as error:
             # The lease expires instead.
             self._log.warning("release_failed", error=str(error))
@@ -289,10 +267,6 @@ class Subscription:
         else:
             self._log.warning("subscription_interrupted", error=describe(error))
         await self._stream.nap(next(self._delays))
-
-    @property
-    def _renew_s(self) -> float:
-        return self._leases.lease_s * _RENEW_SHARE
 
     def _restart_backoff(self) -> None:
         self._delays = jittered(BACKOFF_FIRST_S, BACKOFF_MAX_S, self._rng)

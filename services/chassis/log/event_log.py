@@ -10,75 +10,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
-from services.chassis.log.event_table import EVENT, EVENT_COUNTER
+from services.chassis.log.event_table import (
+    APPEND,
+    EPOCH,
+    EVENT,
+    EVENT_COUNTER,
+    HEAD,
+    NEWEST_EACH,
+    READ_FROM,
+    READ_STREAM,
+    TAKE_POSITIONS,
+    TAKE_POSITIONS_AT,
+)
 from services.chassis.store.change import Change, announce
-from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
 from services.chassis.telemetry import correlation
 
 _UNBOUNDED = 2**62
-
-_NEWEST_EACH = PreparedIn(
-    # Times within a stream never decrease, so the maximum is the time of the newest event.
-    select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
-        EVENT.c.stream
-    ),
-    EVENT.c.stream,
-)
-_TAKE_POSITIONS = Prepared(
-    update(EVENT_COUNTER)
-    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
-    .returning(EVENT_COUNTER.c.position)
-)
-# One statement checks the stream's version and takes the positions; it takes none on a conflict.
-_TAKE_POSITIONS_AT = Prepared(
-    update(EVENT_COUNTER)
-    .where(
-        func.coalesce(
-            select(func.max(EVENT.c.version))
-            .where(EVENT.c.stream == bindparam("of_stream"))
-            .scalar_subquery(),
-            0,
-        )
-        == bindparam("expected_version")
-    )
-    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
-    .returning(
-        EVENT_COUNTER.c.position,
-        select(EVENT.c.occur_time)
-        .where(
-            EVENT.c.stream == bindparam("of_stream"),
-            EVENT.c.version == bindparam("expected_version"),
-        )
-        .scalar_subquery(),
-    )
-)
-_APPEND = Prepared(insert(EVENT).inline())
-_READ_STREAM = Prepared(
-    select(EVENT)
-    .where(
-        EVENT.c.stream == bindparam("stream"),
-        # Callers may pass bounds above the range of the version column.
-        EVENT.c.version > bindparam("after_version", type_=BigInteger),
-        EVENT.c.version <= bindparam("up_to_version", type_=BigInteger),
-    )
-    .order_by(EVENT.c.version)
-    .limit(bindparam("row_limit", type_=BigInteger))
-)
-_READ_FROM = Prepared(
-    select(EVENT)
-    .where(EVENT.c.position > bindparam("after_position"))
-    .order_by(EVENT.c.position)
-    .limit(bindparam("row_limit"))
-)
-_HEAD = Prepared(select(EVENT_COUNTER.c.position))
-_EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
 
 __all__ = [
     "EVENT",
@@ -153,7 +106,7 @@ class EventLog:
         All get the same occur time, not before `not_before` nor before the stream's previous
         event, and the correlation of the running context. Raises StreamConflictError.
         """
-        taken = _TAKE_POSITIONS_AT.first(
+        taken = TAKE_POSITIONS_AT.first(
             connection, of_stream=stream, expected_version=expected_version, number=len(events)
         )
         if taken is None:
@@ -177,7 +130,7 @@ class EventLog:
         All events get the same occur time, not before the previous event of any of the streams,
         and the correlation of the running context. Raises StreamConflictError.
         """
-        rows = _NEWEST_EACH.all(connection, [each.stream for each in appends])
+        rows = NEWEST_EACH.all(connection, [each.stream for each in appends])
         newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
         for each in appends:
             if newest.get(each.stream, (0, 0))[0] != each.expected_version:
@@ -186,7 +139,7 @@ class EventLog:
         if not number:
             return ()
         occur_micros = max(to_micros(self._clock.now()), *(at for _, at in newest.values()), 0)
-        (counted,) = _TAKE_POSITIONS.first(connection, number=number)
+        (counted,) = TAKE_POSITIONS.first(connection, number=number)
         stored: list[StoredEvent] = []
         for each in appends:
             position = counted - number + len(stored)
@@ -233,7 +186,7 @@ class EventLog:
         limit: int | None = None,
     ) -> tuple[StoredEvent, ...]:
         """The events of one stream in order; none if the stream does not exist."""
-        rows = _READ_STREAM.all(
+        rows = READ_STREAM.all(
             connection,
             stream=stream,
             after_version=after_version,
@@ -246,20 +199,20 @@ class EventLog:
         self, connection: Connection, after_position: int, limit: int
     ) -> tuple[StoredEvent, ...]:
         """At most `limit` events of all streams, in commit order, from `after_position` + 1 on."""
-        rows = _READ_FROM.all(connection, after_position=after_position, row_limit=limit)
+        rows = READ_FROM.all(connection, after_position=after_position, row_limit=limit)
         return tuple(stored_event(row) for row in rows)
 
     def head(self, connection: Connection) -> int:
         """The position of the newest event; 0 for an empty log."""
-        return int(_HEAD.first(connection)[0])
+        return int(HEAD.first(connection)[0])
 
     def epoch(self, connection: Connection) -> str:
         """The id of the history that positions count; an operator changes it after a restore."""
-        return str(_EPOCH.first(connection)[0])
+        return str(EPOCH.first(connection)[0])
 
 
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
-    _APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
+    APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
     changes = [Change(e.position, e.stream, e.version, e.type, e.topic) for e in stored]
     announce(connection, changes)
 

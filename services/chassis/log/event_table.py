@@ -1,6 +1,24 @@
-"""The tables of the event log: the events, and the single row that counts their positions."""
+"""The tables of the event log: the events, the single row that counts
+their positions, and the statements on both.
+"""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from services.chassis.store.in_lists import PreparedIn
+from services.chassis.store.prepared import Prepared
 
 _METADATA = MetaData()
 EVENT = Table(
@@ -24,4 +42,73 @@ EVENT_COUNTER = Table(
     Column("id", Integer, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("epoch", String, nullable=False),
+)
+
+NEWEST_EACH = PreparedIn(
+    # Times within a stream never decrease, so the maximum is the time of the newest event.
+    select(EVENT.c.stream, func.max(EVENT.c.version), func.max(EVENT.c.occur_time)).group_by(
+        EVENT.c.stream
+    ),
+    EVENT.c.stream,
+)
+TAKE_POSITIONS = Prepared(
+    update(EVENT_COUNTER)
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(EVENT_COUNTER.c.position)
+)
+# One statement checks the stream's version and takes the positions; it takes none on a conflict.
+TAKE_POSITIONS_AT = Prepared(
+    update(EVENT_COUNTER)
+    .where(
+        func.coalesce(
+            select(func.max(EVENT.c.version))
+            .where(EVENT.c.stream == bindparam("of_stream"))
+            .scalar_subquery(),
+            0,
+        )
+        == bindparam("expected_version")
+    )
+    .values(position=EVENT_COUNTER.c.position + bindparam("number"))
+    .returning(
+        EVENT_COUNTER.c.position,
+        select(EVENT.c.occur_time)
+        .where(
+            EVENT.c.stream == bindparam("of_stream"),
+            EVENT.c.version == bindparam("expected_version"),
+        )
+        .scalar_subquery(),
+    )
+)
+APPEND = Prepared(insert(EVENT).inline())
+READ_STREAM = Prepared(
+    select(EVENT)
+    .where(
+        EVENT.c.stream == bindparam("stream"),
+        # Callers may pass bounds above the range of the version column.
+        EVENT.c.version > bindparam("after_version", type_=BigInteger),
+        EVENT.c.version <= bindparam("up_to_version", type_=BigInteger),
+    )
+    .order_by(EVENT.c.version)
+    .limit(bindparam("row_limit", type_=BigInteger))
+)
+READ_FROM = Prepared(
+    select(EVENT)
+    .where(EVENT.c.position > bindparam("after_position"))
+    .order_by(EVENT.c.position)
+    .limit(bindparam("row_limit"))
+)
+HEAD = Prepared(select(EVENT_COUNTER.c.position))
+EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
+_CHANGE_COLUMNS = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
+READ_CHANGES = Prepared(
+    select(*_CHANGE_COLUMNS)
+    .where(EVENT.c.position > bindparam("after_position"))
+    .order_by(EVENT.c.position)
+    .limit(bindparam("row_limit"))
+)
+NEWEST_CHANGE = Prepared(
+    select(*_CHANGE_COLUMNS)
+    .where(EVENT.c.stream == bindparam("stream"))
+    .order_by(EVENT.c.version.desc())
+    .limit(1)
 )

@@ -11,31 +11,17 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
 import structlog
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from discovery.clock import Clock
-from services.chassis.log.event_log import EVENT, EventLog
+from services.chassis.log.event_log import EventLog
+from services.chassis.log.event_table import NEWEST_CHANGE, READ_CHANGES
 from services.chassis.log.poll_pace import PollPace
 from services.chassis.log.watch import ChangeFilter, Watch
 from services.chassis.store.change import Change
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
-from services.chassis.store.prepared import Prepared
 
 _READ_MAX = 1000
-
-_CHANGE = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
-_CHANGES = Prepared(
-    select(*_CHANGE)
-    .where(EVENT.c.position > bindparam("after_position"))
-    .order_by(EVENT.c.position)
-    .limit(bindparam("row_limit"))
-)
-_NEWEST = Prepared(
-    select(*_CHANGE)
-    .where(EVENT.c.stream == bindparam("stream"))
-    .order_by(EVENT.c.version.desc())
-    .limit(1)
-)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -285,10 +271,10 @@ def _resolve(woken: asyncio.Future[None]) -> None:
 
 
 def _changes(connection: Connection, after_position: int, limit: int) -> tuple[Change, ...]:
-    rows = _CHANGES.all(connection, after_position=after_position, row_limit=limit)
+    rows = READ_CHANGES.all(connection, after_position=after_position, row_limit=limit)
     return tuple(Change(*row) for row in rows)
 
 
 def _newest(connection: Connection, stream: str) -> Change | None:
-    row = _NEWEST.first(connection, stream=stream)
+    row = NEWEST_CHANGE.first(connection, stream=stream)
     return None if row is None else Change(*row)

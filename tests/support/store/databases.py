@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from discovery.clock import Clock, SystemClock
-from services.chassis.store.database import Database
+from services.chassis.store.database import LOCK_WAIT_S, Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.urls import dialect_of
 from tests.support.store.postgres_pool import PostgresPool
@@ -152,13 +152,16 @@ async def open_database(
     clock: Clock | None = None,
     owner: str = "test",
     name: str = "test",
+    lock_wait_s: float = LOCK_WAIT_S,
 ) -> Database:
     """Open database `name`, with the tables of the chassis and of `versions`; close it yourself.
 
     A second call with the same name opens the same database, like another instance.
     """
     url = await databases.migrated(versions, name)
-    return await Database.open(url, clock=clock or SystemClock(), owner=owner)
+    return await Database.open(
+        url, clock=clock or SystemClock(), owner=owner, lock_wait_s=lock_wait_s
+    )
 
 
 @asynccontextmanager
@@ -169,9 +172,12 @@ async def opened_database(
     clock: Clock | None = None,
     owner: str = "test",
     name: str = "test",
+    lock_wait_s: float = LOCK_WAIT_S,
 ) -> AsyncIterator[Database]:
     """Like `open_database`, but closed after the block."""
-    database = await open_database(databases, versions, clock=clock, owner=owner, name=name)
+    database = await open_database(
+        databases, versions, clock=clock, owner=owner, name=name, lock_wait_s=lock_wait_s
+    )
     try:
         yield database
     finally:

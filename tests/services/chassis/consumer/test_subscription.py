@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import SystemClock
+from services.chassis.consumer.consumer_lease import LEASE_KIND
 from services.chassis.consumer.inbox import ConsumerPosition
-from services.chassis.consumer.subscription import LEASE_KIND
 from services.chassis.store.database import StoreUnavailableError
 from services.chassis.telemetry import correlation
 from services.chassis.work.lease import Claim

@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from services.chassis.log.event_log import NewEvent
-from services.chassis.log.tailer import Change, Tailer
-from services.chassis.log.watch import Watch
+from services.chassis.log.tailer import Tailer
 from tests.support.chassis.event_source import (
     event_source,
     new_event,
@@ -71,17 +70,3 @@ async def test_a_watch_is_woken_by_matching_changes_only(databases: Databases) -
             assert not watch.is_due(2)
             tailer.stop_waiters()
             await tailer.wait_matching(watch, after_position=2)
-
-
-async def test_a_watch_that_is_due_does_not_wait() -> None:
-    """A watch is due for changes reported before it waits, and woken only by matching ones."""
-    watch = Watch(lambda change: change.type == "Placed")
-    watch.report(Change(1, "ord_1", 1, "Placed"))
-    watch.report(Change(2, "ord_1", 2, "Confirmed"))
-    assert watch.is_due(0)
-    assert not watch.is_due(1)
-    woken = watch.begin()
-    watch.report(Change(3, "ord_1", 3, "Confirmed"))
-    assert not woken.done()
-    watch.report(Change(4, "ord_2", 1, "Placed"))
-    assert woken.done()

@@ -37,8 +37,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Database]:
-    """A migrated database."""
-    async with opened_database(databases, clock=clock) as opened:
+    """A migrated database. No write may expire while a test advances the clock past leases."""
+    async with opened_database(databases, clock=clock, lock_wait_s=3600) as opened:
         yield opened
 
 
