@@ -72,7 +72,7 @@ class Channel(grpc.aio.Channel):
         self._budget = RetryBudget()
         self._layers: list[AioLayer] = client_stack(
             balancer=self._balancer,
-            places=self._bulkhead,
+            permits=self._bulkhead,
             breakers=self._breakers,
             budget=self._budget,
             throttle=None if config.throttle is None else config.throttle.make(),

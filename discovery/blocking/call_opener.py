@@ -13,8 +13,8 @@ from discovery.call.metadata import MetadataLike, validated
 from discovery.rules.method import Kind
 
 
-class HasStacks(Protocol):
-    """What a channel has in one process, as far as a call needs it: the stack of each method."""
+class MethodStacks(Protocol):
+    """The stacks of a channel in one process, as far as a call needs them."""
 
     def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend: ...
 
@@ -28,7 +28,7 @@ class CallOpener:
     registered: bool
     serializer: Callable[[Any], bytes] | None
     deserializer: Callable[[bytes], Any] | None
-    process_state: Callable[[], HasStacks]
+    process_state: Callable[[], MethodStacks]
 
     def ask(self, call: CallState) -> Outcome:
         """Wait for the response; return it with the ended call. Raises grpc.RpcError."""

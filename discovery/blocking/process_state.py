@@ -60,7 +60,7 @@ class ProcessState:
             balancer=self.balancer,
             budget=self._budget,
             throttle=None if config.throttle is None else config.throttle.make(),
-            places=self.bulkhead,
+            permits=self.bulkhead,
             breakers=self._breakers,
             closing=self._closing,
             clock=clock,

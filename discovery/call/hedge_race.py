@@ -23,7 +23,6 @@ from discovery.rules.retry_policy import STOP_S, pushback_s
 # Computing a percentile sorts its samples, so a result is used for this long.
 _DELAY_HOLDS_S = 0.1
 
-
 SentT = TypeVar("SentT")
 
 
@@ -36,9 +35,7 @@ class Hedges:
 
     def second(self, call: CallState, now_s: float) -> CallState | None:
         """Return a second attempt for another instance; None: it may not be sent now."""
-        if call.subchannel is None or not self._allows(now_s):
-            return None
-        return call.hedge(now_s)
+        return call.hedge(now_s) if self._allows(now_s) else None
 
     def send(self, below: Callable[[CallState], SentT], second: CallState) -> SentT | None:
         """Send the second attempt and charge the budget for it.

@@ -26,7 +26,7 @@ def _unary(monotonic: Callable[[], float], method: Method, _nothing_below: Unary
     due = method.prompt
 
     async def send(call: CallState) -> Any:
-        subchannel: Any = call.subchannel
+        subchannel: Any = call.subchannel  # the pick layer sets a Subchannel of this driver
         record = subchannel.record
         load = record.load
         now_s = call.now_s
@@ -80,7 +80,7 @@ def _stream(
     monotonic: Callable[[], float], method: Method, _nothing_below: StreamSend
 ) -> StreamSend:
     def send(call: CallState) -> StreamSent:
-        subchannel: Any = call.subchannel
+        subchannel: Any = call.subchannel  # the pick layer sets a Subchannel of this driver
         multicallable = subchannel.multicallables.get(method) or subchannel.multicallable(method)
         rpc: grpc.aio.Call = multicallable(call.request, **call.arguments())
         call.attempt = rpc

@@ -40,7 +40,7 @@ def client_stack(
     balancer: Balancer,
     budget: RetryBudget,
     throttle: Throttle | None,
-    places: Bulkhead | None,
+    permits: Bulkhead | None,
     breakers: Breakers,
     clock: Clock,
     rng: random.Random,
@@ -55,7 +55,7 @@ def client_stack(
         deadline_layer(clock=clock),
         # Below the deadline, which bounds the wait in the queue; above retry, so that a call queues
         # once and not for each attempt.
-        bulkhead.layer(places, clock=clock),
+        bulkhead.layer(permits, clock=clock),
         # Above the pick, so that the next attempt goes to another instance; below it, the same
         # instance would be tried again.
         retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),

@@ -30,7 +30,7 @@ def layer(*, lock: threading.Condition, clock: Clock) -> BlockingLayer:
 
     def build(method: Method, _nothing_below: BlockingSend) -> BlockingSend:
         def send(call: CallState) -> Sent:
-            subchannel: Any = call.subchannel
+            subchannel: Any = call.subchannel  # the pick layer sets a Subchannel of this driver
             made = subchannel.multicallable(method, *call.codec)
             timeout_s = call.arguments()["timeout"]
             ended = partial(_observe, lock, clock, method, subchannel.record, call.now_s, timeout_s)

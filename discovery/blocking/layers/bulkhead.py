@@ -28,20 +28,20 @@ def layer(
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         if bulkhead is None:
             return below
-        door = Door(bulkhead, lock, closing, clock)
+        locked = LockedBulkhead(bulkhead, lock, closing, clock)
 
         def send(call: CallState) -> Sent:
             permit = Permit(bulkhead)
             try:
-                door.enter(permit, method.path, call)
+                locked.enter(permit, method.path, call)
                 sent = below(call)
             except BaseException:
-                door.leave(permit)
+                locked.leave(permit)
                 raise
             if call.returns_rpc:
-                on_call_end(sent, lambda _: door.leave(permit))
+                on_call_end(sent, lambda _: locked.leave(permit))
             else:
-                door.leave(permit)
+                locked.leave(permit)
             return sent
 
         return send
@@ -50,7 +50,7 @@ def layer(
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class LockedBulkhead:
     """Lets the calls of all threads in and out, under the lock."""
 
     bulkhead: Bulkhead
@@ -77,7 +77,7 @@ class Door:
             raise ValueError(CLOSED)
 
     def leave(self, permit: Permit) -> None:
-        """Leave, and let the call in that has waited longest."""
+        """Leave, and let in the call that has waited longest."""
         with self.lock:
             permit.release()
 

@@ -54,7 +54,7 @@ def blocking_stack(
     balancer: Balancer,
     budget: RetryBudget,
     throttle: Throttle | None,
-    places: Bulkhead | None,
+    permits: Bulkhead | None,
     breakers: Breakers,
     closing: threading.Event,
     clock: Clock,
@@ -74,7 +74,7 @@ def blocking_stack(
         # Below the deadline, which starts when `future()` is called; above all layers that wait.
         future.layer(clock=clock),
         # Above retry, so that a call queues once and not for each attempt.
-        bulkhead.layer(places, lock=lock, closing=closing, clock=clock),
+        bulkhead.layer(permits, lock=lock, closing=closing, clock=clock),
         # Above the pick, so that the next attempt goes to another instance.
         retry.layer(
             lock=lock, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
