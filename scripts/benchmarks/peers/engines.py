@@ -69,7 +69,7 @@ async def dbos(python: Path, folder: Path, *, postgres: bool) -> AsyncIterator[C
                 "dbos": [worker.process.pid for worker in workers],
                 **databases.server_processes(folder),
             }
-            yield _half("dbos", workers, processes, DBOS_SHARE)
+            yield _contender("dbos", workers, processes, DBOS_SHARE)
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ async def temporal(python: Path, folder: Path) -> AsyncIterator[Contender]:
     command = _command(python, "temporal_process", str(folder / "data" / "temporal.db"))
     async with _running([command]) as workers:
         processes = {"temporal": [worker.process.pid for worker in workers]}
-        yield _half("temporal", workers, processes, TEMPORAL_SHARE)
+        yield _contender("temporal", workers, processes, TEMPORAL_SHARE)
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ class _Worker:
             done.set_exception(OrderFailedError("the process ended"))
 
 
-def _half(
+def _contender(
     name: str, workers: Sequence[_Worker], processes: dict[str, list[int]], share: float
 ) -> Contender:
     turns = cycle(workers)

@@ -105,7 +105,7 @@ class SteadyLoad:
         began_s = self._clock.monotonic()
         answer: Any
         try:
-            if self._rng.random() < 0.5:  # noqa: PLR2004 (one contender)
+            if self._rng.random() < 0.5:  # noqa: PLR2004 (one half)
                 method = "GetStock"
                 answer = await self._stub.GetStock(GetStockRequest(sku=sku), timeout=CALL_TIMEOUT_S)
             else:

@@ -50,7 +50,7 @@ async def drain(bench: DiscoveryBench, *, drains: int = DRAINS) -> Sequence[Disc
             target=Target(most=0),
             baseline=failed[ROUND_ROBIN],
             conditions=measured.describe(
-                unit="unary calls, contender of ours idempotent and contender not",
+                unit="unary calls, half of ours idempotent and half not",
                 concurrency="by the rate",
                 rate_per_s=RATE_PER_S,
                 deadline_s=DEADLINE_S,

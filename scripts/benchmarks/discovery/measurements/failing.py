@@ -53,14 +53,14 @@ async def half_failing(
     )
     return [
         DiscoveryRow(
-            "one instance fails contender its calls: failed calls",
+            "one instance fails half its calls: failed calls",
             ours=failed[OURS],
             target=Target(most=0),
             baseline=failed[RETRY],
             conditions=conditions,
         ),
         DiscoveryRow(
-            "one instance fails contender its calls: extra attempts for each call after 10 s",
+            "one instance fails half its calls: extra attempts for each call after 10 s",
             ours=extra[OURS],
             target=Target(most=0.01),
             baseline=extra[RETRY],
