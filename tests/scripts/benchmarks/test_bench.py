@@ -1,4 +1,4 @@
-"""`./scripts/bench checkout` itself, with a few orders: what it counts, never how fast it is."""
+"""`./scripts/bench checkout` with a few orders: what it counts, never how fast it is."""
 
 import asyncio
 import json
@@ -26,28 +26,28 @@ ASKED = [f"{call} {part}" for call in ("Authorize", "Capture") for part in ("int
 
 
 def entries(folder: Path, store: str) -> Counter[str]:
-    """How often each kind of commit of a skeleton was made; each call has kinds of its own."""
+    """The number of commits of each kind in a store of the floor."""
     return Counter(
         kind for (kind,) in _rows(folder / "data" / f"{store}.db", "SELECT kind FROM entry")
     )
 
 
 def server_entries(url: str) -> Counter[str]:
-    """The same of a skeleton that has a database."""
+    """The number of commits of each kind in a database of the floor."""
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT kind FROM entry").fetchall()
     return Counter(kind for (kind,) in found)
 
 
 def events(folder: Path, service: str) -> Counter[str]:
-    """How often each kind of event stands in the log of a service."""
+    """The number of events of each type in the log of a service."""
     rows = _rows(folder / "data" / f"{service}.db", "SELECT type FROM event")
     return Counter(kind.rpartition(".")[2] for (kind,) in rows)
 
 
 @asynccontextmanager
 async def running_floor(folder: Path) -> AsyncIterator[Contender]:
-    """The floor's processes on `folder`, which are killed at the end."""
+    """The floor on `folder`; its processes are killed at the end."""
     async with (
         floor_cluster.running(folder) as skeletons,
         floor_cluster.as_contender(skeletons) as floor,
@@ -56,7 +56,9 @@ async def running_floor(folder: Path) -> AsyncIterator[Contender]:
 
 
 async def test_the_floor_makes_the_calls_and_commits_of_a_checkout(tmp_path: Path) -> None:
-    """Five calls and 5 + 2 + 4 + 2 commits an order, on real sockets and files."""
+    """The floor makes five calls and 5 + 2 + 4 + 2 commits for an order, on real sockets and
+    files.
+    """
     requests = read_demand().requests(ORDERS, random.Random(1))
     async with running_floor(tmp_path) as floor:
         instances = {name: len(pids) for name, pids in floor.processes.items()}
@@ -70,7 +72,7 @@ async def test_the_floor_makes_the_calls_and_commits_of_a_checkout(tmp_path: Pat
 
 
 async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
-    """Processes that are killed right after the answer leave every commit behind, as bytes."""
+    """Every commit that was acknowledged survives a kill of the processes."""
     (request,) = read_demand().requests(1, random.Random(2))
     async with running_floor(tmp_path) as floor:
         await floor.place(request)
@@ -80,7 +82,7 @@ async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
 
 
 async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> None:
-    """On PostgreSQL each service has as many as in a file, and the processor keeps its file."""
+    """The floor makes the same commits on PostgreSQL as in files; its processor keeps its file."""
     requests = read_demand().requests(ORDERS, random.Random(4))
     async with floor_cluster.running(tmp_path, postgres=True) as skeletons:
         async with floor_cluster.as_contender(skeletons) as floor:
@@ -95,7 +97,7 @@ async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> N
 
 
 async def test_a_small_benchmark(tmp_path: Path) -> None:
-    """Every figure is there, and the suite did what it is measured for."""
+    """A run writes every figure, and the suite and the floor have handled all orders."""
     file = tmp_path / "figures.json"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scripts.benchmarks", "checkout", f"--orders={ORDERS}"),
@@ -105,8 +107,8 @@ async def test_a_small_benchmark(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
     figures = json.loads(file.read_text())
 
     (row,) = figures
@@ -119,14 +121,14 @@ async def test_a_small_benchmark(tmp_path: Path) -> None:
         assert row[side] > 0
         assert_side(row["conditions"][side], SERVICES)
     assert "write" in row["conditions"]["ours"]["thread_ms_per_order"]["order"]
-    # A quarter of a turn warms up.
+    # A quarter of a turn is for warm-up.
     orders = 1 + ORDERS
     assert sum(events(tmp_path / "suite-sqlite-0", "order").values()) == 5 * orders
     assert sum(entries(tmp_path / "floor-sqlite", "order").values()) == 5 * (1 + 2 * ORDERS)
 
 
 def test_both_halves_get_real_orders() -> None:
-    """Real baskets in turn, each order under an id of its own, nobody runs out."""
+    """Both contenders get the same real baskets, each time with a new request_id."""
     demand = read_demand()
     baskets = len(demand.baskets)
     requests = demand.requests(2 * baskets, random.Random(3))

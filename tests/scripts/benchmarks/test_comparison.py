@@ -1,4 +1,4 @@
-"""How the turns of a comparison become a row, and the rows a file."""
+"""How the turns of a comparison become a row, and how rows are kept in a file."""
 
 import asyncio
 import json
@@ -48,7 +48,9 @@ def turn(orders_per_s: float, *, order_cpu_ms: float = 0.0, **idle_cores: float)
 
 
 def rounds(ratios: Sequence[float]) -> list[ComparisonRound]:
-    """One round a ratio, on a machine that slows down by the round; the floor repeats itself."""
+    """One round for each ratio, on a machine that gets slower; both turns of the floor are
+    equal.
+    """
     floors = [1_000 / (1 + number) for number in range(len(ratios))]
     return [
         {
@@ -65,7 +67,7 @@ def row(ratios: Sequence[float], title: str = "of the floor") -> ComparisonRow:
 
 
 def test_a_ratio_is_that_of_the_same_round() -> None:
-    """A machine that slows down between the rounds changes no ratio."""
+    """A ratio compares turns of one round, so a machine that gets slower doesn't change it."""
     found = row([0.5, 0.6, 0.7, 0.6, 0.6, 0.6])
 
     assert found.ratio.median == pytest.approx(0.6)
@@ -76,7 +78,7 @@ def test_a_ratio_is_that_of_the_same_round() -> None:
 
 
 def test_processor_time_is_for_an_order() -> None:
-    """Each service's time is divided by its orders; the caller is shown, and not in the total."""
+    """Each service's time is divided by the orders; the caller's time is not in the total."""
     found = row([0.5] * 6)
 
     assert found.ours.cpu_ms_per_order == pytest.approx(
@@ -87,14 +89,14 @@ def test_processor_time_is_for_an_order() -> None:
 
 
 def test_an_idle_half_is_billed_for_the_turns_of_the_other() -> None:
-    """What the suite takes beside the floor is the suite's, and the other way round."""
+    """The processors that a contender uses in the other's turns are its own idle use."""
     found = row([0.5] * 6)
 
     assert (found.ours.idle_cores, found.baseline.idle_cores) == (0.2, 0.01)
 
 
 def test_few_rounds_say_how_little_they_say() -> None:
-    """Neither a short run, nor a busy machine, nor one that gave its time away goes unmentioned."""
+    """The report mentions a short run, a busy machine, and stolen time."""
 
     def caveats(now: MachineConditions) -> str:
         console = Console(file=StringIO(), width=200, record=True)
@@ -110,7 +112,7 @@ def test_few_rounds_say_how_little_they_say() -> None:
 
 
 def test_a_file_gathers_the_rows_of_several_runs(tmp_path: Path) -> None:
-    """A row that is measured again takes its own place, and all others stay."""
+    """A row that is measured again replaces the old one; all other rows stay."""
     file = tmp_path / "figures.json"
     CheckoutReport([row([0.5]), row([0.6], "of DBOS")], QUIET).write(file)
     CheckoutReport([row([0.8])], QUIET).write(file)
@@ -125,7 +127,7 @@ def test_a_file_gathers_the_rows_of_several_runs(tmp_path: Path) -> None:
 
 
 async def test_a_round_has_a_turn_of_everybody_and_a_second_one_of_the_baseline() -> None:
-    """One that is slower gets fewer orders, and everybody as many in each of its turns."""
+    """A slower contender gets fewer orders, the same number in each of its turns."""
     placed: list[str] = []
 
     def contender(name: str, share: float = 1.0) -> Contender:
@@ -144,13 +146,13 @@ async def test_a_round_has_a_turn_of_everybody_and_a_second_one_of_the_baseline(
     ]
 
     assert [one.name for one in found] == ["of the floor, 2 at once"]
-    # A quarter of a turn warms up.
+    # A quarter of a turn is for warm-up.
     assert placed.count("suite") == 2 + 3 * 8
     assert placed.count("floor") == 1 + 3 * 2 * 4
 
 
 async def test_a_turn_places_every_order_once() -> None:
-    """So many at once and never more; each order is in the latencies."""
+    """A turn places each order once, never more at once than asked for, and times each."""
     placed: list[str] = []
     open_now: set[str] = set()
     most = 0
@@ -165,7 +167,7 @@ async def test_a_turn_places_every_order_once() -> None:
 
     requests = [CreateOrderRequest(request_id=str(number)) for number in range(10)]
     done = await take_turn(
-        Contender("mine", place, {"nobody": []}),
+        Contender("mine", place, {"idle process": []}),
         requests,
         concurrency=4,
         idle=[IDLE],
@@ -175,11 +177,11 @@ async def test_a_turn_places_every_order_once() -> None:
     assert sorted(placed) == sorted(request.request_id for request in requests)
     assert most == 4
     assert len(done.latencies_s) == 10
-    assert done.spent == {"nobody": ProcessorTime(0.0, {})}
+    assert done.spent == {"idle process": ProcessorTime(0.0, {})}
 
 
 async def test_a_turn_bills_both_halves() -> None:
-    """Its own by process, the idle one as a whole and without the caller, who works for both."""
+    """A turn counts the time of its contender by process, and the idle one's without the caller."""
     here = os.getpid()
 
     async def place(request: CreateOrderRequest) -> None:
@@ -201,7 +203,7 @@ async def test_a_turn_bills_both_halves() -> None:
 
 
 async def test_an_order_that_fails_is_no_figure() -> None:
-    """A benchmark of failures is none: it ends, and says which contender failed."""
+    """A failed order ends the benchmark with the name of the contender."""
     with pytest.raises(OrderFailedError, match="the suite failed: order 7 is REJECTED"):
         await take_turn(
             Contender("suite", refuse, {}),

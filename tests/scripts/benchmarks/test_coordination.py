@@ -1,4 +1,6 @@
-"""How turns of two coordinations become a row, and what the counters beside them count."""
+"""How turns of two coordinations become a row, and what the counters of messages and commits
+count.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float
 
 
 def rounds(ratios: Sequence[float]) -> list[CoordinationRound]:
-    """One round a ratio, on a machine that slows down by the round."""
+    """One round for each ratio, on a machine that gets slower."""
     speeds = [1_000 / (1 + number) for number in range(len(ratios))]
     return [
         CoordinationRound(
@@ -44,7 +46,7 @@ def rounds(ratios: Sequence[float]) -> list[CoordinationRound]:
 
 
 def test_both_are_compared_within_a_round() -> None:
-    """A machine that slows down between the rounds changes no ratio."""
+    """A ratio compares turns of one round, so a machine that gets slower doesn't change it."""
     row = summarize(8, rounds([0.8, 0.9, 1.0, 0.9, 0.9, 0.9]))
 
     assert row.ratio.median == pytest.approx(0.9)
@@ -69,7 +71,7 @@ def test_what_is_counted_is_for_an_order() -> None:
 
 
 async def test_every_message_is_counted_where_it_is_served() -> None:
-    """Requests, answers and each message of a stream, and not what the counter itself asks."""
+    """Requests, answers and each message of a stream are counted, the counter's own calls not."""
     async with (
         echo_server(settings={"channelz": True}) as echo,
         MessageCounter([echo.server.endpoint]) as messages,
@@ -85,7 +87,7 @@ async def test_every_message_is_counted_where_it_is_served() -> None:
 
 
 async def test_every_commit_is_counted_whoever_makes_it() -> None:
-    """Two instances on one file: their transactions add up, a read is none."""
+    """The commits of two instances on one file add up; reads don't count."""
     with sqlite_databases() as databases:
         data = Path(databases.url("source").removeprefix("sqlite:///")).parent
         async with (
@@ -102,7 +104,7 @@ async def test_every_commit_is_counted_whoever_makes_it() -> None:
 
 
 async def test_the_lag_of_every_event_is_taken(databases: Databases) -> None:
-    """Of those that are written while it follows, and once: what lies before is no lag."""
+    """The lag of each event is taken once; events from before the start have none."""
     async with (
         event_source(databases) as source,
         asyncio.timeout(WAIT_S),
@@ -110,7 +112,7 @@ async def test_the_lag_of_every_event_is_taken(databases: Databases) -> None:
         await source.append("ord_1", "Placed")
         lags: list[float] = []
         async with metered([source.channel], clock=SystemClock()) as meter:
-            # It asks where the feed ends, and is told that there is nothing behind that.
+            # Its request for the head, the answer, and an empty batch: it has reached the head.
             while meter.messages < 3:
                 await source.feed.extent()
             await source.append("ord_1", "Confirmed", "Fulfilled")

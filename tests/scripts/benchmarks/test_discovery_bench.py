@@ -1,4 +1,4 @@
-"""`./scripts/bench discovery` itself, with a few calls: what it counts, never how fast it is."""
+"""`./scripts/bench discovery` with a few calls: what it counts, never how fast it is."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ TIMEOUT_S = 10.0
 
 
 def bench(folder: Path) -> measuring.DiscoveryBench:
-    """As short as it gets."""
+    """The shortest run."""
     return measuring.DiscoveryBench(folder, SystemClock(), random.Random(1), pairs=1)
 
 
 async def test_all_stacks_call_the_same_instances(tmp_path: Path) -> None:
-    """Each reaches servers in processes of their own, is told apart by them, and meets their mood.
+    """All stacks call the same servers, which count their calls by stack and fail when instructed.
 
     A native service config that C-core doesn't understand would fail the first call.
     """
@@ -47,7 +47,7 @@ async def test_all_stacks_call_the_same_instances(tmp_path: Path) -> None:
 
 
 class Trailers:
-    """What a servicer sends behind its answer; C-core shows load reports to its policies alone."""
+    """Records the trailers of a servicer; C-core shows load reports only to its policies."""
 
     def __init__(self) -> None:
         self.sent: dict[str, bytes] = {}
@@ -58,7 +58,7 @@ class Trailers:
 
 @pytest.mark.parametrize("stack", STACKS)
 async def test_load_reports_go_to_who_asks_for_them(stack: str) -> None:
-    """The trailers of weighted_round_robin cost nobody else anything (gRFC A51)."""
+    """Only the stack with weighted_round_robin gets load reports in its trailers (gRFC A51)."""
     trailers = Trailers()
     servicer = EchoServicer(clock=SystemClock(), rng=random.Random(1))
 
@@ -68,22 +68,22 @@ async def test_load_reports_go_to_who_asks_for_them(stack: str) -> None:
 
 
 async def test_a_comparison_of_costs_states_its_conditions(tmp_path: Path) -> None:
-    """A row for each native stack, with the baseline by itself and how every call ended."""
+    """Each native stack has a row, with its second turn and the status codes as conditions."""
     rows = await costs.cpu(bench(tmp_path), concurrency=2, calls=4)
 
     assert len(rows) == len(stacks.NATIVE)
     for row in rows:
-        told = row.as_json()
-        assert told["ratio"]["median"] > 0
-        assert told["conditions"]["baseline_by_itself"]["median"] > 0
-        assert told["conditions"]["concurrency"] == 2
-        assert told["conditions"]["deadline_s"] == costs.DEADLINE_S
-        assert set(told["conditions"]["codes"]["ours"]) == {"OK"}
+        result = row.as_json()
+        assert result["ratio"]["median"] > 0
+        assert result["conditions"]["baseline_by_itself"]["median"] > 0
+        assert result["conditions"]["concurrency"] == 2
+        assert result["conditions"]["deadline_s"] == costs.DEADLINE_S
+        assert set(result["conditions"]["codes"]["ours"]) == {"OK"}
     assert {str(row.target) for row in rows} == {"<= 1.05", "<= 0.97", "report"}
 
 
 async def test_a_storm_is_counted_where_it_arrives(tmp_path: Path) -> None:
-    """Three attempts a call is what a native retryPolicy makes of an outage, and we don't."""
+    """In an outage a native retryPolicy makes three attempts for a call; ours makes fewer."""
     (row,) = await failing.retry_storm(bench(tmp_path), window_s=0.5)
 
     assert row.baseline == 3.0
@@ -93,7 +93,7 @@ async def test_a_storm_is_counted_where_it_arrives(tmp_path: Path) -> None:
 
 
 async def test_a_row_can_be_measured_by_itself(tmp_path: Path) -> None:
-    """The command writes what was asked for, and says what it doesn't know."""
+    """The command measures a row by its name, and refuses an unknown name."""
     file = tmp_path / "figures.json"
 
     async def run(row: str) -> tuple[int | None, str]:
@@ -104,12 +104,12 @@ async def test_a_row_can_be_measured_by_itself(tmp_path: Path) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate()
-        return process.returncode, said.decode()
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
 
-    (status, said), (unknown, refusal) = await asyncio.gather(run("pick"), run("luck"))
+    (status, output), (unknown, refusal) = await asyncio.gather(run("pick"), run("luck"))
 
-    assert status == 0, said
+    assert status == 0, output
     assert [row["target"] for row in json.loads(file.read_text())][:3] == ["<= 3"] * 3
     assert unknown != 0
     assert "no row luck" in refusal

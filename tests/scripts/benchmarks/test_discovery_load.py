@@ -1,4 +1,6 @@
-"""The calls that `./scripts/bench discovery` makes: how many, when, and what is noted of them."""
+"""The calls of `./scripts/bench discovery`: their number, their time, and what is recorded of
+them.
+"""
 
 import asyncio
 
@@ -12,7 +14,7 @@ RATE_PER_S = 1_000.0
 
 
 async def test_callers_wait_for_their_answers() -> None:
-    """So many at once and never more, until all calls are made."""
+    """Each caller waits for its answer, so no more calls are open than there are callers."""
     open_now = most = 0
 
     async def send() -> None:
@@ -29,7 +31,7 @@ async def test_callers_wait_for_their_answers() -> None:
 
 
 async def test_a_failure_is_a_status_and_not_the_end() -> None:
-    """Every call is counted, by the status it ended with."""
+    """A failed call is counted by its status, and the others go on."""
     answers = iter([None, grpc.StatusCode.UNAVAILABLE, None, grpc.StatusCode.UNAVAILABLE])
 
     async def send() -> None:
@@ -44,7 +46,7 @@ async def test_a_failure_is_a_status_and_not_the_end() -> None:
 
 
 async def test_calls_are_sent_when_they_are_due_whatever_became_of_others() -> None:
-    """A server that answers nothing holds nobody back: all that were due are on their way."""
+    """Calls that are due are sent even if no earlier call is answered."""
     sent = 0
     all_sent = asyncio.Event()
 
@@ -61,7 +63,7 @@ async def test_calls_are_sent_when_they_are_due_whatever_became_of_others() -> N
 
 
 async def test_waiting_counts_from_when_a_call_was_due() -> None:
-    """A client that fell behind doesn't hide it: instants are those of the plan."""
+    """A latency counts from the planned instant, so a client that falls behind doesn't hide it."""
 
     async def send() -> None: ...
 
@@ -73,7 +75,7 @@ async def test_waiting_counts_from_when_a_call_was_due() -> None:
 
 
 async def test_a_turn_can_be_ended() -> None:
-    """What isn't due yet when it is over is never sent."""
+    """When the turn is ended, calls that are not due yet are never sent."""
     over = asyncio.Event()
 
     async def send() -> None:

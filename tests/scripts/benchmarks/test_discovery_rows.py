@@ -1,4 +1,6 @@
-"""How the measurements of `./scripts/bench discovery` become rows, and rows a file."""
+"""How the measurements of `./scripts/bench discovery` become rows, and how rows are kept in a
+file.
+"""
 
 import json
 import random
@@ -17,12 +19,12 @@ from scripts.benchmarks.shared.medians import MedianEstimate
 
 
 def estimated(median: float) -> MedianEstimate:
-    """A median that is sure enough."""
+    """An estimate with this median."""
     return MedianEstimate(median, median / 2, median * 2, 0.95)
 
 
 def turn(cpu_s: float) -> LoadResult:
-    """One call, which took so much processor time."""
+    """A result of one call that took this processor time."""
     return LoadResult(cpu_s=cpu_s, elapsed_s=1.0, ended=[(0.0, 0.1, OK)])
 
 
@@ -43,19 +45,19 @@ def test_a_target_is_for_the_median(
     figure: MedianEstimate | float,
     met: bool | None,  # noqa: FBT001 - one column of the table
 ) -> None:
-    """The bound itself is within it, and what is only reported is neither met nor missed."""
+    """A median equal to the bound meets the target; a figure without a target has no result."""
     assert DiscoveryRow("row", ours=figure, target=target).ok is met
 
 
 def test_a_target_is_for_the_ratio_where_there_is_one() -> None:
-    """Whatever we take by ourselves, a comparison is judged by the comparison."""
+    """A row with a ratio is judged by the ratio, not by our own figure."""
     row = DiscoveryRow("row", ours=9.0, target=Target(most=0.97), baseline=10.0, ratio=0.9)
 
     assert row.ok
 
 
 def test_rows_of_other_runs_stay_in_the_file(tmp_path: Path) -> None:
-    """A table can be measured in slices: a row replaces its namesake, in its place."""
+    """A row that is measured again replaces the old one; rows of other runs stay."""
     file = tmp_path / "figures.json"
     write(file, [DiscoveryRow("first", ours=1.0), DiscoveryRow("second", ours=2.0)])
     write(file, [DiscoveryRow("third", ours=3.0), DiscoveryRow("first", ours=estimated(4.0))])
@@ -75,7 +77,7 @@ def test_rows_of_other_runs_stay_in_the_file(tmp_path: Path) -> None:
 
 
 async def test_everything_takes_as_many_turns_and_baselines_one_more(tmp_path: Path) -> None:
-    """A warm-up for each, then a turn each in every round, and a second one for whom it is told."""
+    """Each stack has a warm-up and a turn in every round; a baseline has a second turn."""
     taken: list[str] = []
 
     async def take(name: str) -> LoadResult:
@@ -94,7 +96,7 @@ async def test_everything_takes_as_many_turns_and_baselines_one_more(tmp_path: P
 
 
 def test_a_ratio_is_that_of_the_same_round() -> None:
-    """A machine that slows down between the rounds changes no ratio."""
+    """A ratio compares turns of one round, so a machine that gets slower doesn't change it."""
     slower = [1.0 * round_ for round_ in range(1, 8)]
     turns = {
         "ours": [turn(1.1 * cpu_s) for cpu_s in slower],
@@ -106,7 +108,7 @@ def test_a_ratio_is_that_of_the_same_round() -> None:
 
 
 def test_goodput_is_what_was_answered_in_each_second() -> None:
-    """By when the answer came, not the call; failures, and what came while queues filled, aside."""
+    """Goodput counts successful answers by the second in which they came, after queues filled."""
     fills = overload.FILLING_S
     ended = [
         (0.0, 0.1, OK),
@@ -121,7 +123,7 @@ def test_goodput_is_what_was_answered_in_each_second() -> None:
 
 
 def test_a_table_tells_every_row() -> None:
-    """A name, figures with their intervals, and what they should be."""
+    """The table has a line for each row: name, figures with intervals, and target."""
     rows = [
         DiscoveryRow(
             "cpu",

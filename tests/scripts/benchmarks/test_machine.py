@@ -1,4 +1,4 @@
-"""What is read from the kernel's counters."""
+"""Readings of the kernel's counters."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.machine import Moment
 from scripts.tools.paths import ROOT
 
-# The kernel counts in ticks of 10 ms, each of the two numbers cut off by itself.
+# The kernel counts in ticks of 10 ms, and rounds down user and system time separately.
 ROUNDING_S = 0.03
 
 
 def test_processor_time_is_that_of_the_whole_process() -> None:
-    """It agrees with what the process is told of itself before and after."""
+    """The time read from /proc agrees with os.times() before and after."""
     before = os.times()
     found_s = machine.spent([os.getpid()]).all_s
     after = os.times()
@@ -25,7 +25,7 @@ def test_processor_time_is_that_of_the_whole_process() -> None:
 
 
 def test_several_processes_are_added_up() -> None:
-    """Two instances of a service are one bill."""
+    """The times of several processes are added up."""
     one_s = machine.spent([os.getppid()]).all_s
 
     assert machine.spent([os.getppid(), os.getpid()]).all_s >= one_s
@@ -33,7 +33,7 @@ def test_several_processes_are_added_up() -> None:
 
 
 def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
-    """Children that run and children that have ended are their parent's, where that is wanted."""
+    """With `with_children`, running and ended children count as their parent's time."""
     burn = "import sys; sum(range(30_000_000)); print(flush=True); sys.stdin.read()"
 
     def spent_s(*, with_children: bool) -> float:
@@ -53,7 +53,7 @@ def test_a_server_is_billed_with_the_processes_of_its_connections() -> None:
 
 
 def test_threads_are_told_apart_by_name() -> None:
-    """A leashed program's threads are known to the kernel; those of one kind are one line."""
+    """The kernel knows a child process's threads by name; names with numbers are one kind."""
     program = (
         "import sys, threading; from scripts.suite.child_process import name_threads;"
         "name_threads();"
@@ -75,7 +75,7 @@ def test_threads_are_told_apart_by_name() -> None:
 
 
 def test_what_the_host_gave_to_others_is_told() -> None:
-    """Stolen time is a share of all time between two moments, not since the machine started."""
+    """Stolen time is the share of all time between two moments."""
     before = Moment(load=0.5, steal_ticks=1_000, all_ticks=50_000)
     after = Moment(load=2.5, steal_ticks=1_030, all_ticks=51_000)
     found = machine.conditions(before, after)
@@ -86,7 +86,7 @@ def test_what_the_host_gave_to_others_is_told() -> None:
 
 
 def test_a_moment_is_read_from_the_running_machine() -> None:
-    """The counters are where they are looked for: stolen time is a part of all time."""
+    """The counters of the running machine can be read; stolen time is a part of all time."""
     now = machine.moment()
 
     assert now.all_ticks > now.steal_ticks >= 0

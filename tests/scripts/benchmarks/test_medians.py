@@ -1,4 +1,4 @@
-"""What is said of a sample: its median, the interval around it, its percentiles."""
+"""Medians with confidence intervals, and percentiles."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ samples = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=150)
     ],
 )
 def test_the_interval_is_that_of_the_tables(number: int, rank: int, confidence: float) -> None:
-    """The ranks are those of the published tables of the sign test at 95 %."""
+    """The interval's ranks equal the published tables of the sign test at 95 %."""
     found = estimate_median([float(value) for value in range(1, number + 1)])
 
     assert (found.low, found.high) == (rank, number + 1 - rank)
@@ -31,7 +31,7 @@ def test_the_interval_is_that_of_the_tables(number: int, rank: int, confidence: 
 
 
 def test_no_sample_is_no_estimate() -> None:
-    """Nothing measured is an error, not a zero."""
+    """An empty sample is an error, not zero."""
     with pytest.raises(ValueError, match="no values"):
         estimate_median([])
     with pytest.raises(ValueError, match="no values"):
@@ -40,7 +40,7 @@ def test_no_sample_is_no_estimate() -> None:
 
 @given(samples)
 def test_a_median_lies_in_its_interval(values: list[float]) -> None:
-    """Whatever was measured, its median is inside, and inside what was measured."""
+    """A median lies in its interval, and the interval within the sample."""
     found = estimate_median(values)
 
     assert min(values) <= found.low <= found.median <= found.high <= max(values)
@@ -48,14 +48,14 @@ def test_a_median_lies_in_its_interval(values: list[float]) -> None:
 
 @given(st.integers(6, 400))
 def test_six_values_are_enough_for_95_percent(number: int) -> None:
-    """From six rounds on the interval keeps its promise, and the next narrower one would not."""
+    """From six values on, the interval's confidence is at least 95 %."""
     found = estimate_median([float(value) for value in range(number)])
 
     assert found.confidence >= 0.95
 
 
 def test_more_rounds_narrow_the_interval() -> None:
-    """The share of the sample inside the interval shrinks as the sample grows."""
+    """A larger sample has a narrower interval."""
     widths = []
     for number in (6, 25, 100, 400):
         found = estimate_median([value / number for value in range(number)])
@@ -66,7 +66,7 @@ def test_more_rounds_narrow_the_interval() -> None:
 
 @given(samples, st.integers(1, 100))
 def test_a_percentile_is_a_value_that_was_seen(values: list[float], percent: int) -> None:
-    """It is the smallest one seen that at least so many don't exceed."""
+    """A percentile is the smallest value that at least this share of the sample doesn't exceed."""
     found = percentile(values, percent)
 
     assert found in values

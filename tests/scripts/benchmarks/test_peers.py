@@ -1,4 +1,4 @@
-"""How peers are driven; what they do with it is measured, not tested."""
+"""How the peers are driven; their speed is measured, not tested."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ import pytest
 from scripts.benchmarks.peers import engines
 from scripts.benchmarks.shared.contender import OrderFailedError
 
-# Ends a saga only once a second one has come, so that both have been under way at once.
+# A saga ends only when a second one runs, so both were under way at once.
 PEER = """
 import asyncio
 from scripts.benchmarks.peers.line_protocol import serve
@@ -28,7 +28,7 @@ def command(program: str) -> Sequence[str]:
 
 
 async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
-    """Each ends with an answer of its own, whoever came first."""
+    """A peer runs all its sagas at once, and answers each of them."""
     async with engines._running([command(PEER)]) as (worker,):
         async with asyncio.timeout(30):
             await asyncio.gather(worker.place("one"), worker.place("two"))
@@ -37,14 +37,14 @@ async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
 
 
 async def test_a_peer_that_ends_is_no_figure() -> None:
-    """Whoever waits for one of its sagas is told."""
+    """When a peer ends, the orders that wait for it fail."""
     async with engines._running([command(CRASH)]) as (worker,):
         with pytest.raises(OrderFailedError, match="ended"):
             await worker.place("one")
 
 
 async def test_a_peer_that_does_not_start_is_named() -> None:
-    """A benchmark without its peer is none."""
+    """A peer that doesn't start is an error with its name."""
     with pytest.raises(engines.PeerMissingError, match="peer didn't start"):
         async with engines._running([command("print('no')")]):
             pass

@@ -1,4 +1,4 @@
-"""The soak finds what fails and what grows, and a short one finds neither."""
+"""A soak finds failed calls and growth; a short one finds neither."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ PLAN = soak_run.SoakPlan(minutes=10, instances=3, calls_per_s=100, seed=1)
 
 
 def samples(minutes: int = 10, *, failures: dict[str, int] | None = None) -> list[SoakSample]:
-    """A soak that is well, looked at every minute; the last minute's calls may fail."""
+    """The samples of a good soak, one a minute; calls of the last minute may fail."""
     made = [
         SoakSample(
             at_s=60.0 * minute,
@@ -47,7 +47,7 @@ def fields(sample: SoakSample) -> dict[str, object]:
 
 
 def grown(name: str, by: float, *, after_minute: int = 0) -> list[SoakSample]:
-    """The same, where one figure has grown by so much in the end, evenly from some minute on."""
+    """Samples in which one figure grows evenly from some minute on, by `by` in all."""
     made = samples()
     share = by / (len(made) - 1 - after_minute)
     return [
@@ -62,18 +62,18 @@ def grown(name: str, by: float, *, after_minute: int = 0) -> list[SoakSample]:
 
 
 def report(found: list[SoakSample]) -> SoakReport:
-    """What is told of these samples."""
+    """The report of these samples."""
     conditions = MachineConditions(cores=2, load_before=0.1, load_after=0.2, steal_percent=0.0)
     return SoakReport(PLAN, soak_run.SoakFindings(found, Counter({SoakFault.KILL: 9})), conditions)
 
 
 def disruptions(seed: int, number: int = 40) -> list[SoakDisruption]:
-    """The first disruptions of a seed on three slots."""
+    """The first disruptions of a seed, on three slots."""
     return list(islice(soak_faults.plan_disruptions(3, random.Random(seed)), number))
 
 
 async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
-    """Real processes, signals and a real Consul: no call fails, and the figures are there."""
+    """A short soak with real processes, signals and Consul passes and writes its figures."""
     file = tmp_path / "soak.json"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "scripts.benchmarks", "soak", "--minutes=0.15", "--rate=50"),
@@ -82,8 +82,8 @@ async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
     figures = json.loads(file.read_text())
 
     assert figures["failed_calls"] == {}
@@ -94,7 +94,7 @@ async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
 
 
 async def test_a_caller_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
-    """Else a soak would wait for its answer."""
+    """When the calling process ends, the soak ends with an error that contains its log."""
     (tmp_path / "logs").mkdir()
     async with soak_run.calling("nowhere:///", PLAN, tmp_path) as caller:
         with pytest.raises(soak_run.CallerEndedError, match="InvalidTargetError"):
@@ -102,7 +102,7 @@ async def test_a_caller_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
 
 
 def test_one_failed_call_breaks_a_soak() -> None:
-    """All of them are safe to repeat."""
+    """A single failed call fails a soak, because all calls are safe to repeat."""
     assert report(samples()).ok
     broken = report(samples(failures={"GetStock UNAVAILABLE: gone": 1}))
 
@@ -112,7 +112,7 @@ def test_one_failed_call_breaks_a_soak() -> None:
 
 @pytest.mark.parametrize("name", list(ALLOWED))
 def test_growth_breaks_a_soak(name: str) -> None:
-    """Twice what may be noise, from the first minute to the last."""
+    """A resource that grows by more than is allowed fails a soak."""
     broken = report(grown(name, 2.5 * ALLOWED[name]))
 
     assert not broken.ok
@@ -120,7 +120,7 @@ def test_growth_breaks_a_soak(name: str) -> None:
 
 
 def test_what_is_filled_once_is_no_growth() -> None:
-    """The first fifth warms up."""
+    """Growth in the first fifth of a soak is warm-up."""
     warm = [
         SoakSample(**{**fields(one), "memory_kib": 60_000 if minute else 20_000})
         for minute, one in enumerate(samples())
@@ -130,7 +130,7 @@ def test_what_is_filled_once_is_no_growth() -> None:
 
 
 def test_the_slope_is_that_of_the_line_through_the_samples() -> None:
-    """A MiB a minute over the eight minutes after the warm-up."""
+    """The growth is the slope of the line through the samples after the warm-up."""
     leaking = [
         SoakSample(**{**fields(one), "memory_kib": 60_000 + 1024 * minute})
         for minute, one in enumerate(samples())
@@ -142,7 +142,7 @@ def test_the_slope_is_that_of_the_line_through_the_samples() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_fault_has_its_turn(seed: int) -> None:
-    """Once in every four disruptions, on one slot at a time, and each slot in the end."""
+    """Each fault comes once in every four disruptions, and all slots are affected in the end."""
     planned = disruptions(seed)
 
     turns = [planned[start : start + 4] for start in range(0, len(planned), 4)]
@@ -154,13 +154,13 @@ def test_every_fault_has_its_turn(seed: int) -> None:
 
 
 def test_a_seed_names_its_strikes() -> None:
-    """The same seed breaks the same in the same order; another one doesn't."""
+    """The same seed makes the same disruptions; another seed makes others."""
     assert disruptions(1) == disruptions(1)
     assert disruptions(1) != disruptions(2)
 
 
 def test_some_freezes_outlast_a_call() -> None:
-    """Who goes on waiting for the frozen one would fail."""
+    """Some freezes last longer than a call's timeout of 5 s."""
     frozen_s = [one.lasts_s for one in disruptions(1, 400) if one.fault is SoakFault.FREEZE]
 
     assert min(frozen_s) < 5.0 < max(frozen_s)
@@ -172,7 +172,7 @@ def test_some_freezes_outlast_a_call() -> None:
 def test_the_command_says_whether_it_is_broken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failures: dict[str, int], status: int
 ) -> None:
-    """By its exit code, for whoever runs it at night; the figures are written either way."""
+    """The exit code says whether the soak passed; the figures are written in both cases."""
 
     async def run(*_: object, **__: object) -> soak_run.SoakFindings:
         return soak_run.SoakFindings(samples(failures=failures), Counter())

@@ -1,4 +1,4 @@
-"""The orders that a benchmark finds stored: copies, and as good as their originals."""
+"""Stored orders are copies, and as complete as their originals."""
 
 import random
 from collections import Counter
@@ -36,7 +36,7 @@ WANTED, STORED = 8, 9
 
 
 def small_demand() -> Demand:
-    """What is in three real baskets."""
+    """The demand of three real baskets."""
     demand = read_demand()
     baskets = demand.baskets[:ORIGINALS]
     skus = {sku for basket in baskets for sku, _ in basket.lines}
@@ -53,9 +53,10 @@ def opened(folder: Path, *, postgres: bool) -> AbstractAsyncContextManager[Measu
 
 @pytest.mark.parametrize(("database", "fresh"), [("sqlite", 1), ("postgres", 0)])
 async def test_stored_orders_are_whole_orders(tmp_path: Path, database: str, fresh: int) -> None:
-    """View, stream, stock, payment, summary and feed agree on every copy, which can be fulfilled.
+    """View, stream, stock, payment, summary and feed agree on every copy, and a copy can be
+    fulfilled.
 
-    Whoever opens the same folder again finds them there, and what was ordered beside them.
+    A suite that is opened on the same folder again has the same orders, and those placed since.
     """
     for request in read_demand().requests(fresh, random.Random(3)):
         async with opened(tmp_path, postgres=database == "postgres") as running:
@@ -95,7 +96,7 @@ def test_stored_orders_depend_on_files_that_exist(pattern: str) -> None:
 
 
 async def read_both_ways(orders: OrderServiceAsyncStub) -> dict[str, Order]:
-    """Every order as the view has it, which must be what its stream says."""
+    """All orders of the view; each must equal the order that its stream makes."""
     listed = (await orders.ListOrders(ListOrdersRequest(page_size=500))).orders
     for order in listed:
         assert (await orders.GetOrder(GetOrderRequest(order_id=order.order_id))).order == order
@@ -103,14 +104,14 @@ async def read_both_ways(orders: OrderServiceAsyncStub) -> dict[str, Order]:
 
 
 async def fulfill(orders: OrderServiceAsyncStub, order_id: str) -> Order:
-    """The oldest id is that of a copy."""
+    """Fulfill an order; the oldest id is that of a copy."""
     request_id = "5d0f64a4-8a3c-4a7e-9a47-5a8f4c0e6a11"
     request = FulfillOrderRequest(request_id=request_id, order_id=order_id)
     return (await orders.FulfillOrder(request, timeout=60)).order
 
 
 def committed(orders: dict[str, Order]) -> Counter[str]:
-    """Units of each item that confirmed orders wait for."""
+    """The units of each item in confirmed orders."""
     units: Counter[str] = Counter()
     for order in orders.values():
         for line in order.lines:
@@ -121,7 +122,7 @@ def committed(orders: dict[str, Order]) -> Counter[str]:
 async def summaries(
     stub: OrderServiceAsyncStub, orders: dict[str, Order], position: int
 ) -> dict[str, tuple[int, int]]:
-    """Confirmed orders and money taken, by customer, as the customer summary has them."""
+    """Confirmed orders and captured money by customer, from the customer summary."""
     found = {}
     for customer_id in {order.customer_id for order in orders.values()}:
         ask = GetCustomerSummaryRequest(customer_id=customer_id, min_position=position)
@@ -132,7 +133,7 @@ async def summaries(
 
 
 def spent(orders: dict[str, Order]) -> dict[str, tuple[int, int]]:
-    """The same from the orders themselves."""
+    """Confirmed orders and money by customer, from the orders themselves."""
     counts: Counter[str] = Counter(order.customer_id for order in orders.values())
     taken: Counter[str] = Counter()
     for order in orders.values():

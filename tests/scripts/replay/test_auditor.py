@@ -1,4 +1,4 @@
-"""What an auditor notices: each thing that must hold at every observation, broken by a liar."""
+"""What the readers of a replay notice: each guarantee is violated by a lying service."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ class Liar(
     inventory_grpc.InventoryServiceServicer,
     payments_grpc.PaymentServiceServicer,
 ):
-    """Answers for one order and one item, as it is told."""
+    """Answers for one order and one item with the values of its fields."""
 
     versions: list[int] = field(default_factory=lambda: [3])
     trail: tuple[int, ...] = (1, 2, 3)
@@ -53,14 +53,14 @@ class Liar(
     fails: grpc.StatusCode | None = None
 
     def next_version(self) -> int:
-        """The versions in their order; the last one again and again."""
+        """The versions in order; the last one is repeated."""
         return self.versions.pop(0) if len(self.versions) > 1 else self.versions[0]
 
     async def GetOrder(
         self, request: orders.GetOrderRequest, context: grpc.aio.ServicerContext
     ) -> orders.GetOrderResponse:
         if self.fails is not None:
-            await context.abort(self.fails, "as told")
+            await context.abort(self.fails, "as configured")
         return orders.GetOrderResponse(version=self.next_version())
 
     async def BatchGetOrders(
@@ -86,7 +86,7 @@ class Liar(
             if version > request.after_version:
                 yield orders.WatchOrderResponse(version=version)
                 if self.fails is not None:
-                    await context.abort(self.fails, "as told")
+                    await context.abort(self.fails, "as configured")
 
     async def GetStock(
         self, request: inventory.GetStockRequest, context: grpc.aio.ServicerContext
@@ -104,8 +104,8 @@ class Liar(
         return payments.ListPaymentsResponse(payments=[self.payment])
 
 
-async def heard(liar: Liar, enough: Callable[[Observations], bool]) -> Observations:
-    """What the readers noted until it was enough."""
+async def observe(liar: Liar, enough: Callable[[Observations], bool]) -> Observations:
+    """The observations of the readers, as soon as they are enough."""
     server = grpc.aio.server()
     orders_grpc.add_OrderServiceServicer_to_server(liar, server)
     inventory_grpc.add_InventoryServiceServicer_to_server(liar, server)
@@ -144,10 +144,10 @@ async def heard(liar: Liar, enough: Callable[[Observations], bool]) -> Observati
 
 
 async def test_honest_answers_break_no_promise() -> None:
-    """Everything is read, by every method, and nothing is found."""
-    observations = await heard(Liar(), lambda observations: observations.reads.total() > 100)
-    assert (observations.violations, observations.failed_calls) == ([], {})
-    assert len(observations.reads) == 8
+    """Correct answers of all methods violate nothing."""
+    found = await observe(Liar(), lambda found: found.reads.total() > 100)
+    assert (found.violations, found.failed_calls) == ([], {})
+    assert len(found.reads) == 8
 
 
 def captured(*states: pay.CaptureState, refunded: int = 0) -> pay.Payment:
@@ -173,23 +173,23 @@ def captured(*states: pay.CaptureState, refunded: int = 0) -> pay.Payment:
     ],
 )
 async def test_what_cannot_be_is_noticed(liar: Liar, noticed: str) -> None:
-    """Reads that go back, gaps, lost orders, oversold stock, refunds and captures too many."""
-    await heard(liar, lambda observations: any(noticed in each for each in observations.violations))
+    """Older versions, gaps, lost orders, oversold stock and wrong amounts are noticed."""
+    await observe(liar, lambda found: any(noticed in each for each in found.violations))
 
 
 async def test_a_failed_read_is_counted() -> None:
-    """Reads are safe to repeat, so none should fail for good."""
-    observations = await heard(
+    """A failed read is counted, because reads are safe to repeat and should not fail."""
+    found = await observe(
         Liar(fails=grpc.StatusCode.INTERNAL),
-        lambda observations: len(observations.failed_calls) == 2,
+        lambda found: len(found.failed_calls) == 2,
     )
-    assert observations.violations == []
-    assert set(observations.failed_calls) == {"GetOrder INTERNAL", "WatchOrder INTERNAL"}
+    assert found.violations == []
+    assert set(found.failed_calls) == {"GetOrder INTERNAL", "WatchOrder INTERNAL"}
 
 
 async def test_a_stream_that_was_cut_is_resumed_where_it_ended() -> None:
-    """Each version once, over three streams."""
+    """A watch that was cut is resumed after its last version."""
     liar = Liar(fails=grpc.StatusCode.UNAVAILABLE)
-    observations = await heard(liar, lambda observations: observations.resumed_watches >= 3)
-    assert observations.violations == []
-    assert "WatchOrder UNAVAILABLE" not in observations.failed_calls
+    found = await observe(liar, lambda found: found.resumed_watches >= 3)
+    assert found.violations == []
+    assert "WatchOrder UNAVAILABLE" not in found.failed_calls

@@ -1,4 +1,4 @@
-"""Which books balance, and which don't."""
+"""Which observations and records unbalance the books."""
 
 from dataclasses import replace
 
@@ -30,31 +30,31 @@ def wrong(observations: Observations, snapshot: Snapshot = NOTHING) -> list[str]
 
 
 def test_nothing_balances() -> None:
-    """No orders, no money, no stock, no failures."""
+    """The books of an empty suite balance."""
     assert wrong(Observations()) == []
 
 
 def test_a_failed_call_of_a_safe_method_unbalances_the_books() -> None:
-    """Whatever it was: the channel should have found an instance that answers."""
+    """A failed call of a safe method unbalances the books: a retry should have succeeded."""
     observations = Observations()
     observations.count_failure("GetOrder", grpc.StatusCode.UNAVAILABLE)
     assert wrong(observations) == ["failed calls of safe methods"]
 
 
-def test_a_broken_promise_unbalances_the_books() -> None:
-    """What a caller must never see is not for the small print."""
+def test_a_violated_guarantee_unbalances_the_books() -> None:
+    """A guarantee that was violated towards a caller unbalances the books."""
     assert wrong(Observations(violations=["two orders"])) == [
         "guarantees violated towards a caller"
     ]
 
 
 def test_mail_that_nobody_wrote_unbalances_the_books() -> None:
-    """Customers are told what a notification says, and nothing else."""
+    """A mail without a notification unbalances the books."""
     strange = replace(NOTHING, mails={"ntf_1": 100})
     assert wrong(Observations(), strange) == ["mails without such a notification, or the reverse"]
 
 
-def test_an_event_that_was_set_aside_unbalances_the_books() -> None:
-    """Whatever hangs on it has not happened."""
+def test_a_dead_letter_unbalances_the_books() -> None:
+    """An event that a consumer could not apply unbalances the books."""
     parked = replace(NOTHING, dead_letters=[DeadLetter(consumer="notification")])
     assert wrong(Observations(), parked) == ["events that a consumer could not apply"]

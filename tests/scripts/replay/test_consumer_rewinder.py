@@ -1,4 +1,4 @@
-"""What a rewind of a suite at rest may not do, and how it is noticed."""
+"""What a rewind of an idle suite must not change, and how a change is noticed."""
 
 from dataclasses import replace
 
@@ -33,12 +33,12 @@ def wrong(after: Snapshot, *, behind: int = 0) -> dict[str, int]:
 
 
 def test_a_rewind_that_changes_nothing_is_in_order() -> None:
-    """The same stock, the same sums, the same mail."""
+    """A rewind that changes nothing passes."""
     assert wrong(replace(BEFORE)) == {}
 
 
 def test_whatever_moved_is_noticed() -> None:
-    """Stock that is committed again, an order that is counted twice."""
+    """Stock that is committed again and an order that is counted twice are noticed."""
     moved = replace(
         BEFORE,
         stock=[StockLevel(sku="tea", committed_count=6)],
@@ -48,11 +48,11 @@ def test_whatever_moved_is_noticed() -> None:
 
 
 def test_mail_that_is_sent_again_is_noticed() -> None:
-    """Under the same name, which replaces the file, or under another."""
+    """A mail that is sent again is noticed, under the same file name or another."""
     again = replace(BEFORE, mails={"ntf_1": 101, "ntf_2": 200, "ntf_3": 300})
     assert wrong(again) == {"mails sent again by a rewind of the idle suite": 2}
 
 
 def test_a_consumer_that_did_not_come_back_is_noticed() -> None:
-    """Where it isn't as far again as before, nothing is shown yet."""
+    """A consumer that has not reached its old position is noticed."""
     assert wrong(BEFORE, behind=1) == {"consumers behind after a rewind of the idle suite": 1}

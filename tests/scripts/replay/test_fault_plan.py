@@ -1,4 +1,4 @@
-"""The plan of what breaks: seeded, complete, and never more than a suite promises to survive."""
+"""The plan of faults: seeded, complete, and never more than a suite promises to survive."""
 
 import random
 
@@ -27,19 +27,19 @@ def planned(seed: int, *faults: Fault) -> tuple[Disruption, ...]:
 
 
 def test_a_seed_names_its_plan() -> None:
-    """The same seed disruptions the same slots at the same shares; another one doesn't."""
+    """The same seed makes the same plan; another seed makes another plan."""
     assert planned(1, *EVERYTHING) == planned(1, *EVERYTHING)
     assert len({planned(seed, *EVERYTHING) for seed in SEEDS}) == len(SEEDS)
 
 
 def test_nothing_is_planned_where_nothing_was_asked_for() -> None:
-    """A plain replay has no disruptions."""
+    """A replay without faults has no disruptions."""
     assert planned(1) == ()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_one_instance_of_each_service_is_killed_more_than_once(seed: int) -> None:
-    """Every round kills one of each, chosen anew."""
+    """Every round kills one instance of each service, chosen again each time."""
     disruptions = planned(seed, Fault.KILL)
     assert len(disruptions) == KILL_ROUNDS > 1
     for disruption in disruptions:
@@ -47,14 +47,14 @@ def test_one_instance_of_each_service_is_killed_more_than_once(seed: int) -> Non
 
 
 def test_any_instance_may_be_killed() -> None:
-    """Over the seeds, none is spared."""
+    """Over many seeds, every instance is killed."""
     killed = {name for seed in SEEDS for one in planned(seed, Fault.KILL) for name in one.killed}
     assert killed == {name for names in SLOTS.values() for name in names}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_instance_is_drained_once(seed: int) -> None:
-    """One of each service at a time."""
+    """Every instance is drained once, one of each service at a time."""
     disruptions = planned(seed, *EVERYTHING)
     drained = [name for disruption in disruptions for name in disruption.drained]
     assert sorted(drained) == sorted(name for names in SLOTS.values() for name in names)
@@ -62,15 +62,15 @@ def test_every_instance_is_drained_once(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_strike_takes_two_instances_of_a_service(seed: int) -> None:
-    """Of two instances one must be left to answer."""
+    """A disruption takes down at most one instance of a service."""
     for disruption in planned(seed, *EVERYTHING):
         services = [name.partition("-")[0] for name in (*disruption.killed, *disruption.drained)]
         assert len(services) == len(set(services))
 
 
 @pytest.mark.parametrize("faults", [{Fault.CONSUL}, {Fault.CONSUL, Fault.KILL}, EVERYTHING])
-def test_consul_restarts_beside_whatever_else_happens(faults: frozenset[Fault]) -> None:
-    """Alone where it is alone, otherwise in the middle of a kill or a drain."""
+def test_consul_restarts_during_the_other_faults(faults: frozenset[Fault]) -> None:
+    """Consul restarts by itself, or during a kill or drain if there are any."""
     disruptions = planned(3, *faults)
     down = [one for one in disruptions if one.consul_down_s is not None]
     assert len(down) == CONSUL_ROUNDS
@@ -81,7 +81,7 @@ def test_consul_restarts_beside_whatever_else_happens(faults: frozenset[Fault]) 
 @pytest.mark.parametrize("others", [(), (Fault.CONSUL,), tuple(Fault)], ids=str)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_consumers_are_put_back_more_than_once(seed: int, others: tuple[Fault, ...]) -> None:
-    """By themselves, or in the middle of something else."""
+    """Consumers are rewound more than once, by itself or during other faults."""
     rewound = [
         disruption for disruption in planned(seed, Fault.REWIND, *others) if disruption.rewound
     ]

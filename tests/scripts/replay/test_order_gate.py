@@ -1,4 +1,4 @@
-"""Visits come in portions, so that faults find a busy suite."""
+"""Orders are admitted in portions, so that faults meet a busy suite."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.support.clock.manual_clock import ManualClock
 
 
 async def test_nobody_enters_before_a_portion_is_opened() -> None:
-    """Each opening lets in its share of the visits, the last one everybody."""
+    """Each opened portion admits its share of the orders, and the last one all."""
     clock, gate, inside = ManualClock(), OrderGate(orders=10, portions=3), list[int]()
 
     async def visit(number: int) -> None:
@@ -27,7 +27,7 @@ async def test_nobody_enters_before_a_portion_is_opened() -> None:
 
 
 async def test_a_share_is_reached_when_visits_have_ended() -> None:
-    """Those who are still inside are what a fault is to interrupt."""
+    """A share is reached when so many orders have ended."""
     clock, gate, goes = ManualClock(), OrderGate(orders=4, portions=1), asyncio.Event()
 
     async def visit() -> None:
@@ -46,7 +46,7 @@ async def test_a_share_is_reached_when_visits_have_ended() -> None:
 
 
 async def test_no_visits_keep_nobody_waiting() -> None:
-    """An empty replay still suffers its faults."""
+    """A replay without orders doesn't wait before its faults."""
     gate = OrderGate(orders=0, portions=2)
     await gate.open_portion()
     async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""The mirror's address comes from the machine's own apt sources, in whichever format they are."""
+"""The addresses of mirrors come from the machine's own apt sources, in both of their formats."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def etc_apt(tmp_path: Path) -> Path:
 
 
 def test_one_line_sources(etc_apt: Path) -> None:
-    """`deb [options] URI suite component` names a mirror; source and disabled lines don't."""
+    """A `deb` line names a mirror; source, security and disabled lines don't."""
     (etc_apt / "sources.list").write_text(
         "# deb http://old.example/debian bookworm main\n"
         "deb [arch=amd64 signed-by=/k.gpg] http://near.example/debian bookworm main contrib\n"
@@ -28,7 +28,7 @@ def test_one_line_sources(etc_apt: Path) -> None:
 
 
 def test_deb822_sources(etc_apt: Path) -> None:
-    """Stanzas name mirrors, several in one field too; disabled and security ones don't."""
+    """A stanza names one or more mirrors; disabled and security stanzas don't count."""
     (etc_apt / "sources.list.d/debian.sources").write_text(
         "Types: deb deb-src\n"
         "# a comment inside\n"
@@ -46,7 +46,7 @@ def test_deb822_sources(etc_apt: Path) -> None:
 
 
 def test_files_apt_ignores_are_ignored(etc_apt: Path) -> None:
-    """apt reads `.list` and `.sources` only, and so do we."""
+    """Only `.list` and `.sources` files are read, as apt does."""
     (etc_apt / "sources.list.d/old.list.disabled").write_text("deb http://x.example/ sid main\n")
 
     assert mirrors(etc_apt) == []

@@ -1,4 +1,4 @@
-"""Contract owners learn from buf what a change would break, before anybody else does."""
+"""buf finds changes of the contracts that would break callers."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ MONEY = Path("protos/tradepost/type/v1/money.proto")
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A scratch copy of the contracts, with an image of them as they are for a baseline."""
+    """A copy of the contracts, with an image of them as the baseline."""
     shutil.copy(ROOT / "buf.yaml", tmp_path)
     shutil.copytree(ROOT / "protos", tmp_path / "protos")
     built = buf(tmp_path, "build", "--output", "baseline.binpb")
@@ -32,7 +32,7 @@ def buf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def breaking(folder: Path) -> subprocess.CompletedProcess[str]:
-    """What buf says of the copy against its own baseline."""
+    """Compare the copy with its baseline."""
     return buf(folder, "breaking", "--against", "baseline.binpb")
 
 
@@ -44,12 +44,12 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 def test_contracts_without_a_change_break_nobody(copy: Path) -> None:
-    """The contracts are compatible with themselves."""
+    """Unchanged contracts are compatible."""
     assert breaking(copy).returncode == 0
 
 
 def test_removing_a_field_is_red(copy: Path) -> None:
-    """A field that callers may read can't go."""
+    """Removing a field that callers may read is a breaking change."""
     edit(copy, "  int64 minor_units = 2;\n", "  reserved 2;\n")
 
     found = breaking(copy)
@@ -59,14 +59,14 @@ def test_removing_a_field_is_red(copy: Path) -> None:
 
 
 def test_changing_a_type_is_red(copy: Path) -> None:
-    """The bytes already written must keep their meaning."""
+    """Changing a field's type is a breaking change: stored bytes would get another meaning."""
     edit(copy, "int64 minor_units = 2;", "string minor_units = 2;")
 
     assert breaking(copy).returncode == FINDINGS
 
 
 def test_weakening_the_safety_of_a_method_is_red(copy: Path) -> None:
-    """Clients retry by `idempotency_level`: taking it back would double effects."""
+    """Removing an `idempotency_level` is a breaking change: clients retry by it."""
     service = copy / "protos/tradepost/payment/v1/payment_service.proto"
     text = service.read_text()
     option = "option idempotency_level = IDEMPOTENT;"
@@ -80,7 +80,7 @@ def test_weakening_the_safety_of_a_method_is_red(copy: Path) -> None:
 
 
 def test_adding_a_field_is_green(copy: Path) -> None:
-    """A new field is how contracts grow, and passes lint and breaking alike."""
+    """A new field passes both lint and breaking."""
     field = "  int64 minor_units = 2;\n"
     edit(
         copy,

@@ -16,7 +16,7 @@ TYPED_STUBS = sorted(GENERATED.rglob("*_service_pb2_grpc.pyi"))
 
 @pytest.mark.parametrize("path", TYPED_STUBS, ids=lambda path: path.stem)
 def test_every_typed_class_exists(path: Path) -> None:
-    """What a type checker lets a program import is there when the program runs."""
+    """Every class that the type stubs declare exists at run time."""
     module = import_module(path.relative_to(GENERATED).with_suffix("").as_posix().replace("/", "."))
     typed = re.findall(r"^class ([A-Z]\w+)", path.read_text(), re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""What is installed is what was locked: by version and hash, wherever it is fetched from."""
+"""What is installed is what was locked, by version and hash, from any index."""
 
 import json
 import re
@@ -22,14 +22,14 @@ def requirements(lock: Path) -> list[str]:
 
 @EACH_LOCK
 def test_a_lock_names_no_index(lock: Path) -> None:
-    """A lock made on one machine works on another: no addresses, no paths, no pip options."""
+    """A lock has no addresses, paths or pip options, so it works on every machine."""
     assert "://" not in lock.read_text()
     assert not [line for line in requirements(lock) if line.startswith("-")]
 
 
 @EACH_LOCK
 def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
-    """Whoever serves the file can't change it."""
+    """Every requirement has a version and a hash, so an index can't change a file."""
     loose = [
         line for line in requirements(lock) if "==" not in line or "--hash=sha256:" not in line
     ]
@@ -38,7 +38,7 @@ def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
 
 
 def test_the_lock_of_the_node_application_names_no_registry() -> None:
-    """npm fetches from whatever registry a machine has, and checks what it got."""
+    """npm uses the machine's own registry, and checks each package by its hash."""
     lock = json.loads((APPLICATION / "package-lock.json").read_text())
     packages = [package for name, package in lock["packages"].items() if name]
 

@@ -1,4 +1,4 @@
-"""Setup is quick when all is there, and makes anew what a killed run left half-done."""
+"""Setup is quick when everything is done, and repeats a step that was killed."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from scripts.tools import stamps
 
 
 def test_a_stamp_vouches_for_one_key_only(tmp_path: Path) -> None:
-    """A step is done for what it was done with, and for nothing else."""
+    """A stamp is fresh only for the key with which it was written."""
     stamp = tmp_path / "done"
     assert not stamps.is_fresh(stamp, "first lock")
 
@@ -17,7 +17,7 @@ def test_a_stamp_vouches_for_one_key_only(tmp_path: Path) -> None:
 
 
 def test_a_changed_lock_changes_the_key(tmp_path: Path) -> None:
-    """What a step depends on is read by content, and its parts don't run together."""
+    """The key depends on the contents of files, and on the boundaries between parts."""
     lock = tmp_path / "requirements.txt"
     lock.write_text("one")
     before = stamps.digest("place", lock)
@@ -28,7 +28,7 @@ def test_a_changed_lock_changes_the_key(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_free_again_after_a_failure(tmp_path: Path) -> None:
-    """A setup that fails doesn't keep the next one out."""
+    """The lock is free again after a failed setup."""
     lock = tmp_path / "state" / "lock"
     try:
         with stamps.only_one(lock):

@@ -1,4 +1,4 @@
-"""The style that no linter knows, enforced like everything else: by a test."""
+"""The rules of style that no linter checks, enforced by tests."""
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
@@ -10,11 +10,11 @@ from tests.support.style.source_tree import SourceFile, source_files
 
 Rule = Callable[[SourceFile], Iterator[str]]
 
-# Rule -> {path or pattern: why it may}. A path that needs no excuse any more is an error too.
+# Rule -> {path or pattern: why it may}. A path whose exception is not needed any more is an error.
 EXCEPTIONS: dict[Rule, dict[str, str]] = {
     rules.file_length: {},
     rules.function_length: {
-        "services/*/domain/*rules.py": "`decide` is one `match`, a story told in one piece",
+        "services/*/domain/*rules.py": "`decide` is one `match` with an arm for each command",
     },
     rules.module_docstring: {},
     rules.rule_of_test: {},
@@ -23,8 +23,8 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     rules.time_from_nowhere: {
         "discovery/clock.py": "the one reader of the machine's clock",
         "scripts/benchmarks/peers/temporal_process.py": "its environment lacks our packages",
-        "scripts/tools/checks.py": "tells a person how long each check took",
-        "scripts/suite/postgres.py": "waits for a process that tells by a file alone",
+        "scripts/tools/checks.py": "prints how long each check took",
+        "scripts/suite/postgres.py": "waits for a process that reports by a file only",
     },
     rules.chance_from_nowhere: {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
@@ -79,7 +79,7 @@ def excuse(rule: Rule, path: str) -> str | None:
 
 @RULES
 def test_the_project_is_tidy(rule: Rule) -> None:
-    """No file breaks a rule, save those that say why they may."""
+    """No file breaks a rule, except where an exception says why it may."""
     files = [file for file in source_files() if excuse(rule, file.path) is None]
 
     faults = [fault for file in files for fault in rule(file)]
@@ -88,7 +88,7 @@ def test_the_project_is_tidy(rule: Rule) -> None:
 
 @RULES
 def test_no_exception_outlives_its_need(rule: Rule) -> None:
-    """A file that is excused by name still needs it."""
+    """An exception for a file by name is still needed."""
     needed = {excuse(rule, file.path) for file in source_files() if any(rule(file))}
     by_name = {pattern for pattern in EXCEPTIONS[rule] if "*" not in pattern}
 
@@ -97,7 +97,7 @@ def test_no_exception_outlives_its_need(rule: Rule) -> None:
 
 @RULES
 def test_every_rule_sees_its_fault(rule: Rule) -> None:
-    """A rule that finds nothing anywhere guards nothing."""
+    """Every rule finds an example of its fault."""
     path, text = FAULTS[rule]
 
     assert list(rule(SourceFile.of(path, text)))
@@ -112,7 +112,7 @@ def test_every_rule_sees_its_fault(rule: Rule) -> None:
     ],
 )
 def test_what_is_allowed_stays_allowed(line: str) -> None:
-    """Giving up a turn, a seeded rng and a name with its unit are the way it is done."""
+    """Giving up a turn, a seeded rng and a name with its unit break no rule."""
     file = SourceFile.of("a.py", f'"""A file."""\n{line}')
 
     assert [fault for rule in EXCEPTIONS for fault in rule(file)] == []

@@ -21,7 +21,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_three_dependencies(wheel: zipfile.ZipFile) -> None:
-    """grpcio, protobuf and py-consul; everything else is an extra."""
+    """The wheel requires grpcio, protobuf and py-consul; everything else is an extra."""
     (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     fields = wheel.read(metadata).decode().partition("\n\n")[0].splitlines()
     required = [field for field in fields if field.startswith("Requires-Dist:")]
@@ -33,7 +33,7 @@ def test_three_dependencies(wheel: zipfile.ZipFile) -> None:
 
 
 def test_only_discovery_and_the_stubs(wheel: zipfile.ZipFile) -> None:
-    """The services and scripts stay home; both packages that travel are typed."""
+    """The wheel contains discovery and the stubs only, both typed."""
     names = wheel.namelist()
 
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}

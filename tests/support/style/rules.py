@@ -1,4 +1,4 @@
-"""The style as functions: each takes a file and yields what is wrong in it, a sentence each.
+"""The rules of style as functions: each takes a file and yields a sentence for each fault in it.
 
 `tests/scripts/tools/test_tidy.py` runs them over the project, and holds the exceptions.
 """
@@ -69,19 +69,19 @@ DURATIONS = frozenset(
     ]
 )
 NUMBERS = re.compile(r"\b(float|int)\b")
-# Spelt apart, so that this file doesn't find itself.
+# Split, so that the rule doesn't find this file.
 LEFT_FOR_LATER = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
 def file_length(file: SourceFile) -> Iterator[str]:
-    """One idea for a file, the whole idea in the file."""
+    """A file has 300 lines at most."""
     lines = len(file.text.splitlines())
     if lines > MAX_FILE_LINES:
         yield f"{file.path}: {lines} lines, {MAX_FILE_LINES} at most"
 
 
 def function_length(file: SourceFile) -> Iterator[str]:
-    """A function fits a screen, its docstring not counted."""
+    """A function has 45 lines at most, without its docstring."""
     for function in functions(file.tree):
         lines = (function.end_lineno or function.lineno) - function.lineno + 1
         if ast.get_docstring(function) is not None:
@@ -92,39 +92,41 @@ def function_length(file: SourceFile) -> Iterator[str]:
 
 
 def module_docstring(file: SourceFile) -> Iterator[str]:
-    """A file says what it is."""
+    """A file has a docstring."""
     if file.tree.body and not ast.get_docstring(file.tree):
         yield f"{file.path}: no module docstring"
 
 
 def rule_of_test(file: SourceFile) -> Iterator[str]:
-    """A test's docstring is a rule of the shop."""
+    """A test has a docstring that states its rule."""
     for function in functions(file.tree):
         if function.name.startswith("test_") and not ast.get_docstring(function):
             yield f"{file.path}:{function.lineno}: {function.name} states no rule"
 
 
 def module_name(file: SourceFile) -> Iterator[str]:
-    """A module is named after the thing in it."""
+    """A module's name says what it contains."""
     for part in file.path.removesuffix(".py").split("/"):
         if part in EMPTY_NAMES:
             yield f"{file.path}: `{part}` says nothing"
 
 
 def left_for_later(file: SourceFile) -> Iterator[str]:
-    """What isn't done stands in the tracker, not in the code."""
+    """Work that is left is noted in the tracker, not in the code."""
     for number, line in enumerate(file.text.splitlines(), start=1):
         if LEFT_FOR_LATER.search(line):
             yield f"{file.path}:{number}: left for later: {line.strip()}"
 
 
 def time_from_nowhere(file: SourceFile) -> Iterator[str]:
-    """Time is an argument: a `Clock`. `asyncio.sleep(0)` gives up a turn and waits for nothing."""
+    """Time comes from a `Clock` argument. `asyncio.sleep(0)` is allowed: it only gives up a
+    turn.
+    """
     return _mentions(file, TIME, "take a discovery.clock.Clock", unless=_is_turn)
 
 
 def chance_from_nowhere(file: SourceFile) -> Iterator[str]:
-    """Ids and randomness are arguments: `new_id`, and an `rng` made from a seed."""
+    """Ids and randomness are arguments: `new_id`, and a seeded `rng`."""
     yield from _mentions(file, CHANCE, "take `new_id` or `rng`")
     for use in uses(file):
         if use.name == "random.Random":
@@ -135,17 +137,17 @@ def chance_from_nowhere(file: SourceFile) -> Iterator[str]:
 
 
 def environment_from_nowhere(file: SourceFile) -> Iterator[str]:
-    """Settings are read once, where a program is put together."""
+    """Settings are read once, where a program is assembled."""
     return _mentions(file, ENVIRONMENT, "take the value as an argument")
 
 
 def unproven(file: SourceFile) -> Iterator[str]:
-    """A mock agrees with anything, and a skipped test proves nothing."""
+    """No mocks and no skipped tests: a mock accepts anything, and a skip proves nothing."""
     return _mentions(file, UNPROVEN, "use the real thing, or a fake that ships and is tested")
 
 
 def unit_missing(file: SourceFile) -> Iterator[str]:
-    """Units come last in names: `timeout_s`, `interval_ms`."""
+    """Names of durations end with the unit: `timeout_s`, `interval_ms`."""
     for name, annotation, line in _annotated(file.tree):
         word = name.rpartition("_")[2]
         if word in DURATIONS and annotation and NUMBERS.search(ast.unparse(annotation)):

@@ -1,4 +1,4 @@
-"""The project's own Python as data: what the tests of its style read."""
+"""The project's own Python files as syntax trees, for the tests of its style."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One mention of a thing by its full dotted name; `call` where it is called on the spot."""
+    """One use of an imported name, with its full dotted name; `call` if it is called directly."""
 
     name: str
     line: int
@@ -35,7 +35,7 @@ class Use:
 
 @cache
 def source_files() -> tuple[SourceFile, ...]:
-    """Every Python file of ours, generated code left out."""
+    """Every Python file of ours, without generated code."""
     paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
     return tuple(
         SourceFile.of(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths
@@ -58,7 +58,7 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
 
 @cache
 def uses(file: SourceFile) -> tuple[Use, ...]:
-    """Every mention of an imported thing, whatever it was imported as."""
+    """Every use of an imported name, under any alias."""
     return tuple(_uses(file.tree))
 
 
@@ -86,7 +86,7 @@ def dotted(node: ast.expr) -> str:
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Every function and method, however deep."""
+    """Every function and method, nested ones too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node

@@ -1,4 +1,4 @@
-"""The real programs that tests run; each raises ToolMissingError where setup hasn't been run."""
+"""The paths of the real programs that tests run; each raises ToolMissingError before setup."""
 
 from scripts.tools.paths import buf_path, consul_path, grpcurl_path, node_path
 

@@ -68,7 +68,7 @@ class EchoServicer:
             context.set_trailing_metadata(((_ORCA_KEY, _ORCA_REPORT),))
         behavior = self._behavior
         if behavior.failing and self._rng.random() < behavior.failing:
-            raise InstructedFailureError("told to fail")
+            raise InstructedFailureError("instructed to fail")
         if behavior.delay_s:
             await self._clock.sleep(behavior.delay_s)
         if behavior.work_s:
