@@ -170,16 +170,16 @@ def lines_of(folder: Path) -> list[dict[str, Any]]:
 
 
 STEPS = {
-    "reserve": ("inventory", "ReserveStock", {"Reservations.reserve"}),
+    "reserve": ("inventory", "ReserveStock", {"ReservationWrites.reserve"}),
     "authorize": (
         "payment",
         "AuthorizePayment",
         {"PaymentWrites.carry_out", "PaymentWrites.record"},
     ),
-    "commit": ("inventory", "CommitReservation", {"Reservations.commit"}),
+    "commit": ("inventory", "CommitReservation", {"ReservationWrites.commit"}),
     "capture": ("payment", "CapturePayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
     # The order was cancelled later by another call, but its steps belong to the same trace.
-    "release": ("inventory", "ReleaseReservation", {"Reservations.release"}),
+    "release": ("inventory", "ReleaseReservation", {"ReservationWrites.release"}),
     "refund": ("payment", "RefundPayment", {"PaymentWrites.carry_out", "PaymentWrites.record"}),
 }
 
@@ -234,7 +234,7 @@ async def test_every_write_says_how_long_it_waited_and_with_whom(traced: TracedR
     own = traced.below(traced.root(), service="order", names="write ")
 
     first, *others = (write.attributes["code.function.name"] for write in own)
-    assert first == "Orders.place"
+    assert first == "OrderWrites.place"
     assert set(others) == {"SagaRunner._settle"}
     assert len(others) >= 5
     for write in writes:

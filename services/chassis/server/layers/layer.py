@@ -47,7 +47,7 @@ class ServedMethod:
         return self.path.startswith(INFRASTRUCTURE_PREFIX)
 
 
-class Layer(Protocol):
+class ServerLayer(Protocol):
     """Wraps a behavior. It is called once per method, not once per call."""
 
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:

@@ -13,9 +13,9 @@ from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.layer import (
     INVOCATION_METADATA,
     Behavior,
-    Layer,
     RpcHandler,
     ServedMethod,
+    ServerLayer,
 )
 from services.chassis.server.layers.serialization import serialization
 from services.chassis.server.layers.trace import Trace
@@ -23,7 +23,7 @@ from services.chassis.server.layers.trace import Trace
 
 def layers(
     *, trace: Trace, error_mapping: ErrorMapping, deadline: Deadline, admission: Admission
-) -> list[Layer]:
+) -> list[ServerLayer]:
     """List the layers from the outermost to the innermost."""
     return [
         # Outermost, so that refusals by the layers below also have a correlation and a log line.
@@ -46,7 +46,7 @@ class Stack(grpc.aio.ServerInterceptor):
     replaces the handler by one that takes and returns bytes, and the layers do the rest.
     """
 
-    def __init__(self, stack: list[Layer]) -> None:
+    def __init__(self, stack: list[ServerLayer]) -> None:
         self._stack = stack
         self._handlers: dict[str, RpcHandler] = {}
 
@@ -67,7 +67,7 @@ class Stack(grpc.aio.ServerInterceptor):
         return handler
 
 
-def wrap(handler: RpcHandler, path: str, stack: list[Layer]) -> RpcHandler:
+def wrap(handler: RpcHandler, path: str, stack: list[ServerLayer]) -> RpcHandler:
     """Wrap a handler in the layers."""
     method = ServedMethod(
         path=path,
