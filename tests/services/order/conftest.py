@@ -1,4 +1,4 @@
-"""What the tests of orders share: a shop in memory, and one over real gRPC."""
+"""The fixtures that the tests of orders share."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,7 @@ from tests.support.store.databases import Databases
 
 @pytest_asyncio.fixture
 async def sagas(databases: Databases) -> AsyncIterator[SteppedSagas]:
-    """Instances that are driven step by step."""
+    """Order instances whose sagas are driven step by step."""
     sagas = SteppedSagas(databases)
     yield sagas
     await sagas.close()
@@ -24,20 +24,20 @@ async def sagas(databases: Databases) -> AsyncIterator[SteppedSagas]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def order_service(module_databases: Databases) -> OrderService:
-    """What the instances of a module share."""
+    """An order service shared by the tests of a module."""
     return OrderService(await module_databases.migrated(MIGRATIONS, "order"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def grpc_servicer(order_service: OrderService) -> AsyncIterator[Service]:
-    """The first instance."""
+    """Its first instance."""
     async with order_service.service() as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def grpc_stub_cls() -> type[OrderServiceStub]:
-    """Calls it as an application does."""
+    """The stub class of the fixture `grpc_stub`."""
     return OrderServiceStub
 
 

@@ -1,7 +1,7 @@
-"""Inventory and payment in memory: the semantics of their contracts, and a script of what fails.
+"""Inventory and payment in memory: the semantics of their contracts, with scripted failures.
 
-They are used as they are, behind a channel without a network, or behind a real server. A repeat
-must be the same to the byte, or the test fails.
+They are called directly, through a channel without a network, or through a real server. A repeated
+request with other bytes fails the test.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ UNIT_PRICE = 100
 
 
 class Participant:
-    """What both have in common: a domain, a script, and a memory of what was asked."""
+    """What both fakes share: a domain, a failure script, and the requests received so far."""
 
     def __init__(self, domain: str, *, clock: Clock, script: FailureScript) -> None:
         self.domain = domain
@@ -46,7 +46,7 @@ class Participant:
         self.deadlines: list[float | None] = []
 
     async def answer(self, method: str, request: Any, effect: Callable[[], M]) -> M:
-        """Have the effect and answer, unless the script says otherwise."""
+        """Carry out a call and answer it, unless the script says otherwise."""
         self.remember(method, request)
         self.script.reach(f"before {method}")
         fault = self.script.next_fault(method)
@@ -61,10 +61,10 @@ class Participant:
         await self.script.meanwhile(method)
         if fault is LostAnswer.AFTER:
             raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
-        return undecided(response) if fault is PendingAnswer.PENDING else response
+        return pending(response) if fault is PendingAnswer.PENDING else response
 
     def remember(self, method: str, request: Any) -> None:
-        """A repeated request must be the same request."""
+        """Record a call; a repeated request_id must come with the same request."""
         self.calls.append(method)
         self.deadlines.append(deadline.current())
         asked = request.SerializeToString(deterministic=True)
@@ -73,12 +73,12 @@ class Participant:
             assert known == asked, f"{method} was repeated with another request"
 
     def refusal(self, code: grpc.StatusCode, reason: str) -> grpc.aio.AioRpcError:
-        """An error of the participant's own."""
+        """Make an error of this participant."""
         return rpc_error(code, reason=reason, domain=self.domain)
 
 
 class FakeInventory(Participant):
-    """Stock of a few SKUs, each unit at the same price; `stock` is what is available."""
+    """The stock of a few SKUs at one price; `stock` is the available number of units."""
 
     def __init__(self, *, clock: Clock, script: FailureScript) -> None:
         super().__init__("inventory.tradepost", clock=clock, script=script)
@@ -129,7 +129,7 @@ class FakeInventory(Participant):
         timeout: float | None = None,
         **_: Any,
     ) -> inventory_rpc.ReleaseReservationResponse:
-        """Give units back, or leave a tombstone."""
+        """Give units back, or leave a tombstone that refuses a late reserve."""
 
         def effect() -> inventory_rpc.ReleaseReservationResponse:
             known = self.reservations.setdefault(
@@ -159,7 +159,7 @@ class FakeInventory(Participant):
         timeout: float | None = None,
         **_: Any,
     ) -> inventory_rpc.FulfillReservationResponse:
-        """Take units out of the building."""
+        """Ship the units."""
 
         def effect() -> inventory_rpc.FulfillReservationResponse:
             known = self._existing(request.reservation_id)
@@ -171,7 +171,7 @@ class FakeInventory(Participant):
         return await self.answer("FulfillReservation", request, effect)
 
     def expire_holds(self) -> None:
-        """The sweeper came by, and every hold had run out."""
+        """Expire every hold, as the sweeper would."""
         for known in self.reservations.values():
             if known.state == rsv.RESERVATION_STATE_HELD:
                 self._give_back(known, rsv.RESERVATION_STATE_EXPIRED)
@@ -241,12 +241,12 @@ class FakeInventory(Participant):
 
 
 def usd(minor_units: int) -> Money:
-    """An amount in cents."""
+    """Make an amount in US cents."""
     return Money(currency_code="USD", minor_units=minor_units)
 
 
-def undecided(response: M) -> M:
-    """The same answer from a participant that doesn't know yet."""
+def pending(response: M) -> M:
+    """Change an answer to that of a participant that does not know the outcome yet."""
     answer = type(response)()
     answer.CopyFrom(response)
     match answer:
@@ -269,7 +269,7 @@ class LocalChannel:
         self._participant = participant
 
     def unary_unary(self, path: str, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
-        """The method at the end of the path, where the participant has it."""
+        """Return the participant's method at the end of the path."""
         method = path.rpartition("/")[2]
         return cast(
             Callable[..., Awaitable[Any]], getattr(self._participant, method, _not_here(method))
@@ -278,11 +278,11 @@ class LocalChannel:
 
 def _not_here(method: str) -> Callable[..., Awaitable[Any]]:
     async def refuse(*_: Any, **__: Any) -> Any:
-        raise AssertionError(f"nobody should call {method}")
+        raise AssertionError(f"no test should call {method}")
 
     return refuse
 
 
 def local_channel(participant: Participant) -> grpc.aio.Channel:
-    """A channel to a participant in the same process."""
+    """Make a channel to a participant in the same process."""
     return cast(grpc.aio.Channel, LocalChannel(participant))

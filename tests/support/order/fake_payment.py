@@ -1,7 +1,7 @@
-"""Payment in memory; the payment method says what becomes of a payment.
+"""Payment in memory; the payment method decides the outcome of a payment.
 
-pm_visa goes through, pm_declined is declined, pm_not_captured is authorized but never captured,
-pm_refund_refused has its first refund refused for good.
+pm_visa is captured, pm_declined is declined, pm_not_captured is authorized but never captured, and
+the first refund of pm_refund_refused is refused for good.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.support.order.scripted_failures import FailureScript
 
 
 class FakePayment(Participant):
-    """Money of orders; `captures` counts how often money was taken for an order."""
+    """The payments of orders; `captures` counts the captures of each order."""
 
     def __init__(self, *, clock: Clock, script: FailureScript) -> None:
         super().__init__("payment.tradepost", clock=clock, script=script)
@@ -29,13 +29,13 @@ class FakePayment(Participant):
         self.authorized_for = timedelta(days=7)
 
     def of_order(self, order_id: str) -> pay.Payment | None:
-        """The payment of an order; it has at most one here."""
+        """Return the payment of an order; it has at most one here."""
         return next((p for p in self.payments.values() if p.order_id == order_id), None)
 
     async def AuthorizePayment(
         self, request: rpc.AuthorizePaymentRequest, *, timeout: float | None = None, **_: Any
     ) -> rpc.AuthorizePaymentResponse:
-        """Set money aside, unless a tombstone is in the way."""
+        """Set money aside, unless a tombstone refuses it."""
 
         def effect() -> rpc.AuthorizePaymentResponse:
             payment_id = self.by_authorize.get(request.request_id)
@@ -59,7 +59,7 @@ class FakePayment(Participant):
     async def CapturePayment(
         self, request: rpc.CapturePaymentRequest, *, timeout: float | None = None, **_: Any
     ) -> rpc.CapturePaymentResponse:
-        """Take all or nothing; a request that was refused stays refused."""
+        """Take all or nothing; a refused request stays refused."""
 
         def effect() -> rpc.CapturePaymentResponse:
             payment = self._existing(request.payment_id)
@@ -76,7 +76,7 @@ class FakePayment(Participant):
     async def VoidPayment(
         self, request: rpc.VoidPaymentRequest, *, timeout: float | None = None, **_: Any
     ) -> rpc.VoidPaymentResponse:
-        """Let the money go, or leave a tombstone."""
+        """Void an authorization, or leave a tombstone that refuses a late authorize."""
 
         def effect() -> rpc.VoidPaymentResponse:
             payment_id = request.payment_id or self.by_authorize.get(request.authorize_request_id)

@@ -1,4 +1,4 @@
-"""Orders over real gRPC: instances of the service on one database, participants in memory."""
+"""The order service over real gRPC: instances on one database, with participants in memory."""
 
 import asyncio
 import random
@@ -34,12 +34,12 @@ from tests.support.order.fake_participants import FakeInventory, local_channel
 from tests.support.order.fake_payment import FakePayment
 from tests.support.order.scripted_failures import FailureScript, PendingAnswer
 
-# Names for requests and orders, each used once.
+# Numbers for the ids of requests and orders; each is used once.
 _NUMBERS = count(1)
 
 
 class OrderService:
-    """What the instances of one shop share."""
+    """The database, the participants and the registry that the instances share."""
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self.url = url
@@ -50,13 +50,13 @@ class OrderService:
         self.inventory = FakeInventory(clock=self.clock, script=self.script)
         self.inventory.stock = Counter({"milk": 1_000_000, "tea": 1_000_000, "gold": 1})
         self.payment = FakePayment(clock=self.clock, script=self.script)
-        # Where the instances are found, and what they follow; unset, they make no summary.
+        # The registry of the instances, and the feeds that they follow; without feeds no summary.
         self.registry = MemoryRegistry()
         self.feeds: FeedChannels | None = None
 
     @asynccontextmanager
     async def service(self, owner: str = "first") -> AsyncIterator[Service]:
-        """An instance, yet to be served."""
+        """Build an instance without a server."""
         dependencies = Dependencies(
             clock=self.clock,
             ids=self.ids,
@@ -76,7 +76,7 @@ class OrderService:
     async def served(
         self, owner: str, *, max_concurrent: int = 256
     ) -> AsyncIterator[tuple[Service, str]]:
-        """An instance that is served, and its endpoint; it drains when the block ends."""
+        """Serve an instance; yields it with its endpoint, and drains it when the block ends."""
         system = SystemClock()
         async with (
             self.service(owner) as service,
@@ -101,7 +101,7 @@ class OrderService:
     async def instance(
         self, owner: str = "first", *, max_concurrent: int = 256
     ) -> AsyncIterator["Instance"]:
-        """An instance, and stubs to it."""
+        """Serve an instance, and connect stubs to it."""
         async with (
             self.served(owner, max_concurrent=max_concurrent) as (service, endpoint),
             grpc.aio.insecure_channel(endpoint) as channel,
@@ -113,9 +113,9 @@ class OrderService:
     async def hang(
         self, stub: OrderServiceAsyncStub, method: str, request: rpc.CreateOrderRequest
     ) -> order_pb2.Order:
-        """Place an order of which nobody knows the outcome of a step, and leave it there.
+        """Place an order with a step whose outcome stays unknown.
 
-        The step was tried before and is being tried again; `release` lets it answer.
+        Returns when the step is being tried for the second time; `release` lets it answer.
         """
         self.script.always[method] = PendingAnswer.PENDING
         tried_again = asyncio.Event()
@@ -140,7 +140,7 @@ class OrderService:
 
 @dataclass
 class Instance:
-    """One instance as its callers see it."""
+    """One instance, with a channel and stubs to it."""
 
     channel: grpc.aio.Channel
     orders: OrderServiceAsyncStub
@@ -149,7 +149,7 @@ class Instance:
 
 
 def feed_of(service: str, registry: MemoryRegistry) -> discovery.Channel:
-    """A channel to the instances that are registered as a service."""
+    """Open a channel to the registered instances of a service."""
     return discovery.open_channel(
         f"memory:///{service}",
         watcher=registry,
@@ -160,12 +160,12 @@ def feed_of(service: str, registry: MemoryRegistry) -> discovery.Channel:
 
 
 def new_request_id() -> str:
-    """A UUID that nobody used."""
+    """Make a UUID that was not used before."""
     return str(uuid.UUID(int=next(_NUMBERS)))
 
 
 def no_order_id() -> str:
-    """The id of no order."""
+    """Make the id of an order that does not exist."""
     return f"ord_{uuid.UUID(int=next(_NUMBERS)).hex}"
 
 
@@ -177,7 +177,7 @@ def order_of(
     quantity: int = 2,
     coordination: order_pb2.Coordination = order_pb2.COORDINATION_UNSPECIFIED,
 ) -> rpc.CreateOrderRequest:
-    """A good request, with a request_id of its own."""
+    """Make a valid CreateOrderRequest with its own request_id."""
     return rpc.CreateOrderRequest(
         request_id=new_request_id(),
         customer_id=customer,
@@ -190,17 +190,17 @@ def order_of(
 async def create(
     stub: OrderServiceAsyncStub, customer: str = "ann", **of: str | int
 ) -> order_pb2.Order:
-    """Place an order and wait for what becomes of it."""
+    """Place an order and wait for its outcome."""
     return (await stub.CreateOrder(order_of(customer, **of))).order  # type: ignore[arg-type]
 
 
 def cancel_of(order_id: str) -> rpc.CancelOrderRequest:
-    """A good request, with a request_id of its own."""
+    """Make a valid CancelOrderRequest with its own request_id."""
     return rpc.CancelOrderRequest(
         request_id=new_request_id(), order_id=order_id, reason="changed my mind"
     )
 
 
 def fulfill_of(order_id: str) -> rpc.FulfillOrderRequest:
-    """A good request, with a request_id of its own."""
+    """Make a valid FulfillOrderRequest with its own request_id."""
     return rpc.FulfillOrderRequest(request_id=new_request_id(), order_id=order_id)

@@ -1,4 +1,4 @@
-"""A shop whose instances follow themselves, through discovery, and a payment that only tells."""
+"""An order service that follows its own feed, and a payment feed with scripted events."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ WAIT_S = 60.0
 
 @dataclass
 class OrdersAndPaymentFeed:
-    """A shop, and a payment service that only tells."""
+    """An order service, and the event log that stands for payment."""
 
     order_service: OrderService
     payments: Source
@@ -30,21 +30,21 @@ class OrdersAndPaymentFeed:
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[Database]:
-        """The orders' database as a process of its own sees it that serves nobody."""
+        """Open the database of orders in a process that serves nothing."""
         async with opened_database(
             self.databases, MIGRATIONS, owner="operator", name="order"
         ) as database:
             yield database
 
     async def pay(self, event: event_pb2.Event) -> int:
-        """Payment tells a fact; its position."""
-        told = NewEvent(event.type, event.payload.value)
-        return (await self.payments.append_all(event.aggregate_id, [told]))[-1].position
+        """Append an event to the payment feed; returns its position."""
+        appended = NewEvent(event.type, event.payload.value)
+        return (await self.payments.append_all(event.aggregate_id, [appended]))[-1].position
 
 
 @asynccontextmanager
 async def open_orders_and_payment_feed(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:
-    """A market without an instance."""
+    """Prepare the databases and the feeds, without an instance."""
     order_service = OrderService(await databases.migrated(MIGRATIONS, "order"))
     async with (
         feed_of("order", order_service.registry) as orders,
@@ -57,7 +57,7 @@ async def open_orders_and_payment_feed(databases: Databases) -> AsyncIterator[Or
 async def summary_of(
     stub: OrderServiceAsyncStub, customer: str, *, position: int = 0, payment_position: int = 0
 ) -> rpc.CustomerSummary:
-    """What is said of a customer, as soon as both feeds were followed so far."""
+    """Read a customer's summary, as soon as it has reached both positions."""
     request = rpc.GetCustomerSummaryRequest(customer_id=customer, min_position=position)
     async with asyncio.timeout(WAIT_S):
         while True:

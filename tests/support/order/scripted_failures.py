@@ -1,6 +1,6 @@
-"""What goes wrong in a test: answers that get lost, refusals, and the death of the process.
+"""Scripted failures: lost answers, refusals, and the death of the process.
 
-Participants and the database pass named points; a test can have the process die at any of them.
+Participants and the database pass named points; a test can let the process die at any of them.
 """
 
 from collections import defaultdict, deque
@@ -17,7 +17,7 @@ from services.chassis.store.database import Database
 
 
 class LostAnswer(Enum):
-    """An answer that never came: the call had no effect, or it had."""
+    """An answer that never arrives; the call had its effect or not."""
 
     BEFORE = "before the effect"
     AFTER = "after the effect"
@@ -33,13 +33,13 @@ class RefusedCall:
 
 @dataclass(frozen=True)
 class ForeignError:
-    """An error without our ErrorInfo, without an effect: a proxy's, or gRPC's own."""
+    """An error without our ErrorInfo and without an effect, as gRPC or a proxy sends it."""
 
     code: grpc.StatusCode
 
 
 class PendingAnswer(Enum):
-    """The participant answers OK, but that it doesn't know yet; the effect comes about."""
+    """An OK answer that the outcome is not known yet; the call has its effect."""
 
     PENDING = "pending"
 
@@ -48,12 +48,12 @@ Fault = LostAnswer | RefusedCall | ForeignError | PendingAnswer
 
 
 class ProcessDiedError(Exception):
-    """The process died here."""
+    """The process died at this point."""
 
 
 @dataclass
 class FailureScript:
-    """Faults by method, in the order of its calls; `dies_at` is the number of a point, from 1."""
+    """The faults of each method, in the order of its calls; the process dies at point `dies_at`."""
 
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     always: dict[str, Fault] = field(default_factory=dict)
@@ -62,33 +62,33 @@ class FailureScript:
     points: list[str] = field(default_factory=list)
 
     def fail(self, method: str, *faults: Fault) -> None:
-        """The next calls of a method go wrong like this."""
+        """Set the faults of the next calls of a method."""
         self.faults[method].extend(faults)
 
     def next_fault(self, method: str) -> Fault | None:
-        """What goes wrong with this call."""
+        """Return the fault of this call."""
         waiting = self.faults[method]
         return waiting.popleft() if waiting else self.always.get(method)
 
     def reach(self, point: str) -> None:
-        """Pass a point, unless the process dies there."""
+        """Pass a point, or die there."""
         self.points.append(point)
         if len(self.points) == self.dies_at:
             raise ProcessDiedError(point)
 
     async def meanwhile(self, method: str) -> None:
-        """What somebody else does while the next call of a method is on its way back."""
+        """Run what happens during the next call of a method."""
         happens = self.during.pop(method, None)
         if happens is not None:
             await happens()
 
 
 class _RaisedError(Exception):
-    """Stands for whatever the server raised."""
+    """Any exception that the server raised."""
 
 
 def rpc_error(code: grpc.StatusCode, *, reason: str = "", domain: str = "") -> grpc.aio.AioRpcError:
-    """What a stub raises; without a reason it carries no details of ours."""
+    """Make the error that a stub raises; without a reason it has no ErrorInfo."""
     trailers: list[tuple[str, Any]] = []
     if reason:
         rule = ErrorRule(code, reason)
@@ -119,5 +119,5 @@ class CrashingDatabase:
 
 
 def crashing(database: Database, script: FailureScript) -> Database:
-    """The same database, mortal."""
+    """Wrap a database so that its process can die."""
     return cast(Database, CrashingDatabase(database, script))

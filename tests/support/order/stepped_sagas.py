@@ -1,7 +1,7 @@
-"""Order instances on one database, their sagas driven step by step under a clock of the test.
+"""Order instances on one database whose sagas are driven step by step, under a manual clock.
 
-There is no polling: `rest` claims what is due, drives it, and moves time on to whatever is due
-next, until nothing is left to do.
+Nothing polls: `drive_all` claims the due work, drives it and advances the clock to the next due
+work, until nothing is left to do.
 """
 
 import random
@@ -45,7 +45,7 @@ STOCK = 100
 
 @dataclass
 class SteppedSagas:
-    """A shop: two participants in memory, a database, and as many instances as are started."""
+    """Two participants in memory, a database, and any number of instances on it."""
 
     databases: Databases
     clock: ManualClock = field(default_factory=ManualClock)
@@ -60,7 +60,7 @@ class SteppedSagas:
         self.payment = FakePayment(clock=self.clock, script=self.script)
 
     async def start(self, owner: str = "first") -> Parts:
-        """Start an instance, as a process of its own would."""
+        """Start an instance as if in its own process."""
         database = await open_database(
             self.databases, MIGRATIONS, clock=self.clock, owner=owner, name="order"
         )
@@ -91,7 +91,7 @@ class SteppedSagas:
         method: str = "pm_visa",
         coordination: Coordination = Coordination.ORCHESTRATED,
     ) -> WrittenOrder:
-        """Place an order; nobody drives it yet."""
+        """Place an order, without driving it."""
         request = rpc.CreateOrderRequest(
             request_id=self._request_id(),
             customer_id="ann",
@@ -102,19 +102,19 @@ class SteppedSagas:
         return await parts.database.write(parts.writes.place, intention, self.ids.new("ord"))
 
     async def cancel(self, parts: Parts, order_id: str) -> WrittenOrder:
-        """Cancel an order; nobody drives what that brings about yet."""
+        """Cancel an order, without driving the work of the cancel."""
         request = rpc.CancelOrderRequest(
             request_id=self._request_id(), order_id=order_id, reason="changed my mind"
         )
         return await parts.database.write(parts.writes.change, requests.cancel_order(request))
 
     async def fulfill(self, parts: Parts, order_id: str) -> WrittenOrder:
-        """Ask to fulfill an order; nobody drives it yet."""
+        """Fulfill an order, without driving it."""
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.writes.change, requests.fulfill_order(request))
 
     async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
-        """Have an operator retry a saga; nobody drives it yet."""
+        """Retry a saga as an operator does, without driving it."""
         request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
         return await parts.database.write(parts.writes.retry, requests.retry_saga(request))
 
@@ -128,8 +128,8 @@ class SteppedSagas:
         parts.runner.begin(change.claim, change.loaded)
         await parts.runner.drive(change.claim)
 
-    async def rest(self, parts: Parts, *, at_most_s: float = 3_600) -> None:
-        """Drive whatever is due, and time with it, until nothing is left or time is up."""
+    async def drive_all(self, parts: Parts, *, at_most_s: float = 3_600) -> None:
+        """Drive all due work and advance the clock, until nothing is left or the time is up."""
         until = self.clock.now() + timedelta(seconds=at_most_s)
         for _ in range(_ROUNDS_MAX):
             claims = await parts.database.write(parts.leases.claim_due, CHECKOUT_LEASE, 10)
@@ -144,7 +144,7 @@ class SteppedSagas:
                 await self.pass_time(until)
                 return
             await self.pass_time(due + _MOMENT)
-        raise AssertionError("the saga does not come to rest")
+        raise AssertionError("the saga does not come to drive_all")
 
     async def _drive(self, parts: Parts, claim: Claim) -> None:
         try:
@@ -153,31 +153,31 @@ class SteppedSagas:
             return
 
     async def next_due(self, parts: Parts) -> datetime | None:
-        """When somebody may claim something; None when nothing is left to do."""
+        """Return when some work may be claimed; None when nothing is left to do."""
         rows = await parts.database.read(_rows, parts)
         return min(map(_free_at, rows), default=None)
 
     async def pass_time(self, until: datetime) -> None:
-        """Move the clock to an instant."""
+        """Advance the clock to an instant."""
         await self.clock.advance(max(0.0, (until - self.clock.now()).total_seconds()))
 
     async def load(self, parts: Parts, order_id: str) -> Order:
-        """The order as its stream tells it."""
+        """Load an order from its stream."""
         loaded: LoadedOrder = await parts.database.read(parts.streams.load, order_id)
         return loaded.order
 
     async def order_ids(self, parts: Parts) -> list[str]:
-        """Every order there is."""
+        """Return the ids of all orders."""
         page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=1_000))
         return [snapshot.order.order_id for snapshot in page.rows]
 
     async def history(self, parts: Parts, order_id: str) -> list[str]:
-        """The names of its events."""
+        """Return the names of an order's events."""
         stored = await parts.database.read(_stream, parts, order_id)
         return [event.type.rpartition(".")[2] for event in stored]
 
-    def check_books(self, order: Order) -> None:
-        """What must hold of one order at rest, seen from the participants."""
+    def check_amounts(self, order: Order) -> None:
+        """Check that a finished order agrees with what the participants hold."""
         payment = self.payment.of_order(order.order_id)
         reservation = self.inventory.reservations.get(order.reservation_id)
         money = pay.PAYMENT_STATE_UNSPECIFIED if payment is None else payment.state
@@ -209,7 +209,7 @@ class SteppedSagas:
                     rsv.RESERVATION_STATE_COMMITTED,
                 )
             case _:
-                raise AssertionError(f"{order.state.name} is not at rest")
+                raise AssertionError(f"{order.state.name} is not at drive_all")
         if order.state in (OrderState.CONFIRMED, OrderState.FULFILLED):
             assert order.total is not None
             assert taken == order.total.minor_units == UNIT_PRICE * order.lines[0].quantity

@@ -1,6 +1,6 @@
-"""What orders and payments say, as the events that a consumer of the summary gets.
+"""Events of orders and of payments, as a consumer of the summary gets them.
 
-Each is told once: redelivery means the same event again.
+Each event is made once: redelivery means the same event again.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ from tradepost.type.v1.money_pb2 import Money
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def told(aggregate_id: str, message: Message, *, after_s: int = 0) -> Event:
-    """An event, so many seconds after noon."""
+def event_of(aggregate_id: str, message: Message, *, after_s: int = 0) -> Event:
+    """Make an event that occurs `after_s` seconds after noon."""
     payload = Any()
     payload.Pack(message)
     return Event(
@@ -28,15 +28,15 @@ def told(aggregate_id: str, message: Message, *, after_s: int = 0) -> Event:
 
 
 def placed(order_id: str, customer_id: str = "ann", *, after_s: int = 0) -> Event:
-    return told(order_id, order_pb.OrderPlaced(customer_id=customer_id), after_s=after_s)
+    return event_of(order_id, order_pb.OrderPlaced(customer_id=customer_id), after_s=after_s)
 
 
 def confirmed(order_id: str) -> Event:
-    return told(order_id, order_pb.OrderConfirmed())
+    return event_of(order_id, order_pb.OrderConfirmed())
 
 
-def sent_back(order_id: str) -> Event:
-    return told(order_id, order_pb.RefundStarted())
+def refund_begun(order_id: str) -> Event:
+    return event_of(order_id, order_pb.RefundStarted())
 
 
 def captured(order_id: str, minor_units: int, currency_code: str = "USD") -> Event:
@@ -44,7 +44,7 @@ def captured(order_id: str, minor_units: int, currency_code: str = "USD") -> Eve
     message = payment_pb.PaymentCaptured(
         payment_id=payment_id, order_id=order_id, amount=money(minor_units, currency_code)
     )
-    return told(payment_id, message)
+    return event_of(payment_id, message)
 
 
 def refunded(
@@ -57,7 +57,7 @@ def refunded(
         refund_id=f"{payment_id}/{number}",
         amount=money(minor_units, currency_code),
     )
-    return told(payment_id, message)
+    return event_of(payment_id, message)
 
 
 def money(minor_units: int, currency_code: str = "USD") -> Money:

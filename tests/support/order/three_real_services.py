@@ -1,4 +1,4 @@
-"""Three real services that follow each other, each on a port and a database of its own."""
+"""The three real services, each with its own port and database, which follow each other's feeds."""
 
 import random
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ PRICE = Money(currency_code="USD", minor_units=250)
 
 @dataclass(frozen=True)
 class ThreeServices:
-    """Stubs to one instance of each service, and who coordinates the orders of a test."""
+    """Stubs to one instance of each service, and the coordination of the test's orders."""
 
     orders: OrderServiceAsyncStub
     inventory: InventoryServiceAsyncStub
@@ -58,27 +58,27 @@ class ThreeServices:
     coordination: pb.Coordination = pb.COORDINATION_UNSPECIFIED
 
     async def create(self, customer: str = "ann", **of: Any) -> pb.Order:
-        """Place an order, and wait for what becomes of it."""
+        """Place an order and wait for its outcome."""
         return await create(self.orders, customer, coordination=self.coordination, **of)
 
     async def tea(self) -> StockLevel:
-        """How much tea there is."""
+        """Read the stock level of tea."""
         request = inventory_rpc.GetStockRequest(sku="tea")
         return (await self.inventory.GetStock(request)).stock
 
     async def reservation(self, order: pb.Order) -> rsv.Reservation:
-        """What inventory says of an order."""
+        """Read the reservation of an order."""
         request = inventory_rpc.GetReservationRequest(reservation_id=order.reservation_id)
         return (await self.inventory.GetReservation(request)).reservation
 
     async def payment(self, order: pb.Order) -> pay.Payment | None:
-        """What payment says of an order."""
+        """Read the payment of an order; None if it has none."""
         request = payment_rpc.ListPaymentsRequest(order_id=order.order_id)
         payments = (await self.payments.ListPayments(request)).payments
         return payments[0] if payments else None
 
     async def fill(self) -> None:
-        """Put plenty of milk and tea on the shelves."""
+        """Add plenty of milk and tea to the stock."""
         items = [
             inventory_rpc.ItemUpsert(
                 sku=sku, name=sku.title(), unit_price=PRICE, initial_on_hand_count=UNITS
@@ -93,7 +93,7 @@ class ThreeServices:
 async def three_real_services(
     databases: Databases, processor: SimulatedProcessor
 ) -> AsyncIterator[ThreeServices]:
-    """Services with full shelves; they drain when the block ends."""
+    """Serve the services with plenty of stock; they drain when the block ends."""
     url, clock, rng = databases.url, SystemClock(), random.Random(5)
     ids, registry = IdFactory(clock=clock, rng=rng), MemoryRegistry()
     settings = ServerSettings(port=0, drain_s=0, stop_grace_s=1)

@@ -1,4 +1,4 @@
-"""What operators see of unfinished orders, and what they can do about them."""
+"""SagaAdminService: which unfinished orders operators see, and what they can do about them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,26 +27,32 @@ CAPTURING = order_pb2.ORDER_STATE_CAPTURING
 
 
 @pytest.fixture
-async def desk(databases: Databases) -> OrderService:
-    """A shop of one's own."""
+async def admin_service(databases: Databases) -> OrderService:
+    """An order service used by one test."""
     return OrderService(await databases.migrated(MIGRATIONS, "order"))
 
 
 @pytest_asyncio.fixture
-async def instance(desk: OrderService) -> AsyncIterator[Instance]:
-    """Its only instance."""
-    async with desk.instance() as instance:
+async def instance(admin_service: OrderService) -> AsyncIterator[Instance]:
+    """The only instance of that service."""
+    async with admin_service.instance() as instance:
         yield instance
 
 
-async def stuck(instance: Instance, desk: OrderService, customer: str = "ann") -> str:
-    """An order whose capture nobody knows the outcome of."""
-    return (await desk.hang(instance.orders, "CapturePayment", order_of(customer))).order_id
+async def hanging_order(
+    instance: Instance, admin_service: OrderService, customer: str = "ann"
+) -> str:
+    """Place an order whose capture has no known outcome."""
+    return (
+        await admin_service.hang(instance.orders, "CapturePayment", order_of(customer))
+    ).order_id
 
 
-async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: OrderService) -> None:
-    """Step, tries without an outcome, the newest one's end, and until when it has to be done."""
-    order_id = await stuck(instance, desk)
+async def test_a_saga_names_the_step_it_waits_for(
+    instance: Instance, admin_service: OrderService
+) -> None:
+    """A saga names its step, its tries without an outcome, the last error and its deadline."""
+    order_id = await hanging_order(instance, admin_service)
     saga = (await instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order_id))).saga
     assert (saga.state, saga.step, saga.attempt) == (CAPTURING, "capture", 1)
     assert saga.unknown_count >= 1
@@ -57,8 +63,10 @@ async def test_a_saga_tells_what_it_waits_for(instance: Instance, desk: OrderSer
     assert timedelta(seconds=29) < lasts < timedelta(seconds=31)
 
 
-async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: OrderService) -> None:
-    """A confirmed order has none, and an order that was never placed has none either."""
+async def test_only_unfinished_orders_have_sagas(
+    instance: Instance, admin_service: OrderService
+) -> None:
+    """A confirmed order has no saga, and neither has an order that was never placed."""
     order = await create(instance.orders)
     refused = await refusal(instance.admin.GetSaga(rpc.GetSagaRequest(order_id=order.order_id)))
     assert refused.reason == "SAGA_NOT_FOUND"
@@ -66,10 +74,10 @@ async def test_only_unfinished_orders_have_sagas(instance: Instance, desk: Order
 
 
 async def test_sagas_are_listed_oldest_first_by_state_age_and_review(
-    instance: Instance, desk: OrderService
+    instance: Instance, admin_service: OrderService
 ) -> None:
-    """Page by page."""
-    made = [await stuck(instance, desk, f"c{number}") for number in range(3)]
+    """Sagas are listed page by page, the oldest first, filtered by state, age and review."""
+    made = [await hanging_order(instance, admin_service, f"c{number}") for number in range(3)]
 
     async def ids(request: rpc.ListSagasRequest) -> list[str]:
         found: list[str] = []
@@ -89,9 +97,9 @@ async def test_sagas_are_listed_oldest_first_by_state_age_and_review(
 
 
 async def test_a_failed_refund_is_retried_under_a_new_attempt(
-    instance: Instance, desk: OrderService
+    instance: Instance, admin_service: OrderService
 ) -> None:
-    """It needs review, an operator retries it, and a replay of that answers the same."""
+    """A failed refund needs review, RetrySaga retries it, and a replay has the same answer."""
     order = await create(instance.orders, method="pm_refund_refused")
     cancel = cancel_of(order.order_id)
     waiting = asyncio.ensure_future(instance.orders.CancelOrder(cancel))

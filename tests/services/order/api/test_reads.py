@@ -22,7 +22,7 @@ REJECTED = order_pb2.ORDER_STATE_REJECTED
 async def all_pages(
     stub: OrderServiceAsyncStub, request: rpc.ListOrdersRequest
 ) -> list[order_pb2.Order]:
-    """Turn every page."""
+    """Read all pages of a list."""
     orders: list[order_pb2.Order] = []
     while True:
         page = await stub.ListOrders(request)
@@ -32,10 +32,10 @@ async def all_pages(
         request.page_token = page.next_page_token
 
 
-async def test_an_order_is_read_as_it_stood_at_any_version(
+async def test_an_order_is_read_as_of_any_version(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """Time travel, from the stream, on any instance."""
+    """Every version of an order can be read, from the stream, on any instance."""
     order = await create(grpc_stub)
     states = []
     for version in range(1, 6):
@@ -54,7 +54,7 @@ async def test_an_order_is_read_as_it_stood_at_any_version(
 async def test_a_version_that_does_not_exist_is_out_of_range(
     grpc_stub: OrderServiceAsyncStub,
 ) -> None:
-    """The stream is never behind, so there is nothing to wait for."""
+    """A missing version is refused at once: the stream never lags, so waiting is useless."""
     order = await create(grpc_stub)
     for request in (
         rpc.GetOrderRequest(order_id=order.order_id, min_version=6),
@@ -69,22 +69,22 @@ async def test_a_version_that_does_not_exist_is_out_of_range(
 async def test_many_orders_are_read_in_one_call(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """In the order of the request, each once, without the unknown ones, which are named."""
+    """A batch answers in the order of the request, each order once, and names unknown ids."""
     first, other = await create(grpc_stub), await create(grpc_stub, sku="gold", quantity=9)
-    nobody = no_order_id()
+    unknown = no_order_id()
     batch = await second.orders.BatchGetOrders(
         rpc.BatchGetOrdersRequest(
-            order_ids=[other.order_id, nobody, first.order_id, other.order_id]
+            order_ids=[other.order_id, unknown, first.order_id, other.order_id]
         )
     )
     assert list(batch.orders) == [other, first]
-    assert batch.unknown_order_ids == [nobody]
+    assert batch.unknown_order_ids == [unknown]
 
 
 async def test_orders_are_listed_newest_first_by_customer_state_and_time(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """Every filter alone and together; the list is never behind what was answered."""
+    """Filters work alone and together; the list never lags behind earlier answers."""
     made = [await create(grpc_stub, "erna", quantity=quantity) for quantity in (1, 2, 3)]
     made.append(await create(grpc_stub, "erna", sku="gold", quantity=9))
     other = await create(grpc_stub, "fritz")
@@ -112,7 +112,7 @@ async def test_orders_are_listed_newest_first_by_customer_state_and_time(
 async def test_pages_are_stable_while_orders_come_in(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """What matches throughout appears exactly once, whatever the instance and the page size."""
+    """An order that matches throughout appears exactly once, on any instance and page size."""
     made = [(await create(grpc_stub, "gerd")).order_id for _ in range(5)]
     request = rpc.ListOrdersRequest(customer_id="gerd", page_size=2)
     page = await grpc_stub.ListOrders(request)
@@ -126,7 +126,7 @@ async def test_pages_are_stable_while_orders_come_in(
 async def test_a_token_belongs_to_its_list_and_arguments(
     grpc_stub: OrderServiceAsyncStub,
 ) -> None:
-    """Another filter, another list or a made-up token is refused."""
+    """A token of another filter, of another list or a made-up one is refused."""
     for _ in range(2):
         await create(grpc_stub, "hans")
     request = rpc.ListOrdersRequest(customer_id="hans", page_size=1)
@@ -147,7 +147,7 @@ async def test_a_token_belongs_to_its_list_and_arguments(
 async def test_a_list_is_at_least_as_fresh_as_asked(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """It contains the order whose position was answered, and waits for one that is to come."""
+    """A list waits for the requested position, and contains the order that was answered there."""
     created = await grpc_stub.CreateOrder(order_of("ida"))
     request = rpc.ListOrdersRequest(customer_id="ida", min_position=created.position)
     page = await second.orders.ListOrders(request)
@@ -163,7 +163,7 @@ async def test_a_list_is_at_least_as_fresh_as_asked(
 async def test_the_audit_trail_holds_every_event(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """Page by page, the oldest first, each with its payload and as the feed tells it."""
+    """The audit trail has every event, the oldest first, with the payload that the feed sends."""
     order = await create(grpc_stub)
     await grpc_stub.FulfillOrder(fulfill_of(order.order_id))
     request = rpc.ListOrderEventsRequest(order_id=order.order_id, page_size=3)
@@ -184,14 +184,14 @@ async def test_the_audit_trail_holds_every_event(
     assert (placed.customer_id, placed.hold_ttl.seconds) == ("ann", 120)
     assert reserved.total == order.total
     feed = EventFeedServiceStub(second.channel)
-    told = await feed.ReadEvents(event_service_pb2.ReadEventsRequest(aggregate_id=order.order_id))
-    assert list(told.events) == events
+    read = await feed.ReadEvents(event_service_pb2.ReadEventsRequest(aggregate_id=order.order_id))
+    assert list(read.events) == events
     unknown = rpc.ListOrderEventsRequest(order_id=no_order_id())
     assert (await refusal(grpc_stub.ListOrderEvents(unknown))).reason == "ORDER_NOT_FOUND"
 
 
 async def test_reads_never_go_back(grpc_stub: OrderServiceAsyncStub, second: Instance) -> None:
-    """Whatever was answered on one instance is seen on the other, in every kind of read."""
+    """Every kind of read on one instance includes what another instance has answered."""
     for number in range(5):
         created = await grpc_stub.CreateOrder(order_of(f"kim{number}"))
         order_id = created.order.order_id
@@ -203,7 +203,7 @@ async def test_reads_never_go_back(grpc_stub: OrderServiceAsyncStub, second: Ins
 
 
 async def test_a_time_beyond_all_orders_lists_none(grpc_stub: OrderServiceAsyncStub) -> None:
-    """Far instants are instants."""
+    """Far instants are valid filters, and match no order."""
     await create(grpc_stub, "lena")
     far = Timestamp(seconds=253_402_300_799)
     request = rpc.ListOrdersRequest(customer_id="lena", created_after_time=far)

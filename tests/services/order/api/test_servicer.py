@@ -1,4 +1,4 @@
-"""Every RPC that changes orders, as an application calls it: over real gRPC, on a real file."""
+"""Every RPC that changes orders, called over real gRPC on a database file."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_order_comes_back_paid_and_allocated(grpc_stub: OrderServiceAsyncStub) -> None:
-    """The server prices the lines; version and position are there for later reads."""
+    """CreateOrder answers a confirmed order with prices, version and position."""
     request = order_of(quantity=2)
     request.lines.add(sku="tea", quantity=1)
     request.lines.add(sku="milk", quantity=3)
@@ -46,7 +46,7 @@ async def test_an_order_comes_back_paid_and_allocated(grpc_stub: OrderServiceAsy
 
 
 async def test_a_refusal_is_part_of_the_order(grpc_stub: OrderServiceAsyncStub) -> None:
-    """OK, REJECTED, and every short item named."""
+    """A shortage is answered with OK: the order is REJECTED and names every short item."""
     order = await create(grpc_stub, sku="gold", quantity=7)
     assert order.state == pb.ORDER_STATE_REJECTED
     assert order.cause == pb.ORDER_CAUSE_REFUSED
@@ -57,7 +57,7 @@ async def test_a_refusal_is_part_of_the_order(grpc_stub: OrderServiceAsyncStub) 
 
 
 async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncStub) -> None:
-    """PRICE_CHANGED with both amounts where it differs; confirmed where it doesn't."""
+    """A different total is refused as PRICE_CHANGED with both amounts; an equal one passes."""
     request = order_of(quantity=2)
     request.expected_total.CopyFrom(Money(currency_code="USD", minor_units=199))
     order = (await grpc_stub.CreateOrder(request)).order
@@ -71,7 +71,7 @@ async def test_an_expected_total_guards_the_price(grpc_stub: OrderServiceAsyncSt
 async def test_the_same_request_id_goes_on_waiting(
     grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
-    """It joins whoever drives the order, on any instance."""
+    """A repeated request waits for the same order, on any instance."""
     request = order_of("anton")
     loaded = await order_service.hang(grpc_stub, "AuthorizePayment", request)
     assert loaded.state == pb.ORDER_STATE_AUTHORIZING
@@ -84,17 +84,17 @@ async def test_the_same_request_id_goes_on_waiting(
     ("remaining_s", "waits_s"),
     [(None, 10.0), (100_000.0, 10.0), (10.0, 9.8), (1.0, 0.9), (0.1, 0.09), (-1.0, 0.0)],
 )
-async def test_what_is_left_of_a_deadline_for_the_answer(
+async def test_part_of_a_deadline_is_kept_for_the_answer(
     remaining_s: float | None, waits_s: float
 ) -> None:
-    """min(200 ms, 10 %); ten seconds where there is no deadline."""
+    """A wait ends min(200 ms, 10 %) before the deadline, and after 10 s without a deadline."""
     assert patience_s(remaining_s) == pytest.approx(waits_s)
 
 
 async def test_fifty_calls_with_one_request_id_make_one_order(
     grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
-    """On two instances at once: all answers are of the same order, charged once."""
+    """Fifty calls on two instances at once get the same order, which is charged once."""
     request = order_of("bob")
     calls = [stub.CreateOrder(request) for _ in range(25) for stub in (grpc_stub, second.orders)]
     orders = [response.order for response in await asyncio.gather(*calls)]
@@ -105,10 +105,10 @@ async def test_fifty_calls_with_one_request_id_make_one_order(
     assert [order.order_id for order in listed.orders] == [orders[0].order_id]
 
 
-async def test_a_caller_that_leaves_leaves_nothing_undriven(
+async def test_an_order_goes_on_when_its_caller_is_gone(
     grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
-    """The wake-up after COMMIT starts the saga, not the handler."""
+    """The COMMIT starts the saga, not the handler, so it goes on without the caller."""
     arrived = asyncio.Event()
 
     async def tell() -> None:
@@ -124,10 +124,10 @@ async def test_a_caller_that_leaves_leaves_nothing_undriven(
     assert joined.state == pb.ORDER_STATE_CONFIRMED
 
 
-async def test_a_saga_has_its_own_time(
+async def test_a_saga_has_its_own_deadlines(
     grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
-    """The caller's deadline bounds the caller's wait, and no call that the saga makes."""
+    """The caller's deadline limits its own wait, and none of the calls that the saga makes."""
     for participant in (order_service.inventory, order_service.payment):
         participant.deadlines.clear()
     await grpc_stub.CreateOrder(order_of(), timeout=60)
@@ -138,10 +138,10 @@ async def test_a_saga_has_its_own_time(
     assert order_service.inventory.deadlines[-1] is not None
 
 
-async def test_validate_only_tells_prices_and_writes_nothing(
+async def test_validate_only_quotes_prices_and_writes_nothing(
     grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
-    """No id, no event, no hold; nothing is promised."""
+    """A quote has no id, no event and no hold."""
     before = await grpc_stub.ListOrders(rpc.ListOrdersRequest(page_size=1))
     stock = dict(order_service.inventory.stock)
     request = order_of("dora", quantity=4)
@@ -158,10 +158,10 @@ async def test_validate_only_tells_prices_and_writes_nothing(
     assert (after.position, dict(order_service.inventory.stock)) == (before.position, stock)
 
 
-async def test_a_confirmed_order_is_sent_back(
+async def test_a_confirmed_order_is_cancelled_and_refunded(
     grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
-    """Cancelled on another instance, which answers when it is refunded."""
+    """A cancel on another instance answers when the order is refunded."""
     order = await create(grpc_stub)
     request = cancel_of(order.order_id)
     response = await second.orders.CancelOrder(request)
@@ -174,10 +174,10 @@ async def test_a_confirmed_order_is_sent_back(
     assert reservation.state == rsv.RESERVATION_STATE_RELEASED
 
 
-async def test_an_order_on_its_way_is_cancelled(
+async def test_an_order_in_checkout_is_cancelled(
     grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
-    """The instance that drives it learns of the cancel from the stream."""
+    """The instance that drives the order reads the cancel from the stream."""
     placed = await order_service.hang(grpc_stub, "AuthorizePayment", order_of("berta"))
     response = await second.orders.CancelOrder(cancel_of(placed.order_id))
     assert response.order.state == pb.ORDER_STATE_CANCELLED
@@ -188,10 +188,10 @@ async def test_an_order_on_its_way_is_cancelled(
     order_service.release()
 
 
-async def test_a_confirmed_order_leaves_the_building(
+async def test_a_confirmed_order_is_fulfilled(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """And repeating it, under any id, changes nothing."""
+    """Fulfilling again, under any request_id, changes nothing."""
     order = await create(grpc_stub)
     request = fulfill_of(order.order_id)
     response = await second.orders.FulfillOrder(request)
@@ -200,10 +200,10 @@ async def test_a_confirmed_order_leaves_the_building(
     assert await grpc_stub.FulfillOrder(fulfill_of(order.order_id)) == response
 
 
-async def test_the_story_of_a_call_is_told_in_every_event(
+async def test_every_event_carries_the_correlation_of_its_request(
     grpc_stub: OrderServiceAsyncStub,
 ) -> None:
-    """Correlation and trace pass on through the saga; causes lead back to the request."""
+    """Correlation and trace pass through the saga; the causes lead back to the request."""
     request = order_of()
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     metadata = (("tradepost-correlation-id", "story-1"), ("traceparent", traceparent))
@@ -216,7 +216,7 @@ async def test_the_story_of_a_call_is_told_in_every_event(
 
 
 async def test_a_request_id_is_the_same_in_any_case(grpc_stub: OrderServiceAsyncStub) -> None:
-    """A UUID is a UUID; and lines in another order say the same thing."""
+    """The case of a UUID and the order of the lines make no difference to a request."""
     request = order_of()
     request.lines.add(sku="tea", quantity=1)
     order = (await grpc_stub.CreateOrder(request)).order

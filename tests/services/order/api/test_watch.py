@@ -1,4 +1,4 @@
-"""Following an order on one instance while another drives it, and what a drain does to it."""
+"""Following an order on one instance while another drives it, and the effect of a drain."""
 
 import asyncio
 from collections.abc import AsyncIterable
@@ -29,7 +29,7 @@ CONFIRMED = order_pb2.ORDER_STATE_CONFIRMED
 async def test_a_watch_shows_every_version_once_across_instances(
     grpc_stub: OrderServiceAsyncStub, second: Instance, order_service: OrderService
 ) -> None:
-    """Watched on one instance while another one drives it; it ends when the order is settled."""
+    """A watch on one instance gets each version once from another, until the order is settled."""
     placed = await order_service.hang(grpc_stub, "AuthorizePayment", order_of("moni"))
     watch = aiter(second.orders.WatchOrder(rpc.WatchOrderRequest(order_id=placed.order_id)))
     seen = [await anext(watch) for _ in range(2)]
@@ -47,10 +47,10 @@ async def test_a_watch_shows_every_version_once_across_instances(
     assert [version.position for version in seen] == sorted(version.position for version in seen)
 
 
-async def test_a_watch_resumes_behind_a_version_and_follows_to_the_end(
+async def test_a_watch_resumes_after_a_version_and_follows_to_the_end(
     grpc_stub: OrderServiceAsyncStub, second: Instance
 ) -> None:
-    """follow goes on when the order is settled, until it is final."""
+    """With `follow` a watch goes on after the order is settled, until it is final."""
     order = await create(grpc_stub)
     settled = second.orders.WatchOrder(
         rpc.WatchOrderRequest(order_id=order.order_id, after_version=3)
@@ -68,10 +68,10 @@ async def _versions(watch: AsyncIterable[rpc.WatchOrderResponse]) -> list[int]:
     return [version.version async for version in watch]
 
 
-async def test_a_watch_of_what_is_not_there_is_refused(
+async def test_a_watch_of_an_unknown_order_or_version_is_refused(
     grpc_stub: OrderServiceAsyncStub,
 ) -> None:
-    """No order, or a version that it doesn't have yet."""
+    """An unknown order and a version that does not exist yet are refused."""
     unknown = grpc_stub.WatchOrder(rpc.WatchOrderRequest(order_id=no_order_id()))
     assert (await refusal(_versions(unknown))).reason == "ORDER_NOT_FOUND"
     order = await create(grpc_stub)
@@ -82,7 +82,7 @@ async def test_a_watch_of_what_is_not_there_is_refused(
 async def test_a_watch_ends_with_where_to_resume_when_the_instance_drains(
     grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
-    """UNAVAILABLE, DRAINING, and the version to go on from on another instance."""
+    """A drain ends a watch with UNAVAILABLE, DRAINING and the version after which to resume."""
     order = await create(grpc_stub)
     async with AsyncExitStack() as caller:
         async with order_service.served("third") as (_, endpoint):
@@ -99,7 +99,7 @@ async def test_a_watch_ends_with_where_to_resume_when_the_instance_drains(
 async def test_a_waiting_caller_is_answered_when_the_instance_drains(
     grpc_stub: OrderServiceAsyncStub, order_service: OrderService
 ) -> None:
-    """With the order as it stands; another instance takes over."""
+    """A drain answers a waiting caller with the current order; another instance goes on."""
     order_service.script.always["CapturePayment"] = PendingAnswer.PENDING
     request = order_of()
     arrived = asyncio.Event()

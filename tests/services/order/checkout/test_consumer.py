@@ -1,4 +1,4 @@
-"""What an order makes of what its participants say, when nobody calls anybody."""
+"""A choreographed order: how it changes by the events of its participants alone."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from services.order.domain.steps import INVENTORY, PAYMENT
 from services.order.parts import Parts
 from tests.support.order.fake_participants import usd
 from tests.support.order.stepped_sagas import SteppedSagas
-from tests.support.order.summary_events import told
+from tests.support.order.summary_events import event_of
 
 BY_EVENT = stock.RESERVATION_ORIGIN_CHOREOGRAPHED
 PAID_BY_EVENT = money.PAYMENT_ORIGIN_CHOREOGRAPHED
@@ -24,7 +24,7 @@ HAPPY = ["OrderPlaced", "StockReserved", "PaymentAuthorized", "CaptureRequested"
 
 
 async def placed(sagas: SteppedSagas) -> tuple[Parts, str]:
-    """An instance, and an order of which it has heard nothing."""
+    """Start an instance and place an order of which no event has arrived."""
     parts = await sagas.start()
     written = await sagas.place(parts, coordination=Coordination.CHOREOGRAPHED)
     assert written.claim is None
@@ -32,7 +32,7 @@ async def placed(sagas: SteppedSagas) -> tuple[Parts, str]:
 
 
 def held(sagas: SteppedSagas, order_id: str) -> stock.ReservationHeld:
-    """Two bottles of milk."""
+    """The event of a hold on two units of milk."""
     line = rsv.ReservationLine(
         sku="milk", quantity=2, name="Milk", unit_price=usd(100), line_total=usd(200)
     )
@@ -46,7 +46,7 @@ def held(sagas: SteppedSagas, order_id: str) -> stock.ReservationHeld:
 
 
 def authorized(sagas: SteppedSagas, order_id: str) -> money.PaymentAuthorized:
-    """Set aside for a week."""
+    """The event of an authorization for a week."""
     return money.PaymentAuthorized(
         payment_id="pay_1",
         order_id=order_id,
@@ -58,7 +58,7 @@ def authorized(sagas: SteppedSagas, order_id: str) -> money.PaymentAuthorized:
 
 
 def committed(sagas: SteppedSagas, order_id: str) -> stock.ReservationCommitted:
-    """With all that led to it."""
+    """The event of a committed reservation, with its history."""
     paid = authorized(sagas, order_id)
     history = stock.CheckoutHistory(
         held=held(sagas, order_id),
@@ -69,57 +69,57 @@ def committed(sagas: SteppedSagas, order_id: str) -> stock.ReservationCommitted:
 
 
 def captured(order_id: str) -> money.PaymentCaptured:
-    """All of it."""
+    """The event of a full capture."""
     return money.PaymentCaptured(
         payment_id="pay_1", order_id=order_id, amount=usd(200), origin=PAID_BY_EVENT
     )
 
 
-async def hear(sagas: SteppedSagas, parts: Parts, order_id: str, fact: Message) -> Order:
-    """Tell an order a fact; the order as it stands then."""
-    await parts.database.write(parts.consumer, told("of_a_participant", fact))
+async def consume(sagas: SteppedSagas, parts: Parts, order_id: str, fact: Message) -> Order:
+    """Apply an event to an order, and return the order after it."""
+    await parts.database.write(parts.consumer, event_of("of_a_participant", fact))
     return await sagas.load(parts, order_id)
 
 
-async def test_every_fact_is_recorded_as_the_saga_would(sagas: SteppedSagas) -> None:
-    """One event a fact, the pivot among them, and nothing is left to be driven."""
+async def test_every_event_is_recorded_as_the_saga_would(sagas: SteppedSagas) -> None:
+    """Each event of a participant adds one event, the pivot among them; no work is left."""
     parts, order_id = await placed(sagas)
     facts = (held(sagas, order_id), authorized(sagas, order_id), committed(sagas, order_id))
     for fact in (*facts, captured(order_id)):
-        order = await hear(sagas, parts, order_id, fact)
+        order = await consume(sagas, parts, order_id, fact)
     assert (order.state, order.payment_id) == (OrderState.CONFIRMED, "pay_1")
     assert await sagas.history(parts, order_id) == HAPPY
     assert await sagas.next_due(parts) is None
 
 
-async def test_a_fact_brings_those_before_it(sagas: SteppedSagas) -> None:
-    """Whichever feed is faster: what comes late is known by then and changes nothing."""
+async def test_an_event_carries_its_history(sagas: SteppedSagas) -> None:
+    """A faster feed brings the history too, so a late event changes nothing."""
     parts, order_id = await placed(sagas)
-    order = await hear(sagas, parts, order_id, committed(sagas, order_id))
+    order = await consume(sagas, parts, order_id, committed(sagas, order_id))
     assert order.state is OrderState.CAPTURING
     for late in (held(sagas, order_id), authorized(sagas, order_id), committed(sagas, order_id)):
-        assert await hear(sagas, parts, order_id, late) == order
+        assert await consume(sagas, parts, order_id, late) == order
     assert await sagas.history(parts, order_id) == HAPPY[:4]
 
 
 @pytest.mark.parametrize("origin", [0, 1])
-async def test_facts_that_calls_brought_about_are_no_news(sagas: SteppedSagas, origin: int) -> None:
-    """Whoever made the call has the answer."""
+async def test_events_of_orchestrated_orders_are_skipped(sagas: SteppedSagas, origin: int) -> None:
+    """The saga has the answers of its calls, so events of orchestrated orders are skipped."""
     parts, order_id = await placed(sagas)
     fact = held(sagas, order_id)
     fact.origin = origin  # type: ignore[assignment]  # a number of the contract
-    assert (await hear(sagas, parts, order_id, fact)).state is OrderState.RESERVING
+    assert (await consume(sagas, parts, order_id, fact)).state is OrderState.RESERVING
 
 
-async def test_a_refusal_leads_back(sagas: SteppedSagas) -> None:
-    """What inventory refuses is over at once; what payment refuses lets the stock go."""
+async def test_a_refusal_ends_the_order(sagas: SteppedSagas) -> None:
+    """A refused hold ends the order at once; a declined payment also releases the stock."""
     parts, order_id = await placed(sagas)
     refused = stock.ReservationRejected(
         order_id=order_id,
         refusal=rsv.ReservationRefusal(reason=rsv.RESERVATION_REFUSAL_REASON_ZERO_TOTAL),
         origin=BY_EVENT,
     )
-    assert (await hear(sagas, parts, order_id, refused)).state is OrderState.REJECTED
+    assert (await consume(sagas, parts, order_id, refused)).state is OrderState.REJECTED
     assert sagas.inventory.calls == []
 
     other = (await sagas.place(parts, coordination=Coordination.CHOREOGRAPHED)).order_id
@@ -130,41 +130,43 @@ async def test_a_refusal_leads_back(sagas: SteppedSagas) -> None:
         origin=PAID_BY_EVENT,
         history=stock.CheckoutHistory(held=held(sagas, other)),
     )
-    assert (await hear(sagas, parts, other, declined)).state is OrderState.CANCELLING
+    assert (await consume(sagas, parts, other, declined)).state is OrderState.CANCELLING
     await sagas.pass_time(sagas.clock.now() + timedelta(seconds=10))
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     assert (await sagas.load(parts, other)).state is OrderState.REJECTED
     assert (sagas.inventory.calls, sagas.payment.calls) == (["ReleaseReservation"], [])
 
 
-async def test_a_hold_that_ran_out_leads_back(sagas: SteppedSagas) -> None:
-    """Found out by the commit; the sweeper's own word says nothing of a commit."""
+async def test_an_expired_hold_ends_the_order(sagas: SteppedSagas) -> None:
+    """Only a refused commit reports that a hold has expired; the sweeper's own event does not."""
     parts, order_id = await placed(sagas)
     swept = stock.ReservationExpired(order_id=order_id)
-    assert (await hear(sagas, parts, order_id, swept)).state is OrderState.RESERVING
+    assert (await consume(sagas, parts, order_id, swept)).state is OrderState.RESERVING
     history = committed(sagas, order_id).history
     late = stock.ReservationExpired(order_id=order_id, origin=BY_EVENT, history=history)
-    order = await hear(sagas, parts, order_id, late)
+    order = await consume(sagas, parts, order_id, late)
     assert (order.state, order.asked) == (OrderState.CANCELLING, {INVENTORY, PAYMENT})
 
 
-async def test_an_order_nobody_tells_of_is_cancelled_at_its_deadline(sagas: SteppedSagas) -> None:
-    """Whatever its participants may have done meanwhile is let go, or fenced."""
+async def test_an_order_without_events_is_cancelled_at_its_deadline(sagas: SteppedSagas) -> None:
+    """Its compensations cover everything that the participants may have done meanwhile."""
     parts, order_id = await placed(sagas)
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     order = await sagas.load(parts, order_id)
     assert (order.state, order.cause.name) == (OrderState.CANCELLED, "DEADLINE_PASSED")
     assert sorted(sagas.inventory.calls + sagas.payment.calls) == [
         "ReleaseReservation",
         "VoidPayment",
     ]
-    assert (await hear(sagas, parts, order_id, held(sagas, order_id))).state is OrderState.CANCELLED
+    assert (
+        await consume(sagas, parts, order_id, held(sagas, order_id))
+    ).state is OrderState.CANCELLED
 
 
-async def test_a_capture_nobody_tells_of_is_asked_for_in_the_end(sagas: SteppedSagas) -> None:
-    """Past the pivot only evidence counts: after the deadline the saga runner asks for it."""
+async def test_a_capture_without_events_is_called_after_the_deadline(sagas: SteppedSagas) -> None:
+    """After the pivot only evidence counts: the runner calls the capture after the deadline."""
     parts, order_id = await placed(sagas)
-    order = await hear(sagas, parts, order_id, committed(sagas, order_id))
+    order = await consume(sagas, parts, order_id, committed(sagas, order_id))
     assert order.state is OrderState.CAPTURING
     sagas.payment.methods["pay_1"] = "pm_visa"
     sagas.payment.payments["pay_1"] = pay.Payment(
@@ -173,6 +175,6 @@ async def test_a_capture_nobody_tells_of_is_asked_for_in_the_end(sagas: SteppedS
         state=pay.PAYMENT_STATE_AUTHORIZED,
         amount=usd(200),
     )
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     assert (await sagas.load(parts, order_id)).state is OrderState.CONFIRMED
     assert sagas.payment.calls == ["CapturePayment"]

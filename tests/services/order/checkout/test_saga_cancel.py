@@ -1,4 +1,4 @@
-"""A cancel at any moment: while a call is on its way, between two tries, after the end."""
+"""Cancels at any moment: during a call, between two tries, after the end."""
 
 import pytest
 
@@ -18,62 +18,60 @@ from tests.support.order.stepped_sagas import SteppedSagas
         ("CapturePayment", OrderState.REFUNDED),
     ],
 )
-async def test_a_cancel_while_a_call_is_on_its_way_back(
-    sagas: SteppedSagas, method: str, ends: OrderState
-) -> None:
-    """The answer finds another state: decide again there, in the same write."""
+async def test_a_cancel_during_a_call(sagas: SteppedSagas, method: str, ends: OrderState) -> None:
+    """The answer of the call finds a cancelled order, and is decided on that state."""
     first = await sagas.start("first")
     second = await sagas.start("second")
     placed = await sagas.place(first)
 
-    async def somebody_cancels() -> None:
+    async def cancel() -> None:
         change = await sagas.cancel(second, placed.order_id)
         assert change.claim is None
 
-    sagas.script.during[method] = somebody_cancels
+    sagas.script.during[method] = cancel
     await sagas.drive(first, placed)
     order = await sagas.load(first, placed.order_id)
     assert (order.state, order.cause) == (ends, Cause.CANCELLED)
     assert order.cancel_reason == "changed my mind"
     assert await sagas.next_due(first) is None
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
-async def test_a_cancel_while_capturing_is_recorded_and_confirmed_and_refunded(
+async def test_a_cancel_during_a_capture_leads_to_a_refund(
     sagas: SteppedSagas,
 ) -> None:
-    """CancelRequested, then OrderConfirmed and RefundStarted together."""
+    """CancelRequested is followed by OrderConfirmed and RefundStarted in one write."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
 
-    async def customer_cancels() -> None:
+    async def cancel() -> None:
         await sagas.cancel(parts, placed.order_id)
         order = await sagas.load(parts, placed.order_id)
         assert (order.state, order.cancel_requested) == (OrderState.CAPTURING, True)
 
-    sagas.script.during["CapturePayment"] = customer_cancels
+    sagas.script.during["CapturePayment"] = cancel
     await sagas.drive(parts, placed)
     history = await sagas.history(parts, placed.order_id)
     assert history[4:] == ["CancelRequested", "OrderConfirmed", "RefundStarted", "OrderRefunded"]
 
 
-async def test_a_cancel_while_capturing_what_is_not_captured(sagas: SteppedSagas) -> None:
-    """The cancel was recorded first, so the order ends CANCELLED."""
+async def test_a_cancel_during_a_failing_capture_ends_cancelled(sagas: SteppedSagas) -> None:
+    """The cancel was recorded before the failed capture, so the order ends CANCELLED."""
     parts = await sagas.start()
     placed = await sagas.place(parts, method="pm_not_captured")
 
-    async def customer_cancels() -> None:
+    async def cancel() -> None:
         await sagas.cancel(parts, placed.order_id)
 
-    sagas.script.during["CapturePayment"] = customer_cancels
+    sagas.script.during["CapturePayment"] = cancel
     await sagas.drive(parts, placed)
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.refusal) == (OrderState.CANCELLED, None)
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 async def test_a_cancel_between_two_tries_is_driven_at_once(sagas: SteppedSagas) -> None:
-    """Whoever takes the cancel takes the lease that nobody holds: no backoff to wait for."""
+    """The cancel claims the free lease, so its work does not wait for the backoff."""
     parts = await sagas.start()
     sagas.script.fail("AuthorizePayment", *[PendingAnswer.PENDING] * 5)
     placed = await sagas.place(parts)
@@ -83,11 +81,11 @@ async def test_a_cancel_between_two_tries_is_driven_at_once(sagas: SteppedSagas)
     await sagas.drive(parts, change)
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, sagas.clock.now()) == (OrderState.CANCELLED, before)
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 async def test_a_cancel_before_an_authorize_that_arrives_late(sagas: SteppedSagas) -> None:
-    """The void leaves a tombstone: the late authorize is refused."""
+    """The void makes payment refuse the late authorize."""
     parts = await sagas.start()
     sagas.script.fail("AuthorizePayment", LostAnswer.BEFORE)
     placed = await sagas.place(parts)
@@ -95,11 +93,11 @@ async def test_a_cancel_before_an_authorize_that_arrives_late(sagas: SteppedSaga
     await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
     (payment,) = sagas.payment.payments.values()
     assert payment.authorize_request_id
-    sagas.check_books(await sagas.load(parts, placed.order_id))
+    sagas.check_amounts(await sagas.load(parts, placed.order_id))
 
 
-async def test_a_cancel_of_what_has_ended_changes_nothing(sagas: SteppedSagas) -> None:
-    """CANCELLED, REJECTED and REFUNDED answer OK; FULFILLED refuses."""
+async def test_a_cancel_of_an_ended_order_changes_nothing(sagas: SteppedSagas) -> None:
+    """CANCELLED, REJECTED and REFUNDED orders answer OK; a FULFILLED one refuses."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     await sagas.drive(parts, placed)
@@ -124,7 +122,7 @@ async def test_a_cancel_of_what_has_ended_changes_nothing(sagas: SteppedSagas) -
 
 @pytest.mark.parametrize("method", ["ReleaseReservation", "RefundPayment"])
 async def test_a_cancel_while_refunding_changes_nothing(sagas: SteppedSagas, method: str) -> None:
-    """The first recorded cancel is under way."""
+    """The first cancel is already being carried out."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     await sagas.drive(parts, placed)

@@ -1,4 +1,4 @@
-"""Who drives an order: one at a time, whoever it is, and never with an old token."""
+"""Leases on orders: one instance drives an order at a time, and never with an old token."""
 
 from typing import Any
 
@@ -20,21 +20,21 @@ from tests.support.order.stepped_sagas import SteppedSagas
 async def test_an_owner_that_slept_through_its_lease_cannot_write(
     sagas: SteppedSagas, method: str
 ) -> None:
-    """Another one finished the order meanwhile; what the sleeper wakes up with is refused."""
+    """Another instance has finished the order meanwhile, so the late write is refused."""
     first = await sagas.start("first")
     second = await sagas.start("second")
     placed = await sagas.place(first)
 
     async def sleeps_while_another_finishes() -> None:
         await sagas.clock.advance(10.1)
-        await sagas.rest(second)
+        await sagas.drive_all(second)
 
     sagas.script.during[method] = sleeps_while_another_finishes
     with pytest.raises(StaleLeaseError):
         await sagas.drive(first, placed)
     order = await sagas.load(first, placed.order_id)
     assert (order.state, order.version) == (OrderState.CONFIRMED, 5)
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ async def test_an_owner_that_slept_through_its_lease_cannot_write(
 async def test_a_lost_lease_is_noticed_before_anything_is_appended(
     sagas: SteppedSagas, method: str, version: int
 ) -> None:
-    """The successor has claimed, and done nothing yet: the sleeper's answer is its to record."""
+    """A successor that has only claimed the order already keeps the former owner from writing."""
     first = await sagas.start("first")
     second = await sagas.start("second")
     placed = await sagas.place(first)
@@ -57,11 +57,11 @@ async def test_a_lost_lease_is_noticed_before_anything_is_appended(
     with pytest.raises(StaleLeaseError):
         await sagas.drive(first, placed)
     assert (await sagas.load(first, placed.order_id)).version == version
-    await sagas.rest(second)
-    sagas.check_books(await sagas.load(second, placed.order_id))
+    await sagas.drive_all(second)
+    sagas.check_amounts(await sagas.load(second, placed.order_id))
 
 
-async def test_nobody_drives_what_another_holds(sagas: SteppedSagas) -> None:
+async def test_a_held_lease_cannot_be_claimed(sagas: SteppedSagas) -> None:
     """A second instance claims nothing while the lease lasts."""
     first = await sagas.start("first")
     second = await sagas.start("second")
@@ -73,8 +73,8 @@ async def test_nobody_drives_what_another_holds(sagas: SteppedSagas) -> None:
     assert await sagas.next_due(second) is None
 
 
-async def test_a_slow_saga_renews_its_lease_in_the_writes_of_its_moves(sagas: SteppedSagas) -> None:
-    """Four slow steps outlast a lease; no write is made for renewing alone."""
+async def test_a_slow_saga_renews_its_lease_in_its_own_writes(sagas: SteppedSagas) -> None:
+    """Four slow steps outlast a lease, and no extra write is made for renewing it."""
     parts = await sagas.start()
     rival = await sagas.start("rival")
     placed = await sagas.place(parts)
@@ -92,8 +92,8 @@ async def test_a_slow_saga_renews_its_lease_in_the_writes_of_its_moves(sagas: St
     assert "before renew" not in sagas.script.points
 
 
-async def test_stages_that_outlast_half_a_lease_renew_it_between(sagas: SteppedSagas) -> None:
-    """The void takes six seconds, and the release that waits for it is still ours to call."""
+async def test_a_lease_is_renewed_between_slow_stages(sagas: SteppedSagas) -> None:
+    """The void takes six seconds; the release after it is still called by the same owner."""
     parts = await sagas.start()
     placed = await sagas.place(parts, method="pm_not_captured")
 
@@ -108,33 +108,33 @@ async def test_stages_that_outlast_half_a_lease_renew_it_between(sagas: SteppedS
 
 
 async def test_a_draining_instance_leaves_new_work_to_others(sagas: SteppedSagas) -> None:
-    """The row is written unleased: due at once, for anybody."""
+    """New work gets a free lease that any other instance can claim at once."""
     first = await sagas.start("first")
     second = await sagas.start("second")
     await first.driver.drain()
     placed = await sagas.place(first)
     assert placed.claim is None
-    await sagas.rest(second)
+    await sagas.drive_all(second)
     assert (await sagas.load(second, placed.order_id)).state is OrderState.CONFIRMED
 
 
 async def test_a_draining_instance_finishes_its_step_and_stops(sagas: SteppedSagas) -> None:
-    """What was answered is recorded; the next step is another's."""
+    """The answer of the running step is recorded; another instance takes the next step."""
     first = await sagas.start("first")
     placed = await sagas.place(first)
 
-    async def is_told_to_stop() -> None:
+    async def stop() -> None:
         await first.driver.drain()
 
-    sagas.script.during["AuthorizePayment"] = is_told_to_stop
+    sagas.script.during["AuthorizePayment"] = stop
     await sagas.drive(first, placed)
     assert (await sagas.load(first, placed.order_id)).state is OrderState.COMMITTING
-    await sagas.rest(await sagas.start("second"))
-    sagas.check_books(await sagas.load(first, placed.order_id))
+    await sagas.drive_all(await sagas.start("second"))
+    sagas.check_amounts(await sagas.load(first, placed.order_id))
 
 
-async def test_a_retry_takes_what_waits_and_refuses_what_runs(sagas: SteppedSagas) -> None:
-    """SAGA_NOT_RETRYABLE while somebody is at it, SAGA_NOT_FOUND when nothing is left."""
+async def test_a_retry_claims_a_waiting_saga_and_refuses_a_running_one(sagas: SteppedSagas) -> None:
+    """A running saga answers SAGA_NOT_RETRYABLE, a finished one SAGA_NOT_FOUND."""
     parts = await sagas.start()
     sagas.script.fail("CapturePayment", *[PendingAnswer.PENDING] * 4)
     placed = await sagas.place(parts)
@@ -146,7 +146,7 @@ async def test_a_retry_takes_what_waits_and_refuses_what_runs(sagas: SteppedSaga
     assert isinstance(retried.written, WrittenOrder)
     await sagas.drive(parts, retried.written)
     assert sagas.payment.calls.count("CapturePayment") == 2
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     with pytest.raises(SagaNotFoundError):
         await sagas.retry(parts, placed.order_id)
 
@@ -162,8 +162,8 @@ async def test_a_retry_takes_what_waits_and_refuses_what_runs(sagas: SteppedSaga
         ({"hold_ttl_s": 3_601}, "hold_ttl_s"),
     ],
 )
-def test_settings_that_cannot_be_right_stop_the_start(wrong: dict[str, Any], named: str) -> None:
-    """hold TTL >= saga deadline + compensation margin + clock skew, and what follows from it."""
+def test_contradictory_settings_stop_the_start(wrong: dict[str, Any], named: str) -> None:
+    """A hold must last for the deadline, the compensation margin and the clock skew."""
     with pytest.raises(ValueError, match=named):
         SagaSettings(**wrong)
     assert SagaSettings(hold_ttl_s=95).terms.hold_ttl.total_seconds() == 95

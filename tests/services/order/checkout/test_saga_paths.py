@@ -1,4 +1,4 @@
-"""The checkout saga through every path: what is asked, what is answered, how it ends."""
+"""Every path of the checkout saga: its calls, their answers, and how the order ends."""
 
 from datetime import timedelta
 
@@ -17,18 +17,18 @@ HAPPY = ["OrderPlaced", "StockReserved", "PaymentAuthorized", "CaptureRequested"
 
 
 async def finish(sagas: SteppedSagas, **asked: object) -> tuple[Order, list[str]]:
-    """Place an order and drive it to rest; the order, and the names of its events."""
+    """Place an order, drive it until nothing is left to do, and return it with its event names."""
     parts = await sagas.start()
     placed = await sagas.place(parts, **asked)  # type: ignore[arg-type]
     await sagas.drive(parts, placed)
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     order = await sagas.load(parts, placed.order_id)
-    sagas.check_books(order)
+    sagas.check_amounts(order)
     return order, await sagas.history(parts, placed.order_id)
 
 
 async def test_an_order_is_confirmed_in_four_calls_and_four_writes(sagas: SteppedSagas) -> None:
-    """Reserve, authorize, commit, capture: one write a move, nothing renewed, nothing claimed."""
+    """Each of the four steps takes one call and one write; no lease is renewed or claimed."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     sagas.script.points.clear()
@@ -41,7 +41,7 @@ async def test_an_order_is_confirmed_in_four_calls_and_four_writes(sagas: Steppe
     ]  # fmt: skip
     assert await sagas.history(parts, placed.order_id) == HAPPY
     assert await sagas.next_due(parts) is None
-    sagas.check_books(await sagas.load(parts, placed.order_id))
+    sagas.check_amounts(await sagas.load(parts, placed.order_id))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_an_order_is_confirmed_in_four_calls_and_four_writes(sagas: Steppe
 async def test_a_refused_reserve_rejects_without_another_call(
     sagas: SteppedSagas, sku: str, quantity: int, reason: RefusalReason
 ) -> None:
-    """Nothing is held and payment was never asked: both facts are one write, and that is all."""
+    """Nothing is held and payment was never called, so one write ends the order."""
     order, history = await finish(sagas, sku=sku, quantity=quantity)
     assert history == ["OrderPlaced", "CancellationStarted", "OrderRejected"]
     assert order.refusal is not None
@@ -64,7 +64,7 @@ async def test_a_refused_reserve_rejects_without_another_call(
 
 
 async def test_a_decline_releases_and_does_not_void(sagas: SteppedSagas) -> None:
-    """Only a stored refusal spares its own step the compensation."""
+    """A stored refusal of a step makes its compensation unnecessary."""
     order, history = await finish(sagas, method="pm_declined")
     assert history == ["OrderPlaced", "StockReserved", "CancellationStarted", "OrderRejected"]
     assert order.refusal is not None
@@ -77,7 +77,7 @@ async def test_a_decline_releases_and_does_not_void(sagas: SteppedSagas) -> None
 async def test_more_than_a_million_of_one_item_are_reserved_in_several_lines(
     sagas: SteppedSagas,
 ) -> None:
-    """The order sums its lines; inventory takes at most a million in one."""
+    """The order sums its lines, but inventory takes at most a million units in a line."""
     sagas.inventory.stock["milk"] = 3_000_000
     parts = await sagas.start()
     request = order_of(quantity=1_000_000)
@@ -95,13 +95,13 @@ async def test_more_than_a_million_of_one_item_are_reserved_in_several_lines(
     assert (order.state, order.lines[0].quantity) == (OrderState.CONFIRMED, 2_000_003)
 
 
-async def test_a_hold_that_ran_out_is_refused_at_the_commit(sagas: SteppedSagas) -> None:
-    """The money that was set aside is let go."""
+async def test_an_expired_hold_is_refused_at_the_commit(sagas: SteppedSagas) -> None:
+    """The authorization is voided."""
 
-    async def hold_runs_out() -> None:
+    async def expire_hold() -> None:
         sagas.inventory.expire_holds()
 
-    sagas.script.during["AuthorizePayment"] = hold_runs_out
+    sagas.script.during["AuthorizePayment"] = expire_hold
     order, _ = await finish(sagas)
     assert order.state is OrderState.REJECTED
     assert order.refusal is not None
@@ -109,7 +109,7 @@ async def test_a_hold_that_ran_out_is_refused_at_the_commit(sagas: SteppedSagas)
     assert "VoidPayment" in sagas.payment.calls
 
 
-async def test_certainly_not_captured_voids_before_it_releases(sagas: SteppedSagas) -> None:
+async def test_a_failed_capture_voids_before_it_releases(sagas: SteppedSagas) -> None:
     """After the pivot the release waits for the final void."""
     sagas.script.fail("VoidPayment", PendingAnswer.PENDING, PendingAnswer.PENDING)
     order, history = await finish(sagas, method="pm_not_captured")
@@ -125,8 +125,8 @@ async def test_certainly_not_captured_voids_before_it_releases(sagas: SteppedSag
 RELEASE_AND_VOID = ("after VoidPayment", "after ReleaseReservation")
 
 
-async def test_before_the_pivot_void_and_release_go_out_together(sagas: SteppedSagas) -> None:
-    """Neither waits for the other: a payment that is slow must not hold the stock."""
+async def test_before_the_pivot_void_and_release_run_in_parallel(sagas: SteppedSagas) -> None:
+    """A payment service that is slow must not keep the stock held."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     sagas.script.fail("AuthorizePayment", PendingAnswer.PENDING)
@@ -140,10 +140,10 @@ async def test_before_the_pivot_void_and_release_go_out_together(sagas: SteppedS
     assert sagas.inventory.calls[-1] == "ReleaseReservation"
     assert sagas.inventory.stock["milk"] == 100, reservation
     assert (await sagas.load(parts, placed.order_id)).state is OrderState.CANCELLING
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     order = await sagas.load(parts, placed.order_id)
     assert order.state is OrderState.CANCELLED
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ async def test_before_the_pivot_void_and_release_go_out_together(sagas: SteppedS
         ("CommitReservation", "commit"),
     ],
 )
-async def test_any_other_error_lets_its_own_step_go_as_well(
+async def test_any_other_error_compensates_its_own_step_too(
     sagas: SteppedSagas, method: str, step: str
 ) -> None:
-    """It ends REJECTED with STEP_FAILED, and stays marked for an operator."""
+    """The order ends REJECTED with STEP_FAILED, and stays marked for review."""
     sagas.script.fail(method, RefusedCall(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN"))
     order, history = await finish(sagas)
     assert order.state is OrderState.REJECTED
@@ -170,7 +170,7 @@ async def test_any_other_error_lets_its_own_step_go_as_well(
 
 
 async def test_an_error_to_a_capture_is_not_evidence(sagas: SteppedSagas) -> None:
-    """The order stays CAPTURING, asks for an operator once, and is tried on slowly."""
+    """The order stays CAPTURING, needs review once, and the capture is retried slowly."""
     parts = await sagas.start()
     refused = RefusedCall(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT")
     sagas.script.fail("CapturePayment", refused, refused, refused)
@@ -179,41 +179,41 @@ async def test_an_error_to_a_capture_is_not_evidence(sagas: SteppedSagas) -> Non
     started = sagas.clock.now()
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.CAPTURING, True)
-    await sagas.rest(parts)
+    await sagas.drive_all(parts)
     assert sagas.clock.now() - started > timedelta(seconds=60)
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.CONFIRMED, False)
     history = await sagas.history(parts, placed.order_id)
     assert history == [*HAPPY[:4], "ReviewRequested", "OrderConfirmed"]
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
-async def test_the_pivot_waits_for_no_deadline(sagas: SteppedSagas) -> None:
-    """A commit that is answered after the deadline cancels: CaptureRequested is never appended."""
+async def test_the_pivot_is_not_passed_after_the_deadline(sagas: SteppedSagas) -> None:
+    """A commit answered after the deadline cancels the order, without CaptureRequested."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
 
-    async def time_flies() -> None:
+    async def pass_time() -> None:
         await sagas.clock.advance(30)
 
-    sagas.script.during["CommitReservation"] = time_flies
+    sagas.script.during["CommitReservation"] = pass_time
     await sagas.drive(parts, placed)
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
     assert "CapturePayment" not in sagas.payment.calls
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 async def test_the_pivot_needs_an_authorization_that_lasts(sagas: SteppedSagas) -> None:
-    """The processor's own expiry counts, not what was asked for."""
+    """The expiry that the processor reports counts, not the requested one."""
     sagas.payment.authorized_for = timedelta(seconds=30)
     order, history = await finish(sagas)
     assert order.state is OrderState.CANCELLED
     assert "CaptureRequested" not in history
 
 
-async def test_a_fulfilled_order_has_left_the_building(sagas: SteppedSagas) -> None:
-    """FULFILLING -> fulfil the reservation -> FULFILLED."""
+async def test_fulfilling_an_order_fulfills_its_reservation(sagas: SteppedSagas) -> None:
+    """FULFILLING -> fulfill the reservation -> FULFILLED."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     await sagas.drive(parts, placed)
@@ -222,13 +222,13 @@ async def test_a_fulfilled_order_has_left_the_building(sagas: SteppedSagas) -> N
     history = await sagas.history(parts, placed.order_id)
     assert history == [*HAPPY, "FulfillmentStarted", "OrderFulfilled"]
     assert await sagas.next_due(parts) is None
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 async def test_a_confirmed_order_that_is_cancelled_is_released_then_refunded(
     sagas: SteppedSagas,
 ) -> None:
-    """Stock first, then the money."""
+    """The stock is released before the money is refunded."""
     parts = await sagas.start()
     placed = await sagas.place(parts)
     await sagas.drive(parts, placed)
@@ -241,16 +241,16 @@ async def test_a_confirmed_order_that_is_cancelled_is_released_then_refunded(
         "before ReleaseReservation", "after ReleaseReservation",
         "before RefundPayment", "after RefundPayment",
     ]  # fmt: skip
-    sagas.check_books(order)
+    sagas.check_amounts(order)
 
 
 async def test_a_failed_refund_waits_for_an_operator(sagas: SteppedSagas) -> None:
-    """It is repeated under the same attempt, which changes nothing, until RetrySaga."""
+    """The same attempt is repeated, which changes nothing, until RetrySaga."""
     parts = await sagas.start()
     placed = await sagas.place(parts, method="pm_refund_refused")
     await sagas.drive(parts, placed)
     await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
-    await sagas.rest(parts, at_most_s=300)
+    await sagas.drive_all(parts, at_most_s=300)
     order = await sagas.load(parts, placed.order_id)
     assert (order.state, order.needs_review) == (OrderState.REFUNDING, True)
     history = await sagas.history(parts, placed.order_id)
@@ -267,4 +267,4 @@ async def test_a_failed_refund_waits_for_an_operator(sagas: SteppedSagas) -> Non
     assert (order.state, order.needs_review) == (OrderState.REFUNDED, False)
     assert order.attempt_of("refund") == 2
     assert (await sagas.history(parts, placed.order_id))[-2:] == ["StepRetried", "OrderRefunded"]
-    sagas.check_books(order)
+    sagas.check_amounts(order)

@@ -1,7 +1,7 @@
-"""Whatever goes wrong, in whatever order: the books balance, and nothing is left over.
+"""Random failures in random order: the amounts agree at the end, and no work is left over.
 
-Each example is a script: how answers get lost, when somebody cancels, when the process dies. What
-comes of it is judged from the participants alone.
+Each example is a script: which answers are lost, when the customer cancels, when the process dies.
+The result is checked against the participants.
 """
 
 import asyncio
@@ -46,13 +46,13 @@ faults = st.sampled_from(
 
 @dataclass(frozen=True)
 class Mishaps:
-    """What goes wrong with one order."""
+    """The failures of one order."""
 
     payment_method: str
     faults: dict[str, list[Fault]]
     broken: str | None
-    wish_during: tuple[str, str] | None
-    wish_afterwards: str | None
+    command_during: tuple[str, str] | None
+    command_afterwards: str | None
     dies_at: int | None
     time_flies_s: int
 
@@ -64,20 +64,20 @@ mishaps = st.builds(
         st.sampled_from(FORWARD + AFTERWARDS), st.lists(faults, max_size=4), max_size=4
     ),
     broken=st.one_of(st.none(), st.sampled_from(FORWARD[:3])),
-    wish_during=st.one_of(
+    command_during=st.one_of(
         st.none(), st.tuples(st.sampled_from(FORWARD), st.sampled_from(["cancel", "sleep"]))
     ),
-    wish_afterwards=st.sampled_from([None, "cancel", "fulfill"]),
+    command_afterwards=st.sampled_from([None, "cancel", "fulfill"]),
     dies_at=st.one_of(st.none(), st.integers(min_value=3, max_value=40)),
     time_flies_s=st.integers(min_value=0, max_value=40),
 )
 
 
 @pytest.mark.parametrize(("kind", "examples"), [(SQLITE, 60), (POSTGRESQL, 20)])
-def test_the_books_balance_whatever_happens(
+def test_the_amounts_agree_after_any_failures(
     kind: str, examples: int, request: pytest.FixtureRequest
 ) -> None:
-    """Every order ends, or is CONFIRMED; nothing is charged twice, held for ever or lost."""
+    """Every order ends or is CONFIRMED; none is charged twice, held for ever or lost."""
 
     @given(happens=mishaps)
     @settings(max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
@@ -102,13 +102,13 @@ async def _place_and_judge(sagas: SteppedSagas, happens: Mishaps) -> None:
     await _drive(sagas, parts, placed)
     survivor = await sagas.start("second")
     sagas.script.dies_at = None
-    await sagas.rest(survivor)
-    await _wish(sagas, survivor, placed.order_id, happens.wish_afterwards)
-    await sagas.rest(survivor)
+    await sagas.drive_all(survivor)
+    await _ask(sagas, survivor, placed.order_id, happens.command_afterwards)
+    await sagas.drive_all(survivor)
     order = await sagas.load(survivor, placed.order_id)
     assert order.is_settled
-    sagas.check_books(order)
-    _check_story(await sagas.history(survivor, placed.order_id), order.state)
+    sagas.check_amounts(order)
+    _check_history(await sagas.history(survivor, placed.order_id), order.state)
 
 
 def _line_up(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder, happens: Mishaps) -> None:
@@ -119,12 +119,12 @@ def _line_up(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder, happens: M
             happens.broken, RefusedCall(grpc.StatusCode.FAILED_PRECONDITION, "BROKEN")
         )
     sagas.script.dies_at = happens.dies_at
-    if happens.wish_during is None:
+    if happens.command_during is None:
         return
-    method, wish = happens.wish_during
+    method, command = happens.command_during
 
     async def comes_about() -> None:
-        if wish == "cancel":
+        if command == "cancel":
             await sagas.cancel(parts, placed.order_id)
         await sagas.clock.advance(happens.time_flies_s)
 
@@ -134,15 +134,15 @@ def _line_up(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder, happens: M
 async def _drive(sagas: SteppedSagas, parts: Parts, placed: WrittenOrder) -> None:
     try:
         await sagas.drive(parts, placed)
-        await sagas.rest(parts, at_most_s=5)
+        await sagas.drive_all(parts, at_most_s=5)
     except* (ProcessDiedError, StaleLeaseError):
-        # The process is gone, or slept through its lease: either way another goes on.
+        # The process died, or its lease expired: in both cases another process goes on.
         pass
 
 
-async def _wish(sagas: SteppedSagas, parts: Parts, order_id: str, wish: str | None) -> None:
+async def _ask(sagas: SteppedSagas, parts: Parts, order_id: str, command: str | None) -> None:
     try:
-        match wish:
+        match command:
             case "cancel":
                 await sagas.cancel(parts, order_id)
             case "fulfill":
@@ -151,8 +151,8 @@ async def _wish(sagas: SteppedSagas, parts: Parts, order_id: str, wish: str | No
         return
 
 
-def _check_story(events: Sequence[str], state: OrderState) -> None:
-    """Captured at most once, and only behind the pivot; nothing follows a final event."""
+def _check_history(events: Sequence[str], state: OrderState) -> None:
+    """An order is captured at most once and only after the pivot; no event follows a final one."""
     assert events.count("CaptureRequested") <= 1
     assert events.count("OrderConfirmed") <= events.count("CaptureRequested")
     finals = {"OrderRejected", "OrderCancelled", "OrderFulfilled", "OrderRefunded"}

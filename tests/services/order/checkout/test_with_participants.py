@@ -1,6 +1,6 @@
-"""Checkouts through the real inventory and the real payment, over real gRPC, books compared.
+"""Checkouts with the real inventory and payment services, over real gRPC.
 
-Each is done twice: the order service calls the others, and they follow each other's events.
+Each test runs twice: the order service calls the others, or they follow each other's events.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ WAIT_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everything(
+async def running_services(
     module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ThreeServices]:
     """Three services for all tests of the module."""
@@ -40,13 +40,15 @@ async def everything(
 
 
 @pytest.fixture(params=[pb.COORDINATION_ORCHESTRATED, pb.COORDINATION_CHOREOGRAPHED])
-def three_services(everything: ThreeServices, request: pytest.FixtureRequest) -> ThreeServices:
+def three_services(
+    running_services: ThreeServices, request: pytest.FixtureRequest
+) -> ThreeServices:
     """The services, once for each way to coordinate a checkout."""
-    return replace(everything, coordination=request.param)
+    return replace(running_services, coordination=request.param)
 
 
 async def test_an_order_is_paid_and_allocated(three_services: ThreeServices) -> None:
-    """Reservation committed, payment captured, both for the order's own total."""
+    """The reservation is committed and the payment captured, both for the order's total."""
     order = await three_services.create(quantity=3)
     assert (order.state, order.total.minor_units) == (pb.ORDER_STATE_CONFIRMED, 750)
     reservation, payment = (
@@ -66,10 +68,10 @@ async def test_an_order_is_paid_and_allocated(three_services: ThreeServices) -> 
         ("unicorn", 1, pb.ORDER_REFUSAL_REASON_UNKNOWN_SKU),
     ],
 )
-async def test_what_inventory_refuses_is_rejected(
+async def test_a_refused_reservation_rejects_the_order(
     three_services: ThreeServices, sku: str, quantity: int, reason: pb.OrderRefusalReason
 ) -> None:
-    """Payment never hears of it."""
+    """Payment is never called."""
     order = await three_services.create(sku=sku, quantity=quantity)
     assert (order.state, order.refusal.reason) == (pb.ORDER_STATE_REJECTED, reason)
     assert await three_services.payment(order) is None
@@ -82,7 +84,7 @@ async def test_what_inventory_refuses_is_rejected(
 async def test_a_decline_is_rejected_and_released(
     three_services: ThreeServices, method: str, code: str
 ) -> None:
-    """With the processor's own word for it."""
+    """The order has the processor's own reason."""
     order = await three_services.create(method=method)
     assert order.state == pb.ORDER_STATE_REJECTED
     assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PAYMENT_DECLINED
@@ -90,8 +92,8 @@ async def test_a_decline_is_rejected_and_released(
     assert (await three_services.reservation(order)).state == rsv.RESERVATION_STATE_RELEASED
 
 
-async def test_a_capture_that_is_declined_lets_everything_go(three_services: ThreeServices) -> None:
-    """NOT_CAPTURED is evidence: void, then release."""
+async def test_a_declined_capture_voids_and_releases(three_services: ThreeServices) -> None:
+    """NOT_CAPTURED is evidence: first the void, then the release."""
     order = await three_services.create(method="pm_capture_declined")
     assert order.state == pb.ORDER_STATE_REJECTED
     assert order.refusal.reason == pb.ORDER_REFUSAL_REASON_PAYMENT_NOT_CAPTURED
@@ -114,10 +116,10 @@ async def test_an_authorization_that_is_too_short_never_passes_the_pivot(
 
 
 @pytest.mark.parametrize("method", ["pm_unavailable_before", "pm_unavailable_after", "pm_slow"])
-async def test_a_processor_that_falters_charges_once(
+async def test_an_unreliable_processor_charges_once(
     three_services: ThreeServices, method: str
 ) -> None:
-    """Lost before the effect, after it, or late: the order is confirmed, the money taken once."""
+    """A processor that fails before or after the effect, or answers late, charges once."""
     order = await three_services.create(method=method)
     assert order.state == pb.ORDER_STATE_CONFIRMED
     payment = await three_services.payment(order)
@@ -126,7 +128,7 @@ async def test_a_processor_that_falters_charges_once(
 
 
 async def test_a_repeated_request_joins_its_order(three_services: ThreeServices) -> None:
-    """One request_id is one order; the same body with another coordination is another intention."""
+    """One request_id is one order; the same id with another coordination is refused."""
     request = order_of("twice", coordination=three_services.coordination)
     first, again = await asyncio.gather(
         *(three_services.orders.CreateOrder(request) for _ in range(2))
@@ -138,8 +140,8 @@ async def test_a_repeated_request_joins_its_order(three_services: ThreeServices)
     assert refused.reason == "REQUEST_ID_REUSED"
 
 
-async def test_a_confirmed_order_is_sent_back_or_leaves(three_services: ThreeServices) -> None:
-    """Refunded in full and released; or fulfilled, and nothing goes back."""
+async def test_a_confirmed_order_is_refunded_or_fulfilled(three_services: ThreeServices) -> None:
+    """A cancelled order is refunded in full and released; a fulfilled one gives nothing back."""
     back = await three_services.create()
     leaves = await three_services.create()
     back = (await three_services.orders.CancelOrder(cancel_of(back.order_id))).order
@@ -154,7 +156,7 @@ async def test_a_confirmed_order_is_sent_back_or_leaves(three_services: ThreeSer
 
 
 async def test_a_refund_that_is_refused_stays_refunding(three_services: ThreeServices) -> None:
-    """Until an operator has another attempt made."""
+    """It stays REFUNDING until an operator starts another attempt."""
     order = await three_services.create(method="pm_refund_declined")
     call = asyncio.ensure_future(three_services.orders.CancelOrder(cancel_of(order.order_id)))
     watch = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
@@ -165,7 +167,9 @@ async def test_a_refund_that_is_refused_stays_refunding(three_services: ThreeSer
     assert version.order.state == pb.ORDER_STATE_REFUNDING
 
 
-async def test_many_orders_at_once_keep_the_books(three_services: ThreeServices) -> None:
+async def test_many_orders_at_once_agree_with_stock_and_money(
+    three_services: ThreeServices,
+) -> None:
     """Stock and money agree with the orders, to the unit and the cent."""
     methods = ("pm_visa", "pm_fraud", "pm_visa", "pm_capture_declined")
     requests = [
@@ -195,15 +199,15 @@ async def test_many_orders_at_once_keep_the_books(three_services: ThreeServices)
         assert taken == (order.total.minor_units if order in confirmed else 0)
 
 
-async def test_a_summary_says_what_a_customer_was_charged(three_services: ThreeServices) -> None:
-    """Kept, sent back or declined: orders as the order service tells, money as payment tells."""
+async def test_a_summary_counts_what_a_customer_was_charged(three_services: ThreeServices) -> None:
+    """Orders are counted from the order feed, amounts from the payment feed."""
     customer = f"summed-{three_services.coordination}"
     kept = await three_services.create(customer, quantity=2)
     back = await three_services.create(customer, quantity=1)
     await three_services.create(customer, method="pm_fraud")
     cancelled = await three_services.orders.CancelOrder(cancel_of(back.order_id))
     request = rpc.GetCustomerSummaryRequest(customer_id=customer, min_position=cancelled.position)
-    # The money comes by the other feed.
+    # The amounts arrive through the other feed.
     async with asyncio.timeout(WAIT_S):
         while True:
             said = await three_services.orders.GetCustomerSummary(request, timeout=WAIT_S)

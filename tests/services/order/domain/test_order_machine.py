@@ -1,4 +1,4 @@
-"""Orders against a simple model: whatever comes, in whatever order, only legal moves happen."""
+"""Orders against a simple model: commands in any order cause only legal changes of state."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +54,7 @@ answers = st.one_of(
     st.builds(commands.StepOverdue, st.sampled_from(STEPS)),
 )
 
-# Where an answer leads, from each state that waits for it; everywhere else it is late.
+# The next state for each state and each command that changes it; any other answer is late.
 MOVES = {
     ("RESERVING", "Reserved"): "AUTHORIZING",
     ("RESERVING", "StepRefused(reserve)"): "REJECTED",
@@ -80,7 +80,7 @@ FINAL = {"REJECTED", "CANCELLED", "FULFILLED", "REFUNDED"}
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """The model knows a state's name, whether a cancel waits, and who was first to end it."""
+    """The model knows the state's name, whether a cancel waits, and what first ended the order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,25 +103,25 @@ class OrderMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "UNPLACED")
     @rule()
     def place(self) -> None:
-        """An order begins by reserving."""
+        """An order begins in RESERVING."""
         self.ask(commands.Place("ann", ASKED, "pm_visa", TOTAL, Coordination.ORCHESTRATED))
         self.state = "RESERVING"
 
     @rule(seconds=st.integers(min_value=1, max_value=20))
     def time_passes(self, seconds: int) -> None:
-        """Time alone moves nothing."""
+        """Time alone changes nothing."""
         self.now += timedelta(seconds=seconds)
 
     @precondition(lambda self: self.state != "UNPLACED")
     @rule()
     def cancel(self) -> None:
-        """A customer may cancel at any point."""
+        """A customer may cancel at any time."""
         if self.state in ("FULFILLING", "FULFILLED"):
             try:
                 self.ask(commands.Cancel("why"))
             except OrderNotCancellableError:
                 return
-            raise AssertionError("stock that leaves was called back")
+            raise AssertionError("an order that is shipped was cancelled")
         self.ask(commands.Cancel("why"))
         self.cancel_waits |= self.state == "CAPTURING"
         self.moves("Cancel")
@@ -129,7 +129,7 @@ class OrderMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.state != "UNPLACED")
     @rule()
     def fulfill(self) -> None:
-        """A shop may ask to fulfill at any point."""
+        """An operator may fulfill at any time."""
         try:
             self.ask(commands.Fulfill())
         except OrderNotFulfillableError:
@@ -139,8 +139,8 @@ class OrderMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state != "UNPLACED")
     @rule(answer=answers)
-    def hear(self, answer: Command) -> None:
-        """Answers come when they come: in time, late, or twice."""
+    def answer(self, answer: Command) -> None:
+        """Answers arrive in time, late or twice."""
         made = self.ask(answer)
         name = type(answer).__name__
         match answer:
@@ -161,13 +161,13 @@ class OrderMachine(RuleBasedStateMachine):
                 self.moves(name)
 
     def may_pass_the_pivot(self) -> bool:
-        """In time for the order, and for a capture."""
+        """Return whether there is time for the order and for its capture."""
         age_s = (self.now - self.order.create_time).total_seconds()
         left_s = (self.authorized_until - self.now).total_seconds()
         return age_s < DEADLINE_S and left_s > BUDGET_S
 
     def moves(self, what: str) -> None:
-        """Move the model where the table says so."""
+        """Change the model's state as the table says."""
         before, self.state = self.state, MOVES.get((self.state, what), self.state)
         if self.state in ("CANCELLING", "REJECTED") and before not in ("CANCELLING", "REJECTED"):
             cancelled = what == "Cancel" or (before == "CAPTURING" and self.cancel_waits)
@@ -175,15 +175,15 @@ class OrderMachine(RuleBasedStateMachine):
             self.ended_by = "cancelled" if cancelled else "deadline" if late else "refused"
 
     @invariant()
-    def stands_where_the_model_does(self) -> None:
-        """State, versions and finality agree."""
+    def agrees_with_the_model(self) -> None:
+        """State, version and finality agree."""
         assert self.order.state.name == self.state
         assert self.order.version == len(self.log)
         assert self.order.is_final == (self.state in FINAL)
 
     @invariant()
-    def money_and_stock_are_let_go_only_where_they_may_have_been_asked(self) -> None:
-        """An order that lets go after an authorize was sent voids it, unless payment refused."""
+    def what_was_authorized_is_compensated(self) -> None:
+        """An order that cancels after an authorization has both compensations."""
         names = [type(event).__name__ for event, _ in self.log]
         if self.state == "CANCELLING" and "PaymentAuthorized" in names:
             assert self.order.asked == {"inventory", "payment"}
@@ -192,7 +192,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def is_rebuilt_from_its_stored_bytes(self) -> None:
-        """The stream alone makes the order."""
+        """The stored stream alone makes the same order."""
         rebuilt = Order("ord_1")
         for version, (event, at) in enumerate(self.log, start=1):
             new = to_new(event, "ord_1")

@@ -1,4 +1,4 @@
-"""The rules of orders as pure functions: no store, no clock, no protobuf."""
+"""The rules of orders as pure functions, without store, clock or protobuf."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ WAY_TO_CONFIRMED = (*WAY_TO_CAPTURING, CAPTURED)
 
 
 def after(*asked: Command, now: datetime = NOON) -> Order:
-    """The order that these commands made, one after the other."""
+    """Return the order after these commands."""
     order = Order("ord_1")
     for command in asked:
         for event in decide(order, command, now=now, terms=TERMS):
@@ -47,35 +47,35 @@ def after(*asked: Command, now: datetime = NOON) -> Order:
     return order
 
 
-def made(order: Order, command: Command, now: datetime = NOON) -> tuple[Event, ...]:
-    """What a command makes happen."""
+def decided(order: Order, command: Command, now: datetime = NOON) -> tuple[Event, ...]:
+    """Return the events of a command."""
     return decide(order, command, now=now, terms=TERMS)
 
 
 def test_the_happy_path_takes_five_events() -> None:
-    """Placed, reserved, authorized, capture requested, confirmed: one fact a move, no more."""
+    """Each step of a confirmed order adds exactly one event."""
     order = after(*WAY_TO_CONFIRMED)
     assert (order.state, order.version) == (OrderState.CONFIRMED, 5)
     assert (order.lines, order.total, order.payment_id) == (PRICED, TEN_DOLLARS, "pay_1")
 
 
 def test_an_order_records_every_constant_of_its_steps() -> None:
-    """A step that is repeated tomorrow under other settings must be the same to the byte."""
-    (placed,) = made(Order("ord_1"), PLACE)
+    """A step that is repeated later under other settings has the same request."""
+    (placed,) = decided(Order("ord_1"), PLACE)
     assert isinstance(placed, events.OrderPlaced)
     assert placed.deadline == NOON + TERMS.deadline
     assert (placed.hold_ttl, placed.authorization_ttl) == (TERMS.hold_ttl, TERMS.authorization_ttl)
 
 
 def test_a_refused_reserve_ends_the_order_in_one_write() -> None:
-    """Nothing is held and payment was never asked, so there is nothing to let go."""
+    """Nothing is held and payment was never called, so nothing has to be compensated."""
     order = after(PLACE, commands.StepRefused("reserve", SHORT))
     assert (order.state, order.refusal, order.version) == (OrderState.REJECTED, SHORT, 3)
     assert order.asked == frozenset()
 
 
-def test_a_decline_releases_the_stock_and_spares_the_void() -> None:
-    """Only a stored refusal spares its own step the compensation."""
+def test_a_decline_releases_the_stock_without_a_void() -> None:
+    """A stored refusal of a step makes its compensation unnecessary."""
     order = after(PLACE, RESERVED, commands.StepRefused("authorize", DECLINED))
     assert order.state is OrderState.CANCELLING
     assert order.asked == {INVENTORY}
@@ -85,7 +85,7 @@ def test_a_decline_releases_the_stock_and_spares_the_void() -> None:
     assert (ended.state, ended.refusal) == (OrderState.REJECTED, DECLINED)
 
 
-def test_a_hold_that_ran_out_voids_the_payment() -> None:
+def test_an_expired_hold_voids_the_payment() -> None:
     """The commit was refused, but the money is set aside."""
     expired = Refusal(RefusalReason.RESERVATION_EXPIRED)
     order = after(PLACE, RESERVED, AUTHORIZED, commands.StepRefused("commit", expired))
@@ -103,7 +103,7 @@ def test_a_hold_that_ran_out_voids_the_payment() -> None:
 def test_an_error_compensates_its_own_step_as_well(
     way: tuple[Command, ...], step: str, asked: set[str]
 ) -> None:
-    """An error stored nothing, so whether it had an effect is not certain: an operator looks."""
+    """After an error nothing is stored, and the effect is uncertain: an operator has to look."""
     order = after(*way, commands.StepFailed(step, "BROKEN"))
     assert order.state is OrderState.CANCELLING
     assert order.asked == asked
@@ -113,11 +113,11 @@ def test_an_error_compensates_its_own_step_as_well(
     assert (ended.state, ended.review, ended.needs_review) == (OrderState.REJECTED, None, True)
 
 
-def test_past_the_pivot_an_error_is_no_evidence() -> None:
-    """The money may have been taken: the order stays where it is and asks for an operator, once."""
+def test_after_the_pivot_an_error_is_no_evidence() -> None:
+    """The money may have been taken: the order keeps its state and needs review once."""
     order = after(*WAY_TO_CAPTURING, commands.StepFailed("capture", "BROKEN"))
     assert (order.state, order.review) == (OrderState.CAPTURING, Review("capture", "BROKEN"))
-    assert made(order, commands.StepFailed("capture", "BROKEN")) == ()
+    assert decided(order, commands.StepFailed("capture", "BROKEN")) == ()
     confirmed = after(*WAY_TO_CAPTURING, commands.StepFailed("capture", "BROKEN"), CAPTURED)
     assert (confirmed.state, confirmed.needs_review) == (OrderState.CONFIRMED, False)
 
@@ -126,25 +126,25 @@ def test_the_pivot_is_not_passed_after_the_deadline() -> None:
     """CaptureRequested is appended only while now < deadline."""
     ready = after(PLACE, RESERVED, AUTHORIZED)
     just_before = ready.deadline - timedelta(microseconds=1)
-    assert made(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
-    (too_late,) = made(ready, commands.Committed(), ready.deadline)
+    assert decided(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
+    (too_late,) = decided(ready, commands.Committed(), ready.deadline)
     both = frozenset({INVENTORY, PAYMENT})
     assert too_late == events.CancellationStarted(Cause.DEADLINE_PASSED, both)
 
 
-def test_the_pivot_is_not_passed_when_the_authorization_could_run_out() -> None:
+def test_the_pivot_is_not_passed_when_the_authorization_could_expire() -> None:
     """now + capture budget < the expiry that the processor itself reported."""
     expires = NOON + TERMS.capture_budget
     ready = after(PLACE, RESERVED, commands.Authorized("pay_1", expires))
-    (too_late,) = made(ready, commands.Committed(), NOON)
+    (too_late,) = decided(ready, commands.Committed(), NOON)
     assert isinstance(too_late, events.CancellationStarted)
     ready = after(PLACE, RESERVED, commands.Authorized("pay_1", expires + timedelta(seconds=1)))
-    assert made(ready, commands.Committed(), NOON) == (events.CaptureRequested("pay_1"),)
+    assert decided(ready, commands.Committed(), NOON) == (events.CaptureRequested("pay_1"),)
 
 
 @pytest.mark.parametrize("command", [CANCEL, commands.DeadlinePassed()])
-def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
-    """A choreographed order that has heard of nothing lets money go, too."""
+def test_participants_may_be_ahead_of_what_they_reported(command: Command) -> None:
+    """A choreographed order also voids the payment when no event has arrived."""
     followed = replace(PLACE, coordination=Coordination.CHOREOGRAPHED)
     assert after(followed, command).asked == {INVENTORY, PAYMENT}
     refused = commands.StepRefused("reserve", SHORT)
@@ -153,20 +153,20 @@ def test_participants_may_be_ahead_of_what_they_told(command: Command) -> None:
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
 def test_the_deadline_ends_an_order_before_the_pivot(way: tuple[Command, ...]) -> None:
-    """It ends CANCELLED, with whatever may have been asked for let go."""
+    """The order ends CANCELLED, and everything it may have asked for is compensated."""
     order = after(*way, commands.DeadlinePassed(), commands.Compensated())
     assert (order.state, order.cause) == (OrderState.CANCELLED, Cause.DEADLINE_PASSED)
     assert (PAYMENT in order.asked) is (len(way) > 1)
 
 
 def test_the_deadline_means_nothing_after_the_pivot() -> None:
-    """In CAPTURING only evidence moves the order."""
-    assert made(after(*WAY_TO_CAPTURING), commands.DeadlinePassed()) == ()
+    """In CAPTURING only evidence changes the order."""
+    assert decided(after(*WAY_TO_CAPTURING), commands.DeadlinePassed()) == ()
 
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
-def test_a_cancel_before_the_pivot_lets_go_at_once(way: tuple[Command, ...]) -> None:
-    """What the state says may have been sent is let go, and the order ends CANCELLED."""
+def test_a_cancel_before_the_pivot_compensates_at_once(way: tuple[Command, ...]) -> None:
+    """Calls that the state may have sent are compensated, and the order ends CANCELLED."""
     order = after(*way, CANCEL, commands.Compensated())
     assert (order.state, order.cause, order.cancel_reason) == (
         OrderState.CANCELLED,
@@ -179,8 +179,8 @@ def test_a_cancel_while_capturing_waits_for_the_evidence() -> None:
     """It is recorded once; a captured answer then confirms and refunds in one write."""
     waiting = after(*WAY_TO_CAPTURING, CANCEL)
     assert (waiting.state, waiting.cancel_requested) == (OrderState.CAPTURING, True)
-    assert made(waiting, commands.Cancel("again")) == ()
-    assert made(waiting, CAPTURED) == (
+    assert decided(waiting, commands.Cancel("again")) == ()
+    assert decided(waiting, CAPTURED) == (
         events.OrderConfirmed(TEN_DOLLARS),
         events.RefundStarted("changed my mind"),
     )
@@ -200,52 +200,52 @@ def test_a_confirmed_order_is_refunded_when_it_is_cancelled() -> None:
     """It goes through REFUNDING; a second cancel changes nothing."""
     order = after(*WAY_TO_CONFIRMED, CANCEL)
     assert (order.state, order.cause) == (OrderState.REFUNDING, Cause.CANCELLED)
-    assert made(order, CANCEL) == ()
+    assert decided(order, CANCEL) == ()
     refunded = after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS))
     assert refunded.state is OrderState.REFUNDED
-    assert made(refunded, CANCEL) == ()
+    assert decided(refunded, CANCEL) == ()
 
 
-def test_stock_that_leaves_cannot_be_called_back() -> None:
-    """FULFILLING and FULFILLED refuse a cancel, by name."""
+def test_an_order_that_is_shipped_cannot_be_cancelled() -> None:
+    """FULFILLING and FULFILLED refuse a cancel and name the state."""
     leaving = after(*WAY_TO_CONFIRMED, commands.Fulfill())
     left = after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled())
     assert (leaving.state, left.state) == (OrderState.FULFILLING, OrderState.FULFILLED)
     for order in (leaving, left):
         with pytest.raises(OrderNotCancellableError) as refused:
-            made(order, CANCEL)
+            decided(order, CANCEL)
         assert refused.value.facts["state"] == order.state.name
-        assert made(order, commands.Fulfill()) == ()
+        assert decided(order, commands.Fulfill()) == ()
 
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3, 4)])
 def test_only_a_confirmed_order_is_fulfilled(way: tuple[Command, ...]) -> None:
-    """Before that, and after a cancel, it is refused."""
+    """Before it is confirmed, and after a cancel, an order cannot be fulfilled."""
     for order in (after(*way), after(*WAY_TO_CONFIRMED, CANCEL)):
         with pytest.raises(OrderNotFulfillableError):
-            made(order, commands.Fulfill())
+            decided(order, commands.Fulfill())
 
 
 def test_a_failed_refund_needs_an_operator_and_a_new_attempt() -> None:
-    """attempt grows only by a retry after a recorded final failure."""
+    """The attempt grows only by a retry after a recorded final failure."""
     refunding = after(*WAY_TO_CONFIRMED, CANCEL)
-    assert made(refunding, commands.RetryStep()) == ()
+    assert decided(refunding, commands.RetryStep()) == ()
     failed = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed())
     assert failed.review == Review("refund", REFUND_REFUSED)
-    assert made(failed, commands.RefundFailed()) == ()
-    assert made(failed, commands.RetryStep()) == (events.StepRetried("refund", 2),)
+    assert decided(failed, commands.RefundFailed()) == ()
+    assert decided(failed, commands.RetryStep()) == (events.StepRetried("refund", 2),)
     retried = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed(), commands.RetryStep())
     assert (retried.attempt_of("refund"), retried.attempt_of("release")) == (2, 1)
     assert (retried.state, retried.review) == (OrderState.REFUNDING, None)
-    assert made(retried, commands.RetryStep()) == ()
+    assert decided(retried, commands.RetryStep()) == ()
 
 
 def test_a_step_that_takes_too_long_is_reviewed_once_and_progress_clears_it() -> None:
-    """A reason that a participant gave says more than that it takes long."""
+    """A reason that a participant gave replaces STEP_OVERDUE."""
     slow = after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"))
     assert slow.review == Review("capture", STEP_OVERDUE)
-    assert made(slow, commands.StepOverdue("capture")) == ()
-    assert made(slow, commands.StepFailed("capture", "BROKEN")) == (
+    assert decided(slow, commands.StepOverdue("capture")) == ()
+    assert decided(slow, commands.StepFailed("capture", "BROKEN")) == (
         events.ReviewRequested("capture", "BROKEN"),
     )
     assert after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"), CAPTURED).review is None
@@ -273,8 +273,8 @@ LATE_ANSWERS: tuple[Command, ...] = (
 
 
 @pytest.mark.parametrize("late", LATE_ANSWERS, ids=lambda late: type(late).__name__)
-def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
-    """FULFILLED, REJECTED, CANCELLED and REFUNDED are the end."""
+def test_final_orders_ignore_late_answers(late: Command) -> None:
+    """Nothing changes a FULFILLED, REJECTED, CANCELLED or REFUNDED order."""
     ends = (
         after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled()),
         after(PLACE, commands.StepRefused("reserve", SHORT)),
@@ -283,19 +283,19 @@ def test_terminal_orders_absorb_whatever_comes_late(late: Command) -> None:
     )
     for order in ends:
         assert order.is_final
-        assert made(order, late) == ()
+        assert decided(order, late) == ()
 
 
 def test_an_answer_to_a_step_that_was_cancelled_changes_nothing() -> None:
-    """The compensation is under way and fences the late original."""
+    """The compensation has started, and makes the participant refuse the late call."""
     cancelling = after(PLACE, RESERVED, CANCEL)
     for late in (AUTHORIZED, commands.StepRefused("authorize", DECLINED)):
-        assert made(cancelling, late) == ()
-    assert made(cancelling, commands.StepFailed("authorize", "BROKEN")) == ()
+        assert decided(cancelling, late) == ()
+    assert decided(cancelling, commands.StepFailed("authorize", "BROKEN")) == ()
 
 
 def test_evolve_counts_versions_and_keeps_time() -> None:
-    """Every fact is a version; a note leaves the step's own age alone."""
+    """Every event is a version; an event within a step keeps the step's start."""
     later = NOON + timedelta(seconds=5)
     order = evolve(after(*WAY_TO_CAPTURING), events.CancelRequested("why"), later)
     assert (order.version, order.update_time, order.step_since) == (5, later, NOON)

@@ -1,4 +1,4 @@
-"""Rebuilding the read models while orders flow: beside the live ones, compared, swapped."""
+"""Rebuilding the read models while orders are placed: build, compare with the live ones, swap."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ def a_rebuild(database: Database, orders_and_payments: OrdersAndPaymentFeed) -> 
 async def sell(
     orders_and_payments: OrdersAndPaymentFeed, instance: Instance, customer: str, *, number: int
 ) -> int:
-    """Some orders, paid, one in three of them sent back; the position of the last."""
+    """Place paid orders, cancel one in three of them, and return the position of the last."""
     position = 0
     for each in range(number):
         created = await instance.orders.CreateOrder(order_of(customer))
@@ -51,7 +51,7 @@ async def sell(
 
 
 def schema(connection: Connection) -> dict[str, object]:
-    """Columns, keys and indexes of the read models."""
+    """Read the columns, keys and indexes of the read models."""
     seen = inspect(connection)
     return {
         table.name: (
@@ -67,17 +67,17 @@ def schema(connection: Connection) -> dict[str, object]:
 
 
 def contents(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of the read models."""
+    """Read every row of the read models."""
     return {
         table.name: sorted(map(tuple, connection.execute(select(table))))
         for table in (ORDER_VIEW, *summary_tables().all)
     }
 
 
-async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
+async def test_a_rebuild_during_orders_ends_equal_and_is_swapped_in(
     databases: Databases,
 ) -> None:
-    """Orders come from two instances all the while; nothing is lost, and both go on afterwards."""
+    """Two instances place orders during the rebuild; none is lost, and both go on afterwards."""
     async with (
         open_orders_and_payment_feed(databases) as orders_and_payments,
         orders_and_payments.order_service.instance() as first,
@@ -112,7 +112,7 @@ async def test_a_rebuild_beside_running_orders_ends_equal_and_is_swapped_in(
 
 
 async def test_a_rebuild_changes_nothing(databases: Databases) -> None:
-    """At rest the new tables hold row for row what the old ones held."""
+    """Without new orders the new tables have exactly the rows of the old ones."""
     async with (
         open_orders_and_payment_feed(databases) as orders_and_payments,
         orders_and_payments.order_service.instance() as instance,
@@ -127,10 +127,10 @@ async def test_a_rebuild_changes_nothing(databases: Databases) -> None:
         assert all(before.values())
 
 
-async def test_a_view_that_says_something_else_is_replaced_only_when_asked(
+async def test_a_different_view_is_replaced_only_on_request(
     databases: Databases,
 ) -> None:
-    """The facts are right; but an operator shall know before anything is swapped."""
+    """The events are right, but an operator must know before the tables are swapped."""
     async with (
         open_orders_and_payment_feed(databases) as orders_and_payments,
         orders_and_payments.order_service.instance() as instance,
@@ -154,8 +154,8 @@ def _tamper(connection: Connection) -> None:
     connection.execute(totals.update().values(order_count=77))
 
 
-async def test_a_rebuild_that_died_is_begun_anew(databases: Databases) -> None:
-    """What it left is removed; while its lease holds nobody else can begin."""
+async def test_an_interrupted_rebuild_starts_again(databases: Databases) -> None:
+    """Its tables are removed; until its lease expires no other rebuild can start."""
     async with (
         open_orders_and_payment_feed(databases) as orders_and_payments,
         orders_and_payments.order_service.instance() as instance,

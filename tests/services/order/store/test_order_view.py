@@ -1,4 +1,4 @@
-"""The list of orders: what it holds, what it leaves out, and that it never reads all of itself."""
+"""The list of orders: its contents, its filters, and that no query reads all of it."""
 
 import random
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 def some_rows(number: int) -> list[Row]:
-    """Orders within a minute, several of them in the same instant."""
+    """Make rows of orders within a minute, several of them at the same instant."""
     rng = random.Random(5)
     rows: list[Row] = []
     for _ in range(number):
@@ -88,7 +88,7 @@ def fill(connection: Connection, rows: list[Row]) -> None:
 
 
 def matching(rows: list[Row], wanted: OrderFilter) -> list[object]:
-    """The same list, by hand."""
+    """Filter and sort the rows in Python."""
     since = to_micros(wanted.created_after) if wanted.created_after else 0
     until = to_micros(wanted.created_before) if wanted.created_before else 2**63
     keyed = [
@@ -103,8 +103,8 @@ def matching(rows: list[Row], wanted: OrderFilter) -> list[object]:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-async def test_every_filter_lists_what_it_says(database: Database, name: str) -> None:
-    """Newest first, by time and then by id, whatever is asked for together."""
+async def test_every_filter_lists_the_matching_orders(database: Database, name: str) -> None:
+    """Any combination of filters lists the newest first, by time and then by id."""
     rows, wanted = some_rows(400), FILTERS[name]
     clock = ManualClock()
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
@@ -116,7 +116,7 @@ async def test_every_filter_lists_what_it_says(database: Database, name: str) ->
 
 
 def plan_of(connection: Connection, statement: Executable) -> list[str]:
-    """How the database would go about it."""
+    """Read the database's plan of a query."""
     assert isinstance(statement, ClauseElement)
     compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
     explained = connection.execute(text("EXPLAIN QUERY PLAN " + str(compiled).replace(":", "\\:")))
@@ -126,7 +126,7 @@ def plan_of(connection: Connection, statement: Executable) -> list[str]:
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 @pytest.mark.parametrize("name", FILTERS)
 async def test_no_list_reads_or_sorts_all_orders(database: Database, name: str) -> None:
-    """Each walks down an index that ends in the sort key, so a million orders cost no more."""
+    """Each query uses an index that ends in the sort key, so it does not slow down with size."""
     plan = await database.read(plan_of, order_view._page(FILTERS[name]))
     touched = [step for step in plan if "order_view" in step]
     assert touched
@@ -136,7 +136,7 @@ async def test_no_list_reads_or_sorts_all_orders(database: Database, name: str) 
 
 
 async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
-    """A caller refuses messages of more than 4 MiB: the rest is on the next page, and the next."""
+    """gRPC clients refuse messages of more than 4 MiB: the other orders are on the next pages."""
     rows = some_rows(10)
     for row in rows:
         large = order_pb2.Order(order_id=str(row["order_id"]), cancel_reason="x" * 1_000_000)
@@ -159,7 +159,7 @@ async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_sagas_are_found_from_their_leases(database: Database) -> None:
-    """However many orders are settled, only those with work to do are looked at."""
+    """The query reads only the orders that have a lease, however many others are settled."""
     for wanted in (
         SagaFilter(limit=50),
         SagaFilter(limit=50, placed_before=NOON, after=KEY),
@@ -170,8 +170,8 @@ async def test_sagas_are_found_from_their_leases(database: Database) -> None:
         assert then == "SEARCH order_view USING INDEX sqlite_autoindex_order_view_1 (order_id=?)"
 
 
-async def test_the_list_shows_what_the_streams_say(sagas: SteppedSagas) -> None:
-    """Written in the append's own transaction, for every kind of move."""
+async def test_the_list_agrees_with_the_streams(sagas: SteppedSagas) -> None:
+    """The row is written in the transaction of the append, for every kind of event."""
     parts = await sagas.start()
     for method in ("pm_visa", "pm_declined", "pm_not_captured", "pm_refund_refused"):
         placed = await sagas.place(parts, method=method)

@@ -1,4 +1,4 @@
-"""GetCustomerSummary over real gRPC: fed by our own feed and by payment's, on any instance."""
+"""GetCustomerSummary over real gRPC, fed by the order feed and by the payment feed."""
 
 import asyncio
 import random
@@ -35,12 +35,12 @@ WAIT_S = 60.0
 
 @pytest_asyncio.fixture
 async def orders_and_payments(databases: Databases) -> AsyncIterator[OrdersAndPaymentFeed]:
-    """A shop, and a payment service that only tells."""
+    """An order service that follows its own feed and a scripted payment feed."""
     async with open_orders_and_payment_feed(databases) as orders_and_payments:
         yield orders_and_payments
 
 
-async def test_a_summary_holds_what_was_answered_before(
+async def test_a_summary_includes_what_was_answered_before(
     orders_and_payments: OrdersAndPaymentFeed,
 ) -> None:
     """With the position of an answer a caller sees that order, on either instance."""
@@ -59,8 +59,10 @@ async def test_a_summary_holds_what_was_answered_before(
         assert (seen.order_count, seen.confirmed_count) == (2, 1)
 
 
-async def test_money_is_what_payment_says(orders_and_payments: OrdersAndPaymentFeed) -> None:
-    """Taken when it was taken, back when it went back, in the currency of each."""
+async def test_amounts_come_from_the_payment_feed(
+    orders_and_payments: OrdersAndPaymentFeed,
+) -> None:
+    """Captures and refunds count when payment reports them, in their own currency."""
     async with orders_and_payments.order_service.instance() as instance:
         created = await instance.orders.CreateOrder(order_of("ann"))
         order_id = created.order.order_id
@@ -79,7 +81,7 @@ async def test_money_is_what_payment_says(orders_and_payments: OrdersAndPaymentF
 async def test_a_rewind_to_the_beginning_changes_nothing(
     orders_and_payments: OrdersAndPaymentFeed,
 ) -> None:
-    """Every fact comes again, and is known."""
+    """Every event comes again, and is not counted twice."""
     async with orders_and_payments.order_service.instance() as instance:
         position = 0
         for _ in range(5):
@@ -108,16 +110,16 @@ def _to_the_beginning(connection: Connection, inbox: Inbox) -> None:
 
 
 def an_inbox(consumer: str) -> Inbox:
-    """What is stored of a consumer."""
+    """Make the inbox of a consumer."""
     clock = SystemClock()
     ids = IdFactory(clock=clock, rng=random.Random(3))
     return Inbox(consumer=consumer, handler=OrderSummarizer(), clock=clock, ids=ids)
 
 
-async def test_a_fact_that_says_nothing_is_set_aside(
+async def test_an_invalid_event_becomes_a_dead_letter(
     orders_and_payments: OrdersAndPaymentFeed,
 ) -> None:
-    """What payment told wrongly of one order hides no other, and an operator sees it."""
+    """A bad payment event blocks no other order, and an operator sees it."""
     async with orders_and_payments.order_service.instance() as instance:
         first, second = [await instance.orders.CreateOrder(order_of("ann")) for _ in range(2)]
         nonsense = summary_events.captured(first.order.order_id, 100)
@@ -134,8 +136,8 @@ async def test_a_fact_that_says_nothing_is_set_aside(
         assert [each.event.aggregate_id for each in letters.dead_letters] == [nonsense.aggregate_id]
 
 
-async def test_a_summary_that_lags_for_too_long_says_so(sagas: SteppedSagas) -> None:
-    """It waits as long as the caller has patience, and answers the moment it has come so far."""
+async def test_a_summary_that_lags_for_too_long_is_refused(sagas: SteppedSagas) -> None:
+    """It waits as long as the caller has patience, and answers as soon as it has caught up."""
     parts = await sagas.start()
     orders, payments = (an_inbox(name) for name in (ORDER_CONSUMER, PAYMENT_CONSUMER))
     summaries = SummaryReader(
@@ -160,7 +162,7 @@ async def test_a_summary_that_lags_for_too_long_says_so(sagas: SteppedSagas) -> 
 
 
 async def test_a_draining_instance_does_not_wait(sagas: SteppedSagas) -> None:
-    """Another one has the same view: the caller is told to ask there, at once."""
+    """The caller is refused at once: another instance has the same view."""
     parts = await sagas.start()
     summaries = SummaryReader(
         database=parts.database,
@@ -175,7 +177,7 @@ async def test_a_draining_instance_does_not_wait(sagas: SteppedSagas) -> None:
 
 
 async def test_a_bad_request_names_its_fields(orders_and_payments: OrdersAndPaymentFeed) -> None:
-    """Nobody is no customer, and no feed has a negative position."""
+    """An empty customer id and a negative position are refused."""
     async with orders_and_payments.order_service.instance() as instance:
         request = rpc.GetCustomerSummaryRequest(customer_id="", min_position=-1)
         refused = await refusal(instance.orders.GetCustomerSummary(request))

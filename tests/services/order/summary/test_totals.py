@@ -1,4 +1,4 @@
-"""The customer summary: whatever is delivered again, and in whatever order, it adds up the same."""
+"""The sums of the customer summary do not depend on the order of delivery or on repetitions."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from tests.support.order.summary_events import (
     confirmed,
     placed,
     refunded,
-    sent_back,
+    refund_begun,
 )
 
 CUSTOMERS = ("ann", "bob")
@@ -47,13 +47,13 @@ def database() -> Iterator[Connection]:
 
 @pytest.fixture
 def connection(database: Connection) -> Connection:
-    """A summary of nothing."""
+    """A connection to an empty summary."""
     clear(database)
     return database
 
 
 def clear(connection: Connection) -> None:
-    """Forget everything."""
+    """Delete all rows."""
     for table in summary_tables().all:
         connection.execute(delete(table))
 
@@ -67,7 +67,7 @@ def deliver(connection: Connection, *events: Event) -> None:
 
 
 def summary(connection: Connection) -> Seen:
-    """What is known of every customer."""
+    """Read the summaries of all customers."""
     return {
         customer: (SUMMARY.totals(connection, customer), SUMMARY.spend(connection, customer))
         for customer in CUSTOMERS
@@ -75,7 +75,7 @@ def summary(connection: Connection) -> Seen:
 
 
 def test_a_summary_counts_orders_and_money(connection: Connection) -> None:
-    """Placed, kept and sent back; taken and given back, each by currency; the newest order."""
+    """It counts placed and kept orders, amounts by currency, and the newest order."""
     deliver(
         connection,
         placed("ord_1", after_s=1),
@@ -85,7 +85,7 @@ def test_a_summary_counts_orders_and_money(connection: Connection) -> None:
         placed("ord_3", after_s=2),
         confirmed("ord_3"),
         captured("ord_3", 70, "EUR"),
-        sent_back("ord_3"),
+        refund_begun("ord_3"),
         refunded("ord_3", 30, "EUR", number=1),
         refunded("ord_3", 40, "EUR", number=2),
     )
@@ -94,13 +94,13 @@ def test_a_summary_counts_orders_and_money(connection: Connection) -> None:
     assert spend == (Spend("EUR", 70, 70), Spend("USD", 500, 0))
 
 
-def test_a_customer_whom_nobody_knows_did_nothing(connection: Connection) -> None:
-    """There is nothing to find, so it is a summary of zero."""
+def test_an_unknown_customer_has_zero_totals(connection: Connection) -> None:
+    """A customer without orders has a summary of zeros."""
     assert summary(connection)["ann"] == (Totals("ann"), ())
 
 
-def test_money_may_be_heard_of_before_its_order(connection: Connection) -> None:
-    """The feeds have no order between them: money waits until somebody is known to have paid."""
+def test_a_payment_may_arrive_before_its_order(connection: Connection) -> None:
+    """The feeds are not ordered relative to each other: the amount waits for its customer."""
     deliver(connection, captured("ord_1", 500), refunded("ord_1", 200))
     assert summary(connection)["ann"] == (Totals("ann"), ())
     deliver(connection, placed("ord_1", after_s=1))
@@ -109,15 +109,15 @@ def test_money_may_be_heard_of_before_its_order(connection: Connection) -> None:
     assert spend == (Spend("USD", 500, 200),)
 
 
-def test_an_order_sent_back_as_it_was_confirmed_is_not_kept(connection: Connection) -> None:
-    """A cancel that waited for the capture: both facts come at once, in either order."""
-    deliver(connection, placed("ord_1"), sent_back("ord_1"), confirmed("ord_1"))
+def test_an_order_refunded_as_it_was_confirmed_is_not_kept(connection: Connection) -> None:
+    """A cancel during the capture brings both events at once, in either order."""
+    deliver(connection, placed("ord_1"), refund_begun("ord_1"), confirmed("ord_1"))
     assert summary(connection)["ann"][0].confirmed_count == 0
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """An order, and what becomes of it."""
+class DrawnOrder:
+    """An order and its events, drawn by hypothesis."""
 
     customer: str
     at_s: int
@@ -128,22 +128,22 @@ class Drawn:
 
 
 orders = st.builds(
-    Drawn,
+    DrawnOrder,
     customer=st.sampled_from(CUSTOMERS),
     at_s=st.integers(0, 5),
-    ends=st.sampled_from(["open", "confirmed", "sent back"]),
+    ends=st.sampled_from(["open", "confirmed", "refunded"]),
     currency=st.sampled_from(["USD", "EUR"]),
     taken=st.integers(1, 100),
     returned=st.lists(st.integers(1, 50), max_size=2),
 )
-# A consumer reads on, or is set back: which of the two, and by how many events.
+# One of the two consumers reads on, or is rewound, by so many events.
 moves = st.lists(
     st.tuples(st.sampled_from(["orders", "payments"]), st.integers(-6, 6)), max_size=12
 )
 
 
-def feeds_of(drawn: list[Drawn]) -> dict[str, list[Event]]:
-    """The two feeds that tell of these orders."""
+def feeds_of(drawn: list[DrawnOrder]) -> dict[str, list[Event]]:
+    """Make the two feeds with the events of these orders."""
     feeds: dict[str, list[Event]] = {"orders": [], "payments": []}
     for number, order in enumerate(drawn):
         order_id = f"ord_{number}"
@@ -152,8 +152,8 @@ def feeds_of(drawn: list[Drawn]) -> dict[str, list[Event]]:
             continue
         feeds["orders"].append(confirmed(order_id))
         feeds["payments"].append(captured(order_id, order.taken, order.currency))
-        if order.ends == "sent back":
-            feeds["orders"].append(sent_back(order_id))
+        if order.ends == "refunded":
+            feeds["orders"].append(refund_begun(order_id))
             feeds["payments"] += [
                 refunded(order_id, returned, order.currency, number=place)
                 for place, returned in enumerate(order.returned)
@@ -161,14 +161,14 @@ def feeds_of(drawn: list[Drawn]) -> dict[str, list[Event]]:
     return feeds
 
 
-def from_scratch(drawn: list[Drawn], customer: str) -> tuple[Totals, tuple[Spend, ...]]:
-    """What a customer did, added up by hand."""
+def from_scratch(drawn: list[DrawnOrder], customer: str) -> tuple[Totals, tuple[Spend, ...]]:
+    """Sum up the orders directly."""
     own = {f"ord_{number}": each for number, each in enumerate(drawn) if each.customer == customer}
     taken: Counter[str] = Counter()
     returned: Counter[str] = Counter()
     for order in own.values():
         taken[order.currency] += order.taken if order.ends != "open" else 0
-        returned[order.currency] += sum(order.returned) if order.ends == "sent back" else 0
+        returned[order.currency] += sum(order.returned) if order.ends == "refunded" else 0
     spend = tuple(Spend(code, taken[code], returned[code]) for code in sorted(+taken))
     if not own:
         return Totals(customer), spend
@@ -185,15 +185,15 @@ def from_scratch(drawn: list[Drawn], customer: str) -> tuple[Totals, tuple[Spend
 
 @settings(max_examples=150, deadline=None)
 @given(drawn=st.lists(orders, max_size=6), moved=moves)
-def test_whatever_is_delivered_again_a_summary_is_the_one_from_scratch(
-    database: Connection, drawn: list[Drawn], moved: list[tuple[str, int]]
+def test_redelivery_ends_in_the_same_summary(
+    database: Connection, drawn: list[DrawnOrder], moved: list[tuple[str, int]]
 ) -> None:
-    """Any interleaving of the feeds, any rewind of either, any number of times."""
+    """Any interleaving of the feeds, with any rewinds, ends in the same sums."""
     clear(database)
     feeds = feeds_of(drawn)
     position = dict.fromkeys(feeds, 0)
     for name, step in [*moved, ("payments", 100), ("orders", 100)]:
-        stands = position[name]
-        position[name] = min(max(0, stands + step), len(feeds[name]))
-        deliver(database, *feeds[name][stands : position[name]])
+        reached = position[name]
+        position[name] = min(max(0, reached + step), len(feeds[name]))
+        deliver(database, *feeds[name][reached : position[name]])
     assert summary(database) == {customer: from_scratch(drawn, customer) for customer in CUSTOMERS}

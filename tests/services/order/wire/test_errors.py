@@ -1,4 +1,4 @@
-"""Every reason of OrderErrorReason is reached, over real gRPC, with its code and facts."""
+"""Every reason of OrderErrorReason occurs over real gRPC, with its code and facts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,153 +34,153 @@ Code = grpc.StatusCode
 
 
 @dataclass
-class Place:
-    """One instance with one free place for a call; time stands still unless the test moves it."""
+class OneSlotInstance:
+    """An instance with one slot for calls; only the test advances its clock."""
 
     order_service: OrderService
     instance: Instance
     clock: ManualClock
 
     def tamper(self, statement: str) -> None:
-        """Do to the tables what no caller can."""
+        """Change the tables in a way that no caller can."""
         tamper(self.order_service.url, statement)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(databases: Databases) -> AsyncIterator[Place]:
-    """A shop for one test alone."""
+async def one_slot(databases: Databases) -> AsyncIterator[OneSlotInstance]:
+    """An instance for one test."""
     clock = ManualClock()
     order_service = OrderService(await databases.migrated(MIGRATIONS, "order"), clock=clock)
     async with order_service.instance(max_concurrent=1) as instance:
-        yield Place(order_service, instance, clock)
+        yield OneSlotInstance(order_service, instance, clock)
 
 
-async def _invalid_request(place: Place) -> Refusal:
-    return await refusal(place.instance.orders.GetOrder(rpc.GetOrderRequest(order_id="ord_7")))
+async def _invalid_request(one_slot: OneSlotInstance) -> Refusal:
+    return await refusal(one_slot.instance.orders.GetOrder(rpc.GetOrderRequest(order_id="ord_7")))
 
 
-async def _malformed_message(place: Place) -> Refusal:
+async def _malformed_message(one_slot: OneSlotInstance) -> Refusal:
     path = "/tradepost.order.v1.OrderService/GetOrder"
-    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = place.instance.channel.unary_unary(
+    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = one_slot.instance.channel.unary_unary(
         path
     )
     return await refusal(method(b"\xff\xff"))
 
 
-async def _request_id_reused(place: Place) -> Refusal:
+async def _request_id_reused(one_slot: OneSlotInstance) -> Refusal:
     request = order_of()
-    await place.instance.orders.CreateOrder(request)
+    await one_slot.instance.orders.CreateOrder(request)
     request.lines[0].quantity = 3
-    return await refusal(place.instance.orders.CreateOrder(request))
+    return await refusal(one_slot.instance.orders.CreateOrder(request))
 
 
-async def _not_implemented(place: Place) -> Refusal:
+async def _not_implemented(one_slot: OneSlotInstance) -> Refusal:
     request = rpc.GetCustomerSummaryRequest(customer_id="ann")
-    return await refusal(place.instance.orders.GetCustomerSummary(request))
+    return await refusal(one_slot.instance.orders.GetCustomerSummary(request))
 
 
-async def _overloaded(place: Place) -> Refusal:
-    refused, _ = await _while_the_store_is_locked(place)
+async def _overloaded(one_slot: OneSlotInstance) -> Refusal:
+    refused, _ = await _while_the_store_is_locked(one_slot)
     return refused
 
 
-async def _store_unavailable(place: Place) -> Refusal:
-    _, waited = await _while_the_store_is_locked(place)
+async def _store_unavailable(one_slot: OneSlotInstance) -> Refusal:
+    _, waited = await _while_the_store_is_locked(one_slot)
     return waited
 
 
-async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
-    """What the second of two calls is told, and then the one that waits in vain for the store."""
-    with writing(place.order_service.url):
-        orders = place.instance.orders
+async def _while_the_store_is_locked(one_slot: OneSlotInstance) -> tuple[Refusal, Refusal]:
+    """Return the error of the second of two calls, and of one that waits in vain for the store."""
+    with writing(one_slot.order_service.url):
+        orders = one_slot.instance.orders
         calls = [asyncio.create_task(refusal(orders.CreateOrder(order_of()))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await place.clock.advance(LOCK_WAIT_S)
+            await one_slot.clock.advance(LOCK_WAIT_S)
         return refused.result(), waiting.result()
 
 
-async def _draining(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
+async def _draining(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
     request = rpc.WatchOrderRequest(order_id=order.order_id, after_version=5, follow=True)
-    watch = aiter(place.instance.orders.WatchOrder(request))
+    watch = aiter(one_slot.instance.orders.WatchOrder(request))
     ending = asyncio.ensure_future(refusal(anext(watch)))
-    for hook in place.instance.service.on_drain:
+    for hook in one_slot.instance.service.on_drain:
         waiting = hook()
         if waiting is not None:
             await waiting
     return await ending
 
 
-async def _conflict(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
-    place.tamper("UPDATE event SET version = 7 WHERE version = 5")
-    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+async def _conflict(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    one_slot.tamper("UPDATE event SET version = 7 WHERE version = 5")
+    return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(order.order_id)))
 
 
-async def _internal(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
-    place.tamper("ALTER TABLE order_view RENAME TO mislaid")
-    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+async def _internal(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    one_slot.tamper("ALTER TABLE order_view RENAME TO mislaid")
+    return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(order.order_id)))
 
 
-async def _order_not_found(place: Place) -> Refusal:
-    return await refusal(place.instance.orders.CancelOrder(cancel_of(no_order_id())))
+async def _order_not_found(one_slot: OneSlotInstance) -> Refusal:
+    return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(no_order_id())))
 
 
-async def _order_not_cancellable(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
-    await place.instance.orders.FulfillOrder(fulfill_of(order.order_id))
-    return await refusal(place.instance.orders.CancelOrder(cancel_of(order.order_id)))
+async def _order_not_cancellable(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    await one_slot.instance.orders.FulfillOrder(fulfill_of(order.order_id))
+    return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(order.order_id)))
 
 
-async def _order_not_fulfillable(place: Place) -> Refusal:
-    order = await create(place.instance.orders, sku="gold", quantity=5)
-    return await refusal(place.instance.orders.FulfillOrder(fulfill_of(order.order_id)))
+async def _order_not_fulfillable(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders, sku="gold", quantity=5)
+    return await refusal(one_slot.instance.orders.FulfillOrder(fulfill_of(order.order_id)))
 
 
-async def _version_out_of_range(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
+async def _version_out_of_range(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
     request = rpc.GetOrderRequest(order_id=order.order_id, as_of_version=99)
-    return await refusal(place.instance.orders.GetOrder(request))
+    return await refusal(one_slot.instance.orders.GetOrder(request))
 
 
-async def _view_lagging(place: Place) -> Refusal:
+async def _view_lagging(one_slot: OneSlotInstance) -> Refusal:
     request = rpc.ListOrdersRequest(min_position=1_000)
-    waiting = asyncio.ensure_future(refusal(place.instance.orders.ListOrders(request)))
+    waiting = asyncio.ensure_future(refusal(one_slot.instance.orders.ListOrders(request)))
     while not waiting.done():
-        await place.clock.advance(1)
+        await one_slot.clock.advance(1)
     return await waiting
 
 
-async def _participant_unavailable(place: Place) -> Refusal:
-    place.order_service.script.fail("ReserveStock", LostAnswer.BEFORE)
+async def _participant_unavailable(one_slot: OneSlotInstance) -> Refusal:
+    one_slot.order_service.script.fail("ReserveStock", LostAnswer.BEFORE)
     request = order_of()
     request.validate_only = True
-    return await refusal(place.instance.orders.CreateOrder(request))
+    return await refusal(one_slot.instance.orders.CreateOrder(request))
 
 
-async def _saga_not_found(place: Place) -> Refusal:
-    order = await create(place.instance.orders)
+async def _saga_not_found(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
     request = admin.GetSagaRequest(order_id=order.order_id)
-    return await refusal(place.instance.admin.GetSaga(request))
+    return await refusal(one_slot.instance.admin.GetSaga(request))
 
 
-async def _saga_not_retryable(place: Place) -> Refusal:
-    """While the capture is on its way, the saga waits for nothing that could be repeated."""
+async def _saga_not_retryable(one_slot: OneSlotInstance) -> Refusal:
+    """During the capture's call there is nothing that a retry could repeat."""
     asked: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
 
     async def retry_meanwhile() -> None:
-        (payment,) = place.order_service.payment.payments.values()
+        (payment,) = one_slot.order_service.payment.payments.values()
         request = admin.RetrySagaRequest(request_id=new_request_id(), order_id=payment.order_id)
-        asked.set_result(await refusal(place.instance.admin.RetrySaga(request)))
+        asked.set_result(await refusal(one_slot.instance.admin.RetrySaga(request)))
 
-    place.order_service.script.during["CapturePayment"] = retry_meanwhile
-    await create(place.instance.orders)
+    one_slot.order_service.script.during["CapturePayment"] = retry_meanwhile
+    await create(one_slot.instance.orders)
     return await asked
 
 
-CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] = {
+CASES: dict[str, tuple[Callable[[OneSlotInstance], Awaitable[Refusal]], Code, set[str]]] = {
     "INVALID_REQUEST": (_invalid_request, Code.INVALID_ARGUMENT, set()),
     "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
     "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
@@ -215,7 +215,7 @@ CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] =
         {"order_id", "step", "owner"},
     ),
 }
-# The server raises it before a servicer is asked; the tests of the chassis reach it.
+# The server raises it before the servicer is called; the tests of the chassis cover it.
 BEFORE_THE_SERVICER = {"DEADLINE_PASSED"}
 RETRY_LATER = {
     "OVERLOADED",
@@ -226,10 +226,10 @@ RETRY_LATER = {
 
 
 @pytest.mark.parametrize("reason", CASES)
-async def test_a_refusal_says_why(place: Place, reason: str) -> None:
-    """One ErrorInfo with our domain, the contract's code, and the facts by name."""
+async def test_a_refusal_says_why(one_slot: OneSlotInstance, reason: str) -> None:
+    """An error has one ErrorInfo with our domain, the contract's reason and the facts by name."""
     provoke, code, facts = CASES[reason]
-    refused = await provoke(place)
+    refused = await provoke(one_slot)
     assert (refused.code, refused.reason, refused.domain) == (code, reason, "order.tradepost")
     assert refused.infos == 1
     assert set(refused.facts) == facts
@@ -238,7 +238,7 @@ async def test_a_refusal_says_why(place: Place, reason: str) -> None:
 
 
 async def test_every_reason_of_the_contract_has_a_case() -> None:
-    """A new reason needs a way to reach it."""
+    """A new reason needs a test that causes it."""
     prefix = "ORDER_ERROR_REASON_"
     names = {
         name.removeprefix(prefix)
@@ -247,17 +247,17 @@ async def test_every_reason_of_the_contract_has_a_case() -> None:
     assert names - {"UNSPECIFIED"} == set(CASES) | BEFORE_THE_SERVICER
 
 
-async def test_a_caller_out_of_patience_is_answered(place: Place) -> None:
-    """A caller out of patience gets the order as it stands."""
+async def test_a_caller_out_of_patience_is_answered(one_slot: OneSlotInstance) -> None:
+    """A caller out of patience gets the current order."""
     asked = asyncio.Event()
 
     async def note() -> None:
         asked.set()
 
-    place.order_service.script.during["CapturePayment"] = note
-    place.order_service.script.always["CapturePayment"] = PendingAnswer.PENDING
-    waiting = asyncio.ensure_future(create(place.instance.orders))
+    one_slot.order_service.script.during["CapturePayment"] = note
+    one_slot.order_service.script.always["CapturePayment"] = PendingAnswer.PENDING
+    waiting = asyncio.ensure_future(create(one_slot.instance.orders))
     await asked.wait()
     while not waiting.done():
-        await place.clock.advance(1)
+        await one_slot.clock.advance(1)
     assert (await waiting).state == order_pb2.ORDER_STATE_CAPTURING

@@ -1,4 +1,4 @@
-"""Requests that cannot be meant: every bad field is named at once, and nothing is written."""
+"""Invalid requests: all bad fields are named at once, and nothing is written."""
 
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
@@ -25,13 +25,13 @@ from tests.support.store.databases import Databases
 
 @pytest_asyncio.fixture
 async def instance(databases: Databases) -> AsyncIterator[Instance]:
-    """An instance that nobody ordered from yet."""
+    """An instance without orders."""
     async with OrderService(await databases.migrated(MIGRATIONS, "order")).instance() as instance:
         yield instance
 
 
-async def test_what_comes_later_says_so(instance: Instance) -> None:
-    """The choreographed checkout and customer summaries."""
+async def test_what_is_not_offered_is_unimplemented(instance: Instance) -> None:
+    """Without feeds, choreography and customer summaries are UNIMPLEMENTED."""
     request = order_of()
     request.coordination = order_pb2.COORDINATION_CHOREOGRAPHED
     refused = await refusal(instance.orders.CreateOrder(request))
@@ -44,7 +44,7 @@ async def test_what_comes_later_says_so(instance: Instance) -> None:
 
 
 async def test_every_bad_field_of_an_order_is_named_at_once(instance: Instance) -> None:
-    """One answer tells everything that is wrong, and nothing was written."""
+    """One answer names everything that is wrong, and nothing is written."""
     request = rpc.CreateOrderRequest(
         request_id="yesterday",
         customer_id="two words",
@@ -75,7 +75,7 @@ async def test_every_bad_field_of_an_order_is_named_at_once(instance: Instance) 
 
 @pytest.mark.parametrize("number", [0, 501])
 async def test_an_order_has_1_to_500_lines(instance: Instance, number: int) -> None:
-    """Neither none nor too many."""
+    """An order without lines and one with 501 lines are refused."""
     request = order_of()
     del request.lines[:]
     request.lines.extend(rpc.CreateOrderLine(sku=f"s{n}", quantity=1) for n in range(number))
@@ -84,7 +84,7 @@ async def test_an_order_has_1_to_500_lines(instance: Instance, number: int) -> N
 
 
 async def test_bad_queries_are_refused_as_well(instance: Instance) -> None:
-    """Ids, states, versions, sizes and reasons."""
+    """Bad ids, states, versions, sizes and reasons are refused."""
     orders, sagas = instance.orders, instance.admin
     order_id = no_order_id()
     bad: dict[str, Awaitable[Any]] = {
@@ -110,7 +110,7 @@ async def test_bad_queries_are_refused_as_well(instance: Instance) -> None:
 
 
 async def test_a_used_request_id_is_bound_to_its_method_and_order(instance: Instance) -> None:
-    """The same id for another order is refused; for another method it is another intention."""
+    """The same id for another order is refused; with another method it is another request."""
     orders = instance.orders
     first, other = await create(orders), await create(orders)
     cancel = cancel_of(first.order_id)

@@ -39,7 +39,7 @@ from tests.support.order.order_service import new_request_id
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-# Events as version 0.1.0 wrote them. They may gain fields; these bytes must mean the same for ever.
+# Events as version 0.1.0 wrote them. Events may get new fields, but these bytes keep their meaning.
 GOLDEN: tuple[tuple[Event, str], ...] = (
     (
         events.OrderPlaced(
@@ -143,7 +143,7 @@ GOLDEN: tuple[tuple[Event, str], ...] = (
 def test_the_enums_are_those_of_the_contract(
     ours: type[OrderState], theirs: object, prefix: str, other_names: dict[str, str]
 ) -> None:
-    """Same names, same numbers, none missing."""
+    """The enums have the names and numbers of the contract, and none is missing."""
     named = {f"{prefix}{other_names.get(each.name, each.name)}": int(each) for each in ours}
     contract = dict(theirs.items())  # type: ignore[attr-defined]
     if 0 not in named.values():
@@ -152,7 +152,7 @@ def test_the_enums_are_those_of_the_contract(
 
 
 def test_every_event_has_a_message_of_its_name() -> None:
-    """And every message of the contract that is an event has an event."""
+    """Every event has a message, and every event message of the contract has an event."""
     names = {type_of(kind) for kind in get_args(Event)}
     messages = order_event_pb2.DESCRIPTOR.message_types_by_name.values()
     assert names == {each.full_name for each in messages} - {
@@ -163,7 +163,7 @@ def test_every_event_has_a_message_of_its_name() -> None:
 
 @given(micros=st.integers(min_value=-(10**15), max_value=10**16))
 def test_instants_and_spans_keep_their_microseconds(micros: int) -> None:
-    """No float on the way."""
+    """No conversion goes through a float."""
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
     assert from_timestamp(to_timestamp(instant)) == instant
     span = timedelta(microseconds=abs(micros))
@@ -178,7 +178,7 @@ def test_instants_and_spans_keep_their_microseconds(micros: int) -> None:
     )
 )
 def test_lines_of_one_sku_are_summed(lines: list[tuple[str, int]]) -> None:
-    """One line an item, sorted; two ways to say the same thing have one fingerprint."""
+    """There is one line for each item, sorted, and equal orders have equal fingerprints."""
     request = rpc.CreateOrderRequest(
         request_id=new_request_id(),
         customer_id="ann",
@@ -204,7 +204,7 @@ def test_lines_of_one_sku_are_summed(lines: list[tuple[str, int]]) -> None:
     )
 )
 def test_a_sku_is_1_to_64_visible_characters(sku: str) -> None:
-    """Spaces, control characters and whatever else can't be seen are refused."""
+    """Spaces, control characters and other invisible characters are refused."""
     request = rpc.CreateOrderRequest(
         request_id=new_request_id(),
         customer_id="ann",
@@ -217,7 +217,7 @@ def test_a_sku_is_1_to_64_visible_characters(sku: str) -> None:
 
 
 def test_an_order_that_is_not_priced_yet_shows_no_price() -> None:
-    """Unset until reserved, not zero."""
+    """Prices are unset until the stock is reserved, and not zero."""
     placed = events.OrderPlaced(
         "ann",
         (Line("milk", 2),),
@@ -236,23 +236,23 @@ def test_an_order_that_is_not_priced_yet_shows_no_price() -> None:
 
 
 def stored(type_name: str, payload: bytes) -> StoredEvent:
-    """An event as the log answers it."""
+    """Make an event as the log returns it."""
     return StoredEvent(1, "evt_1", "ord_1", 1, type_name, payload, NOON, "", "", "")
 
 
 @pytest.mark.parametrize(("event", "golden"), GOLDEN, ids=lambda each: type(each).__name__)
 def test_golden_bytes_mean_the_same_for_ever(event: Event, golden: str) -> None:
-    """Written by the first version, read by this one; and written by this one alike."""
+    """This version reads the bytes of the first version, and writes the same bytes."""
     assert from_stored(stored(type_of(type(event)), bytes.fromhex(golden))) == event
     written = to_new(event, "ord_1").payload.hex()
     if isinstance(event, events.CaptureRequested):
-        # The first version did not write the id of the capture.
+        # The first version did not store the step id of the capture.
         golden += (b"\x1a$" + step_id("ord_1", "capture", 1).encode()).hex()
     assert written == golden
 
 
 def test_a_choreographed_order_carries_the_ids_of_its_steps() -> None:
-    """The participants find the request ids that the saga would call them with."""
+    """The participants find the request ids with which the saga would call them."""
     placed = events.OrderPlaced(
         "ann",
         (Line("milk", 2),),
@@ -275,7 +275,7 @@ def test_a_choreographed_order_carries_the_ids_of_its_steps() -> None:
 
 
 def test_an_orchestrated_order_carries_no_step_ids() -> None:
-    """Its participants are called, and each call brings its own request id."""
+    """Its participants get the request id with each call."""
     called = events.CaptureRequested("pay_1", Coordination.ORCHESTRATED)
     pivot = order_event_pb2.CaptureRequested.FromString(to_new(called, "ord_1").payload)
     assert pivot.capture_request_id == ""
@@ -284,12 +284,12 @@ def test_an_orchestrated_order_carries_no_step_ids() -> None:
     assert not first.HasField("step_ids")
 
 
-def test_a_capture_that_was_requested_before_there_was_a_choice_is_orchestrated() -> None:
-    """The first version stored nothing of it."""
+def test_the_oldest_captures_are_orchestrated() -> None:
+    """The first version stored no coordination with CaptureRequested."""
     first = from_stored(stored(type_of(events.CaptureRequested), b""))
     assert first == events.CaptureRequested("", Coordination.ORCHESTRATED)
 
 
 def test_every_event_has_golden_bytes() -> None:
-    """An event that is added is pinned down when it is added."""
+    """A new event needs golden bytes."""
     assert {type(event) for event, _ in GOLDEN} == set(get_args(Event))
