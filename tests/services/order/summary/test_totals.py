@@ -27,8 +27,8 @@ from tests.support.order.summary_events import (
     captured,
     confirmed,
     placed,
-    refunded,
     refund_begun,
+    refunded,
 )
 
 CUSTOMERS = ("ann", "bob")
@@ -155,8 +155,8 @@ def feeds_of(drawn: list[DrawnOrder]) -> dict[str, list[Event]]:
         if order.ends == "refunded":
             feeds["orders"].append(refund_begun(order_id))
             feeds["payments"] += [
-                refunded(order_id, returned, order.currency, number=place)
-                for place, returned in enumerate(order.returned)
+                refunded(order_id, returned, order.currency, number=count)
+                for count, returned in enumerate(order.returned)
             ]
     return feeds
 
