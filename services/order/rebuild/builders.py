@@ -6,7 +6,7 @@ positions are kept in memory only: a rebuild that is interrupted starts again fr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from tradepost.event.v1 import event_service_pb2 as feed_rpc
@@ -44,12 +44,16 @@ _DELETE = delete(NEXT_VIEW).where(NEXT_VIEW.c.order_id.in_(bindparam("of_orders"
 _ADD = Prepared(insert(NEXT_VIEW).inline())
 
 
+T = TypeVar("T")
+ViewRow: TypeAlias = dict[str, object]
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[T]):
     """The rows or events to write next, and the position that this reaches."""
 
     position: int
-    writes: Sequence[Any]
+    writes: Sequence[T]
 
 
 class OrderViewBuilder:
@@ -59,14 +63,14 @@ class OrderViewBuilder:
         self._streams = streams
         self.position = 0
 
-    def read(self, connection: Connection, up_to: int) -> Batch:
+    def read(self, connection: Connection, up_to: int) -> Batch[ViewRow]:
         """Read the next rows."""
         reached = min(self.position + BATCH_EVENTS, up_to)
         touched = _TOUCHED.all(connection, after_position=self.position, up_to_position=reached)
         rows = [row_of(self._streams.as_of(connection, stream, reached)) for (stream,) in touched]
         return Batch(reached, rows)
 
-    def write(self, connection: Connection, batch: Batch) -> None:
+    def write(self, connection: Connection, batch: Batch[ViewRow]) -> None:
         """Replace the rows of these orders that an earlier batch wrote."""
         if not batch.writes:
             return
@@ -82,14 +86,14 @@ class OrderSummaryBuilder:
         self._apply = OrderSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
-    def read(self, connection: Connection, up_to: int) -> Batch:
+    def read(self, connection: Connection, up_to: int) -> Batch[Event]:
         """Read the next events."""
         stored = self._log.read_from(connection, self.position, BATCH_EVENTS)
         seen = [each for each in stored if each.position <= up_to]
         events = [to_event(each, "") for each in seen if each.type in ORDER_TYPES]
         return Batch(seen[-1].position if seen else up_to, events)
 
-    def write(self, connection: Connection, batch: Batch) -> None:
+    def write(self, connection: Connection, batch: Batch[Event]) -> None:
         """Count the events. Raises what a summarizer raises for an invalid event."""
         for event in batch.writes:
             self._apply(connection, event)
@@ -103,7 +107,7 @@ class PaymentSummaryBuilder:
         self._apply = PaymentSummarizer(SummaryStore(NEXT_SUMMARY))
         self.position = 0
 
-    async def fetch(self, up_to: int) -> Batch:
+    async def fetch(self, up_to: int) -> Batch[Event]:
         """Read the next events. Raises grpc.aio.AioRpcError."""
         page = await self._feed.ReadEvents(
             feed_rpc.ReadEventsRequest(
@@ -113,7 +117,7 @@ class PaymentSummaryBuilder:
         events: list[Event] = [event for event in page.events if event.position <= up_to]
         return Batch(min(page.next_position, up_to), events)
 
-    def write(self, connection: Connection, batch: Batch) -> None:
+    def write(self, connection: Connection, batch: Batch[Event]) -> None:
         """Count the events. Raises what a summarizer raises for an invalid event."""
         for event in batch.writes:
             self._apply(connection, event)

@@ -53,7 +53,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         action="store_true",
         help="swap even if live and rebuilt tables differ",
     )
-    wanted = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     settings = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock = SystemClock()
     database = await Database.open(settings.url, clock=clock, owner="rebuild")
@@ -63,7 +63,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
             ParticipantSettings().payment_target, clock=clock, rng=rng
         ) as payments:
             report = await rebuild_of(database, payments, clock=clock, rng=rng).run(
-                replace=wanted.replace
+                replace=options.replace
             )
     except _FAILURES as error:
         sys.stderr.write(f"the rebuild failed: {error}\n")

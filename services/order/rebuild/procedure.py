@@ -20,7 +20,6 @@ from services.chassis.work.lease import Claim, Leases
 from services.order.rebuild import checksums, shadow_tables
 from services.order.rebuild.builders import (
     BATCH_EVENTS,
-    Batch,
     OrderSummaryBuilder,
     OrderViewBuilder,
     PaymentSummaryBuilder,
@@ -163,17 +162,17 @@ class Rebuild:
         """Bring the new tables exactly to the positions of the live ones."""
         view, orders, payments = self._view, self._order_summary, self._payment_summary
         while view.position < live.head:
-            batch = await self._database.read(view.read, live.head)
-            await self._write(claim, partial(view.write, batch=batch))
-            view.position = batch.position
+            rows = await self._database.read(view.read, live.head)
+            await self._write(claim, partial(view.write, batch=rows))
+            view.position = rows.position
         while orders.position < live.orders.position:
-            batch = await self._database.read(orders.read, live.orders.position)
-            await self._write(claim, partial(orders.write, batch=batch))
-            orders.position = batch.position
+            events = await self._database.read(orders.read, live.orders.position)
+            await self._write(claim, partial(orders.write, batch=events))
+            orders.position = events.position
         while payments.position < live.payments.position:
-            batch = await payments.fetch(live.payments.position)
-            await self._write(claim, partial(payments.write, batch=batch))
-            payments.position = batch.position
+            events = await payments.fetch(live.payments.position)
+            await self._write(claim, partial(payments.write, batch=events))
+            payments.position = events.position
 
     async def _compare(self, claim: Claim) -> tuple[Comparison, ...]:
         """Compare both sides, each in one snapshot, at the same positions."""
@@ -219,7 +218,7 @@ class Rebuild:
             return False
         if live.head - self._view.position > BATCH_EVENTS:
             return False
-        last: Batch = self._view.read(connection, live.head)
+        last = self._view.read(connection, live.head)
         self._view.write(connection, last)
         shadow_tables.swap(connection)
         return True

@@ -122,54 +122,54 @@ def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_p
     return {snapshot.order.order_id: snapshot.order for snapshot in map(_of_row, rows)}
 
 
-def page(connection: Connection, log: EventLog, wanted: OrderFilter) -> OrderPage:
+def page(connection: Connection, log: EventLog, query: OrderFilter) -> OrderPage:
     """Read a page of orders, the newest first; a shorter one when the orders are large."""
     rows: list[OrderSnapshot] = []
     size_bytes = 0
     has_more = False
-    for row in connection.execute(_page(wanted)):
+    for row in connection.execute(_page(query)):
         size_bytes += len(row.message)
-        has_more = len(rows) == wanted.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
+        has_more = len(rows) == query.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
         if has_more:
             break
         rows.append(_of_row(row))
     return OrderPage(tuple(rows), has_more=has_more, position=log.head(connection))
 
 
-def _page(wanted: OrderFilter) -> Any:
-    if wanted.customer_id:
-        rows = _rows(wanted).where(ORDER_VIEW.c.customer_id == wanted.customer_id)
-        if wanted.states:
+def _page(query: OrderFilter) -> Select[Any]:
+    if query.customer_id:
+        rows = _rows(query).where(ORDER_VIEW.c.customer_id == query.customer_id)
+        if query.states:
             # The sum keeps the planner from the index on states, in which it would read all
             # orders of these states for one customer.
-            rows = rows.where((ORDER_VIEW.c.state + 0).in_([int(state) for state in wanted.states]))
+            rows = rows.where((ORDER_VIEW.c.state + 0).in_([int(state) for state in query.states]))
         return rows
-    if wanted.states:
-        return _newest_of_each_state(wanted)
-    return _rows(wanted)
+    if query.states:
+        return _newest_of_each_state(query)
+    return _rows(query)
 
 
-def _newest_of_each_state(wanted: OrderFilter) -> Any:
+def _newest_of_each_state(query: OrderFilter) -> Select[Any]:
     """Read one page from the index for each state and merge them: only these pages are sorted."""
     keyed = [
-        _rows(wanted, *_SORT_KEY).where(ORDER_VIEW.c.state == int(state)).subquery().select()
-        for state in sorted(set(wanted.states))
+        _rows(query, *_SORT_KEY).where(ORDER_VIEW.c.state == int(state)).subquery().select()
+        for state in sorted(set(query.states))
     ]
     merged = union_all(*keyed).subquery()
     newest_first = (merged.c.create_time.desc(), merged.c.order_id.desc())
     rows = select(merged.c.message, merged.c.position).order_by(*newest_first)
-    return rows.limit(wanted.limit + 1)
+    return rows.limit(query.limit + 1)
 
 
-def _rows(wanted: OrderFilter, *also: Any) -> Select[Any]:
-    rows = select(*_COLUMNS, *also).order_by(*_NEWEST_FIRST).limit(wanted.limit + 1)
-    if wanted.created_after is not None:
-        rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(wanted.created_after))
-    if wanted.after is not None:
-        rows = rows.where(tuple_(*_SORT_KEY) < tuple_(*wanted.after))
-    before = None if wanted.created_before is None else to_micros(wanted.created_before)
+def _rows(query: OrderFilter, *also: Any) -> Select[Any]:
+    rows = select(*_COLUMNS, *also).order_by(*_NEWEST_FIRST).limit(query.limit + 1)
+    if query.created_after is not None:
+        rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(query.created_after))
+    if query.after is not None:
+        rows = rows.where(tuple_(*_SORT_KEY) < tuple_(*query.after))
+    before = None if query.created_before is None else to_micros(query.created_before)
     # A key below the bound already implies it; with both, the scan would begin at the bound.
-    if before is not None and (wanted.after is None or wanted.after[0] >= before):
+    if before is not None and (query.after is None or query.after[0] >= before):
         rows = rows.where(ORDER_VIEW.c.create_time < before)
     return rows
 

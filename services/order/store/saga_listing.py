@@ -37,9 +37,9 @@ class SagaListing:
             raise SagaNotFoundError(order_id)
         return to_saga(self._streams.load(connection, order_id).order, lease)
 
-    def page(self, connection: Connection, wanted: SagaFilter) -> tuple[saga_pb2.Saga, ...]:
+    def page(self, connection: Connection, query: SagaFilter) -> tuple[saga_pb2.Saga, ...]:
         """Read a page of sagas, the oldest first."""
-        order_ids = connection.execute(_page(wanted)).scalars().all()
+        order_ids = connection.execute(_page(query)).scalars().all()
         return tuple(self.get(connection, order_id) for order_id in order_ids)
 
 
@@ -73,20 +73,20 @@ def current_step(order: Order) -> str:
     return next(retried, due[0] if due else "")
 
 
-def _page(wanted: SagaFilter) -> Select[Any]:
+def _page(query: SagaFilter) -> Select[Any]:
     rows = (
         select(ORDER_VIEW.c.order_id)
         .join(LEASE, LEASE.c.subject == ORDER_VIEW.c.order_id)
         .where(LEASE.c.kind == CHECKOUT_LEASE)
         .order_by(*_SORT_KEY)
-        .limit(wanted.limit)
+        .limit(query.limit)
     )
-    if wanted.placed_before is not None:
-        rows = rows.where(_created <= to_micros(wanted.placed_before))
-    if wanted.state is not None:
-        rows = rows.where(_state == int(wanted.state))
-    if wanted.needs_review is not None:
-        rows = rows.where(ORDER_VIEW.c.needs_review == wanted.needs_review)
-    if wanted.after is not None:
-        rows = rows.where(tuple_(*_SORT_KEY) > tuple_(*wanted.after))
+    if query.placed_before is not None:
+        rows = rows.where(_created <= to_micros(query.placed_before))
+    if query.state is not None:
+        rows = rows.where(_state == int(query.state))
+    if query.needs_review is not None:
+        rows = rows.where(ORDER_VIEW.c.needs_review == query.needs_review)
+    if query.after is not None:
+        rows = rows.where(tuple_(*_SORT_KEY) > tuple_(*query.after))
     return rows
