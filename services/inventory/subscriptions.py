@@ -56,13 +56,13 @@ def follow(parts: Parts, dependencies: Dependencies) -> ConsumedFeeds:
         subscribe(
             feeds.orders,
             consumer.ORDER_CONSUMER,
-            consumer.StockReserver(parts.reservations),
+            consumer.OrderPlacedHandler(parts.reservations),
             types=consumer.ORDER_TYPES,
         ),
         subscribe(
             feeds.payments,
             consumer.PAYMENT_CONSUMER,
-            consumer.ReservationCommitter(parts.reservations),
+            consumer.PaymentAuthorizedHandler(parts.reservations),
             types=consumer.PAYMENT_TYPES,
         ),
     )

@@ -1,4 +1,4 @@
-"""`python -m services.payment`: reads the settings and serves until it is told to stop."""
+"""`python -m services.payment`: reads the settings and serves until it is stopped."""
 
 import random
 
@@ -15,38 +15,40 @@ from services.chassis.server.settings import (
     ServerSettings,
 )
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.payment.parts import NAME
-from services.payment.processor.simulated.adapter import open_simulated_processor
+from services.payment.parts import NAME, Dependencies
+from services.payment.processor.urls import open_processor
 from services.payment.service import build
 from services.payment.settings import FeedSettings, PaymentSettings
 from services.payment.subscriptions import feeds_of
 
 
 async def main() -> None:
-    """Serve payments. Raises pydantic's ValidationError for settings that can't be right."""
+    """Serve payments. Raises pydantic's ValidationError and ProcessorUrlError for bad settings."""
     settings, database = ServerSettings(), DatabaseSettings()  # type: ignore[call-arg]  # DATABASE_URL
-    told = TelemetrySettings()
+    telemetry = TelemetrySettings()
     payment = PaymentSettings()  # type: ignore[call-arg]  # TRADEPOST_PROCESSOR_URL
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
-        instrumentation.exporting(NAME, settings, told, clock=clock) as spans,
+        open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        open_simulated_processor(payment.processor_url, clock=clock, owner=owner) as processor,
         feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
-            processor=processor,
-            testing=processor if payment.payment_testing else None,
-            clock=clock,
-            ids=ids,
-            rng=rng,
-            owner=owner,
-            feeds=feeds,
-            spans=spans,
-            timing=payment.timing,
+            dependencies=Dependencies(
+                clock=clock,
+                ids=ids,
+                rng=rng,
+                processor=opened.processor,
+                testing=opened.testing if payment.payment_testing else None,
+                feeds=feeds,
+                owner=owner,
+                timing=payment.timing,
+                spans=spans,
+            ),
         ) as service,
     ):
         await serve(
@@ -56,7 +58,7 @@ async def main() -> None:
             clock=clock,
             ids=ids,
             rng=rng,
-            log_level=told.log_level,
+            log_level=telemetry.log_level,
             spans=spans,
         )
 

@@ -1,10 +1,9 @@
-"""What an instance consists of, put together by hand; `service` adds the RPCs."""
+"""Builds the parts of an instance, without its servers."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+
+import grpc
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
@@ -17,33 +16,44 @@ from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
 from services.payment.api.use_cases import PaymentUseCases
 from services.payment.domain.state import Payment
-from services.payment.processor.driver import CALL_TIMEOUT_S, POLL_S, PaymentDrive
-from services.payment.processor.port import Processor
+from services.payment.processor.driver import DEFAULT_TIMING, DriveTiming, PaymentDrive
+from services.payment.processor.port import Processor, TestingService
 from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites
 
 NAME = "payment"
-MIGRATIONS = Path(__file__).parent / "store" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """How long a lease holds, how often pending work is looked for, and how long a call may take.
+class FeedChannels:
+    """Channels to the services whose feeds payment follows."""
 
-    A call to the processor that takes longer has an unknown outcome. It must end well within
-    its lease, which is not renewed meanwhile.
+    reservations: grpc.aio.Channel
+    orders: grpc.aio.Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What an instance is built with.
+
+    `testing` is the processor's own service, where it is to be served. Without `feeds` the
+    instance takes no part in choreographed checkouts. `owner` names the instance; each run of it
+    owns its leases under a name of its own. `spans` is set where the process is traced.
     """
 
-    lease_s: float = 10.0
-    poll_s: float = POLL_S
-    call_timeout_s: float = CALL_TIMEOUT_S
-
-
-DEFAULT_TIMING = Timing()
+    clock: Clock
+    ids: IdFactory
+    rng: random.Random
+    processor: Processor
+    testing: TestingService | None = None
+    feeds: FeedChannels | None = None
+    owner: str = NAME
+    timing: DriveTiming = DEFAULT_TIMING
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its servers; `tailer` and `driver` want to be run."""
+    """The parts of an instance; `tailer` and `driver` have to be run."""
 
     database: Database
     log: EventLog
@@ -54,61 +64,22 @@ class Parts:
     payments: PaymentUseCases
 
 
-@asynccontextmanager
-async def open_parts(
-    *,
-    database_url: str,
-    processor: Processor,
-    clock: Clock,
-    ids: IdFactory,
-    rng: random.Random,
-    owner: str = NAME,
-    readers: int = 2,
-    timing: Timing = DEFAULT_TIMING,
-    spans: Spans | None = None,
-) -> AsyncIterator[Parts]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError.
-
-    `owner` names the instance; each run of it owns its leases under a name of its own. `spans`
-    are those of the process, where it is traced.
-    """
-    database = await Database.open(
-        database_url,
-        clock=clock,
-        owner=owner,
-        readers=readers,
-        spans=None if spans is None else spans.writes,
+def assemble(database: Database, dependencies: Dependencies) -> Parts:
+    """The parts of an instance on a migrated database."""
+    clock, ids, timing = dependencies.clock, dependencies.ids, dependencies.timing
+    leases = Leases.of_a_run(
+        dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=timing.lease_s
     )
-    try:
-        await database.migrate(MIGRATIONS)
-        leases = Leases.of_a_run(owner, clock=clock, ids=ids, rng=rng, lease_s=timing.lease_s)
-        yield _put_together(
-            database, leases, processor, clock=clock, ids=ids, rng=rng, timing=timing
-        )
-    finally:
-        await database.close()
-
-
-def _put_together(
-    database: Database,
-    leases: Leases,
-    processor: Processor,
-    *,
-    clock: Clock,
-    ids: IdFactory,
-    rng: random.Random,
-    timing: Timing,
-) -> Parts:
     log = EventLog(clock=clock, ids=ids)
-    notices: LatestStates[Payment] = LatestStates()
+    latest: LatestStates[Payment] = LatestStates()
     store = PaymentWrites(log=log, leases=leases, clock=clock, ids=ids)
     tailer = Tailer(database=database, log=log, clock=clock)
     drive = PaymentDrive(
         database=database,
         store=store,
         leases=leases,
-        processor=processor,
-        notices=notices,
+        processor=dependencies.processor,
+        latest=latest,
         is_draining=lambda: driver.draining,
         call_timeout_s=timing.call_timeout_s,
     )
@@ -117,11 +88,11 @@ def _put_together(
         database=database,
         leases=leases,
         clock=clock,
-        rng=rng,
+        rng=dependencies.rng,
         drive=drive,
         poll_s=timing.poll_s,
     )
     payments = PaymentUseCases(
-        database=database, store=store, tailer=tailer, driver=driver, notices=notices, clock=clock
+        database=database, store=store, tailer=tailer, driver=driver, latest=latest, clock=clock
     )
     return Parts(database, log, leases, store, tailer, driver, payments)

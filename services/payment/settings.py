@@ -1,15 +1,15 @@
-"""What an operator may set for payments; read once in `__main__`."""
+"""Settings of the payment service; read once in `__main__`."""
 
 from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.payment.parts import DEFAULT_TIMING, Timing
+from services.payment.processor.driver import DEFAULT_TIMING, DriveTiming
 
 
 class FeedSettings(BaseSettings):
-    """Where inventory and orders are found, as targets of `discovery`."""
+    """Targets (of `discovery`) of the services whose feeds payment follows."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
@@ -18,15 +18,14 @@ class FeedSettings(BaseSettings):
 
 
 class PaymentSettings(BaseSettings):
-    """The processor, whether its book is served for comparing it with the ledger, and its times."""
+    """The processor, whether its testing service is served, and the timing of calls to it."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
-    # sqlite:////path/file.db of the simulated processor, one for all instances.
+    # simulated:///path/file.db, the same for all instances; see processor/urls.py.
     processor_url: str = Field(repr=False)
     payment_testing: bool = False
-    # How long an instance that died keeps its pending payments from the others, and how long one
-    # call to the processor may take.
+    # The lease is how long a dead instance keeps its pending payments from other instances.
     payment_lease_s: float = Field(default=DEFAULT_TIMING.lease_s, gt=0)
     payment_call_timeout_s: float = Field(default=DEFAULT_TIMING.call_timeout_s, gt=0)
 
@@ -40,6 +39,6 @@ class PaymentSettings(BaseSettings):
         return self
 
     @property
-    def timing(self) -> Timing:
-        """What the driver needs to know of them."""
-        return Timing(lease_s=self.payment_lease_s, call_timeout_s=self.payment_call_timeout_s)
+    def timing(self) -> DriveTiming:
+        """The timing of the drive of pending payments."""
+        return DriveTiming(lease_s=self.payment_lease_s, call_timeout_s=self.payment_call_timeout_s)

@@ -1,12 +1,9 @@
-"""What follows the feeds of reservations and orders on behalf of choreographed checkouts."""
+"""Subscriptions to the feeds of reservations and orders, for choreographed checkouts."""
 
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-
-import grpc
 
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
@@ -14,27 +11,18 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import Subscription
-from services.chassis.ids import IdFactory
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.work.lease import Leases
 from services.payment.checkout import consumer
-from services.payment.parts import Parts
+from services.payment.parts import Dependencies, FeedChannels, Parts
 from services.payment.settings import FeedSettings
-
-
-@dataclass(frozen=True, slots=True)
-class FeedChannels:
-    """The channels to the feeds."""
-
-    reservations: grpc.aio.Channel
-    orders: grpc.aio.Channel
 
 
 @asynccontextmanager
 async def feeds_of(
     targets: FeedSettings, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[FeedChannels]:
-    """Channels to the feeds; closed when the block ends. They are in no trace."""
+    """Channels to the feeds, closed when the block ends. Their calls are not traced."""
     channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
     async with (
         channel(targets.inventory_target) as reservations,
@@ -43,26 +31,24 @@ async def feeds_of(
         yield FeedChannels(reservations, orders)
 
 
-def follow(
-    feeds: FeedChannels,
-    parts: Parts,
-    *,
-    clock: Clock,
-    ids: IdFactory,
-    rng: random.Random,
-    owner: str,
-) -> ConsumedFeeds:
-    """Have the instance that `owner` names follow its feeds."""
+def follow(parts: Parts, dependencies: Dependencies) -> ConsumedFeeds:
+    """The subscriptions of an instance; none where it has no channels to the feeds."""
+    feeds, clock, ids = dependencies.feeds, dependencies.clock, dependencies.ids
+    if feeds is None:
+        return ConsumedFeeds()
+    leases = Leases.of_a_run(
+        dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=WAITED_FOR_LEASE_S
+    )
     subscribe = partial(
         Subscription,
         database=parts.database,
-        leases=Leases.of_a_run(owner, clock=clock, ids=ids, rng=rng, lease_s=WAITED_FOR_LEASE_S),
+        leases=leases,
         clock=clock,
         ids=ids,
-        rng=rng,
+        rng=dependencies.rng,
         topic=CHOREOGRAPHY,
     )
-    work = consumer.DrivenWrites(
+    writes = consumer.DrivenWrites(
         store=parts.store,
         is_draining=lambda: parts.driver.draining,
         begin=parts.payments.begin,
@@ -71,13 +57,13 @@ def follow(
         subscribe(
             feeds.reservations,
             consumer.RESERVATION_CONSUMER,
-            consumer.PaymentAuthorizer(work, ids.new),
+            consumer.ReservationHeldHandler(writes, ids.new),
             types=consumer.RESERVATION_TYPES,
         ),
         subscribe(
             feeds.orders,
             consumer.ORDER_CONSUMER,
-            consumer.PaymentCapturer(work),
+            consumer.CaptureRequestedHandler(writes),
             types=consumer.ORDER_TYPES,
         ),
     )

@@ -34,7 +34,7 @@ ORDER_TYPES = (OrderPlaced.DESCRIPTOR.full_name,)
 PAYMENT_TYPES = (PaymentAuthorized.DESCRIPTOR.full_name,)
 
 
-class StockReserver:
+class OrderPlacedHandler:
     """Reserves stock for orders that were placed."""
 
     def __init__(self, reservations: ReservationWrites) -> None:
@@ -62,7 +62,7 @@ class StockReserver:
         return None
 
 
-class ReservationCommitter:
+class PaymentAuthorizedHandler:
     """Commits the reservations of orders whose payment is authorized."""
 
     def __init__(self, reservations: ReservationWrites) -> None:

@@ -1,4 +1,4 @@
-"""The RPCs: request in, use case, response out."""
+"""The methods of tradepost.payment.v1.PaymentService."""
 
 from tradepost.payment.v1 import payment_service_pb2 as pb
 from tradepost.payment.v1 import payment_service_pb2_grpc
@@ -6,16 +6,17 @@ from tradepost.payment.v1 import payment_service_pb2_grpc
 from services.chassis.ids import IdFactory
 from services.chassis.request.context import Context
 from services.chassis.request.intention import Intention
-from services.chassis.request.request_ids import REPLAYED_KEY
+from services.chassis.request.request_ids import mark_replayed
 from services.chassis.store.database import Database
 from services.payment.api.use_cases import PaymentAnswer, PaymentUseCases
-from services.payment.store import payment_listing
+from services.payment.store.ledger_entries import list_entries
+from services.payment.store.payment_listing import list_payments
 from services.payment.store.payment_writes import load
-from services.payment.wire import replies, requests
+from services.payment.wire import queries, replies, requests
 
 
 class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
-    """Serves tradepost.payment.v1.PaymentService."""
+    """Serves tradepost.payment.v1.PaymentService; the contract describes each method."""
 
     def __init__(self, *, payments: PaymentUseCases, database: Database, ids: IdFactory) -> None:
         self._payments = payments
@@ -58,7 +59,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         context: Context,
     ) -> pb.GetPaymentResponse:
         """Read one payment."""
-        payment = await self._database.read(load, requests.to_payment_id(request))
+        payment = await self._database.read(load, queries.get_payment(request))
         return pb.GetPaymentResponse(payment=replies.to_payment(payment))
 
     async def ListPayments(
@@ -67,9 +68,9 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         context: Context,
     ) -> pb.ListPaymentsResponse:
         """List payments, the oldest first."""
-        selection = requests.to_payment_list(request)
-        found = await self._database.read(payment_listing.list_payments, *selection)
-        return replies.to_payment_page(found.items, found.next_page_token)
+        wanted = queries.list_payments(request)
+        rows = await self._database.read(list_payments, wanted)
+        return replies.to_payment_page(queries.payment_page(request, wanted, rows))
 
     async def ListLedgerEntries(
         self,
@@ -77,9 +78,9 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         context: Context,
     ) -> pb.ListLedgerEntriesResponse:
         """List the ledger in the order in which it was written."""
-        selection = requests.to_entry_list(request)
-        found = await self._database.read(payment_listing.list_entries, *selection)
-        return replies.to_entry_page(found.items, found.next_page_token)
+        wanted = queries.list_ledger_entries(request)
+        rows = await self._database.read(list_entries, wanted)
+        return replies.to_ledger_page(queries.ledger_page(request, wanted, rows))
 
     async def _carry_out(
         self, intention: Intention[requests.C_co], context: Context
@@ -88,5 +89,5 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
             intention, time_remaining_s=context.time_remaining()
         )
         if answer.replayed:
-            context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+            mark_replayed(context)
         return answer

@@ -36,14 +36,14 @@ class PaymentUseCases:
         store: PaymentWrites,
         tailer: Tailer,
         driver: Driver,
-        notices: LatestStates[Payment],
+        latest: LatestStates[Payment],
         clock: Clock,
     ) -> None:
         self._database = database
         self._store = store
         self._tailer = tailer
         self._driver = driver
-        self._notices = notices
+        self._latest = latest
         self._clock = clock
 
     async def carry_out(
@@ -70,13 +70,13 @@ class PaymentUseCases:
 
     def begin(self, outcome: WrittenPayment) -> None:
         """Have the work of a committed write driven, and tell whoever waits for it."""
-        self._notices.record(outcome.payment.payment_id, outcome.payment)
+        self._latest.record(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)
 
     @contextmanager
     def _following(self, payment_id: str) -> Iterator[Follower]:
-        with self._notices.awaiting(payment_id), self._tailer.follow(payment_id) as follower:
+        with self._latest.awaiting(payment_id), self._tailer.follow(payment_id) as follower:
             yield follower
 
     async def _settled(
@@ -92,7 +92,7 @@ class PaymentUseCases:
         return payment
 
     async def _newest(self, payment_id: str, version: int) -> Payment:
-        known = self._notices.newest(payment_id, version=version)
+        known = self._latest.newest(payment_id, version=version)
         if known is not None:
             return known
         return await self._database.read(load, payment_id)

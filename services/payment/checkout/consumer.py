@@ -52,7 +52,7 @@ class DrivenWrites:
         return partial(self.begin, self.store.carry_out(connection, intention, leased=leased))
 
 
-class PaymentAuthorizer:
+class ReservationHeldHandler:
     """Sets the money aside for orders whose stock is held."""
 
     def __init__(self, work: DrivenWrites, new_id: NewId) -> None:
@@ -86,7 +86,7 @@ class PaymentAuthorizer:
         return self._work.carry_out(connection, replace(intention, command=command))
 
 
-class PaymentCapturer:
+class CaptureRequestedHandler:
     """Takes the money of orders that have passed the pivot."""
 
     def __init__(self, work: DrivenWrites) -> None:

@@ -8,11 +8,11 @@ from services.payment.domain.errors import PaymentNotFoundError
 from services.payment.domain.events import Event
 from services.payment.domain.state import (
     NO_MONEY,
-    Capture,
+    CaptureAttempt,
     CaptureState,
     Payment,
     PaymentState,
-    Refund,
+    RefundAttempt,
     RefundState,
     Refusal,
     RefusalReason,
@@ -50,7 +50,9 @@ def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
         case events.CaptureStarted() | events.PaymentCaptured() | events.CaptureRefused():
             return _after_capture(moved, event)
         case events.RefundRequested(refund_id=refund_id, request_id=request_id, amount=amount):
-            refund = Refund(refund_id, request_id, amount, RefundState.PENDING, create_time=at)
+            refund = RefundAttempt(
+                refund_id, request_id, amount, RefundState.PENDING, create_time=at
+            )
             return replace(moved, refunds=(*payment.refunds, refund))
         case events.RefundSucceeded(refund_id=refund_id):
             return _after_refund(moved, refund_id, RefundState.SUCCEEDED)
@@ -110,7 +112,7 @@ def _after_capture(
 ) -> Payment:
     match event:
         case events.CaptureStarted(request_id=request_id, origin=origin):
-            started = Capture(request_id, CaptureState.PENDING, origin=origin)
+            started = CaptureAttempt(request_id, CaptureState.PENDING, origin=origin)
             return replace(moved, state=PaymentState.CAPTURING, captures=(*moved.captures, started))
         case events.PaymentCaptured(request_id=request_id):
             # The wish for a void that was noted meanwhile lapses: it is too late.
@@ -118,10 +120,10 @@ def _after_capture(
                 moved,
                 state=PaymentState.CAPTURED,
                 void_request_id="",
-                captures=_with_capture(moved, Capture(request_id, CaptureState.CAPTURED)),
+                captures=_with_capture(moved, CaptureAttempt(request_id, CaptureState.CAPTURED)),
             )
         case events.CaptureRefused(request_id=request_id, refusal=refusal, origin=origin):
-            refused = Capture(request_id, CaptureState.NOT_CAPTURED, refusal, origin)
+            refused = CaptureAttempt(request_id, CaptureState.NOT_CAPTURED, refusal, origin)
             was_asked = moved.capture(request_id) is not None
             return replace(
                 moved,
@@ -130,7 +132,7 @@ def _after_capture(
             )
 
 
-def _with_capture(payment: Payment, answered: Capture) -> tuple[Capture, ...]:
+def _with_capture(payment: Payment, answered: CaptureAttempt) -> tuple[CaptureAttempt, ...]:
     known = payment.capture(answered.request_id)
     if known is None:
         return (*payment.captures, answered)

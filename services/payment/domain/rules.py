@@ -26,7 +26,7 @@ from services.payment.domain.events import Event
 from services.payment.domain.state import (
     Payment,
     PaymentState,
-    Refund,
+    RefundAttempt,
     RefundState,
     Refusal,
     RefusalReason,
@@ -257,7 +257,7 @@ def _hear_of_refund(evidence: commands.Evidence, payment: Payment) -> Event:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _pending_refund(key: str, evidence: commands.Evidence, payment: Payment) -> Refund:
+def _pending_refund(key: str, evidence: commands.Evidence, payment: Payment) -> RefundAttempt:
     refund = payment.refund(key)
     if refund is None or refund.state is not RefundState.PENDING:
         raise UnexpectedEvidenceError(payment, evidence)

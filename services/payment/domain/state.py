@@ -88,7 +88,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class CaptureAttempt:
     """One attempt to capture, named by the request that asked for it."""
 
     request_id: str
@@ -98,7 +98,7 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Refund:
+class RefundAttempt:
     """Money on its way back."""
 
     refund_id: str
@@ -136,8 +136,8 @@ class Payment:
     refusal: Refusal | None = None
     decline_code: DeclineCode | None = None
     void_request_id: str = ""
-    captures: tuple[Capture, ...] = ()
-    refunds: tuple[Refund, ...] = ()
+    captures: tuple[CaptureAttempt, ...] = ()
+    refunds: tuple[RefundAttempt, ...] = ()
 
     @property
     def void_requested(self) -> bool:
@@ -173,20 +173,20 @@ class Payment:
         return self.state in UNDECIDED or self.pending_refund is not None
 
     @property
-    def pending_capture(self) -> Capture | None:
+    def pending_capture(self) -> CaptureAttempt | None:
         """The capture whose outcome is not known; there is at most one."""
         return next((each for each in self.captures if each.state is CaptureState.PENDING), None)
 
     @property
-    def pending_refund(self) -> Refund | None:
+    def pending_refund(self) -> RefundAttempt | None:
         """The oldest refund whose outcome is not known."""
         return next((each for each in self.refunds if each.state is RefundState.PENDING), None)
 
-    def capture(self, request_id: str) -> Capture | None:
+    def capture(self, request_id: str) -> CaptureAttempt | None:
         """What became of one request to capture; None where it was never made."""
         return next((each for each in self.captures if each.request_id == request_id), None)
 
-    def refund(self, request_id: str) -> Refund | None:
+    def refund(self, request_id: str) -> RefundAttempt | None:
         """What became of one request to refund; None where it was never made."""
         return next((each for each in self.refunds if each.request_id == request_id), None)
 

@@ -1,1 +1,5 @@
-"""The port to the party that moves money, and what drives it."""
+"""The port to the outside party that moves money, its adapters, and the drive of pending payments.
+
+Imports the domain and the store. Hands out the port, the adapter that a URL names, and the drive.
+Only `urls` imports an adapter.
+"""

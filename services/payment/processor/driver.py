@@ -1,12 +1,12 @@
-"""Finishes what is pending: asks the processor, writes what it answers, until nothing is left.
+"""Finishes pending payments: calls the processor and writes its answers until nothing is pending.
 
-The chassis's `Driver` says when and who; this says what one drive does. An intent whose outcome
-is unknown is asked again under the same key, with backoff, for ever.
+The chassis' `Driver` decides which instance drives a payment and when; this module is one drive.
+A call whose outcome is unknown is repeated under the same key, with backoff, without end.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Connection
@@ -22,21 +22,37 @@ from services.payment.processor.port import (
     Processor,
     ProcessorContradictionError,
     ProcessorUnavailableError,
-    ask,
+    make_call,
 )
 from services.payment.store.payment_writes import PaymentWrites, load
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 10.0
 POLL_S = 0.25
-# Below half of a lease, so that no call outlasts it and nothing has to be renewed meanwhile.
+# Below half of a lease: no call outlasts the lease, so no lease is renewed during a call.
 CALL_TIMEOUT_S = 4.0
 
 _LOG = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class DriveTiming:
+    """Seconds that a lease holds, between looks for pending work, and that a call may take.
+
+    A call to the processor that takes longer has an unknown outcome. A call must end well within
+    its lease, which is not renewed during the call.
+    """
+
+    lease_s: float = 10.0
+    poll_s: float = POLL_S
+    call_timeout_s: float = CALL_TIMEOUT_S
+
+
+DEFAULT_TIMING = DriveTiming()
+
+
 class PaymentDrive:
-    """One drive of one payment; `__call__` is what the chassis's driver wants."""
+    """One drive of one payment, called by the chassis' driver."""
 
     def __init__(
         self,
@@ -45,7 +61,7 @@ class PaymentDrive:
         store: PaymentWrites,
         leases: Leases,
         processor: Processor,
-        notices: LatestStates[Payment],
+        latest: LatestStates[Payment],
         is_draining: Callable[[], bool],
         call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
@@ -53,16 +69,16 @@ class PaymentDrive:
         self._store = store
         self._leases = leases
         self._processor = processor
-        self._notices = notices
+        self._latest = latest
         self._is_draining = is_draining
         self._call_timeout_s = call_timeout_s
 
     async def __call__(self, claim: Claim) -> None:
-        """Drive until nothing is pending, the answer is unknown, or the process drains."""
+        """Drive until nothing is pending, an outcome is unknown, or the process drains."""
         payment = await self._load(claim.subject)
         if not correlation.current().correlation_id:
-            # Found by the loop: whose story it is, only the log knows.
-            correlation.bind(await self._database.read(self._store.story, payment))
+            # Found by polling: only the log knows the correlation of the payment.
+            correlation.bind(await self._database.read(self._store.correlation, payment))
         while True:
             try:
                 payment = await self._step(claim, payment)
@@ -75,31 +91,31 @@ class PaymentDrive:
                 return
             if not payment.is_pending or self._is_draining():
                 return
-            # What is asked next has not failed yet, and neither does the lease count it so.
+            # The next call has not failed yet; the lease starts a new count of attempts, too.
             claim = replace(claim, attempts=0)
 
     async def _step(self, claim: Claim, payment: Payment) -> Payment:
-        """Ask one question and write the answer; where there is none to ask, look again."""
-        intent = next_call(payment)
-        if intent is None:
+        """Make the next call and write its answer; without a call to make, close the lease."""
+        call = next_call(payment)
+        if call is None:
             return await self._database.write(self._store.finish, claim)
         async with asyncio.timeout(self._call_timeout_s):
-            evidence = await ask(self._processor, intent)
+            evidence = await make_call(self._processor, call)
         return await self._database.write(
-            self._store.record, claim, payment, intent, evidence, then=self._tell
+            self._store.record, claim, payment, call, evidence, then=self._publish
         )
 
-    def _tell(self, payment: Payment) -> None:
-        self._notices.record(payment.payment_id, payment)
+    def _publish(self, payment: Payment) -> None:
+        self._latest.record(payment.payment_id, payment)
 
     async def _load(self, payment_id: str) -> Payment:
-        known = self._notices.newest(payment_id, version=1)
+        known = self._latest.newest(payment_id, version=1)
         if known is not None:
             return known
         return await self._database.read(load, payment_id)
 
     async def _postpone(self, claim: Claim, error: Exception, *, needs_review: bool) -> None:
-        """Ask again later; the lease adds the jitter, the cap bounds the silence."""
+        """Release the payment until a later attempt; the lease adds jitter to the delay."""
         delay_s = min(BACKOFF_FIRST_S * 2 ** min(claim.attempts, 30), BACKOFF_MAX_S)
         reason = f"{type(error).__name__}: {error}"
 

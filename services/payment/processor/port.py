@@ -1,17 +1,21 @@
 """The port to the outside party that moves money.
 
-Every call carries a key, and a key has one effect: repeating a call answers what the first one
-answered, also when that answer got lost. An answer is evidence. An exception is none:
+Every call carries a key, and a key has one effect: a repeated call returns the answer of the first
+one, even if that answer was lost. An answer is evidence; an exception is not:
 
-    ProcessorUnavailableError    what became of the call is unknown: repeat it under its key
-    ProcessorContradictionError  it denies what it told before: unknown as well, and somebody
-                                 must look
+    ProcessorUnavailableError    the outcome of the call is unknown: repeat it under its key
+    ProcessorContradictionError  it contradicts an earlier answer: the outcome is unknown, too, and
+                                 an operator must look
 
-"Not found" is such a denial, never evidence: a processor can lose sight of what it did.
+"Not found" is a contradiction, never evidence: a processor can lose its records.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+import grpc
 
 from services.chassis.domain.money import Money
 from services.payment.domain.commands import Evidence
@@ -25,11 +29,11 @@ from services.payment.domain.processor_calls import (
 
 
 class ProcessorUnavailableError(Exception):
-    """No answer: whether the call had its effect is unknown."""
+    """There is no answer: it is unknown whether the call had its effect."""
 
 
 class ProcessorContradictionError(Exception):
-    """An answer that can't be: it tells of an authorization that is another or none."""
+    """The answer is impossible: the authorization is another one, or is not known."""
 
 
 class Processor(Protocol):
@@ -44,52 +48,60 @@ class Processor(Protocol):
         payment_method: str,
         expire_after: timedelta,
     ) -> Evidence:
-        """Set money aside: Authorized, Declined; Voided where a void of this key came first."""
+        """Set money aside: Authorized, Declined, or Voided where a void of this key came first."""
         ...
 
     async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        """Take all that is set aside: Captured, NotCaptured, Expired, Voided."""
+        """Take everything that is set aside: Captured, NotCaptured, Expired, Voided."""
         ...
 
     async def void(self, *, key: str, authorize_key: str, authorization_reference: str) -> Evidence:
-        """Let go what was set aside under `authorize_key`: Voided, Expired.
+        """Release what was set aside under `authorize_key`: Voided, Expired.
 
-        Where nothing was, it keeps a late authorize with that key from setting anything aside;
-        `authorization_reference` is then "".
+        If nothing was set aside, `authorization_reference` is "", and a later authorize with that
+        key sets nothing aside.
         """
         ...
 
     async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        """Give back what was captured, or a part of it: Refunded, RefundRefused."""
+        """Give back all or part of what was captured: Refunded, RefundRefused."""
         ...
 
 
-async def ask(processor: Processor, intent: ProcessorCall) -> Evidence:
-    """Make the call that `intent` stands for."""
-    match intent:
+@dataclass(frozen=True, slots=True)
+class TestingService:
+    """A gRPC service of a processor that shows what it did, to compare it with the ledger."""
+
+    name: str
+    add_to_server: Callable[[grpc.aio.Server], None]
+
+
+async def make_call(processor: Processor, call: ProcessorCall) -> Evidence:
+    """Make a call; returns its evidence."""
+    match call:
         case AuthorizeCall():
             return await processor.authorize(
-                key=intent.key,
-                order_id=intent.order_id,
-                amount=intent.amount,
-                payment_method=intent.payment_method,
-                expire_after=intent.expire_after,
+                key=call.key,
+                order_id=call.order_id,
+                amount=call.amount,
+                payment_method=call.payment_method,
+                expire_after=call.expire_after,
             )
         case CaptureCall():
             return await processor.capture(
-                key=intent.key,
-                authorization_reference=intent.authorization_reference,
-                amount=intent.amount,
+                key=call.key,
+                authorization_reference=call.authorization_reference,
+                amount=call.amount,
             )
         case VoidCall():
             return await processor.void(
-                key=intent.key,
-                authorize_key=intent.authorize_key,
-                authorization_reference=intent.authorization_reference,
+                key=call.key,
+                authorize_key=call.authorize_key,
+                authorization_reference=call.authorization_reference,
             )
         case RefundCall():
             return await processor.refund(
-                key=intent.key,
-                authorization_reference=intent.authorization_reference,
-                amount=intent.amount,
+                key=call.key,
+                authorization_reference=call.authorization_reference,
+                amount=call.amount,
             )

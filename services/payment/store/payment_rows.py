@@ -1,4 +1,4 @@
-"""Payments and ledger entries as rows: plain functions of a connection, one statement each."""
+"""Payments as rows of their table, one statement a function."""
 
 import json
 from collections.abc import Sequence
@@ -10,24 +10,23 @@ from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 from services.chassis.domain.money import Money
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
-from services.payment.domain.ledger import Posting, Side
 from services.payment.domain.state import (
-    Capture,
+    CaptureAttempt,
     CaptureState,
     DeclineCode,
     Origin,
     Payment,
     PaymentState,
-    Refund,
+    RefundAttempt,
     RefundState,
     Refusal,
     RefusalReason,
 )
-from services.payment.store.tables import IS_LIVE, LEDGER_ENTRY, PAYMENT
+from services.payment.store.tables import IS_LIVE, PAYMENT
 
 _MICROSECOND = timedelta(microseconds=1)
 _COLUMNS = tuple(column.name for column in PAYMENT.c)
-# What never changes after the first fact.
+# Columns that never change after the first event.
 _FIXED = frozenset(
     {"payment_id", "order_id", "authorize_request_id", "origin", "history", "create_time"}
 )
@@ -36,7 +35,7 @@ _LOAD = Prepared(select(PAYMENT).where(PAYMENT.c.payment_id == bindparam("of_pay
 _OF_AUTHORIZE = Prepared(
     select(PAYMENT).where(PAYMENT.c.authorize_request_id == bindparam("of_request"))
 )
-_IN_THE_WAY = Prepared(
+_CONFLICTING = Prepared(
     select(PAYMENT).where(
         or_(
             PAYMENT.c.authorize_request_id == bindparam("of_request"),
@@ -56,32 +55,25 @@ _UPDATE = Prepared(
         }
     )
 )
-_POST = Prepared(
-    insert(LEDGER_ENTRY)
-    .inline()
-    .values(
-        {column.name: bindparam(column.name) for column in LEDGER_ENTRY.c if not column.primary_key}
-    )
-)
 
 
 def load(connection: Connection, payment_id: str) -> Payment | None:
-    """The payment as it stands; None where there is none."""
+    """The payment; None if it does not exist."""
     row = _LOAD.first(connection, of_payment=payment_id)
     return None if row is None else to_payment(row)
 
 
 def load_by_authorize(connection: Connection, authorize_request_id: str) -> Payment | None:
-    """The payment of one AuthorizePayment, a tombstone too; None where there is none."""
+    """The payment (or tombstone) of one AuthorizePayment request; None if there is none."""
     row = _OF_AUTHORIZE.first(connection, of_request=authorize_request_id)
     return None if row is None else to_payment(row)
 
 
-def load_in_the_way(
+def load_conflicting(
     connection: Connection, *, authorize_request_id: str, order_id: str
 ) -> tuple[Payment, ...]:
-    """What stands in the way of an authorize: its tombstone, and the order's live payment."""
-    rows = _IN_THE_WAY.all(connection, of_request=authorize_request_id, of_order=order_id)
+    """What prevents an authorize: its own tombstone, and the order's live payment."""
+    rows = _CONFLICTING.all(connection, of_request=authorize_request_id, of_order=order_id)
     return tuple(to_payment(row) for row in rows)
 
 
@@ -93,36 +85,6 @@ def save(connection: Connection, payment: Payment, *, is_new: bool) -> None:
         return
     changed = {f"new_{name}": value for name, value in values.items() if name not in _FIXED}
     _UPDATE.change(connection, of_payment=payment.payment_id, **changed)
-
-
-def post(
-    connection: Connection,
-    payment: Payment,
-    postings: Sequence[tuple[str, Posting]],
-) -> None:
-    """Append the two entries of each posting of its last change; each comes with its id."""
-    sides = [
-        (posting_id, posting, side, account)
-        for posting_id, posting in postings
-        for side, account in ((Side.DEBIT, posting.debit), (Side.CREDIT, posting.credit))
-    ]
-    entries = [
-        {
-            "posting_id": posting_id,
-            "payment_id": payment.payment_id,
-            "order_id": payment.order_id,
-            "kind": posting.kind.value,
-            "request_id": posting.request_id,
-            "account": account.value,
-            "side": side.value,
-            "currency_code": posting.amount.currency_code,
-            "amount_minor": posting.amount.minor_units,
-            "occur_time": to_micros(payment.update_time),
-        }
-        for posting_id, posting, side, account in sides
-    ]
-    if entries:
-        _POST.change_each(connection, entries)
 
 
 def _values(payment: Payment) -> dict[str, object]:
@@ -156,30 +118,30 @@ def _values(payment: Payment) -> dict[str, object]:
 
 
 def to_payment(row: Sequence[Any]) -> Payment:
-    """The payment that a whole row of the table holds, its columns in the table's order."""
-    told = dict(zip(_COLUMNS, row, strict=True))
-    expire_micros, decline_code = told["authorize_expire_time"], told["decline_code"]
+    """The payment of a row that has all columns, in the order of the table."""
+    columns = dict(zip(_COLUMNS, row, strict=True))
+    expire_micros, decline_code = columns["authorize_expire_time"], columns["decline_code"]
     return Payment(
-        payment_id=told["payment_id"],
-        order_id=told["order_id"],
-        customer_id=told["customer_id"],
-        state=PaymentState(told["state"]),
-        amount=Money(told["currency_code"], told["amount_minor"]),
-        payment_method=told["payment_method"],
-        expire_after=timedelta(microseconds=told["expire_after_micros"]),
-        authorize_request_id=told["authorize_request_id"],
-        create_time=from_micros(told["create_time"]),
-        update_time=from_micros(told["update_time"]),
-        version=told["version"],
-        origin=Origin(told["origin"]),
-        history=told["history"],
-        authorization_reference=told["authorization_reference"],
+        payment_id=columns["payment_id"],
+        order_id=columns["order_id"],
+        customer_id=columns["customer_id"],
+        state=PaymentState(columns["state"]),
+        amount=Money(columns["currency_code"], columns["amount_minor"]),
+        payment_method=columns["payment_method"],
+        expire_after=timedelta(microseconds=columns["expire_after_micros"]),
+        authorize_request_id=columns["authorize_request_id"],
+        create_time=from_micros(columns["create_time"]),
+        update_time=from_micros(columns["update_time"]),
+        version=columns["version"],
+        origin=Origin(columns["origin"]),
+        history=columns["history"],
+        authorization_reference=columns["authorization_reference"],
         authorize_expire_time=None if expire_micros is None else from_micros(expire_micros),
-        refusal=_to_refusal(told["refusal"]),
+        refusal=_to_refusal(columns["refusal"]),
         decline_code=DeclineCode(decline_code) if decline_code else None,
-        void_request_id=told["void_request_id"],
-        captures=_to_captures(told["captures"]),
-        refunds=_to_refunds(told["refunds"], told["currency_code"]),
+        void_request_id=columns["void_request_id"],
+        captures=_to_captures(columns["captures"]),
+        refunds=_to_refunds(columns["refunds"], columns["currency_code"]),
     )
 
 
@@ -194,7 +156,7 @@ def _to_refusal(text: str) -> Refusal | None:
     return Refusal(RefusalReason(reason), facts)
 
 
-def _from_captures(captures: Sequence[Capture]) -> str:
+def _from_captures(captures: Sequence[CaptureAttempt]) -> str:
     if not captures:
         return ""
     return json.dumps(
@@ -205,16 +167,16 @@ def _from_captures(captures: Sequence[Capture]) -> str:
     )
 
 
-def _to_captures(text: str) -> tuple[Capture, ...]:
+def _to_captures(text: str) -> tuple[CaptureAttempt, ...]:
     if not text:
         return ()
     return tuple(
-        Capture(request_id, CaptureState(state), _to_refusal(refusal), Origin(origin))
+        CaptureAttempt(request_id, CaptureState(state), _to_refusal(refusal), Origin(origin))
         for request_id, state, refusal, origin in json.loads(text)
     )
 
 
-def _from_refunds(refunds: Sequence[Refund]) -> str:
+def _from_refunds(refunds: Sequence[RefundAttempt]) -> str:
     if not refunds:
         return ""
     return json.dumps(
@@ -232,11 +194,11 @@ def _from_refunds(refunds: Sequence[Refund]) -> str:
     )
 
 
-def _to_refunds(text: str, currency_code: str) -> tuple[Refund, ...]:
+def _to_refunds(text: str, currency_code: str) -> tuple[RefundAttempt, ...]:
     if not text:
         return ()
     return tuple(
-        Refund(
+        RefundAttempt(
             refund_id,
             request_id,
             Money(currency_code, minor_units),

@@ -22,7 +22,7 @@ from services.payment.domain.ledger import Posting, postings
 from services.payment.domain.processor_calls import ProcessorCall, next_call
 from services.payment.domain.rules import decide
 from services.payment.domain.state import Payment
-from services.payment.store import payment_rows
+from services.payment.store import ledger_entries, payment_rows
 from services.payment.wire.events import to_new_event
 
 # The kind of this service's leases: a payment that somebody has to drive.
@@ -133,7 +133,7 @@ class PaymentWrites:
         happened = decide(evidence, before, now=self._clock.now())
         return self._append(connection, before, happened)
 
-    def story(self, connection: Connection, payment: Payment) -> Correlation:
+    def correlation(self, connection: Connection, payment: Payment) -> Correlation:
         """Whose story the payment is: that of its newest event, which leads to the next."""
         (newest,) = self._log.read_stream(
             connection, payment.payment_id, after_version=payment.version - 1, limit=1
@@ -166,7 +166,7 @@ class PaymentWrites:
         if after is None:
             raise PaymentNotFoundError
         payment_rows.save(connection, after, is_new=before is None)
-        payment_rows.post(connection, after, posted)
+        ledger_entries.append_postings(connection, after, posted)
         return after
 
     def _lease(
@@ -209,7 +209,7 @@ def _find(connection: Connection, command: commands.Request) -> Payment | None:
 
 def _find_fence(connection: Connection, command: commands.Authorize) -> Payment | None:
     """The tombstone of a void that came first; None where the way is free."""
-    in_the_way = payment_rows.load_in_the_way(
+    in_the_way = payment_rows.load_conflicting(
         connection, authorize_request_id=command.request_id, order_id=command.order_id
     )
     for payment in in_the_way:

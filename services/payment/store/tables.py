@@ -1,14 +1,18 @@
-"""The service's tables; `migrations/` creates them, with the rules the database itself keeps.
+"""The payment service's tables; `migrations/` creates them, with their constraints and indexes.
 
-Captures and refunds are few and are only read with their payment, so they lie in its row (JSON).
-The sums of them are columns of their own, for the CHECKs.
+A payment has few captures and refunds, and they are only read with it, so its row holds them as
+JSON. Their sums have columns of their own, which the CHECK constraints need.
 """
+
+from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, text
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+
 _METADATA = MetaData()
 
-# In the very words of the unique index on it, or SQLite would not use that.
+# The same text as in the unique index, or SQLite would not use the index.
 IS_LIVE = text("state NOT IN ('DECLINED', 'VOIDED', 'EXPIRED')")
 
 PAYMENT = Table(

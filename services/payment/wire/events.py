@@ -1,6 +1,6 @@
-"""Each fact as the message that the event log keeps.
+"""Converts events to the messages of payment_event.proto, which the event log stores.
 
-The payment method stays out of it, save where a choreographed checkout passes its history on.
+They do not contain the payment method, except in the history of a choreographed checkout.
 """
 
 from functools import singledispatch
@@ -10,17 +10,18 @@ from tradepost.inventory.v1.inventory_event_pb2 import CheckoutHistory
 from tradepost.payment.v1 import payment_event_pb2 as pb
 
 from services.chassis.log.event_log import NewEvent
+from services.chassis.request.enum_numbers import enum_numbers
 from services.chassis.request.wire_values import to_money, to_timestamp
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.payment.domain import events
 from services.payment.domain.state import Origin
-from services.payment.wire.replies import enum_numbers, to_decline_code, to_refusal
+from services.payment.wire.replies import to_decline_code, to_refusal
 
 _ORIGINS = enum_numbers(Origin, pb.PaymentOrigin.Value, "PAYMENT_ORIGIN")
 
 
 def to_new_event(event: events.Event) -> NewEvent:
-    """The fact, ready to be appended to the stream of its payment."""
+    """The event as the log stores it."""
     message = to_message(event)
     is_choreographed = getattr(event, "origin", None) is Origin.CHOREOGRAPHED
     return NewEvent(
@@ -32,8 +33,8 @@ def to_new_event(event: events.Event) -> NewEvent:
 
 @singledispatch
 def to_message(event: object) -> Message:
-    """The message of a fact. Raises TypeError for what is none."""
-    raise TypeError(f"{event!r} is no fact of a payment")
+    """The message of an event. Raises TypeError for anything else."""
+    raise TypeError(f"{event!r} is no event of a payment")
 
 
 @to_message.register

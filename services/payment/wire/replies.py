@@ -1,66 +1,24 @@
-"""Domain values as messages, and every exception as a status."""
+"""Converts domain values to reply messages."""
 
-from collections.abc import Callable, Collection, Iterable
-from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, TypeVar
-
-import grpc
 from tradepost.payment.v1 import ledger_pb2, payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.domain.money import Money
+from services.chassis.request.enum_numbers import enum_numbers
+from services.chassis.request.pages import Page
 from services.chassis.request.wire_values import to_money, to_timestamp
-from services.chassis.server.error_rules import ErrorRule, Errors
-from services.payment.domain.errors import (
-    AmountExceedsRefundableError,
-    CurrencyMismatchError,
-    PaymentAlreadyExistsError,
-    PaymentNotFoundError,
-    PaymentStateConflictError,
-)
 from services.payment.domain.ledger import Account, LedgerEntry, PostingKind, Side
 from services.payment.domain.state import (
-    Capture,
+    CaptureAttempt,
     CaptureState,
     DeclineCode,
     Payment,
     PaymentState,
-    Refund,
+    RefundAttempt,
     RefundState,
     Refusal,
     RefusalReason,
 )
-
-ERRORS: Errors = MappingProxyType(
-    {
-        PaymentNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND"),
-        PaymentStateConflictError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT"
-        ),
-        PaymentAlreadyExistsError: ErrorRule(
-            grpc.StatusCode.ALREADY_EXISTS, "PAYMENT_ALREADY_EXISTS"
-        ),
-        AmountExceedsRefundableError: ErrorRule(
-            grpc.StatusCode.FAILED_PRECONDITION, "AMOUNT_EXCEEDS_REFUNDABLE"
-        ),
-        CurrencyMismatchError: ErrorRule(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "CURRENCY_MISMATCH",
-            field="amount.currency_code",
-        ),
-    }
-)
-
-E = TypeVar("E", bound=StrEnum)
-
-
-def enum_numbers(
-    kind: type[E], number_of: Callable[[str], int], prefix: str, *, leave_out: Collection[E] = ()
-) -> dict[E, Any]:
-    """The contract's number of each value. Raises ValueError where the contract lacks one."""
-    return {each: number_of(f"{prefix}_{each}") for each in kind if each not in leave_out}
-
 
 _STATES = enum_numbers(PaymentState, payment_pb2.PaymentState.Value, "PAYMENT_STATE")
 _STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
@@ -76,7 +34,7 @@ _SIDES = enum_numbers(Side, ledger_pb2.LedgerSide.Value, "LEDGER_SIDE")
 
 
 def to_payment(payment: Payment) -> payment_pb2.Payment:
-    """The whole resource; a tombstone has no amounts, nobody told it any."""
+    """The whole resource. A tombstone has no amounts, because its void names none."""
     message = payment_pb2.Payment(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -105,8 +63,8 @@ def to_payment(payment: Payment) -> payment_pb2.Payment:
     return message
 
 
-def to_capture(capture: Capture) -> payment_pb2.Capture:
-    """One attempt to capture and its answer."""
+def to_capture(capture: CaptureAttempt) -> payment_pb2.Capture:
+    """One attempt to capture and its outcome."""
     return payment_pb2.Capture(
         request_id=capture.request_id,
         state=_CAPTURE_STATES[capture.state],
@@ -114,8 +72,8 @@ def to_capture(capture: Capture) -> payment_pb2.Capture:
     )
 
 
-def to_refund(refund: Refund) -> payment_pb2.Refund:
-    """One refund and its answer."""
+def to_refund(refund: RefundAttempt) -> payment_pb2.Refund:
+    """One refund and its outcome."""
     return payment_pb2.Refund(
         refund_id=refund.refund_id,
         request_id=refund.request_id,
@@ -132,7 +90,7 @@ def to_refusal(refusal: Refusal) -> payment_pb2.PaymentRefusal:
 
 
 def to_decline_code(code: DeclineCode | None) -> payment_pb2.DeclineCode.ValueType:
-    """UNSPECIFIED where nothing was declined."""
+    """The decline code; UNSPECIFIED where nothing was declined."""
     number: payment_pb2.DeclineCode.ValueType = _DECLINE_CODES[code or DeclineCode.UNSPECIFIED]
     return number
 
@@ -163,7 +121,7 @@ def _refusal(refusal: Refusal | None) -> payment_pb2.PaymentRefusal | None:
 
 
 def to_capture_response(payment: Payment, request_id: str) -> pb.CapturePaymentResponse:
-    """The payment, and what became of this request."""
+    """The payment, and the outcome of this request."""
     capture = payment.capture(request_id)
     return pb.CapturePaymentResponse(
         payment=to_payment(payment), capture=None if capture is None else to_capture(capture)
@@ -171,24 +129,22 @@ def to_capture_response(payment: Payment, request_id: str) -> pb.CapturePaymentR
 
 
 def to_refund_response(payment: Payment, request_id: str) -> pb.RefundPaymentResponse:
-    """The payment, and what became of this request."""
+    """The payment, and the outcome of this request."""
     refund = payment.refund(request_id)
     return pb.RefundPaymentResponse(
         payment=to_payment(payment), refund=None if refund is None else to_refund(refund)
     )
 
 
-def to_payment_page(payments: Iterable[Payment], next_page_token: str) -> pb.ListPaymentsResponse:
+def to_payment_page(page: Page[Payment]) -> pb.ListPaymentsResponse:
     """A page of payments."""
     return pb.ListPaymentsResponse(
-        payments=[to_payment(each) for each in payments], next_page_token=next_page_token
+        payments=map(to_payment, page.rows), next_page_token=page.next_page_token
     )
 
 
-def to_entry_page(
-    entries: Iterable[LedgerEntry], next_page_token: str
-) -> pb.ListLedgerEntriesResponse:
+def to_ledger_page(page: Page[LedgerEntry]) -> pb.ListLedgerEntriesResponse:
     """A page of the ledger."""
     return pb.ListLedgerEntriesResponse(
-        entries=[to_entry(each) for each in entries], next_page_token=next_page_token
+        entries=map(to_entry, page.rows), next_page_token=page.next_page_token
     )

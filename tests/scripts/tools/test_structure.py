@@ -73,18 +73,11 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "services/chassis/store/migration_environment:*": "Alembic's own env.py, run by path",
     },
     import_circle: {},
-    unnamed_folder: {
-        "services.*.store.migrations:*": "Alembic runs these files by path, as no package",
-        # To be named when these services have their own layers.
-        "services.order.*": "not yet",
-        "services.payment.*": "not yet",
-        "services.inventory.*": "not yet",
-    },
+    unnamed_folder: {},
     confusable_modules: {
         # To be renamed.
         "*of discovery/*": "not yet",
         "*of services/chassis/*": "not yet",
-        "*of services/inventory/*": "not yet",
     },
     confusable_classes: {
         # To be renamed.

@@ -10,9 +10,11 @@ from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.server.service_definition import Service
-from services.payment.parts import MIGRATIONS, Timing
-from services.payment.processor.simulated.adapter import open_simulated_processor
+from services.payment.parts import Dependencies
+from services.payment.processor.driver import DriveTiming
+from services.payment.processor.urls import open_processor
 from services.payment.service import build
+from services.payment.store.tables import MIGRATIONS
 from tests.support.chassis.pytest_grpc_aio import grpc_channel, grpc_server  # noqa: F401
 from tests.support.store.databases import Databases
 
@@ -25,17 +27,19 @@ async def grpc_servicer(
     clock, rng = SystemClock(), random.Random(7)
     folder = tmp_path_factory.mktemp("payment")
     async with (
-        open_simulated_processor(
-            f"sqlite:///{folder / 'processor.db'}", clock=clock, owner="test"
-        ) as processor,
+        open_processor(
+            f"simulated://{folder / 'processor.db'}", clock=clock, owner="test"
+        ) as opened,
         build(
             database_url=await module_databases.migrated(MIGRATIONS, "payment"),
-            processor=processor,
-            testing=processor,
-            clock=clock,
-            ids=IdFactory(clock=clock, rng=rng),
-            rng=rng,
-            timing=Timing(poll_s=0.02),
+            dependencies=Dependencies(
+                clock=clock,
+                ids=IdFactory(clock=clock, rng=rng),
+                rng=rng,
+                processor=opened.processor,
+                testing=opened.testing,
+                timing=DriveTiming(poll_s=0.02),
+            ),
         ) as service,
     ):
         yield service

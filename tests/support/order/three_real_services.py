@@ -38,9 +38,10 @@ from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
+from services.payment.parts import Dependencies as PaymentDependencies
+from services.payment.parts import FeedChannels as PaymentFeedChannels
 from services.payment.processor.simulated.adapter import SimulatedProcessor
 from services.payment.service import build as build_payment
-from services.payment.subscriptions import FeedChannels as PaymentFeedChannels
 from tests.support.order.order_service import create, feed_of, new_request_id
 from tests.support.store.databases import Databases
 
@@ -114,9 +115,11 @@ async def three_real_services(
         inventory = await channel_to(
             build_inventory(database_url=url("inventory"), dependencies=at_inventory)
         )
-        at_payment = partial(build_payment, processor=processor, clock=clock, ids=ids, rng=rng)
+        at_payment = PaymentDependencies(
+            clock, ids, rng, processor, feeds=PaymentFeedChannels(stock, orders)
+        )
         payment = await channel_to(
-            at_payment(database_url=url("payment"), feeds=PaymentFeedChannels(stock, orders))
+            build_payment(database_url=url("payment"), dependencies=at_payment)
         )
         called = ParticipantChannels(inventory, payment)
         dependencies = Dependencies(

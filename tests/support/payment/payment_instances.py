@@ -10,12 +10,15 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
 from services.chassis.request.intention import Intention
+from services.chassis.store.database import Database
 from services.payment.api.use_cases import PaymentAnswer
 from services.payment.domain import commands
 from services.payment.domain.state import Payment
-from services.payment.parts import MIGRATIONS, Parts, Timing, open_parts
+from services.payment.parts import Dependencies, Parts, assemble
+from services.payment.processor.driver import DriveTiming
 from services.payment.processor.port import Processor
 from services.payment.store.payment_writes import load
+from services.payment.store.tables import MIGRATIONS
 from services.payment.wire import requests
 from tests.support.payment.payment_requests import Request
 from tests.support.store.databases import Databases
@@ -23,6 +26,20 @@ from tests.support.store.databases import Databases
 PATIENCE_S = 20.0
 CLOCK = SystemClock()
 IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
+
+
+@asynccontextmanager
+async def opened_parts(databases: Databases, dependencies: Dependencies) -> AsyncIterator[Parts]:
+    """The parts of an instance that doesn't run; the database is closed when the block ends."""
+    database = await Database.open(
+        await databases.migrated(MIGRATIONS, "payment"),
+        clock=dependencies.clock,
+        owner=dependencies.owner,
+    )
+    try:
+        yield assemble(database, dependencies)
+    finally:
+        await database.close()
 
 
 @asynccontextmanager
@@ -34,16 +51,16 @@ async def instance(
     lease_s: float = 10.0,
     call_timeout_s: float = 10.0,
 ) -> AsyncIterator[Parts]:
-    """A running instance; leaving the block is a crash: leases stay."""
-    async with open_parts(
-        database_url=await databases.migrated(MIGRATIONS, "payment"),
-        processor=processor,
+    """A running instance. Leaving the block is a crash: its leases stay."""
+    dependencies = Dependencies(
         clock=CLOCK,
         ids=IDS,
         rng=random.Random(name),
+        processor=processor,
         owner=name,
-        timing=Timing(lease_s=lease_s, poll_s=0.02, call_timeout_s=call_timeout_s),
-    ) as parts:
+        timing=DriveTiming(lease_s=lease_s, poll_s=0.02, call_timeout_s=call_timeout_s),
+    )
+    async with opened_parts(databases, dependencies) as parts:
         running = [asyncio.create_task(work()) for work in (parts.tailer.run, parts.driver.run)]
         try:
             yield parts

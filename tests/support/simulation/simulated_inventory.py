@@ -55,8 +55,8 @@ class SimulatedInventory:
             reservations=reservations,
         )
         self.handlers: Mapping[str, Handler] = {
-            inventory_consumer.ORDER_CONSUMER: inventory_consumer.StockReserver(reservations),
-            inventory_consumer.PAYMENT_CONSUMER: inventory_consumer.ReservationCommitter(
+            inventory_consumer.ORDER_CONSUMER: inventory_consumer.OrderPlacedHandler(reservations),
+            inventory_consumer.PAYMENT_CONSUMER: inventory_consumer.PaymentAuthorizedHandler(
                 reservations
             ),
         }

@@ -21,7 +21,7 @@ from services.payment.processor.driver import PaymentDrive
 from services.payment.processor.port import Processor
 from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites, load
 from services.payment.wire import replies, requests
-from services.payment.wire.replies import ERRORS
+from services.payment.wire.errors import ERRORS
 from tests.support.order.scripted_failures import ProcessDiedError, crashing
 from tests.support.simulation.dependencies import SimulationDependencies
 
@@ -56,13 +56,13 @@ class SimulatedPayment:
             owner=f"payment-{self.run_count}", clock=clock, rng=self.dependencies.rng
         )
         self.store = PaymentWrites(log=self.log, leases=self.leases, clock=clock, ids=ids)
-        notices: LatestStates[Payment] = LatestStates()
+        latest: LatestStates[Payment] = LatestStates()
         self.drive = PaymentDrive(
             database=self.crashing,
             store=self.store,
             leases=self.leases,
             processor=self.processor,
-            notices=notices,
+            latest=latest,
             is_draining=lambda: False,
         )
         work = payment_consumer.DrivenWrites(
@@ -73,10 +73,10 @@ class SimulatedPayment:
             ),
         )
         self.handlers: Mapping[str, Handler] = {
-            payment_consumer.RESERVATION_CONSUMER: payment_consumer.PaymentAuthorizer(
+            payment_consumer.RESERVATION_CONSUMER: payment_consumer.ReservationHeldHandler(
                 work, ids.new
             ),
-            payment_consumer.ORDER_CONSUMER: payment_consumer.PaymentCapturer(work),
+            payment_consumer.ORDER_CONSUMER: payment_consumer.CaptureRequestedHandler(work),
         }
 
     async def call(self, method: str, request: Any) -> Message:

@@ -9,8 +9,8 @@ from services.chassis.ids import IdFactory
 from services.chassis.store.database import Database
 from services.inventory.store.tables import MIGRATIONS as INVENTORY_MIGRATIONS
 from services.order.store.tables import MIGRATIONS as ORDER_MIGRATIONS
-from services.payment.parts import MIGRATIONS as PAYMENT_MIGRATIONS
 from services.payment.processor.simulated.adapter import open_simulated_processor
+from services.payment.store.tables import MIGRATIONS as PAYMENT_MIGRATIONS
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.scripted_failures import FailureScript
 from tests.support.simulation.dependencies import SimulationDependencies

@@ -10,7 +10,17 @@ from tests.support.style.source_tree import SourceFile
 ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "e")
 # Names that each folder or service may have: they say a role, and mean the same everywhere.
 ROLES = frozenset(
-    {"__init__", "__main__", "errors", "events", "rules", "service", "servicer", "settings"}
+    {
+        "__init__",
+        "__main__",
+        "errors",
+        "events",
+        "queries",
+        "rules",
+        "service",
+        "servicer",
+        "settings",
+    }
 )
 TWIN_FOLDERS = ("discovery/aio/", "discovery/blocking/")
 

@@ -28,9 +28,10 @@ from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies
 from services.order.service import build as build_order
 from services.order.settings import SagaSettings
-from services.payment.parts import Timing
+from services.payment.parts import Dependencies as PaymentDependencies
+from services.payment.processor.driver import DriveTiming
 from services.payment.processor.port import Processor
-from services.payment.processor.simulated.adapter import open_simulated_processor
+from services.payment.processor.urls import open_processor
 from services.payment.service import build as build_payment
 
 CLOCK = SystemClock()
@@ -151,15 +152,17 @@ async def running_suite(
             database_url=url("inventory"),
             dependencies=InventoryDependencies(CLOCK, ids, rng, expire_every_s=NEVER_S),
         )
-        book = await enter(open_simulated_processor(url("processor"), clock=CLOCK, owner="test"))
+        simulated = await enter(open_processor(url("processor"), clock=CLOCK, owner="test"))
         payment = build_payment(
             database_url=url("payment"),
-            processor=processor or book,
-            testing=None if processor else book,
-            clock=CLOCK,
-            ids=ids,
-            rng=rng,
-            timing=Timing(poll_s=0.02),
+            dependencies=PaymentDependencies(
+                clock=CLOCK,
+                ids=ids,
+                rng=rng,
+                processor=processor or simulated.processor,
+                testing=None if processor else simulated.testing,
+                timing=DriveTiming(poll_s=0.02),
+            ),
         )
         participants = ParticipantChannels(await serve(stock), await serve(payment))
         dependencies = Dependencies(CLOCK, ids, rng, participants, SagaSettings())

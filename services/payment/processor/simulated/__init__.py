@@ -1,1 +1,5 @@
-"""A processor of our own, for development and tests."""
+"""A processor for development and tests: it answers as a payment method's name says.
+
+Imports the port, the domain and the chassis. Hands out the adapter and the service that lists its
+entries. An image can leave this folder out: only `processor/urls.py` imports it, when it is named.
+"""

@@ -1,4 +1,6 @@
-"""The simulated processor's book over gRPC; served only where the settings ask for it."""
+"""Serves the entries of the simulated processor, where TRADEPOST_PAYMENT_TESTING is set."""
+
+from functools import partial
 
 from tradepost.payment.testing.v1 import simulated_processor_pb2 as book_pb
 from tradepost.payment.testing.v1 import simulated_processor_service_pb2 as pb
@@ -6,11 +8,12 @@ from tradepost.payment.testing.v1 import simulated_processor_service_pb2_grpc
 
 from services.chassis.request import pages
 from services.chassis.request.context import Context
+from services.chassis.request.enum_numbers import enum_numbers
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import to_money, to_timestamp
+from services.payment.processor.port import TestingService
 from services.payment.processor.simulated.adapter import SimulatedProcessor
 from services.payment.processor.simulated.entry_table import EntryKind, ProcessorEntry
-from services.payment.wire.replies import enum_numbers
 
 _KINDS = enum_numbers(
     EntryKind,
@@ -18,6 +21,19 @@ _KINDS = enum_numbers(
     "PROCESSOR_ENTRY_KIND",
     leave_out={EntryKind.FENCED},
 )
+
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["SimulatedProcessorService"].full_name
+
+
+def testing_service(processor: SimulatedProcessor) -> TestingService:
+    """The service that lists the processor's entries."""
+    servicer = SimulatedProcessorServicer(processor)
+    add = partial(
+        simulated_processor_service_pb2_grpc.add_SimulatedProcessorServiceServicer_to_server,
+        servicer,
+    )
+    return TestingService(_SERVICE, add)
 
 
 class SimulatedProcessorServicer(
@@ -33,7 +49,7 @@ class SimulatedProcessorServicer(
         request: pb.ListProcessorEntriesRequest,
         context: Context,
     ) -> pb.ListProcessorEntriesResponse:
-        """List what the processor did in the order in which it did it."""
+        """List what the processor did, in the order in which it did it."""
         after_sequence, size = _selection(request)
         entries = await self._processor.entries(after_sequence, size + 1)
         return pb.ListProcessorEntriesResponse(

@@ -8,16 +8,16 @@ import pytest
 
 from services.payment.domain.ledger import Account, LedgerEntry, Side
 from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall
+from services.payment.domain.queries import LedgerFilter, PaymentFilter
 from services.payment.domain.state import Payment, PaymentState
 from services.payment.parts import Parts
-from services.payment.store.payment_listing import list_entries, list_payments
-from services.payment.wire.requests import Page
+from services.payment.store.ledger_entries import list_entries
+from services.payment.store.payment_listing import list_payments
 from tests.support.payment import payment_requests
 from tests.support.payment.payment_instances import ask, instance, until
 from tests.support.payment.scripted_processor import Book, MemoryProcessor
 from tests.support.store.databases import Databases
 
-WHOLE = Page(1000, None, b"")
 ORDERS = 16
 
 
@@ -70,8 +70,10 @@ async def test_the_ledger_is_the_processors_book(databases: Databases, seed: int
             started = await asyncio.gather(*(ask(two, each, within_s=0.001) for each in late))
         for answer in started:
             await until(one, answer.payment.payment_id, lambda payment: not payment.is_pending)
-        payments = (await one.database.read(list_payments, "", frozenset(), WHOLE)).items
-        entries = (await one.database.read(list_entries, "", WHOLE)).items
+        payments = await one.database.read(
+            list_payments, PaymentFilter(1000, "", frozenset(), None)
+        )
+        entries = await one.database.read(list_entries, LedgerFilter(1000, "", 0))
 
     balance = balances(entries)
     assert sum(balance.values()) == 0

@@ -4,9 +4,9 @@ import asyncio
 
 from services.payment.domain import commands
 from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall, VoidCall
+from services.payment.domain.queries import LedgerFilter
 from services.payment.domain.state import PaymentState, RefusalReason
-from services.payment.store.payment_listing import list_entries
-from services.payment.wire.requests import Page
+from services.payment.store.ledger_entries import list_entries
 from tests.support.payment import payment_requests
 from tests.support.payment.payment_instances import ask, instance, until
 from tests.support.payment.scripted_processor import MemoryProcessor
@@ -136,10 +136,10 @@ async def test_whoever_lost_the_lease_writes_nothing(databases: Databases) -> No
         await until(two, payment_id, is_authorized)
         sleeper.gate.set()
         captured = await ask(one, payment_requests.capture(payment_id))
-        entries = await one.database.read(list_entries, payment_id, Page(50, None, b""))
+        entries = await one.database.read(list_entries, LedgerFilter(50, payment_id, 0))
 
     assert captured.payment.state is PaymentState.CAPTURED
-    assert len(entries.items) == 6
+    assert len(entries) == 6
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_undone(databases: Databases) -> None:

@@ -14,12 +14,12 @@ from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import LeaseRow
 from services.payment.domain.processor_calls import AuthorizeCall, CaptureCall, VoidCall
 from services.payment.domain.state import Payment, PaymentState
-from services.payment.parts import MIGRATIONS, Parts, open_parts
+from services.payment.parts import Dependencies, Parts
 from services.payment.processor.driver import PaymentDrive
 from services.payment.store.payment_writes import LEASE_KIND, load
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.payment import payment_requests
-from tests.support.payment.payment_instances import to_intention
+from tests.support.payment.payment_instances import opened_parts, to_intention
 from tests.support.payment.payment_requests import Request
 from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import Databases
@@ -70,19 +70,14 @@ async def office(databases: Databases) -> AsyncIterator[Office]:
     """A payment service with nothing to do."""
     clock, processor = ManualClock(), MemoryProcessor()
     rng = random.Random(3)
-    async with open_parts(
-        database_url=await databases.migrated(MIGRATIONS, "payment"),
-        processor=processor,
-        clock=clock,
-        ids=IdFactory(clock=clock, rng=rng),
-        rng=rng,
-    ) as parts:
+    ids = IdFactory(clock=clock, rng=rng)
+    async with opened_parts(databases, Dependencies(clock, ids, rng, processor)) as parts:
         drive = PaymentDrive(
             database=parts.database,
             store=parts.store,
             leases=parts.leases,
             processor=processor,
-            notices=LatestStates(),
+            latest=LatestStates(),
             is_draining=lambda: False,
         )
         yield Office(parts, processor, clock, drive)

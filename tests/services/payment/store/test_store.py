@@ -11,18 +11,21 @@ from sqlalchemy import Connection, text
 
 from services.chassis.request.errors import RequestIdReusedError
 from services.chassis.store.database import Database
+from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.chassis.work.lease import StaleLeaseError
 from services.payment.domain import commands
 from services.payment.domain.errors import PaymentAlreadyExistsError
 from services.payment.domain.ledger import postings
 from services.payment.domain.processor_calls import next_call
+from services.payment.domain.queries import LedgerFilter, PaymentFilter
 from services.payment.domain.state import DeclineCode, Payment, PaymentState
-from services.payment.parts import MIGRATIONS, Parts
+from services.payment.parts import Parts
 from services.payment.store import payment_rows
-from services.payment.store.payment_listing import list_entries, list_payments
+from services.payment.store.ledger_entries import list_entries
+from services.payment.store.payment_listing import list_payments
 from services.payment.store.payment_writes import load
-from services.payment.wire.requests import Page
+from services.payment.store.tables import MIGRATIONS
 from tests.support.payment import payment_requests
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,
@@ -38,7 +41,6 @@ from tests.support.payment.scripted_processor import MemoryProcessor
 from tests.support.store.databases import CONSTRAINT_VIOLATION, Databases, opened_database
 
 CAPTURED = (authorize(), AUTHORIZED, capture(), commands.Captured())
-WHOLE = Page(1000, None, b"")
 AGAIN = (
     "INSERT INTO ledger_entry SELECT sequence + 100, posting_id, payment_id, order_id, kind,"
     " {request_id}, account, side, currency_code, amount_minor, occur_time FROM ledger_entry"
@@ -127,7 +129,7 @@ async def test_the_stream_tells_what_the_row_tells(shop: Parts) -> None:
     await ask(shop, payment_requests.capture(payment.payment_id))
     refunded = (await ask(shop, payment_requests.refund(payment.payment_id, 500))).payment
     types = await shop.database.read(_types, payment.payment_id)
-    entries = await shop.database.read(list_entries, payment.payment_id, WHOLE)
+    entries = await shop.database.read(list_entries, LedgerFilter(1000, payment.payment_id, 0))
 
     assert types == [
         "AuthorizationRequested",
@@ -138,13 +140,13 @@ async def test_the_stream_tells_what_the_row_tells(shop: Parts) -> None:
         "RefundSucceeded",
     ]
     assert refunded.version == len(types)
-    assert [entry.kind for entry in entries.items[::2]] == [
+    assert [entry.kind for entry in entries[::2]] == [
         "AUTHORIZED",
         "AUTHORIZATION_REVERSED",
         "CAPTURED",
         "REFUNDED",
     ]
-    assert len({entry.posting_id for entry in entries.items}) == 4
+    assert len({entry.posting_id for entry in entries}) == 4
 
 
 def _types(connection: Connection, stream: str) -> list[str]:
@@ -230,17 +232,15 @@ async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> Non
 async def test_pages_hold_every_payment_once(shop: Parts) -> None:
     """Though others come while somebody turns the pages."""
     before = await asyncio.gather(*(ask(shop, payment_requests.authorize()) for _ in range(5)))
-    page = await shop.database.read(list_payments, "", frozenset(), Page(2, None, b""))
-    seen = list(page.items)
-    while page.next_page_token:
+    seen: list[Payment] = []
+    after, has_more = None, True
+    while has_more and len(seen) <= 12:
+        wanted = PaymentFilter(3, "", frozenset(), after)
+        rows = await shop.database.read(list_payments, wanted)
+        seen += rows[:2]
+        has_more = len(rows) > 2
+        after = (to_micros(seen[-1].create_time), seen[-1].payment_id)
         await ask(shop, payment_requests.authorize())
-        last = seen[-1]
-        micros = int(last.create_time.timestamp() * 1_000_000)
-        after = (micros, last.payment_id)
-        page = await shop.database.read(list_payments, "", frozenset(), Page(2, after, b""))
-        seen += page.items
-        if len(seen) > 12:
-            break
 
     ids = [payment.payment_id for payment in seen]
     assert len(ids) == len(set(ids))

@@ -23,8 +23,9 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
-from services.payment.parts import MIGRATIONS
+from services.payment.parts import Dependencies
 from services.payment.service import build
+from services.payment.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import Refusal, refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.payment import payment_requests
@@ -68,10 +69,7 @@ async def place(databases: Databases) -> AsyncIterator[Place]:
     async with (
         build(
             database_url=url,
-            processor=MemoryProcessor(),
-            clock=clock,
-            ids=ids,
-            rng=rng,
+            dependencies=Dependencies(clock, ids, rng, MemoryProcessor()),
         ) as service,
         running(
             service,
