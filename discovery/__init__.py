@@ -21,6 +21,8 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
   instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
   status. A call that found no instance, and so was not sent, is retried for every method.
+- Instances are dialled directly, whatever `http_proxy` says, unless `options` ask for a proxy
+  (`discovery.config.channel_options`).
 - A request that can't be serialized and metadata that can't be sent raise where the call is made;
   a response that can't be deserialized ends the call with INTERNAL.
 - A call that is refused before it is sent (no instance, no time left) has grpc.aio's status code,

@@ -11,6 +11,14 @@ from discovery.rules.outcome_window import Outcomes
 # By then the load of an instance that is no longer listed has decayed to nothing.
 FORGET_S = 10 * TAU_S
 
+# Id, incarnation and endpoint: what identifies one process and the connection to it.
+Key = tuple[str, str, str]
+
+
+def key_of(instance: Instance) -> Key:
+    """What identifies the process that an instance is, and the connection to it."""
+    return (instance.instance_id, instance.incarnation, instance.endpoint)
+
 
 @dataclass(slots=True)
 class Ejection:
@@ -64,20 +72,24 @@ class Record:
 
 
 class Records:
-    """The records by instance id and incarnation: a restarted instance gets a new one."""
+    """The records by id, incarnation and endpoint: a process that replaces another gets a new one.
+
+    The endpoint counts for instances that are registered without an incarnation. If an id that
+    moved kept its record, the calls in flight at the new endpoint would keep the old one draining.
+    """
 
     def __init__(self, *, clock: Clock, make: Callable[[Instance, float], Record]) -> None:
         self._clock = clock
         self._make = make
-        self._records: dict[tuple[str, str], tuple[Record, float]] = {}
+        self._records: dict[Key, tuple[Record, float]] = {}
 
     def of(self, instance: Instance) -> Record:
         """The record of this incarnation, made on first use."""
         now_s = self._clock.monotonic()
-        known = self._records.get(_key(instance))
+        known = self._records.get(key_of(instance))
         record = self._make(instance, now_s) if known is None else known[0]
         record.instance = instance
-        self._records[_key(instance)] = (record, now_s)
+        self._records[key_of(instance)] = (record, now_s)
         return record
 
     def forget_old(self) -> None:
@@ -86,7 +98,3 @@ class Records:
         for key, (record, listed_s) in list(self._records.items()):
             if not record.load.in_flight and now_s - listed_s > FORGET_S:
                 del self._records[key]
-
-
-def _key(instance: Instance) -> tuple[str, str]:
-    return (instance.instance_id, instance.incarnation)

@@ -30,9 +30,6 @@ PANIC_BELOW = 0.5
 # How many of the last picks `explain` shows.
 _RECENT_PICKS = 32
 
-# Id, incarnation and endpoint: what identifies a connection to one process.
-Key = tuple[str, str, str]
-
 
 class Connection(Protocol):
     """A driver's connection to an instance, as far as picking needs it; READY: usable."""
@@ -91,11 +88,6 @@ def _log_panic(listed: Collection[Connection], usable: int, *, panics: bool) -> 
         len(listed),
         "lifted" if panics else "in force again",
     )
-
-
-def key_of(instance: Instance) -> Key:
-    """What identifies a connection to this instance."""
-    return (instance.instance_id, instance.incarnation, instance.endpoint)
 
 
 def state_of(

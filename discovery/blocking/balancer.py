@@ -9,8 +9,8 @@ import grpc
 
 from discovery.balancing import picker_factory
 from discovery.balancing.ejector import Ejector
-from discovery.balancing.instance_stats import Record, Records
-from discovery.balancing.picker_factory import Choice, Key, key_of
+from discovery.balancing.instance_stats import Key, Record, Records, key_of
+from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel

@@ -37,9 +37,6 @@ from discovery.registry.resolver import Resolver
 from discovery.registry.schemes import registry_of
 from discovery.registry.target import Target, parse_target
 
-# Instances are dialled by their addresses, never through a proxy.
-_NO_PROXY = (("grpc.enable_http_proxy", 0),)
-
 EXIT_USABLE = 0
 EXIT_NO_INSTANCES = 1
 EXIT_REGISTRY_DOWN = 2
@@ -60,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     try:
         if options.command == "resolve":
-            dial = dialer(credentials, options.authority or target.service, _NO_PROXY)
+            dial = dialer(credentials, options.authority or target.service, ())
             findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
         if options.command == "explain":

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _INT32_MAX = 2**31 - 1
+_ENABLE_PROXY = "grpc.enable_http_proxy"
 
 # A caller's own options replace these one by one.
 DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -20,17 +21,22 @@ DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
     # Keep C-core from looking for a service config in DNS: this package has the only one.
     ("grpc.service_config_disable_resolution", 1),
+    # Dial instances directly, although `http_proxy` may be set for calls to the outside. A registry
+    # names addresses of the inner network, which a proxy usually can't reach.
+    (_ENABLE_PROXY, 0),
 )
 
 
 def channel_options(
     authority: str, options: Iterable[tuple[str, Any]]
 ) -> tuple[tuple[str, Any], ...]:
-    """Return the options of a connection; the caller's own take precedence over the defaults."""
-    return tuple(
-        {
-            **dict(DEFAULT_OPTIONS),
-            "grpc.default_authority": authority,
-            **dict(options),
-        }.items()
-    )
+    """Return the options of a connection; the caller's own take precedence over the defaults.
+
+    A caller asks for a proxy by `grpc.http_proxy` (this proxy) or by `grpc.enable_http_proxy`=1
+    (the proxy that the environment names).
+    """
+    chosen = {**dict(DEFAULT_OPTIONS), "grpc.default_authority": authority}
+    own = dict(options)
+    if "grpc.http_proxy" in own:
+        del chosen[_ENABLE_PROXY]
+    return tuple({**chosen, **own}.items())

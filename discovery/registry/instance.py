@@ -12,7 +12,8 @@ class Instance:
     """One registered process of a service.
 
     `instance_id` survives a restart on the same port; `incarnation` differs for every start of the
-    process. Statistics are kept by both together. `weight` is relative to the other instances.
+    process. Statistics are kept by both and the endpoint together.
+    `weight` is relative to the other instances.
     """
 
     instance_id: str

@@ -104,6 +104,27 @@ async def test_load_is_kept_across_updates(start: Start, open_to: Open) -> None:
     assert again.load is not one.load
 
 
+async def test_an_id_that_moves_to_another_port(start: Start, open_to: Open) -> None:
+    """Calls to the new port of an id neither keep the old connection nor count in its load."""
+    old, new = await start("old"), await start("new")
+    channel = open_to(old)
+    await ready(channel, 1)
+    balancer = channel._balancer
+    (before,) = subchannels(channel)
+    new.gate.clear()
+
+    balancer.update(Resolution(2, (replace(before.instance, port=new.port),)))
+    await ready(channel, 1)
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Post"))(b"x"))
+    await new.wait_for_calls(1)
+
+    assert before.load.in_flight == 0
+    await asyncio.wait_for(asyncio.gather(*(task for _, task in balancer._draining.values())), 60)
+    assert before._native.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+    new.gate.set()
+    assert await waiting == b"new:x"
+
+
 async def test_an_update_keeps_the_connections_of_listed_instances(
     start: Start, open_to: Open
 ) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from grpc import StatusCode
 
 from discovery.blocking.native import is_ready
 from discovery.blocking.subchannel import Subchannel
-from discovery.registry.instance import Instance
+from discovery.registry.instance import Instance, Resolution
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.manual_readiness import (
@@ -203,6 +204,33 @@ def test_unsafe_calls_avoid_a_connection_that_just_ended(
 
     assert subchannel_of(channel, gone).state is grpc.ChannelConnectivity.READY
     assert post(channel, 10) == [there.name] * 10
+
+
+def test_an_id_that_moves_to_another_port(
+    start: StartInBackground, open_to: OpenBlocking, background: Background
+) -> None:
+    """Calls to the new port of an id don't keep the old connection open."""
+    old, new = start("old"), start("new")
+    channel = open_to(old)
+    (before,) = ready(channel, 1)
+    balancer = channel.process_state().balancer
+    get = channel.unary_unary(path("Get"))
+    old.gate.clear()
+    new.gate.clear()
+    last = get.future(b"x")
+    background.run(old.wait_for_calls(1))
+
+    balancer.update(Resolution(2, (replace(before.instance, port=new.port),)))
+    ready(channel, 1)
+    first = get.future(b"x")
+    background.run(new.wait_for_calls(1))
+    background.loop.call_soon_threadsafe(old.gate.set)
+
+    assert last.result(60) == b"old:x"
+    with balancer.changed:
+        assert balancer.changed.wait_for(lambda: not balancer._draining, 60)
+    background.loop.call_soon_threadsafe(new.gate.set)
+    assert first.result(60) == b"new:x"
 
 
 def test_explain_lists_ejections_with_reasons(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from grpc import StatusCode
 
 from tests.discovery.dropin.test_channel_states import NO_LISTENER
@@ -61,6 +62,21 @@ async def test_a_safe_method_is_attempted_again(both: Both) -> None:
         seen = await both.differ(Difference.RETRIES, program, address=probe.address)
 
     assert seen == (StatusCode.UNAVAILABLE, b"a:x")
+
+
+async def test_a_proxy_in_the_environment(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """grpc.aio calls through the proxy that the environment names, even on the loopback."""
+    host, _, port = NO_LISTENER.rpartition(":")
+    monkeypatch.setenv("http_proxy", f"http://{host}:{port}")
+    for name in ("no_proxy", "no_grpc_proxy", "grpc_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def program(channel: Any, _: Any) -> Any:
+        ended = await outcome(channel.unary_unary(path("Unary"))(b"."))
+        return ended[1] if isinstance(ended, tuple) else ended
+
+    seen = await both.differ(Difference.PROXY, program)
+    assert seen == (StatusCode.UNAVAILABLE, b".")
 
 
 async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
