@@ -8,7 +8,8 @@ from itertools import combinations
 from tests.support.style.source_tree import SourceFile
 
 ENDINGS = ("s", "es", "ing", "ed", "er", "ers", "e")
-# Names that each folder or service may have: they say a role, and mean the same everywhere.
+# Names that each folder or service may have: they say a role, and mean the same everywhere. What
+# `domain` names, `wire` converts under the same name.
 ROLES = frozenset(
     {
         "__init__",

@@ -132,9 +132,6 @@ async def running_suite(
     servers: dict[str, RunningServer] = {}
     names: dict[str, tuple[str, ...]] = {}
 
-    def url(name: str) -> str:
-        return f"sqlite:///{folder / name}.db"
-
     async with AsyncExitStack() as open_now:
         enter = open_now.enter_async_context
 
@@ -149,12 +146,13 @@ async def running_suite(
             )
 
         stock = build_inventory(
-            database_url=url("inventory"),
+            database_url=_url(folder, "inventory"),
             dependencies=InventoryDependencies(CLOCK, ids, rng, expire_every_s=NEVER_S),
         )
-        simulated = await enter(open_processor(url("processor"), clock=CLOCK, owner="test"))
+        processor_url = _url(folder, "processor")
+        simulated = await enter(open_processor(processor_url, clock=CLOCK, owner="test"))
         payment = build_payment(
-            database_url=url("payment"),
+            database_url=_url(folder, "payment"),
             dependencies=PaymentDependencies(
                 clock=CLOCK,
                 ids=ids,
@@ -166,8 +164,12 @@ async def running_suite(
         )
         participants = ParticipantChannels(await serve(stock), await serve(payment))
         dependencies = Dependencies(CLOCK, ids, rng, participants, SagaSettings())
-        await serve(build_order(database_url=url("order"), dependencies=dependencies))
+        await serve(build_order(database_url=_url(folder, "order"), dependencies=dependencies))
         yield await _suite(enter, servers, served_rpcs(names), folder)
+
+
+def _url(folder: Path, name: str) -> str:
+    return f"sqlite:///{folder / name}.db"
 
 
 async def _suite(
