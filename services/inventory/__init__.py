@@ -1,6 +1,6 @@
 """The inventory service: items with their list prices, stock levels, and reservations.
 
-It owns what is on the shelf and never sells a unit twice. RPCs: UpsertItems, ListItems,
+It owns the stock and never sells a unit twice. RPCs: UpsertItems, ListItems,
 AdjustStock, GetStock, BatchGetStock, ListStock, ReserveStock, CommitReservation,
 ReleaseReservation, FulfillReservation, GetReservation, ListReservations, ListStockMovements. For
 choreographed checkouts it follows orders (OrderPlaced) and payment (PaymentAuthorized).

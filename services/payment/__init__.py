@@ -1,7 +1,7 @@
 """The payment service: the money of each order, and the ledger.
 
-It sets money aside, takes it, lets it go and gives it back, never twice, and finishes every
-intent whose outcome is unknown whether or not anybody asks again. RPCs: AuthorizePayment,
+It authorizes, captures, voids and refunds, never twice, and it finishes every call to the processor
+whose outcome is unknown, whether or not a caller asks again. RPCs: AuthorizePayment,
 CapturePayment, VoidPayment, RefundPayment, GetPayment, ListPayments, ListLedgerEntries. For
 choreographed checkouts it follows inventory (ReservationHeld) and orders (CaptureRequested).
 

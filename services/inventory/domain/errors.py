@@ -1,4 +1,4 @@
-"""Why the inventory refuses a call; nothing was changed and nothing is remembered.
+"""Errors of inventory; where one is raised, nothing is changed or stored.
 
     InventoryError
       ask for something that exists   ItemNotFoundError, ReservationNotFoundError
@@ -6,7 +6,7 @@
                                       EtagMismatchError
       adjust less                     StockWouldGoNegativeError, StockOverflowError
 
-Refusals that are remembered (a shortage, a changed price) are no errors: see `pricing.Refusal`.
+Refusals that are stored (a shortage, a changed price) are not errors: see `state.Refusal`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from services.chassis.domain.precondition import Precondition
 
 
 class InventoryError(Exception):
-    """A refusal with its facts, by name."""
+    """An error with its facts by name."""
 
     precondition_violations: tuple[Precondition, ...] = ()
 
@@ -59,7 +59,7 @@ class ReservationAlreadyExistsError(InventoryError):
 
 
 class EtagMismatchError(InventoryError):
-    """The item is not what it was when its etag was read; an empty etag means there was none."""
+    """The item does not have the expected etag; an expected "" means that it must not exist."""
 
     def __init__(self, sku: str, *, expected: str, actual: str) -> None:
         message = f"{sku} has etag {actual!r}, not {expected!r}"
@@ -67,7 +67,7 @@ class EtagMismatchError(InventoryError):
 
 
 class StockWouldGoNegativeError(InventoryError):
-    """Fewer units would be on hand than reservations hold and orders own."""
+    """Fewer units would be on hand than are held and committed."""
 
     def __init__(self, sku: str, *, on_hand: int, reserved: int, delta: int) -> None:
         message = f"{sku} has {on_hand} on hand and {reserved} reserved; {delta} is too many"
@@ -82,7 +82,7 @@ class StockWouldGoNegativeError(InventoryError):
 
 
 class StockOverflowError(InventoryError):
-    """The level would not fit into 64 bits."""
+    """The stock level would not fit into 64 bits."""
 
     def __init__(self, sku: str, *, on_hand: int, delta: int) -> None:
         super().__init__(

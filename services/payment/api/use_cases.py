@@ -1,4 +1,4 @@
-"""What the RPCs do: write the intent, then wait for whoever drives it, and answer what is known."""
+"""What the RPCs do: write the request, wait until its outcome is known, and return the payment."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,14 +20,14 @@ from services.payment.store.payment_writes import PaymentWrites, WrittenPayment,
 
 @dataclass(frozen=True, slots=True)
 class PaymentAnswer:
-    """The payment as it stands; `replayed` where the request had been carried out before."""
+    """The current payment; `replayed` says that the request had been carried out before."""
 
     payment: Payment
     replayed: bool
 
 
 class PaymentUseCases:
-    """Carries out requests; all methods are for the event loop of `database`."""
+    """Carries out requests; all methods run on the event loop of `database`."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class PaymentUseCases:
     async def carry_out(
         self, intention: Intention[commands.Request], *, time_remaining_s: float | None
     ) -> PaymentAnswer:
-        """Write the intent and wait until it is no longer pending, or shortly before the deadline.
+        """Write the request and wait until it is no longer pending, or shortly before the deadline.
 
-        The wish outlives the call: whoever gives up waiting, the driver doesn't. Raises what
+        The request outlives the call: the driver goes on when a caller stops waiting. Raises what
         `PaymentWrites.carry_out` raises.
         """
         until_s = self._clock.monotonic() + patience_s(time_remaining_s)
@@ -62,14 +62,14 @@ class PaymentUseCases:
             if payment.payment_id == follower.stream:
                 payment = await self._settled(payment, intention.command, follower, until_s)
                 return PaymentAnswer(payment, outcome.replayed)
-        # The request names a payment by something else than its id, and we know the id only now.
+        # The request does not name the payment by its id, which is known only now.
         with self._following(payment.payment_id) as follower:
             payment = await self._database.read(load, payment.payment_id)
             payment = await self._settled(payment, intention.command, follower, until_s)
             return PaymentAnswer(payment, outcome.replayed)
 
     def begin(self, outcome: WrittenPayment) -> None:
-        """Have the work of a committed write driven, and tell whoever waits for it."""
+        """Start the work of a committed write, and publish the payment to waiting callers."""
         self._latest.record(outcome.payment.payment_id, outcome.payment)
         if outcome.claim is not None:
             self._driver.start(outcome.claim)
@@ -99,7 +99,7 @@ class PaymentUseCases:
 
 
 def _pending(command: commands.Request) -> Callable[[Payment], bool]:
-    """Whether the outcome that the caller waits for is still unknown."""
+    """A function that says whether the outcome that the caller waits for is unknown."""
     match command:
         case commands.Refund(request_id=request_id):
             return lambda payment: _is_refund_pending(payment, request_id)

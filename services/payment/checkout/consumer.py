@@ -1,8 +1,8 @@
-"""What payment does of its own accord in a choreographed checkout: authorize, then capture.
+"""Authorizes and captures payments for choreographed checkouts, because of events.
 
-It does what the RPCs do, under the ids that the order service would call them with, so that a
-step has one effect, whoever takes it and however often its event comes. An event only writes the
-intent: the processor is the driver's business, after the COMMIT.
+It carries out the same requests as the RPCs, under the request ids that the order service would
+call with. So a step has one effect, however often its event arrives or the step is called. An
+event only writes the request; the driver calls the processor after the COMMIT.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from services.payment.store.payment_writes import PaymentWrites, WrittenPayment
 from services.payment.wire import requests
 from services.payment.wire.requests import NewId
 
-# The names of the consumers: another would begin anew.
+# The consumers' names. A consumer with another name would start from the first event.
 RESERVATION_CONSUMER = "payment-checkout-of-reservations"
 ORDER_CONSUMER = "payment-checkout-of-orders"
 RESERVATION_TYPES = (ReservationHeld.DESCRIPTOR.full_name,)
@@ -38,7 +38,7 @@ ORDER_TYPES = (CaptureRequested.DESCRIPTOR.full_name,)
 
 @dataclass(frozen=True, slots=True)
 class DrivenWrites:
-    """Writes intents, and has them driven after the COMMIT: not by us while we drain."""
+    """Writes requests and has them driven after the COMMIT, unless this process drains."""
 
     store: PaymentWrites
     is_draining: Callable[[], bool]
@@ -47,23 +47,26 @@ class DrivenWrites:
     def carry_out(
         self, connection: Connection, intention: Intention[commands.Request]
     ) -> AfterCommit:
-        """Raises what `PaymentWrites.carry_out` raises."""
+        """Write a request; returns the function that starts its work.
+
+        Raises what `PaymentWrites.carry_out` raises.
+        """
         leased = not self.is_draining()
         return partial(self.begin, self.store.carry_out(connection, intention, leased=leased))
 
 
 class ReservationHeldHandler:
-    """Sets the money aside for orders whose stock is held."""
+    """Authorizes the payment of orders whose stock is held."""
 
     def __init__(self, work: DrivenWrites, new_id: NewId) -> None:
         self._work = work
         self._new_id = new_id
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """A void that came first, and a deadline that is over, are answers, too.
+        """Write the authorize; a refusal (a void came first, the deadline is over) is stored, too.
 
-        Raises PaymentAlreadyExistsError and InvalidRequestError for what no order asks, and
-        DecodeError.
+        Raises PaymentAlreadyExistsError, InvalidRequestError and DecodeError for events that no
+        order leads to.
         """
         held = ReservationHeld.FromString(event.payload.value)
         if held.origin != RESERVATION_ORIGIN_CHOREOGRAPHED:
@@ -87,15 +90,16 @@ class ReservationHeldHandler:
 
 
 class CaptureRequestedHandler:
-    """Takes the money of orders that have passed the pivot."""
+    """Captures the payment of orders that have passed the pivot."""
 
     def __init__(self, work: DrivenWrites) -> None:
         self._work = work
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """Raises PaymentNotFoundError and PaymentStateConflictError for what no order asks.
+        """Write the capture.
 
-        And DecodeError.
+        Raises PaymentNotFoundError, PaymentStateConflictError and DecodeError for events that no
+        order writes.
         """
         requested = CaptureRequested.FromString(event.payload.value)
         if requested.coordination != COORDINATION_CHOREOGRAPHED:

@@ -1,7 +1,7 @@
-"""What can be told to a payment: what callers ask for, and what the processor answers.
+"""Commands to a payment: requests of callers, and evidence from the processor.
 
-The second half is evidence: the processor's final answer to a keyed call. There is no value for
-"unknown", because unknown is not evidence.
+Evidence is the processor's final answer to a call with a key. An unknown outcome is not evidence,
+so there is no value for it.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from services.payment.domain.state import DeclineCode, Origin
 
 @dataclass(frozen=True, slots=True)
 class Authorize:
-    """Set money aside; refused after `order_deadline_time`, never for that where it is None.
+    """Set money aside; refused after `order_deadline_time`, unless that is None.
 
-    `history` is what led here where an event asks, as a message of the contract, to be passed on.
+    `history` is set where an event asks: the checkout's earlier events, as a message of the
+    contract, to be passed on.
     """
 
     request_id: str
@@ -42,10 +43,11 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Let the money go.
+    """Release the authorized money.
 
-    By payment, or by the request that would have authorized it: then `payment_id` is the id of
-    the tombstone, if there has to be one, and `order_id` the order it belongs to.
+    The payment is named by its id, or by the request that would have authorized it. In the second
+    case `payment_id` is the id of a new tombstone, in case the payment does not exist, and
+    `order_id` is its order.
     """
 
     request_id: str
@@ -57,7 +59,7 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give money back: `amount`, or what is not yet refunded where that is None."""
+    """Refund `amount`, or everything that is not refunded yet if it is None."""
 
     request_id: str
     payment_id: str
@@ -67,7 +69,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """The money is set aside until `expire_time`, under the processor's `reference`."""
+    """The money is set aside until `expire_time`, under the processor's id `reference`."""
 
     reference: str
     expire_time: datetime
@@ -75,19 +77,19 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The money was not set aside and never will be under this key."""
+    """The money was not set aside, and never will be under this key."""
 
     code: DeclineCode
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """The money was taken."""
+    """The money was captured."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotCaptured:
-    """The money was not taken and never will be under this key; it is still set aside."""
+    """The money was not captured, and never will be under this key; it is still set aside."""
 
     code: str
 
@@ -99,19 +101,19 @@ class Voided:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The authorization ran out."""
+    """The authorization expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refunded:
-    """The money that the refund `key` asked for went back."""
+    """The refund with this key succeeded."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRefused:
-    """The money that the refund `key` asked for does not go back, for good."""
+    """The refund with this key was refused for good."""
 
     key: str
     code: str

@@ -1,11 +1,11 @@
-"""Why a payment says no with an error: nothing was written, nothing is remembered.
+"""Errors of payments; where one is raised, nothing is written or stored.
 
-    fix the request        CurrencyMismatchError, AmountExceedsRefundableError,
-                           PaymentNotFoundError
-    read the payment first PaymentStateConflictError, PaymentAlreadyExistsError
-    a bug, ours or theirs  UnexpectedEvidenceError
+    fix the request         CurrencyMismatchError, AmountExceedsRefundableError,
+                            PaymentNotFoundError
+    read the payment first  PaymentStateConflictError, PaymentAlreadyExistsError
+    a bug, ours or theirs   UnexpectedEvidenceError
 
-Refusals to be remembered are no errors: see `Refusal`.
+Refusals that are stored are not errors: see `state.Refusal`.
 """
 
 from services.chassis.domain.money import Money
@@ -41,7 +41,7 @@ class PaymentAlreadyExistsError(Exception):
 
 
 class AmountExceedsRefundableError(Exception):
-    """Less is left to refund; both amounts in minor units."""
+    """The amount exceeds what can be refunded; both amounts are in minor units."""
 
     def __init__(self, payment: Payment, *, requested_minor: int | None) -> None:
         left = payment.refundable_minor
@@ -57,7 +57,7 @@ class AmountExceedsRefundableError(Exception):
 
 
 class CurrencyMismatchError(Exception):
-    """The amount is of another currency than the payment."""
+    """The amount has another currency than the payment."""
 
     def __init__(self, payment: Payment, requested: Money) -> None:
         ours = payment.amount.currency_code
@@ -70,7 +70,7 @@ class CurrencyMismatchError(Exception):
 
 
 class UnexpectedEvidenceError(Exception):
-    """The processor's answer contradicts what is known: nothing is written, somebody must look."""
+    """The processor's answer contradicts the payment: nothing is written, an operator must look."""
 
     def __init__(self, payment: Payment, evidence: object) -> None:
         super().__init__(f"{payment.payment_id} is {payment.state} and got {evidence}")

@@ -1,4 +1,4 @@
-"""The facts of a payment, each complete in itself; `wire_events` writes them into the log."""
+"""Events of a payment, each complete in itself; `wire.events` converts them to messages."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from services.payment.domain.state import DeclineCode, Origin, Refusal
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequested:
-    """The intent to set money aside."""
+    """An authorize will be sent to the processor."""
 
     payment_id: str
     order_id: str
@@ -50,7 +50,7 @@ class PaymentDeclined:
 
 @dataclass(frozen=True, slots=True)
 class CaptureStarted:
-    """The intent to take the money."""
+    """A capture will be sent to the processor."""
 
     payment_id: str
     request_id: str
@@ -59,7 +59,7 @@ class CaptureStarted:
 
 @dataclass(frozen=True, slots=True)
 class PaymentCaptured:
-    """The money was taken."""
+    """The money was captured."""
 
     payment_id: str
     order_id: str
@@ -70,7 +70,7 @@ class PaymentCaptured:
 
 @dataclass(frozen=True, slots=True)
 class CaptureRefused:
-    """A capture certainly did not happen and never will under its request_id."""
+    """A capture did not happen, and never will under its request_id."""
 
     payment_id: str
     order_id: str
@@ -81,7 +81,7 @@ class CaptureRefused:
 
 @dataclass(frozen=True, slots=True)
 class VoidRequested:
-    """A void was asked for; it waits where another intent is under way."""
+    """A void was requested; it waits while an authorize or a capture is pending."""
 
     payment_id: str
     request_id: str
@@ -90,7 +90,7 @@ class VoidRequested:
 
 @dataclass(frozen=True, slots=True)
 class PaymentVoided:
-    """The money was let go."""
+    """The authorized money was released."""
 
     payment_id: str
     order_id: str
@@ -109,14 +109,14 @@ class AuthorizationFenced:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationExpired:
-    """The processor let the authorization run out."""
+    """The authorization expired at the processor."""
 
     payment_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRequested:
-    """The intent to give money back."""
+    """A refund will be sent to the processor."""
 
     payment_id: str
     refund_id: str
@@ -126,7 +126,7 @@ class RefundRequested:
 
 @dataclass(frozen=True, slots=True)
 class RefundSucceeded:
-    """Money went back."""
+    """A refund succeeded."""
 
     payment_id: str
     order_id: str

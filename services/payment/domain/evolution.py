@@ -1,4 +1,4 @@
-"""What a payment is after each of its facts; `decide` in `domain` says which facts there are."""
+"""Applies events to a payment; `rules.decide` makes the events."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from services.payment.domain.state import (
 
 
 def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
-    """The payment after `event`, which was recorded `at` that instant."""
+    """The payment after `event`, which was recorded at the instant `at`."""
     match event:
         case events.AuthorizationRequested():
             return _requested(event, at)
@@ -33,7 +33,7 @@ def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
         case events.PaymentAuthorized(reference=reference, expire_time=expire_time):
             return replace(
                 moved,
-                state=_resting(payment),
+                state=_authorized_state(payment),
                 authorization_reference=reference,
                 authorize_expire_time=expire_time,
             )
@@ -101,8 +101,8 @@ def _fenced(payment: Payment | None, event: events.AuthorizationFenced, at: date
     )
 
 
-def _resting(payment: Payment) -> PaymentState:
-    """Where money that is set aside goes: a void that was noted meanwhile is due now."""
+def _authorized_state(payment: Payment) -> PaymentState:
+    """The state of authorized money: VOIDING if a void waits for it, AUTHORIZED otherwise."""
     return PaymentState.VOIDING if payment.void_request_id else PaymentState.AUTHORIZED
 
 
@@ -115,7 +115,7 @@ def _after_capture(
             started = CaptureAttempt(request_id, CaptureState.PENDING, origin=origin)
             return replace(moved, state=PaymentState.CAPTURING, captures=(*moved.captures, started))
         case events.PaymentCaptured(request_id=request_id):
-            # The wish for a void that was noted meanwhile lapses: it is too late.
+            # A void that waited is dropped: it is too late.
             return replace(
                 moved,
                 state=PaymentState.CAPTURED,
@@ -127,7 +127,7 @@ def _after_capture(
             was_asked = moved.capture(request_id) is not None
             return replace(
                 moved,
-                state=_resting(moved) if was_asked else moved.state,
+                state=_authorized_state(moved) if was_asked else moved.state,
                 captures=_with_capture(moved, refused),
             )
 

@@ -1,4 +1,4 @@
-"""What each fact posts: double entry, on evidence only.
+"""Double-entry postings of each event; only evidence posts.
 
     authorized              Dr authorized            Cr authorized_contra
     captured, voided or     Dr authorized_contra     Cr authorized
@@ -36,7 +36,7 @@ class Side(StrEnum):
 
 
 class PostingKind(StrEnum):
-    """What is posted."""
+    """The kind of a posting."""
 
     AUTHORIZED = "AUTHORIZED"
     AUTHORIZATION_REVERSED = "AUTHORIZATION_REVERSED"
@@ -46,7 +46,7 @@ class PostingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Two entries that balance; unique by payment, kind and `request_id`, who asked for it."""
+    """Two entries that balance; unique by payment, kind and `request_id`."""
 
     kind: PostingKind
     request_id: str
@@ -57,7 +57,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One side of a posting, as it stands in the ledger; `sequence` counts from 1."""
+    """One side of a posting, as stored in the ledger; `sequence` counts from 1."""
 
     sequence: int
     posting_id: str
@@ -72,7 +72,7 @@ class LedgerEntry:
 
 
 def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
-    """What `event` posts; `before` is the payment it happened to."""
+    """The postings of `event`; `before` is the payment before it."""
     if before is None:
         return ()
     match event:
@@ -90,9 +90,9 @@ def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
 
 
 def _asked_by(before: Payment) -> str:
-    """The request whose answer told that the authorization is over.
+    """The request whose answer showed that the authorization is over.
 
-    A capture that ran into it was refused by the fact before, and is the newest.
+    If that was a capture, the event before refused it, so it is the newest one.
     """
     if before.void_request_id and before.state is PaymentState.VOIDING:
         return before.void_request_id

@@ -1,7 +1,7 @@
-"""What to ask of the processor: the intents of a payment, each under the key of its request.
+"""The calls to the processor that a payment needs, each under the key of its request.
 
-The same payment always leads to the same question under the same key, so it can be asked again
-for as long as the answer is unknown.
+A payment in the same state always leads to the same call under the same key, so the call can be
+repeated for as long as its outcome is unknown.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class AuthorizeCall:
 
 @dataclass(frozen=True, slots=True)
 class CaptureCall:
-    """Take what is set aside."""
+    """Capture what is set aside."""
 
     key: str
     authorization_reference: str
@@ -34,7 +34,7 @@ class CaptureCall:
 
 @dataclass(frozen=True, slots=True)
 class VoidCall:
-    """Let go what the authorize with `authorize_key` set aside, or keep it from ever doing so."""
+    """Release what the authorize with `authorize_key` set aside, or prevent that authorize."""
 
     key: str
     authorize_key: str
@@ -43,7 +43,7 @@ class VoidCall:
 
 @dataclass(frozen=True, slots=True)
 class RefundCall:
-    """Give money back."""
+    """Refund captured money."""
 
     key: str
     authorization_reference: str
@@ -54,11 +54,11 @@ ProcessorCall: TypeAlias = AuthorizeCall | CaptureCall | VoidCall | RefundCall
 
 
 def next_call(payment: Payment) -> ProcessorCall | None:
-    """What a payment that is driven asks next; None where nothing is left to ask.
+    """The next call to the processor; None if there is none to make.
 
-    A void that was noted in AUTHORIZING doesn't change the question: only the answer to the
-    keyed authorize tells what there is to void. A tombstone asks for its fence, which nobody
-    waits for: after a restored backup the processor may know more than we do.
+    A void that waits in AUTHORIZING does not change the call: only the answer to the authorize says
+    whether there is something to void. A tombstone voids at the processor, too, although nothing
+    waits for it: after a restored backup the processor may know an authorization that we don't.
     """
     match payment.state:
         case PaymentState.AUTHORIZING:

@@ -1,13 +1,13 @@
-"""The rules of a payment: money is set aside, taken, let go and given back, never twice.
+"""Rules of a payment: money is authorized, captured, voided and refunded, never twice.
 
     AUTHORIZING -> AUTHORIZED -> CAPTURING -> CAPTURED, which then has refunds
     AUTHORIZING -> DECLINED | VOIDED ; AUTHORIZED -> VOIDING -> VOIDED | EXPIRED
     CAPTURING -> CAPTURED | AUTHORIZED | EXPIRED | VOIDED, on evidence
     (none) -> VOIDED, the tombstone that refuses a late authorize
 
-`decide` says what a command makes happen; `evolution` says what the payment is afterwards,
-`intents` what to ask of the processor next, and `ledger` what to post. Nothing but evidence moves
-an intent: neither a clock nor "not found" is evidence.
+`decide` turns a command into events. `evolution` applies events, `processor_calls` says what to
+ask the processor next, and `ledger` what to post. Only evidence ends a pending call: neither a
+clock nor "not found" is evidence.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ from services.payment.domain.state import (
     RefusalReason,
 )
 
-# Why a capture is refused without asking, by the state that makes it pointless.
+# Why a capture is refused without a call, by the state of the payment.
 _CAPTURE_REFUSALS = MappingProxyType(
     {
         PaymentState.DECLINED: Refusal(RefusalReason.NOT_AUTHORIZED),
@@ -46,7 +46,7 @@ _CAPTURE_REFUSALS = MappingProxyType(
 def decide(
     command: commands.Command, payment: Payment | None, *, now: datetime
 ) -> tuple[Event, ...]:
-    """What `command` makes happen; nothing where it is so already.
+    """The events of `command`; none where the payment is already as asked.
 
     Raises PaymentNotFoundError, PaymentStateConflictError, AmountExceedsRefundableError,
     CurrencyMismatchError, UnexpectedEvidenceError.
@@ -65,7 +65,7 @@ def decide(
         case _:
             if payment is None:
                 raise PaymentNotFoundError
-            return _hear(command, payment)
+            return _on_evidence(command, payment)
 
 
 def _authorize(
@@ -161,24 +161,24 @@ def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
     )
 
 
-def _hear(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
+def _on_evidence(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
     match payment.state:
         case PaymentState.AUTHORIZING:
-            return (_hear_of_authorize(evidence, payment),)
+            return (_on_authorize(evidence, payment),)
         case PaymentState.CAPTURING:
-            return _hear_of_capture(evidence, payment)
+            return _on_capture(evidence, payment)
         case PaymentState.VOIDING:
-            return (_hear_of_void(evidence, payment),)
+            return (_on_void(evidence, payment),)
         case PaymentState.VOIDED if isinstance(evidence, commands.Voided | commands.Expired):
-            # The fence of a tombstone is confirmed: it was VOIDED all along.
+            # The void of a tombstone is confirmed: the payment has been VOIDED from the start.
             return ()
         case PaymentState.CAPTURED:
-            return (_hear_of_refund(evidence, payment),)
+            return (_on_refund(evidence, payment),)
         case _:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _hear_of_authorize(evidence: commands.Evidence, payment: Payment) -> Event:
+def _on_authorize(evidence: commands.Evidence, payment: Payment) -> Event:
     payment_id, order_id = payment.payment_id, payment.order_id
     origin, history = payment.origin, payment.history
     match evidence:
@@ -200,7 +200,7 @@ def _hear_of_authorize(evidence: commands.Evidence, payment: Payment) -> Event:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _hear_of_capture(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
+def _on_capture(evidence: commands.Evidence, payment: Payment) -> tuple[Event, ...]:
     capture = payment.pending_capture
     if capture is None:
         raise UnexpectedEvidenceError(payment, evidence)
@@ -232,7 +232,7 @@ def _hear_of_capture(evidence: commands.Evidence, payment: Payment) -> tuple[Eve
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _hear_of_void(evidence: commands.Evidence, payment: Payment) -> Event:
+def _on_void(evidence: commands.Evidence, payment: Payment) -> Event:
     match evidence:
         case commands.Voided():
             return _voided(payment)
@@ -242,7 +242,7 @@ def _hear_of_void(evidence: commands.Evidence, payment: Payment) -> Event:
             raise UnexpectedEvidenceError(payment, evidence)
 
 
-def _hear_of_refund(evidence: commands.Evidence, payment: Payment) -> Event:
+def _on_refund(evidence: commands.Evidence, payment: Payment) -> Event:
     match evidence:
         case commands.Refunded(key):
             refund = _pending_refund(key, evidence, payment)

@@ -1,4 +1,4 @@
-"""One payment as a value: the money of an order, what was asked for, and what is known of it."""
+"""A payment, its captures and its refunds as frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from services.chassis.domain.money import Money
 
 
 class PaymentState(StrEnum):
-    """Where a payment stands; the -ING states are intents whose outcome is not known yet."""
+    """The state of a payment. In the -ING states the outcome of a call is not known yet."""
 
     AUTHORIZING = "AUTHORIZING"
     AUTHORIZED = "AUTHORIZED"
@@ -22,13 +22,13 @@ class PaymentState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-# Nothing moves these any more, and they let the order have another payment.
+# Final states; an order whose payment is in one of them may have another payment.
 DEAD = frozenset({PaymentState.DECLINED, PaymentState.VOIDED, PaymentState.EXPIRED})
 UNDECIDED = frozenset({PaymentState.AUTHORIZING, PaymentState.CAPTURING, PaymentState.VOIDING})
 
 
 class DeclineCode(StrEnum):
-    """What a processor says when it declines."""
+    """The reason why a processor declined."""
 
     UNSPECIFIED = "UNSPECIFIED"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
@@ -40,7 +40,7 @@ class DeclineCode(StrEnum):
 
 
 class RefusalReason(StrEnum):
-    """Why money was not moved; stored, so that a late duplicate hears the same."""
+    """Why money was not moved; stored, so that a late duplicate gets the same answer."""
 
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     AUTHORIZATION_FENCED = "AUTHORIZATION_FENCED"
@@ -53,7 +53,7 @@ class RefusalReason(StrEnum):
 
 
 class CaptureState(StrEnum):
-    """Where one attempt to capture stands."""
+    """The state of one attempt to capture."""
 
     PENDING = "PENDING"
     CAPTURED = "CAPTURED"
@@ -61,7 +61,7 @@ class CaptureState(StrEnum):
 
 
 class RefundState(StrEnum):
-    """Where one refund stands."""
+    """The state of one refund."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -69,19 +69,19 @@ class RefundState(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who asked: an RPC, or an event."""
+    """What asked for a change: an RPC (ORCHESTRATED) or an event (CHOREOGRAPHED)."""
 
     ORCHESTRATED = "ORCHESTRATED"
     CHOREOGRAPHED = "CHOREOGRAPHED"
 
 
-# The amount of a tombstone: the authorize that would have told it never came.
+# The amount of a tombstone: the authorize that would name the amount never came.
 NO_MONEY = Money("", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason with the facts behind it."""
+    """A reason with its facts by name."""
 
     reason: RefusalReason
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -89,7 +89,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class CaptureAttempt:
-    """One attempt to capture, named by the request that asked for it."""
+    """One attempt to capture, identified by the request that asked for it."""
 
     request_id: str
     state: CaptureState
@@ -99,7 +99,7 @@ class CaptureAttempt:
 
 @dataclass(frozen=True, slots=True)
 class RefundAttempt:
-    """Money on its way back."""
+    """One refund, identified by its id and by the request that asked for it."""
 
     refund_id: str
     request_id: str
@@ -111,11 +111,11 @@ class RefundAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """The money of one order; `version` counts its events, from 1.
+    """The payment of one order; `version` counts its events from 1.
 
-    `authorization_reference` is the processor's name for what it set aside; `void_request_id`
-    names the void that was asked for, "" where there is none or where it lapsed. `history` is what
-    an event that asked for it said of its checkout, to be passed on with what comes of it.
+    `authorization_reference` is the processor's id of the authorization. `void_request_id` is the
+    request of a void that was accepted; it is "" without one, and after a capture made it moot.
+    `history` holds the earlier events of a choreographed checkout, to be passed on.
     """
 
     payment_id: str
@@ -141,7 +141,7 @@ class Payment:
 
     @property
     def void_requested(self) -> bool:
-        """Whether a void waits for the outcome of another intent."""
+        """Whether a void waits for the outcome of an authorize or a capture."""
         return bool(self.void_request_id) and self.state in {
             PaymentState.AUTHORIZING,
             PaymentState.CAPTURING,
@@ -149,45 +149,45 @@ class Payment:
 
     @property
     def captured_minor(self) -> int:
-        """How much was taken: nothing or all, in minor units."""
+        """The captured amount, nothing or all, in minor units."""
         return self.amount.minor_units if self.state is PaymentState.CAPTURED else 0
 
     @property
     def refunded_minor(self) -> int:
-        """How much went back, in minor units."""
+        """The refunded amount, in minor units."""
         return self._refunds_minor(RefundState.SUCCEEDED)
 
     @property
     def refund_pending_minor(self) -> int:
-        """How much is on its way back, in minor units."""
+        """The amount of pending refunds, in minor units."""
         return self._refunds_minor(RefundState.PENDING)
 
     @property
     def refundable_minor(self) -> int:
-        """How much may still be asked back, in minor units; what is on its way counts as gone."""
+        """The amount that can still be refunded, in minor units; pending refunds are deducted."""
         return self.captured_minor - self.refunded_minor - self.refund_pending_minor
 
     @property
     def is_pending(self) -> bool:
-        """Whether an intent waits for its outcome."""
+        """Whether the outcome of a call to the processor is unknown."""
         return self.state in UNDECIDED or self.pending_refund is not None
 
     @property
     def pending_capture(self) -> CaptureAttempt | None:
-        """The capture whose outcome is not known; there is at most one."""
+        """The capture whose outcome is unknown; there is at most one."""
         return next((each for each in self.captures if each.state is CaptureState.PENDING), None)
 
     @property
     def pending_refund(self) -> RefundAttempt | None:
-        """The oldest refund whose outcome is not known."""
+        """The oldest refund whose outcome is unknown."""
         return next((each for each in self.refunds if each.state is RefundState.PENDING), None)
 
     def capture(self, request_id: str) -> CaptureAttempt | None:
-        """What became of one request to capture; None where it was never made."""
+        """The capture of one request; None if it was never made."""
         return next((each for each in self.captures if each.request_id == request_id), None)
 
     def refund(self, request_id: str) -> RefundAttempt | None:
-        """What became of one request to refund; None where it was never made."""
+        """The refund of one request; None if it was never made."""
         return next((each for each in self.refunds if each.request_id == request_id), None)
 
     def _refunds_minor(self, state: RefundState) -> int:

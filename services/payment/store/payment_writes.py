@@ -1,4 +1,7 @@
-"""What is written in one transaction: a request with its facts, or the answer of the processor."""
+"""Writes of payments: a request with its events, or an answer of the processor.
+
+Each is one transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,15 +28,15 @@ from services.payment.domain.state import Payment
 from services.payment.store import ledger_entries, payment_rows
 from services.payment.wire.events import to_new_event
 
-# The kind of this service's leases: a payment that somebody has to drive.
+# The kind of the leases on payments that have to be driven.
 LEASE_KIND = "payment"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenPayment:
-    """The payment as it stands after a request, and the claim to drive it where it was to be had.
+    """The payment after a request, and the claim to drive it if this process got one.
 
-    `replayed` says that the request was carried out before.
+    `replayed` says that the request had been carried out before.
     """
 
     payment: Payment
@@ -42,7 +45,7 @@ class WrittenPayment:
 
 
 class PaymentWrites:
-    """Write functions, to be handed to `Database.write`; each is one transaction."""
+    """Functions of a connection, to be passed to `Database.write`."""
 
     def __init__(self, *, log: EventLog, leases: Leases, clock: Clock, ids: IdFactory) -> None:
         self._log = log
@@ -57,10 +60,10 @@ class PaymentWrites:
         *,
         leased: bool,
     ) -> WrittenPayment:
-        """Write what the request makes happen, and remember it for ever.
+        """Write the events of a request, and store its request_id for ever.
 
-        What is pending afterwards is leased to this process, unless `leased` is False or
-        somebody holds it already. Raises what `decide` raises, RequestIdReusedError,
+        A pending payment is then leased to this process, unless `leased` is False or another
+        process has the lease. Raises what `decide` raises, RequestIdReusedError and
         PaymentAlreadyExistsError.
         """
         known = recall(
@@ -75,8 +78,8 @@ class PaymentWrites:
             claim = self._claim(connection, payment) if leased else None
             return WrittenPayment(payment, replayed=True, claim=claim)
         before = _find(connection, intention.command)
-        happened = decide(intention.command, before, now=now)
-        after = self._append(connection, before, happened)
+        events = decide(intention.command, before, now=now)
+        after = self._append(connection, before, events)
         remember(
             connection,
             method=intention.method,
@@ -93,30 +96,29 @@ class PaymentWrites:
         connection: Connection,
         claim: Claim,
         known: Payment,
-        intent: ProcessorCall,
+        call: ProcessorCall,
         evidence: commands.Evidence,
     ) -> Payment:
-        """Write what the processor answered to `intent`; close the lease where nothing is left.
+        """Write the processor's answer to a call; close the lease if nothing is pending any more.
 
-        `known` is the payment that the intent was taken from. Where another intent is pending
-        meanwhile, the answer is to a question of the past and writes nothing; a stale holder
-        finds out when it closes or keeps its lease. Raises StaleLeaseError,
-        UnexpectedEvidenceError.
+        `known` is the payment that led to the call. If another call is pending by now, the answer
+        is outdated and nothing is written. A process that lost the lease finds out when it keeps
+        or closes the lease. Raises StaleLeaseError, UnexpectedEvidenceError.
         """
         try:
-            after = self._answer(connection, known, intent, evidence)
+            after = self._answer(connection, known, call, evidence)
         except StreamConflictError:
-            # A request came in between. Writers are serial: the next look is the truth.
+            # A request was written in between. Writers are serial, so the second read is current.
             now = load(connection, claim.subject)
-            after = self._answer(connection, now, intent, evidence)
+            after = self._answer(connection, now, call, evidence)
         if after is known:
-            # Nothing was written, so nothing told whether `known` is old by now.
+            # Nothing was written, so it is not known whether `known` is still current.
             after = load(connection, claim.subject)
         self._keep_or_close(connection, claim, after)
         return after
 
     def finish(self, connection: Connection, claim: Claim) -> Payment:
-        """Close the lease, if nothing is pending indeed. Raises StaleLeaseError."""
+        """Close the lease if nothing is pending. Raises StaleLeaseError."""
         payment = load(connection, claim.subject)
         self._keep_or_close(connection, claim, payment)
         return payment
@@ -125,16 +127,16 @@ class PaymentWrites:
         self,
         connection: Connection,
         before: Payment,
-        intent: ProcessorCall,
+        call: ProcessorCall,
         evidence: commands.Evidence,
     ) -> Payment:
-        if next_call(before) != intent:
+        if next_call(before) != call:
             return before
-        happened = decide(evidence, before, now=self._clock.now())
-        return self._append(connection, before, happened)
+        events = decide(evidence, before, now=self._clock.now())
+        return self._append(connection, before, events)
 
     def correlation(self, connection: Connection, payment: Payment) -> Correlation:
-        """Whose story the payment is: that of its newest event, which leads to the next."""
+        """The correlation of the payment's newest event, which causes the next one."""
         (newest,) = self._log.read_stream(
             connection, payment.payment_id, after_version=payment.version - 1, limit=1
         )
@@ -147,20 +149,20 @@ class PaymentWrites:
             self._leases.close(connection, claim)
 
     def _append(
-        self, connection: Connection, before: Payment | None, happened: Sequence[Event]
+        self, connection: Connection, before: Payment | None, events: Sequence[Event]
     ) -> Payment:
-        if before is not None and not happened:
+        if before is not None and not events:
             return before
         stored = self._log.append(
             connection,
-            happened[0].payment_id if before is None else before.payment_id,
+            events[0].payment_id if before is None else before.payment_id,
             0 if before is None else before.version,
-            [to_new_event(event) for event in happened],
+            [to_new_event(event) for event in events],
             not_before=None if before is None else before.update_time,
         )
         after = before
         posted: list[tuple[str, Posting]] = []
-        for event, record in zip(happened, stored, strict=True):
+        for event, record in zip(events, stored, strict=True):
             posted += [(self._ids.new("pst"), each) for each in postings(after, event)]
             after = evolve(after, event, record.occur_time)
         if after is None:
@@ -172,7 +174,7 @@ class PaymentWrites:
     def _lease(
         self, connection: Connection, before: Payment | None, after: Payment, *, leased: bool
     ) -> Claim | None:
-        """Who has to drive `after`: we, where nobody had to drive `before`."""
+        """The claim to drive `after`; None if another process drives it or nothing is pending."""
         if before is None:
             is_due = next_call(after) is not None
         else:
@@ -183,14 +185,14 @@ class PaymentWrites:
         return self._claim(connection, after) if leased else None
 
     def _claim(self, connection: Connection, payment: Payment) -> Claim | None:
-        """The claim to a pending payment that nobody drives at the moment."""
+        """The claim to a pending payment that no process drives at the moment."""
         if not payment.is_pending:
             return None
         return self._leases.claim(connection, payment.payment_id)
 
 
 def load(connection: Connection, payment_id: str) -> Payment:
-    """The payment as it stands. Raises PaymentNotFoundError."""
+    """The payment. Raises PaymentNotFoundError."""
     payment = payment_rows.load(connection, payment_id)
     if payment is None:
         raise PaymentNotFoundError(payment_id=payment_id)
@@ -208,16 +210,19 @@ def _find(connection: Connection, command: commands.Request) -> Payment | None:
 
 
 def _find_fence(connection: Connection, command: commands.Authorize) -> Payment | None:
-    """The tombstone of a void that came first; None where the way is free."""
-    in_the_way = payment_rows.load_conflicting(
+    """The tombstone of a void that came first; None if there is none.
+
+    Raises RequestIdReusedError, PaymentAlreadyExistsError.
+    """
+    conflicting = payment_rows.load_conflicting(
         connection, authorize_request_id=command.request_id, order_id=command.order_id
     )
-    for payment in in_the_way:
+    for payment in conflicting:
         if payment.authorize_request_id == command.request_id:
             if payment.order_id != command.order_id:
                 raise RequestIdReusedError(method="AuthorizePayment", request_id=command.request_id)
             return payment
-    for payment in in_the_way:
+    for payment in conflicting:
         raise PaymentAlreadyExistsError(order_id=command.order_id, payment_id=payment.payment_id)
     return None
 

@@ -1,4 +1,4 @@
-"""An outside party of our own: a `Processor` with a book of its own, scripted by payment method.
+"""A `Processor` that is scripted by payment method and keeps its own entries.
 
     pm_visa, pm_mastercard    approves
     pm_insufficient_funds     declines: INSUFFICIENT_FUNDS
@@ -14,12 +14,12 @@
     pm_refund_declined        approves; a refund is refused for good: refund_declined
     anything else             declines: UNKNOWN_METHOD
 
-An authorization that ran out by this processor's clock answers EXPIRED to capture and void. A
-void of an authorize that was never seen is kept as a fence: the late authorize answers Voided.
+An authorization that expired by this processor's clock answers EXPIRED to capture and void. A void
+of an unknown authorize is stored as a fence: the late authorize then answers Voided.
 
-The book is a SQLite file that instances share; every answer is committed (synchronous=FULL)
-before it is given. A key has one effect per method, and a repetition gets the answer of the
-first. How often a key was called is in the file too, so that instances agree on the script.
+The entries are in a SQLite file that instances share. Every answer is committed (synchronous=FULL)
+before it is returned. A key has one effect per method, and a repeated call gets the first answer.
+The number of calls per key is in the file, too, so that instances agree on the script.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -71,16 +71,16 @@ class SimulatedProcessor:
         payment_method: str,
         expire_after: timedelta,
     ) -> Evidence:
-        """Set money aside, or decline, as `payment_method` is scripted."""
+        """Set money aside, or decline, as the script of `payment_method` says."""
         if payment_method == SLOW:
             await self._clock.sleep(SLOW_S)
-        ask = KeyedCall(key, amount, self._clock.now())
-        return await self._call(authorize, ask, order_id, payment_method, expire_after)
+        call = KeyedCall(key, amount, self._clock.now())
+        return await self._call(authorize, call, order_id, payment_method, expire_after)
 
     async def capture(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        """Take what is set aside."""
-        ask = KeyedCall(key, amount, self._clock.now())
-        return await self._call(capture, ask, authorization_reference)
+        """Capture what is set aside."""
+        call = KeyedCall(key, amount, self._clock.now())
+        return await self._call(capture, call, authorization_reference)
 
     async def void(
         self,
@@ -89,23 +89,23 @@ class SimulatedProcessor:
         authorize_key: str,
         authorization_reference: str,
     ) -> Evidence:
-        """Let go what is set aside, or fence the authorize that was never seen."""
-        ask = KeyedCall(key, NO_MONEY, self._clock.now())
-        return await self._call(void, ask, authorize_key)
+        """Release what is set aside, or fence the authorize that never came."""
+        call = KeyedCall(key, NO_MONEY, self._clock.now())
+        return await self._call(void, call, authorize_key)
 
     async def refund(self, *, key: str, authorization_reference: str, amount: Money) -> Evidence:
-        """Give back what was captured."""
-        ask = KeyedCall(key, amount, self._clock.now())
-        return await self._call(refund, ask, authorization_reference)
+        """Refund captured money."""
+        call = KeyedCall(key, amount, self._clock.now())
+        return await self._call(refund, call, authorization_reference)
 
     async def entries(self, after_sequence: int, limit: int) -> tuple[ProcessorEntry, ...]:
-        """At most `limit` entries of the book behind `after_sequence`."""
+        """At most `limit` entries after `after_sequence`."""
         return await self._database.read(list_entries, after_sequence, limit)
 
     async def _call(
         self, function: Callable[[Connection, *Ts], CommittedAnswer], *args: *Ts
     ) -> Evidence:
-        """Commit the effect, then answer; unless the script says that the answer is lost."""
+        """Commit the effect, then return the answer, unless the script loses it."""
         try:
             reply = await self._database.write(function, *args)
         except (StoreUnavailableError, StoreOverloadedError) as error:
@@ -119,7 +119,7 @@ class SimulatedProcessor:
 async def open_simulated_processor(
     url: str, *, clock: Clock, owner: str
 ) -> AsyncIterator[SimulatedProcessor]:
-    """Open the book at `url` (sqlite:////path/file.db), and close it when the block ends.
+    """Open the entries at `url` (sqlite:////path/file.db); close them when the block ends.
 
     `owner` names the process in thread names. Raises DatabaseSettingsError.
     """

@@ -1,4 +1,4 @@
-"""The book of the simulated processor: append-only entries in a file of its own."""
+"""The entries of the simulated processor: an append-only table in a file of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,7 +84,7 @@ _COUNT = Prepared(
 
 
 class EntryKind(StrEnum):
-    """What was done. FENCED moved no money: it keeps a late authorize out, and is not listed."""
+    """The effect of a call. FENCED moved no money, refuses a late authorize, and is not listed."""
 
     AUTHORIZED = "AUTHORIZED"
     DECLINED = "DECLINED"
@@ -99,7 +99,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessorEntry:
-    """One line of the book; `sequence` counts from 1 and is 0 before it is read back.
+    """One entry; `sequence` counts from 1, and is 0 before the entry is read back.
 
     `code` says why money was not moved; `expire_time` is until when it stays set aside.
     """
@@ -118,24 +118,24 @@ class ProcessorEntry:
 
 
 def create_tables(connection: Connection) -> None:
-    """Create what is missing; a write, so that instances that start at once don't collide."""
+    """Create missing tables; in a write, so that instances that start together do not collide."""
     _METADATA.create_all(connection)
 
 
 def find(connection: Connection, method: str, key: str) -> ProcessorEntry | None:
-    """What the first call of `method` with `key` did; None where there was none."""
+    """The entry of the first call of `method` with `key`; None if there was none."""
     row = _FIND.first(connection, of_method=method, of_key=key)
     return None if row is None else _entry(row)
 
 
 def history(connection: Connection, authorization_reference: str) -> tuple[ProcessorEntry, ...]:
-    """Everything that became of one authorization, in order."""
+    """All entries of one authorization, in order."""
     rows = _HISTORY.all(connection, of_reference=authorization_reference)
     return tuple(_entry(row) for row in rows)
 
 
 def write(connection: Connection, entry: ProcessorEntry) -> ProcessorEntry:
-    """Append an entry, and answer it."""
+    """Append an entry, and return it."""
     _WRITE.change(
         connection,
         method=entry.method,
@@ -154,7 +154,7 @@ def write(connection: Connection, entry: ProcessorEntry) -> ProcessorEntry:
 
 
 def count_call(connection: Connection, method: str, key: str) -> int:
-    """How often `method` was called with `key`, this time included."""
+    """The number of calls of `method` with `key`, including this one."""
     (calls,) = _COUNT.first(connection, method=method, key=key)
     return int(calls)
 
@@ -162,7 +162,7 @@ def count_call(connection: Connection, method: str, key: str) -> int:
 def list_entries(
     connection: Connection, after_sequence: int, limit: int
 ) -> tuple[ProcessorEntry, ...]:
-    """At most `limit` entries behind `after_sequence`, in the order in which they happened."""
+    """At most `limit` entries after `after_sequence`, in the order in which they happened."""
     rows = _LIST.all(connection, after_sequence=after_sequence, row_limit=limit)
     return tuple(_entry(row) for row in rows)
 

@@ -1,7 +1,7 @@
-"""What the simulated processor does with a call: one write function for each method.
+"""The effects of calls to the simulated processor: one write function for each method.
 
-A call first looks for the entry of its key: where there is one, its answer is the answer. Where
-the authorization is over already, the entry that ended it answers.
+A call first looks for the entry of its key and returns its answer. If the authorization has already
+ended, the entry that ended it is the answer.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ EXPIRING_AFTER = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class KeyedCall:
-    """A call: its key, how much it is about, and when it came."""
+    """A call: its key, its amount, and when it came."""
 
     key: str
     amount: Money
@@ -70,23 +70,23 @@ class KeyedCall:
 
 @dataclass(frozen=True, slots=True)
 class CommittedAnswer:
-    """What was committed: the answer, None where the script has it lost or never made."""
+    """A committed answer; None where the script loses it or prevents the effect."""
 
     evidence: Evidence | None
 
 
 def authorize(
     connection: Connection,
-    ask: KeyedCall,
+    call: KeyedCall,
     order_id: str,
     payment_method: str,
     expire_after: timedelta,
 ) -> CommittedAnswer:
-    """Set money aside, or decline; Voided where the key was fenced."""
-    fails, is_lost = _script(connection, "authorize", ask, payment_method)
+    """Set money aside, or decline; Voided if the key is fenced."""
+    fails, is_lost = _script(connection, "authorize", call, payment_method)
     if fails:
         return CommittedAnswer(None)
-    entry = entry_table.find(connection, "authorize", ask.key)
+    entry = entry_table.find(connection, "authorize", call.key)
     if entry is None:
         lifetime = EXPIRING_AFTER if payment_method == EXPIRING else expire_after
         approves = payment_method in APPROVED
@@ -94,14 +94,14 @@ def authorize(
             connection,
             ProcessorEntry(
                 method="authorize",
-                key=ask.key,
+                key=call.key,
                 kind=EntryKind.AUTHORIZED if approves else EntryKind.DECLINED,
-                authorization_reference=f"sim_{ask.key}",
+                authorization_reference=f"sim_{call.key}",
                 order_id=order_id,
                 payment_method=payment_method,
-                amount=ask.amount,
-                occur_time=ask.now,
-                expire_time=ask.now + lifetime,
+                amount=call.amount,
+                occur_time=call.now,
+                expire_time=call.now + lifetime,
                 code="" if approves else _decline_code(payment_method).value,
             ),
         )
@@ -109,49 +109,51 @@ def authorize(
 
 
 def capture(
-    connection: Connection, ask: KeyedCall, authorization_reference: str
+    connection: Connection, call: KeyedCall, authorization_reference: str
 ) -> CommittedAnswer:
-    """Take what is set aside."""
-    history = _history(connection, authorization_reference, ask.amount)
-    fails, is_lost = _script(connection, "capture", ask, history[0].payment_method)
+    """Capture what is set aside."""
+    history = _history(connection, authorization_reference, call.amount)
+    fails, is_lost = _script(connection, "capture", call, history[0].payment_method)
     if fails:
         return CommittedAnswer(None)
-    entry = _answered("capture", ask, history) or _ended(history)
-    if entry is None or (entry.kind is EntryKind.CAPTURED and entry.key != ask.key):
-        entry = entry_table.write(connection, _capture(ask, history))
+    entry = _answered("capture", call, history) or _ended(history)
+    if entry is None or (entry.kind is EntryKind.CAPTURED and entry.key != call.key):
+        entry = entry_table.write(connection, _capture(call, history))
     return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
-def void(connection: Connection, ask: KeyedCall, authorize_key: str) -> CommittedAnswer:
-    """Let go what is set aside, or fence the authorize that was never seen."""
+def void(connection: Connection, call: KeyedCall, authorize_key: str) -> CommittedAnswer:
+    """Release what is set aside, or fence the authorize that never came."""
     authorized = entry_table.find(connection, "authorize", authorize_key)
     if authorized is None:
-        entry_table.write(connection, _fence(ask, authorize_key))
+        entry_table.write(connection, _fence(call, authorize_key))
         return CommittedAnswer(Voided())
     if authorized.kind is not EntryKind.AUTHORIZED:
         return CommittedAnswer(Voided())
-    fails, is_lost = _script(connection, "void", ask, authorized.payment_method)
+    fails, is_lost = _script(connection, "void", call, authorized.payment_method)
     if fails:
         return CommittedAnswer(None)
     history = entry_table.history(connection, authorized.authorization_reference)
-    entry = _answered("void", ask, history) or _ended(history)
+    entry = _answered("void", call, history) or _ended(history)
     if entry is None:
-        kind = EntryKind.EXPIRED if ask.now >= authorized.expire_time else EntryKind.VOIDED
-        entry = entry_table.write(connection, _next(authorized, "void", ask, kind))
+        kind = EntryKind.EXPIRED if call.now >= authorized.expire_time else EntryKind.VOIDED
+        entry = entry_table.write(connection, _next(authorized, "void", call, kind))
     if entry.kind is EntryKind.CAPTURED:
         raise ProcessorContradictionError(f"{authorized.authorization_reference} was captured")
     return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
-def refund(connection: Connection, ask: KeyedCall, authorization_reference: str) -> CommittedAnswer:
-    """Give back what was captured, or a part of it."""
+def refund(
+    connection: Connection, call: KeyedCall, authorization_reference: str
+) -> CommittedAnswer:
+    """Refund all or part of what was captured."""
     history = _history(connection, authorization_reference, None)
-    fails, is_lost = _script(connection, "refund", ask, history[0].payment_method)
+    fails, is_lost = _script(connection, "refund", call, history[0].payment_method)
     if fails:
         return CommittedAnswer(None)
-    entry = _answered("refund", ask, history)
+    entry = _answered("refund", call, history)
     if entry is None:
-        entry = entry_table.write(connection, _refund(ask, history))
+        entry = entry_table.write(connection, _refund(call, history))
     return CommittedAnswer(None if is_lost else _evidence(entry))
 
 
@@ -160,12 +162,12 @@ def _decline_code(payment_method: str) -> DeclineCode:
 
 
 def _script(
-    connection: Connection, method: str, ask: KeyedCall, payment_method: str
+    connection: Connection, method: str, call: KeyedCall, payment_method: str
 ) -> tuple[bool, bool]:
     """Whether this call fails before its effect, and whether its answer is lost."""
     if payment_method not in (UNAVAILABLE_BEFORE, UNAVAILABLE_AFTER):
         return False, False
-    calls = entry_table.count_call(connection, method, ask.key)
+    calls = entry_table.count_call(connection, method, call.key)
     return (
         payment_method == UNAVAILABLE_BEFORE and calls <= FAILURES_BEFORE,
         payment_method == UNAVAILABLE_AFTER and calls <= FAILURES_AFTER,
@@ -175,7 +177,10 @@ def _script(
 def _history(
     connection: Connection, authorization_reference: str, amount: Money | None
 ) -> tuple[ProcessorEntry, ...]:
-    """The entries of an authorization that exists and is about that much."""
+    """The entries of a known authorization of that amount.
+
+    Raises ProcessorContradictionError if there is none.
+    """
     history = entry_table.history(connection, authorization_reference)
     if not history or history[0].kind is not EntryKind.AUTHORIZED:
         raise ProcessorContradictionError(f"{authorization_reference} is not known")
@@ -185,49 +190,55 @@ def _history(
 
 
 def _answered(
-    method: str, ask: KeyedCall, history: tuple[ProcessorEntry, ...]
+    method: str, call: KeyedCall, history: tuple[ProcessorEntry, ...]
 ) -> ProcessorEntry | None:
-    own = (entry for entry in history if entry.method == method and entry.key == ask.key)
+    own = (entry for entry in history if entry.method == method and entry.key == call.key)
     return next(own, None)
 
 
 def _ended(history: tuple[ProcessorEntry, ...]) -> ProcessorEntry | None:
-    """The entry after which nothing is set aside any more."""
+    """The entry that ended the authorization; None if money is still set aside."""
     over = {EntryKind.CAPTURED, EntryKind.VOIDED, EntryKind.EXPIRED}
     return next((entry for entry in history if entry.kind in over), None)
 
 
-def _capture(ask: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
+def _capture(call: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
     authorized = history[0]
     if _ended(history) is not None:
-        return _next(authorized, "capture", ask, EntryKind.CAPTURE_REFUSED, code="already_captured")
-    if ask.now >= authorized.expire_time:
-        return _next(authorized, "capture", ask, EntryKind.EXPIRED)
+        return _next(
+            authorized, "capture", call, EntryKind.CAPTURE_REFUSED, code="already_captured"
+        )
+    if call.now >= authorized.expire_time:
+        return _next(authorized, "capture", call, EntryKind.EXPIRED)
     if authorized.payment_method == CAPTURE_DECLINED:
-        return _next(authorized, "capture", ask, EntryKind.CAPTURE_REFUSED, code="capture_declined")
-    return _next(authorized, "capture", ask, EntryKind.CAPTURED)
+        return _next(
+            authorized, "capture", call, EntryKind.CAPTURE_REFUSED, code="capture_declined"
+        )
+    return _next(authorized, "capture", call, EntryKind.CAPTURED)
 
 
-def _refund(ask: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
+def _refund(call: KeyedCall, history: tuple[ProcessorEntry, ...]) -> ProcessorEntry:
     refunded = sum(each.amount.minor_units for each in history if each.kind is EntryKind.REFUNDED)
     captured = any(each.kind is EntryKind.CAPTURED for each in history)
     authorized = history[0]
     code = ""
     if authorized.payment_method == REFUND_DECLINED:
         code = "refund_declined"
-    elif not captured or refunded + ask.amount.minor_units > authorized.amount.minor_units:
+    elif not captured or refunded + call.amount.minor_units > authorized.amount.minor_units:
         code = "exceeds_captured"
     kind = EntryKind.REFUND_REFUSED if code else EntryKind.REFUNDED
-    return replace(_next(authorized, "refund", ask, kind, code=code), amount=ask.amount)
+    return replace(_next(authorized, "refund", call, kind, code=code), amount=call.amount)
 
 
 def _next(
-    authorized: ProcessorEntry, method: str, ask: KeyedCall, kind: EntryKind, *, code: str = ""
+    authorized: ProcessorEntry, method: str, call: KeyedCall, kind: EntryKind, *, code: str = ""
 ) -> ProcessorEntry:
-    return replace(authorized, method=method, key=ask.key, kind=kind, code=code, occur_time=ask.now)
+    return replace(
+        authorized, method=method, key=call.key, kind=kind, code=code, occur_time=call.now
+    )
 
 
-def _fence(ask: KeyedCall, authorize_key: str) -> ProcessorEntry:
+def _fence(call: KeyedCall, authorize_key: str) -> ProcessorEntry:
     return ProcessorEntry(
         method="authorize",
         key=authorize_key,
@@ -236,8 +247,8 @@ def _fence(ask: KeyedCall, authorize_key: str) -> ProcessorEntry:
         order_id="",
         payment_method="",
         amount=NO_MONEY,
-        occur_time=ask.now,
-        expire_time=ask.now,
+        occur_time=call.now,
+        expire_time=call.now,
     )
 
 
