@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from discovery.aio.channel import Channel
 from discovery.aio.native import dialer
+from discovery.balancing.policy import Policy
 from discovery.clock import Clock, SystemClock
 from discovery.config.service_config import parse_service_config
 from discovery.registry.protocols import Watcher
@@ -29,6 +31,7 @@ def open_channel(
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     options: Sequence[tuple[str, Any]] = (),
     watcher: Watcher | None = None,
+    policy: Policy | None = None,
     tracer_provider: "TracerProvider | None" = None,
     meter_provider: "MeterProvider | None" = None,
     clock: Clock | None = None,
@@ -36,7 +39,9 @@ def open_channel(
 ) -> Channel:
     """Return a grpc.aio.Channel to all instances of the target.
 
-    - `target`: one of the forms of `discovery.registry.target`; `watcher` replaces its registry.
+    - `target`: one of the forms of `discovery.registry.target`.
+    - `watcher`: a registry of the application's own; the scheme of the target may then be any.
+    - `policy`: a balancing policy of the application's own, instead of the service config's.
     - `authority`: the name that calls carry and TLS checks; by default the service's name.
     - `service_config`: a gRPC service config (`discovery.config.service_config`), JSON or mapping.
     - `interceptors`: grpc.aio's own, of any kind; each sees a call once, however often it is tried.
@@ -48,14 +53,15 @@ def open_channel(
     No connection is opened before the first call or `async with`. Raises InvalidTargetError,
     InvalidServiceConfigError, and TypeError for an interceptor that implements no interface.
     """
-    parsed = parse_target(target)
+    parsed = parse_target(target, any_scheme=watcher is not None)
     clock = SystemClock() if clock is None else clock
     rng = random.Random() if rng is None else rng
+    config = parse_service_config(service_config)
     return Channel(
         parsed,
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
         dial=dialer(credentials, parsed.service if authority is None else authority, options),
-        config=parse_service_config(service_config),
+        config=config if policy is None else replace(config, policy=policy),
         interceptors=interceptors,
         clock=clock,
         rng=rng,

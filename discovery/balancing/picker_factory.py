@@ -7,7 +7,8 @@ import logging
 import random
 from collections import deque
 from collections.abc import Collection
-from typing import Generic, Protocol, TypeVar
+from functools import partial
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 import grpc
 
@@ -74,9 +75,30 @@ class Choice(Generic[ConnectionT]):
         if panics is not self.panics:
             self.panics = panics
             _log_panic(listed, len(usable), panics=panics)
-        pick = self._policy(ready if panics else usable, self._rng)
+        pick = self._picker_among(ready if panics else usable)
         ejected = [one for one in ready if one.record.ejection is not None]
         return with_probes(pick, ejected) if ejected else pick
+
+    def _picker_among(self, candidates: list[ConnectionT]) -> Picker[ConnectionT]:
+        """The policy's picker; if the policy raises an error, a picker that does so in each call.
+
+        An application may have written the policy, and connections must be watched on all the same.
+        """
+        if not candidates:
+            return _nothing
+        try:
+            return self._policy(candidates, self._rng)
+        except Exception as error:
+            logger.exception("the balancing policy failed")
+            return partial(_raise, error)
+
+
+def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
+    """The picker over no candidates."""
+
+
+def _raise(error: Exception, _now_s: float, _excluded: Collection[object]) -> NoReturn:
+    raise RuntimeError(f"the balancing policy failed: {error!r}") from error
 
 
 def _log_panic(listed: Collection[Connection], usable: int, *, panics: bool) -> None:

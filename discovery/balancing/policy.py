@@ -38,7 +38,11 @@ class Picker(Protocol[PickedT_co]):
 
 
 class Policy(Protocol):
-    """Makes a picker for the candidates that are usable now."""
+    """Makes a picker for the candidates that are usable now: at least one, in the list's order.
+
+    It is called in the thread that sees a change, again after each change. A policy with settings
+    is an object with this method. If it raises an error, so do all calls until the next change.
+    """
 
     def __call__(
         self, candidates: Sequence[CandidateT], rng: random.Random, /

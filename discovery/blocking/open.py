@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from discovery.balancing.policy import Policy
 from discovery.blocking.channel import BlockingChannel
 from discovery.blocking.native import dialer
 from discovery.blocking.process_state import ProcessState
@@ -31,6 +33,7 @@ def open_channel(
     service_config: str | Mapping[str, Any] | None = None,
     options: Sequence[tuple[str, Any]] = (),
     watcher: Watcher | None = None,
+    policy: Policy | None = None,
     tracer_provider: "TracerProvider | None" = None,
     meter_provider: "MeterProvider | None" = None,
     clock: Clock | None = None,
@@ -45,7 +48,7 @@ def open_channel(
 
     Raises InvalidTargetError and InvalidServiceConfigError.
     """
-    parsed = parse_target(target)
+    parsed = parse_target(target, any_scheme=watcher is not None)
     if parsed.scheme == "memory" and watcher is None:
         raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
     clock = SystemClock() if clock is None else clock
@@ -54,7 +57,7 @@ def open_channel(
     connect = partial(
         ProcessState,
         parsed,
-        config=config,
+        config=config if policy is None else replace(config, policy=policy),
         dial=dialer(credentials, parsed.service if authority is None else authority, options),
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
         clock=clock,

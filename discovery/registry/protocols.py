@@ -1,7 +1,8 @@
 """The two halves of a registry: `Registrar` writes it, `Watcher` reads it.
 
 A registry is a store of instances (Consul, memory). Implement one or both halves to add another;
-every implementation passes the same contract tests.
+docs/client.md has an example. An implementation should raise RegistryError when it fails, but any
+other exception is logged and the attempt repeated as well.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator

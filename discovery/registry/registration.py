@@ -49,7 +49,7 @@ class Registration:
             try:
                 async with self._one_at_a_time:
                     await self._ensure()
-            except RegistryError as error:
+            except Exception as error:  # noqa: BLE001 - an application may have written the registrar
                 self._note_failure(error)
                 await self._clock.sleep(next(delays_s))
             else:
@@ -73,7 +73,7 @@ class Registration:
             try:
                 async with self._one_at_a_time:
                     await self._registrar.deregister(self._instance)
-            except RegistryError as error:
+            except Exception as error:  # noqa: BLE001 - see `run`
                 logger.warning("%s can't be deregistered: %s", self._instance.instance_id, error)
                 if attempt < _WITHDRAW_ATTEMPTS:
                     await self._clock.sleep(next(delays_s))
@@ -98,10 +98,16 @@ class Registration:
             self._instance.endpoint,
         )
 
-    def _note_failure(self, error: RegistryError) -> None:
+    def _note_failure(self, error: Exception) -> None:
+        """Log the first failure in a row, with a traceback if it isn't a registry's own error."""
         if not self._failing:
             self._failing = True
-            logger.warning("%s: the registry fails: %s", self._instance.instance_id, error)
+            logger.warning(
+                "%s: the registry fails: %s",
+                self._instance.instance_id,
+                error,
+                exc_info=None if isinstance(error, RegistryError) else error,
+            )
 
     def _note_success(self) -> None:
         if self._failing:

@@ -1,6 +1,6 @@
 """Keeps the current instances of one target while its registry may fail or lose registrations.
 
-- After an error, the last good list stays, for ever if need be.
+- After an error of any kind, the last good list stays, for ever if need be.
 - An empty list is confirmed by a second look-up.
 - An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
   lists no instances, then some, until all of them have registered again.
@@ -9,7 +9,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
@@ -69,13 +69,33 @@ class Resolver:
         delays_s = self._delays_s()
         while True:
             try:
-                async with closing(self._watcher.watch(self._service, tag=self._tag)) as lists:
+                async with closing(self._lists()) as lists:
                     async for listed in lists:
-                        self._accept(listed or await self._confirm_empty())
+                        self._accept(listed)
                         delays_s = self._delays_s()
             except RegistryError as error:
                 self._note_failure(str(error))
             await self._pause(next(delays_s))
+
+    async def _lists(self) -> AsyncGenerator[tuple[Instance, ...], None]:
+        """The lists of one watch, empty ones confirmed. Raises RegistryError for any failure.
+
+        An application may have written the registry, and a fault of it must not end the resolving.
+        Even a CancelledError may be its own, if nobody cancelled this task.
+        """
+        task = asyncio.current_task()
+        try:
+            async with closing(self._watcher.watch(self._service, tag=self._tag)) as lists:
+                async for listed in lists:
+                    yield _checked(listed) or _checked(await self._confirm_empty())
+        except RegistryError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            level = logging.ERROR if self._published.error is None else logging.DEBUG
+            logger.log(level, "%s: the registry raised an error", self._service, exc_info=error)
+            raise RegistryError(repr(error)) from error
 
     async def _pause(self, delay_s: float) -> None:
         """Wait before the next watch; only for a short time unless all listed instances serve.
@@ -165,6 +185,25 @@ class Resolver:
 
     def _delays_s(self) -> Iterator[float]:
         return jittered(_BACKOFF_FIRST_S, _BACKOFF_CEILING_S, self._rng)
+
+
+def _checked(listed: Iterable[Instance]) -> tuple[Instance, ...]:
+    """The instances of a list that can be dialled. Raises RegistryError for anything else in it."""
+    instances = tuple(listed)
+    for one in instances:
+        if not isinstance(one, Instance):
+            raise RegistryError(f"the registry listed {one!r}, which is no Instance")
+    return tuple(one for one in instances if _can_be_dialled(one))
+
+
+def _can_be_dialled(instance: Instance) -> bool:
+    """Whether C-core can be given the address; JSON may hold text that isn't Unicode."""
+    try:
+        instance.endpoint.encode()
+    except UnicodeEncodeError:
+        logger.warning("%s can't be dialled at %r", instance.instance_id, instance.endpoint)
+        return False
+    return True
 
 
 def _ids(resolution: Resolution) -> set[str]:

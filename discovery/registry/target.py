@@ -7,6 +7,7 @@ static:///10.0.0.1:50051,10.0.0.2:50051
 dns:///order.internal:50051  every address of the name, looked up regularly
 memory:///order              a registry inside the process (tests, simulation);
                              memory://name/order names one of several
+etcd:///order?tag=v2         any other scheme, with a watcher of the caller's own
 """
 
 import re
@@ -17,6 +18,7 @@ from discovery.errors import InvalidTargetError
 SCHEMES = ("consul", "static", "dns", "memory")
 
 _LAST_PORT = 65_535
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=-]*")
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -26,8 +28,9 @@ _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[
 class Target:
     """A parsed target.
 
-    `service` is the default authority of calls: the service's name, or the first address of a
-    `static` or `dns` target. `addresses` (each `host:port`) are set for these two schemes only.
+    `service` is what a registry is asked for, and the default authority of calls: the service's
+    name, or the first address of a `static` or `dns` target. `addresses` (each `host:port`) are set
+    for these two schemes only.
     """
 
     scheme: str
@@ -37,12 +40,19 @@ class Target:
     addresses: tuple[str, ...]
 
 
-def parse_target(text: str) -> Target:
-    """Parse a target. Raises InvalidTargetError, which says at which character the fault is."""
+def parse_target(text: str, *, any_scheme: bool = False) -> Target:
+    """Parse a target. Raises InvalidTargetError, which says at which character the fault is.
+
+    With `any_scheme` the scheme may be one that this package doesn't know, because the caller has a
+    registry of its own. The rest then has the form of a registry's target: `//[any]/service`.
+    """
     scheme, separator, rest = text.partition("://")
-    if scheme.split(":")[0] not in SCHEMES:
+    name = scheme.split(":")[0]
+    if name not in SCHEMES and not (any_scheme and _SCHEME.fullmatch(name)):
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise InvalidTargetError(text, 0, f"it must begin with one of {known}")
+        raise InvalidTargetError(
+            text, 0, f"it must begin with one of {known} (or have a watcher of its own)"
+        )
     if not separator:
         raise InvalidTargetError(text, len(scheme.split(":")[0]), "expected '://'")
     authority, slash, path = rest.partition("/")

@@ -5,7 +5,6 @@ its HTTP layer, because its wrapper `health.service` has no consistency mode, no
 headers.
 """
 
-import json
 import os
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -157,7 +156,8 @@ def _failures_of(address: AgentAddress) -> Iterator[None]:
         raise RegistryError(
             f"the Consul agent at {address} can't be reached: {_reason(error)}"
         ) from error
-    except (consul.ConsulException, json.JSONDecodeError) as error:
+    except (consul.ConsulException, ValueError, RecursionError) as error:
+        # ValueError: the answer is no JSON, or not even UTF-8.
         raise RegistryError(f"the Consul agent at {address} answered: {error}") from error
 
 

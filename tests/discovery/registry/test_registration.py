@@ -70,6 +70,34 @@ async def test_it_never_gives_up() -> None:
         assert await registry.lookup("order") == (ORDER,)
 
 
+async def test_a_registrar_may_raise_anything(caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected exception is logged with its traceback, and the registration goes on."""
+
+    class Faulty(MemoryRegistry):
+        faults = 3
+
+        async def register(self, instance: Instance) -> None:
+            if self.faults:
+                self.faults -= 1
+                raise KeyError("no such lease")
+            await super().register(instance)
+
+        async def deregister(self, instance: Instance) -> None:
+            raise ConnectionResetError
+
+    registry, clock = Faulty(), ManualClock()
+    async with _running(registry, clock) as (registration, running):
+        await clock.advance(5)
+        assert await registry.lookup("order") == (ORDER,)
+        withdrawing = asyncio.create_task(registration.withdraw())
+        await clock.advance(2)
+        assert withdrawing.done()
+        assert withdrawing.exception() is None
+        assert running.done()
+        assert running.exception() is None
+    assert caplog.records[0].exc_info
+
+
 async def test_a_successor_is_left_alone() -> None:
     """Two processes with one id don't replace each other's registration every 2 s."""
     registry, clock = MemoryRegistry(), ManualClock()

@@ -1,7 +1,12 @@
 """What a caller knows while its registry doesn't answer, and how soon it learns of changes."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
+
+import pytest
 
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.memory import MemoryRegistry
@@ -11,12 +16,13 @@ from tests.support.discovery.running_resolver import A, B, ResolverUnderTest, re
 
 
 class FailingWatcher:
-    """A watcher that lists some instances once and then always fails."""
+    """A watcher that lists some instances once, and then fails while `error` is set."""
 
-    def __init__(self, *listed: Instance) -> None:
+    def __init__(self, *listed: Instance, error: BaseException | None = None) -> None:
         self.clock = ManualClock()
         self.asked_s: list[float] = []
-        self._listed = listed
+        self.listed: Any = listed
+        self.error: BaseException | None = error or RegistryError("connection refused")
 
     @property
     def waits_s(self) -> list[float]:
@@ -28,9 +34,11 @@ class FailingWatcher:
     ) -> AsyncIterator[tuple[Instance, ...]]:
         del service, tag
         self.asked_s.append(self.clock.monotonic())
-        if len(self.asked_s) == 1:
-            yield self._listed
-        raise RegistryError("connection refused")
+        if self.error is None or len(self.asked_s) == 1:
+            yield self.listed
+        if self.error is not None:
+            raise self.error
+        await asyncio.get_running_loop().create_future()
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         raise RegistryError("connection refused")
@@ -94,6 +102,52 @@ async def test_a_caller_without_instances_asks_soon() -> None:
         await registry.register(A)
         await resolver.clock.advance(1)
         assert resolver.latest == Resolution(2, (A,))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError("no such file"),
+        KeyError("order"),
+        asyncio.CancelledError(),
+        ExceptionGroup("two", [ValueError("one"), TypeError("other")]),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_a_registry_may_raise_anything(
+    fault: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any exception is logged once and published, the last list stays, and it is asked again."""
+    watcher = FailingWatcher(A, error=fault)
+    async with ResolverUnderTest(watcher, clock=watcher.clock, serving={A}).open() as resolver:
+        await resolver.clock.advance(60)
+        assert resolver.published == [Resolution(1, (A,)), Resolution(2, (A,), repr(fault))]
+        watcher.error = None
+        await resolver.clock.advance(30)
+        assert resolver.latest == Resolution(3, (A,))
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False]
+
+
+@pytest.mark.parametrize("listed", [None, [A, None], [A, "10.0.0.1:50051"], 7])
+async def test_a_registry_may_list_nonsense(listed: Any) -> None:
+    """A list with anything else than instances in it is a failure of the registry."""
+    watcher = FailingWatcher(A)
+    async with ResolverUnderTest(watcher, clock=watcher.clock, serving={A}).open() as resolver:
+        watcher.listed, watcher.error = listed, None
+        await resolver.clock.advance(60)
+        assert resolver.latest.instances == (A,)
+        assert resolver.latest.error
+        watcher.listed = [B]
+        resolver.serving.clear()
+        await resolver.clock.advance(30)
+        assert resolver.latest == Resolution(3, (B,))
+
+
+async def test_an_address_that_is_no_text_is_left_out() -> None:
+    """One instance that can't be dialled doesn't cost the others."""
+    registry = await registry_of(A, replace(B, address="\ud800"))
+    async with ResolverUnderTest(registry).open() as resolver:
+        assert resolver.published == [Resolution(1, (A,))]
 
 
 async def test_a_success_resets_the_backoff() -> None:

@@ -31,6 +31,16 @@ def test_a_target_is_read(text: str, target: Target) -> None:
     assert parse_target(text) == target
 
 
+def test_a_scheme_of_the_caller_s_own_is_read() -> None:
+    """With a registry of its own a caller may use any scheme; the rest is a service, as always."""
+    own = parse_target("etcd://10.0.0.9:2379,10.0.0.8:2379/order?tag=v2", any_scheme=True)
+
+    assert own == Target("etcd", "10.0.0.9:2379,10.0.0.8:2379", "order", "v2", ())
+    for text in ("order", "/order", "etcd:order", "etcd:///", "etcd:///a/b", "Etcd:///order"):
+        with pytest.raises(InvalidTargetError):
+            parse_target(text, any_scheme=True)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [

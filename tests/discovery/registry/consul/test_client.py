@@ -215,6 +215,18 @@ async def test_an_answer_that_is_no_json(agent: FakeAgentServer) -> None:
         await agent.registry().lookup("order")
 
 
+@pytest.mark.parametrize("body", [b"\xff\xfe[]", b"[" * 100_000])
+async def test_an_answer_that_cannot_be_decoded(agent: FakeAgentServer, body: bytes) -> None:
+    """Bytes that aren't UTF-8, or JSON that is nested too deep, raise RegistryError as well."""
+
+    async def garbled(_: web.Request) -> web.Response:
+        return web.Response(body=body, headers={"X-Consul-Index": "1"})
+
+    agent.answer = garbled
+    with pytest.raises(RegistryError):
+        await agent.registry().lookup("order")
+
+
 async def test_a_silent_agent_is_not_waited_for(agent: FakeAgentServer) -> None:
     """If an agent accepts a request and doesn't answer, the request times out."""
 
