@@ -31,7 +31,7 @@ from services.order.settings import SagaSettings
 from services.payment.parts import Dependencies as PaymentDependencies
 from services.payment.processor.driver import DriveTiming
 from services.payment.processor.port import Processor
-from services.payment.processor.urls import open_processor
+from services.payment.processor.urls import OpenedProcessor, open_processor
 from services.payment.service import build as build_payment
 
 CLOCK = SystemClock()
@@ -153,19 +153,25 @@ async def running_suite(
         simulated = await enter(open_processor(processor_url, clock=CLOCK, owner="test"))
         payment = build_payment(
             database_url=_url(folder, "payment"),
-            dependencies=PaymentDependencies(
-                clock=CLOCK,
-                ids=ids,
-                rng=rng,
-                processor=processor or simulated.processor,
-                testing=None if processor else simulated.testing,
-                timing=DriveTiming(poll_s=0.02),
-            ),
+            dependencies=_payment_dependencies(ids, rng, simulated, processor),
         )
         participants = ParticipantChannels(await serve(stock), await serve(payment))
         dependencies = Dependencies(CLOCK, ids, rng, participants, SagaSettings())
         await serve(build_order(database_url=_url(folder, "order"), dependencies=dependencies))
         yield await _suite(enter, servers, served_rpcs(names), folder)
+
+
+def _payment_dependencies(
+    ids: IdFactory, rng: random.Random, simulated: OpenedProcessor, processor: Processor | None
+) -> PaymentDependencies:
+    return PaymentDependencies(
+        clock=CLOCK,
+        ids=ids,
+        rng=rng,
+        processor=processor or simulated.processor,
+        testing=None if processor else simulated.testing,
+        timing=DriveTiming(poll_s=0.02),
+    )
 
 
 def _url(folder: Path, name: str) -> str:
