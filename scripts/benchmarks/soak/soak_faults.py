@@ -64,7 +64,7 @@ class SoakDisruption:
 
 
 def plan_disruptions(slots: int, rng: random.Random) -> Iterator[SoakDisruption]:
-    """Strikes without end on so many slots."""
+    """Yield disruptions of `slots` slots without end."""
     while True:
         for fault in rng.sample(list(SoakFault), len(SoakFault)):
             longest_s = FROZEN_MAX_S if fault is SoakFault.FREEZE else DOWN_MAX_S

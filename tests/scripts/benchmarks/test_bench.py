@@ -49,8 +49,8 @@ def events(folder: Path, service: str) -> Counter[str]:
 async def running_floor(folder: Path) -> AsyncIterator[Contender]:
     """The floor on `folder`; its processes are killed at the end."""
     async with (
-        floor_cluster.running(folder) as skeletons,
-        floor_cluster.as_contender(skeletons) as floor,
+        floor_cluster.running(folder) as processes,
+        floor_cluster.as_contender(processes) as floor,
     ):
         yield floor
 
@@ -84,11 +84,11 @@ async def test_what_the_floor_acknowledges_is_on_disk(tmp_path: Path) -> None:
 async def test_the_floor_makes_the_same_commits_on_a_server(tmp_path: Path) -> None:
     """The floor makes the same commits on PostgreSQL as in files; its processor keeps its file."""
     requests = read_demand().requests(ORDERS, random.Random(4))
-    async with floor_cluster.running(tmp_path, postgres=True) as skeletons:
-        async with floor_cluster.as_contender(skeletons) as floor:
+    async with floor_cluster.running(tmp_path, postgres=True) as processes:
+        async with floor_cluster.as_contender(processes) as floor:
             assert set(floor.processes) == {"order", "inventory", "payment", "postgres", "caller"}
             await asyncio.gather(*(floor.place(request) for request in requests))
-        kinds = {service: server_entries(url) for service, url in skeletons.urls.items()}
+        kinds = {service: server_entries(url) for service, url in processes.urls.items()}
 
     assert kinds["order"] == dict.fromkeys(("Create", *STEPS), ORDERS)
     assert kinds["inventory"] == dict.fromkeys(("Reserve", "Commit"), ORDERS)

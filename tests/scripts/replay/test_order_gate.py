@@ -10,13 +10,13 @@ async def test_nobody_enters_before_a_portion_is_opened() -> None:
     """Each opened portion admits its share of the orders, and the last one all."""
     clock, gate, inside = ManualClock(), OrderGate(orders=10, portions=3), list[int]()
 
-    async def visit(number: int) -> None:
+    async def order(number: int) -> None:
         async with gate.admitted():
             inside.append(number)
 
-    async with asyncio.TaskGroup() as visitors:
+    async with asyncio.TaskGroup() as tasks:
         for number in range(10):
-            visitors.create_task(visit(number))
+            tasks.create_task(order(number))
         await clock.settle()
         counts = [len(inside)]
         for _ in range(3):
@@ -30,15 +30,15 @@ async def test_a_share_is_reached_when_visits_have_ended() -> None:
     """A share is reached when so many orders have ended."""
     clock, gate, goes = ManualClock(), OrderGate(orders=4, portions=1), asyncio.Event()
 
-    async def visit() -> None:
+    async def order() -> None:
         async with gate.admitted():
             await goes.wait()
 
     await gate.open_portion()
-    async with asyncio.TaskGroup() as visitors:
+    async with asyncio.TaskGroup() as tasks:
         for _ in range(4):
-            visitors.create_task(visit())
-        reached = visitors.create_task(gate.wait_share(0.5))
+            tasks.create_task(order())
+        reached = tasks.create_task(gate.wait_share(0.5))
         await clock.settle()
         assert not reached.done()
         goes.set()
