@@ -6,7 +6,7 @@ from scripts.replay.order_gate import OrderGate
 from tests.support.clock.manual_clock import ManualClock
 
 
-async def test_nobody_enters_before_a_portion_is_opened() -> None:
+async def test_no_order_begins_before_its_portion_is_opened() -> None:
     """Each opened portion admits its share of the orders, and the last one all."""
     clock, gate, inside = ManualClock(), OrderGate(orders=10, portions=3), list[int]()
 
@@ -26,7 +26,7 @@ async def test_nobody_enters_before_a_portion_is_opened() -> None:
     assert counts == [0, 3, 7, 10]
 
 
-async def test_a_share_is_reached_when_visits_have_ended() -> None:
+async def test_a_share_is_reached_when_orders_have_ended() -> None:
     """A share is reached when so many orders have ended."""
     clock, gate, goes = ManualClock(), OrderGate(orders=4, portions=1), asyncio.Event()
 
@@ -45,7 +45,7 @@ async def test_a_share_is_reached_when_visits_have_ended() -> None:
     assert reached.done()
 
 
-async def test_no_visits_keep_nobody_waiting() -> None:
+async def test_a_replay_without_orders_does_not_wait() -> None:
     """A replay without orders doesn't wait before its faults."""
     gate = OrderGate(orders=0, portions=2)
     await gate.open_portion()
