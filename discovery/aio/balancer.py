@@ -11,7 +11,7 @@ import grpc
 from discovery.aio.subchannel import Subchannel
 from discovery.balancing import picker_factory
 from discovery.balancing.ejector import Ejector
-from discovery.balancing.instance_stats import Key, Record, Records, key_of
+from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
 from discovery.clock import Clock
@@ -44,7 +44,7 @@ class Balancer:
             changed=self._changed,
         )
         self._choice: Choice[Subchannel] = Choice(policy, rng)
-        self._records = Records(clock=clock, make=self._new_record)
+        self._records = StatsTable(clock=clock, make=self._new_record)
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False
         self.recent = self._choice.recent
@@ -123,7 +123,7 @@ class Balancer:
             everything.append(subchannel)
         await asyncio.gather(*(one.close(grace_s) for one in everything))
 
-    def _connect(self, instance: Instance, record: Record) -> Subchannel:
+    def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         return Subchannel(
             instance,
             self._dial(instance),
@@ -152,9 +152,9 @@ class Balancer:
         subchannel, task = draining
         return subchannel if task.cancel() else None
 
-    def _new_record(self, instance: Instance, now_s: float) -> Record:
+    def _new_record(self, instance: Instance, now_s: float) -> InstanceStats:
         ejector = self._ejector
-        return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
+        return InstanceStats(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _changed(self) -> None:
         """Replace the picker and wake the calls that wait for it."""

@@ -29,7 +29,7 @@ from discovery.config.service_config import ServiceConfig
 from discovery.registry.protocols import Watcher
 from discovery.registry.resolver import Resolver
 from discovery.registry.target import Target
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget
@@ -67,7 +67,7 @@ class Channel(grpc.aio.Channel):
         self._config = config
         self._interceptors = chain.by_kind(interceptors)
         self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
-        self._breakers = Breakers(rng)
+        self._breakers = MethodBreakers(rng)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._budget = RetryBudget()
         self._layers: list[AioLayer] = client_stack(

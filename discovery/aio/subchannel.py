@@ -9,7 +9,7 @@ import grpc
 
 from discovery.balancing import health
 from discovery.balancing.health import Health
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
@@ -53,7 +53,7 @@ class Subchannel:
         self,
         instance: Instance,
         native: grpc.aio.Channel,
-        record: Record,
+        record: InstanceStats,
         *,
         clock: Clock,
         rng: random.Random,

@@ -17,7 +17,7 @@ nothing. A stream succeeds with its first message, and fails when it breaks, bef
 
 import grpc
 
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.rules.failure_codes import FAILURES
 from discovery.rules.method import Method
 from discovery.rules.retry_policy import pushback_s
@@ -26,7 +26,7 @@ _FAIR_TIME = 0.95
 
 
 def succeeded(
-    method: Method, record: Record, latency_s: float, now_s: float, *, measured: bool = True
+    method: Method, record: InstanceStats, latency_s: float, now_s: float, *, measured: bool = True
 ) -> None:
     """Record an answer, or a stream's first message; not `measured`: without its latency."""
     method.outcomes.calls.append(now_s)
@@ -42,7 +42,7 @@ def succeeded(
 
 def failed(
     method: Method,
-    record: Record,
+    record: InstanceStats,
     error: grpc.aio.AioRpcError,
     *,
     latency_s: float,
@@ -65,7 +65,7 @@ def failed(
 
 
 def stream_failed(
-    method: Method, record: Record, code: grpc.StatusCode, *, latency_s: float, now_s: float
+    method: Method, record: InstanceStats, code: grpc.StatusCode, *, latency_s: float, now_s: float
 ) -> None:
     """Record the end of a stream; its first message was recorded, so only a failure counts."""
     if code in FAILURES:
@@ -83,7 +83,7 @@ def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> boo
 
 def _failure(
     method: Method,
-    record: Record,
+    record: InstanceStats,
     latency_s: float,
     now_s: float,
     *,
@@ -98,7 +98,7 @@ def _failure(
 
 
 def _shed(
-    method: Method, record: Record, latency_s: float, now_s: float, *, asked_s: float | None
+    method: Method, record: InstanceStats, latency_s: float, now_s: float, *, asked_s: float | None
 ) -> None:
     # Shedding is fast: its latency would attract more calls to the overloaded instance.
     if asked_s is not None and not method.waits:
@@ -106,7 +106,7 @@ def _shed(
     _note(method, record, latency_s, now_s)
 
 
-def _note(method: Method, record: Record, lasted_s: float, now_s: float) -> None:
+def _note(method: Method, record: InstanceStats, lasted_s: float, now_s: float) -> None:
     method.outcomes.failed(now_s, record)
     record.outcomes.failed(now_s)
     record.suspect(record, now_s - lasted_s, now_s)

@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol, TypeVar
 
-from discovery.balancing.instance_stats import Ejection, Record
+from discovery.balancing.instance_stats import Ejection, InstanceStats
 from discovery.balancing.policy import Candidate, Picker
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Ejectable(Candidate, Protocol):
     """A candidate with the record that says whether it is ejected."""
 
     @property
-    def record(self) -> Record: ...
+    def record(self) -> InstanceStats: ...
 
 
 EjectableT = TypeVar("EjectableT", bound=Ejectable)
@@ -51,7 +51,7 @@ class Ejector:
     def __init__(
         self,
         *,
-        listed: Callable[[], Collection[Record]],
+        listed: Callable[[], Collection[InstanceStats]],
         rng: random.Random,
         changed: Callable[[], None],
     ) -> None:
@@ -59,7 +59,7 @@ class Ejector:
         self._rng = rng
         self._changed = changed
 
-    def suspect(self, record: Record, began_s: float, now_s: float) -> None:
+    def suspect(self, record: InstanceStats, began_s: float, now_s: float) -> None:
         """Decide on an ejection after an attempt that began at `began_s` failed now."""
         ejection = record.ejection
         if ejection is not None:
@@ -70,7 +70,7 @@ class Ejector:
         if reason is not None and self._has_room(record):
             self._eject(record, reason, now_s)
 
-    def redeem(self, record: Record, began_s: float, now_s: float) -> None:
+    def redeem(self, record: InstanceStats, began_s: float, now_s: float) -> None:
         """End the ejection if its probe succeeded; an earlier attempt proves nothing."""
         ejection = record.ejection
         if ejection is None or ejection.probed_s is None or began_s < ejection.probed_s:
@@ -81,13 +81,13 @@ class Ejector:
         logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
         self._changed()
 
-    def _has_room(self, record: Record) -> bool:
+    def _has_room(self, record: InstanceStats) -> bool:
         """Whether one more may be ejected; an instance that isn't listed gets no calls anyway."""
         listed = self._listed()
         ejected = sum(one.ejection is not None for one in listed)
         return record in listed and ejected < max(1, len(listed) // 2)
 
-    def _eject(self, record: Record, reason: str, now_s: float) -> None:
+    def _eject(self, record: InstanceStats, reason: str, now_s: float) -> None:
         since_s = now_s
         if record.ejection is None:
             forgiven = int((now_s - record.returned_s) // FORGIVE_S)
@@ -107,7 +107,7 @@ class Ejector:
         self._changed()
 
 
-def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
+def why(record: InstanceStats, listed: Iterable[InstanceStats], now_s: float) -> str | None:
     """The reason, in words, to eject the instance from among those listed; None: there is none."""
     if record.load.failures_in_row >= FAILURES_IN_ROW:
         return f"{record.load.failures_in_row} failures in a row"
@@ -122,7 +122,9 @@ def why(record: Record, listed: Iterable[Record], now_s: float) -> str | None:
     return f"{failures} of {calls} calls failed"
 
 
-def _success_of_others(record: Record, listed: Iterable[Record], now_s: float) -> float:
+def _success_of_others(
+    record: InstanceStats, listed: Iterable[InstanceStats], now_s: float
+) -> float:
     """The success rate of the other instances; 1 while they have too few attempts to compare."""
     calls = failures = 0
     for other in listed:
@@ -160,5 +162,5 @@ def with_probes(
     return pick
 
 
-def _named(record: Record) -> tuple[str, str]:
+def _named(record: InstanceStats) -> tuple[str, str]:
     return record.instance.service, record.instance.instance_id

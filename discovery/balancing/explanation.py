@@ -10,7 +10,7 @@ from discovery.balancing import slow_start
 from discovery.balancing.health import Health
 from discovery.balancing.picker_factory import Connection
 from discovery.balancing.policy import Picker
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.retry_budget import RetryBudget
 
 
@@ -77,14 +77,14 @@ class Explanation:
     picks: tuple[PickView, ...]
 
 
-class Watched(Connection, Protocol):
+class WatchedConnection(Connection, Protocol):
     """A connection that knows its instance's health."""
 
     @property
     def health(self) -> Health: ...
 
 
-WatchedT = TypeVar("WatchedT", bound=Watched)
+WatchedT = TypeVar("WatchedT", bound=WatchedConnection)
 
 
 class Explainable(Protocol[WatchedT]):
@@ -123,7 +123,7 @@ def explain(
     state: grpc.ChannelConnectivity,
     *,
     balancer: Explainable[WatchedT],
-    breakers: Breakers,
+    breakers: MethodBreakers,
     budget: RetryBudget,
     now_s: float,
     try_picks: int,
@@ -153,7 +153,7 @@ def explain(
     )
 
 
-def _instance(one: Watched, now_s: float) -> InstanceView:
+def _instance(one: WatchedConnection, now_s: float) -> InstanceView:
     record, load, instance = one.record, one.load, one.instance
     record.outcomes.forget_old(now_s)
     share = slow_start.share(load, now_s)

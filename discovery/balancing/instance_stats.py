@@ -33,7 +33,7 @@ class Ejection:
     probed_s: float | None = None
 
 
-class Record:
+class InstanceStats:
     """Load, outcomes and ejections of one incarnation.
 
     `suspect` is called after each failed attempt, to decide on an ejection; `redeem` after each
@@ -57,8 +57,8 @@ class Record:
         instance: Instance,
         now_s: float,
         *,
-        suspect: Callable[["Record", float, float], None],
-        redeem: Callable[["Record", float, float], None],
+        suspect: Callable[["InstanceStats", float, float], None],
+        redeem: Callable[["InstanceStats", float, float], None],
     ) -> None:
         self.instance = instance
         self.load = Load(now_s)
@@ -71,19 +71,19 @@ class Record:
         self.redeem = redeem
 
 
-class Records:
+class StatsTable:
     """The records by id, incarnation and endpoint: a process that replaces another gets a new one.
 
     The endpoint counts for instances that are registered without an incarnation. If an id that
     moved kept its record, the calls in flight at the new endpoint would keep the old one draining.
     """
 
-    def __init__(self, *, clock: Clock, make: Callable[[Instance, float], Record]) -> None:
+    def __init__(self, *, clock: Clock, make: Callable[[Instance, float], InstanceStats]) -> None:
         self._clock = clock
         self._make = make
-        self._records: dict[Key, tuple[Record, float]] = {}
+        self._records: dict[Key, tuple[InstanceStats, float]] = {}
 
-    def of(self, instance: Instance) -> Record:
+    def of(self, instance: Instance) -> InstanceStats:
         """The record of this incarnation, made on first use."""
         now_s = self._clock.monotonic()
         known = self._records.get(key_of(instance))

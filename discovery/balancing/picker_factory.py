@@ -14,7 +14,7 @@ import grpc
 
 from discovery.balancing import slow_start
 from discovery.balancing.ejector import with_probes
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
 from discovery.balancing.policy import Picker, Policy
 from discovery.registry.instance import Instance, Resolution
@@ -41,7 +41,7 @@ class Connection(Protocol):
     def load(self) -> Load: ...
 
     @property
-    def record(self) -> Record: ...
+    def record(self) -> InstanceStats: ...
 
     @property
     def state(self) -> grpc.ChannelConnectivity: ...

@@ -9,7 +9,7 @@ import grpc
 
 from discovery.balancing import picker_factory
 from discovery.balancing.ejector import Ejector
-from discovery.balancing.instance_stats import Key, Record, Records, key_of
+from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
 from discovery.blocking.native import Dial
@@ -52,7 +52,7 @@ class Balancer:
             changed=self.refresh,
         )
         self._choice: Choice[Subchannel] = Choice(policy, rng)
-        self._records = Records(clock=clock, make=self._new_record)
+        self._records = StatsTable(clock=clock, make=self._new_record)
         self._closed = False
         self.recent = self._choice.recent
         self.pick: Picker[Subchannel] = _nothing
@@ -138,13 +138,13 @@ class Balancer:
                 self.pick = self._choice.picker(listed, self._clock.monotonic())
             self.changed.notify_all()
 
-    def _connect(self, instance: Instance, record: Record) -> Subchannel:
+    def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         dialled = self._dial(instance)
         return Subchannel(instance, dialled, record, rng=self._rng, changed=self.refresh)
 
-    def _new_record(self, instance: Instance, now_s: float) -> Record:
+    def _new_record(self, instance: Instance, now_s: float) -> InstanceStats:
         ejector = self._ejector
-        return Record(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
+        return InstanceStats(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _take_drained(self) -> list[Subchannel]:
         idle = [key for key, one in self._draining.items() if not one.load.in_flight]

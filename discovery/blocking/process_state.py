@@ -19,7 +19,7 @@ from discovery.config.service_config import ServiceConfig
 from discovery.registry.protocols import Watcher
 from discovery.registry.resolver import Resolver
 from discovery.registry.target import Target
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind
 from discovery.rules.retry_budget import RetryBudget
@@ -54,7 +54,7 @@ class ProcessState:
         self._service = target.service
         self._closing = threading.Event()
         self._budget = RetryBudget()
-        self._breakers = Breakers(rng)
+        self._breakers = MethodBreakers(rng)
         self.bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._layers = blocking_stack(
             balancer=self.balancer,

@@ -9,7 +9,7 @@ from discovery.balancing import attempt_outcome
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Method
-from discovery.rules.retry_decision import Retries, Retrying
+from discovery.rules.retry_decision import CallRetries, ChannelRetries
 
 
 class Repeater:
@@ -18,7 +18,7 @@ class Repeater:
     def __init__(
         self,
         method: Method,
-        retrying: Retrying,
+        retrying: ChannelRetries,
         *,
         lock: threading.Condition,
         closing: threading.Event,
@@ -30,13 +30,13 @@ class Repeater:
         self._closing = closing
         self._clock = clock
 
-    def begin(self, call: CallState) -> Retries:
+    def begin(self, call: CallState) -> CallRetries:
         """Begin a call, which counts for the budget."""
         with self._lock:
             self._retrying.budget.deposit(call.now_s)
             return self._retrying.of(self._method)
 
-    def wait(self, retries: Retries, call: CallState, error: grpc.RpcError) -> None:
+    def wait(self, retries: CallRetries, call: CallState, error: grpc.RpcError) -> None:
         """Wait, then prepare the next attempt.
 
         Raises the error if there is no next attempt or the channel is closed.

@@ -9,7 +9,7 @@ import grpc
 
 from discovery.balancing import health
 from discovery.balancing.health import Health
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.blocking.native import is_ready
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
@@ -38,7 +38,7 @@ class Subchannel:
         self,
         instance: Instance,
         native: grpc.Channel,
-        record: Record,
+        record: InstanceStats,
         *,
         rng: random.Random,
         changed: Callable[[], None],

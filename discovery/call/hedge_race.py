@@ -27,7 +27,7 @@ SentT = TypeVar("SentT")
 
 
 @dataclass(frozen=True, slots=True)
-class Hedges:
+class HedgeLimits:
     """Budget and throttle of the hedges of one channel."""
 
     budget: RetryBudget

@@ -82,7 +82,7 @@ class Breaker:
         )
 
 
-class Breakers:
+class MethodBreakers:
     """The breakers of one channel: one for each method, shared by all stubs."""
 
     def __init__(self, rng: random.Random) -> None:

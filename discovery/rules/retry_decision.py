@@ -14,7 +14,7 @@ from discovery.rules.retry_budget import RetryBudget, Throttle
 from discovery.rules.retry_policy import STOP_S, RetryPolicy, is_retriable, pushback_s
 
 
-class Retries:
+class CallRetries:
     """The retries of one call: after each failure, the delay before the next attempt, if any."""
 
     def __init__(
@@ -92,16 +92,16 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrying:
+class ChannelRetries:
     """What all retries of one channel share."""
 
     rng: random.Random
     budget: RetryBudget
     throttle: Throttle | None
 
-    def of(self, method: Method) -> Retries:
+    def of(self, method: Method) -> CallRetries:
         """The retries of one call of this method."""
-        return Retries(
+        return CallRetries(
             method.retry,
             safe=method.safe,
             budget=self.budget,

@@ -18,7 +18,7 @@ from discovery.clock import Clock
 from discovery.rules import attempt_number, deadline
 from discovery.rules.idempotency import is_safe
 from discovery.rules.retry_budget import RetryBudget
-from discovery.rules.retry_decision import Retries
+from discovery.rules.retry_decision import CallRetries
 from discovery.rules.retry_policy import DEFAULT_RETRY, RetryPolicy
 
 Details = grpc.aio.ClientCallDetails
@@ -75,7 +75,7 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         timeout_s = client_call_details.timeout
         deadline_s = None if timeout_s is None else now_s + timeout_s
         self._budget.deposit(now_s)
-        retries = Retries(
+        retries = CallRetries(
             self._policy,
             safe=is_safe(_path(client_call_details)),
             budget=self._budget,

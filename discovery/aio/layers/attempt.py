@@ -10,7 +10,7 @@ from discovery.aio.call_status import at_once, cancel_collected
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
 from discovery.balancing import attempt_outcome
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
@@ -93,7 +93,7 @@ def _stream(
 
 
 def _stream_ended(
-    record: Record,
+    record: InstanceStats,
     method: Method,
     began_s: float,
     monotonic: Callable[[], float],

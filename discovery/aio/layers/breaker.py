@@ -3,11 +3,11 @@
 from discovery.aio.sent import AioLayer, Sent
 from discovery.call.call_state import CallState
 from discovery.call.stack_building import Send
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.method import Method
 
 
-def layer(breakers: Breakers) -> AioLayer:
+def layer(breakers: MethodBreakers) -> AioLayer:
     """Ask the method's breaker before each attempt. It raises LocalRefusalError."""
 
     def build(method: Method, below: Send[Sent]) -> Send[Sent]:

@@ -15,7 +15,7 @@ from typing import Any, Generic
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend, UnarySent
 from discovery.call.call_state import CallState
-from discovery.call.hedge_race import Delay, Hedges, Race
+from discovery.call.hedge_race import Delay, HedgeLimits, Race
 from discovery.call.stack_building import Send, SentT
 from discovery.clock import Clock
 from discovery.rules.hedging_policy import HedgingPolicy
@@ -25,15 +25,15 @@ from discovery.rules.retry_budget import RetryBudget, Throttle
 
 def layer(*, clock: Clock, budget: RetryBudget, throttle: Throttle | None) -> AioLayer:
     """Hedge the safe methods whose service config says so; other calls don't pass this layer."""
-    hedges = Hedges(budget, throttle)
+    hedges = HedgeLimits(budget, throttle)
     return by_kind(unary=partial(_unary, hedges, clock), stream=partial(_stream, hedges, clock))
 
 
 @dataclass(frozen=True, slots=True)
-class Hedging(Generic[SentT]):
+class HedgedMethod(Generic[SentT]):
     """The hedges of one method; `answer` waits for what decides the race."""
 
-    hedges: Hedges
+    hedges: HedgeLimits
     policy: HedgingPolicy
     below: Send[SentT]
     answer: Callable[[CallState, SentT], Coroutine[Any, Any, Any]]
@@ -96,12 +96,12 @@ class Hedging(Generic[SentT]):
                 task.cancel()
 
 
-def _unary(hedges: Hedges, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
+def _unary(hedges: HedgeLimits, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
     policy = method.hedging
     if policy is None or not method.safe:
         return below
     delay = Delay(method.latencies, policy)
-    hedging = Hedging(hedges, policy, below, _response, clock)
+    hedging = HedgedMethod(hedges, policy, below, _response, clock)
 
     async def send(call: CallState) -> Any:
         delay_s = delay.of(call)
@@ -112,12 +112,12 @@ def _unary(hedges: Hedges, clock: Clock, method: Method, below: UnarySend) -> Un
     return send
 
 
-def _stream(hedges: Hedges, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+def _stream(hedges: HedgeLimits, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
     policy = method.hedging
     if policy is None or not method.safe or method.kind is not Kind.UNARY_STREAM:
         return below
     delay = Delay(method.latencies, policy)
-    hedging = Hedging(hedges, policy, below, _first_message, clock)
+    hedging = HedgedMethod(hedges, policy, below, _first_message, clock)
 
     def send(call: CallState) -> StreamSent:
         sent = below(call)

@@ -23,19 +23,19 @@ from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
-from discovery.rules.retry_decision import Retries, Retrying
+from discovery.rules.retry_decision import CallRetries, ChannelRetries
 
 
 def layer(
     *, clock: Clock, rng: random.Random, budget: RetryBudget, throttle: Throttle | None
 ) -> AioLayer:
     """Repeat unary calls, and streams of responses until their first message."""
-    retrying = Retrying(rng, budget, throttle)
+    retrying = ChannelRetries(rng, budget, throttle)
     return by_kind(unary=partial(_unary, retrying, clock), stream=partial(_stream, retrying, clock))
 
 
 async def _wait(
-    clock: Clock, retries: Retries, failure: grpc.aio.AioRpcError, call: CallState
+    clock: Clock, retries: CallRetries, failure: grpc.aio.AioRpcError, call: CallState
 ) -> None:
     """Wait, then prepare the next attempt. Raises the failure if there is no next attempt."""
     delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=call.deadline_s)
@@ -48,7 +48,7 @@ async def _wait(
     call.turn_to_next()
 
 
-def _unary(retrying: Retrying, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
+def _unary(retrying: ChannelRetries, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
     budget, throttle = retrying.budget, retrying.throttle
 
     async def send(call: CallState) -> Any:
@@ -81,14 +81,18 @@ def _unary(retrying: Retrying, clock: Clock, method: Method, below: UnarySend) -
     return send
 
 
-def _stream(retrying: Retrying, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+def _stream(
+    retrying: ChannelRetries, clock: Clock, method: Method, below: StreamSend
+) -> StreamSend:
     if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
         return _responses(retrying, clock, method, below)
     # The requests of a client stream can't be sent twice: the caller's iterator is used up.
     return below
 
 
-def _responses(retrying: Retrying, clock: Clock, method: Method, below: StreamSend) -> StreamSend:
+def _responses(
+    retrying: ChannelRetries, clock: Clock, method: Method, below: StreamSend
+) -> StreamSend:
     def send(call: CallState) -> StreamSent:
         retrying.budget.deposit(call.now_s)
         attempts = call.uncommitted = UncommittedAttempts()

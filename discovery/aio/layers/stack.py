@@ -27,7 +27,7 @@ from discovery.aio.layers import attempt, breaker, bulkhead, hedging, pick, retr
 from discovery.aio.sent import AioLayer
 from discovery.call.shared_layers import attempt_number_layer, deadline_layer
 from discovery.clock import Clock
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
@@ -41,7 +41,7 @@ def client_stack(
     budget: RetryBudget,
     throttle: Throttle | None,
     permits: Bulkhead | None,
-    breakers: Breakers,
+    breakers: MethodBreakers,
     clock: Clock,
     rng: random.Random,
     recorder: "Recorder | None" = None,

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from discovery.balancing import attempt_outcome
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.blocking.end_of_call import on_attempt_end
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
@@ -75,7 +75,7 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for each at
     lock: threading.Condition,
     clock: Clock,
     method: Method,
-    record: Record,
+    record: InstanceStats,
     began_s: float,
     timeout_s: float | None,
     code: grpc.StatusCode,

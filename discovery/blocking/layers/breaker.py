@@ -4,11 +4,11 @@ import threading
 
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.method import Method
 
 
-def layer(breakers: Breakers, *, lock: threading.Condition) -> BlockingLayer:
+def layer(breakers: MethodBreakers, *, lock: threading.Condition) -> BlockingLayer:
     """Ask the method's breaker before each attempt. It raises LocalRefusalError."""
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:

@@ -14,7 +14,7 @@ import grpc
 
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
-from discovery.call.hedge_race import Delay, Hedges, Race
+from discovery.call.hedge_race import Delay, HedgeLimits, Race
 from discovery.clock import Clock
 from discovery.rules.hedging_policy import HedgingPolicy
 from discovery.rules.method import Kind, Method
@@ -25,14 +25,14 @@ def layer(
     *, lock: threading.Condition, clock: Clock, budget: RetryBudget, throttle: Throttle | None
 ) -> BlockingLayer:
     """Hedge the safe unary methods whose service config says so; other calls skip this layer."""
-    hedges = Hedges(budget, throttle)
+    hedges = HedgeLimits(budget, throttle)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         policy = method.hedging
         if policy is None or not method.safe or method.kind is not Kind.UNARY_UNARY:
             return below
         delay = Delay(method.latencies, policy)
-        hedging = Hedging(hedges, policy, below, lock, clock)
+        hedging = HedgedMethod(hedges, policy, below, lock, clock)
 
         def send(call: CallState) -> Sent:
             with lock:
@@ -45,10 +45,10 @@ def layer(
 
 
 @dataclass(frozen=True, slots=True)
-class Hedging:
+class HedgedMethod:
     """The hedges of one method."""
 
-    hedges: Hedges
+    hedges: HedgeLimits
     policy: HedgingPolicy
     below: BlockingSend
     lock: threading.Condition

@@ -25,7 +25,7 @@ def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
     """
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
-        picks = Picks(method, balancer, clock)
+        picks = MethodPicks(method, balancer, clock)
         due = method.prompt
 
         def send(call: CallState) -> Sent:
@@ -51,7 +51,7 @@ def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class Picks:
+class MethodPicks:
     """Picks for the calls of one method; its users hold the balancer's lock."""
 
     method: Method

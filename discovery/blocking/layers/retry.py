@@ -15,7 +15,7 @@ from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import RetryBudget, Throttle
-from discovery.rules.retry_decision import Retrying
+from discovery.rules.retry_decision import ChannelRetries
 
 
 def layer(
@@ -28,7 +28,7 @@ def layer(
     throttle: Throttle | None,
 ) -> BlockingLayer:
     """Repeat unary calls, and streams of responses until their first message."""
-    retrying = Retrying(rng, budget, throttle)
+    retrying = ChannelRetries(rng, budget, throttle)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         repeater = Repeater(method, retrying, lock=lock, closing=closing, clock=clock)

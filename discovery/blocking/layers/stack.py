@@ -41,7 +41,7 @@ from discovery.blocking.layers import (
 from discovery.blocking.sent import BlockingLayer
 from discovery.call.shared_layers import attempt_number_layer, deadline_layer
 from discovery.clock import Clock
-from discovery.rules.breaker import Breakers
+from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
@@ -55,7 +55,7 @@ def blocking_stack(
     budget: RetryBudget,
     throttle: Throttle | None,
     permits: Bulkhead | None,
-    breakers: Breakers,
+    breakers: MethodBreakers,
     closing: threading.Event,
     clock: Clock,
     rng: random.Random,

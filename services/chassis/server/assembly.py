@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 from tradepost.event.v1 import event_service_pb2_grpc
 
 from discovery.clock import Clock
-from services.chassis.consumer import servicers as consumer_servicers
+from services.chassis.consumer import repair_servicers as consumer_servicers
 from services.chassis.feed import servicer as feed_servicer
 from services.chassis.ids import IdFactory
 from services.chassis.server import health

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 import discovery
-from discovery.balancing.instance_stats import Record, Records
+from discovery.balancing.instance_stats import InstanceStats, StatsTable
 from discovery.registry.instance import Instance, Resolution
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
@@ -209,12 +209,12 @@ async def test_the_record_of_an_instance_with_calls_in_flight_is_kept() -> None:
     """A record is kept while calls are in flight, so that their outcomes count."""
     clock = ManualClock()
 
-    def make(instance: Instance, now_s: float) -> Record:
-        return Record(instance, now_s, suspect=ignore, redeem=ignore)
+    def make(instance: Instance, now_s: float) -> InstanceStats:
+        return InstanceStats(instance, now_s, suspect=ignore, redeem=ignore)
 
-    def ignore(_record: Record, _began_s: float, _now_s: float) -> None: ...
+    def ignore(_record: InstanceStats, _began_s: float, _now_s: float) -> None: ...
 
-    records = Records(clock=clock, make=make)
+    records = StatsTable(clock=clock, make=make)
     instance = Instance("a", "probe", "127.0.0.1", 1)
     record = records.of(instance)
     record.load.in_flight = 1

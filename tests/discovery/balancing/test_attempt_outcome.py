@@ -5,7 +5,7 @@ import pytest
 from grpc import StatusCode
 
 from discovery.balancing import attempt_outcome
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
 from discovery.registry.instance import Instance
 from discovery.rules.method import Kind, Method
@@ -42,9 +42,9 @@ class EjectorCalls:
         self.failed: list[tuple[float, float]] = []
         self.succeeded: list[tuple[float, float]] = []
 
-    def record(self) -> Record:
+    def record(self) -> InstanceStats:
         """A new record that reports to `EjectorCalls`."""
-        return Record(
+        return InstanceStats(
             Instance("a", "service", "127.0.0.1", 1),
             0.0,
             suspect=lambda _, began_s, now_s: self.failed.append((began_s, now_s)),
@@ -69,7 +69,7 @@ def record_after(
     *,
     pushback: str | None = None,
     timeout_s: float | None = 1.0,
-) -> Record:
+) -> InstanceStats:
     """The record of the instance after that attempt."""
     trailing = grpc.aio.Metadata()
     if pushback is not None:

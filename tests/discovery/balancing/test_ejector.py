@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from discovery.balancing.ejector import Ejector, begin_probe, duration_s, with_probes
-from discovery.balancing.instance_stats import Record
+from discovery.balancing.instance_stats import InstanceStats
 from discovery.registry.instance import Instance
 from tests.support.clock.manual_clock import ManualClock
 
@@ -16,7 +16,7 @@ from tests.support.clock.manual_clock import ManualClock
 class EjectableInstance:
     """An instance that a picker can pick, with its record."""
 
-    record: Record
+    record: InstanceStats
 
 
 class InstancesWithEjector:
@@ -29,7 +29,7 @@ class InstancesWithEjector:
             listed=lambda: self.records, rng=random.Random(5), changed=self._count
         )
         self.records = [
-            Record(
+            InstanceStats(
                 Instance(f"i{index}", "order", "127.0.0.1", 1),
                 0.0,
                 suspect=self.ejector.suspect,

@@ -9,7 +9,7 @@ from grpc import StatusCode
 from discovery.rules import attempt_number
 from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
-from discovery.rules.retry_decision import Retries
+from discovery.rules.retry_decision import CallRetries
 from discovery.rules.retry_policy import RetryPolicy
 
 
@@ -30,9 +30,9 @@ def retries(
     budget: RetryBudget | None = None,
     latencies: Latencies | None = None,
     throttle: Throttle | None = None,
-) -> Retries:
+) -> CallRetries:
     """The retries of one call."""
-    return Retries(
+    return CallRetries(
         policy or RetryPolicy(),
         safe=safe,
         budget=budget or RetryBudget(),
@@ -43,7 +43,7 @@ def retries(
 
 
 def delay_s(
-    of: Retries, error: grpc.aio.AioRpcError | None = None, *, deadline_s: float | None = None
+    of: CallRetries, error: grpc.aio.AioRpcError | None = None, *, deadline_s: float | None = None
 ) -> float | None:
     """The delay that the retries answer a failure with at the instant 0."""
     return of.delay_s(error or failed(), now_s=0.0, deadline_s=deadline_s)
@@ -65,9 +65,9 @@ def test_three_attempts_with_growing_delays() -> None:
 def test_delays_are_spread() -> None:
     """Jitter of a fifth either way spreads clients that failed together."""
     delays = [
-        Retries(RetryPolicy(), safe=True, budget=RetryBudget(), rng=random.Random(seed)).delay_s(
-            failed(), now_s=0.0, deadline_s=None
-        )
+        CallRetries(
+            RetryPolicy(), safe=True, budget=RetryBudget(), rng=random.Random(seed)
+        ).delay_s(failed(), now_s=0.0, deadline_s=None)
         for seed in range(100)
     ]
 

@@ -77,19 +77,8 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     confusable_modules: {
         "breaker of *, breaker of discovery/rules/*": "each driver's layer applies the rule",
         "bulkhead of *, bulkhead of discovery/rules/*": "each driver's layer applies the rule",
-        "servicer of services/chassis/feed/*, servicers of *": "to be renamed",
     },
-    confusable_classes: {
-        "Breaker of *, Breakers of *": "to be renamed",
-        "Hedges of *, Hedging of *": "to be renamed",
-        "Picker of *, Picks of *": "to be renamed",
-        "Record of *, Recorder of *": "to be renamed",
-        "Record of *, Records of *": "to be renamed",
-        "Recorder of *, Records of *": "to be renamed",
-        "Retries of *, Retrying of *": "to be renamed",
-        "UncommittedAttempts of *, UncommittedAttempts of *": "to be renamed",
-        "Watched of *, Watcher of *": "to be renamed",
-    },
+    confusable_classes: {},
 }
 RULES = pytest.mark.parametrize("rule", EXCEPTIONS, ids=lambda rule: rule.__name__)
 

@@ -10,7 +10,7 @@ import pytest
 
 from discovery.aio.layers import hedging
 from discovery.call.call_state import CallState
-from discovery.call.hedge_race import Hedges
+from discovery.call.hedge_race import HedgeLimits
 from discovery.rules import attempt_number
 from discovery.rules.hedging_policy import HedgingPolicy
 from discovery.rules.method import CLIENT_STREAMS, Kind, Method
@@ -80,7 +80,7 @@ def test_a_call_that_waits_for_an_instance_is_not_hedged() -> None:
         budget.deposit(0.0)
     waiting = CallState(b"", None, None, None, None, None)
 
-    assert Hedges(budget, None).second(waiting, 0.0) is None
+    assert HedgeLimits(budget, None).second(waiting, 0.0) is None
 
 
 async def test_hedges_have_no_reserve(start: Start, open_to: Open) -> None:
