@@ -44,7 +44,7 @@ class AttemptTelemetry(Protocol):
         ...
 
 
-class StreamAttempts(Protocol):
+class RepeatableStream(Protocol):
     """The attempts of a stream of responses of which the caller has seen nothing yet."""
 
     committed_attempt: Any
@@ -102,7 +102,7 @@ class CallState:
     returns_rpc: bool = False
     subchannel: Connection | None = None
     telemetry: CallTelemetry | None = None
-    uncommitted: StreamAttempts | None = None
+    uncommitted: RepeatableStream | None = None
 
     def __init__(  # noqa: PLR0917 - keywords cost a dict for each call
         self,
