@@ -68,17 +68,25 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """An instance without its server, which runs `tailer` and `driver`."""
+class StoreParts:
+    """The database of an instance, and what reads and writes it; the server runs `tailer`."""
 
     database: Database
     log: EventLog
     streams: OrderStreams
     recorder: Recorder
-    sagas: SagaListing
     leases: Leases
-    checkout_leases: CheckoutLeases
+    sagas: SagaListing
     tailer: Tailer
+    latest: LatestStates[LoadedOrder]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An instance without its server, which runs the tailer of `store` and `driver`."""
+
+    store: StoreParts
+    checkout_leases: CheckoutLeases
     driver: Driver
     runner: SagaRunner[LoadedOrder, Command]
     writes: OrderWrites
@@ -89,88 +97,91 @@ class Parts:
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
     """Put an instance together on a migrated database."""
-    clock, ids, settings = dependencies.clock, dependencies.ids, dependencies.settings
-    log = EventLog(clock=clock, ids=ids)
-    streams = OrderStreams(log=log)
-    latest: LatestStates[LoadedOrder] = LatestStates()
-    recorder = Recorder(streams=streams, clock=clock, terms=settings.terms)
-    tailer = Tailer(database=database, log=log, clock=clock)
-    leases = Leases.of_a_run(
-        dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=settings.lease_s
-    )
+    store = _store(database, dependencies)
     participants = Participants(dependencies.participants)
-
-    def draining() -> bool:
-        return driver.draining
-
-    runner = SagaRunner(
-        saga=CheckoutSaga(actions=participants.actions, streams=streams, recorder=recorder),
-        database=database,
-        leases=leases,
-        clock=clock,
-        timing=settings.timing,
-        draining=draining,
-        on_commit=lambda loaded: latest.record(loaded.order.order_id, loaded),
-        spans=None if dependencies.spans is None else dependencies.spans.steps,
-    )
-    driver = _driver(database, leases, runner, dependencies)
-    checkout_leases = CheckoutLeases(leases=leases, draining=draining)
+    runner, driver = _saga(store, participants, dependencies)
     start = partial(_start, runner, driver)
+    checkout_leases = CheckoutLeases(leases=store.leases, draining=lambda: driver.draining)
     writes = OrderWrites(
-        streams=streams,
-        recorder=recorder,
-        leases=leases,
+        streams=store.streams,
+        recorder=store.recorder,
+        leases=store.leases,
         checkout_leases=checkout_leases,
-        clock=clock,
+        clock=dependencies.clock,
     )
     waiter = OrderWaiter(
-        database=database, tailer=tailer, latest=latest, streams=streams, clock=clock
+        database=database,
+        tailer=store.tailer,
+        latest=store.latest,
+        streams=store.streams,
+        clock=dependencies.clock,
     )
-    return Parts(
+    use_cases = OrderUseCases(
+        database=database,
+        ids=dependencies.ids,
+        writes=writes,
+        waiter=waiter,
+        inventory=participants.inventory,
+        start=start,
+    )
+    consumer = CheckoutConsumer(
+        streams=store.streams,
+        recorder=store.recorder,
+        leases=checkout_leases,
+        after_commit=partial(_after_report, store.latest, start),
+    )
+    return Parts(store, checkout_leases, driver, runner, writes, use_cases, waiter, consumer)
+
+
+def _store(database: Database, dependencies: Dependencies) -> StoreParts:
+    clock, ids = dependencies.clock, dependencies.ids
+    log = EventLog(clock=clock, ids=ids)
+    streams = OrderStreams(log=log)
+    leases = Leases.of_a_run(
+        dependencies.owner,
+        clock=clock,
+        ids=ids,
+        rng=dependencies.rng,
+        lease_s=dependencies.settings.lease_s,
+    )
+    return StoreParts(
         database=database,
         log=log,
         streams=streams,
-        recorder=recorder,
-        sagas=SagaListing(streams=streams, leases=leases),
+        recorder=Recorder(streams=streams, clock=clock, terms=dependencies.settings.terms),
         leases=leases,
-        checkout_leases=checkout_leases,
-        tailer=tailer,
-        driver=driver,
-        runner=runner,
-        writes=writes,
-        use_cases=OrderUseCases(
-            database=database,
-            ids=ids,
-            writes=writes,
-            waiter=waiter,
-            inventory=participants.inventory,
-            start=start,
-        ),
-        waiter=waiter,
-        consumer=CheckoutConsumer(
-            streams=streams,
-            recorder=recorder,
-            leases=checkout_leases,
-            after_commit=partial(_after_report, latest, start),
-        ),
+        sagas=SagaListing(streams=streams, leases=leases),
+        tailer=Tailer(database=database, log=log, clock=clock),
+        latest=LatestStates(),
     )
 
 
-def _driver(
-    database: Database,
-    leases: Leases,
-    runner: SagaRunner[LoadedOrder, Command],
-    dependencies: Dependencies,
-) -> Driver:
-    return Driver(
+def _saga(
+    store: StoreParts, participants: Participants, dependencies: Dependencies
+) -> tuple[SagaRunner[LoadedOrder, Command], Driver]:
+    saga = CheckoutSaga(
+        actions=participants.actions, streams=store.streams, recorder=store.recorder
+    )
+    runner = SagaRunner(
+        saga=saga,
+        database=store.database,
+        leases=store.leases,
+        clock=dependencies.clock,
+        timing=dependencies.settings.timing,
+        draining=lambda: driver.draining,
+        on_commit=lambda loaded: store.latest.record(loaded.order.order_id, loaded),
+        spans=None if dependencies.spans is None else dependencies.spans.steps,
+    )
+    driver = Driver(
         kind=CHECKOUT_LEASE,
-        database=database,
-        leases=leases,
+        database=store.database,
+        leases=store.leases,
         clock=dependencies.clock,
         rng=dependencies.rng,
         drive=runner.drive,
         poll_s=dependencies.poll_s,
     )
+    return runner, driver
 
 
 def _start(runner: SagaRunner[LoadedOrder, Command], driver: Driver, written: WrittenOrder) -> None:

@@ -35,16 +35,19 @@ _COMPENSATIONS = ("CancelOrder",)
 def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -> Service:
     """Combine an instance with its RPCs."""
     orders = OrderServicer(
-        database=parts.database,
-        log=parts.log,
-        streams=parts.streams,
+        database=parts.store.database,
+        log=parts.store.log,
+        streams=parts.store.streams,
         use_cases=parts.use_cases,
         waiter=parts.waiter,
         summaries=None if feeds is None else feeds.summaries,
         offered=ORCHESTRATED_ONLY if feeds is None else feeds.offered,
     )
     admin = SagaAdminServicer(
-        database=parts.database, sagas=parts.sagas, use_cases=parts.use_cases, clock=clock
+        database=parts.store.database,
+        sagas=parts.store.sagas,
+        use_cases=parts.use_cases,
+        clock=clock,
     )
     return Service(
         name=NAME,
@@ -59,14 +62,14 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
         feed=Feed(
             name=NAME,
             aggregate_types=AGGREGATE_TYPES,
-            database=parts.database,
-            log=parts.log,
-            tailer=parts.tailer,
+            database=parts.store.database,
+            log=parts.store.log,
+            tailer=parts.store.tailer,
             clock=clock,
         ),
         consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
-        background=(parts.tailer.run, parts.driver.run),
-        on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
+        background=(parts.store.tailer.run, parts.driver.run),
+        on_drain=(parts.store.tailer.stop_waiters, parts.driver.drain),
     )
 
 

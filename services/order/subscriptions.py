@@ -67,8 +67,8 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
         return None
     subscribe = partial(
         Subscription,
-        database=parts.database,
-        leases=parts.leases,
+        database=parts.store.database,
+        leases=parts.store.leases,
         clock=dependencies.clock,
         ids=dependencies.ids,
         rng=dependencies.rng,
@@ -83,12 +83,14 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
     checkout = _checkout(subscribe, parts, dependencies, dependencies.feeds)
     subscriptions = (orders, payments, *checkout)
     return FeedSubscriptions(
-        consumed=ConsumedFeeds.of(subscriptions, database=parts.database, clock=dependencies.clock),
+        consumed=ConsumedFeeds.of(
+            subscriptions, database=parts.store.database, clock=dependencies.clock
+        ),
         summaries=SummaryReader(
-            database=parts.database,
+            database=parts.store.database,
             orders=orders.inbox,
             payments=payments.inbox,
-            tailer=parts.tailer,
+            tailer=parts.store.tailer,
             clock=dependencies.clock,
         ),
         offered=_both(dependencies.settings.default_coordination)

@@ -99,24 +99,26 @@ class SteppedSagas:
             lines=[rpc.CreateOrderLine(sku=sku, quantity=quantity)],
         )
         intention = requests.create_order(request, (coordination,))
-        return await parts.database.write(parts.writes.place, intention, self.ids.new("ord"))
+        return await parts.store.database.write(parts.writes.place, intention, self.ids.new("ord"))
 
     async def cancel(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Cancel an order, without driving the work of the cancel."""
         request = rpc.CancelOrderRequest(
             request_id=self._request_id(), order_id=order_id, reason="changed my mind"
         )
-        return await parts.database.write(parts.writes.change, requests.cancel_order(request))
+        return await parts.store.database.write(parts.writes.change, requests.cancel_order(request))
 
     async def fulfill(self, parts: Parts, order_id: str) -> WrittenOrder:
         """Fulfill an order, without driving it."""
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
-        return await parts.database.write(parts.writes.change, requests.fulfill_order(request))
+        return await parts.store.database.write(
+            parts.writes.change, requests.fulfill_order(request)
+        )
 
     async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
         """Retry a saga as an operator does, without driving it."""
         request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
-        return await parts.database.write(parts.writes.retry, requests.retry_saga(request))
+        return await parts.store.database.write(parts.writes.retry, requests.retry_saga(request))
 
     def _request_id(self) -> str:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
@@ -132,7 +134,9 @@ class SteppedSagas:
         """Drive all due work and advance the clock, until nothing is left or the time is up."""
         until = self.clock.now() + timedelta(seconds=at_most_s)
         for _ in range(_ROUNDS_MAX):
-            claims = await parts.database.write(parts.leases.claim_due, CHECKOUT_LEASE, 10)
+            claims = await parts.store.database.write(
+                parts.store.leases.claim_due, CHECKOUT_LEASE, 10
+            )
             for claim in claims:
                 await self._drive(parts, claim)
             if claims:
@@ -154,7 +158,7 @@ class SteppedSagas:
 
     async def next_due(self, parts: Parts) -> datetime | None:
         """Return when some work may be claimed; None when nothing is left to do."""
-        rows = await parts.database.read(_rows, parts)
+        rows = await parts.store.database.read(_rows, parts)
         return min(map(_free_at, rows), default=None)
 
     async def pass_time(self, until: datetime) -> None:
@@ -163,17 +167,19 @@ class SteppedSagas:
 
     async def load(self, parts: Parts, order_id: str) -> Order:
         """Load an order from its stream."""
-        loaded: LoadedOrder = await parts.database.read(parts.streams.load, order_id)
+        loaded: LoadedOrder = await parts.store.database.read(parts.store.streams.load, order_id)
         return loaded.order
 
     async def order_ids(self, parts: Parts) -> list[str]:
         """Return the ids of all orders."""
-        page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=1_000))
+        page = await parts.store.database.read(
+            order_view.page, parts.store.log, OrderFilter(limit=1_000)
+        )
         return [snapshot.order.order_id for snapshot in page.rows]
 
     async def history(self, parts: Parts, order_id: str) -> list[str]:
         """Return the names of an order's events."""
-        stored = await parts.database.read(_stream, parts, order_id)
+        stored = await parts.store.database.read(_stream, parts, order_id)
         return [event.type.rpartition(".")[2] for event in stored]
 
     def check_amounts(self, order: Order) -> None:
@@ -230,7 +236,7 @@ class SteppedSagas:
 
 
 def _rows(connection: Connection, parts: Parts) -> tuple[LeaseRow, ...]:
-    return parts.leases.list(connection, kind=CHECKOUT_LEASE, limit=100)
+    return parts.store.leases.list(connection, kind=CHECKOUT_LEASE, limit=100)
 
 
 def _free_at(row: LeaseRow) -> datetime:
@@ -238,4 +244,4 @@ def _free_at(row: LeaseRow) -> datetime:
 
 
 def _stream(connection: Connection, parts: Parts, order_id: str) -> tuple[StoredEvent, ...]:
-    return parts.log.read_stream(connection, order_id)
+    return parts.store.log.read_stream(connection, order_id)

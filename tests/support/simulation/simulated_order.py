@@ -76,7 +76,7 @@ class SimulatedOrderService:
     @property
     def log(self) -> EventLog:
         """The event log of the orders."""
-        return self.parts.log
+        return self.parts.store.log
 
     def restart(self) -> None:
         """Start a new process on the database; orders that the old one had begun are not driven."""
@@ -97,8 +97,8 @@ class SimulatedOrderService:
             ),
         )
         consumer = CheckoutConsumer(
-            streams=self.parts.streams,
-            recorder=self.parts.recorder,
+            streams=self.parts.store.streams,
+            recorder=self.parts.store.recorder,
             leases=self.parts.checkout_leases,
             after_commit=self.pending.append,
         )
@@ -145,12 +145,12 @@ class SimulatedOrderService:
 
     async def claim_due(self) -> None:
         """Claim orders that are due and have no owner."""
-        claims = await self.database.write(self.parts.leases.claim_due, CHECKOUT_LEASE, 10)
+        claims = await self.database.write(self.parts.store.leases.claim_due, CHECKOUT_LEASE, 10)
         self.pending += [WrittenOrder(claim.subject, claim=claim) for claim in claims]
 
     async def order(self, order_id: str) -> Order:
         """Load an order from its events."""
-        return (await self.database.read(self.parts.streams.load, order_id)).order
+        return (await self.database.read(self.parts.store.streams.load, order_id)).order
 
     async def history(self, order_id: str) -> list[str]:
         """Return the names of an order's events."""

@@ -167,7 +167,9 @@ class SimulatedSuite:
     async def _advance(self) -> bool:
         """Advance the clock to what is due next, and claim it; False where no work is left."""
         rows = [
-            *await self.orders.database.read(_leases, self.orders.parts.leases, CHECKOUT_LEASE),
+            *await self.orders.database.read(
+                _leases, self.orders.parts.store.leases, CHECKOUT_LEASE
+            ),
             *await self.payment.database.read(_leases, self.payment.leases, LEASE_KIND),
         ]
         if not rows:

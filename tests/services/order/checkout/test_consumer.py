@@ -77,7 +77,7 @@ def captured(order_id: str) -> money.PaymentCaptured:
 
 async def consume(sagas: SteppedSagas, parts: Parts, order_id: str, fact: Message) -> Order:
     """Apply an event to an order, and return the order after it."""
-    await parts.database.write(parts.consumer, event_of("of_a_participant", fact))
+    await parts.store.database.write(parts.consumer, event_of("of_a_participant", fact))
     return await sagas.load(parts, order_id)
 
 

@@ -51,7 +51,7 @@ async def test_a_lost_lease_is_noticed_before_anything_is_appended(
 
     async def sleeps_while_another_claims() -> None:
         await sagas.clock.advance(10.1)
-        assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
+        assert await second.store.database.write(second.store.leases.claim_due, CHECKOUT_LEASE, 10)
 
     sagas.script.during[method] = sleeps_while_another_claims
     with pytest.raises(StaleLeaseError):
@@ -66,9 +66,11 @@ async def test_a_held_lease_cannot_be_claimed(sagas: SteppedSagas) -> None:
     first = await sagas.start("first")
     second = await sagas.start("second")
     await sagas.place(first)
-    assert await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10) == ()
+    assert (
+        await second.store.database.write(second.store.leases.claim_due, CHECKOUT_LEASE, 10) == ()
+    )
     await sagas.clock.advance(10.1)
-    (claim,) = await second.database.write(second.leases.claim_due, CHECKOUT_LEASE, 10)
+    (claim,) = await second.store.database.write(second.store.leases.claim_due, CHECKOUT_LEASE, 10)
     await second.runner.drive(claim)
     assert await sagas.next_due(second) is None
 
@@ -82,7 +84,9 @@ async def test_a_slow_saga_renews_its_lease_in_its_own_writes(sagas: SteppedSaga
 
     async def takes_long() -> None:
         await sagas.clock.advance(2.9)
-        assert await rival.database.write(rival.leases.claim_due, CHECKOUT_LEASE, 10) == ()
+        assert (
+            await rival.store.database.write(rival.store.leases.claim_due, CHECKOUT_LEASE, 10) == ()
+        )
 
     for method in ("ReserveStock", "AuthorizePayment", "CommitReservation", "CapturePayment"):
         sagas.script.during[method] = takes_long

@@ -84,7 +84,7 @@ async def test_more_than_a_million_of_one_item_are_reserved_in_several_lines(
     request.lines.add(sku="milk", quantity=1_000_000)
     request.lines.add(sku="milk", quantity=3)
     place, order_id = parts.writes.place, sagas.ids.new("ord")
-    placed = await parts.database.write(place, requests.create_order(request), order_id)
+    placed = await parts.store.database.write(place, requests.create_order(request), order_id)
     await sagas.drive(parts, placed)
     ((_, asked),) = (
         (key, sent) for key, sent in sagas.inventory.requests.items() if key[0] == "ReserveStock"

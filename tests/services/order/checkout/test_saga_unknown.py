@@ -161,7 +161,7 @@ async def test_a_step_that_hangs_alone_is_marked_and_progress_clears_it(
     await sagas.drive_all(parts, at_most_s=40)
     order = await sagas.load(parts, placed.order_id)
     assert order.review == Review("capture", STEP_OVERDUE)
-    lease = await parts.database.read(parts.leases.get, placed.order_id)
+    lease = await parts.store.database.read(parts.store.leases.get, placed.order_id)
     assert lease is not None
     assert lease.needs_review
     sagas.script.always.clear()

@@ -12,7 +12,7 @@ from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfi
 from services.order.domain.events import Cause, Coordination, Event, Line, Refusal, RefusalReason
 from services.order.domain.rules import REFUND_REFUSED, STEP_OVERDUE, decide, evolve
 from services.order.domain.state import Order, OrderState, Review
-from services.order.domain.steps import INVENTORY, PAYMENT
+from services.order.domain.steps import ASKED_AT_MOST, INVENTORY, PAYMENT
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TERMS = Terms(
@@ -32,6 +32,8 @@ CAPTURED = commands.Captured(TEN_DOLLARS)
 NOT_CAPTURED = commands.NotCaptured(Refusal(RefusalReason.PAYMENT_NOT_CAPTURED, {"why": "no"}))
 SHORT = Refusal(RefusalReason.INSUFFICIENT_STOCK)
 DECLINED = Refusal(RefusalReason.PAYMENT_DECLINED, {"decline_code": "EXPIRED_CARD"})
+OUT_OF_STOCK = commands.StepRefused("reserve", SHORT)
+PAYMENT_DECLINED = commands.StepRefused("authorize", DECLINED)
 CANCEL = commands.Cancel("changed my mind")
 
 WAY_TO_CAPTURING = (PLACE, RESERVED, AUTHORIZED, commands.Committed())
@@ -69,19 +71,16 @@ def test_an_order_records_every_constant_of_its_steps() -> None:
 
 def test_a_refused_reserve_ends_the_order_in_one_write() -> None:
     """Nothing is held and payment was never called, so nothing has to be compensated."""
-    order = after(PLACE, commands.StepRefused("reserve", SHORT))
+    order = after(PLACE, OUT_OF_STOCK)
     assert (order.state, order.refusal, order.version) == (OrderState.REJECTED, SHORT, 3)
     assert order.asked == frozenset()
 
 
 def test_a_decline_releases_the_stock_without_a_void() -> None:
     """A stored refusal of a step makes its compensation unnecessary."""
-    order = after(PLACE, RESERVED, commands.StepRefused("authorize", DECLINED))
-    assert order.state is OrderState.CANCELLING
-    assert order.asked == {INVENTORY}
-    ended = after(
-        PLACE, RESERVED, commands.StepRefused("authorize", DECLINED), commands.Compensated()
-    )
+    order = after(PLACE, RESERVED, PAYMENT_DECLINED)
+    assert (order.state, order.asked) == (OrderState.CANCELLING, {INVENTORY})
+    ended = after(PLACE, RESERVED, PAYMENT_DECLINED, commands.Compensated())
     assert (ended.state, ended.refusal) == (OrderState.REJECTED, DECLINED)
 
 
@@ -128,8 +127,7 @@ def test_the_pivot_is_not_passed_after_the_deadline() -> None:
     just_before = ready.deadline - timedelta(microseconds=1)
     assert decided(ready, commands.Committed(), just_before) == (events.CaptureRequested("pay_1"),)
     (too_late,) = decided(ready, commands.Committed(), ready.deadline)
-    both = frozenset({INVENTORY, PAYMENT})
-    assert too_late == events.CancellationStarted(Cause.DEADLINE_PASSED, both)
+    assert too_late == events.CancellationStarted(Cause.DEADLINE_PASSED, ASKED_AT_MOST)
 
 
 def test_the_pivot_is_not_passed_when_the_authorization_could_expire() -> None:
@@ -147,8 +145,7 @@ def test_participants_may_be_ahead_of_what_they_reported(command: Command) -> No
     """A choreographed order also voids the payment when no event has arrived."""
     followed = replace(PLACE, coordination=Coordination.CHOREOGRAPHED)
     assert after(followed, command).asked == {INVENTORY, PAYMENT}
-    refused = commands.StepRefused("reserve", SHORT)
-    assert after(followed, refused).asked == frozenset()
+    assert after(followed, OUT_OF_STOCK).asked == frozenset()
 
 
 @pytest.mark.parametrize("way", [WAY_TO_CAPTURING[:number] for number in (1, 2, 3)])
@@ -245,17 +242,16 @@ def test_a_step_that_takes_too_long_is_reviewed_once_and_progress_clears_it() ->
     slow = after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"))
     assert slow.review == Review("capture", STEP_OVERDUE)
     assert decided(slow, commands.StepOverdue("capture")) == ()
-    assert decided(slow, commands.StepFailed("capture", "BROKEN")) == (
-        events.ReviewRequested("capture", "BROKEN"),
-    )
+    failed = decided(slow, commands.StepFailed("capture", "BROKEN"))
+    assert failed == (events.ReviewRequested("capture", "BROKEN"),)
     assert after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"), CAPTURED).review is None
 
 
 LATE_ANSWERS: tuple[Command, ...] = (
     RESERVED,
-    commands.StepRefused("reserve", SHORT),
+    OUT_OF_STOCK,
     AUTHORIZED,
-    commands.StepRefused("authorize", DECLINED),
+    PAYMENT_DECLINED,
     commands.Committed(),
     commands.StepRefused("commit", SHORT),
     CAPTURED,
@@ -277,7 +273,7 @@ def test_final_orders_ignore_late_answers(late: Command) -> None:
     """Nothing changes a FULFILLED, REJECTED, CANCELLED or REFUNDED order."""
     ends = (
         after(*WAY_TO_CONFIRMED, commands.Fulfill(), commands.Fulfilled()),
-        after(PLACE, commands.StepRefused("reserve", SHORT)),
+        after(PLACE, OUT_OF_STOCK),
         after(PLACE, CANCEL, commands.Compensated()),
         after(*WAY_TO_CONFIRMED, CANCEL, commands.Refunded(TEN_DOLLARS)),
     )
@@ -289,7 +285,7 @@ def test_final_orders_ignore_late_answers(late: Command) -> None:
 def test_an_answer_to_a_step_that_was_cancelled_changes_nothing() -> None:
     """The compensation has started, and makes the participant refuse the late call."""
     cancelling = after(PLACE, RESERVED, CANCEL)
-    for late in (AUTHORIZED, commands.StepRefused("authorize", DECLINED)):
+    for late in (AUTHORIZED, PAYMENT_DECLINED):
         assert decided(cancelling, late) == ()
     assert decided(cancelling, commands.StepFailed("authorize", "BROKEN")) == ()
 

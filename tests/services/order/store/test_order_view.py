@@ -178,14 +178,14 @@ async def test_the_list_agrees_with_the_streams(sagas: SteppedSagas) -> None:
         await sagas.drive(parts, placed)
         if method == "pm_refund_refused":
             await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
-    page = await parts.database.read(order_view.page, parts.log, OrderFilter(limit=10))
+    page = await parts.store.database.read(order_view.page, parts.store.log, OrderFilter(limit=10))
     assert len(page.rows) == 4
     for snapshot in page.rows:
-        loaded = await parts.database.read(parts.streams.load, snapshot.order.order_id)
+        loaded = await parts.store.database.read(parts.store.streams.load, snapshot.order.order_id)
         assert snapshot.order == to_order(loaded.order)
         assert snapshot.position == loaded.position
-        assert await parts.database.read(order_view.get, snapshot.order.order_id) == snapshot
-    many = await parts.database.read(
+        assert await parts.store.database.read(order_view.get, snapshot.order.order_id) == snapshot
+    many = await parts.store.database.read(
         order_view.batch, [no_order_id(), *(snapshot.order.order_id for snapshot in page.rows)]
     )
     assert len(many) == 4

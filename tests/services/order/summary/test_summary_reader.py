@@ -141,10 +141,10 @@ async def test_a_summary_that_lags_for_too_long_is_refused(sagas: SteppedSagas) 
     parts = await sagas.start()
     orders, payments = (an_inbox(name) for name in (ORDER_CONSUMER, PAYMENT_CONSUMER))
     summaries = SummaryReader(
-        database=parts.database,
+        database=parts.store.database,
         orders=orders,
         payments=payments,
-        tailer=parts.tailer,
+        tailer=parts.store.tailer,
         clock=sagas.clock,
     )
     wanted = SummaryQuery("ann", min_position=7)
@@ -156,7 +156,7 @@ async def test_a_summary_that_lags_for_too_long_is_refused(sagas: SteppedSagas) 
     assert sagas.clock.monotonic() - began_s >= 5
 
     waiting = asyncio.ensure_future(summaries.get(wanted, 3_600))
-    await parts.database.write(orders.move, ConsumerPosition("epoch", 7))
+    await parts.store.database.write(orders.move, ConsumerPosition("epoch", 7))
     await while_time_passes(sagas.clock, asyncio.wait({waiting}))
     assert (await waiting).position == 7
 
@@ -165,13 +165,13 @@ async def test_a_draining_instance_does_not_wait(sagas: SteppedSagas) -> None:
     """The caller is refused at once: another instance has the same view."""
     parts = await sagas.start()
     summaries = SummaryReader(
-        database=parts.database,
+        database=parts.store.database,
         orders=an_inbox(ORDER_CONSUMER),
         payments=an_inbox(PAYMENT_CONSUMER),
-        tailer=parts.tailer,
+        tailer=parts.store.tailer,
         clock=sagas.clock,
     )
-    parts.tailer.stop_waiters()
+    parts.store.tailer.stop_waiters()
     with pytest.raises(ViewLaggingError):
         await summaries.get(SummaryQuery("ann", min_position=7), 3_600)
 
