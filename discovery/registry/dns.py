@@ -24,7 +24,8 @@ async def system_addresses(host: str, port: int) -> list[str]:
 class DnsWatcher:
     """Implements Watcher for one `name:port`, looked up every interval_s x U(0.8, 1.2).
 
-    The jitter keeps callers that started together from asking together.
+    It is looked up sooner while an instance doesn't serve (`ask_soon`). The jitter keeps callers
+    that started together from asking together.
     """
 
     def __init__(
@@ -41,17 +42,39 @@ class DnsWatcher:
         self._rng = rng
         self._interval_s = interval_s
         self._ask = ask
+        self._soon: asyncio.Event | None = None
 
     async def watch(
         self, service: str, *, tag: str | None = None
     ) -> AsyncGenerator[tuple[Instance, ...], None]:
         seen: tuple[Instance, ...] | None = None
+        # Made here, because an event belongs to one event loop, and each process has its own.
+        soon = self._soon = asyncio.Event()
         while True:
+            soon.clear()
             listed = await self.lookup(service, tag=tag)
             if listed != seen:
                 seen = listed
                 yield listed
-            await self._clock.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
+            await self._pause(soon)
+
+    def ask_soon(self) -> None:
+        """Look the name up now rather than at the end of the interval."""
+        if self._soon is not None:
+            self._soon.set()
+
+    async def _pause(self, soon: asyncio.Event) -> None:
+        """Wait for the next interval, or until the name is to be looked up sooner."""
+        interval_s = self._interval_s * self._rng.uniform(0.8, 1.2)
+        either = [
+            asyncio.ensure_future(self._clock.sleep(interval_s)),
+            asyncio.ensure_future(soon.wait()),
+        ]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in either:
+                waiting.cancel()
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         del tag

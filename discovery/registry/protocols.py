@@ -7,7 +7,7 @@ other exception is logged and the attempt repeated as well.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from discovery.registry.instance import Instance
 
@@ -46,6 +46,18 @@ class Watcher(Protocol):
 
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         """One consistent look-up, used to confirm an empty list. Raises RegistryError."""
+        ...
+
+
+@runtime_checkable
+class AsksAtIntervals(Protocol):
+    """What a watcher may add if it isn't notified of changes, but asks at intervals."""
+
+    def ask_soon(self) -> None:
+        """Ask now rather than at the end of the interval, because a listed instance doesn't serve.
+
+        It is called in the event loop of the watch, at most twice a second.
+        """
         ...
 
 

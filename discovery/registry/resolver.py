@@ -1,6 +1,7 @@
 """Keeps the current instances of one target while its registry may fail or lose registrations.
 
 - After an error of any kind, the last good list stays, for ever if need be.
+- While a listed instance doesn't serve, a registry that is asked at intervals is asked sooner.
 - An empty list is confirmed by a second look-up.
 - An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
   lists no instances, then some, until all of them have registered again.
@@ -13,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
-from discovery.registry.protocols import RegistryError, Watcher, closing
+from discovery.registry.protocols import AsksAtIntervals, RegistryError, Watcher, closing
 from discovery.rules.backoff import jittered
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ _BACKOFF_FIRST_S = 0.2
 _BACKOFF_CEILING_S = 30.0
 # The longest wait before asking a failing registry again while a listed instance doesn't serve.
 _URGENT_S = 1.0
+# The first and the longest wait before a registry is asked out of turn for the successor of an
+# instance; gRPC asks after each attempt to connect, and connections are tried every 5 s at least.
+_SOON_FIRST_S = 1.0
+_SOON_CEILING_S = 5.0
 
 
 class Resolver:
@@ -63,6 +68,8 @@ class Resolver:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
             tasks.create_task(self._expire_vanished())
+            if isinstance(self._watcher, AsksAtIntervals):
+                tasks.create_task(self._ask_out_of_turn(self._watcher))
 
     async def _follow(self) -> None:
         """Watch; after a failure, wait and watch again."""
@@ -106,9 +113,26 @@ class Resolver:
         until_s = self._clock.monotonic() + delay_s
         while (left_s := until_s - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left_s, _URGENT_S * self._rng.uniform(0.5, 1.0)))
-            instances = self._published.instances
-            if not (instances and all(map(self._is_serving, instances))):
+            if not self._all_serve():
                 return
+
+    async def _ask_out_of_turn(self, watcher: AsksAtIntervals) -> None:
+        """Have the watcher ask while an instance doesn't serve: its address may have a successor.
+
+        The registry is asked ever less often while that doesn't help.
+        """
+        delays_s = self._soon_s()
+        while True:
+            await self._clock.sleep(next(delays_s))
+            if self._all_serve():
+                delays_s = self._soon_s()
+            else:
+                watcher.ask_soon()
+
+    def _all_serve(self) -> bool:
+        """Whether there are instances, and all of them serve."""
+        instances = self._published.instances
+        return bool(instances) and all(map(self._is_serving, instances))
 
     async def _confirm_empty(self) -> tuple[Instance, ...]:
         """Look an empty list up again, consistently (hashicorp/consul#21548)."""
@@ -185,6 +209,9 @@ class Resolver:
 
     def _delays_s(self) -> Iterator[float]:
         return jittered(_BACKOFF_FIRST_S, _BACKOFF_CEILING_S, self._rng)
+
+    def _soon_s(self) -> Iterator[float]:
+        return jittered(_SOON_FIRST_S, _SOON_CEILING_S, self._rng)
 
 
 def _checked(listed: Iterable[Instance]) -> tuple[Instance, ...]:

@@ -6,9 +6,15 @@ from contextlib import aclosing
 
 import pytest
 
+import discovery
+from discovery import blocking
+from discovery.clock import SystemClock
 from discovery.registry.dns import DnsWatcher
+from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import RegistryError
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.probe_service import Start, path
+from tests.support.discovery.running_resolver import ResolverUnderTest
 
 
 class FakeNameServer:
@@ -57,3 +63,75 @@ async def test_an_unknown_name_is_a_registry_error() -> None:
     )
     with pytest.raises(RegistryError, match=r"order\.internal can't be resolved"):
         await anext(watcher.watch("order"))
+
+
+async def test_a_name_is_asked_again_while_an_address_does_not_serve() -> None:
+    """Addresses that replace dead ones are known within seconds, not at the end of the interval.
+
+    While that doesn't help, the name is looked up at most every few seconds; when all serve again,
+    at the interval.
+    """
+    clock, names = ManualClock(), FakeNameServer("10.0.0.1")
+    watcher = DnsWatcher("order.internal:50051", clock=clock, rng=random.Random(1), ask=names)
+    old, new = (Instance(f"10.0.0.{n}:50051", "order", f"10.0.0.{n}", 50051) for n in (1, 2))
+    async with ResolverUnderTest(watcher, clock=clock, serving={old, new}).open() as resolver:
+        await clock.advance(30)
+        assert names.asked <= 3
+
+        resolver.serving.discard(old)
+        await clock.advance(1)
+        asked = names.asked
+        await clock.advance(60)
+        assert 10 <= names.asked - asked <= 30
+        names.addresses = ["10.0.0.2"]
+        await clock.advance(5)
+        assert resolver.latest == Resolution(2, (new,))
+
+        asked = names.asked
+        await clock.advance(60)
+        assert names.asked - asked <= 4
+
+
+async def test_replaced_addresses_are_called(start: Start) -> None:
+    """A channel calls the new address of a name as soon as the old one is gone."""
+    old = await start("old")
+    names = FakeNameServer(old.host)
+    watcher = DnsWatcher(
+        f"order.internal:{old.port}",
+        clock=SystemClock(),
+        rng=random.Random(1),
+        interval_s=3600.0,
+        ask=names,
+    )
+    async with discovery.open_channel(
+        f"dns:///order.internal:{old.port}", watcher=watcher
+    ) as channel:
+        post = channel.unary_unary(path("Post"))
+        assert await post(b"x") == b"old:x"
+        new = await start("new", host="127.0.0.2", port=old.port)
+        names.addresses = [new.host]
+        await old.stop()
+        assert await post(b"x", wait_for_ready=True, timeout=60) == b"new:x"
+
+
+async def test_a_blocking_channel_calls_replaced_addresses(start: Start) -> None:
+    """So does a blocking channel, whose resolver runs in another thread."""
+    old = await start("old")
+    names = FakeNameServer(old.host)
+    address = f"order.internal:{old.port}"
+    watcher = DnsWatcher(
+        address, clock=SystemClock(), rng=random.Random(1), interval_s=3600.0, ask=names
+    )
+    channel = blocking.open_channel(f"dns:///{address}", watcher=watcher)
+    post = channel.unary_unary(path("Post"))
+
+    def ask() -> bytes:
+        answer: bytes = post(b"x", wait_for_ready=True, timeout=60)
+        return answer
+
+    with channel:
+        assert await asyncio.to_thread(ask) == b"old:x"
+        new = await start("new", host="127.0.0.2", port=old.port)
+        names.addresses = [new.host]
+        await old.stop()
+        assert await asyncio.to_thread(ask) == b"new:x"

@@ -89,6 +89,7 @@ class Probe:
 
     name: str
     port: int = 0
+    host: str = "127.0.0.1"
     seen: list[Seen] = field(default_factory=list)
     script: deque[Refusal] = field(default_factory=deque)
     # Answers wait until this is set.
@@ -101,14 +102,14 @@ class Probe:
     @property
     def address(self) -> str:
         """The address that clients connect to."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def instance(self, *, incarnation: str = "1", weight: int = 1) -> Instance:
         """The instance as it is registered."""
         return Instance(
             instance_id=self.name,
             service="probe",
-            address="127.0.0.1",
+            address=self.host,
             port=self.port,
             weight=weight,
             incarnation=incarnation,
@@ -188,11 +189,13 @@ class Probe:
 
 
 @asynccontextmanager
-async def running(name: str, *, port: int = 0, health: int | None = None) -> AsyncIterator[Probe]:
+async def running(
+    name: str, *, host: str = "127.0.0.1", port: int = 0, health: int | None = None
+) -> AsyncIterator[Probe]:
     """Run a server until the end of the block; `health` is the first answer
     of its health service.
     """
-    probe = Probe(name)
+    probe = Probe(name, host=host)
     probe.gate.set()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
@@ -207,7 +210,7 @@ async def running(name: str, *, port: int = 0, health: int | None = None) -> Asy
         probe.health = health_aio.HealthServicer()
         await probe.health.set("", health)
         health_pb2_grpc.add_HealthServicer_to_server(probe.health, server)
-    probe.port = server.add_insecure_port(f"127.0.0.1:{port}")
+    probe.port = server.add_insecure_port(f"{host}:{port}")
     await server.start()
     probe.server = server
     try:
