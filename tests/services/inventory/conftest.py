@@ -1,4 +1,4 @@
-"""What the tests of the inventory share: a shop in memory, and the service over real gRPC."""
+"""Fixtures of the inventory tests: use cases on a database, and the service over gRPC."""
 
 import random
 from collections.abc import AsyncIterator
@@ -19,12 +19,12 @@ from tests.support.store.databases import POSTGRESQL, Databases
 
 
 @pytest_asyncio.fixture
-async def shop(databases: Databases) -> AsyncIterator[InventoryInMemory]:
-    """An empty shop at nine in the morning."""
-    url = await databases.migrated(MIGRATIONS, "shop")
-    shop = InventoryInMemory(url if databases.kind == POSTGRESQL else None)
-    yield shop
-    shop.close()
+async def inventory(databases: Databases) -> AsyncIterator[InventoryInMemory]:
+    """An inventory without items, at nine o'clock."""
+    url = await databases.migrated(MIGRATIONS, "use_cases")
+    inventory = InventoryInMemory(url if databases.kind == POSTGRESQL else None)
+    yield inventory
+    inventory.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,5 +41,5 @@ async def grpc_servicer(module_databases: Databases) -> AsyncIterator[Service]:
 
 @pytest.fixture(scope="module")
 def grpc_stub_cls() -> type[InventoryServiceStub]:
-    """Calls it as an application does."""
+    """The stub that an application would use."""
     return InventoryServiceStub

@@ -1,4 +1,4 @@
-"""The sweeper, on a real file, with time in the test's hands."""
+"""The expiry of holds, on a real database and with the test's clock."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database, StoreUnavailableError
-from services.inventory import hold_expiry as driver
+from services.inventory import hold_expiry
 from services.inventory.api.item_writes import ItemWrites
 from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.domain.state import ReservationState
@@ -26,14 +26,14 @@ from tests.support.store.databases import Databases, opened_database
 
 
 @dataclass
-class Place:
-    """One instance: its database, and what it does to it."""
+class Instance:
+    """One instance: its database, its writes and its expiry loop."""
 
     database: Database
     clock: ManualClock
     items: ItemWrites
     reservations: ReservationWrites
-    sweeper: HoldExpiry
+    expiry: HoldExpiry
 
     async def holds(self, *orders: str) -> None:
         """Each order holds one apple."""
@@ -45,70 +45,70 @@ class Place:
         )
 
     async def state(self, order: str) -> ReservationState:
-        """Where the order's reservation stands."""
+        """The order's reservation."""
         return (await self.database.read(reservation_listing.get_reservation, rsv(order))).state
 
     async def held(self) -> int:
-        """How many apples are held."""
+        """The number of held apples."""
         return (await self.database.read(item_rows.get_level, "apple")).held
 
 
 @asynccontextmanager
-async def opened(databases: Databases, clock: ManualClock) -> AsyncIterator[Place]:
-    """An instance on the database that all instances share."""
+async def opened(databases: Databases, clock: ManualClock) -> AsyncIterator[Instance]:
+    """An instance on the shared database."""
     async with opened_database(databases, MIGRATIONS) as database:
         ids = IdFactory(clock=clock, rng=random.Random(1))
         log = EventLog(clock=clock, ids=ids)
         reservations = ReservationWrites(log=log, clock=clock)
-        sweeper = HoldExpiry(database=database, reservations=reservations, clock=clock)
-        yield Place(database, clock, ItemWrites(log=log, clock=clock), reservations, sweeper)
+        expiry = HoldExpiry(database=database, reservations=reservations, clock=clock)
+        yield Instance(database, clock, ItemWrites(log=log, clock=clock), reservations, expiry)
 
 
-async def test_holds_are_swept_within_a_second(databases: Databases) -> None:
-    """A hold outlives its time by one look of the sweeper at most."""
+async def test_holds_are_expired_within_a_second(databases: Databases) -> None:
+    """A hold is expired within one interval of the loop."""
     clock = ManualClock()
-    async with opened(databases, clock) as place, asyncio.TaskGroup() as group:
-        await place.holds("1")
-        task = group.create_task(place.sweeper.run())
+    async with opened(databases, clock) as instance, asyncio.TaskGroup() as group:
+        await instance.holds("1")
+        task = group.create_task(instance.expiry.run())
         await clock.wait_for_sleepers()
         await clock.advance(TTL_S - 1)
         await clock.wait_for_sleepers()
-        assert await place.state("1") is ReservationState.HELD
+        assert await instance.state("1") is ReservationState.HELD
 
-        await clock.advance(driver.EXPIRE_EVERY_S)
+        await clock.advance(hold_expiry.EXPIRE_EVERY_S)
         await clock.wait_for_sleepers()
 
-        assert await place.state("1") is ReservationState.EXPIRED
+        assert await instance.state("1") is ReservationState.EXPIRED
         task.cancel()
 
 
-async def test_a_sweep_ends_everything_that_is_due(databases: Databases) -> None:
-    """However many there are, in writes of a bounded size."""
+async def test_all_overdue_holds_are_expired(databases: Databases) -> None:
+    """All overdue holds are expired, in writes of a bounded size."""
     clock = ManualClock()
-    async with opened(databases, clock) as place:
-        await place.holds(*(str(number) for number in range(1, driver.BATCH + 3)))
-        assert await place.sweeper.expire_overdue() == 0
+    async with opened(databases, clock) as instance:
+        await instance.holds(*(str(number) for number in range(1, hold_expiry.BATCH + 3)))
+        assert await instance.expiry.expire_overdue() == 0
         await clock.advance(TTL_S)
 
-        assert await place.sweeper.expire_overdue() == driver.BATCH + 2
-        assert await place.held() == 0
+        assert await instance.expiry.expire_overdue() == hold_expiry.BATCH + 2
+        assert await instance.held() == 0
 
 
-async def test_two_sweepers_do_no_harm(databases: Databases) -> None:
-    """Instances that sweep the same holds give each unit back once."""
+async def test_two_instances_expire_each_hold_once(databases: Databases) -> None:
+    """Two instances that expire the same holds give each unit back once."""
     clock = ManualClock()
     async with opened(databases, clock) as here, opened(databases, clock) as there:
         await here.holds("1", "2", "3")
         await clock.advance(TTL_S)
 
-        swept = await asyncio.gather(here.sweeper.expire_overdue(), there.sweeper.expire_overdue())
+        expired = await asyncio.gather(here.expiry.expire_overdue(), there.expiry.expire_overdue())
 
-        assert sum(swept) == 3
+        assert sum(expired) == 3
         assert await there.held() == 0
 
 
-class Moody(ReservationWrites):
-    """Cannot reach its tables the first time."""
+class FailingOnce(ReservationWrites):
+    """Fails to read its tables the first time."""
 
     failures = 1
 
@@ -119,22 +119,22 @@ class Moody(ReservationWrites):
         return super().has_overdue(connection)
 
 
-async def test_a_failed_sweep_is_followed_by_another(databases: Databases) -> None:
-    """An outage of the store ends no sweeper."""
+async def test_the_loop_goes_on_after_a_failure(databases: Databases) -> None:
+    """The expiry loop goes on after an outage of the store."""
     clock = ManualClock()
-    async with opened(databases, clock) as place, asyncio.TaskGroup() as group:
-        await place.holds("1")
+    async with opened(databases, clock) as instance, asyncio.TaskGroup() as group:
+        await instance.holds("1")
         log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(2)))
-        sweeper = HoldExpiry(
-            database=place.database, reservations=Moody(log=log, clock=clock), clock=clock
+        expiry = HoldExpiry(
+            database=instance.database, reservations=FailingOnce(log=log, clock=clock), clock=clock
         )
         await clock.advance(TTL_S)
-        task = group.create_task(sweeper.run())
+        task = group.create_task(expiry.run())
         await clock.wait_for_sleepers()
-        assert await place.state("1") is ReservationState.HELD
+        assert await instance.state("1") is ReservationState.HELD
 
-        await clock.advance(driver.EXPIRE_EVERY_S)
+        await clock.advance(hold_expiry.EXPIRE_EVERY_S)
         await clock.wait_for_sleepers()
 
-        assert await place.state("1") is ReservationState.EXPIRED
+        assert await instance.state("1") is ReservationState.EXPIRED
         task.cancel()

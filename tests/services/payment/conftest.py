@@ -1,4 +1,4 @@
-"""What the tests of payments share: the whole service over real gRPC, its processor simulated."""
+"""Fixtures of the payment tests: the whole service over gRPC, with the simulated processor."""
 
 import random
 from collections.abc import AsyncIterator
@@ -47,5 +47,5 @@ async def grpc_servicer(
 
 @pytest.fixture(scope="module")
 def grpc_stub_cls() -> type[PaymentServiceStub]:
-    """Calls it as an application does."""
+    """The stub that an application would use."""
     return PaymentServiceStub

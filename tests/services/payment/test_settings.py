@@ -1,4 +1,4 @@
-"""What an operator may set for payments, and what can't be right together."""
+"""Settings of the payment service, and combinations that are refused."""
 
 import pytest
 from pydantic import ValidationError
@@ -7,7 +7,7 @@ from services.payment.settings import PaymentSettings
 
 
 def test_the_times_are_those_of_the_driver() -> None:
-    """A lease and a call of the operator's own, and the usual ones otherwise."""
+    """The timing has the configured lease and call timeout, or the defaults."""
     usual = PaymentSettings(processor_url="sqlite:////book.db").timing
     own = PaymentSettings(
         processor_url="sqlite:////book.db", payment_lease_s=4, payment_call_timeout_s=1.5
@@ -17,7 +17,7 @@ def test_the_times_are_those_of_the_driver() -> None:
 
 
 def test_a_call_ends_well_within_its_lease() -> None:
-    """It is not renewed meanwhile, so settings that could outlast it stop the start."""
+    """A call timeout of half a lease or more is refused: no lease is renewed during a call."""
     with pytest.raises(ValidationError, match="payment_call_timeout_s 2 is not less than half"):
         PaymentSettings(
             processor_url="sqlite:////book.db", payment_lease_s=4, payment_call_timeout_s=2

@@ -1,8 +1,8 @@
-"""A small shop to try the inventory in: a real, migrated database, time at hand.
+"""The use cases of inventory on a migrated database, with a clock that the test moves.
 
-shop = InventoryInMemory()
-shop.stocks("apple", 5)
-shop.reserves("1", apple=2)
+inventory = InventoryInMemory()
+inventory.stocks("apple", 5)
+inventory.reserves("1", apple=2)
 """
 
 import random
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class SteppedClock:
-    """Stands still until told otherwise."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self._now = OPENING
@@ -57,14 +57,14 @@ class SteppedClock:
         self.passes(delay_s)
 
     def passes(self, delay_s: float) -> None:
-        """Move on."""
+        """Advance the clock."""
         self._now += timedelta(seconds=delay_s)
 
 
 class InventoryInMemory:
-    """The use cases of the inventory in the words of a test; every request gets a new id.
+    """The use cases of inventory; every request gets a new request_id.
 
-    Its database is the migrated one at `url`, or a new one of SQLite, in memory.
+    The database is the migrated one at `url`, or a new SQLite database in memory.
     """
 
     def __init__(self, url: str | None = None) -> None:
@@ -77,21 +77,21 @@ class InventoryInMemory:
         self.connection = _migrated_copy() if url is None else self._dialect.open_writer()
 
     def close(self) -> None:
-        """Let go of the memory, or the connection."""
+        """Close the database."""
         self.connection.close()
         self.connection.engine.dispose()
 
     def write(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """One transaction; what it raises undoes it."""
+        """One transaction, rolled back if the function raises."""
         with self._transaction():
             return function(self.connection, *args, **kwargs)
 
     def stocks(
         self, sku: str, units: int, *, price_minor: int = 100, currency: str = "USD"
     ) -> item_pb2.Item:
-        """Put an item on the shelf, or change its price."""
+        """Make an item, or change its price."""
         request = rpc.UpsertItemsRequest(
             request_id=new_request_id(),
             items=[upsert(sku, units, price_minor=price_minor, currency=currency)],
@@ -100,7 +100,7 @@ class InventoryInMemory:
         return answer.response.items[0]
 
     def adjusts(self, sku: str, delta: int) -> item_pb2.StockLevel:
-        """Count units."""
+        """Adjust the units on hand."""
         request = rpc.AdjustStockRequest(
             request_id=new_request_id(), sku=sku, delta=delta, reason="counted"
         )
@@ -116,7 +116,7 @@ class InventoryInMemory:
         return answer.response.reservation
 
     def commits(self, order: str) -> reservation_pb2.Reservation:
-        """Make the order's hold final."""
+        """Commit the order's reservation."""
         request = rpc.CommitReservationRequest(
             request_id=new_request_id(), reservation_id=rsv(order)
         )
@@ -124,7 +124,7 @@ class InventoryInMemory:
         return answer.response.reservation
 
     def releases(self, order: str) -> reservation_pb2.Reservation:
-        """Give the order's units back."""
+        """Release the order's reservation."""
         request = rpc.ReleaseReservationRequest(
             request_id=new_request_id(),
             reservation_id=rsv(order),
@@ -135,32 +135,32 @@ class InventoryInMemory:
         return answer.response.reservation
 
     def fulfills(self, order: str) -> reservation_pb2.Reservation:
-        """Send the order's units off."""
+        """Fulfil the order's reservation."""
         request = rpc.FulfillReservationRequest(
             request_id=new_request_id(), reservation_id=rsv(order)
         )
         answer = self.write(self.reservations.fulfill, requests.fulfill_reservation(request))
         return answer.response.reservation
 
-    def sweeps(self, limit: int = 100) -> int:
-        """Expire holds whose time is over."""
+    def expire_overdue(self, limit: int = 100) -> int:
+        """Expire overdue holds; returns their number."""
         return self.write(self.reservations.expire, limit)
 
     def level(self, sku: str) -> item_pb2.StockLevel:
-        """How much there is."""
+        """The stock level of an item."""
         return to_stock(item_rows.get_level(self.connection, sku))
 
     def counts(self, sku: str) -> tuple[int, int, int]:
-        """On hand, held, committed."""
+        """The units on hand, held and committed."""
         level = self.level(sku)
         return level.on_hand_count, level.held_count, level.committed_count
 
     def reservation(self, order: str) -> reservation_pb2.Reservation:
-        """Where the order's reservation stands."""
+        """The order's reservation."""
         return to_reservation(reservation_listing.get_reservation(self.connection, rsv(order)))
 
     def movements(self, **filters: str) -> list[tuple[str, str, int, int, int]]:
-        """The ledger: SKU, kind, and the three deltas."""
+        """The movements: SKU, kind and the three deltas."""
         wanted = queries.list_movements(rpc.ListStockMovementsRequest(page_size=1000, **filters))
         return [
             (
@@ -174,7 +174,7 @@ class InventoryInMemory:
         ]
 
     def event_types(self) -> list[str]:
-        """Short names of everything that was recorded, in order."""
+        """The short names of all events, in order."""
         events = self.log.read_from(self.connection, 0, 10_000)
         return [event.type.rpartition(".")[2] for event in events]
 
@@ -190,7 +190,7 @@ class InventoryInMemory:
 
 
 def new_request_id() -> str:
-    """A request_id that nobody used before."""
+    """A new request_id."""
     return str(uuid.UUID(int=next(_REQUEST_NUMBERS)))
 
 
@@ -207,7 +207,7 @@ def rsv(order: str) -> str:
 def upsert(
     sku: str, units: int = 0, *, price_minor: int = 100, currency: str = "USD"
 ) -> rpc.ItemUpsert:
-    """An item as it shall be."""
+    """An upsert of one item."""
     return rpc.ItemUpsert(
         sku=sku,
         name=f"a fine {sku}",

@@ -1,4 +1,4 @@
-"""A basket at noon, and what is on the shelf for it: values only."""
+"""Example values: a reserve at noon, and the offers for it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,17 +14,17 @@ TTL = timedelta(seconds=120)
 def offer(
     sku: str, *, units: int = 10, price_minor: int = 100, currency: str = "USD"
 ) -> tuple[str, Offer]:
-    """An item on the shelf."""
+    """An offer with its SKU."""
     return sku, Offer(f"a fine {sku}", Money(currency, price_minor), units)
 
 
 def offers_of(*offers: tuple[str, Offer]) -> dict[str, Offer]:
-    """What there is."""
+    """Offers by SKU."""
     return dict(offers)
 
 
 def wants(expected_total: Money | None = None, **units: int) -> Reserve:
-    """Units of each SKU, for at most half a minute from noon."""
+    """A reserve of units of each SKU; the order's deadline is half a minute after noon."""
     demands = tuple(Demand(sku, quantity) for sku, quantity in sorted(units.items()))
     return Reserve("rsv_1", "ord_1", demands, expected_total, TTL, NOON + timedelta(seconds=30))
 

@@ -1,4 +1,4 @@
-"""One payment with its stream and its ledger, in memory: `tell` it a command, look at it."""
+"""One payment with its events and postings, in memory."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -36,17 +36,17 @@ def authorize(
 
 
 def capture(request_id: str = "capture_1") -> commands.Capture:
-    """Take it."""
+    """Capture it."""
     return commands.Capture(request_id=request_id, payment_id=PAYMENT)
 
 
 def void(request_id: str = "void_1") -> commands.Void:
-    """Let it go."""
+    """Void it."""
     return commands.Void(request_id=request_id, payment_id=PAYMENT, reason="no more")
 
 
 def void_unseen(request_id: str = "void_1") -> commands.Void:
-    """Let go what an authorize set aside, whether or not it ever came."""
+    """Void by the request_id of an authorize, whether or not it ever came."""
     return commands.Void(
         request_id=request_id,
         payment_id=PAYMENT,
@@ -58,7 +58,7 @@ def void_unseen(request_id: str = "void_1") -> commands.Void:
 def refund(
     minor_units: int | None = None, request_id: str = "refund_1", *, currency: str = "USD"
 ) -> commands.Refund:
-    """Give it back, or a part of it."""
+    """Refund all or part of it."""
     amount = None if minor_units is None else Money(currency, minor_units)
     return commands.Refund(
         request_id=request_id, payment_id=PAYMENT, refund_id=f"ref_{request_id}", amount=amount
@@ -69,23 +69,23 @@ AUTHORIZED = commands.Authorized("sim_1", NOON + WEEK)
 
 
 class PaymentInMemory:
-    """Applies commands the way the store does."""
+    """A payment that applies commands as the store does."""
 
-    def __init__(self, *told: commands.Command) -> None:
+    def __init__(self, *given: commands.Command) -> None:
         self.found: Payment | None = None
         self.events: list[Event] = []
         self.posted: list[Posting] = []
-        for command in told:
-            self.tell(command)
+        for command in given:
+            self.apply(command)
 
     @property
     def payment(self) -> Payment:
-        """The payment, which there is."""
+        """The payment, which must exist."""
         assert self.found is not None
         return self.found
 
-    def tell(self, command: commands.Command, *, now: datetime = NOON) -> tuple[Event, ...]:
-        """Decide, and live with it."""
+    def apply(self, command: commands.Command, *, now: datetime = NOON) -> tuple[Event, ...]:
+        """Decide a command and apply its events; returns the events."""
         happened = decide(command, self.found, now=now)
         for event in happened:
             self.posted += postings(self.found, event)

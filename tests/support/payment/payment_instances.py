@@ -1,4 +1,4 @@
-"""Instances of the payment service without their servers, as many as wanted on one database."""
+"""Instances of the payment service without servers; several can share one database."""
 
 import asyncio
 import random
@@ -71,7 +71,7 @@ async def instance(
 
 
 def to_intention(request: Request) -> Intention[commands.Request]:
-    """The request in the words of the domain."""
+    """The validated request."""
     match request:
         case pb.AuthorizePaymentRequest():
             return requests.to_authorize(request, IDS.new)
@@ -84,12 +84,12 @@ def to_intention(request: Request) -> Intention[commands.Request]:
 
 
 async def ask(parts: Parts, request: Request, *, within_s: float = PATIENCE_S) -> PaymentAnswer:
-    """What the RPC would answer."""
+    """The answer of the RPC."""
     return await parts.payments.carry_out(to_intention(request), time_remaining_s=within_s)
 
 
 async def until(parts: Parts, payment_id: str, is_so: Callable[[Payment], bool]) -> Payment:
-    """Wait until the payment is so, whoever makes it so."""
+    """Wait until the payment fulfils the condition; returns the payment."""
     with parts.tailer.follow(payment_id) as follower:
         payment = await parts.database.read(load, payment_id)
         async with asyncio.timeout(PATIENCE_S):

@@ -1,4 +1,4 @@
-"""Good requests to the payment service; each has ids of its own unless it is told otherwise."""
+"""Valid requests to the payment service, each with new ids unless they are given."""
 
 import uuid
 from datetime import UTC, datetime
@@ -25,22 +25,22 @@ _NUMBERS = count(1)
 
 
 def new_uuid() -> uuid.UUID:
-    """One that nobody used in this test run."""
+    """A UUID that is new in this test run."""
     return uuid.UUID(int=next(_NUMBERS))
 
 
 def new_request_id() -> str:
-    """Names one intention."""
+    """A new request_id."""
     return str(new_uuid())
 
 
 def new_order_id() -> str:
-    """An order that nobody paid."""
+    """The id of an order without payments."""
     return f"ord_{new_uuid().hex}"
 
 
 def new_payment_id() -> str:
-    """The id of no payment."""
+    """The id of a payment that does not exist."""
     return f"pay_{new_uuid().hex}"
 
 
@@ -50,7 +50,7 @@ def usd(minor_units: int) -> Money:
 
 
 def timestamp(instant: datetime) -> Timestamp:
-    """The same instant."""
+    """The message of an instant."""
     message = Timestamp()
     message.FromDatetime(instant)
     return message
@@ -77,14 +77,14 @@ def authorize(
 
 
 def capture(payment_id: str, *, request_id: str = "") -> pb.CapturePaymentRequest:
-    """Take it."""
+    """Capture it."""
     return pb.CapturePaymentRequest(
         request_id=request_id or new_request_id(), payment_id=payment_id
     )
 
 
 def void(payment_id: str, *, request_id: str = "") -> pb.VoidPaymentRequest:
-    """Let it go."""
+    """Void it."""
     return pb.VoidPaymentRequest(
         request_id=request_id or new_request_id(), payment_id=payment_id, reason="changed my mind"
     )
@@ -93,7 +93,7 @@ def void(payment_id: str, *, request_id: str = "") -> pb.VoidPaymentRequest:
 def void_unseen(
     authorize_request_id: str, order_id: str, *, request_id: str = ""
 ) -> pb.VoidPaymentRequest:
-    """Let go what an authorize set aside, whether or not it ever came."""
+    """Void by the request_id of an authorize, whether or not it ever came."""
     return pb.VoidPaymentRequest(
         request_id=request_id or new_request_id(),
         authorize_request_id=authorize_request_id,
@@ -104,7 +104,7 @@ def void_unseen(
 def refund(
     payment_id: str, minor_units: int | None = None, *, request_id: str = "", currency: str = "USD"
 ) -> pb.RefundPaymentRequest:
-    """Give it back, all of it where no amount is told."""
+    """Refund an amount, or everything."""
     amount = None if minor_units is None else Money(currency_code=currency, minor_units=minor_units)
     return pb.RefundPaymentRequest(
         request_id=request_id or new_request_id(), payment_id=payment_id, amount=amount

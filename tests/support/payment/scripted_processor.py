@@ -1,4 +1,4 @@
-"""A processor in memory that does as it is told, and loses answers when it is told to."""
+"""A scripted processor in memory, which can fail calls and lose answers."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ EXPIRE_TIME = datetime(2030, 1, 1, tzinfo=UTC)
 class Book:
     """The effects of keyed calls, without waiting and without failures.
 
-    `script` exchanges the answer to one kind of question: `{CaptureCall: NotCaptured("no")}`.
+    `script` replaces the answer to one kind of call: `{CaptureCall: NotCaptured("no")}`.
     Amounts are in minor units.
     """
 
@@ -45,36 +45,36 @@ class Book:
 
     @property
     def set_aside(self) -> int:
-        """Of all authorizations together."""
+        """The amount set aside by all authorizations, in minor units."""
         return sum(self._set_aside.values())
 
-    def answer(self, intent: ProcessorCall) -> Evidence:
+    def answer(self, call: ProcessorCall) -> Evidence:
         """The answer of the first call with this key."""
-        asked = (type(intent), intent.key)
+        asked = (type(call), call.key)
         if asked not in self.answers:
-            self.answers[asked] = self._do(intent)
-            self.effects[type(intent)] += 1
+            self.answers[asked] = self._do(call)
+            self.effects[type(call)] += 1
         return self.answers[asked]
 
-    def _do(self, intent: ProcessorCall) -> Evidence:
-        if type(intent) in self.script:
-            return self.script[type(intent)]
-        match intent:
+    def _do(self, call: ProcessorCall) -> Evidence:
+        if type(call) in self.script:
+            return self.script[type(call)]
+        match call:
             case AuthorizeCall():
-                self._set_aside[f"ref_{intent.key}"] = intent.amount.minor_units
-                return Authorized(f"ref_{intent.key}", EXPIRE_TIME)
+                self._set_aside[f"ref_{call.key}"] = call.amount.minor_units
+                return Authorized(f"ref_{call.key}", EXPIRE_TIME)
             case CaptureCall() | VoidCall() if self.is_expired:
-                self._set_aside.pop(intent.authorization_reference, None)
+                self._set_aside.pop(call.authorization_reference, None)
                 return Expired()
             case CaptureCall():
-                self.captured += self._set_aside.pop(intent.authorization_reference)
+                self.captured += self._set_aside.pop(call.authorization_reference)
                 return Captured()
             case VoidCall():
-                self._set_aside.pop(intent.authorization_reference, None)
+                self._set_aside.pop(call.authorization_reference, None)
                 return Voided()
             case RefundCall():
-                self.refunded += intent.amount.minor_units
-                return Refunded(intent.key)
+                self.refunded += call.amount.minor_units
+                return Refunded(call.key)
 
 
 class MemoryProcessor:
@@ -122,14 +122,14 @@ class MemoryProcessor:
         return await self._call(RefundCall(key, authorization_reference, amount))
 
     async def asked(self, times: int = 1) -> ProcessorCall:
-        """Wait until it was asked so often; answers the last question of these."""
+        """Wait for that many calls; returns the last of them."""
         async with self._came:
             await self._came.wait_for(lambda: len(self.calls) >= times)
         return self.calls[times - 1]
 
-    async def _call(self, intent: ProcessorCall) -> Evidence:
+    async def _call(self, call: ProcessorCall) -> Evidence:
         async with self._came:
-            self.calls.append(intent)
+            self.calls.append(call)
             self._came.notify_all()
         await self.gate.wait()
         if self._luck is not None:
@@ -139,7 +139,7 @@ class MemoryProcessor:
         if self.fail_next:
             self.fail_next -= 1
             raise ProcessorUnavailableError("out of order")
-        evidence = self.book.answer(intent)
+        evidence = self.book.answer(call)
         if self.lose_next:
             self.lose_next -= 1
             raise ProcessorUnavailableError("the line went dead")

@@ -1,4 +1,4 @@
-"""The feed of the inventory, as a subscriber sees it."""
+"""The feed of the inventory service."""
 
 import asyncio
 
@@ -14,10 +14,10 @@ from tests.support.inventory.inventory_in_memory import new_request_id, reserve,
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_items_and_reservations_are_told(
+async def test_items_and_reservations_are_in_the_feed(
     grpc_stub: InventoryServiceAsyncStub, grpc_channel: grpc.aio.Channel
 ) -> None:
-    """A subscriber hears of an item and of what is reserved of it, by type of aggregate."""
+    """The feed has the events of items and of reservations, with their aggregate types."""
     feed = EventFeedServiceStub(grpc_channel)
     head = (await feed.GetFeed(pb.GetFeedRequest())).head_position
     request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("told", 5)])

@@ -1,4 +1,4 @@
-"""Every RPC of the inventory, as an application calls it: over real gRPC, on a real file."""
+"""Every RPC of the inventory service, over gRPC and on a real database."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def stocks(stub: InventoryServiceAsyncStub, **units: int) -> None:
-    """Put items on the shelf at 1.00 each."""
+    """Make items that cost 1.00 each."""
     items = [upsert(sku, count) for sku, count in units.items()]
     await stub.UpsertItems(rpc.UpsertItemsRequest(request_id=new_request_id(), items=items))
 
@@ -31,7 +31,7 @@ async def level(stub: InventoryServiceAsyncStub, sku: str) -> tuple[int, int, in
 async def test_items_are_listed_by_sku_and_page_by_page(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """Every item appears once, though others come while somebody turns the pages."""
+    """Pages list each item once, even if others are added meanwhile."""
     await stocks(grpc_stub, item_a=1, item_b=1, item_c=1)
     first = await grpc_stub.ListItems(rpc.ListItemsRequest(page_size=2))
     await stocks(grpc_stub, item_aa=1, item_d=1)
@@ -49,7 +49,7 @@ async def test_items_are_listed_by_sku_and_page_by_page(
 async def test_stock_is_read_one_by_one_many_at_once_and_as_a_list(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """All three ways tell the same levels; unknown SKUs of a batch are named, not refused."""
+    """All three reads return the same levels; unknown SKUs of a batch are listed."""
     await stocks(grpc_stub, stock_a=3, stock_b=4)
     adjusted = await grpc_stub.AdjustStock(
         rpc.AdjustStockRequest(
@@ -72,7 +72,7 @@ async def test_stock_is_read_one_by_one_many_at_once_and_as_a_list(
 
 
 async def test_a_reservation_from_hold_to_door(grpc_stub: InventoryServiceAsyncStub) -> None:
-    """Reserve, commit, fulfil: each answer is what a later read says."""
+    """Each answer on the way to fulfilment is what a later read returns."""
     await stocks(grpc_stub, walk=5)
     held = (await grpc_stub.ReserveStock(reserve("100", walk=2))).reservation
     assert held.state == pb.RESERVATION_STATE_HELD
@@ -93,7 +93,7 @@ async def test_a_reservation_from_hold_to_door(grpc_stub: InventoryServiceAsyncS
 
 
 async def test_a_replay_says_that_it_is_one(grpc_stub: InventoryServiceAsyncStub) -> None:
-    """The same request gets the same answer, marked in the trailing metadata."""
+    """A repeated request gets the same answer, marked as replayed in the trailing metadata."""
     await stocks(grpc_stub, replayed=5)
     request = reserve("110", replayed=2)
     first = grpc_stub.ReserveStock(request)
@@ -108,7 +108,7 @@ async def test_a_replay_says_that_it_is_one(grpc_stub: InventoryServiceAsyncStub
 async def test_a_crowd_never_buys_more_than_there_is(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """Of many who want the last units at once, exactly as many get them as there are units."""
+    """Concurrent reserves of the last units succeed exactly as often as there are units."""
     await stocks(grpc_stub, rare=7)
     answers = await asyncio.gather(
         *(grpc_stub.ReserveStock(reserve(str(200 + number), rare=1)) for number in range(20))
@@ -121,7 +121,7 @@ async def test_a_crowd_never_buys_more_than_there_is(
 
 
 async def test_only_validating_writes_nothing(grpc_stub: InventoryServiceAsyncStub) -> None:
-    """Prices and shortages are told without ids; stock and ledger stay as they are."""
+    """validate_only returns prices and shortages, and changes nothing."""
     await stocks(grpc_stub, glanced=3)
     before = await grpc_stub.ListStockMovements(rpc.ListStockMovementsRequest(sku="glanced"))
     fits = rpc.ReserveStockRequest(
@@ -147,7 +147,7 @@ async def test_only_validating_writes_nothing(grpc_stub: InventoryServiceAsyncSt
 async def test_a_release_before_its_reserve_leaves_a_tombstone(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """Whoever compensates first is safe from the late original."""
+    """A release that comes before its reserve fences the reserve."""
     await stocks(grpc_stub, fenced=3)
     released = await grpc_stub.ReleaseReservation(
         rpc.ReleaseReservationRequest(
@@ -165,7 +165,7 @@ async def test_a_release_before_its_reserve_leaves_a_tombstone(
 async def test_reservations_are_listed_by_state_and_order_the_oldest_first(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """Filters narrow the list, pages cover it, and no filter means everything."""
+    """Reservations are filtered by state and order; without filters, all are listed."""
     await stocks(grpc_stub, listed=3)
     for number in range(400, 405):
         await grpc_stub.ReserveStock(reserve(str(number), listed=1))
@@ -198,7 +198,7 @@ async def test_reservations_are_listed_by_state_and_order_the_oldest_first(
 async def test_the_ledger_is_listed_by_item_and_by_reservation(
     grpc_stub: InventoryServiceAsyncStub,
 ) -> None:
-    """Movements come in the order in which they happened, page by page."""
+    """Movements are listed in the order in which they were written."""
     await stocks(grpc_stub, moved_a=3, moved_b=3)
     await grpc_stub.ReserveStock(reserve("500", moved_a=1, moved_b=2))
 
@@ -223,7 +223,7 @@ async def test_the_ledger_is_listed_by_item_and_by_reservation(
 
 
 async def test_health_knows_the_service_by_its_full_name(grpc_channel: grpc.aio.Channel) -> None:
-    """What a registry or grpcurl asks for is what the contract calls it."""
+    """Health and reflection use the service name of the contract."""
     stub = health_pb2_grpc.HealthStub(grpc_channel)
     request = health_pb2.HealthCheckRequest(service="tradepost.inventory.v1.InventoryService")
 

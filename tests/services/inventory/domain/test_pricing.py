@@ -1,4 +1,4 @@
-"""What is charged and what is refused, as pure functions over what is on the shelf."""
+"""Prices and refusals of baskets, as pure functions."""
 
 import pytest
 

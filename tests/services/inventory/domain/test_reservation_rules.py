@@ -1,4 +1,4 @@
-"""The rules of reservations as pure functions: no store, no clock, no protobuf."""
+"""The rules of reservations, as pure functions."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ from tests.support.inventory.reservation_examples import LINE, NOON, TTL, offer,
 
 
 def after(*events: ReservationEvent) -> Reservation:
-    """Where a reservation stands after its events."""
+    """The reservation after its events."""
     reservation: Reservation | None = None
     for event in events:
         reservation = evolve(reservation, event, NOON)
@@ -53,8 +53,8 @@ FULFILLED = ReservationFulfilled("rsv_1")
 REJECTED = ReservationRejected("rsv_1", "ord_1", Refusal(RefusalReason.ZERO_TOTAL))
 
 
-def test_units_on_the_shelf_are_held_until_the_ttl_is_over() -> None:
-    """A reserve that can be met becomes one hold over all lines, at list prices."""
+def test_available_units_are_held_until_the_ttl_is_over() -> None:
+    """A reserve that can be met holds all lines at list prices until the ttl is over."""
     events = decide(
         wants(apple=2, pear=1), None, now=NOON, offers=offers_of(offer("apple"), offer("pear"))
     )
@@ -67,7 +67,7 @@ def test_units_on_the_shelf_are_held_until_the_ttl_is_over() -> None:
 
 
 def test_the_orders_deadline_goes_before_everything_but_the_fence() -> None:
-    """After the deadline nothing is looked at any more; at the deadline it is still in time."""
+    """A reserve after the deadline is refused first of all; at the deadline it is in time."""
     command = wants(unheard_of=1)
     deadline = NOON + timedelta(seconds=30)
 
@@ -82,7 +82,7 @@ def test_the_orders_deadline_goes_before_everything_but_the_fence() -> None:
 
 
 def test_a_tombstone_fences_whatever_the_time() -> None:
-    """A reserve that comes after its release is refused for that, even after the deadline."""
+    """A reserve after its release is refused as fenced, even after the deadline."""
     late = NOON + timedelta(days=1)
 
     (fenced,) = decide(wants(apple=1), after(TOMBSTONE), now=late, offers=offers_of(offer("apple")))
@@ -99,7 +99,7 @@ def test_a_tombstone_fences_whatever_the_time() -> None:
     ids=lambda events: type(events[-1]).__name__,
 )
 def test_a_reservation_is_made_once(events: tuple[ReservationEvent, ...]) -> None:
-    """Any other reservation of that id, finished ones too, belongs to another request."""
+    """A reserve is refused if a reservation with its id exists, in any state."""
     with pytest.raises(ReservationAlreadyExistsError):
         decide(wants(apple=1), after(*events), now=NOON, offers=offers_of(offer("apple")))
 
@@ -150,7 +150,7 @@ IN_TIME, LATE = NOON + TTL - timedelta(microseconds=1), NOON + TTL
 def test_what_each_command_makes_of_each_state(
     command: ReservationCommand, now: datetime, outcomes: list[tuple[ReservationEvent, ...] | str]
 ) -> None:
-    """Forward moves happen, repeats do nothing, and contradictions are refused by name."""
+    """Each command moves a state forward, changes nothing on a repeat, or is refused."""
     for events, outcome in zip(STANDS.values(), outcomes, strict=True):
         reservation = after(*events)
         if outcome == REFUSED:
@@ -161,7 +161,7 @@ def test_what_each_command_makes_of_each_state(
 
 
 def test_only_a_release_can_come_before_its_reservation() -> None:
-    """A release of the unknown becomes a tombstone; all else has nothing to act on."""
+    """Only a release may come before its reservation; other commands are refused."""
     assert decide(RELEASE, None, now=NOON, offers={}) == (replace(RELEASED, tombstone=True),)
     for command in (COMMIT, FULFILL, EXPIRE):
         with pytest.raises(ReservationNotFoundError):
@@ -169,7 +169,7 @@ def test_only_a_release_can_come_before_its_reservation() -> None:
 
 
 def test_events_out_of_place_are_not_applied() -> None:
-    """A stream begins with a hold, a refusal or a tombstone, and is held only once."""
+    """A stream begins with a hold, a refusal or a tombstone, and has one hold at most."""
     with pytest.raises(ReservationNotFoundError):
         evolve(None, COMMITTED, NOON)
     with pytest.raises(ReservationAlreadyExistsError):
@@ -192,12 +192,12 @@ def test_events_move_the_stock_of_their_lines(
     kind: MovementKind,
     deltas: tuple[int, int, int],
 ) -> None:
-    """What a hold took is given back or passed on to the last unit."""
+    """Each event moves all units of its lines."""
     reason = RELEASED.reason if event is RELEASED else ""
     assert movements(after(*stands), event) == (Movement("apple", kind, *deltas, "rsv_1", reason),)
 
 
 def test_what_sets_nothing_aside_moves_nothing() -> None:
-    """A hold takes its units; refusals and tombstones take and give nothing."""
+    """A hold moves its units; refusals and tombstones move nothing."""
     assert movements(None, HELD) == (Movement("apple", MovementKind.HELD, 0, 2, 0, "rsv_1"),)
     assert movements(None, REJECTED) == movements(None, TOMBSTONE) == ()

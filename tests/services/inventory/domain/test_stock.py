@@ -1,4 +1,4 @@
-"""The rules of items and stock levels, pure, and through the store."""
+"""The rules of items and stock levels, as pure functions and through the store."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,19 +32,19 @@ ON_SHELF = StockedItem(
 
 
 def test_only_a_new_item_comes_with_units() -> None:
-    """The initial count makes the first level and is ignored ever after."""
+    """The initial count sets the level of a new item only."""
     assert decide(APPLE, None) == (ItemUpserted("apple", "an apple", Money("USD", 100), 5),)
     dearer = replace(APPLE, unit_price=Money("USD", 101))
     assert decide(dearer, ON_SHELF) == (ItemUpserted("apple", "an apple", Money("USD", 101), 0),)
 
 
 def test_an_item_that_is_so_already_is_not_changed() -> None:
-    """Importing a catalogue twice changes nothing the second time."""
+    """An upsert without a change has no events."""
     assert decide(APPLE, ON_SHELF) == ()
 
 
 def test_an_etag_guards_against_overwriting_a_change() -> None:
-    """The item's own etag passes, any other is refused, and the empty one demands a new item."""
+    """Only the item's current etag is accepted; an empty etag requires a new item."""
     dearer = replace(APPLE, unit_price=Money("USD", 101))
     assert decide(replace(dearer, etag=ON_SHELF.item.etag), ON_SHELF)
     assert decide(replace(APPLE, etag=""), None)
@@ -54,7 +54,7 @@ def test_an_etag_guards_against_overwriting_a_change() -> None:
 
 
 def test_a_change_and_back_is_another_etag() -> None:
-    """The etag tells that something happened, even if it was undone."""
+    """The etag differs after a change that was undone."""
     there = evolve(ON_SHELF, ItemUpserted("apple", "an apple", Money("USD", 101), 0), NOON)
     back = evolve(there, ItemUpserted("apple", "an apple", Money("USD", 100), 0), NOON)
 
@@ -70,7 +70,7 @@ def test_a_change_and_back_is_another_etag() -> None:
 def test_an_adjustment_never_leaves_a_bad_level(
     on_hand: int, held: int, committed: int, delta: int
 ) -> None:
-    """What is reserved stays on hand, and the count fits into 64 bits, or it is refused."""
+    """An adjustment below the reserved units or above 64 bits is refused."""
     held = min(held, on_hand)
     committed = min(committed, on_hand - held)
     stocked = replace(ON_SHELF, level=StockLevel("apple", on_hand, held, committed, 1))
@@ -86,59 +86,59 @@ def test_an_adjustment_never_leaves_a_bad_level(
 
 
 def test_an_unknown_item_cannot_be_adjusted() -> None:
-    """Units belong to an item; an event without one is not applied either."""
+    """Stock of an unknown item cannot be adjusted."""
     with pytest.raises(ItemNotFoundError):
         decide(AdjustStock("apple", 1, "counted"), None)
     with pytest.raises(ItemNotFoundError):
         evolve(None, StockAdjusted("apple", 1, "counted"), NOON)
 
 
-def test_items_are_made_or_changed_all_or_none(shop: InventoryInMemory) -> None:
-    """One stale etag in a batch keeps every other item of it as it was."""
-    shop.stocks("apple", 5)
+def test_items_are_made_or_changed_all_or_none(inventory: InventoryInMemory) -> None:
+    """One stale etag in a batch refuses the whole batch."""
+    inventory.stocks("apple", 5)
     request = rpc.UpsertItemsRequest(
         request_id=new_request_id(), items=[upsert("pear", 7), upsert("apple")]
     )
     request.items[1].etag = "stale"
 
     with pytest.raises(EtagMismatchError):
-        shop.write(shop.items.upsert, requests.upsert_items(request))
+        inventory.write(inventory.items.upsert, requests.upsert_items(request))
     with pytest.raises(ItemNotFoundError):
-        shop.level("pear")
+        inventory.level("pear")
 
     request.items[1].ClearField("etag")
-    answer = shop.write(shop.items.upsert, requests.upsert_items(request))
+    answer = inventory.write(inventory.items.upsert, requests.upsert_items(request))
     assert [item.sku for item in answer.response.items] == ["pear", "apple"]
-    assert shop.counts("pear") == (7, 0, 0)
+    assert inventory.counts("pear") == (7, 0, 0)
 
 
-def test_an_import_repeated_later_answers_the_items_of_then(shop: InventoryInMemory) -> None:
-    """A replay of an upsert neither changes the item back nor tells its new price."""
+def test_an_import_repeated_later_answers_the_items_of_then(inventory: InventoryInMemory) -> None:
+    """A replayed upsert returns the stored answer and changes nothing."""
     request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("apple", 5)])
     intention = requests.upsert_items(request)
-    first = shop.write(shop.items.upsert, intention)
-    shop.stocks("apple", 0, price_minor=999)
+    first = inventory.write(inventory.items.upsert, intention)
+    inventory.stocks("apple", 0, price_minor=999)
 
-    again = shop.write(shop.items.upsert, intention)
+    again = inventory.write(inventory.items.upsert, intention)
 
     assert again.replayed
     assert again.response == first.response
-    (item,) = item_rows.list_items(shop.connection, SkuFilter(10, ""))
+    (item,) = item_rows.list_items(inventory.connection, SkuFilter(10, ""))
     assert item.unit_price == Money("USD", 999)
 
 
-def test_reservations_do_not_disturb_the_items_own_stream(shop: InventoryInMemory) -> None:
-    """An item can be adjusted and changed between reservations, and its etag follows it alone."""
-    made = shop.stocks("apple", 5)
-    shop.reserves("1", apple=2)
-    shop.adjusts("apple", 4)
-    shop.commits("1")
-    changed = shop.stocks("apple", 0, price_minor=120)
-    shop.adjusts("apple", -7)
+def test_reservations_do_not_disturb_the_items_own_stream(inventory: InventoryInMemory) -> None:
+    """An item's etag changes with the item only, not with its stock."""
+    made = inventory.stocks("apple", 5)
+    inventory.reserves("1", apple=2)
+    inventory.adjusts("apple", 4)
+    inventory.commits("1")
+    changed = inventory.stocks("apple", 0, price_minor=120)
+    inventory.adjusts("apple", -7)
 
     assert made.etag != changed.etag
-    assert shop.counts("apple") == (2, 0, 2)
-    assert [event for event in shop.event_types() if not event.startswith("Res")] == [
+    assert inventory.counts("apple") == (2, 0, 2)
+    assert [event for event in inventory.event_types() if not event.startswith("Res")] == [
         "ItemUpserted",
         "StockAdjusted",
         "ItemUpserted",
@@ -146,15 +146,15 @@ def test_reservations_do_not_disturb_the_items_own_stream(shop: InventoryInMemor
     ]
 
 
-def test_five_hundred_items_come_in_one_transaction(shop: InventoryInMemory) -> None:
-    """A whole page of a catalogue is one request, and each item has its event and movement."""
+def test_five_hundred_items_come_in_one_transaction(inventory: InventoryInMemory) -> None:
+    """One upsert of many items writes an event and a movement for each."""
     request = rpc.UpsertItemsRequest(
         request_id=new_request_id(),
         items=[upsert(f"sku-{number:03}", number) for number in range(500)],
     )
 
-    shop.write(shop.items.upsert, requests.upsert_items(request))
+    inventory.write(inventory.items.upsert, requests.upsert_items(request))
 
-    assert shop.counts("sku-499") == (499, 0, 0)
-    assert shop.event_types() == ["ItemUpserted"] * 500
-    assert len(shop.movements()) == 499
+    assert inventory.counts("sku-499") == (499, 0, 0)
+    assert inventory.event_types() == ["ItemUpserted"] * 500
+    assert len(inventory.movements()) == 499

@@ -1,4 +1,4 @@
-"""The real store against a model of a few lines: whatever callers do, in whatever order."""
+"""The store against a simple model, with random commands."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ baskets = st.dictionaries(skus, st.integers(1, 4), min_size=1, max_size=2)
 
 @dataclass
 class Booking:
-    """What the model knows of a reservation."""
+    """A reservation in the model."""
 
     state: str
     units: dict[str, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Booking:
 
 
 class Model:
-    """Counts by going through everything, every time."""
+    """A model that counts all reservations each time."""
 
     def __init__(self) -> None:
         self.on_hand: dict[str, int] = {}
@@ -108,15 +108,15 @@ class Model:
 
 
 class Stock(RuleBasedStateMachine):
-    """Every step goes to both; afterwards both count the same."""
+    """Each step is applied to the model and to the store, which then agree."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shop = InventoryInMemory()
+        self.inventory = InventoryInMemory()
         self.model = Model()
 
     def teardown(self) -> None:
-        self.shop.close()
+        self.inventory.close()
 
     @initialize(apples=st.integers(2, 8), pears=st.integers(2, 8))
     def shop_opens(self, apples: int, pears: int) -> None:
@@ -125,17 +125,17 @@ class Stock(RuleBasedStateMachine):
 
     @rule(sku=skus, units=st.integers(0, 12))
     def item_comes(self, sku: str, units: int) -> None:
-        self.shop.stocks(sku, units)
+        self.inventory.stocks(sku, units)
         self.model.on_hand.setdefault(sku, units)
 
     @rule(sku=skus, delta=st.integers(-6, 6).filter(bool))
     def units_are_counted(self, sku: str, delta: int) -> None:
         if sku not in self.model.on_hand:
-            self.refuses(ItemNotFoundError, self.shop.adjusts, sku, delta)
+            self.refuses(ItemNotFoundError, self.inventory.adjusts, sku, delta)
         elif self.model.available(sku) + delta < 0 and delta < 0:
-            self.refuses(StockWouldGoNegativeError, self.shop.adjusts, sku, delta)
+            self.refuses(StockWouldGoNegativeError, self.inventory.adjusts, sku, delta)
         else:
-            self.shop.adjusts(sku, delta)
+            self.inventory.adjusts(sku, delta)
             self.model.on_hand[sku] += delta
 
     @rule(order=orders, basket=baskets)
@@ -143,9 +143,9 @@ class Stock(RuleBasedStateMachine):
         expected = self.model.reserve(order, basket)
         if expected == "EXISTS":
             with pytest.raises(ReservationAlreadyExistsError):
-                self.shop.reserves(order, **basket)
+                self.inventory.reserves(order, **basket)
         else:
-            self.answers(expected, self.shop.reserves(order, **basket))
+            self.answers(expected, self.inventory.reserves(order, **basket))
 
     @rule(dawdler=orders, latecomer=orders, sku=skus, delay_s=st.sampled_from([TTL_S - 1, TTL_S]))
     def last_units_change_hands(self, dawdler: str, latecomer: str, sku: str, delay_s: int) -> None:
@@ -161,7 +161,7 @@ class Stock(RuleBasedStateMachine):
 
     @rule(order=orders, step=steps)
     def order_moves_on(self, order: str, step: str) -> None:
-        act = getattr(self.shop, step)
+        act = getattr(self.inventory, step)
         if order not in self.model.bookings and step != "releases":
             self.refuses(ReservationNotFoundError, act, order)
             return
@@ -173,13 +173,13 @@ class Stock(RuleBasedStateMachine):
 
     @rule(delay_s=st.sampled_from([1, TTL_S // 2, TTL_S]))
     def time_passes(self, delay_s: int) -> None:
-        self.shop.clock.passes(delay_s)
+        self.inventory.clock.passes(delay_s)
         self.model.now += delay_s
 
     @precondition(lambda self: self.model.bookings)
     @rule()
-    def sweeper_sweeps(self) -> None:
-        assert self.shop.sweeps() == self.model.expire()
+    def overdue_holds_are_expired(self) -> None:
+        assert self.inventory.expire_overdue() == self.model.expire()
 
     @invariant()
     def levels_are_those_of_the_model(self) -> None:
@@ -189,22 +189,22 @@ class Stock(RuleBasedStateMachine):
                 self.model.reserved(sku, "HELD"),
                 self.model.reserved(sku, "COMMITTED"),
             )
-            assert self.shop.counts(sku) == expected
-            assert self.shop.level(sku).available_count >= 0
+            assert self.inventory.counts(sku) == expected
+            assert self.inventory.level(sku).available_count >= 0
 
     @invariant()
     def the_ledger_adds_up(self) -> None:
         sums: Counter[tuple[str, int]] = Counter()
-        for sku, _, *deltas in self.shop.movements():
+        for sku, _, *deltas in self.inventory.movements():
             for place, delta in enumerate(deltas):
                 sums[sku, place] += delta
         for sku in self.model.on_hand:
-            assert tuple(sums[sku, place] for place in range(3)) == self.shop.counts(sku)
+            assert tuple(sums[sku, place] for place in range(3)) == self.inventory.counts(sku)
 
     @invariant()
     def reservations_are_those_of_the_model(self) -> None:
         wanted = ReservationFilter(1000, tuple(ReservationState), "", (0, ""))
-        rows, _ = reservation_listing.list_reservations(self.shop.connection, wanted)
+        rows, _ = reservation_listing.list_reservations(self.inventory.connection, wanted)
         found = {each.order_id: each for each in rows}
         assert {order: each.state.value for order, each in found.items()} == {
             ord_(order): booking.state for order, booking in self.model.bookings.items()
@@ -213,11 +213,11 @@ class Stock(RuleBasedStateMachine):
     @invariant()
     def versions_are_gapless(self) -> None:
         seen: Counter[str] = Counter()
-        for event in self.shop.log.read_from(self.shop.connection, 0, 10_000):
+        for event in self.inventory.log.read_from(self.inventory.connection, 0, 10_000):
             seen[event.stream] += 1
             assert event.version == seen[event.stream]
         for order in self.model.bookings:
-            assert self.shop.reservation(order).version == seen[rsv(order)]
+            assert self.inventory.reservation(order).version == seen[rsv(order)]
 
     @staticmethod
     def answers(expected: str, reservation: pb.Reservation) -> None:

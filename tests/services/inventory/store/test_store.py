@@ -1,4 +1,4 @@
-"""The tables themselves: what the database refuses, and how it finds things."""
+"""The tables: constraints, indexes and pages."""
 
 from typing import Any, cast
 
@@ -20,10 +20,10 @@ from tests.support.inventory.inventory_in_memory import OPENING, TTL_S, Inventor
 from tests.support.store.databases import CONSTRAINT_VIOLATION, SQLITE
 
 
-def test_the_migrations_lead_to_the_tables_of_the_code(shop: InventoryInMemory) -> None:
-    """What a start brings about is what the statements are written for."""
+def test_the_migrations_lead_to_the_tables_of_the_code(inventory: InventoryInMemory) -> None:
+    """The migrations make the tables that the code declares."""
     context = MigrationContext.configure(
-        shop.connection,
+        inventory.connection,
         opts={"include_object": lambda _, name, kind, *__: kind != "table" or name in TABLES},
     )
     assert compare_metadata(context, tables.METADATA) == []
@@ -37,114 +37,116 @@ TABLES = set(tables.METADATA.tables)
     [(-6, 0, 0), (0, -1, 0), (0, 0, -1), (0, 4, 2), (0, 6, 0), (-1, 5, 0)],
 )
 def test_the_database_itself_refuses_a_bad_level(
-    shop: InventoryInMemory, on_hand: int, held: int, committed: int
+    inventory: InventoryInMemory, on_hand: int, held: int, committed: int
 ) -> None:
-    """Whatever a bug asks for, nothing is below zero and nothing is promised twice."""
-    shop.stocks("apple", 5)
+    """Constraints refuse negative levels and units that are reserved twice."""
+    inventory.stocks("apple", 5)
     movement = Movement("apple", MovementKind.ADJUSTED, on_hand, held, committed)
 
     with pytest.raises(CONSTRAINT_VIOLATION, match="stock_"):
-        shop.write(movement_rows.move, [movement], OPENING)
+        inventory.write(movement_rows.move, [movement], OPENING)
 
-    assert shop.counts("apple") == (5, 0, 0)
+    assert inventory.counts("apple") == (5, 0, 0)
 
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 @pytest.mark.parametrize("skus", [None, ["apple"]], ids=["any", "touching"])
 def test_holds_that_ran_out_are_found_by_their_index(
-    shop: InventoryInMemory, skus: list[str] | None, monkeypatch: pytest.MonkeyPatch
+    inventory: InventoryInMemory, skus: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sweeper looks at what is due, not at everything that ever was."""
+    """Overdue holds are found by their index, not by a scan."""
     plans: list[str] = []
-    driver = cast(Any, shop.connection.connection).dbapi_connection
+    driver = cast(Any, inventory.connection.connection).dbapi_connection
     driver.set_trace_callback(plans.append)
-    reservation_rows.list_overdue(shop.connection, OPENING, 10, skus=skus)
+    reservation_rows.list_overdue(inventory.connection, OPENING, 10, skus=skus)
     driver.set_trace_callback(None)
 
-    plan = shop.connection.execute(text("EXPLAIN QUERY PLAN " + plans[-1])).all()
+    plan = inventory.connection.execute(text("EXPLAIN QUERY PLAN " + plans[-1])).all()
 
     assert any("reservation_hold_by_expiry" in row[3] for row in plan), plan
 
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
-def test_pages_of_reservations_come_from_an_index(shop: InventoryInMemory) -> None:
-    """A page costs the same however many reservations there are."""
+def test_pages_of_reservations_come_from_an_index(inventory: InventoryInMemory) -> None:
+    """Pages of reservations are read from an index, without a scan or a sort."""
     plans: list[str] = []
-    driver = cast(Any, shop.connection.connection).dbapi_connection
+    driver = cast(Any, inventory.connection.connection).dbapi_connection
     driver.set_trace_callback(plans.append)
-    reservation_rows.keys_after(shop.connection, ReservationState.HELD, 0, "", 10)
+    reservation_rows.keys_after(inventory.connection, ReservationState.HELD, 0, "", 10)
     driver.set_trace_callback(None)
 
-    plan = shop.connection.execute(text("EXPLAIN QUERY PLAN " + plans[-1])).all()
+    plan = inventory.connection.execute(text("EXPLAIN QUERY PLAN " + plans[-1])).all()
 
     assert [row[3] for row in plan if "SCAN" in row[3] or "TEMP B-TREE" in row[3]] == []
 
 
-def test_pages_hold_every_reservation_once_while_states_change(shop: InventoryInMemory) -> None:
-    """The key of a page is when a reservation was made, which never changes."""
-    shop.stocks("apple", 99)
+def test_pages_hold_each_reservation_once_while_states_change(
+    inventory: InventoryInMemory,
+) -> None:
+    """Pages list each reservation once, because its creation time never changes."""
+    inventory.stocks("apple", 99)
     for number in range(1, 8):
-        shop.reserves(str(number), apple=1)
-        shop.clock.passes(1 if number % 2 else 0)
+        inventory.reserves(str(number), apple=1)
+        inventory.clock.passes(1 if number % 2 else 0)
     seen: list[str] = []
     key, has_more = (0, ""), True
     while has_more:
         wanted = ReservationFilter(3, tuple(ReservationState), "", key)
-        rows, has_more = reservation_listing.list_reservations(shop.connection, wanted)
+        rows, has_more = reservation_listing.list_reservations(inventory.connection, wanted)
         seen += [each.reservation_id for each in rows]
         key = (to_micros(rows[-1].create_time), rows[-1].reservation_id)
-        shop.commits(str(len(seen)))
+        inventory.commits(str(len(seen)))
 
     assert seen == [rsv(str(number)) for number in range(1, 8)]
 
 
-def test_the_reservation_of_an_order_is_found_by_its_id(shop: InventoryInMemory) -> None:
-    """One reservation has the order's UUID, and it is on the first page only."""
-    shop.stocks("apple", 9)
-    shop.reserves("1", apple=1)
+def test_the_reservation_of_an_order_is_found_by_its_id(inventory: InventoryInMemory) -> None:
+    """The filter by order finds the reservation with the order's UUID, on the first page only."""
+    inventory.stocks("apple", 9)
+    inventory.reserves("1", apple=1)
     wanted = ReservationFilter(10, (ReservationState.HELD,), ord_("1"), (0, ""))
 
-    (found,), _ = reservation_listing.list_reservations(shop.connection, wanted)
+    (found,), _ = reservation_listing.list_reservations(inventory.connection, wanted)
     after = ReservationFilter(10, wanted.states, wanted.order_id, (1 << 60, ""))
 
     assert found.reservation_id == rsv("1")
-    assert reservation_listing.list_reservations(shop.connection, after) == ([], False)
+    assert reservation_listing.list_reservations(inventory.connection, after) == ([], False)
 
 
 def test_a_reserve_expires_no_more_than_it_may(
-    shop: InventoryInMemory, monkeypatch: pytest.MonkeyPatch
+    inventory: InventoryInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reserve that is short ends holds up to its bound, so others need not wait for long."""
+    """A reserve expires a bounded number of holds, so that other writers do not wait long."""
     monkeypatch.setattr("services.inventory.api.reservation_writes.MAX_EXPIRED_BY_RESERVE", 2)
-    shop.stocks("apple", 3)
+    inventory.stocks("apple", 3)
     for order in ("1", "2", "3"):
-        shop.reserves(order, apple=1)
-    shop.clock.passes(TTL_S)
+        inventory.reserves(order, apple=1)
+    inventory.clock.passes(TTL_S)
 
-    rejected = shop.reserves("4", apple=3)
+    rejected = inventory.reserves("4", apple=3)
 
     assert rejected.refusal.shortages[0].available_count == 2
-    assert shop.counts("apple") == (3, 1, 0)
+    assert inventory.counts("apple") == (3, 1, 0)
 
 
 def test_a_page_of_large_baskets_is_shorter(
-    shop: InventoryInMemory, monkeypatch: pytest.MonkeyPatch
+    inventory: InventoryInMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page ends early rather than outgrow what a client takes, and the next one goes on."""
+    """A page of reservations with many lines is shorter, and the next page continues."""
     monkeypatch.setattr(reservation_listing, "MAX_LINES_A_PAGE", 4)
     monkeypatch.setattr(reservation_listing, "LOADED_AT_ONCE", 1)
     for sku in ("apple", "fig", "pear"):
-        shop.stocks(sku, 9)
+        inventory.stocks(sku, 9)
     for number in range(1, 4):
-        shop.reserves(str(number), apple=1, fig=1, pear=1)
+        inventory.reserves(str(number), apple=1, fig=1, pear=1)
     states = (ReservationState.HELD,)
 
     first, more_than_first = reservation_listing.list_reservations(
-        shop.connection, ReservationFilter(10, states, "", (0, ""))
+        inventory.connection, ReservationFilter(10, states, "", (0, ""))
     )
     key = (to_micros(first[-1].create_time), first[-1].reservation_id)
     rest, more_than_rest = reservation_listing.list_reservations(
-        shop.connection, ReservationFilter(10, states, "", key)
+        inventory.connection, ReservationFilter(10, states, "", key)
     )
 
     assert [each.reservation_id for each in first] == [rsv("1"), rsv("2")]

@@ -1,4 +1,4 @@
-"""Every reason of InventoryErrorReason is reached, over real gRPC, with its code and facts."""
+"""Every reason of InventoryErrorReason is reached over gRPC, with its code and facts."""
 
 import asyncio
 import random
@@ -36,8 +36,8 @@ Code = grpc.StatusCode
 
 
 @dataclass
-class Place:
-    """A service with one free place for a call, its file, and its time."""
+class RunningService:
+    """A service that admits one call at a time, with its database and clock."""
 
     channel: grpc.aio.Channel
     stub: InventoryServiceAsyncStub
@@ -45,13 +45,13 @@ class Place:
     clock: ManualClock
 
     async def stocks(self, sku: str, units: int) -> None:
-        """Put an item on the shelf."""
+        """Make an item."""
         await self.stub.UpsertItems(
             rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert(sku, units)])
         )
 
     def adjusts(self, sku: str, delta: int) -> Awaitable[rpc.AdjustStockResponse]:
-        """Count units."""
+        """Adjust the units on hand."""
         return self.stub.AdjustStock(
             rpc.AdjustStockRequest(
                 request_id=new_request_id(), sku=sku, delta=delta, reason="counted"
@@ -59,18 +59,18 @@ class Place:
         )
 
     def commits(self, order: str) -> Awaitable[rpc.CommitReservationResponse]:
-        """Make the order's hold final."""
+        """Commit the order's reservation."""
         return self.stub.CommitReservation(
             rpc.CommitReservationRequest(request_id=new_request_id(), reservation_id=rsv(order))
         )
 
-    def tampers(self, statement: str) -> None:
-        """Do to the tables what no caller can."""
+    def tamper_with(self, statement: str) -> None:
+        """Change the tables in a way that no caller can."""
         tamper(self.url, statement)
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Place]:
+async def _opened(url: str) -> AsyncIterator[RunningService]:
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
     async with (
@@ -84,111 +84,111 @@ async def _opened(url: str) -> AsyncIterator[Place]:
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):
-        yield Place(channel, InventoryServiceStub(channel), url, clock)
+        yield RunningService(channel, InventoryServiceStub(channel), url, clock)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(databases: Databases) -> AsyncIterator[Place]:
-    """A service for one test alone."""
-    async with _opened(await databases.migrated(MIGRATIONS, "inventory")) as place:
-        yield place
+async def service(databases: Databases) -> AsyncIterator[RunningService]:
+    """A service for one test."""
+    async with _opened(await databases.migrated(MIGRATIONS, "inventory")) as service:
+        yield service
 
 
-async def _invalid_request(place: Place) -> Refusal:
-    return await refusal(place.stub.GetStock(rpc.GetStockRequest()))
+async def _invalid_request(service: RunningService) -> Refusal:
+    return await refusal(service.stub.GetStock(rpc.GetStockRequest()))
 
 
-async def _malformed_message(place: Place) -> Refusal:
+async def _malformed_message(service: RunningService) -> Refusal:
     path = "/tradepost.inventory.v1.InventoryService/GetStock"
-    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = place.channel.unary_unary(path)
+    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = service.channel.unary_unary(path)
     return await refusal(method(b"\xff\xff"))
 
 
-async def _request_id_reused(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
+async def _request_id_reused(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
     request = reserve("1", apple=1)
-    await place.stub.ReserveStock(request)
+    await service.stub.ReserveStock(request)
     request.lines[0].quantity = 2
-    return await refusal(place.stub.ReserveStock(request))
+    return await refusal(service.stub.ReserveStock(request))
 
 
-async def _not_implemented(place: Place) -> Refusal:
-    stub = event_service_pb2_grpc.DeadLetterServiceStub(place.channel)
+async def _not_implemented(service: RunningService) -> Refusal:
+    stub = event_service_pb2_grpc.DeadLetterServiceStub(service.channel)
     return await refusal(stub.ListDeadLetters(event_service_pb2.ListDeadLettersRequest()))
 
 
-async def _overloaded(place: Place) -> Refusal:
-    answer, _ = await _while_the_store_is_locked(place)
+async def _overloaded(service: RunningService) -> Refusal:
+    answer, _ = await _while_the_store_is_locked(service)
     return answer
 
 
-async def _store_unavailable(place: Place) -> Refusal:
-    _, answer = await _while_the_store_is_locked(place)
+async def _store_unavailable(service: RunningService) -> Refusal:
+    _, answer = await _while_the_store_is_locked(service)
     return answer
 
 
-async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
-    """What the second of two calls is told, and then the one that waits in vain for the store."""
-    await place.stocks("apple", 5)
-    with writing(place.url):
-        calls = [asyncio.create_task(refusal(place.adjusts("apple", 1))) for _ in range(2)]
+async def _while_the_store_is_locked(service: RunningService) -> tuple[Refusal, Refusal]:
+    """The refusals of two calls while the store is locked: the rejected, then the waiting one."""
+    await service.stocks("apple", 5)
+    with writing(service.url):
+        calls = [asyncio.create_task(refusal(service.adjusts("apple", 1))) for _ in range(2)]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await place.clock.advance(LOCK_WAIT_S)
+            await service.clock.advance(LOCK_WAIT_S)
         return refused.result(), waiting.result()
 
 
-async def _conflict(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
-    place.tampers("UPDATE item SET stream_version = 7")
-    return await refusal(place.adjusts("apple", 1))
+async def _conflict(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    service.tamper_with("UPDATE item SET stream_version = 7")
+    return await refusal(service.adjusts("apple", 1))
 
 
-async def _internal(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
-    place.tampers("ALTER TABLE stock_movement RENAME TO mislaid")
-    return await refusal(place.adjusts("apple", 1))
+async def _internal(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    service.tamper_with("ALTER TABLE stock_movement RENAME TO mislaid")
+    return await refusal(service.adjusts("apple", 1))
 
 
-async def _item_not_found(place: Place) -> Refusal:
-    return await refusal(place.stub.GetStock(rpc.GetStockRequest(sku="nowhere")))
+async def _item_not_found(service: RunningService) -> Refusal:
+    return await refusal(service.stub.GetStock(rpc.GetStockRequest(sku="nowhere")))
 
 
-async def _reservation_not_found(place: Place) -> Refusal:
-    return await refusal(place.commits("404"))
+async def _reservation_not_found(service: RunningService) -> Refusal:
+    return await refusal(service.commits("404"))
 
 
-async def _reservation_state_conflict(place: Place) -> Refusal:
-    await place.stub.ReserveStock(reserve("1", nothing=1))
-    return await refusal(place.commits("1"))
+async def _reservation_state_conflict(service: RunningService) -> Refusal:
+    await service.stub.ReserveStock(reserve("1", nothing=1))
+    return await refusal(service.commits("1"))
 
 
-async def _stock_would_go_negative(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
-    await place.stub.ReserveStock(reserve("1", apple=2))
-    return await refusal(place.adjusts("apple", -4))
+async def _stock_would_go_negative(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    await service.stub.ReserveStock(reserve("1", apple=2))
+    return await refusal(service.adjusts("apple", -4))
 
 
-async def _etag_mismatch(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
+async def _etag_mismatch(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
     item = upsert("apple")
     item.etag = ""
     request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[item])
-    return await refusal(place.stub.UpsertItems(request))
+    return await refusal(service.stub.UpsertItems(request))
 
 
-async def _reservation_already_exists(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
-    await place.stub.ReserveStock(reserve("1", apple=2))
-    return await refusal(place.stub.ReserveStock(reserve("1", apple=2)))
+async def _reservation_already_exists(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    await service.stub.ReserveStock(reserve("1", apple=2))
+    return await refusal(service.stub.ReserveStock(reserve("1", apple=2)))
 
 
-async def _stock_overflow(place: Place) -> Refusal:
-    await place.stocks("apple", 5)
-    return await refusal(place.adjusts("apple", 2**63 - 1))
+async def _stock_overflow(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    return await refusal(service.adjusts("apple", 2**63 - 1))
 
 
-CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] = {
+CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set[str]]] = {
     "INVALID_REQUEST": (_invalid_request, Code.INVALID_ARGUMENT, set()),
     "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
     "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
@@ -222,11 +222,11 @@ BEFORE_THE_SERVICER = {"DEADLINE_PASSED", "DRAINING"}
 
 
 @pytest.mark.parametrize("reason", CASES)
-async def test_a_refusal_says_why(place: Place, reason: str) -> None:
-    """One ErrorInfo with our domain, the contract's code, and the facts by name."""
+async def test_a_refusal_says_why(service: RunningService, reason: str) -> None:
+    """A refusal has one ErrorInfo with our domain, and the code and facts of its reason."""
     provoke, code, facts = CASES[reason]
 
-    refused = await provoke(place)
+    refused = await provoke(service)
 
     assert (refused.code, refused.reason, refused.domain) == (code, reason, "inventory.tradepost")
     assert refused.infos == 1
@@ -236,7 +236,7 @@ async def test_a_refusal_says_why(place: Place, reason: str) -> None:
 
 
 async def test_every_reason_of_the_contract_has_a_case() -> None:
-    """A new reason needs a way to reach it."""
+    """Every reason of the contract has a test case."""
     prefix = "INVENTORY_ERROR_REASON_"
     names = {
         name.removeprefix(prefix)
@@ -245,8 +245,8 @@ async def test_every_reason_of_the_contract_has_a_case() -> None:
     assert names - {"UNSPECIFIED"} == set(CASES) | BEFORE_THE_SERVICER
 
 
-async def test_every_bad_field_is_named_at_once(place: Place) -> None:
-    """One answer tells everything that is wrong, and nothing was changed."""
+async def test_every_bad_field_is_named_at_once(service: RunningService) -> None:
+    """One answer names all bad fields, and nothing is changed."""
     request = rpc.ReserveStockRequest(
         request_id="yesterday",
         reservation_id=rsv("1"),
@@ -258,7 +258,7 @@ async def test_every_bad_field_is_named_at_once(place: Place) -> None:
     )
     request.expected_total.currency_code = "dollars"
 
-    refused = await refusal(place.stub.ReserveStock(request))
+    refused = await refusal(service.stub.ReserveStock(request))
 
     assert set(refused.bad_fields) == {
         "request_id",
@@ -269,4 +269,4 @@ async def test_every_bad_field_is_named_at_once(place: Place) -> None:
         "ttl",
     }
     with pytest.raises(grpc.aio.AioRpcError):
-        await place.stub.GetReservation(rpc.GetReservationRequest(reservation_id=rsv("1")))
+        await service.stub.GetReservation(rpc.GetReservationRequest(reservation_id=rsv("1")))

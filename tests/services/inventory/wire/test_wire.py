@@ -1,4 +1,4 @@
-"""What comes in from callers, and what goes out: complete in both directions."""
+"""Validation of requests, filters and pages, and conversion of replies."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,7 +27,7 @@ M = TypeVar("M", bound=Message)
 
 
 def bad_fields(check: Callable[[M], object], request: M) -> set[str]:
-    """The fields that are named as bad."""
+    """The bad fields that a check reports."""
     with pytest.raises(InvalidRequestError) as caught:
         check(request)
     return {each.field for each in caught.value.violations}
@@ -61,7 +61,7 @@ def bad_fields(check: Callable[[M], object], request: M) -> set[str]:
     ],
 )
 def test_a_bad_reserve_names_its_bad_fields(change: dict[str, object], fields: set[str]) -> None:
-    """Nothing half-checked reaches the domain."""
+    """Each bad field of a reserve is named."""
     request = reserve("1", apple=1)
     for field, value in change.items():
         request.ClearField(field)
@@ -71,7 +71,7 @@ def test_a_bad_reserve_names_its_bad_fields(change: dict[str, object], fields: s
 
 
 def test_the_bounds_themselves_are_good() -> None:
-    """500 lines, a million units, a SKU of 64 characters, an hour."""
+    """The largest accepted values: 500 lines, a million units, 64 characters, an hour."""
     request = reserve("1")
     request.ttl.seconds = 3600
     for number in range(500):
@@ -84,7 +84,7 @@ def test_the_bounds_themselves_are_good() -> None:
 
 
 def test_only_validating_needs_no_ids_and_no_ttl() -> None:
-    """Lines are checked all the same, and so is a ttl that is given."""
+    """validate_only needs no ids and no ttl; lines and a given ttl are checked."""
     request = rpc.ReserveStockRequest(validate_only=True, lines=reserve("1", apple=1).lines)
     assert requests.validate_only(request).demands[0].sku == "apple"
     request.ttl.seconds = -1
@@ -93,7 +93,7 @@ def test_only_validating_needs_no_ids_and_no_ttl() -> None:
 
 
 def test_a_bad_upsert_names_its_bad_fields() -> None:
-    """Each item by its place, a repeated SKU too."""
+    """Bad fields of an upsert are named by their item, a repeated SKU included."""
     request = rpc.UpsertItemsRequest(
         request_id=new_request_id(),
         items=[
@@ -176,7 +176,7 @@ def test_every_request_is_checked(
 def test_a_forged_page_token_is_a_bad_field(
     check: Callable[[Message], object], request_: Message, key: list[str | int]
 ) -> None:
-    """A token of the right list with a key of the wrong shape reaches no table."""
+    """A page token whose key has the wrong form is refused."""
     forged = type(request_)()
     forged.CopyFrom(request_)
     forged.page_token = encode_token(key, arguments_of(request_))  # type: ignore[attr-defined]
@@ -184,7 +184,7 @@ def test_a_forged_page_token_is_a_bad_field(
 
 
 def test_a_page_token_belongs_to_its_list() -> None:
-    """A token of one list, or of other filters, does not open another."""
+    """A page token of another list or of other filters is refused."""
     request = rpc.ListItemsRequest(page_size=1)
     rows = [StockLevel(sku, 1, 0, 0, 1) for sku in ("apple", "pear")]
     token = queries.sku_page(request, queries.list_by_sku(request), rows).next_page_token
@@ -197,7 +197,7 @@ def test_a_page_token_belongs_to_its_list() -> None:
 
 
 def test_every_value_of_the_domain_has_its_name_in_the_contract() -> None:
-    """States, refusal reasons and kinds of movement are the contract's, all of them."""
+    """The contract has all states, refusal reasons and movement kinds of the domain."""
     contract = [
         (ReservationState, reservation_pb2.ReservationState, "RESERVATION_STATE_"),
         (
@@ -229,11 +229,11 @@ def test_every_value_of_the_domain_has_its_name_in_the_contract() -> None:
     )
 )
 def test_a_stored_refusal_comes_back_as_it_was(refusal: Refusal) -> None:
-    """A late duplicate gets the very same refusal."""
+    """A stored refusal is read as it was written."""
     stored = replies.to_refusal(refusal).SerializeToString()
     assert replies.from_refusal(reservation_pb2.ReservationRefusal.FromString(stored)) == refusal
 
 
 def test_an_item_has_a_stream_of_its_own() -> None:
-    """Events of items are found by SKU, those of reservations by the reservation's id."""
+    """An item's stream is named after its SKU."""
     assert events.item_stream("apple") == "itm_apple"

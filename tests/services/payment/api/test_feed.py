@@ -1,4 +1,4 @@
-"""The feed of the payment service, as a subscriber sees it."""
+"""The feed of the payment service."""
 
 import grpc
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_what_becomes_of_money_is_told(
     grpc_stub: PaymentServiceAsyncStub, grpc_channel: grpc.aio.Channel
 ) -> None:
-    """Each fact of a payment is in the feed, as the message of the contract."""
+    """The feed has each event of a payment, as the message of the contract."""
     payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
     await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
 

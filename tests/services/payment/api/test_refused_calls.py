@@ -1,4 +1,4 @@
-"""What is raised as an error tells the facts and stores nothing."""
+"""An error states the facts and stores nothing."""
 
 from collections.abc import Awaitable
 
@@ -16,14 +16,14 @@ Code = grpc.StatusCode
 
 
 async def refused(call: Awaitable[object], code: grpc.StatusCode, reason: str) -> Refusal:
-    """The refusal of a call that has to be refused like this."""
+    """The refusal of a call, which must have this code and reason."""
     error = await refusal(call)
     assert (error.code, error.reason) == (code, reason)
     return error
 
 
 async def test_an_unknown_payment_is_not_found(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """By every method that names one."""
+    """Every method that names an unknown payment answers NOT_FOUND."""
     nobody = payment_requests.new_payment_id()
     for call in (
         grpc_stub.GetPayment(rpc.GetPaymentRequest(payment_id=nobody)),
@@ -38,7 +38,7 @@ async def test_an_unknown_payment_is_not_found(grpc_stub: PaymentServiceAsyncStu
 async def test_an_authorization_of_another_order_is_not_found(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """Whoever voids must know whose order it is."""
+    """A void that names another order does not find the payment."""
     request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
     by_payment = payment_requests.void(payment.payment_id)
@@ -49,7 +49,7 @@ async def test_an_authorization_of_another_order_is_not_found(
 
 
 async def test_a_state_can_stand_in_the_way(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The error tells the state, and nothing was stored: the same request may be right later."""
+    """The error names the state. Nothing is stored, so the same request can succeed later."""
     payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
     refund = payment_requests.refund(payment.payment_id)
     conflict = (Code.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT")
@@ -63,7 +63,7 @@ async def test_a_state_can_stand_in_the_way(grpc_stub: PaymentServiceAsyncStub) 
 
 
 async def test_an_order_has_one_live_payment(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The error names the one it has."""
+    """A second payment of an order is refused; the error names the first."""
     request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
     second = payment_requests.authorize(order_id=request.order_id)
@@ -77,7 +77,7 @@ async def test_an_order_has_one_live_payment(grpc_stub: PaymentServiceAsyncStub)
 
 
 async def test_no_more_goes_back_than_was_taken(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The facts are what was asked for and what is left."""
+    """The facts of the refusal are the requested and the refundable amount."""
     payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
     await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
     error = await refused(
@@ -93,7 +93,7 @@ async def test_no_more_goes_back_than_was_taken(grpc_stub: PaymentServiceAsyncSt
 
 
 async def test_a_request_id_means_one_request(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """Another request under it is refused; the same in another spelling of the UUID is not."""
+    """A used request_id with another request is refused; its spelling does not matter."""
     request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
     shouted = payment_requests.authorize()
@@ -108,7 +108,7 @@ async def test_a_request_id_means_one_request(grpc_stub: PaymentServiceAsyncStub
 async def test_a_tombstone_holds_its_request_id_for_its_order(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """An authorize of another order under the fenced id was never meant."""
+    """An authorize of another order under a fenced request_id is refused."""
     late = payment_requests.authorize()
     await grpc_stub.VoidPayment(payment_requests.void_unseen(late.request_id, late.order_id))
     other = payment_requests.authorize(request_id=late.request_id)

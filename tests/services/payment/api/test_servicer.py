@@ -1,4 +1,4 @@
-"""Every RPC of payments, as an application calls it: over real gRPC, on real files."""
+"""Every RPC of the payment service, over gRPC and on a real database."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ async def paid(stub: PaymentServiceAsyncStub, payment_method: str = "pm_visa") -
 
 
 async def test_money_is_set_aside_taken_and_given_back(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The whole way of a payment that is returned in the end."""
+    """A payment can be authorized, captured and refunded."""
     request = payment_requests.authorize()
     authorized = (await grpc_stub.AuthorizePayment(request)).payment
     captured = await grpc_stub.CapturePayment(payment_requests.capture(authorized.payment_id))
@@ -47,7 +47,7 @@ async def test_money_is_set_aside_taken_and_given_back(grpc_stub: PaymentService
 
 
 async def test_partial_refunds_add_up(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """Two parts, and then whatever is left."""
+    """Two partial refunds and one without an amount refund the whole payment."""
     payment = await paid(grpc_stub)
     for part in (1000, 500, None):
         answer = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id, part))
@@ -70,7 +70,7 @@ async def test_partial_refunds_add_up(grpc_stub: PaymentServiceAsyncStub) -> Non
 async def test_a_decline_is_an_answer(
     grpc_stub: PaymentServiceAsyncStub, payment_method: str, code: pb.DeclineCode
 ) -> None:
-    """OK, DECLINED, with the processor's code; the order may try another method."""
+    """A decline has the status OK and the processor's code; the order may try another method."""
     request = payment_requests.authorize(payment_method)
     declined = (await grpc_stub.AuthorizePayment(request)).payment
     other = payment_requests.authorize(order_id=request.order_id)
@@ -86,7 +86,7 @@ async def test_a_decline_is_an_answer(
 async def test_an_unavailable_processor_only_delays(
     grpc_stub: PaymentServiceAsyncStub, payment_method: str
 ) -> None:
-    """The driver asks again under the same key until it knows; so for every kind of call."""
+    """The driver repeats each kind of call under its key until the outcome is known."""
     payment = await paid(grpc_stub, payment_method)
     refunded = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id))
     authorized = (
@@ -102,7 +102,7 @@ async def test_an_unavailable_processor_only_delays(
 async def test_an_answer_comes_before_the_callers_deadline(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """A slow processor: "not known yet" is an answer, and asking again joins the wait."""
+    """A pending payment is an answer; a repeated request waits for the same outcome."""
     request = payment_requests.authorize("pm_slow")
     early = await grpc_stub.AuthorizePayment(request, timeout=1)
     late = await grpc_stub.AuthorizePayment(request, timeout=20)
@@ -113,7 +113,7 @@ async def test_an_answer_comes_before_the_callers_deadline(
 
 
 async def test_a_repetition_says_that_it_is_one(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The payment as it stands, marked as replayed in the trailing metadata."""
+    """A repeated request gets the current payment, marked as replayed in the trailing metadata."""
     payment = await paid(grpc_stub)
     calls = (
         (grpc_stub.AuthorizePayment, payment_requests.authorize()),
@@ -133,7 +133,7 @@ async def test_a_repetition_says_that_it_is_one(grpc_stub: PaymentServiceAsyncSt
 
 
 async def test_a_void_lets_the_money_go(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """By the payment or by the authorize's own request id; then the order may be paid anew."""
+    """A void names the payment or the authorize's request_id; then the order can be paid again."""
     request = payment_requests.authorize()
     payment = (await grpc_stub.AuthorizePayment(request)).payment
     voided = await grpc_stub.VoidPayment(
@@ -148,7 +148,7 @@ async def test_a_void_lets_the_money_go(grpc_stub: PaymentServiceAsyncStub) -> N
 
 
 async def test_a_tombstone_refuses_the_late_authorize(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """OK, VOIDED, AUTHORIZATION_FENCED, every time."""
+    """An authorize after its void always answers VOIDED with the reason AUTHORIZATION_FENCED."""
     late = payment_requests.authorize()
     tombstone = await grpc_stub.VoidPayment(
         payment_requests.void_unseen(late.request_id, late.order_id)
@@ -163,7 +163,7 @@ async def test_a_tombstone_refuses_the_late_authorize(grpc_stub: PaymentServiceA
 async def test_a_capture_can_be_refused_and_the_money_stays_set_aside(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """NOT_CAPTURED is final for its request id; the payment is AUTHORIZED again."""
+    """NOT_CAPTURED is final for its request_id, and the payment is AUTHORIZED again."""
     request = payment_requests.authorize("pm_capture_declined")
     payment = (await grpc_stub.AuthorizePayment(request)).payment
     capture = payment_requests.capture(payment.payment_id)
@@ -180,7 +180,7 @@ async def test_a_capture_can_be_refused_and_the_money_stays_set_aside(
 async def test_a_capture_of_a_declined_payment_is_a_stored_refusal(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """There was never an authorization."""
+    """A capture of a declined payment is refused with a stored answer."""
     payment = (await grpc_stub.AuthorizePayment(payment_requests.authorize("pm_fraud"))).payment
     answer = await grpc_stub.CapturePayment(payment_requests.capture(payment.payment_id))
 
@@ -189,7 +189,7 @@ async def test_a_capture_of_a_declined_payment_is_a_stored_refusal(
 
 
 async def test_a_refused_refund_is_a_stored_refusal(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """FAILED, and the money may be asked back again."""
+    """A refused refund is FAILED, and another refund may be requested."""
     payment = await paid(grpc_stub, "pm_refund_declined")
     answer = await grpc_stub.RefundPayment(payment_requests.refund(payment.payment_id))
 
@@ -199,7 +199,7 @@ async def test_a_refused_refund_is_a_stored_refusal(grpc_stub: PaymentServiceAsy
 
 
 async def test_a_payment_is_read_as_it_was_answered(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """GetPayment tells what the last call told."""
+    """GetPayment returns what the last call returned."""
     payment = await paid(grpc_stub)
     read = await grpc_stub.GetPayment(rpc.GetPaymentRequest(payment_id=payment.payment_id))
 
@@ -207,7 +207,7 @@ async def test_a_payment_is_read_as_it_was_answered(grpc_stub: PaymentServiceAsy
 
 
 async def test_payments_are_listed_by_order_and_state(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """The oldest first, page by page, each once though others come meanwhile."""
+    """Pages list the oldest first and each payment once, even if others are added meanwhile."""
     order_id = payment_requests.new_order_id()
     for payment_method in ("pm_fraud", "pm_lost_card", "pm_visa"):
         await grpc_stub.AuthorizePayment(
@@ -231,7 +231,7 @@ async def test_payments_are_listed_by_order_and_state(grpc_stub: PaymentServiceA
 async def test_the_ledger_balances_and_agrees_with_the_processor(
     grpc_stub: PaymentServiceAsyncStub, grpc_channel: grpc.aio.Channel
 ) -> None:
-    """Debits equal credits; what the processor captured and gave back is what we posted."""
+    """Debits equal credits, and postings agree with what the processor captured and refunded."""
     payments = await asyncio.gather(*(paid(grpc_stub) for _ in range(5)))
     await grpc_stub.RefundPayment(payment_requests.refund(payments[0].payment_id, 700))
     authorized = (await grpc_stub.AuthorizePayment(payment_requests.authorize())).payment
@@ -277,7 +277,7 @@ async def all_entries(stub: PaymentServiceAsyncStub) -> list[ledger_pb2.LedgerEn
 
 
 async def all_processor_entries(channel: grpc.aio.Channel) -> list[book.ProcessorEntry]:
-    """The whole book of the processor, in pages of nine."""
+    """All entries of the processor, in pages of nine."""
     stub = SimulatedProcessorServiceStub(channel)
     request = book_service.ListProcessorEntriesRequest(page_size=9)
     entries: list[book.ProcessorEntry] = []

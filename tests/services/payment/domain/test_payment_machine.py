@@ -20,19 +20,19 @@ from services.payment.domain.processor_calls import (
     next_call,
 )
 from services.payment.domain.state import CaptureState, DeclineCode, RefundState
-from tests.support.payment import payment_in_memory as shop
+from tests.support.payment import payment_in_memory as examples
 from tests.support.payment.scripted_processor import Book
 
-PRICE = shop.PRICE.minor_units
+PRICE = examples.PRICE.minor_units
 REQUESTS = st.sampled_from(["1", "2", "3"])
 
 
 class PaymentMachine(RuleBasedStateMachine):
-    """The model says where the payment stands in a handful of words, as contracts.md does."""
+    """The model describes the state of the payment in a few variables."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.drawer = shop.PaymentInMemory()
+        self.memory = examples.PaymentInMemory()
         self.state = "NONE"
         self.void_noted = False
         self.capturing = ""
@@ -55,18 +55,18 @@ class PaymentMachine(RuleBasedStateMachine):
     def authorize(self) -> None:
         if self.state == "VOIDED" and not self.is_tombstone:
             return
-        happened = self.drawer.tell(shop.authorize())
+        happened = self.memory.apply(examples.authorize())
         assert bool(happened) == (self.state == "NONE")
         if self.state == "NONE":
             self.state = "AUTHORIZING"
 
     @rule(request=REQUESTS)
     def void(self, request: str) -> None:
-        command = shop.void_unseen(f"void_{request}")
+        command = examples.void_unseen(f"void_{request}")
         if self.state == "CAPTURED":
             self.refuses(command, PaymentStateConflictError)
             return
-        self.drawer.tell(command)
+        self.memory.apply(command)
         if self.state == "NONE":
             self.state = "VOIDED"
         elif self.state == "AUTHORIZED":
@@ -77,15 +77,15 @@ class PaymentMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.state != "NONE")
     @rule(request=REQUESTS)
     def capture(self, request: str) -> None:
-        command = shop.capture(f"capture_{request}")
+        command = examples.capture(f"capture_{request}")
         if command.request_id in self.captures:
-            assert self.drawer.tell(command) == ()
+            assert self.memory.apply(command) == ()
         elif self.state == "AUTHORIZED":
-            self.drawer.tell(command)
+            self.memory.apply(command)
             self.state, self.capturing = "CAPTURING", command.request_id
             self.captures[command.request_id] = None
         elif self.state in ("DECLINED", "VOIDING", "VOIDED", "EXPIRED"):
-            self.drawer.tell(command)
+            self.memory.apply(command)
             self.captures[command.request_id] = False
         else:
             self.refuses(command, PaymentStateConflictError)
@@ -93,38 +93,38 @@ class PaymentMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.state != "NONE")
     @rule(request=REQUESTS, minor_units=st.integers(1, PRICE))
     def refund(self, request: str, minor_units: int) -> None:
-        command = shop.refund(minor_units, f"refund_{request}")
+        command = examples.refund(minor_units, f"refund_{request}")
         gone = sum(amount for amount, state in self.refunds.values() if state != "FAILED")
         if command.request_id in self.refunds:
-            assert self.drawer.tell(command) == ()
+            assert self.memory.apply(command) == ()
         elif self.state != "CAPTURED":
             self.refuses(command, PaymentStateConflictError)
         elif minor_units > PRICE - gone:
             self.refuses(command, AmountExceedsRefundableError)
         else:
-            self.drawer.tell(command)
+            self.memory.apply(command)
             self.refunds[command.request_id] = (minor_units, "PENDING")
 
-    @precondition(lambda self: self.drawer.found is not None)
+    @precondition(lambda self: self.memory.found is not None)
     @rule(is_lost=st.booleans())
     def drive(self, *, is_lost: bool) -> None:
-        """Ask what is pending; the answer may get lost, the effect may not."""
-        intent = next_call(self.drawer.payment)
-        if intent is None:
-            assert not self.drawer.payment.is_pending
+        """Make the pending call; its answer may be lost, its effect may not."""
+        call = next_call(self.memory.payment)
+        if call is None:
+            assert not self.memory.payment.is_pending
             return
-        if isinstance(intent, RefundCall) and self.refuses_refund:
-            self.book.script[RefundCall] = commands.RefundRefused(intent.key, "no")
-        evidence = self.book.answer(intent)
+        if isinstance(call, RefundCall) and self.refuses_refund:
+            self.book.script[RefundCall] = commands.RefundRefused(call.key, "no")
+        evidence = self.book.answer(call)
         if is_lost or (self.state == "VOIDED" and not self.is_tombstone):
             return
-        self.drawer.tell(evidence)
-        self.hear(intent.key, evidence)
+        self.memory.apply(evidence)
+        self.hear(call.key, evidence)
 
     @precondition(lambda self: self.state in ("AUTHORIZED", "CAPTURING", "VOIDING"))
     @rule()
     def let_the_authorization_run_out(self) -> None:
-        """The processor lets it run out; nobody tells us before we ask."""
+        """The authorization expires at the processor, which says so only in an answer."""
         self.book.is_expired = True
 
     def hear(self, key: str, evidence: commands.Evidence) -> None:
@@ -151,27 +151,27 @@ class PaymentMachine(RuleBasedStateMachine):
         self.void_noted = self.void_noted and self.state in ("AUTHORIZING", "CAPTURING")
 
     def refuses(self, command: commands.Command, error: type[Exception]) -> None:
-        before = self.drawer.payment
+        before = self.memory.payment
         try:
-            self.drawer.tell(command)
+            self.memory.apply(command)
         except error:
-            assert self.drawer.payment is before
+            assert self.memory.payment is before
             return
         raise AssertionError(f"{command} was not refused")
 
     @property
     def is_tombstone(self) -> bool:
-        return self.drawer.found is not None and not self.drawer.payment.customer_id
+        return self.memory.found is not None and not self.memory.payment.customer_id
 
     @invariant()
     def the_model_agrees(self) -> None:
-        if self.drawer.found is None:
+        if self.memory.found is None:
             assert self.state == "NONE"
             return
-        payment = self.drawer.payment
+        payment = self.memory.payment
         assert payment.state == self.state
         assert payment.void_requested == self.void_noted
-        assert payment.version == len(self.drawer.events)
+        assert payment.version == len(self.memory.events)
         final = {True: CaptureState.CAPTURED, False: CaptureState.NOT_CAPTURED, None: "PENDING"}
         assert {each.request_id: each.state for each in payment.captures} == {
             request_id: final[answer] for request_id, answer in self.captures.items()
@@ -185,26 +185,26 @@ class PaymentMachine(RuleBasedStateMachine):
 
     @invariant()
     def money_is_never_moved_twice(self) -> None:
-        if self.drawer.found is None:
+        if self.memory.found is None:
             return
         assert self.book.captured <= PRICE
         assert self.book.refunded <= self.book.captured
         assert self.book.effects[AuthorizeCall] <= 1
         assert sum(answer is True for answer in self.captures.values()) <= 1
-        assert self.drawer.payment.refunded_minor <= self.drawer.payment.captured_minor
+        assert self.memory.payment.refunded_minor <= self.memory.payment.captured_minor
 
     @invariant()
     def each_posting_is_made_once(self) -> None:
-        posted = [(posting.kind, posting.request_id) for posting in self.drawer.posted]
+        posted = [(posting.kind, posting.request_id) for posting in self.memory.posted]
         assert len(posted) == len(set(posted))
-        assert sum(self.drawer.balance(account) for account in Account) == 0
+        assert sum(self.memory.balance(account) for account in Account) == 0
 
     @invariant()
     def at_rest_the_ledger_is_the_processors_book(self) -> None:
-        if self.drawer.found is None or self.drawer.payment.is_pending:
+        if self.memory.found is None or self.memory.payment.is_pending:
             return
-        assert self.drawer.balance(Account.AUTHORIZED) == self.book.set_aside
-        taken = self.drawer.balance(Account.PROCESSOR_CLEARING)
+        assert self.memory.balance(Account.AUTHORIZED) == self.book.set_aside
+        taken = self.memory.balance(Account.PROCESSOR_CLEARING)
         assert taken == self.book.captured - self.book.refunded
 
 

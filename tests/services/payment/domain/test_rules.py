@@ -1,4 +1,4 @@
-"""The rules of payments as pure functions: no store, no clock, no protobuf."""
+"""The rules of payments, as pure functions."""
 
 from datetime import timedelta
 
@@ -34,16 +34,16 @@ EXPIRED = (authorize(), AUTHORIZED, void(), commands.Expired())
 
 
 def test_an_authorized_payment_knows_until_when_the_processor_keeps_the_money() -> None:
-    """The expiry is the processor's word, not ours."""
-    drawer = PaymentInMemory(authorize(), AUTHORIZED)
+    """The processor decides when an authorization expires."""
+    memory = PaymentInMemory(authorize(), AUTHORIZED)
 
-    assert drawer.payment.state is PaymentState.AUTHORIZED
-    assert drawer.payment.authorize_expire_time == AUTHORIZED.expire_time
-    assert drawer.balance(Account.AUTHORIZED) == PRICE.minor_units
+    assert memory.payment.state is PaymentState.AUTHORIZED
+    assert memory.payment.authorize_expire_time == AUTHORIZED.expire_time
+    assert memory.balance(Account.AUTHORIZED) == PRICE.minor_units
 
 
 def test_a_decline_is_remembered_with_its_code() -> None:
-    """A decline is an answer, and nothing is posted for it."""
+    """A decline is stored with its code, and nothing is posted."""
     payment = PaymentInMemory(*DECLINED).payment
 
     assert payment.state is PaymentState.DECLINED
@@ -55,10 +55,10 @@ def test_a_decline_is_remembered_with_its_code() -> None:
 
 
 def test_the_deadline_itself_is_in_time_and_the_instant_after_it_is_not() -> None:
-    """A late authorize is refused for good, and the processor is not asked."""
+    """A late authorize is refused for good without a call to the processor."""
     in_time, late = PaymentInMemory(), PaymentInMemory()
-    in_time.tell(authorize(deadline=NOON), now=NOON)
-    late.tell(authorize(deadline=NOON), now=NOON + timedelta(microseconds=1))
+    in_time.apply(authorize(deadline=NOON), now=NOON)
+    late.apply(authorize(deadline=NOON), now=NOON + timedelta(microseconds=1))
 
     assert in_time.payment.state is PaymentState.AUTHORIZING
     assert late.payment.state is PaymentState.DECLINED
@@ -69,36 +69,36 @@ def test_the_deadline_itself_is_in_time_and_the_instant_after_it_is_not() -> Non
 
 
 def test_a_void_before_the_authorize_leaves_a_tombstone() -> None:
-    """The late authorize changes nothing and finds its refusal."""
-    drawer = PaymentInMemory(void_unseen())
+    """An authorize after its void changes nothing and gets the stored refusal."""
+    memory = PaymentInMemory(void_unseen())
 
-    assert drawer.tell(authorize()) == ()
-    assert drawer.payment.state is PaymentState.VOIDED
-    assert drawer.payment.refusal is not None
-    assert drawer.payment.refusal.reason is RefusalReason.AUTHORIZATION_FENCED
-    assert not drawer.payment.is_pending
+    assert memory.apply(authorize()) == ()
+    assert memory.payment.state is PaymentState.VOIDED
+    assert memory.payment.refusal is not None
+    assert memory.payment.refusal.reason is RefusalReason.AUTHORIZATION_FENCED
+    assert not memory.payment.is_pending
 
 
 def test_a_tombstone_is_fenced_at_the_processor_too() -> None:
-    """The driver asks for the fence by the key of the authorize; the answer changes nothing."""
-    drawer = PaymentInMemory(void_unseen())
+    """The driver voids by the authorize's key at the processor; the answer changes nothing."""
+    memory = PaymentInMemory(void_unseen())
 
-    assert next_call(drawer.payment) == VoidCall("void_1", "authorize_1", "")
-    assert drawer.tell(commands.Voided()) == ()
+    assert next_call(memory.payment) == VoidCall("void_1", "authorize_1", "")
+    assert memory.apply(commands.Voided()) == ()
 
 
 def test_the_processor_may_have_fenced_the_authorize() -> None:
-    """An authorize that was voided before it was made ends VOIDED, and nothing is posted."""
-    drawer = PaymentInMemory(authorize(), commands.Voided())
+    """An authorize that the processor had fenced ends VOIDED, and nothing is posted."""
+    memory = PaymentInMemory(authorize(), commands.Voided())
 
-    assert drawer.payment.state is PaymentState.VOIDED
-    assert drawer.payment.refusal is not None
-    assert drawer.payment.refusal.reason is RefusalReason.AUTHORIZATION_FENCED
-    assert drawer.posted == []
+    assert memory.payment.state is PaymentState.VOIDED
+    assert memory.payment.refusal is not None
+    assert memory.payment.refusal.reason is RefusalReason.AUTHORIZATION_FENCED
+    assert memory.posted == []
 
 
 def test_a_void_while_authorizing_waits_for_the_answer() -> None:
-    """The question stays the same; then there is something to void."""
+    """The authorize is repeated unchanged; the void follows its answer."""
     noted = PaymentInMemory(authorize(), void()).payment
     voiding = PaymentInMemory(authorize(), void(), AUTHORIZED).payment
 
@@ -112,11 +112,11 @@ def test_a_void_while_authorizing_waits_for_the_answer() -> None:
 def test_a_void_is_noted_once() -> None:
     """A second void joins the first."""
     for state in ((authorize(), void()), VOIDING, VOIDED, EXPIRED, DECLINED):
-        assert PaymentInMemory(*state).tell(void("void_2")) == ()
+        assert PaymentInMemory(*state).apply(void("void_2")) == ()
 
 
 def test_voided_money_is_no_longer_set_aside() -> None:
-    """The posting is reversed by the answer, not by the wish."""
+    """The posting is reversed by the answer to the void, not by its request."""
     voiding, voided = PaymentInMemory(*VOIDING), PaymentInMemory(*VOIDED)
 
     assert voiding.balance(Account.AUTHORIZED) == PRICE.minor_units
@@ -125,31 +125,31 @@ def test_voided_money_is_no_longer_set_aside() -> None:
 
 
 def test_a_void_can_find_the_authorization_expired() -> None:
-    """Then that is what became of it."""
-    drawer = PaymentInMemory(*EXPIRED)
+    """A void of an expired authorization ends EXPIRED."""
+    memory = PaymentInMemory(*EXPIRED)
 
-    assert drawer.payment.state is PaymentState.EXPIRED
-    assert drawer.balance(Account.AUTHORIZED) == 0
+    assert memory.payment.state is PaymentState.EXPIRED
+    assert memory.balance(Account.AUTHORIZED) == 0
 
 
 def test_captured_money_moves_from_set_aside_to_taken() -> None:
-    """Both postings come with the same answer."""
-    drawer = PaymentInMemory(*CAPTURED)
+    """The reversal and the capture are posted with the same answer."""
+    memory = PaymentInMemory(*CAPTURED)
 
-    assert drawer.payment.state is PaymentState.CAPTURED
-    assert drawer.payment.captured_minor == PRICE.minor_units
-    assert drawer.balance(Account.AUTHORIZED) == 0
-    assert drawer.balance(Account.PROCESSOR_CLEARING) == PRICE.minor_units
+    assert memory.payment.state is PaymentState.CAPTURED
+    assert memory.payment.captured_minor == PRICE.minor_units
+    assert memory.balance(Account.AUTHORIZED) == 0
+    assert memory.balance(Account.PROCESSOR_CLEARING) == PRICE.minor_units
 
 
 def test_a_captured_payment_cannot_be_voided() -> None:
-    """It can be refunded."""
+    """A captured payment cannot be voided; it can be refunded."""
     with pytest.raises(PaymentStateConflictError):
-        PaymentInMemory(*CAPTURED).tell(void())
+        PaymentInMemory(*CAPTURED).apply(void())
 
 
 def test_a_void_noted_while_capturing_lapses_when_the_money_was_taken() -> None:
-    """Too late is too late."""
+    """A void that waits for a capture is dropped when the capture succeeds."""
     noted = PaymentInMemory(authorize(), AUTHORIZED, capture(), void()).payment
     captured = PaymentInMemory(
         authorize(), AUTHORIZED, capture(), void(), commands.Captured()
@@ -161,21 +161,21 @@ def test_a_void_noted_while_capturing_lapses_when_the_money_was_taken() -> None:
 
 
 def test_a_void_noted_while_capturing_is_due_when_the_money_was_not_taken() -> None:
-    """It goes on to VOIDING without being asked again."""
-    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), void(), commands.NotCaptured("no"))
+    """A void that waits for a capture is carried out when the capture is refused."""
+    memory = PaymentInMemory(authorize(), AUTHORIZED, capture(), void(), commands.NotCaptured("no"))
 
-    assert drawer.payment.state is PaymentState.VOIDING
+    assert memory.payment.state is PaymentState.VOIDING
 
 
 def test_a_capture_that_was_refused_never_captures_again() -> None:
-    """Another request may try again; the first keeps its answer."""
-    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), commands.NotCaptured("no"))
+    """A refused capture keeps its answer; another request may capture."""
+    memory = PaymentInMemory(authorize(), AUTHORIZED, capture(), commands.NotCaptured("no"))
 
-    assert drawer.payment.state is PaymentState.AUTHORIZED
-    assert drawer.tell(capture()) == ()
-    drawer.tell(capture("capture_2"))
-    drawer.tell(commands.Captured())
-    first, second = drawer.payment.captures
+    assert memory.payment.state is PaymentState.AUTHORIZED
+    assert memory.apply(capture()) == ()
+    memory.apply(capture("capture_2"))
+    memory.apply(commands.Captured())
+    first, second = memory.payment.captures
     assert first.state is CaptureState.NOT_CAPTURED
     assert first.refusal is not None
     assert first.refusal.reason is RefusalReason.NOT_CAPTURED
@@ -193,18 +193,18 @@ def test_a_capture_that_was_refused_never_captures_again() -> None:
 def test_a_capture_can_find_that_there_is_nothing_left_to_take(
     evidence: commands.Evidence, state: PaymentState, reason: RefusalReason
 ) -> None:
-    """The capture is refused and the money is no longer set aside."""
-    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture(), evidence)
+    """A capture of an authorization that is over is refused, and the posting is reversed."""
+    memory = PaymentInMemory(authorize(), AUTHORIZED, capture(), evidence)
 
-    assert drawer.payment.state is state
-    assert drawer.payment.captures[0].refusal is not None
-    assert drawer.payment.captures[0].refusal.reason is reason
-    assert drawer.balance(Account.AUTHORIZED) == 0
-    assert [posting.request_id for posting in drawer.posted] == ["authorize_1", "capture_1"]
+    assert memory.payment.state is state
+    assert memory.payment.captures[0].refusal is not None
+    assert memory.payment.captures[0].refusal.reason is reason
+    assert memory.balance(Account.AUTHORIZED) == 0
+    assert [posting.request_id for posting in memory.posted] == ["authorize_1", "capture_1"]
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("given", "reason"),
     [
         (DECLINED, RefusalReason.NOT_AUTHORIZED),
         (VOIDING, RefusalReason.AUTHORIZATION_VOIDED),
@@ -214,37 +214,37 @@ def test_a_capture_can_find_that_there_is_nothing_left_to_take(
     ],
 )
 def test_a_pointless_capture_is_refused_for_good(
-    told: tuple[commands.Command, ...], reason: RefusalReason
+    given: tuple[commands.Command, ...], reason: RefusalReason
 ) -> None:
-    """The refusal is stored, and the payment stays where it is."""
-    drawer = PaymentInMemory(*told)
-    state = drawer.payment.state
-    drawer.tell(capture())
+    """A capture that cannot succeed is refused with a stored answer, without a call."""
+    memory = PaymentInMemory(*given)
+    state = memory.payment.state
+    memory.apply(capture())
 
-    assert drawer.payment.state is state
-    assert drawer.payment.captures[0].state is CaptureState.NOT_CAPTURED
-    assert drawer.payment.captures[0].refusal is not None
-    assert drawer.payment.captures[0].refusal.reason is reason
+    assert memory.payment.state is state
+    assert memory.payment.captures[0].state is CaptureState.NOT_CAPTURED
+    assert memory.payment.captures[0].refusal is not None
+    assert memory.payment.captures[0].refusal.reason is reason
 
 
 @pytest.mark.parametrize(
-    "told", [(authorize(),), (authorize(), AUTHORIZED, capture("capture_9")), CAPTURED]
+    "given", [(authorize(),), (authorize(), AUTHORIZED, capture("capture_9")), CAPTURED]
 )
-def test_a_capture_that_may_have_to_wait_is_an_error(told: tuple[commands.Command, ...]) -> None:
-    """Nothing is stored: the caller reads the payment and asks again."""
+def test_a_capture_that_may_have_to_wait_is_an_error(given: tuple[commands.Command, ...]) -> None:
+    """A capture that may succeed later is an error, and nothing is stored."""
     with pytest.raises(PaymentStateConflictError):
-        PaymentInMemory(*told).tell(capture("capture_2"))
+        PaymentInMemory(*given).apply(capture("capture_2"))
 
 
 @pytest.mark.parametrize("command", [capture(), void(), refund()])
 def test_a_payment_that_does_not_exist_is_not_found(command: commands.Command) -> None:
-    """Only a void by the authorize's own request may come first."""
+    """Only a void by the authorize's request_id may come before the payment exists."""
     with pytest.raises(PaymentNotFoundError):
-        PaymentInMemory().tell(command)
+        PaymentInMemory().apply(command)
 
 
 @pytest.mark.parametrize(
-    ("told", "evidence"),
+    ("given", "evidence"),
     [
         ((authorize(),), commands.Captured()),
         ((authorize(), AUTHORIZED), AUTHORIZED),
@@ -257,25 +257,25 @@ def test_a_payment_that_does_not_exist_is_not_found(command: commands.Command) -
     ],
 )
 def test_an_answer_that_contradicts_is_not_believed(
-    told: tuple[commands.Command, ...], evidence: commands.Evidence
+    given: tuple[commands.Command, ...], evidence: commands.Evidence
 ) -> None:
-    """It is raised, so that somebody looks; nothing is written."""
+    """Contradicting evidence is raised for an operator, and nothing is written."""
     with pytest.raises(UnexpectedEvidenceError):
-        PaymentInMemory(*told).tell(evidence)
+        PaymentInMemory(*given).apply(evidence)
 
 
 def test_a_capture_is_asked_for_under_the_key_of_its_request() -> None:
-    """However often it is asked, the key is the same."""
-    drawer = PaymentInMemory(authorize(), AUTHORIZED, capture())
+    """Every repetition of a capture has the request's key."""
+    memory = PaymentInMemory(authorize(), AUTHORIZED, capture())
 
-    assert next_call(drawer.payment) == CaptureCall("capture_1", "sim_1", PRICE)
+    assert next_call(memory.payment) == CaptureCall("capture_1", "sim_1", PRICE)
     assert next_call(PaymentInMemory(*CAPTURED).payment) is None
 
 
-def test_every_fact_counts_the_version_up() -> None:
-    """The version of a payment is the version of its stream."""
-    drawer = PaymentInMemory(*CAPTURED, refund(), commands.Refunded("refund_1"))
+def test_every_event_increases_the_version() -> None:
+    """A payment's version counts the events of its stream."""
+    memory = PaymentInMemory(*CAPTURED, refund(), commands.Refunded("refund_1"))
 
-    assert drawer.payment.version == len(drawer.events)
-    assert isinstance(drawer.events[0], events.AuthorizationRequested)
-    assert drawer.payment.payment_id == PAYMENT
+    assert memory.payment.version == len(memory.events)
+    assert isinstance(memory.events[0], events.AuthorizationRequested)
+    assert memory.payment.payment_id == PAYMENT

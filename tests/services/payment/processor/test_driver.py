@@ -1,4 +1,4 @@
-"""What is pending is finished: through crashes, lost answers, silence and other instances."""
+"""The driver finishes pending payments after crashes, lost answers and timeouts."""
 
 import asyncio
 
@@ -14,20 +14,20 @@ from tests.support.store.databases import Databases
 
 
 def is_authorized(payment: object) -> bool:
-    """Whether the money is set aside."""
+    """Whether the payment is authorized."""
     return getattr(payment, "state", None) is PaymentState.AUTHORIZED
 
 
 async def test_an_ordinary_authorize_is_two_commits_and_so_is_a_capture(
     databases: Databases,
 ) -> None:
-    """The intent, and what the processor answered."""
+    """Each request commits twice: the request, and the answer of the processor."""
     commits: list[None] = []
-    async with instance(databases, MemoryProcessor()) as shop:
-        shop.database.on_commit(lambda: commits.append(None))
-        authorized = await ask(shop, payment_requests.authorize())
+    async with instance(databases, MemoryProcessor()) as running:
+        running.database.on_commit(lambda: commits.append(None))
+        authorized = await ask(running, payment_requests.authorize())
         assert len(commits) == 2
-        captured = await ask(shop, payment_requests.capture(authorized.payment.payment_id))
+        captured = await ask(running, payment_requests.capture(authorized.payment.payment_id))
 
     assert len(commits) == 4
     assert captured.payment.state is PaymentState.CAPTURED
@@ -36,7 +36,7 @@ async def test_an_ordinary_authorize_is_two_commits_and_so_is_a_capture(
 async def test_what_a_crash_left_pending_is_finished_by_the_next_instance(
     databases: Databases,
 ) -> None:
-    """The intent was written and nobody asks again: the driver finds it once the lease is over."""
+    """The next instance finds the pending payment by polling once its lease has expired."""
     processor = MemoryProcessor()
     processor.gate.clear()
     async with instance(databases, processor, lease_s=0.2) as first:
@@ -53,7 +53,7 @@ async def test_what_a_crash_left_pending_is_finished_by_the_next_instance(
 
 
 async def test_a_crash_after_the_effect_doubles_nothing(databases: Databases) -> None:
-    """The money was taken and nobody heard it; the same key hears it again."""
+    """A capture whose answer was lost is repeated under its key and captures nothing more."""
     processor = MemoryProcessor()
     async with instance(databases, processor, lease_s=0.2) as first:
         payment_id = (await ask(first, payment_requests.authorize())).payment.payment_id
@@ -69,36 +69,36 @@ async def test_a_crash_after_the_effect_doubles_nothing(databases: Databases) ->
 
 
 async def test_lost_answers_and_failures_are_asked_again(databases: Databases) -> None:
-    """Unknown is not an answer: the same key is asked until there is one."""
+    """A call with an unknown outcome is repeated under its key until there is an answer."""
     processor = MemoryProcessor()
     processor.fail_next, processor.lose_next = 1, 2
-    async with instance(databases, processor) as shop:
-        answer = await ask(shop, payment_requests.authorize())
+    async with instance(databases, processor) as running:
+        answer = await ask(running, payment_requests.authorize())
 
     assert answer.payment.state is PaymentState.AUTHORIZED
     assert processor.book.effects[AuthorizeCall] == 1
 
 
 async def test_a_processor_that_says_nothing_is_asked_again(databases: Databases) -> None:
-    """Silence has a limit, and means unknown."""
+    """A call that takes too long has an unknown outcome and is repeated."""
     processor = MemoryProcessor()
     processor.gate.clear()
-    async with instance(databases, processor, call_timeout_s=0.05) as shop:
-        asked = await ask(shop, payment_requests.authorize(), within_s=0.05)
+    async with instance(databases, processor, call_timeout_s=0.05) as running:
+        asked = await ask(running, payment_requests.authorize(), within_s=0.05)
         await processor.asked(times=2)
         processor.gate.set()
-        payment = await until(shop, asked.payment.payment_id, is_authorized)
+        payment = await until(running, asked.payment.payment_id, is_authorized)
 
     assert asked.payment.state is PaymentState.AUTHORIZING
     assert payment.state is PaymentState.AUTHORIZED
 
 
 async def test_fifty_callers_with_one_request_id_set_money_aside_once(databases: Databases) -> None:
-    """All of them get the same payment, one of them not as a replay."""
+    """All callers get the same payment, and exactly one answer is not a replay."""
     processor = MemoryProcessor()
     request = payment_requests.authorize()
-    async with instance(databases, processor) as shop:
-        answers = await asyncio.gather(*(ask(shop, request) for _ in range(50)))
+    async with instance(databases, processor) as running:
+        answers = await asyncio.gather(*(ask(running, request) for _ in range(50)))
 
     assert len({answer.payment for answer in answers}) == 1
     assert sum(not answer.replayed for answer in answers) == 1
@@ -106,7 +106,7 @@ async def test_fifty_callers_with_one_request_id_set_money_aside_once(databases:
 
 
 async def test_two_instances_share_one_database(databases: Databases) -> None:
-    """Every request goes to both; each is carried out once, and both give the same answer."""
+    """A request that goes to both instances is carried out once, with the same answer from both."""
     processor = MemoryProcessor()
     wanted = [payment_requests.authorize() for _ in range(20)]
     async with (
@@ -123,8 +123,8 @@ async def test_two_instances_share_one_database(databases: Databases) -> None:
     assert processor.book.effects[AuthorizeCall] == len(wanted)
 
 
-async def test_whoever_lost_the_lease_writes_nothing(databases: Databases) -> None:
-    """An instance that slept through its lease finds its answer already written."""
+async def test_an_instance_without_the_lease_writes_nothing(databases: Databases) -> None:
+    """An instance whose lease expired during a call writes nothing."""
     sleeper = MemoryProcessor()
     sleeper.gate.clear()
     async with (
@@ -143,16 +143,16 @@ async def test_whoever_lost_the_lease_writes_nothing(databases: Databases) -> No
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_undone(databases: Databases) -> None:
-    """The intent is driven, whoever waits for it."""
+    """A request is driven to its end after its caller has stopped waiting."""
     processor = MemoryProcessor()
     processor.gate.clear()
     request = payment_requests.authorize()
-    async with instance(databases, processor) as shop:
-        caller = asyncio.create_task(ask(shop, request))
+    async with instance(databases, processor) as running:
+        caller = asyncio.create_task(ask(running, request))
         await processor.asked()
         caller.cancel()
         processor.gate.set()
-        answer = await ask(shop, request)
+        answer = await ask(running, request)
 
     assert answer.replayed
     assert answer.payment.state is PaymentState.AUTHORIZED
@@ -160,7 +160,7 @@ async def test_a_caller_that_gives_up_leaves_nothing_undone(databases: Databases
 
 
 async def test_while_draining_work_is_left_to_others(databases: Databases) -> None:
-    """A draining instance still writes intents, but leases them to nobody."""
+    """A draining instance writes requests and leaves their work to other instances."""
     processor = MemoryProcessor()
     async with (
         instance(databases, processor, name="one") as one,
@@ -175,7 +175,7 @@ async def test_while_draining_work_is_left_to_others(databases: Databases) -> No
 
 
 async def test_a_drained_instance_gives_its_leases_back(databases: Databases) -> None:
-    """Another one goes on at once, long before the lease would have expired."""
+    """Another instance goes on at once, long before the lease would have expired."""
     silent = MemoryProcessor()
     silent.gate.clear()
     async with instance(databases, silent, name="one", lease_s=600, call_timeout_s=0.2) as one:
@@ -190,17 +190,17 @@ async def test_a_drained_instance_gives_its_leases_back(databases: Databases) ->
 async def test_a_void_while_authorizing_is_carried_out_after_the_answer(
     databases: Databases,
 ) -> None:
-    """Both callers wait, and both hear what became of the payment."""
+    """The caller of the void and the caller of the authorize both get the outcome."""
     processor = MemoryProcessor()
     processor.gate.clear()
-    async with instance(databases, processor) as shop:
-        authorizing = asyncio.create_task(ask(shop, payment_requests.authorize()))
-        intent = await processor.asked()
-        assert isinstance(intent, AuthorizeCall)
-        unseen = payment_requests.void_unseen(intent.key, intent.order_id)
-        noted = await ask(shop, unseen, within_s=0.05)
+    async with instance(databases, processor) as running:
+        authorizing = asyncio.create_task(ask(running, payment_requests.authorize()))
+        call = await processor.asked()
+        assert isinstance(call, AuthorizeCall)
+        unseen = payment_requests.void_unseen(call.key, call.order_id)
+        noted = await ask(running, unseen, within_s=0.05)
         processor.gate.set()
-        voided = await ask(shop, unseen)
+        voided = await ask(running, unseen)
         authorized = await authorizing
 
     assert noted.payment.void_requested
@@ -210,18 +210,18 @@ async def test_a_void_while_authorizing_is_carried_out_after_the_answer(
 
 
 async def test_a_void_noted_while_capturing_follows_a_refused_capture(databases: Databases) -> None:
-    """The capture is answered "not captured", and the money is let go."""
+    """A void that waits for a capture is carried out when the capture is refused."""
     processor = MemoryProcessor({CaptureCall: commands.NotCaptured("no")})
-    async with instance(databases, processor) as shop:
-        payment_id = (await ask(shop, payment_requests.authorize())).payment.payment_id
+    async with instance(databases, processor) as running:
+        payment_id = (await ask(running, payment_requests.authorize())).payment.payment_id
         processor.gate.clear()
         capture = payment_requests.capture(payment_id)
-        await ask(shop, capture, within_s=0.05)
+        await ask(running, capture, within_s=0.05)
         void = payment_requests.void(payment_id)
-        noted = await ask(shop, void, within_s=0.05)
+        noted = await ask(running, void, within_s=0.05)
         processor.gate.set()
-        voided = await ask(shop, void)
-        captured = await ask(shop, capture)
+        voided = await ask(running, void)
+        captured = await ask(running, capture)
 
     assert noted.payment.void_requested
     assert voided.payment.state is PaymentState.VOIDED
@@ -232,13 +232,13 @@ async def test_a_void_noted_while_capturing_follows_a_refused_capture(databases:
 
 
 async def test_a_tombstone_keeps_the_late_authorize_out_everywhere(databases: Databases) -> None:
-    """It is refused here without asking, and fenced at the processor."""
+    """A tombstone refuses a late authorize without a call, and fences it at the processor."""
     processor = MemoryProcessor()
     late = payment_requests.authorize()
-    async with instance(databases, processor) as shop:
-        voided = await ask(shop, payment_requests.void_unseen(late.request_id, late.order_id))
-        refused = await ask(shop, late)
-        again = await ask(shop, late)
+    async with instance(databases, processor) as running:
+        voided = await ask(running, payment_requests.void_unseen(late.request_id, late.order_id))
+        refused = await ask(running, late)
+        again = await ask(running, late)
         fence = await processor.asked()
 
     assert voided.payment.state is PaymentState.VOIDED
@@ -253,12 +253,12 @@ async def test_a_tombstone_keeps_the_late_authorize_out_everywhere(databases: Da
 
 
 async def test_an_answer_that_contradicts_is_marked_for_review(databases: Databases) -> None:
-    """Nothing is written but the mark; it is asked again, slowly."""
+    """Contradicting evidence only marks the lease for review; the call is repeated later."""
     processor = MemoryProcessor({AuthorizeCall: commands.Captured()})
-    async with instance(databases, processor) as shop:
-        asked = await ask(shop, payment_requests.authorize(), within_s=0.05)
+    async with instance(databases, processor) as running:
+        asked = await ask(running, payment_requests.authorize(), within_s=0.05)
         await processor.asked(times=2)
-        lease = await shop.database.read(shop.leases.get, asked.payment.payment_id)
+        lease = await running.database.read(running.leases.get, asked.payment.payment_id)
 
     assert asked.payment.state is PaymentState.AUTHORIZING
     assert lease is not None
@@ -266,12 +266,12 @@ async def test_an_answer_that_contradicts_is_marked_for_review(databases: Databa
 
 
 async def test_a_late_authorize_never_reaches_the_processor(databases: Databases) -> None:
-    """After the order's deadline the refusal is stored, and a duplicate gets the same one."""
+    """An authorize after the order's deadline is refused without a call, every time."""
     processor = MemoryProcessor()
     late = payment_requests.authorize(deadline=payment_requests.LAST_CENTURY)
-    async with instance(databases, processor) as shop:
-        refused = await ask(shop, late)
-        again = await ask(shop, late)
+    async with instance(databases, processor) as running:
+        refused = await ask(running, late)
+        again = await ask(running, late)
 
     assert refused.payment.state is PaymentState.DECLINED
     assert refused.payment.refusal is not None

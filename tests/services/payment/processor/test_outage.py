@@ -1,4 +1,4 @@
-"""A processor that is down for a minute: asked with patience, and paid once when it is back."""
+"""A processor that is down for a minute is retried with backoff, and pays once afterwards."""
 
 import random
 from collections.abc import AsyncIterator
@@ -31,8 +31,8 @@ BACKOFF_MOST_S = 12.0
 
 
 @dataclass(frozen=True)
-class Office:
-    """An instance whose pending work is driven by the test, under a clock of the test."""
+class ManuallyDriven:
+    """An instance whose pending work the test drives, under the test's clock."""
 
     parts: Parts
     processor: MemoryProcessor
@@ -40,13 +40,13 @@ class Office:
     drive: PaymentDrive
 
     async def write(self, request: Request) -> str:
-        """Write an intent, leave it to whoever drives next; answers the payment's id."""
+        """Write a request and leave its work to the next drive; returns the payment's id."""
         carry_out = partial(self.parts.store.carry_out, leased=False)
         outcome = await self.parts.database.write(carry_out, to_intention(request))
         return outcome.payment.payment_id
 
     async def work(self, *, until_s: float) -> None:
-        """Drive whatever is due, and time with it, until that instant or nothing is left."""
+        """Drive due payments and advance the clock, up to that instant."""
         while self.clock.monotonic() <= until_s:
             database, leases = self.parts.database, self.parts.leases
             for claim in await database.write(leases.claim_due, LEASE_KIND, 10):
@@ -66,8 +66,8 @@ class Office:
 
 
 @pytest_asyncio.fixture
-async def office(databases: Databases) -> AsyncIterator[Office]:
-    """A payment service with nothing to do."""
+async def service(databases: Databases) -> AsyncIterator[ManuallyDriven]:
+    """A payment service without payments."""
     clock, processor = ManualClock(), MemoryProcessor()
     rng = random.Random(3)
     ids = IdFactory(clock=clock, rng=rng)
@@ -80,45 +80,47 @@ async def office(databases: Databases) -> AsyncIterator[Office]:
             latest=LatestStates(),
             is_draining=lambda: False,
         )
-        yield Office(parts, processor, clock, drive)
+        yield ManuallyDriven(parts, processor, clock, drive)
 
 
-async def test_a_capture_outlasts_a_minute_without_the_processor(office: Office) -> None:
-    """It stays CAPTURING, is asked ever more rarely, and is taken once when there is an answer."""
-    payment_id = await office.write(payment_requests.authorize())
-    await office.work(until_s=0.0)
-    await office.write(payment_requests.capture(payment_id))
-    asked_before = len(office.processor.calls)
+async def test_a_capture_outlasts_a_minute_without_the_processor(service: ManuallyDriven) -> None:
+    """A capture stays CAPTURING while the processor is down, and captures once afterwards."""
+    payment_id = await service.write(payment_requests.authorize())
+    await service.work(until_s=0.0)
+    await service.write(payment_requests.capture(payment_id))
+    asked_before = len(service.processor.calls)
 
-    office.processor.fail_next = 1_000
-    await office.work(until_s=MINUTE_S)
-    during = await office.payment(payment_id)
-    asked = len(office.processor.calls) - asked_before
-    office.processor.fail_next = 0
-    await office.work(until_s=MINUTE_S + BACKOFF_MOST_S)
+    service.processor.fail_next = 1_000
+    await service.work(until_s=MINUTE_S)
+    during = await service.payment(payment_id)
+    asked = len(service.processor.calls) - asked_before
+    service.processor.fail_next = 0
+    await service.work(until_s=MINUTE_S + BACKOFF_MOST_S)
 
     assert during.state is PaymentState.CAPTURING
     assert 7 <= asked <= ASKED_MOST
-    assert (await office.payment(payment_id)).state is PaymentState.CAPTURED
-    assert office.processor.book.effects[CaptureCall] == 1
+    assert (await service.payment(payment_id)).state is PaymentState.CAPTURED
+    assert service.processor.book.effects[CaptureCall] == 1
 
 
-async def test_what_was_given_up_during_the_outage_is_let_go_after_it(office: Office) -> None:
-    """The authorize may have arrived, so it is asked for again, and voided: nothing stays aside."""
+async def test_a_payment_voided_during_the_outage_is_voided_after_it(
+    service: ManuallyDriven,
+) -> None:
+    """A payment that was voided during the outage is voided after it."""
     authorize = payment_requests.authorize()
-    office.processor.lose_next = 1
-    payment_id = await office.write(authorize)
-    await office.work(until_s=0.0)
-    office.processor.fail_next = 1_000
-    await office.work(until_s=MINUTE_S / 2)
-    await office.write(payment_requests.void(payment_id))
-    await office.work(until_s=MINUTE_S)
-    during = await office.payment(payment_id)
-    office.processor.fail_next = 0
-    await office.work(until_s=MINUTE_S + BACKOFF_MOST_S)
+    service.processor.lose_next = 1
+    payment_id = await service.write(authorize)
+    await service.work(until_s=0.0)
+    service.processor.fail_next = 1_000
+    await service.work(until_s=MINUTE_S / 2)
+    await service.write(payment_requests.void(payment_id))
+    await service.work(until_s=MINUTE_S)
+    during = await service.payment(payment_id)
+    service.processor.fail_next = 0
+    await service.work(until_s=MINUTE_S + BACKOFF_MOST_S)
 
     assert during.state is PaymentState.AUTHORIZING
-    assert (await office.payment(payment_id)).state is PaymentState.VOIDED
-    assert office.processor.book.set_aside == 0
-    assert office.processor.book.effects[AuthorizeCall] == 1
-    assert office.processor.book.effects[VoidCall] == 1
+    assert (await service.payment(payment_id)).state is PaymentState.VOIDED
+    assert service.processor.book.set_aside == 0
+    assert service.processor.book.effects[AuthorizeCall] == 1
+    assert service.processor.book.effects[VoidCall] == 1

@@ -1,4 +1,4 @@
-"""The simulated processor: one effect a key, committed before it answers, scripted by method."""
+"""The simulated processor has one effect per key and answers as the payment method says."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The processor's own."""
+    """The processor's clock."""
     return ManualClock()
 
 
@@ -49,7 +49,7 @@ def clock() -> ManualClock:
 async def both(
     tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[tuple[SimulatedProcessor, SimulatedProcessor]]:
-    """Two instances on one file."""
+    """Two instances of the processor on one file."""
     url = f"sqlite:///{tmp_path / 'processor.db'}"
     async with AsyncExitStack() as stack:
         one, two = [
@@ -61,7 +61,7 @@ async def both(
 
 @pytest.fixture
 def processor(both: tuple[SimulatedProcessor, SimulatedProcessor]) -> SimulatedProcessor:
-    """One of them."""
+    """One instance of the processor."""
     return both[0]
 
 
@@ -86,26 +86,26 @@ async def approved(processor: Processor, method: str = "pm_visa", *, key: str = 
 
 
 async def capture(processor: Processor, reference: str, *, key: str = "c1") -> Evidence:
-    """Take it."""
+    """Capture it."""
     return await processor.capture(key=key, authorization_reference=reference, amount=PRICE)
 
 
 async def void(processor: Processor, reference: str = "", *, key: str = "v1") -> Evidence:
-    """Let it go."""
+    """Void it."""
     return await processor.void(key=key, authorize_key="a1", authorization_reference=reference)
 
 
 async def refund(
     processor: Processor, reference: str, minor_units: int = 1000, *, key: str = "r1"
 ) -> Evidence:
-    """Give it back."""
+    """Refund it."""
     return await processor.refund(
         key=key, authorization_reference=reference, amount=Money("USD", minor_units)
     )
 
 
 async def kinds(processor: SimulatedProcessor) -> list[EntryKind]:
-    """What the book says was done."""
+    """The kinds of entries that the processor has stored."""
     return [entry.kind for entry in await processor.entries(0, 100)]
 
 
@@ -113,7 +113,7 @@ async def kinds(processor: SimulatedProcessor) -> list[EntryKind]:
 async def test_cards_that_are_good_are_approved(
     processor: SimulatedProcessor, clock: ManualClock, method: str
 ) -> None:
-    """For as long as was asked."""
+    """An approved authorization expires after the requested time."""
     answer = await authorize(processor, method)
 
     assert isinstance(answer, Authorized)
@@ -134,7 +134,7 @@ async def test_cards_that_are_good_are_approved(
 async def test_cards_that_are_not_are_declined(
     processor: SimulatedProcessor, method: str, code: DeclineCode
 ) -> None:
-    """With a code, for good: the key keeps its answer."""
+    """A decline has a code and is final for its key."""
     assert await authorize(processor, method) == Declined(code)
     assert await authorize(processor, method) == Declined(code)
     assert await kinds(processor) == [EntryKind.DECLINED]
@@ -143,7 +143,7 @@ async def test_cards_that_are_not_are_declined(
 async def test_a_key_has_one_effect_on_every_instance(
     both: tuple[SimulatedProcessor, SimulatedProcessor],
 ) -> None:
-    """Each repetition is answered like the first, whoever is asked."""
+    """A repeated call gets the first answer, from either instance."""
     one, two = both
     reference = await approved(one)
 
@@ -154,7 +154,7 @@ async def test_a_key_has_one_effect_on_every_instance(
 
 
 async def test_one_key_may_serve_different_methods(processor: SimulatedProcessor) -> None:
-    """A capture is no authorize."""
+    """One key has one effect per method."""
     reference = await approved(processor, key="a1")
 
     assert await capture(processor, reference, key="a1") == Captured()
@@ -162,7 +162,7 @@ async def test_one_key_may_serve_different_methods(processor: SimulatedProcessor
 
 
 async def test_what_was_captured_is_not_captured_again(processor: SimulatedProcessor) -> None:
-    """Under another key it certainly isn't, and it can't be voided."""
+    """Captured money cannot be captured under another key, and cannot be voided."""
     reference = await approved(processor)
     await capture(processor, reference)
 
@@ -172,7 +172,7 @@ async def test_what_was_captured_is_not_captured_again(processor: SimulatedProce
 
 
 async def test_what_was_voided_is_not_captured(processor: SimulatedProcessor) -> None:
-    """And voiding it again is answered the same."""
+    """A repeated void gets the same answer."""
     reference = await approved(processor)
 
     assert await void(processor, reference) == Voided()
@@ -182,7 +182,7 @@ async def test_what_was_voided_is_not_captured(processor: SimulatedProcessor) ->
 
 
 async def test_a_void_fences_an_authorize_that_never_came(processor: SimulatedProcessor) -> None:
-    """The late authorize sets nothing aside, and the book shows no money moved."""
+    """A late authorize sets nothing aside, and no entry shows moved money."""
     assert await void(processor) == Voided()
     assert await authorize(processor) == Voided()
     assert await void(processor, key="v2") == Voided()
@@ -190,7 +190,7 @@ async def test_a_void_fences_an_authorize_that_never_came(processor: SimulatedPr
 
 
 async def test_no_more_goes_back_than_was_captured(processor: SimulatedProcessor) -> None:
-    """The rest of it is refused for good."""
+    """Refunds above the captured amount are refused for good."""
     reference = await approved(processor)
     before = await refund(processor, reference, key="r0")
     await capture(processor, reference)
@@ -206,7 +206,7 @@ async def test_no_more_goes_back_than_was_captured(processor: SimulatedProcessor
 async def test_an_authorization_runs_out_by_the_processors_clock(
     processor: SimulatedProcessor, clock: ManualClock
 ) -> None:
-    """pm_expiring after a second; from then on capture and void say so."""
+    """An authorization of pm_expiring expires after a second; capture and void then say so."""
     reference = await approved(processor, "pm_expiring")
     await clock.advance(1.0)
 
@@ -219,7 +219,7 @@ async def test_an_authorization_runs_out_by_the_processors_clock(
 async def test_a_void_can_find_it_run_out(
     processor: SimulatedProcessor, clock: ManualClock
 ) -> None:
-    """Then that is what became of it, also when asked again."""
+    """Contradicting calls get the answer of what ended the authorization."""
     reference = await approved(processor, "pm_expiring")
     await clock.advance(1.0)
 
@@ -230,7 +230,7 @@ async def test_a_void_can_find_it_run_out(
 async def test_captures_and_refunds_can_be_scripted_to_be_refused(
     processor: SimulatedProcessor,
 ) -> None:
-    """The money stays set aside, or stays taken."""
+    """A scripted refusal leaves the money where it is."""
     refused = await approved(processor, "pm_capture_declined", key="a1")
     kept = await approved(processor, "pm_refund_declined", key="a2")
     await capture(processor, kept, key="c2")
@@ -243,7 +243,7 @@ async def test_captures_and_refunds_can_be_scripted_to_be_refused(
 async def test_unavailable_before_has_no_effect_yet(
     both: tuple[SimulatedProcessor, SimulatedProcessor],
 ) -> None:
-    """Two calls of each key fail, whichever instance they ask; the third is answered."""
+    """Two calls of each key fail on any instance; the third is answered."""
     one, two = both
     for processor in (one, two):
         with pytest.raises(ProcessorUnavailableError):
@@ -259,7 +259,7 @@ async def test_unavailable_before_has_no_effect_yet(
 async def test_unavailable_after_has_its_effect(
     both: tuple[SimulatedProcessor, SimulatedProcessor],
 ) -> None:
-    """The answer of the first call is lost, the effect isn't; the second call tells it."""
+    """The answer of the first call is lost after its effect; the second call gets it."""
     one, two = both
     with pytest.raises(ProcessorUnavailableError):
         await authorize(one, "pm_unavailable_after")
@@ -272,7 +272,7 @@ async def test_unavailable_after_has_its_effect(
 
 
 async def test_slow_takes_its_time(processor: SimulatedProcessor, clock: ManualClock) -> None:
-    """By the clock it was given, so a test need not wait."""
+    """A slow answer takes its time by the given clock."""
     answer = asyncio.create_task(authorize(processor, "pm_slow"))
     await clock.advance(SLOW_S - 0.1)
     assert not answer.done()
@@ -284,7 +284,7 @@ async def test_slow_takes_its_time(processor: SimulatedProcessor, clock: ManualC
 async def test_an_authorization_that_nobody_knows_is_a_contradiction(
     processor: SimulatedProcessor,
 ) -> None:
-    """No evidence is to be had from it; nor from an authorization of another amount."""
+    """An unknown authorization, or one of another amount, is a contradiction and no evidence."""
     reference = await approved(processor)
     with pytest.raises(ProcessorContradictionError):
         await capture(processor, "sim_nobody")

@@ -1,4 +1,4 @@
-"""What the database keeps: rows as they were written, and the rules it keeps by itself."""
+"""Rows of payments and of the ledger, and the constraints of the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -49,14 +49,14 @@ AGAIN = (
 
 @pytest_asyncio.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
-    """An empty one."""
+    """An empty database."""
     async with opened_database(databases, MIGRATIONS) as database:
         yield database
 
 
 @pytest_asyncio.fixture
-async def shop(databases: Databases) -> AsyncIterator[Parts]:
-    """A running instance whose processor does as it is told."""
+async def running(databases: Databases) -> AsyncIterator[Parts]:
+    """A running instance with a processor in memory."""
     async with instance(databases, MemoryProcessor()) as parts:
         yield parts
 
@@ -66,7 +66,7 @@ def _save(connection: Connection, payment: Payment) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "given",
     [
         (authorize(),),
         (authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)),
@@ -77,17 +77,17 @@ def _save(connection: Connection, payment: Payment) -> None:
     ],
 )
 async def test_a_payment_is_read_as_it_was_written(
-    database: Database, told: Sequence[commands.Command]
+    database: Database, given: Sequence[commands.Command]
 ) -> None:
-    """Every field of it, captures and refunds and their refusals included."""
-    payment = PaymentInMemory(*told).payment
+    """A payment is read with every field as it was written."""
+    payment = PaymentInMemory(*given).payment
     await database.write(_save, payment)
 
     assert await database.read(load, payment.payment_id) == payment
 
 
 async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database: Database) -> None:
-    """Even if our code forgot to; a dead one is no obstacle."""
+    """The unique index refuses a second live payment of an order, and allows ended ones."""
     dead = PaymentInMemory(authorize(), commands.Declined(DeclineCode.DO_NOT_HONOR)).payment
     live = [
         PaymentInMemory(replace(authorize(name), payment_id=name)).payment
@@ -111,25 +111,25 @@ async def test_the_database_keeps_a_second_live_payment_of_an_order_out(database
         AGAIN.format(request_id="'another'") + " WHERE kind = 'CAPTURED'",
     ],
 )
-async def test_the_database_keeps_the_books(shop: Parts, harm: str) -> None:
-    """No refund above the capture, no partial capture, no posting and no capture twice."""
-    payment = (await ask(shop, payment_requests.authorize())).payment
-    await ask(shop, payment_requests.capture(payment.payment_id))
+async def test_the_database_keeps_the_books(running: Parts, harm: str) -> None:
+    """Constraints refuse excessive refunds, partial captures and duplicates."""
+    payment = (await ask(running, payment_requests.authorize())).payment
+    await ask(running, payment_requests.capture(payment.payment_id))
 
     def do_harm(connection: Connection) -> None:
         Prepared(text(harm)).change(connection)
 
     with pytest.raises(CONSTRAINT_VIOLATION):
-        await shop.database.write(do_harm)
+        await running.database.write(do_harm)
 
 
-async def test_the_stream_tells_what_the_row_tells(shop: Parts) -> None:
-    """As many facts as versions, in order, and the ledger is what they post."""
-    payment = (await ask(shop, payment_requests.authorize())).payment
-    await ask(shop, payment_requests.capture(payment.payment_id))
-    refunded = (await ask(shop, payment_requests.refund(payment.payment_id, 500))).payment
-    types = await shop.database.read(_types, payment.payment_id)
-    entries = await shop.database.read(list_entries, LedgerFilter(1000, payment.payment_id, 0))
+async def test_the_stream_and_the_ledger_agree_with_the_row(running: Parts) -> None:
+    """The stream has one event per version, and the ledger has the postings of the events."""
+    payment = (await ask(running, payment_requests.authorize())).payment
+    await ask(running, payment_requests.capture(payment.payment_id))
+    refunded = (await ask(running, payment_requests.refund(payment.payment_id, 500))).payment
+    types = await running.database.read(_types, payment.payment_id)
+    entries = await running.database.read(list_entries, LedgerFilter(1000, payment.payment_id, 0))
 
     assert types == [
         "AuthorizationRequested",
@@ -156,91 +156,94 @@ def _types(connection: Connection, stream: str) -> list[str]:
     ]
 
 
-async def test_the_payment_method_stays_out_of_the_log(shop: Parts) -> None:
-    """Facts travel far; a token of a card does not."""
+async def test_the_payment_method_stays_out_of_the_log(running: Parts) -> None:
+    """Events do not contain the payment method."""
     request = payment_requests.authorize("pm_canary")
-    await ask(shop, request)
+    await ask(running, request)
 
     def payloads(connection: Connection) -> bytes:
         return b"".join(row.payload for row in connection.execute(text("SELECT * FROM event")))
 
-    stored = await shop.database.read(payloads)
+    stored = await running.database.read(payloads)
     assert request.order_id.encode() in stored
     assert b"pm_canary" not in stored
 
 
-async def test_an_error_stores_nothing(shop: Parts) -> None:
-    """Not even the request_id: the order may have its payment under it later."""
-    first = (await ask(shop, payment_requests.authorize())).payment
+async def test_an_error_stores_nothing(running: Parts) -> None:
+    """A request that fails stores nothing, not even its request_id."""
+    first = (await ask(running, payment_requests.authorize())).payment
     second = payment_requests.authorize(order_id=first.order_id)
     with pytest.raises(PaymentAlreadyExistsError):
-        await ask(shop, second)
-    await ask(shop, payment_requests.void(first.payment_id))
+        await ask(running, second)
+    await ask(running, payment_requests.void(first.payment_id))
 
-    assert (await ask(shop, second)).payment.state is PaymentState.AUTHORIZED
+    assert (await ask(running, second)).payment.state is PaymentState.AUTHORIZED
 
 
-async def test_a_request_id_belongs_to_its_method(shop: Parts) -> None:
-    """Two methods may be given the same UUID, and each keeps it to one request."""
+async def test_a_request_id_belongs_to_its_method(running: Parts) -> None:
+    """Two methods may use the same request_id, each for one request."""
     request_id = payment_requests.new_request_id()
-    payment = (await ask(shop, payment_requests.authorize(request_id=request_id))).payment
-    captured = await ask(shop, payment_requests.capture(payment.payment_id, request_id=request_id))
+    payment = (await ask(running, payment_requests.authorize(request_id=request_id))).payment
+    captured = await ask(
+        running, payment_requests.capture(payment.payment_id, request_id=request_id)
+    )
 
     assert captured.payment.state is PaymentState.CAPTURED
     with pytest.raises(RequestIdReusedError):
         await ask(
-            shop, payment_requests.capture(payment_requests.new_payment_id(), request_id=request_id)
+            running,
+            payment_requests.capture(payment_requests.new_payment_id(), request_id=request_id),
         )
 
 
-async def test_an_answer_without_the_lease_is_not_written(shop: Parts) -> None:
-    """Whoever lost it learns so, and everything it wanted to write is undone."""
-    await shop.driver.drain()
-    carry_out = partial(shop.store.carry_out, leased=True)
-    outcome = await shop.database.write(carry_out, to_intention(payment_requests.authorize()))
+async def test_an_answer_without_the_lease_is_not_written(running: Parts) -> None:
+    """An answer without the lease raises StaleLeaseError and is rolled back."""
+    await running.driver.drain()
+    carry_out = partial(running.store.carry_out, leased=True)
+    outcome = await running.database.write(carry_out, to_intention(payment_requests.authorize()))
     payment, claim = outcome.payment, outcome.claim
     assert claim is not None
-    intent = next_call(payment)
-    assert intent is not None
-    await shop.database.write(shop.leases.open, payment.payment_id, "payment")
+    call = next_call(payment)
+    assert call is not None
+    await running.database.write(running.leases.open, payment.payment_id, "payment")
 
     with pytest.raises(StaleLeaseError):
-        await shop.database.write(shop.store.record, claim, payment, intent, AUTHORIZED)
-    assert await shop.database.read(load, payment.payment_id) == payment
+        await running.database.write(running.store.record, claim, payment, call, AUTHORIZED)
+    assert await running.database.read(load, payment.payment_id) == payment
 
 
-async def test_an_answer_to_an_older_question_is_not_written(shop: Parts) -> None:
-    """The authorize was answered already; what it says now is about nothing that is pending."""
-    await shop.driver.drain()
-    carry_out = partial(shop.store.carry_out, leased=True)
-    outcome = await shop.database.write(carry_out, to_intention(payment_requests.authorize()))
+async def test_an_answer_to_an_older_question_is_not_written(running: Parts) -> None:
+    """An answer to an earlier call writes nothing."""
+    await running.driver.drain()
+    carry_out = partial(running.store.carry_out, leased=True)
+    outcome = await running.database.write(carry_out, to_intention(payment_requests.authorize()))
     assert outcome.claim is not None
     authorizing = next_call(outcome.payment)
     assert authorizing is not None
     known = outcome.payment
-    record = shop.store.record
-    await shop.database.write(record, outcome.claim, known, authorizing, AUTHORIZED)
-    capturing = await shop.database.write(
+    record = running.store.record
+    await running.database.write(record, outcome.claim, known, authorizing, AUTHORIZED)
+    capturing = await running.database.write(
         carry_out, to_intention(payment_requests.capture(outcome.payment.payment_id))
     )
     assert capturing.claim is not None
-    after = await shop.database.write(record, capturing.claim, known, authorizing, AUTHORIZED)
+    after = await running.database.write(record, capturing.claim, known, authorizing, AUTHORIZED)
 
     assert after.state is PaymentState.CAPTURING
 
 
-async def test_pages_hold_every_payment_once(shop: Parts) -> None:
-    """Though others come while somebody turns the pages."""
-    before = await asyncio.gather(*(ask(shop, payment_requests.authorize()) for _ in range(5)))
+async def test_pages_hold_every_payment_once(running: Parts) -> None:
+    """Pages list each payment once, even if others are added meanwhile."""
+    before = await asyncio.gather(*(ask(running, payment_requests.authorize()) for _ in range(5)))
     seen: list[Payment] = []
     after, has_more = None, True
     while has_more and len(seen) <= 12:
         wanted = PaymentFilter(3, "", frozenset(), after)
-        rows = await shop.database.read(list_payments, wanted)
+        rows = await running.database.read(list_payments, wanted)
         seen += rows[:2]
         has_more = len(rows) > 2
         after = (to_micros(seen[-1].create_time), seen[-1].payment_id)
-        await ask(shop, payment_requests.authorize())
+        await ask(running, payment_requests.authorize())
 
     ids = [payment.payment_id for payment in seen]
     assert len(ids) == len(set(ids))
@@ -248,12 +251,12 @@ async def test_pages_hold_every_payment_once(shop: Parts) -> None:
     assert [payment.create_time for payment in seen] == sorted(p.create_time for p in seen)
 
 
-def test_a_fact_that_moves_no_money_posts_nothing() -> None:
-    """Postings come with evidence only, never with an intent."""
-    drawer = PaymentInMemory(authorize())
-    before = drawer.payment
+def test_an_event_that_moves_no_money_posts_nothing() -> None:
+    """Postings come with evidence only, never with an call."""
+    memory = PaymentInMemory(authorize())
+    before = memory.payment
     for command in (AUTHORIZED, capture(), void()):
-        happened = drawer.tell(command)
+        happened = memory.apply(command)
         posted = [posting for event in happened for posting in postings(before, event)]
         assert bool(posted) == (command is AUTHORIZED)
-        before = drawer.payment
+        before = memory.payment

@@ -1,4 +1,4 @@
-"""Bad input is named field by field, all of it at once, and changes nothing."""
+"""Bad requests are refused with all bad fields at once."""
 
 from collections.abc import Awaitable
 
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def bad_fields(call: Awaitable[object]) -> set[str]:
-    """The fields that a refusal names."""
+    """The bad fields of a refusal."""
     refused = await refusal(call)
     assert refused.reason == "INVALID_REQUEST"
     return set(refused.bad_fields)
 
 
 async def test_all_bad_fields_are_named_at_once(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """An empty request is wrong in everything that is required."""
+    """An empty request is refused with all its required fields."""
     bad = rpc.AuthorizePaymentRequest()
     fields = {"request_id", "order_id", "customer_id", "amount", "payment_method", "expire_after"}
 
@@ -47,7 +47,7 @@ async def test_all_bad_fields_are_named_at_once(grpc_stub: PaymentServiceAsyncSt
 async def test_a_bad_field_is_named(
     grpc_stub: PaymentServiceAsyncStub, field: str, value: object, named: str
 ) -> None:
-    """And nothing is written: the order can still be paid."""
+    """A bad field is named and nothing is written, so the order can still be paid."""
     good = payment_requests.authorize()
     bad = rpc.AuthorizePaymentRequest()
     bad.CopyFrom(good)
@@ -63,7 +63,7 @@ async def test_a_bad_field_is_named(
 async def test_requests_of_the_other_methods_are_checked_too(
     grpc_stub: PaymentServiceAsyncStub,
 ) -> None:
-    """Each names what is bad about it."""
+    """The other methods name their bad fields, too."""
     void = rpc.VoidPaymentRequest(request_id=payment_requests.new_request_id())
     unseen = payment_requests.void_unseen(payment_requests.new_request_id(), "")
     verbose = payment_requests.void(payment_requests.new_payment_id())
@@ -90,7 +90,7 @@ async def test_requests_of_the_other_methods_are_checked_too(
 
 
 async def test_a_page_token_belongs_to_its_list(grpc_stub: PaymentServiceAsyncStub) -> None:
-    """A token of one list is no token of another."""
+    """A page token of one list is refused by another list."""
     for _ in range(2):
         await grpc_stub.AuthorizePayment(payment_requests.authorize())
     page = await grpc_stub.ListPayments(rpc.ListPaymentsRequest(page_size=1))

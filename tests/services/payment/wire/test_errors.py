@@ -1,4 +1,4 @@
-"""Every reason that payments raise, over real gRPC: its code, its domain, its facts."""
+"""Every reason of PaymentErrorReason is reached over gRPC, with its code and facts."""
 
 import asyncio
 import random
@@ -38,8 +38,8 @@ Code = grpc.StatusCode
 
 
 @dataclass
-class Place:
-    """A service with one free place for a call, its database, and its time."""
+class RunningService:
+    """A service with one free service for a call, its database, and its time."""
 
     channel: grpc.aio.Channel
     stub: PaymentServiceAsyncStub
@@ -47,22 +47,22 @@ class Place:
     clock: ManualClock
 
     async def authorized(self) -> pb.Payment:
-        """A payment of 19.99 USD that is set aside."""
+        """An authorized payment of 19.99 USD."""
         return (await self.stub.AuthorizePayment(payment_requests.authorize())).payment
 
     async def captured(self) -> pb.Payment:
-        """A payment of 19.99 USD that was taken."""
+        """A captured payment of 19.99 USD."""
         request = payment_requests.capture((await self.authorized()).payment_id)
         return (await self.stub.CapturePayment(request)).payment
 
-    def tampers(self, statement: str) -> None:
-        """Do to the tables what no caller can."""
+    def tamper_with(self, statement: str) -> None:
+        """Change the tables in a way that no caller can."""
         tamper(self.url, statement)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def place(databases: Databases) -> AsyncIterator[Place]:
-    """A service for one test alone."""
+async def service(databases: Databases) -> AsyncIterator[RunningService]:
+    """A service for one test."""
     clock, system, rng = ManualClock(), SystemClock(), random.Random(3)
     ids = IdFactory(clock=system, rng=rng)
     url = await databases.migrated(MIGRATIONS, "payment")
@@ -80,91 +80,93 @@ async def place(databases: Databases) -> AsyncIterator[Place]:
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):
-        yield Place(channel, PaymentServiceStub(channel), url, clock)
+        yield RunningService(channel, PaymentServiceStub(channel), url, clock)
 
 
-async def _invalid_request(place: Place) -> Refusal:
-    return await refusal(place.stub.GetPayment(rpc.GetPaymentRequest()))
+async def _invalid_request(service: RunningService) -> Refusal:
+    return await refusal(service.stub.GetPayment(rpc.GetPaymentRequest()))
 
 
-async def _malformed_message(place: Place) -> Refusal:
+async def _malformed_message(service: RunningService) -> Refusal:
     path = "/tradepost.payment.v1.PaymentService/GetPayment"
-    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = place.channel.unary_unary(path)
+    method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = service.channel.unary_unary(path)
     return await refusal(method(b"\xff\xff"))
 
 
-async def _request_id_reused(place: Place) -> Refusal:
+async def _request_id_reused(service: RunningService) -> Refusal:
     request = payment_requests.authorize()
-    await place.stub.AuthorizePayment(request)
+    await service.stub.AuthorizePayment(request)
     request.amount.minor_units += 1
-    return await refusal(place.stub.AuthorizePayment(request))
+    return await refusal(service.stub.AuthorizePayment(request))
 
 
-async def _not_implemented(place: Place) -> Refusal:
-    stub = DeadLetterServiceStub(place.channel)
+async def _not_implemented(service: RunningService) -> Refusal:
+    stub = DeadLetterServiceStub(service.channel)
     return await refusal(stub.ListDeadLetters(event_service_pb2.ListDeadLettersRequest()))
 
 
-async def _overloaded(place: Place) -> Refusal:
-    answer, _ = await _while_the_store_is_locked(place)
+async def _overloaded(service: RunningService) -> Refusal:
+    answer, _ = await _while_the_store_is_locked(service)
     return answer
 
 
-async def _store_unavailable(place: Place) -> Refusal:
-    _, answer = await _while_the_store_is_locked(place)
+async def _store_unavailable(service: RunningService) -> Refusal:
+    _, answer = await _while_the_store_is_locked(service)
     return answer
 
 
-async def _while_the_store_is_locked(place: Place) -> tuple[Refusal, Refusal]:
-    """What the second of two calls is told, and then the one that waits in vain for the store."""
-    with writing(place.url):
+async def _while_the_store_is_locked(service: RunningService) -> tuple[Refusal, Refusal]:
+    """The refusals of two calls while the store is locked: the rejected, then the waiting one."""
+    with writing(service.url):
         calls = [
-            asyncio.create_task(refusal(place.stub.AuthorizePayment(payment_requests.authorize())))
+            asyncio.create_task(
+                refusal(service.stub.AuthorizePayment(payment_requests.authorize()))
+            )
             for _ in range(2)
         ]
         (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         while not waiting.done():
-            await place.clock.advance(LOCK_WAIT_S)
+            await service.clock.advance(LOCK_WAIT_S)
         return refused.result(), waiting.result()
 
 
-async def _conflict(place: Place) -> Refusal:
-    payment = await place.authorized()
-    place.tampers("UPDATE payment SET version = 7")
-    return await refusal(place.stub.CapturePayment(payment_requests.capture(payment.payment_id)))
+async def _conflict(service: RunningService) -> Refusal:
+    payment = await service.authorized()
+    service.tamper_with("UPDATE payment SET version = 7")
+    return await refusal(service.stub.CapturePayment(payment_requests.capture(payment.payment_id)))
 
 
-async def _internal(place: Place) -> Refusal:
-    place.tampers("ALTER TABLE request RENAME TO mislaid")
-    return await refusal(place.stub.AuthorizePayment(payment_requests.authorize()))
+async def _internal(service: RunningService) -> Refusal:
+    service.tamper_with("ALTER TABLE request RENAME TO mislaid")
+    return await refusal(service.stub.AuthorizePayment(payment_requests.authorize()))
 
 
-async def _payment_not_found(place: Place) -> Refusal:
+async def _payment_not_found(service: RunningService) -> Refusal:
     request = rpc.GetPaymentRequest(payment_id=payment_requests.new_payment_id())
-    return await refusal(place.stub.GetPayment(request))
+    return await refusal(service.stub.GetPayment(request))
 
 
-async def _payment_state_conflict(place: Place) -> Refusal:
-    request = payment_requests.refund((await place.authorized()).payment_id)
-    return await refusal(place.stub.RefundPayment(request))
+async def _payment_state_conflict(service: RunningService) -> Refusal:
+    request = payment_requests.refund((await service.authorized()).payment_id)
+    return await refusal(service.stub.RefundPayment(request))
 
 
-async def _payment_already_exists(place: Place) -> Refusal:
-    request = payment_requests.authorize(order_id=(await place.authorized()).order_id)
-    return await refusal(place.stub.AuthorizePayment(request))
+async def _payment_already_exists(service: RunningService) -> Refusal:
+    request = payment_requests.authorize(order_id=(await service.authorized()).order_id)
+    return await refusal(service.stub.AuthorizePayment(request))
 
 
-async def _amount_exceeds_refundable(place: Place) -> Refusal:
-    request = payment_requests.refund((await place.captured()).payment_id, 2000)
-    return await refusal(place.stub.RefundPayment(request))
+async def _amount_exceeds_refundable(service: RunningService) -> Refusal:
+    request = payment_requests.refund((await service.captured()).payment_id, 2000)
+    return await refusal(service.stub.RefundPayment(request))
 
 
-async def _currency_mismatch(place: Place) -> Refusal:
-    request = payment_requests.refund((await place.captured()).payment_id, 1, currency="EUR")
-    return await refusal(place.stub.RefundPayment(request))
+async def _currency_mismatch(service: RunningService) -> Refusal:
+    request = payment_requests.refund((await service.captured()).payment_id, 1, currency="EUR")
+    return await refusal(service.stub.RefundPayment(request))
 
 
-CASES: dict[str, tuple[Callable[[Place], Awaitable[Refusal]], Code, set[str]]] = {
+CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set[str]]] = {
     "INVALID_REQUEST": (_invalid_request, Code.INVALID_ARGUMENT, set()),
     "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
     "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
@@ -200,11 +202,11 @@ BEFORE_THE_SERVICER = {"DEADLINE_PASSED", "DRAINING"}
 
 
 @pytest.mark.parametrize("reason", CASES)
-async def test_a_refusal_says_why(place: Place, reason: str) -> None:
-    """One ErrorInfo with our domain, the contract's code, and the facts by name."""
+async def test_a_refusal_says_why(service: RunningService, reason: str) -> None:
+    """A refusal has one ErrorInfo with our domain, and the code and facts of its reason."""
     provoke, code, facts = CASES[reason]
 
-    refused = await provoke(place)
+    refused = await provoke(service)
 
     assert (refused.code, refused.reason, refused.domain) == (code, reason, "payment.tradepost")
     assert refused.infos == 1
@@ -214,7 +216,7 @@ async def test_a_refusal_says_why(place: Place, reason: str) -> None:
 
 
 async def test_every_reason_of_the_contract_has_a_case() -> None:
-    """A new reason needs a way to reach it."""
+    """Every reason of the contract has a test case."""
     prefix = "PAYMENT_ERROR_REASON_"
     names = {
         name.removeprefix(prefix)

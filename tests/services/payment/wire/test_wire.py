@@ -1,4 +1,4 @@
-"""Payments and their facts as messages: nothing lost, nothing told that isn't known."""
+"""Payments and their events as messages."""
 
 import pytest
 from google.protobuf.message import Message
@@ -22,7 +22,7 @@ from tests.support.payment.payment_in_memory import (
     void_unseen,
 )
 
-STORIES = (
+COMMAND_SEQUENCES = (
     (authorize(), commands.Declined(DeclineCode.EXPIRED_CARD)),
     (authorize(), AUTHORIZED, void(), commands.Voided()),
     (authorize(), AUTHORIZED, capture(), commands.Expired()),
@@ -46,20 +46,20 @@ STORIES = (
 )
 
 
-def messages(*told: commands.Command) -> dict[str, Message]:
-    """The facts of a story as messages, by their short names."""
-    facts = (to_message(event) for event in PaymentInMemory(*told).events)
+def messages(*given: commands.Command) -> dict[str, Message]:
+    """The messages of the events that commands lead to, by short name."""
+    facts = (to_message(event) for event in PaymentInMemory(*given).events)
     return {fact.DESCRIPTOR.name: fact for fact in facts}
 
 
-def test_every_fact_of_the_contract_can_be_told() -> None:
-    """And each names its payment; the log keeps it under its full name."""
-    told = {name for story in STORIES for name in messages(*story)}
+def test_every_event_of_the_contract_can_be_written() -> None:
+    """Every event of the contract is written, under its full name and with its payment."""
+    told = {name for sequence in COMMAND_SEQUENCES for name in messages(*sequence)}
     contract = payment_event_pb2.DESCRIPTOR.message_types_by_name
 
     assert told == set(contract)
-    for story in STORIES:
-        for event in PaymentInMemory(*story).events:
+    for sequence in COMMAND_SEQUENCES:
+        for event in PaymentInMemory(*sequence).events:
             stored = to_new_event(event)
             assert stored.type.startswith("tradepost.payment.v1.")
             name = stored.type.rpartition(".")[2]
@@ -68,8 +68,8 @@ def test_every_fact_of_the_contract_can_be_told() -> None:
             assert getattr(read, "order_id", ORDER) == ORDER
 
 
-def test_facts_made_by_calls_say_so() -> None:
-    """Handlers of events act on the other kind only."""
+def test_events_of_calls_are_orchestrated() -> None:
+    """Events of requests by RPC have the origin ORCHESTRATED, on which handlers do not act."""
     facts = messages(authorize(), AUTHORIZED, capture(), commands.Captured())
 
     assert facts
@@ -78,7 +78,7 @@ def test_facts_made_by_calls_say_so() -> None:
 
 
 def test_a_tombstone_says_that_it_is_one() -> None:
-    """A void of what was authorized does not."""
+    """A tombstone is marked; the void of an authorized payment is not."""
     (tombstone,) = messages(void_unseen()).values()
     voided = messages(authorize(), AUTHORIZED, void(), commands.Voided())["PaymentVoided"]
 
@@ -90,7 +90,7 @@ def test_a_tombstone_says_that_it_is_one() -> None:
 
 
 def test_a_tombstone_has_no_amounts() -> None:
-    """Nobody told it any, and zero dollars would be a claim."""
+    """A tombstone has no amounts, because its void names none."""
     message = replies.to_payment(PaymentInMemory(void_unseen()).payment)
 
     for field in ("amount", "captured_amount", "refunded_amount", "refund_pending_amount"):
@@ -98,9 +98,9 @@ def test_a_tombstone_has_no_amounts() -> None:
     assert message.refusal.reason == payment_pb2.PAYMENT_REFUSAL_REASON_AUTHORIZATION_FENCED
 
 
-def test_amounts_on_their_way_back_are_told_apart() -> None:
-    """Gone, and going."""
-    payment = PaymentInMemory(*STORIES[3], refund(300, "refund_2")).payment
+def test_refunded_and_pending_amounts_are_separate() -> None:
+    """Refunded and pending amounts are separate fields."""
+    payment = PaymentInMemory(*COMMAND_SEQUENCES[3], refund(300, "refund_2")).payment
     message = replies.to_payment(payment)
 
     assert message.captured_amount.minor_units == 1000
@@ -109,8 +109,8 @@ def test_amounts_on_their_way_back_are_told_apart() -> None:
     assert message.amount.currency_code == message.refunded_amount.currency_code == "USD"
 
 
-def test_instants_are_told_to_the_microsecond() -> None:
-    """As they were recorded."""
+def test_instants_have_microseconds() -> None:
+    """Instants have microseconds."""
     instant = NOON.replace(microsecond=123456)
 
     assert to_timestamp(instant).ToNanoseconds() % 1_000_000_000 == 123_456_000
@@ -118,15 +118,15 @@ def test_instants_are_told_to_the_microsecond() -> None:
 
 
 @pytest.mark.parametrize("state", PaymentState)
-def test_states_are_told_by_their_names(state: PaymentState) -> None:
-    """Both ways."""
+def test_states_are_converted_by_name(state: PaymentState) -> None:
+    """States are converted by name in both directions."""
     number = payment_pb2.PaymentState.Value(f"PAYMENT_STATE_{state}")
 
     assert replies.from_state(number) is state
 
 
 def test_the_contract_has_no_refusal_that_is_never_made() -> None:
-    """A reason in the contract is a reason in the domain."""
+    """The contract has the reasons of the domain, and no others."""
     names = {
         name.removeprefix("PAYMENT_REFUSAL_REASON_")
         for name in payment_pb2.PaymentRefusalReason.DESCRIPTOR.values_by_name

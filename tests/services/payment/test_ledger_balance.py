@@ -1,4 +1,4 @@
-"""Many payments at once, on two instances, with bad luck and a crash: the books balance."""
+"""Many payments at once on two instances, with failures and a crash."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ ORDERS = 16
 
 
 async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
-    """One order's payment, each request sent to a random instance, and some to both."""
+    """Pay one order; each request goes to a random instance, and some go to both."""
 
     async def send(request: payment_requests.Request, *, within_s: float = 20.0) -> Payment:
         targets = rng.sample(parts, k=rng.choice((1, 2)))
@@ -56,7 +56,7 @@ async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_ledger_is_the_processors_book(databases: Databases, seed: int) -> None:
-    """Whatever failed or got lost on the way, and wherever one instance died."""
+    """The ledger agrees with the processor after failures, lost answers and a crash."""
     rng, book = random.Random(seed), Book()
 
     def processor() -> MemoryProcessor:

@@ -1,4 +1,4 @@
-"""What the driver writes belongs to the story in which it was asked for."""
+"""Events that the driver writes have the correlation of the request."""
 
 from services.chassis.log.event_log import EventLog
 from services.chassis.telemetry import correlation
@@ -13,11 +13,11 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LOG = EventLog(clock=CLOCK, ids=IDS)
 
 
-async def test_the_answer_belongs_to_the_story_of_its_question(databases: Databases) -> None:
-    """Whoever hears it: the process that asked, or the next one after a crash."""
-    story = Correlation("basket-7", traceparent=TRACEPARENT)
+async def test_an_answer_has_the_correlation_of_its_request(databases: Databases) -> None:
+    """An answer has the correlation of its request, also if another process records it."""
+    trace = Correlation("basket-7", traceparent=TRACEPARENT)
     processor = MemoryProcessor()
-    correlation.bind(story)
+    correlation.bind(trace)
     async with instance(databases, processor, lease_s=0.2) as first:
         heard = (await ask(first, payment_requests.authorize())).payment.payment_id
         processor.gate.clear()
@@ -30,4 +30,4 @@ async def test_the_answer_belongs_to_the_story_of_its_question(databases: Databa
         for payment_id in (heard, left):
             events = await second.database.read(LOG.read_stream, payment_id)
             told = [(event.correlation_id, event.traceparent) for event in events]
-            assert told == [(story.correlation_id, story.traceparent)] * 2
+            assert told == [(trace.correlation_id, trace.traceparent)] * 2
