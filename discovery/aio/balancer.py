@@ -14,6 +14,7 @@ from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
+from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
 
@@ -28,10 +29,12 @@ class Balancer:
         self,
         policy: Policy,
         *,
+        settings: BalancerSettings = DEFAULT_SETTINGS,
         dial: Callable[[Instance], grpc.aio.Channel],
         clock: Clock,
         rng: random.Random,
     ) -> None:
+        self._settings = settings
         self._dial = dial
         self._clock = clock
         self._rng = rng
@@ -131,6 +134,7 @@ class Balancer:
             clock=self._clock,
             rng=self._rng,
             changed=self._changed,
+            health_request=self._settings.health_request,
         )
 
     def _drain(self, key: Key, subchannel: Subchannel) -> None:

@@ -66,7 +66,9 @@ class Channel(grpc.aio.Channel):
         self._target = target
         self._config = config
         self._interceptors = chain.by_kind(interceptors)
-        self._balancer = Balancer(config.policy, dial=dial, clock=clock, rng=rng)
+        self._balancer = Balancer(
+            config.policy, settings=config.balancer, dial=dial, clock=clock, rng=rng
+        )
         self._breakers = MethodBreakers(rng)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._budget = RetryBudget()

@@ -27,9 +27,10 @@ _DRAINED_EVERY_S = 0.5
 class Subchannel:
     """A plain grpc.aio channel to an instance, watched for connectivity and health.
 
-    `state` is READY when the instance can be picked: connected, and SERVING by its health service.
-    NOT_SERVING counts as TRANSIENT_FAILURE, which lasts until READY, as pick_first reports it
-    (gRFC A62). `changed` is called after each change of `state`.
+    `state` is READY when the instance can be picked: connected, and its health service has answered
+    anything but NOT_SERVING. NOT_SERVING counts as TRANSIENT_FAILURE, which lasts until READY, as
+    pick_first reports it (gRFC A62). Without a `health_request` the health isn't watched. `changed`
+    is called after each change of `state`.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class Subchannel:
         "_clock",
         "_connectivity",
         "_health",
+        "_health_request",
         "_health_task",
         "_native",
         "_rng",
@@ -58,6 +60,7 @@ class Subchannel:
         clock: Clock,
         rng: random.Random,
         changed: Callable[[], None],
+        health_request: bytes | None = health.WHOLE_SERVER,
     ) -> None:
         self.instance = instance
         self.record = record
@@ -70,6 +73,7 @@ class Subchannel:
         self._changed = changed
         self._connectivity = _CONNECTING
         self._health = Health.UNKNOWN
+        self._health_request = health_request
         self._health_task: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
         self._watch_task = self.loop.create_task(self._watch_connectivity())
@@ -113,7 +117,9 @@ class Subchannel:
 
     def _connected(self, seen: grpc.ChannelConnectivity) -> None:
         if seen is _READY:
-            if self._health_task is None:
+            if self._health_request is None:
+                self._health = Health.UNREPORTED
+            elif self._health_task is None:
                 self._health_task = self.loop.create_task(self._watch_health())
         else:
             # A new connection may lead to a new process: READY waits for its first health answer.
@@ -126,7 +132,7 @@ class Subchannel:
         native: Any = self._native
         stream = native.unary_stream(health.WATCH_PATH, None, None)
         await health.watch(
-            lambda: stream(health.WHOLE_SERVER),
+            lambda: stream(self._health_request),
             report=self._health_changed,
             delays_s=self._delays_s,
             clock=self._clock,
@@ -152,13 +158,9 @@ class Subchannel:
     def _combined(self) -> grpc.ChannelConnectivity:
         """Combine connectivity and health into one state."""
         if self._connectivity is _READY:
-            match self._health:
-                case Health.SERVING:
-                    return _READY
-                case Health.UNKNOWN:
-                    return _CONNECTING
-                case _:
-                    return _FAILED
+            if self._health in health.USABLE:
+                return _READY
+            return _CONNECTING if self._health is Health.UNKNOWN else _FAILED
         return _FAILED if self._connectivity is _FAILED else _CONNECTING
 
     def _delays_s(self) -> Iterator[float]:

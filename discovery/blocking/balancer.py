@@ -12,6 +12,7 @@ from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
+from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
@@ -33,6 +34,7 @@ class Balancer:
         self,
         policy: Policy,
         *,
+        settings: BalancerSettings = DEFAULT_SETTINGS,
         changed: threading.Condition,
         dial: Dial,
         clock: Clock,
@@ -40,6 +42,7 @@ class Balancer:
     ) -> None:
         self.changed = changed
         self.state = _CONNECTING
+        self._settings = settings
         self._dial = dial
         self._clock = clock
         self._rng = rng
@@ -140,7 +143,14 @@ class Balancer:
 
     def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         dialled = self._dial(instance)
-        return Subchannel(instance, dialled, record, rng=self._rng, changed=self.refresh)
+        return Subchannel(
+            instance,
+            dialled,
+            record,
+            rng=self._rng,
+            changed=self.refresh,
+            health_request=self._settings.health_request,
+        )
 
     def _new_record(self, instance: Instance, now_s: float) -> InstanceStats:
         ejector = self._ejector

@@ -3,6 +3,7 @@
 Both use private parts of gRPC, each for the reason it states.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,8 @@ from grpc._cython import cygrpc
 
 from discovery.config.channel_options import channel_options
 from discovery.registry.instance import Instance
+
+_STATES = {state.value[0]: state for state in grpc.ChannelConnectivity}
 
 Dial = Callable[[Instance], grpc.Channel]
 
@@ -42,6 +45,20 @@ def is_ready(channel: grpc.Channel) -> bool:
     except ValueError:
         return False
     return bool(state == cygrpc.ConnectivityState.ready)
+
+
+def connection_state(channel: grpc.Channel) -> grpc.ChannelConnectivity:
+    """The connection's state; an idle one connects. Raises ValueError on a closed channel."""
+    inner: Any = channel
+    state = inner._channel.check_connectivity_state(True)  # noqa: FBT003, SLF001 - no other way
+    return _STATES[state]
+
+
+def wait_for_change(channel: grpc.Channel, seen: grpc.ChannelConnectivity, limit_s: float) -> None:
+    """Return once the state is another one, or in time. Raises ValueError on a closed channel."""
+    inner: Any = channel
+    # C-core takes a deadline by the wall clock.
+    inner._channel.watch_connectivity_state(seen.value[0], time.time() + limit_s)  # noqa: SLF001 - no other way
 
 
 def survives_fork() -> bool:

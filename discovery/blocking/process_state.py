@@ -48,7 +48,14 @@ class ProcessState:
         rng: random.Random,
         recorder: "Recorder | None",
     ) -> None:
-        self.balancer = Balancer(config.policy, changed=changed, dial=dial, clock=clock, rng=rng)
+        self.balancer = Balancer(
+            config.policy,
+            settings=config.balancer,
+            changed=changed,
+            dial=dial,
+            clock=clock,
+            rng=rng,
+        )
         self._config = config
         self._clock = clock
         self._service = target.service

@@ -10,7 +10,7 @@ import grpc
 from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.blocking.native import is_ready
+from discovery.blocking.native import connection_state, is_ready, wait_for_change
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
 from discovery.rules.method import Method
@@ -18,6 +18,9 @@ from discovery.rules.method import Method
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
+# Between these two, a connection that failed counts as failed until it is READY (gRFC A62).
+_SETTLED = frozenset({_READY, _FAILED})
 
 _AGAIN_FIRST_S = 0.1
 _AGAIN_CEILING_S = 5.0
@@ -28,10 +31,11 @@ class Subchannel:
     """A plain channel to an instance. `state` is READY when the instance can be picked.
 
     The health stream also watches the connection: it opens the connection and ends with it. The
-    state is READY from the first SERVING on; CONNECTING while a stream that had an answer is opened
-    again; TRANSIENT_FAILURE when it can't be opened, or says NOT_SERVING. A stream that breaks for
-    a reason other than the connection leaves the state unchanged. `changed` is called from the
-    watching thread, without a lock held.
+    state is READY from the first answer on that isn't NOT_SERVING; CONNECTING while a stream that
+    had an answer is opened again; TRANSIENT_FAILURE when it can't be opened, or says NOT_SERVING. A
+    stream that breaks for a reason other than the connection leaves the state unchanged. Without a
+    `health_request` only the connection is watched. `changed` is called from the watching thread,
+    without a lock held.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Subchannel:
         *,
         rng: random.Random,
         changed: Callable[[], None],
+        health_request: bytes | None = health.WHOLE_SERVER,
     ) -> None:
         self.instance = instance
         self.record = record
@@ -53,6 +58,7 @@ class Subchannel:
         self._multicallables: dict[tuple[Any, ...], Any] = {}
         self._over = threading.Event()
         self._stream: Any = None
+        self._health_request = health_request
         self._health = Health.UNKNOWN
         # `is_still_ready` found the connection ended before the watching thread did.
         self._was_lost = False
@@ -96,58 +102,86 @@ class Subchannel:
         self._native.close()
 
     def _watch(self) -> None:
+        try:
+            if self._health_request is None:
+                self._follow_connection()
+            else:
+                self._watch_health(self._health_request)
+        except ValueError:
+            pass  # the channel was closed
+
+    def _watch_health(self, request: bytes) -> None:
         watch: Any = self._native.unary_stream(health.WATCH_PATH)
         delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
         while not self._over.is_set():
+            code = grpc.StatusCode.OK
             try:
                 # After a failure C-core's own backoff decides when to connect again.
-                failed = self.state is _FAILED
-                self._stream = watch(health.WHOLE_SERVER, wait_for_ready=failed)
+                self._stream = watch(request, wait_for_ready=self.state is _FAILED)
                 for response in self._stream:
                     self._health_changed(health.parse(response))
-                    delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
-                self._broke(grpc.StatusCode.OK)
+                    if self._health is not Health.UNREPORTED:
+                        delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
             except grpc.RpcError as error:
                 ended: Any = error
-                if self._over.is_set():
-                    return
-                self._broke(ended.code())
-                if ended.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    self._watch_connection()
-            except ValueError:
-                return  # the channel was closed
-            self._over.wait(next(delays_s))
+                code = ended.code()
+            if self._over.is_set():
+                return
+            self._broke(code)
+            if self.state is not _READY:
+                self._over.wait(next(delays_s))
+            else:
+                lasting = code in health.LASTING_REFUSALS
+                self._watch_connection(None if lasting else next(delays_s))
 
-    def _health_changed(self, health: Health) -> None:
-        self._health = health
-        self._become(_READY if health is Health.SERVING else _FAILED)
+    def _health_changed(self, status: Health) -> None:
+        self._health = status
+        self._become(_READY if status in health.USABLE else _FAILED)
 
     def _broke(self, code: grpc.StatusCode) -> None:
         """Handle the end of the health stream.
 
-        UNAVAILABLE means that the connection ended. From READY this leads to CONNECTING, which is
-        a failure only if the next stream can't be opened.
+        UNAVAILABLE usually means that the connection ended. From READY this leads to CONNECTING,
+        which is a failure only if the next stream can't be opened.
         """
         was_lost, self._was_lost = self._was_lost, False
-        if code is grpc.StatusCode.UNIMPLEMENTED:
-            self._health = Health.SERVING
-            self._become(_READY)
-        elif was_lost:
+        if code is grpc.StatusCode.UNAVAILABLE and not was_lost:
+            was_lost = self._health is Health.SERVING or not is_ready(self._native)
+            if was_lost and self.state is not _READY:
+                self._health = Health.UNKNOWN
+                self._become(_FAILED)
+                return
+        if was_lost:
+            self._health = Health.UNKNOWN
             self._become(_CONNECTING)
-        elif code is grpc.StatusCode.UNAVAILABLE:
-            self._become(_CONNECTING if self.state is _READY else _FAILED)
-        elif self.state is _CONNECTING:
-            self._become(_FAILED)
+        else:
+            self._health_changed(health.after_end(code, self._health))
 
-    def _watch_connection(self) -> None:
-        """Watch the connection of a server without the health service; return when it ends.
+    def _watch_connection(self, limit_s: float | None) -> None:
+        """Watch the connection of a server whose health isn't; return when it ends, or in time.
 
         This thread polls, because grpc's `subscribe` leaves a thread behind that fails on close.
         """
-        while not self._over.wait(_ASK_CONNECTION_EVERY_S):
+        waited_s = 0.0
+        while limit_s is None or waited_s < limit_s:
+            if self._over.wait(_ASK_CONNECTION_EVERY_S):
+                return
+            waited_s += _ASK_CONNECTION_EVERY_S
             if not is_ready(self._native):
+                self._health = Health.UNKNOWN
                 self._become(_CONNECTING)
                 return
+
+    def _follow_connection(self) -> None:
+        """Keep the connection open and follow its state alone, until the channel is closed."""
+        while not self._over.is_set():
+            seen = connection_state(self._native)
+            self._health = Health.UNREPORTED
+            if seen in _SETTLED:
+                self._become(seen)
+            elif self.state is _READY:
+                self._become(_CONNECTING)
+            wait_for_change(self._native, seen, _ASK_CONNECTION_EVERY_S)
 
     def _become(self, state: grpc.ChannelConnectivity) -> None:
         if state is not self.state and not self._over.is_set():

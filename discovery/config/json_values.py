@@ -49,6 +49,14 @@ def boolean(value: object, place: str) -> bool:
     return value
 
 
+def text(entry: Mapping[str, Any], key: str, place: str) -> str:
+    """A text."""
+    value = entry[key]
+    if not isinstance(value, str):
+        raise InvalidServiceConfigError(f"{place}.{key}", f"expected text, found {value!r}")
+    return value
+
+
 def as_list(value: object, place: str) -> list[Any]:
     """A list."""
     if not isinstance(value, list | tuple):

@@ -13,6 +13,8 @@ or, instead of the retryPolicy (the default retries then apply),
                    "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "0.005s",
                                      "nonFatalStatusCodes": ["UNAVAILABLE"]}
 
+"healthCheckConfig": {"serviceName": ""} is the default; false switches the health watch off.
+
 The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. Two keys are
 this package's own: `bulkhead` (`discovery.rules.bulkhead`) and `waits`, for a method whose answer
 takes as long as something other than the instance, so that its latency says nothing about the
@@ -29,6 +31,8 @@ from typing import Any
 from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
 from discovery.balancing.policies.table import POLICIES
 from discovery.balancing.policy import Policy
+from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
+from discovery.config.balancer_settings import BALANCER_KEYS, balancer_settings
 from discovery.config.json_values import (
     above_zero,
     as_list,
@@ -86,6 +90,7 @@ class ServiceConfig:
         default_factory=lambda: MappingProxyType({})
     )
     throttle: ThrottleConfig | None = None
+    balancer: BalancerSettings = DEFAULT_SETTINGS
     bulkhead: BulkheadConfig | None = None
 
     def of_method(self, path: str) -> MethodConfig:
@@ -112,7 +117,9 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
             place = f"line {error.lineno}, column {error.colno}"
             raise InvalidServiceConfigError(place, error.msg) from error
     top = as_mapping(
-        config, "$", {"loadBalancingConfig", "methodConfig", "retryThrottling", "bulkhead"}
+        config,
+        "$",
+        {"loadBalancingConfig", "methodConfig", "retryThrottling", "bulkhead", *BALANCER_KEYS},
     )
     policy: Policy = p2c_peak_ewma
     if "loadBalancingConfig" in top:
@@ -127,7 +134,13 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
             methods[name] = method_config
     throttle = _throttle(top["retryThrottling"]) if "retryThrottling" in top else None
     bulkhead = _bulkhead(top["bulkhead"]) if "bulkhead" in top else None
-    return ServiceConfig(policy, MappingProxyType(methods), throttle, bulkhead)
+    return ServiceConfig(
+        policy,
+        MappingProxyType(methods),
+        throttle=throttle,
+        balancer=balancer_settings(top),
+        bulkhead=bulkhead,
+    )
 
 
 def _bulkhead(value: object) -> BulkheadConfig:
