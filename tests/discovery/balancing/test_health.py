@@ -31,11 +31,11 @@ from tests.support.discovery.probe_service import (
     [
         (HealthCheckResponse.SERVING, Health.SERVING),
         (HealthCheckResponse.NOT_SERVING, Health.NOT_SERVING),
-        (HealthCheckResponse.SERVICE_UNKNOWN, Health.NOT_SERVING),
-        (HealthCheckResponse.UNKNOWN, Health.NOT_SERVING),
+        (HealthCheckResponse.SERVICE_UNKNOWN, Health.UNREPORTED),
+        (HealthCheckResponse.UNKNOWN, Health.UNREPORTED),
     ],
 )
-def test_only_serving_is_serving(
+def test_only_an_explicit_status_counts(
     status: HealthCheckResponse.ServingStatus, expected: Health
 ) -> None:
     """The status is read without grpcio-health-checking, which callers need not install."""
@@ -45,10 +45,10 @@ def test_only_serving_is_serving(
     assert health.parse(message + b"\x7a\x03new") is expected
 
 
-def test_nonsense_is_not_serving() -> None:
-    """An answer that can't be read counts as NOT_SERVING."""
-    assert health.parse(b"\xff\xff") is Health.NOT_SERVING
-    assert health.parse(b"") is Health.NOT_SERVING
+def test_nonsense_is_no_status() -> None:
+    """An answer that can't be read doesn't say whether the server serves."""
+    assert health.parse(b"\xff\xff") is Health.UNREPORTED
+    assert health.parse(b"") is Health.UNREPORTED
 
 
 class Streams:
@@ -101,8 +101,23 @@ async def test_a_broken_stream_is_opened_anew_after_growing_delays() -> None:
     await watching
 
     assert waits_s == [1.0, 2.0, 1.0, 1.0]
-    broken, serving, stopped = Health.BROKEN, Health.SERVING, Health.NOT_SERVING
-    assert streams.reported == [broken, broken, serving, broken, stopped, broken, serving]
+    serving, stopped = Health.SERVING, Health.NOT_SERVING
+    assert streams.reported == [
+        *(Health.BROKEN, Health.UNREPORTED),
+        *(serving, serving),
+        *(stopped, stopped),
+        serving,
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(health.LASTING_REFUSALS, key=str))
+async def test_a_refusal_that_lasts_ends_the_watch(code: StatusCode) -> None:
+    """The server is used, whatever it said before, and isn't asked again on this connection."""
+    streams = Streams(([NOT_SERVING], code))
+
+    await streams.watched(ManualClock())
+
+    assert streams.reported[-1] in health.USABLE
 
 
 async def test_not_serving_is_not_picked(start: Start, open_to: Open) -> None:

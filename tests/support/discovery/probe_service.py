@@ -6,7 +6,7 @@ safe. An answer is the server's name, a colon, and the request.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -190,22 +190,28 @@ class Probe:
 
 @asynccontextmanager
 async def running(
-    name: str, *, host: str = "127.0.0.1", port: int = 0, health: int | None = None
+    name: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    health: int | None = None,
+    handlers: Sequence[grpc.GenericRpcHandler] = (),
 ) -> AsyncIterator[Probe]:
-    """Run a server until the end of the block; `health` is the first answer
-    of its health service.
+    """Run a server until the end of the block; `health` is the first answer of its health service,
+    and `handlers` answer other calls.
     """
     probe = Probe(name, host=host)
     probe.gate.set()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         name: grpc.unary_unary_rpc_method_handler(probe.unary(name))
         for name in ("Get", "Put", "Post")
     }
-    handlers["Watch"] = grpc.unary_stream_rpc_method_handler(probe.watch)
-    handlers["Upload"] = grpc.stream_unary_rpc_method_handler(probe.upload)
-    handlers["Chat"] = grpc.stream_stream_rpc_method_handler(probe.chat)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    methods["Watch"] = grpc.unary_stream_rpc_method_handler(probe.watch)
+    methods["Upload"] = grpc.stream_unary_rpc_method_handler(probe.upload)
+    methods["Chat"] = grpc.stream_stream_rpc_method_handler(probe.chat)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    server.add_generic_rpc_handlers(tuple(handlers))
     if health is not None:
         probe.health = health_aio.HealthServicer()
         await probe.health.set("", health)
