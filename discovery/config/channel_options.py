@@ -11,8 +11,11 @@ DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
     # Find an instance that restarts on its port again within 5 s (C-core's default is 120 s).
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
-    # Detect a connection that died silently; servers must allow these pings (gRFC A8).
-    ("grpc.keepalive_time_ms", 30_000),
+    # A server that nobody configured allows one ping in 300 s and closes the connection at the
+    # third early one (gRFC A8). An idle peer that died silently is noticed within 340 s. A peer
+    # that is sent anything is noticed within 10 s: with keepalive on, C-core sets TCP_USER_TIMEOUT
+    # to the timeout (gRFC A18).
+    ("grpc.keepalive_time_ms", 330_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # Keep idle connections open: the balancer decides which connections are needed.
     ("grpc.client_idle_timeout_ms", _INT32_MAX),

@@ -13,6 +13,10 @@ from discovery.registry.protocols import Watcher
 from services.chassis.server.instrumentation import Spans
 from services.chassis.telemetry import correlation
 
+# The servers of these services allow a ping every 10 s, so a caller that waits for a long answer
+# notices within 40 s that its peer died silently.
+KEEPALIVE = (("grpc.keepalive_time_ms", 30_000),)
+
 
 def participant_channel(
     target: str,
@@ -33,6 +37,7 @@ def participant_channel(
         discovery.open_channel(
             target,
             service_config=service_config,
+            options=KEEPALIVE,
             watcher=watcher,
             clock=clock,
             rng=rng,

@@ -23,8 +23,8 @@ from services.chassis.server.layers.trace import Trace
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 
-# The server must accept the pings of discovery's connections (every 30 s, timeout 10 s), and must
-# end the streams of a caller that vanished (gRFC A8, A9).
+# The server must accept the pings of the other services' channels (every 30 s, timeout 10 s), and
+# must end the streams of a caller that vanished (gRFC A8, A9).
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 MIN_PING_INTERVAL_MS = 10_000
