@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from discovery.balancing import health
-
 
 @dataclass(frozen=True, slots=True)
 class BalancerSettings:
-    """`health_request`: what each instance's health service is asked; None: it isn't asked."""
+    """`health_request`: the HealthCheckRequest for each instance; None: its health isn't asked."""
 
-    health_request: bytes | None = health.WHOLE_SERVER
+    # HealthCheckRequest{service: ""}: the whole server.
+    health_request: bytes | None = b""
 
 
 DEFAULT_SETTINGS = BalancerSettings()
