@@ -33,17 +33,17 @@ async def shop_for_one(parts: tuple[Parts, Parts], rng: random.Random) -> None:
         return max((answer.payment for answer in answers), key=lambda payment: payment.version)
 
     request = payment_requests.authorize(minor_units=rng.randint(1, 5000))
-    wish = rng.choice(("capture", "refund", "void", "void early"))
-    if wish == "void early":
+    ending = rng.choice(("capture", "refund", "void", "void early"))
+    if ending == "void early":
         unseen = payment_requests.void_unseen(request.request_id, request.order_id)
         await asyncio.gather(send(request), send(unseen))
         return
     payment = await send(request)
-    if wish == "void":
+    if ending == "void":
         await send(payment_requests.void(payment.payment_id))
         return
     await send(payment_requests.capture(payment.payment_id))
-    if wish == "refund":
+    if ending == "refund":
         half = payment.amount.minor_units // 2
         await asyncio.gather(
             *(

@@ -102,6 +102,6 @@ def _create_reservations() -> None:
 
 
 def downgrade() -> None:
-    """Drop everything; what is on the shelf is forgotten."""
+    """Drop all tables with their data."""
     for table in ("stock_movement", "reservation_line", "reservation", "stock", "item"):
         op.drop_table(table)

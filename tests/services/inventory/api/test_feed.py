@@ -20,17 +20,17 @@ async def test_items_and_reservations_are_in_the_feed(
     """The feed has the events of items and of reservations, with their aggregate types."""
     feed = EventFeedServiceStub(grpc_channel)
     head = (await feed.GetFeed(pb.GetFeedRequest())).head_position
-    request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("told", 5)])
+    request = rpc.UpsertItemsRequest(request_id=new_request_id(), items=[upsert("pear", 5)])
     await grpc_stub.UpsertItems(request)
-    await grpc_stub.ReserveStock(reserve("4711", told=2))
+    await grpc_stub.ReserveStock(reserve("4711", pear=2))
 
     call = feed.SubscribeEvents(pb.SubscribeEventsRequest(after_position=head))
-    told: list[tuple[str, str]] = []
+    received: list[tuple[str, str]] = []
     async with asyncio.timeout(30):
-        while (rsv("4711"), "reservation") not in told:
+        while (rsv("4711"), "reservation") not in received:
             message = await call.read()
             assert isinstance(message, pb.SubscribeEventsResponse)
-            told += [(each.aggregate_id, each.aggregate_type) for each in message.batch.events]
+            received += [(each.aggregate_id, each.aggregate_type) for each in message.batch.events]
     call.cancel()
 
-    assert ("itm_told", "item") in told
+    assert ("itm_pear", "item") in received

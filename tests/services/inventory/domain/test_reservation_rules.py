@@ -110,7 +110,7 @@ COMMIT, RELEASE, FULFILL, EXPIRE = (
     Fulfill("rsv_1"),
     Expire("rsv_1"),
 )
-STANDS = {
+EVENTS_BY_STATE = {
     "held": (HELD,),
     "committed": (HELD, COMMITTED),
     "fulfilled": (HELD, COMMITTED, FULFILLED),
@@ -151,7 +151,7 @@ def test_what_each_command_makes_of_each_state(
     command: ReservationCommand, now: datetime, outcomes: list[tuple[ReservationEvent, ...] | str]
 ) -> None:
     """Each command moves a state forward, changes nothing on a repeat, or is refused."""
-    for events, outcome in zip(STANDS.values(), outcomes, strict=True):
+    for events, outcome in zip(EVENTS_BY_STATE.values(), outcomes, strict=True):
         reservation = after(*events)
         if outcome == REFUSED:
             with pytest.raises(ReservationStateConflictError):
@@ -177,7 +177,7 @@ def test_events_out_of_place_are_not_applied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stands", "event", "kind", "deltas"),
+    ("before", "event", "kind", "deltas"),
     [
         ((HELD,), COMMITTED, MovementKind.COMMITTED, (0, -2, 2)),
         ((HELD,), EXPIRED, MovementKind.EXPIRED, (0, -2, 0)),
@@ -187,14 +187,14 @@ def test_events_out_of_place_are_not_applied() -> None:
     ],
 )
 def test_events_move_the_stock_of_their_lines(
-    stands: tuple[ReservationEvent, ...],
+    before: tuple[ReservationEvent, ...],
     event: ReservationEvent,
     kind: MovementKind,
     deltas: tuple[int, int, int],
 ) -> None:
     """Each event moves all units of its lines."""
     reason = RELEASED.reason if event is RELEASED else ""
-    assert movements(after(*stands), event) == (Movement("apple", kind, *deltas, "rsv_1", reason),)
+    assert movements(after(*before), event) == (Movement("apple", kind, *deltas, "rsv_1", reason),)
 
 
 def test_what_sets_nothing_aside_moves_nothing() -> None:

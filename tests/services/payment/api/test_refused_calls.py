@@ -24,15 +24,15 @@ async def refused(call: Awaitable[object], code: grpc.StatusCode, reason: str) -
 
 async def test_an_unknown_payment_is_not_found(grpc_stub: PaymentServiceAsyncStub) -> None:
     """Every method that names an unknown payment answers NOT_FOUND."""
-    nobody = payment_requests.new_payment_id()
+    unknown = payment_requests.new_payment_id()
     for call in (
-        grpc_stub.GetPayment(rpc.GetPaymentRequest(payment_id=nobody)),
-        grpc_stub.CapturePayment(payment_requests.capture(nobody)),
-        grpc_stub.VoidPayment(payment_requests.void(nobody)),
-        grpc_stub.RefundPayment(payment_requests.refund(nobody)),
+        grpc_stub.GetPayment(rpc.GetPaymentRequest(payment_id=unknown)),
+        grpc_stub.CapturePayment(payment_requests.capture(unknown)),
+        grpc_stub.VoidPayment(payment_requests.void(unknown)),
+        grpc_stub.RefundPayment(payment_requests.refund(unknown)),
     ):
         error = await refused(call, Code.NOT_FOUND, "PAYMENT_NOT_FOUND")
-        assert error.facts == {"payment_id": nobody}
+        assert error.facts == {"payment_id": unknown}
 
 
 async def test_an_authorization_of_another_order_is_not_found(

@@ -119,7 +119,7 @@ class PaymentMachine(RuleBasedStateMachine):
         if is_lost or (self.state == "VOIDED" and not self.is_tombstone):
             return
         self.memory.apply(evidence)
-        self.hear(call.key, evidence)
+        self.follow(call.key, evidence)
 
     @precondition(lambda self: self.state in ("AUTHORIZED", "CAPTURING", "VOIDING"))
     @rule()
@@ -127,7 +127,7 @@ class PaymentMachine(RuleBasedStateMachine):
         """The authorization expires at the processor, which says so only in an answer."""
         self.book.is_expired = True
 
-    def hear(self, key: str, evidence: commands.Evidence) -> None:
+    def follow(self, key: str, evidence: commands.Evidence) -> None:
         match self.state, evidence:
             case "AUTHORIZING", commands.Declined():
                 self.state = "DECLINED"

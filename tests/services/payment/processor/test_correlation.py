@@ -19,15 +19,15 @@ async def test_an_answer_has_the_correlation_of_its_request(databases: Databases
     processor = MemoryProcessor()
     correlation.bind(trace)
     async with instance(databases, processor, lease_s=0.2) as first:
-        heard = (await ask(first, payment_requests.authorize())).payment.payment_id
+        answered = (await ask(first, payment_requests.authorize())).payment.payment_id
         processor.gate.clear()
-        left = (await ask(first, payment_requests.authorize(), within_s=0.05)).payment.payment_id
+        pending = (await ask(first, payment_requests.authorize(), within_s=0.05)).payment.payment_id
         await processor.asked(times=2)
     processor.gate.set()
     correlation.bind(correlation.EMPTY)
     async with instance(databases, processor, name="two") as second:
-        await until(second, left, lambda payment: payment.state is PaymentState.AUTHORIZED)
-        for payment_id in (heard, left):
+        await until(second, pending, lambda payment: payment.state is PaymentState.AUTHORIZED)
+        for payment_id in (answered, pending):
             events = await second.database.read(LOG.read_stream, payment_id)
-            told = [(event.correlation_id, event.traceparent) for event in events]
-            assert told == [(trace.correlation_id, trace.traceparent)] * 2
+            recorded = [(event.correlation_id, event.traceparent) for event in events]
+            assert recorded == [(trace.correlation_id, trace.traceparent)] * 2

@@ -54,10 +54,10 @@ def messages(*given: commands.Command) -> dict[str, Message]:
 
 def test_every_event_of_the_contract_can_be_written() -> None:
     """Every event of the contract is written, under its full name and with its payment."""
-    told = {name for sequence in COMMAND_SEQUENCES for name in messages(*sequence)}
+    written = {name for sequence in COMMAND_SEQUENCES for name in messages(*sequence)}
     contract = payment_event_pb2.DESCRIPTOR.message_types_by_name
 
-    assert told == set(contract)
+    assert written == set(contract)
     for sequence in COMMAND_SEQUENCES:
         for event in PaymentInMemory(*sequence).events:
             stored = to_new_event(event)
