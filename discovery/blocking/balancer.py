@@ -81,7 +81,7 @@ class Balancer:
             idle = self._take_drained()
             self.refresh()
         for subchannel in idle:
-            subchannel.close()
+            subchannel.retire()
 
     def resolving_failed(self, reason: str) -> None:
         """Keep the known instances; a call that finds none of them reports the reason."""
@@ -100,7 +100,7 @@ class Balancer:
             subchannel.load.end(due=due)
             idle = self._take_drained() if self._draining else []
         for drained in idle:
-            drained.close()
+            drained.retire()
 
     def why_nothing(self) -> str:
         """Describe why nothing can be picked."""

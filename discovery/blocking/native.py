@@ -1,8 +1,9 @@
-"""Creates the plain grpc channel under a subchannel, and reads its state.
+"""Creates the plain grpc channel under a subchannel, reads its state, and knows its thread.
 
-Both use private parts of gRPC, each for the reason it states.
+All use private parts of gRPC, each for the reason it states.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +18,8 @@ from discovery.registry.instance import Instance
 _STATES = {state.value[0]: state for state in grpc.ChannelConnectivity}
 
 Dial = Callable[[Instance], grpc.Channel]
+
+_SOURCE = _originals.__file__
 
 
 def dialer(
@@ -59,6 +62,19 @@ def wait_for_change(channel: grpc.Channel, seen: grpc.ChannelConnectivity, limit
     inner: Any = channel
     # C-core takes a deadline by the wall clock.
     inner._channel.watch_connectivity_state(seen.value[0], time.time() + limit_s)  # noqa: SLF001 - no other way
+
+
+def in_callback() -> bool:
+    """Whether this thread is one in which grpc reports the ends of a channel's calls.
+
+    grpc calls back from a function of its own inside `_run_channel_spin_thread`.
+    """
+    frame = sys._getframe()  # noqa: SLF001 - the documented way to read one's own stack
+    while frame.f_back is not None:
+        if frame.f_code.co_name == "channel_spin" and frame.f_code.co_filename == _SOURCE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def survives_fork() -> bool:

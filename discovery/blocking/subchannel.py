@@ -10,7 +10,7 @@ import grpc
 from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.blocking.native import connection_state, is_ready, wait_for_change
+from discovery.blocking.native import connection_state, in_callback, is_ready, wait_for_change
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
 from discovery.rules.method import Method
@@ -62,6 +62,7 @@ class Subchannel:
         self._health = Health.UNKNOWN
         # `is_still_ready` found the connection ended before the watching thread did.
         self._was_lost = False
+        # The watching thread closes the connection when it ends.
         name = f"discovery-health-{instance.endpoint}"
         threading.Thread(target=self._watch, name=name, daemon=True).start()
 
@@ -94,12 +95,21 @@ class Subchannel:
             self._multicallables[key] = made
         return made
 
-    def close(self) -> None:
-        """Close the connection and cancel the calls in flight."""
+    def retire(self) -> None:
+        """Have the watching thread close the connection, which cancels the calls in flight.
+
+        It never waits, so any thread may call it. grpc's own `close` waits for the thread that
+        reports the ends of calls, so a callback of a call, which runs in that thread, would hang.
+        """
         self._over.set()
         if self._stream is not None:
             self._stream.cancel()
-        self._native.close()
+
+    def close(self) -> None:
+        """Close the connection now; leave it to the watching thread if called in a callback."""
+        self.retire()
+        if not in_callback():
+            self._native.close()
 
     def _watch(self) -> None:
         try:
@@ -109,6 +119,8 @@ class Subchannel:
                 self._watch_health(self._health_request)
         except ValueError:
             pass  # the channel was closed
+        finally:
+            self._native.close()
 
     def _watch_health(self, request: bytes) -> None:
         watch: Any = self._native.unary_stream(health.WATCH_PATH)
@@ -118,6 +130,9 @@ class Subchannel:
             try:
                 # After a failure C-core's own backoff decides when to connect again.
                 self._stream = watch(request, wait_for_ready=self.state is _FAILED)
+                if self._over.is_set():
+                    # `retire` may have cancelled the stream before this one.
+                    return
                 for response in self._stream:
                     self._health_changed(health.parse(response))
                     if self._health is not Health.UNREPORTED:
