@@ -13,6 +13,7 @@ from discovery.registry.protocols import Watcher
 from discovery.registry.target import Target
 
 UNCHECKED = "-"
+REFUSED = "refused"
 PASSING = "passing"
 
 _HEALTH_CHECK = "/grpc.health.v1.Health/Check"
@@ -26,7 +27,8 @@ class Finding:
     """One registered instance, as the registry and as the instance itself report it.
 
     `check` is the status of the registry's check: passing, warning, critical, or `-` if the
-    registry checks nothing. `health` is the instance's own answer: SERVING, NOT_SERVING,
+    registry checks nothing, or `refused` if such a registry lists the instance as not usable.
+    `health` is the instance's own answer: SERVING, NOT_SERVING,
     UNIMPLEMENTED (it has no health service), or the status code of the failed call.
     """
 
@@ -52,7 +54,7 @@ async def inspect(
         checked = await watcher.checked(target.service, tag=target.tag)
     else:
         listed = await watcher.lookup(target.service, tag=target.tag)
-        checked = tuple((instance, UNCHECKED) for instance in listed)
+        checked = tuple((one, UNCHECKED if one.usable else REFUSED) for one in listed)
     at_once = asyncio.Semaphore(_MAX_ASKED_AT_ONCE)
 
     async def find(instance: Instance, check: str) -> Finding:

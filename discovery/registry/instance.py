@@ -14,6 +14,9 @@ class Instance:
     `instance_id` survives a restart on the same port; `incarnation` differs for every start of the
     process. Statistics are kept by both and the endpoint together.
     `weight` is relative to the other instances.
+
+    `usable`: False if the registry lists the instance but says that it must get no calls. This is
+    believed at once, whereas an instance that is missing from a list is distrusted for a while.
     """
 
     instance_id: str
@@ -24,6 +27,7 @@ class Instance:
     meta: Mapping[str, str] = field(default_factory=lambda: NO_META, hash=False)
     weight: int = 1
     incarnation: str = ""
+    usable: bool = True
 
     @property
     def endpoint(self) -> str:
@@ -34,7 +38,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The full list of current instances of one target, never a difference.
+    """The full list of usable instances of one target, never a difference.
 
     `version` grows by one with every change. `error` says why the last look-up failed; `instances`
     is then the last good list, or empty if there never was one.

@@ -7,7 +7,7 @@ from discovery.registry.instance import Instance
 
 
 def instance_to_json(instance: Instance) -> dict[str, Any]:
-    """All fields of the instance; `instance_id` is under "id"."""
+    """All fields of a usable instance; `instance_id` is under "id"."""
     return {
         "id": instance.instance_id,
         "service": instance.service,

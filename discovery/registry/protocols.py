@@ -36,8 +36,9 @@ class Watcher(Protocol):
     """Lists the instances of a service, and follows their changes."""
 
     def watch(self, service: str, *, tag: str | None = None) -> AsyncIterator[tuple[Instance, ...]]:
-        """Yield the full list of usable instances now, and again after each change.
+        """Yield the full list of instances now, and again after each change.
 
+        An instance that is registered but must get no calls is left out, or listed as not `usable`.
         The list is sorted by instance id and may be empty. A yielded list always differs from
         the one before. Raises RegistryError when a look-up fails; the caller waits and then starts
         a new watch.

@@ -5,6 +5,7 @@
 - An empty list is confirmed by a second look-up.
 - An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
   lists no instances, then some, until all of them have registered again.
+- An instance that is listed as not usable is dropped at once: the registry knows it.
 """
 
 import asyncio
@@ -160,17 +161,18 @@ class Resolver:
 
     def _accept(self, listed: tuple[Instance, ...]) -> None:
         """Take a good list; keep for a while the instances that vanished from it but serve."""
-        now_listed = {instance.instance_id: instance for instance in listed}
+        known = {instance.instance_id for instance in listed}
+        usable = {instance.instance_id: instance for instance in listed if instance.usable}
         until = self._clock.monotonic() + KEEP_VANISHED_S
         if self._published.error is not None:
             self._vanished = {key: (kept, until) for key, (kept, _) in self._vanished.items()}
         for instance_id, instance in self._listed.items():
-            if instance_id not in now_listed and self._is_serving(instance):
+            if instance_id not in known and self._is_serving(instance):
                 self._vanished[instance_id] = (instance, until)
                 self._something_vanished.set()
-        for instance_id in now_listed:
+        for instance_id in known:
             self._vanished.pop(instance_id, None)
-        self._listed = now_listed
+        self._listed = usable
         self._publish_change(error=None)
 
     def _note_failure(self, reason: str) -> None:

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 class SnapshotWatcher:
     """Writes each good list of a watcher to a file, and reads the file if the first look-up fails.
 
-    An empty list is never written. The file is replaced in one step, so processes may share it. An
-    error of the file is logged and doesn't fail the watch.
+    A list without usable instances is never written. The file is replaced in one step, so processes
+    may share it. An error of the file is logged and doesn't fail the watch.
     """
 
     def __init__(self, watcher: Watcher, path: Path) -> None:
@@ -38,8 +38,8 @@ class SnapshotWatcher:
                 async for instances in lists:
                     self._had_a_list = True
                     yield instances
-                    if instances:
-                        await asyncio.to_thread(self._write, instances)
+                    if usable := tuple(one for one in instances if one.usable):
+                        await asyncio.to_thread(self._write, usable)
         except RegistryError:
             instances = () if self._had_a_list else await asyncio.to_thread(self._read)
             if instances:

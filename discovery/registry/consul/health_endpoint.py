@@ -1,7 +1,18 @@
-"""Reads the instances of one service, and their checks, from Consul's health endpoint."""
+"""Reads the instances of one service, and their checks, from Consul's health endpoint.
+
+An instance is usable if all its checks pass. If one doesn't, the instance is listed as not usable,
+unless the checks that don't pass say nothing about it; then it is as good as not listed, and
+callers find out themselves whether it still serves:
+
+- A check that has not run yet. An agent that restarts with its registrations on disk begins with
+  all checks as critical, without an output, until each has run for the first time.
+- `serfHealth`: the agent of the instance's machine can't be reached.
+- All checks, if no instance passes and no operator took it out: an overloaded agent fails them all.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -10,6 +21,23 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 
 ANSWER_WITHIN_S = 6.0
+
+_PASSING = "passing"
+_AGENT_CHECK = "serfHealth"
+# Checks that Consul doesn't run: an operator or the instance itself sets their status.
+_SET_FROM_OUTSIDE = ("ttl", "maintenance")
+
+
+class _State(Enum):
+    """What the checks of an instance say about it."""
+
+    PASSES = "every check passes"
+    FAILS = "a check that ran doesn't pass"
+    TAKEN_OUT = "an operator or the instance itself says that it must get no calls"
+    UNKNOWN = "nothing"
+
+
+_BELIEVED = frozenset({_State.PASSES, _State.FAILS, _State.TAKEN_OUT})
 
 # One element of the endpoint's answer: {"Node": {...}, "Service": {...}, "Checks": [...]}.
 Entry = dict[str, Any]
@@ -37,16 +65,23 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: instances sorted by id, and the JSON entries they were read from."""
+    """One answer: instances sorted by id, and the JSON entries they were read from.
+
+    `instances` leaves out those whose state is unknown; `entries` has all.
+    """
 
     index: int
     instances: tuple[Instance, ...]
+    ids: tuple[str, ...]
     entries: tuple[Entry, ...]
     freshness: Freshness
 
-    def worst_statuses(self) -> list[str]:
-        """The worst check status of each instance: passing, warning or critical."""
-        return [_worst_status(entry) for entry in self.entries]
+    def checked(self) -> tuple[tuple[Instance, str], ...]:
+        """All instances, each with its worst check status: passing, warning or critical."""
+        return tuple(
+            (_instance(instance_id, **_source(entry), usable=True), _worst_status(entry))
+            for instance_id, entry in zip(self.ids, self.entries, strict=True)
+        )
 
 
 class HealthEndpoint:
@@ -70,10 +105,17 @@ class HealthEndpoint:
             raise RegistryError("the ACL token may not read all instances")
         try:
             entries = _by_id(answer.data)
-            self._known = {key: self._read(key, entry) for key, entry in entries.items()}
+            states = {key: _state(entry) for key, entry in entries.items()}
+            believed = _BELIEVED if _State.PASSES in states.values() else _BELIEVED - {_State.FAILS}
+            self._known = {
+                key: self._read(key, entries[key], usable=state is _State.PASSES)
+                for key, state in states.items()
+                if state in believed
+            }
             return Page(
                 index=int(headers["X-Consul-Index"]),
                 instances=tuple(instance for _, instance in self._known.values()),
+                ids=tuple(entries),
                 entries=tuple(entries.values()),
                 freshness=Freshness(
                     last_contact_ms=int(headers.get("X-Consul-LastContact", 0)),
@@ -83,9 +125,9 @@ class HealthEndpoint:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RegistryError(f"the health endpoint answered nonsense: {error!r}") from error
 
-    def _read(self, instance_id: str, entry: Entry) -> tuple[Entry, Instance]:
+    def _read(self, instance_id: str, entry: Entry, *, usable: bool) -> tuple[Entry, Instance]:
         """The instance of an entry, after the part of the entry that it depends on."""
-        source = {"service": entry["Service"], "node": entry["Node"]["Address"]}
+        source = {**_source(entry), "usable": usable}
         known = self._known.get(instance_id)
         if known is not None and known[0] == source:
             return known
@@ -107,7 +149,12 @@ def _by_id(entries: list[Entry]) -> dict[str, Entry]:
     return dict(sorted(identified, key=lambda pair: pair[0]))
 
 
-def _instance(instance_id: str, service: dict[str, Any], node: str) -> Instance:
+def _source(entry: Entry) -> Entry:
+    """The part of an entry that describes the instance."""
+    return {"service": entry["Service"], "node": entry["Node"]["Address"]}
+
+
+def _instance(instance_id: str, service: dict[str, Any], node: str, *, usable: bool) -> Instance:
     meta = dict(service["Meta"] or {})
     incarnation = meta.pop("incarnation", "")
     return Instance(
@@ -119,9 +166,22 @@ def _instance(instance_id: str, service: dict[str, Any], node: str) -> Instance:
         meta=MappingProxyType(meta),
         weight=max(1, service["Weights"]["Passing"]),
         incarnation=incarnation,
+        usable=usable,
     )
+
+
+def _state(entry: Entry) -> _State:
+    """What the checks that don't pass say about the instance."""
+    failing = [check for check in entry["Checks"] if check["Status"] != _PASSING]
+    if not failing:
+        return _State.PASSES
+    if any(check.get("Type") in _SET_FROM_OUTSIDE for check in failing):
+        return _State.TAKEN_OUT
+    if any(check.get("Output") and check.get("CheckID") != _AGENT_CHECK for check in failing):
+        return _State.FAILS
+    return _State.UNKNOWN
 
 
 def _worst_status(entry: Entry) -> str:
     statuses = {check["Status"] for check in entry["Checks"]}
-    return next((status for status in ("critical", "warning") if status in statuses), "passing")
+    return next((status for status in ("critical", "warning") if status in statuses), _PASSING)

@@ -11,7 +11,7 @@ from typing import Any, Self
 from discovery.clock import Clock
 from discovery.registry.consul.client import AgentAddress, AgentClient, agent_client
 from discovery.registry.consul.health_endpoint import Freshness, HealthEndpoint
-from discovery.registry.consul.watch import watch_passing
+from discovery.registry.consul.watch import watch_instances
 from discovery.registry.instance import Instance
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class ConsulRegistry:
     ) -> AsyncGenerator[tuple[Instance, ...], None]:
         """Watch by blocking queries, on a connection of its own; any Consul server may answer."""
         async with agent_client(self._address) as client:
-            lists = watch_passing(
+            lists = watch_instances(
                 HealthEndpoint(client, service, tag=tag),
                 clock=self._clock,
                 rng=self._rng,
@@ -126,7 +126,7 @@ class ConsulRegistry:
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         async with agent_client(self._address) as client:
             endpoint = HealthEndpoint(client, service, tag=tag)
-            page = await endpoint.ask([("passing", 1), ("consistent", "")])
+            page = await endpoint.ask([("consistent", "")])
         return page.instances
 
     async def checked(
@@ -134,11 +134,11 @@ class ConsulRegistry:
     ) -> tuple[tuple[Instance, str], ...]:
         """List all registered instances, each with its check: passing, warning or critical.
 
-        For operators; a watch yields the passing instances only. Raises RegistryError.
+        For operators. Raises RegistryError.
         """
         async with agent_client(self._address) as client:
             page = await HealthEndpoint(client, service, tag=tag).ask([("consistent", "")])
-        return tuple(zip(page.instances, page.worst_statuses(), strict=True))
+        return page.checked()
 
     def freshness(self, service: str) -> Freshness | None:
         """How fresh the newest answer of a watch was; None before the first answer."""

@@ -1,4 +1,4 @@
-"""Watches the healthy instances of one service by blocking queries.
+"""Watches the instances of one service by blocking queries.
 
 It follows Consul's rules (https://developer.hashicorp.com/consul/api-docs/features/blocking):
 
@@ -31,7 +31,7 @@ _REFILL_PER_S = 1.0
 _INSTANCES_PER_TOKEN = 250
 
 
-async def watch_passing(
+async def watch_instances(
     endpoint: HealthEndpoint,
     *,
     clock: Clock,
@@ -39,7 +39,9 @@ async def watch_passing(
     wait_s: float,
     observe: Callable[[Freshness], None],
 ) -> AsyncGenerator[tuple[Instance, ...], None]:
-    """Yield the passing instances, and again after each change. Raises RegistryError.
+    """Yield the instances, and again after each change. Raises RegistryError.
+
+    Failing instances are asked for too: they must be told from those that vanished.
 
     Each query waits wait_s x U(0.9, 1). A change wakes all watches of a service at once; the jitter
     keeps them from all timing out at once later.
@@ -61,7 +63,7 @@ async def watch_passing(
 
 def _question(index: int, wait_s: float) -> tuple[Params, float]:
     """The query's parameters and timeout; the first query has no index and doesn't block."""
-    params: Params = [("passing", 1), ("stale", "")]
+    params: Params = [("stale", "")]
     if not index:
         return params, ANSWER_WITHIN_S
     params += [("index", index), ("wait", f"{wait_s * 1000:.0f}ms")]

@@ -103,6 +103,33 @@ async def test_a_vanished_instance_that_doesn_t_serve_is_dropped() -> None:
         assert resolver.latest == Resolution(2, (B,))
 
 
+async def test_an_instance_that_is_listed_as_not_usable_is_dropped() -> None:
+    """What the registry lists is believed at once, even of an instance that serves, and of all."""
+    registry = await registry_of(A, B)
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
+        await registry.register(replace(A, usable=False))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (B,))
+        await registry.register(replace(B, usable=False))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(3, ())
+        await registry.register(A)
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(4, (A,))
+
+
+async def test_a_vanished_instance_that_is_listed_as_not_usable_is_dropped() -> None:
+    """An instance that an agent lost and then lists as not usable isn't kept any longer."""
+    registry = await registry_of(A, B)
+    async with ResolverUnderTest(registry, serving={A, B}).open() as resolver:
+        registry.forget(A.instance_id)
+        await resolver.clock.advance(3)
+        assert resolver.latest.instances == (A, B)
+        await registry.register(replace(A, usable=False))
+        await resolver.clock.settle()
+        assert resolver.latest == Resolution(2, (B,))
+
+
 async def test_a_kept_instance_that_stops_serving_is_dropped() -> None:
     """It is dropped within a second."""
     registry = await registry_of(A, B)

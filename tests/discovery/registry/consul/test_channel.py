@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 import discovery
@@ -13,7 +14,7 @@ from discovery import blocking
 from discovery.clock import SystemClock
 from discovery.registry.consul.registry import ConsulRegistry
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
-from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Start, path
+from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Start, path, ready
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,28 @@ async def test_instances_are_called_as_they_come_and_go(agent: ConsulAgent, star
         await a.set_health(NOT_SERVING)
         while {await post(b"x") for _ in range(20)} != {b"b:x"}:
             pass
+
+
+async def test_an_operator_takes_an_instance_out(agent: ConsulAgent, start: Start) -> None:
+    """An instance in maintenance gets no more calls, though it serves; no call fails."""
+    a, b = await start("a", health=SERVING), await start("b", health=SERVING)
+    registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(1))
+    address = f"http://{agent.address}/v1/agent/service/maintenance/a"
+    async with (
+        _closing(registry),
+        discovery.open_channel(f"consul://{agent.address}/probe", rng=random.Random(7)) as channel,
+        aiohttp.ClientSession() as session,
+    ):
+        for one in (a, b):
+            await registry.register(one.instance())
+        await ready(channel, 2)
+        await session.put(address, params={"enable": "true"})
+
+        post = channel.unary_unary(path("Post"))
+        while {await post(b"x") for _ in range(20)} != {b"b:x"}:
+            assert not channel._resolver._vanished
+        for one in (a, b):
+            await registry.deregister(one.instance())
 
 
 async def test_an_agent_that_forgets_costs_no_call(start: Start) -> None:

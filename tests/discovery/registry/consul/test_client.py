@@ -179,7 +179,7 @@ async def test_a_watch_waits_almost_a_minute(agent: FakeAgentServer) -> None:
 async def test_a_look_up_that_confirms_is_consistent(agent: FakeAgentServer) -> None:
     """The leader answers it, not the nearest server."""
     await agent.registry().lookup("order", tag="v2")
-    assert dict(agent.requests[0].query) == {"passing": "1", "consistent": "", "tag": "v2"}
+    assert dict(agent.requests[0].query) == {"consistent": "", "tag": "v2"}
 
 
 async def test_the_token_given_is_the_token_sent(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import aiohttp
 import grpc.aio
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -74,7 +75,7 @@ async def _task(running: asyncio.Task[None]) -> AsyncIterator[None]:
 async def _wait_until(lists: AsyncIterator[tuple[Instance, ...]], ids: list[str]) -> None:
     async with asyncio.timeout(30):
         async for instances in lists:
-            if [instance.instance_id for instance in instances] == ids:
+            if [instance.instance_id for instance in instances if instance.usable] == ids:
                 return
 
 
@@ -127,6 +128,32 @@ async def test_a_server_that_stops_serving_leaves_the_list(
         await _wait_until(lists, ["slot-1"])
         await registry.deregister(served)
     await server.stop(None)
+
+
+@pytest.mark.parametrize("path", ["/v1/agent/service/maintenance/slot-1", "/v1/agent/maintenance"])
+async def test_maintenance_is_no_vanishing(agent: ConsulAgent, order: Instance, path: str) -> None:
+    """An instance or a node in maintenance is listed as not usable, and usable again afterwards."""
+
+    async def maintain(enable: str) -> None:
+        address = f"http://{agent.address}{path}"
+        async with aiohttp.ClientSession() as session:
+            await session.put(address, params={"enable": enable, "reason": "by an operator"})
+
+    async with (
+        _registry(agent.address) as registry,
+        aclosing(registry.watch(order.service)) as lists,
+    ):
+        await registry.register(order)
+        await _wait_until(lists, ["slot-1"])
+        await maintain("true")
+        try:
+            assert await asyncio.wait_for(anext(lists), 30) == (replace(order, usable=False),)
+            assert await registry.lookup(order.service) == (replace(order, usable=False),)
+            assert await registry.checked(order.service) == ((order, "critical"),)
+        finally:
+            await maintain("false")
+        assert await asyncio.wait_for(anext(lists), 30) == (order,)
+        await registry.deregister(order)
 
 
 async def test_an_answer_says_how_fresh_it_is(agent: ConsulAgent, order: Instance) -> None:

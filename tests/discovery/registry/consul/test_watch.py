@@ -10,7 +10,7 @@ import pytest
 
 from discovery.registry.consul.client import Answer
 from discovery.registry.consul.health_endpoint import Freshness, HealthEndpoint
-from discovery.registry.consul.watch import watch_passing
+from discovery.registry.consul.watch import watch_instances
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from tests.support.clock.manual_clock import ManualClock
@@ -20,6 +20,7 @@ WAIT_S = 55.0
 
 def entry(instance_id: str, **service: Any) -> dict[str, Any]:
     """One element of a health answer, in the form of Consul 1.8."""
+    checks = [{"Status": "passing"}, *service.pop("checks", [])]
     return {
         "Node": {"Node": service.pop("node", "alpha"), "Address": "10.0.0.9"},
         "Service": {
@@ -32,7 +33,7 @@ def entry(instance_id: str, **service: Any) -> dict[str, Any]:
             "Weights": {"Passing": 1, "Warning": 1},
             **service,
         },
-        "Checks": [{"Status": "passing"}],
+        "Checks": checks,
     }
 
 
@@ -65,7 +66,7 @@ class ScriptedAgent:
         return self.script.pop(0)
 
     def watch(self, tag: str | None = None) -> AsyncGenerator[tuple[Instance, ...], None]:
-        return watch_passing(
+        return watch_instances(
             HealthEndpoint(self, "order", tag=tag),
             clock=self.clock,
             rng=random.Random(1),
@@ -94,8 +95,8 @@ async def test_the_first_query_does_not_block() -> None:
     agent = ScriptedAgent([answer(17, entry("order-a"))])
     assert await agent.play() == [["order-a"]]
     first, second = agent.asked
-    assert first == {"passing": 1, "stale": ""}
-    assert second.keys() == {"passing", "stale", "index", "wait"}
+    assert first == {"stale": ""}
+    assert second.keys() == {"stale", "index", "wait"}
     assert second["index"] == 17
 
 
@@ -189,6 +190,57 @@ async def test_weights_and_meta_are_read() -> None:
     (instance,) = await anext(agent.watch())
     assert (instance.weight, instance.incarnation) == (7, "x1")
     assert (dict(instance.meta), instance.tags) == ({"version": "1.4.0"}, ("v2",))
+
+
+MAINTENANCE = {"CheckID": "_service_maintenance:order-b", "Type": "maintenance", "Output": ""}
+RAN = {"CheckID": "service:order-b", "Type": "grpc", "Output": "context deadline exceeded"}
+NOT_RUN = {"CheckID": "service:order-b", "Type": "grpc", "Output": ""}
+TTL = {"CheckID": "service:order-b", "Type": "ttl", "Output": ""}
+AGENT = {"CheckID": "serfHealth", "Type": "", "Output": "Agent not live or unreachable"}
+
+
+@pytest.mark.parametrize(
+    ("checks", "usable"),
+    [
+        ([MAINTENANCE], False),
+        ([RAN], False),
+        ([TTL], False),
+        ([NOT_RUN, MAINTENANCE], False),
+        ([AGENT, RAN], False),
+        ([NOT_RUN], None),
+        ([AGENT], None),
+        ([AGENT, NOT_RUN], None),
+    ],
+)
+@pytest.mark.parametrize("status", ["warning", "critical"])
+async def test_an_instance_whose_checks_do_not_pass(
+    checks: list[dict[str, str]], status: str, *, usable: bool | None
+) -> None:
+    """It is listed as not usable, or left out (None) where the checks say nothing about it.
+
+    A restarted agent's checks have no output until they have run, and an agent that can't be
+    reached says nothing about its instances.
+    """
+    failing = [{**check, "Status": status} for check in checks]
+    agent = ScriptedAgent([answer(17, entry("order-a"), entry("order-b", checks=failing))])
+
+    listed = await anext(agent.watch())
+
+    states = {instance.instance_id: instance.usable for instance in listed}
+    assert states == {"order-a": True, **({} if usable is None else {"order-b": usable})}
+
+
+async def test_instances_that_all_fail_are_left_out() -> None:
+    """If no instance passes, only an operator's word is believed at once: the agent may be slow."""
+    failing = [{**RAN, "Status": "critical"}]
+    out = [{**MAINTENANCE, "Status": "critical"}]
+    agent = ScriptedAgent(
+        [answer(17, entry("order-a", checks=failing), entry("order-b", checks=out))]
+    )
+
+    listed = await anext(agent.watch())
+
+    assert [(one.instance_id, one.usable) for one in listed] == [("order-b", False)]
 
 
 async def test_what_did_not_change_is_not_read_again() -> None:
