@@ -8,7 +8,7 @@ from services.chassis.consumer.dead_letter_admin import DeadLetterAdmin
 from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.idempotent_writes import StoredResponse
-from services.chassis.request.request_ids import REPLAYED_KEY
+from services.chassis.request.request_ids import mark_replayed
 
 SERVICE_NAMES = tuple(
     pb.DESCRIPTOR.services_by_name[name].full_name
@@ -78,4 +78,4 @@ class SubscriptionServicer(event_service_pb2_grpc.SubscriptionServiceServicer):
 
 def _mark_replayed(done: StoredResponse, context: Context) -> None:
     if done.replayed:
-        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+        mark_replayed(context)

@@ -5,7 +5,7 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2_grpc
 
 from discovery.clock import Clock
 from services.chassis.request.context import Context
-from services.chassis.request.request_ids import REPLAYED_KEY
+from services.chassis.request.request_ids import mark_replayed
 from services.chassis.store.database import Database
 from services.order.api.use_cases import OrderUseCases
 from services.order.store.saga_listing import SagaListing
@@ -40,5 +40,5 @@ class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
     ) -> rpc.RetrySagaResponse:
         retried = await self._use_cases.retry(requests.retry_saga(request))
         if retried.replayed:
-            context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+            mark_replayed(context)
         return rpc.RetrySagaResponse.FromString(retried.response)

@@ -10,7 +10,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
 from services.chassis.request.patience import patience_s
-from services.chassis.request.request_ids import REPLAYED_KEY
+from services.chassis.request.request_ids import mark_replayed
 from services.chassis.store.database import Database
 from services.order.api.use_cases import OrderUseCases
 from services.order.api.waiting import OrderWaiter
@@ -80,10 +80,12 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     ) -> rpc.ListOrdersResponse:
         query = queries.list_orders(request)
         await self._waiter.reach(query.min_position, patience_s(context.time_remaining()))
-        page = await self._database.read(order_view.page, self._log, query.rows)
-        orders = [snapshot.order for snapshot in page.rows]
-        token = queries.next_order_page(request, orders, has_more=page.has_more)
-        return rpc.ListOrdersResponse(orders=orders, next_page_token=token, position=page.position)
+        found = await self._database.read(order_view.page, self._log, query.rows)
+        orders = [snapshot.order for snapshot in found.rows]
+        page = queries.orders_page(request, orders, has_more=found.has_more)
+        return rpc.ListOrdersResponse(
+            orders=page.rows, next_page_token=page.next_page_token, position=found.position
+        )
 
     async def CancelOrder(
         self, request: rpc.CancelOrderRequest, context: Context
@@ -140,4 +142,4 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
 
 def _mark_replayed(snapshot: OrderSnapshot, context: Context) -> None:
     if snapshot.replayed:
-        context.set_trailing_metadata(((REPLAYED_KEY, "true"),))
+        mark_replayed(context)

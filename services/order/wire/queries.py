@@ -6,7 +6,6 @@ audit trail the key (version).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
@@ -20,10 +19,10 @@ from services.chassis.request.pages import (
     Page,
     arguments_of,
     check_page_size,
-    check_page_token,
-    encode_token,
+    check_sequence,
+    check_time_and_id,
     page_of,
-    refuse_page_token,
+    page_of_all,
 )
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_timestamp
@@ -41,8 +40,6 @@ from services.order.domain.state import OrderState
 
 MAX_BATCH = 500
 MAX_AGE = timedelta(days=36_500)
-
-ListRequest: TypeAlias = rpc.ListOrdersRequest | rpc.ListOrderEventsRequest | admin.ListSagasRequest
 
 
 def get_order(request: rpc.GetOrderRequest) -> OrderQuery:
@@ -87,7 +84,10 @@ def list_orders(request: rpc.ListOrdersRequest) -> OrderListQuery:
         present=request.HasField("created_before_time"),
     )
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
-    limit, after = check_page_size(check, request.page_size), _time_and_id(check, request)
+    limit, after = (
+        check_page_size(check, request.page_size),
+        check_time_and_id(check, request.page_token, arguments_of(request)),
+    )
     check.done()
     rows = OrderFilter(
         limit=limit,
@@ -105,14 +105,7 @@ def list_order_events(request: rpc.ListOrderEventsRequest) -> AuditTrailQuery:
     check = Check()
     check.identifier("order_id", request.order_id, "ord")
     size = check_page_size(check, request.page_size)
-    after_version = 0
-    match _key(check, request):
-        case None:
-            pass
-        case (int(version),) if 0 <= version <= MAX_INT64:
-            after_version = version
-        case _:
-            refuse_page_token(check)
+    after_version = check_sequence(check, request.page_token, arguments_of(request))
     check.done()
     return AuditTrailQuery(request.order_id, after_version, size + 1)
 
@@ -146,7 +139,10 @@ def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
         maximum=MAX_AGE,
     )
     check.enum("state", request.state, order_pb2.OrderState)
-    size, after = check_page_size(check, request.page_size), _time_and_id(check, request)
+    size, after = (
+        check_page_size(check, request.page_size),
+        check_time_and_id(check, request.page_token, arguments_of(request)),
+    )
     check.done()
     return SagaFilter(
         limit=size + 1,
@@ -165,14 +161,16 @@ def get_saga(request: admin.GetSagaRequest) -> str:
     return request.order_id
 
 
-def next_order_page(
+def orders_page(
     request: rpc.ListOrdersRequest, orders: Sequence[order_pb2.Order], *, has_more: bool
-) -> str:
-    """Return the token of the page after these orders; empty on the last page."""
-    if not has_more:
-        return ""
-    last = orders[-1]
-    return encode_token(_created(last.create_time, last.order_id), arguments_of(request))
+) -> Page[order_pb2.Order]:
+    """Return these orders as a page, and the token of the next page."""
+    return page_of_all(
+        request,
+        orders,
+        has_more=has_more,
+        key_of=lambda order: _created(order.create_time, order.order_id),
+    )
 
 
 def audit_trail_page(
@@ -195,21 +193,6 @@ def saga_page(
 
 def _created(create_time: Timestamp, order_id: str) -> Key:
     return (to_micros(from_timestamp(create_time)), order_id)
-
-
-def _time_and_id(check: Check, request: ListRequest) -> tuple[int, str] | None:
-    match _key(check, request):
-        case None:
-            return None
-        case (int(micros), str(order_id)) if abs(micros) <= MAX_INT64 and order_id.isascii():
-            return (micros, order_id)
-        case _:
-            refuse_page_token(check)
-            return None
-
-
-def _key(check: Check, request: ListRequest) -> list[str | int] | None:
-    return check_page_token(check, request.page_token, arguments_of(request))
 
 
 def _version(check: Check, field: str, version: int) -> int:
