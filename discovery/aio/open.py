@@ -11,6 +11,7 @@ from discovery.aio.channel import Channel
 from discovery.aio.native import dialer
 from discovery.balancing.policy import Policy
 from discovery.clock import Clock, SystemClock
+from discovery.config.channel_options import authority_of
 from discovery.config.service_config import parse_service_config
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
@@ -60,7 +61,7 @@ def open_channel(
     return Channel(
         parsed,
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
-        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        dial=dialer(credentials, authority_of(parsed.service, authority, options), options),
         config=config if policy is None else replace(config, policy=policy),
         interceptors=interceptors,
         clock=clock,

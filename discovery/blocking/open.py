@@ -13,6 +13,7 @@ from discovery.blocking.channel import BlockingChannel
 from discovery.blocking.native import dialer
 from discovery.blocking.process_state import ProcessState
 from discovery.clock import Clock, SystemClock
+from discovery.config.channel_options import authority_of
 from discovery.config.service_config import parse_service_config
 from discovery.errors import InvalidTargetError
 from discovery.registry.protocols import Watcher
@@ -58,7 +59,7 @@ def open_channel(
         ProcessState,
         parsed,
         config=config if policy is None else replace(config, policy=policy),
-        dial=dialer(credentials, parsed.service if authority is None else authority, options),
+        dial=dialer(credentials, authority_of(parsed.service, authority, options), options),
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
         clock=clock,
         rng=rng,

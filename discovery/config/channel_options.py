@@ -30,6 +30,17 @@ DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
+def authority_of(service: str, authority: str | None, options: Iterable[tuple[str, Any]]) -> str:
+    """Return the name that calls carry: the caller's authority, or TLS name, or the service's name.
+
+    `grpc.ssl_target_name_override` is the default authority in gRPC too. Any other one would have
+    to be a name without a port, or C-core would refuse each call.
+    """
+    if authority is not None:
+        return authority
+    return str(dict(options).get("grpc.ssl_target_name_override", service))
+
+
 def channel_options(
     authority: str, options: Iterable[tuple[str, Any]]
 ) -> tuple[tuple[str, Any], ...]:

@@ -3,6 +3,7 @@
 `tls/` holds a self-signed certificate for "probe", made for these tests and valid for a century.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ import grpc
 import pytest
 
 import discovery
+from discovery import blocking
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
 from scripts.tools.paths import ROOT
@@ -20,9 +22,12 @@ CERTIFICATE = (TLS / "probe.crt").read_bytes()
 KEY = (TLS / "probe.key").read_bytes()
 
 
+OVERRIDE = (("grpc.ssl_target_name_override", "probe"),)
+
+
 @pytest.fixture
-async def registry() -> AsyncIterator[MemoryRegistry]:
-    """A registry with one TLS instance of "probe", which answers with the authority of the call."""
+async def tls_port() -> AsyncIterator[int]:
+    """The port of a TLS server, which answers with the authorization of the call."""
 
     async def handle(request: bytes, context: Any) -> bytes:
         metadata = dict(context.invocation_metadata())
@@ -34,10 +39,16 @@ async def registry() -> AsyncIterator[MemoryRegistry]:
     credentials = grpc.ssl_server_credentials([(KEY, CERTIFICATE)])
     port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
-    registry = MemoryRegistry()
-    await registry.register(Instance("a", "probe", "127.0.0.1", port))
-    yield registry
+    yield port
     await server.stop(None)
+
+
+@pytest.fixture
+async def registry(tls_port: int) -> MemoryRegistry:
+    """A registry with this server as the one instance of "probe"."""
+    registry = MemoryRegistry()
+    await registry.register(Instance("a", "probe", "127.0.0.1", tls_port))
+    return registry
 
 
 async def test_tls_checks_the_services_name(registry: MemoryRegistry) -> None:
@@ -49,6 +60,32 @@ async def test_tls_checks_the_services_name(registry: MemoryRegistry) -> None:
         rng=random.Random(7),
     ) as channel:
         assert await channel.unary_unary("/p.S/M")(b"x") == b"@x"
+
+
+@pytest.mark.parametrize("authority", [None, "order"])
+async def test_tls_may_check_another_name(tls_port: int, authority: str | None) -> None:
+    """`grpc.ssl_target_name_override` names what TLS checks, as in grpc.aio."""
+    async with discovery.open_channel(
+        f"static:///127.0.0.1:{tls_port}",
+        credentials=grpc.ssl_channel_credentials(CERTIFICATE),
+        authority=authority,
+        options=OVERRIDE,
+    ) as channel:
+        assert await channel.unary_unary("/p.S/M")(b"x") == b"@x"
+
+
+async def test_tls_may_check_another_name_for_blocking_callers(tls_port: int) -> None:
+    """The same holds in the blocking driver."""
+
+    def call() -> object:
+        with blocking.open_channel(
+            f"static:///127.0.0.1:{tls_port}",
+            credentials=grpc.ssl_channel_credentials(CERTIFICATE),
+            options=OVERRIDE,
+        ) as channel:
+            return channel.unary_unary("/p.S/M")(b"x")
+
+    assert await asyncio.to_thread(call) == b"@x"
 
 
 async def test_another_authority_is_refused(registry: MemoryRegistry) -> None:
