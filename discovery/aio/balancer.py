@@ -45,8 +45,9 @@ class Balancer:
             listed=lambda: [one.record for one in self._subchannels.values()],
             rng=rng,
             changed=self._changed,
+            settings=settings.ejection,
         )
-        self._choice: Choice[Subchannel] = Choice(policy, rng)
+        self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
         self._records = StatsTable(clock=clock, make=self._new_record)
         self._waiters: set[asyncio.Future[None]] = set()
         self._closed = False

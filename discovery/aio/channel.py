@@ -32,7 +32,7 @@ from discovery.registry.target import Target
 from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind, Method
-from discovery.rules.retry_budget import RetryBudget
+from discovery.rules.retry_budget import budget_of
 
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
@@ -69,9 +69,9 @@ class Channel(grpc.aio.Channel):
         self._balancer = Balancer(
             config.policy, settings=config.balancer, dial=dial, clock=clock, rng=rng
         )
-        self._breakers = MethodBreakers(rng)
+        self._breakers = MethodBreakers(rng, config.breaker)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
-        self._budget = RetryBudget()
+        self._budget = budget_of(config.budget)
         self._layers: list[AioLayer] = client_stack(
             balancer=self._balancer,
             permits=self._bulkhead,

@@ -1,6 +1,6 @@
 """Records the end of an attempt for load, ejection and breaker, by one table.
 
-| ended with                                   | load                     | ejection, breaker     |
+| ended with                                   | load                     | ejection              |
 |----------------------------------------------|--------------------------|-----------------------|
 | UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure's cost         | a failure             |
 | DEADLINE_EXCEEDED, with at least the p95 of  | a failure's cost         | a failure             |
@@ -13,12 +13,16 @@
 
 An attempt of a method that `waits` doesn't change the load, and its DEADLINE_EXCEEDED counts as
 nothing. A stream succeeds with its first message, and fails when it breaks, before or after that.
+
+The breaker counts the same attempts, but only the codes of `Method.breaker_codes` as failures: by
+default UNAVAILABLE, DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED. A message above a size limit, which
+gRPC answers with RESOURCE_EXHAUSTED, is a success.
 """
 
 import grpc
 
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.rules.failure_codes import FAILURES
+from discovery.rules.failure_codes import FAILURES, is_too_large
 from discovery.rules.method import Method
 from discovery.rules.retry_policy import pushback_s
 
@@ -55,22 +59,28 @@ def failed(
         return
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         if _had_fair_time(method, timeout_s, now_s):
-            _failure(method, record, latency_s, now_s)
+            _failure(method, record, code, latency_s, now_s)
     elif code in FAILURES:
-        _failure(method, record, latency_s, now_s, asked_s=_pushback_s(error))
-    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _failure(method, record, code, latency_s, now_s, asked_s=_pushback_s(error))
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, error.details()):
         _shed(method, record, latency_s, now_s, asked_s=_pushback_s(error))
     else:
         succeeded(method, record, latency_s, now_s)
 
 
 def stream_failed(
-    method: Method, record: InstanceStats, code: grpc.StatusCode, *, latency_s: float, now_s: float
+    method: Method,
+    record: InstanceStats,
+    code: grpc.StatusCode,
+    *,
+    latency_s: float,
+    now_s: float,
+    details: str | None = None,
 ) -> None:
     """Record the end of a stream; its first message was recorded, so only a failure counts."""
     if code in FAILURES:
-        _failure(method, record, 0.0, now_s, lasted_s=latency_s)
-    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        _failure(method, record, code, 0.0, now_s, lasted_s=latency_s)
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, details):
         _shed(method, record, latency_s, now_s, asked_s=None)
 
 
@@ -84,6 +94,7 @@ def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> boo
 def _failure(
     method: Method,
     record: InstanceStats,
+    code: grpc.StatusCode,
     latency_s: float,
     now_s: float,
     *,
@@ -94,7 +105,7 @@ def _failure(
         record.load.failures_in_row += 1
     else:
         record.load.failed(latency_s, now_s, pushback_s=asked_s)
-    _note(method, record, latency_s if lasted_s is None else lasted_s, now_s)
+    _note(method, record, code, latency_s if lasted_s is None else lasted_s, now_s)
 
 
 def _shed(
@@ -103,11 +114,16 @@ def _shed(
     # Shedding is fast: its latency would attract more calls to the overloaded instance.
     if asked_s is not None and not method.waits:
         record.load.pushed_back(asked_s, now_s)
-    _note(method, record, latency_s, now_s)
+    _note(method, record, grpc.StatusCode.RESOURCE_EXHAUSTED, latency_s, now_s)
 
 
-def _note(method: Method, record: InstanceStats, lasted_s: float, now_s: float) -> None:
-    method.outcomes.failed(now_s, record)
+def _note(
+    method: Method, record: InstanceStats, code: grpc.StatusCode, lasted_s: float, now_s: float
+) -> None:
+    if code in method.breaker_codes:
+        method.outcomes.failed(now_s, record, began_s=now_s - lasted_s)
+    else:
+        method.outcomes.calls.append(now_s)
     record.outcomes.failed(now_s)
     record.suspect(record, now_s - lasted_s, now_s)
 

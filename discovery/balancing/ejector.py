@@ -19,14 +19,10 @@ from typing import Protocol, TypeVar
 
 from discovery.balancing.instance_stats import Ejection, InstanceStats
 from discovery.balancing.policy import Candidate, Picker
+from discovery.balancing.settings import DEFAULT_EJECTION, EjectionSettings
 
 logger = logging.getLogger(__name__)
 
-FAILURES_IN_ROW = 5
-LEAST_CALLS = 10
-LEAST_SUCCESS = 0.8
-FIRST_S = 5.0
-CEILING_S = 300.0
 # Each of these periods without another ejection takes one off the count.
 FORGIVE_S = 10.0
 PROBE_AGAIN_S = 5.0
@@ -54,7 +50,9 @@ class Ejector:
         listed: Callable[[], Collection[InstanceStats]],
         rng: random.Random,
         changed: Callable[[], None],
+        settings: EjectionSettings | None = DEFAULT_EJECTION,
     ) -> None:
+        self._settings = settings
         self._listed = listed
         self._rng = rng
         self._changed = changed
@@ -66,8 +64,11 @@ class Ejector:
             if ejection.probed_s is not None and began_s >= ejection.probed_s:
                 self._eject(record, "the probe failed", now_s)
             return
-        reason = why(record, self._listed(), now_s)
-        if reason is not None and self._has_room(record):
+        settings = self._settings
+        if settings is None:
+            return
+        reason = why(record, self._listed(), now_s, settings)
+        if reason is not None and self._has_room(record, settings):
             self._eject(record, reason, now_s)
 
     def redeem(self, record: InstanceStats, began_s: float, now_s: float) -> None:
@@ -81,11 +82,11 @@ class Ejector:
         logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
         self._changed()
 
-    def _has_room(self, record: InstanceStats) -> bool:
+    def _has_room(self, record: InstanceStats, settings: EjectionSettings) -> bool:
         """Whether one more may be ejected; an instance that isn't listed gets no calls anyway."""
         listed = self._listed()
         ejected = sum(one.ejection is not None for one in listed)
-        return record in listed and ejected < max(1, len(listed) // 2)
+        return record in listed and ejected < max(1, int(len(listed) * settings.most_ejected))
 
     def _eject(self, record: InstanceStats, reason: str, now_s: float) -> None:
         since_s = now_s
@@ -95,7 +96,7 @@ class Ejector:
         else:
             since_s = record.ejection.since_s
         record.ejections += 1
-        ejected_s = duration_s(record.ejections, self._rng)
+        ejected_s = duration_s(record.ejections, self._rng, self._settings or DEFAULT_EJECTION)
         record.ejection = Ejection(reason, since_s, due_s=now_s + ejected_s)
         logger.warning(
             "%s: %s is ejected for %.1f s (ejection %d): %s",
@@ -107,23 +108,29 @@ class Ejector:
         self._changed()
 
 
-def why(record: InstanceStats, listed: Iterable[InstanceStats], now_s: float) -> str | None:
+def why(
+    record: InstanceStats,
+    listed: Iterable[InstanceStats],
+    now_s: float,
+    settings: EjectionSettings = DEFAULT_EJECTION,
+) -> str | None:
     """The reason, in words, to eject the instance from among those listed; None: there is none."""
-    if record.load.failures_in_row >= FAILURES_IN_ROW:
+    if record.load.failures_in_row >= settings.failures_in_row:
         return f"{record.load.failures_in_row} failures in a row"
     outcomes = record.outcomes
     outcomes.forget_old(now_s)
     calls, failures = len(outcomes.calls), len(outcomes.failures)
     good = calls - failures
-    if calls < LEAST_CALLS or good >= LEAST_SUCCESS * calls:
+    least = settings.least_success * calls
+    if calls < settings.least_calls or good >= least:
         return None
-    if good >= LEAST_SUCCESS * calls * _success_of_others(record, listed, now_s):
+    if good >= least * _success_of_others(record, listed, now_s, settings.least_calls):
         return None
     return f"{failures} of {calls} calls failed"
 
 
 def _success_of_others(
-    record: InstanceStats, listed: Iterable[InstanceStats], now_s: float
+    record: InstanceStats, listed: Iterable[InstanceStats], now_s: float, least_calls: int
 ) -> float:
     """The success rate of the other instances; 1 while they have too few attempts to compare."""
     calls = failures = 0
@@ -132,12 +139,14 @@ def _success_of_others(
             other.outcomes.forget_old(now_s)
             calls += len(other.outcomes.calls)
             failures += len(other.outcomes.failures)
-    return 1.0 if calls < LEAST_CALLS else (calls - failures) / calls
+    return 1.0 if calls < least_calls else (calls - failures) / calls
 
 
-def duration_s(ejections: int, rng: random.Random) -> float:
+def duration_s(
+    ejections: int, rng: random.Random, settings: EjectionSettings = DEFAULT_EJECTION
+) -> float:
     """How long the n-th ejection lasts: min(5 s x n, 300 s) x U(0.5, 1)."""
-    return min(FIRST_S * ejections, CEILING_S) * rng.uniform(0.5, 1.0)
+    return min(settings.first_s * ejections, settings.ceiling_s) * rng.uniform(0.5, 1.0)
 
 
 def begin_probe(ejection: Ejection, now_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from math import isinf
 from typing import Protocol, TypeVar
 
 import grpc
@@ -64,14 +65,18 @@ class PickView:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole channel; `panic`: too few instances are usable, so ejections don't count."""
+    """The whole channel.
+
+    `panic`: too few instances are usable, so ejections don't count. `retries_allowed` is None if
+    the budget is switched off.
+    """
 
     target: str
     state: str
     error: str | None
     panic: bool
     retries_spent: int
-    retries_allowed: float
+    retries_allowed: float | None
     instances: tuple[InstanceView, ...]
     breakers: tuple[BreakerView, ...]
     picks: tuple[PickView, ...]
@@ -139,7 +144,7 @@ def explain(
         error=balancer.error,
         panic=balancer.panics,
         retries_spent=budget.spent,
-        retries_allowed=budget.allowed,
+        retries_allowed=None if isinf(budget.allowed) else budget.allowed,
         instances=tuple(_instance(one, now_s) for one in balancer.subchannels),
         breakers=tuple(
             BreakerView(method.path, *one.counts(now_s), one.refusing)

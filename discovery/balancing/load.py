@@ -9,6 +9,8 @@ that fails fast must not look fast (kubernetes/ingress-nginx#9882).
 
 from math import exp
 
+from discovery.balancing.settings import DEFAULT_SLOW_START
+
 TAU_S = 10.0
 SEED_S = 0.030
 # A failure counts as ten times the usual latency, a second one in a row as 5 s.
@@ -21,7 +23,7 @@ _FLOOR_S = 1e-6
 class Load:
     """The load of one incarnation of one instance. Times are seconds on the monotonic clock.
 
-    `warm_s` is when its slow start ends; None: it was never usable yet.
+    `warm_s` is when its slow start ends; None: it was never usable yet, or has no slow start.
     """
 
     __slots__ = (
@@ -31,6 +33,7 @@ class Load:
         "_stamp_s",
         "failures_in_row",
         "in_flight",
+        "slow_start",
         "warm_s",
     )
 
@@ -38,6 +41,7 @@ class Load:
         self.in_flight = 0
         self.failures_in_row = 0
         self.warm_s: float | None = None
+        self.slow_start = DEFAULT_SLOW_START
         self._cost_s = SEED_S
         self._stamp_s = now_s
         self._due = 0

@@ -17,6 +17,7 @@ from discovery.balancing.ejector import with_probes
 from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
 from discovery.balancing.policy import Picker, Policy
+from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.registry.instance import Instance, Resolution
 
 logger = logging.getLogger(__name__)
@@ -24,9 +25,6 @@ logger = logging.getLogger(__name__)
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
-
-# If a smaller part of the instances is usable, ejections don't count.
-PANIC_BELOW = 0.5
 
 # How many of the last picks `explain` shows.
 _RECENT_PICKS = 32
@@ -56,7 +54,14 @@ class Choice(Generic[ConnectionT]):
     `recent` holds the last picks, which the drivers append: when, for which method, whom.
     """
 
-    def __init__(self, policy: Policy, rng: random.Random) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        rng: random.Random,
+        settings: BalancerSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        self._slow_start = settings.slow_start
+        self._panic_below = settings.panic_below
         self.panics = False
         self.recent: deque[tuple[float, str, ConnectionT]] = deque(maxlen=_RECENT_PICKS)
         self._policy = policy
@@ -69,9 +74,10 @@ class Choice(Generic[ConnectionT]):
         """
         ready = [one for one in listed if one.state is _READY]
         for one in ready:
-            slow_start.begin(one.load, now_s)
+            if self._slow_start is not None:
+                slow_start.begin(one.load, now_s, self._slow_start)
         usable = [one for one in ready if one.record.ejection is None]
-        panics = len(usable) < len(ready) and len(usable) < PANIC_BELOW * len(listed)
+        panics = len(usable) < len(ready) and len(usable) < self._panic_below * len(listed)
         if panics is not self.panics:
             self.panics = panics
             _log_panic(listed, len(usable), panics=panics)

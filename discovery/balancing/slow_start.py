@@ -7,24 +7,25 @@ At first its caches are cold and its code isn't compiled. Its weight grows linea
 from collections.abc import Iterable
 
 from discovery.balancing.load import Load
+from discovery.balancing.settings import DEFAULT_SLOW_START, SlowStartSettings
 
-SLOW_START_S = 30.0
-LEAST_SHARE = 0.1
 # Instances that started closer together than this are equally cold: none is spared.
 _TOGETHER_S = 1.0
 
 
-def begin(load: Load, now_s: float) -> None:
+def begin(load: Load, now_s: float, settings: SlowStartSettings = DEFAULT_SLOW_START) -> None:
     """Start the slow start of an instance that is usable now; only the first call counts."""
     if load.warm_s is None:
-        load.warm_s = now_s + SLOW_START_S
+        load.slow_start = settings
+        load.warm_s = now_s + settings.duration_s
 
 
 def share(load: Load, now_s: float) -> float:
     """The part of its weight that the instance has now: 0.1 to 1."""
     if load.warm_s is None or now_s >= load.warm_s:
         return 1.0
-    return max(LEAST_SHARE, 1.0 - (load.warm_s - now_s) / SLOW_START_S)
+    settings = load.slow_start
+    return max(settings.least_share, 1.0 - (load.warm_s - now_s) / settings.duration_s)
 
 
 def until_s(loads: Iterable[Load]) -> float:

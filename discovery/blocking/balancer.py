@@ -53,8 +53,9 @@ class Balancer:
             listed=lambda: [one.record for one in self._subchannels.values()],
             rng=rng,
             changed=self.refresh,
+            settings=settings.ejection,
         )
-        self._choice: Choice[Subchannel] = Choice(policy, rng)
+        self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
         self._records = StatsTable(clock=clock, make=self._new_record)
         self._closed = False
         self.recent = self._choice.recent

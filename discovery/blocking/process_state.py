@@ -22,7 +22,7 @@ from discovery.registry.target import Target
 from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind
-from discovery.rules.retry_budget import RetryBudget
+from discovery.rules.retry_budget import budget_of
 
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
@@ -60,8 +60,8 @@ class ProcessState:
         self._clock = clock
         self._service = target.service
         self._closing = threading.Event()
-        self._budget = RetryBudget()
-        self._breakers = MethodBreakers(rng)
+        self._budget = budget_of(config.budget)
+        self._breakers = MethodBreakers(rng, config.breaker)
         self.bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._layers = blocking_stack(
             balancer=self.balancer,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -92,3 +92,55 @@ def status_codes(entry: Mapping[str, Any], key: str, place: str) -> frozenset[gr
     """A list of status codes."""
     listed = enumerate(as_list(entry[key], f"{place}.{key}"))
     return frozenset(status_code(code, f"{place}.{key}[{index}]") for index, code in listed)
+
+
+class Entry:
+    """The object of settings at one key of a service config; a missing setting has its default."""
+
+    def __init__(self, entry: Mapping[str, Any], place: str) -> None:
+        self._entry = entry
+        self._place = place
+        self._known: set[str] = set()
+
+    @classmethod
+    def of(cls, top: Mapping[str, Any], key: str) -> Self | None:
+        """The entry at a key, empty if the key is missing; None if its value is false."""
+        value = top.get(key, {})
+        if value is False:
+            return None
+        if not isinstance(value, Mapping):
+            raise InvalidServiceConfigError(key, "expected an object, or false")
+        return cls(value, key)
+
+    def nothing_else(self) -> None:
+        """Refuse the keys that weren't read."""
+        as_mapping(self._entry, self._place, self._known)
+
+    def number(self, key: str, default: float) -> float:
+        """A number above 0."""
+        return above_zero(self._entry, key, self._place) if self._has(key) else default
+
+    def part(self, key: str, default: float) -> float:
+        """A number above 0 and at most 1."""
+        found = self.number(key, default)
+        if found > 1:
+            raise InvalidServiceConfigError(f"{self._place}.{key}", "expected at most 1")
+        return found
+
+    def whole_number(self, key: str, default: int) -> int:
+        """A whole number from 1 on."""
+        if not self._has(key):
+            return default
+        return whole_number(self._entry, key, self._place, least=1)
+
+    def seconds(self, key: str, default: float) -> float:
+        """A duration in seconds."""
+        return seconds(self._entry, key, self._place) if self._has(key) else default
+
+    def codes(self, key: str, default: frozenset[grpc.StatusCode]) -> frozenset[grpc.StatusCode]:
+        """A list of status codes."""
+        return status_codes(self._entry, key, self._place) if self._has(key) else default
+
+    def _has(self, key: str) -> bool:
+        self._known.add(key)
+        return key in self._entry

@@ -22,4 +22,5 @@ def method_of(service_config: ServiceConfig, path: str, kind: Kind, *, registere
         wait_for_ready=bool(config.wait_for_ready),
         waits=config.waits,
         hedging=config.hedging,
+        breaker_codes=service_config.breaker_codes,
     )

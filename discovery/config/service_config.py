@@ -13,13 +13,15 @@ or, instead of the retryPolicy (the default retries then apply),
                    "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "0.005s",
                                      "nonFatalStatusCodes": ["UNAVAILABLE"]}
 
-"healthCheckConfig": {"serviceName": ""} is the default; false switches the health watch off.
+The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. Rules that are
+on without being asked for have a key each, whose value is an object with the settings to change, or
+false to switch the rule off: `healthCheckConfig`, `ejection`, `panic`, `slowStart`
+(`discovery.config.balancer_settings`), `breaker` and `retryBudget` (`call_settings` there).
 
-The policies are p2c_peak_ewma (the default), round_robin, weighted and pick_first. Two keys are
-this package's own: `bulkhead` (`discovery.rules.bulkhead`) and `waits`, for a method whose answer
-takes as long as something other than the instance, so that its latency says nothing about the
-instance. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a wrong
-value raises InvalidServiceConfigError, which says where it is.
+This package's own are also `bulkhead` (`discovery.rules.bulkhead`) and `waits`, for a method whose
+answer takes as long as something other than the instance, so that its latency says nothing about
+the instance. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a
+wrong value raises InvalidServiceConfigError, which says where it is.
 """
 
 import json
@@ -28,11 +30,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import grpc
+
 from discovery.balancing.policies.p2c_peak_ewma import p2c_peak_ewma
 from discovery.balancing.policies.table import POLICIES
 from discovery.balancing.policy import Policy
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.config.balancer_settings import BALANCER_KEYS, balancer_settings
+from discovery.config.call_settings import CALL_KEYS, breaker_settings, budget_settings
 from discovery.config.json_values import (
     above_zero,
     as_list,
@@ -43,9 +48,10 @@ from discovery.config.json_values import (
     whole_number,
 )
 from discovery.errors import InvalidServiceConfigError
+from discovery.rules.breaker import DEFAULT_BREAKER, BreakerSettings
 from discovery.rules.bulkhead import BulkheadConfig
 from discovery.rules.hedging_policy import HedgingPolicy
-from discovery.rules.retry_budget import Throttle
+from discovery.rules.retry_budget import DEFAULT_BUDGET, BudgetSettings, Throttle
 from discovery.rules.retry_policy import MAX_ATTEMPTS_CAP, RetryPolicy
 
 _MIN_ATTEMPTS = 2
@@ -91,7 +97,14 @@ class ServiceConfig:
     )
     throttle: ThrottleConfig | None = None
     balancer: BalancerSettings = DEFAULT_SETTINGS
+    breaker: BreakerSettings | None = DEFAULT_BREAKER
+    budget: BudgetSettings | None = DEFAULT_BUDGET
     bulkhead: BulkheadConfig | None = None
+
+    @property
+    def breaker_codes(self) -> frozenset[grpc.StatusCode]:
+        """The codes that the breakers count as failures; none if they are switched off."""
+        return frozenset() if self.breaker is None else self.breaker.codes
 
     def of_method(self, path: str) -> MethodConfig:
         """The most specific entry for the method at "/package.Service/Method"."""
@@ -119,7 +132,14 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
     top = as_mapping(
         config,
         "$",
-        {"loadBalancingConfig", "methodConfig", "retryThrottling", "bulkhead", *BALANCER_KEYS},
+        {
+            "loadBalancingConfig",
+            "methodConfig",
+            "retryThrottling",
+            "bulkhead",
+            *BALANCER_KEYS,
+            *CALL_KEYS,
+        },
     )
     policy: Policy = p2c_peak_ewma
     if "loadBalancingConfig" in top:
@@ -139,6 +159,8 @@ def parse_service_config(config: str | Mapping[str, Any] | None) -> ServiceConfi
         MappingProxyType(methods),
         throttle=throttle,
         balancer=balancer_settings(top),
+        breaker=breaker_settings(top),
+        budget=budget_settings(top),
         bulkhead=bulkhead,
     )
 

@@ -1,7 +1,10 @@
-"""The status codes that count as failures of the instance that answers with them."""
+"""Which ends of an attempt say something bad about the instance or the service."""
+
+import re
 
 import grpc
 
+# Failures of the instance that answers with them.
 FAILURES = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -10,3 +13,25 @@ FAILURES = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+
+# Signs that the service is overloaded or absent. Any other code is an answer of the application.
+OVERLOAD = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+
+# The words of C-core and Go, and of Java.
+_TOO_LARGE = re.compile(r"message larger than max|message exceeds maximum size", re.IGNORECASE)
+
+
+def is_too_large(code: grpc.StatusCode, details: str | None) -> bool:
+    """Whether a message was above a size limit of either side, which is no sign of overload.
+
+    gRPC ends such a call with RESOURCE_EXHAUSTED, so only its words tell it from shed load.
+    """
+    if code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return False
+    return _TOO_LARGE.search(details or "") is not None

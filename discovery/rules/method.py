@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import grpc
+
+from discovery.rules.failure_codes import OVERLOAD
 from discovery.rules.hedging_policy import HedgingPolicy
 from discovery.rules.method_latency import Latencies
 from discovery.rules.outcome_window import Outcomes
@@ -31,6 +34,7 @@ class Method:
       none.
     - `waits`: the answer takes as long as something other than the instance, so its latency says
       nothing about the instance.
+    - `breaker_codes`: the codes that count as failures of the method, for its breaker.
     - `latencies`, `outcomes`: measurements of the last 10 s.
     """
 
@@ -44,6 +48,7 @@ class Method:
     wait_for_ready: bool
     waits: bool
     hedging: HedgingPolicy | None = None
+    breaker_codes: frozenset[grpc.StatusCode] = OVERLOAD
     latencies: Latencies = field(default_factory=Latencies)
     outcomes: Outcomes = field(default_factory=Outcomes)
 

@@ -15,10 +15,11 @@ class Outcomes:
     """When the attempts of the window ended (monotonic seconds), and which of them failed.
 
     `calls` holds every attempt that counts, `failures` those of them that failed. To record a
-    success, append to `calls`. `culprits` counts the failures of each instance.
+    success, append to `calls`. `culprits` counts the failures of each instance. `failed_from_s`:
+    when the failed attempt began that began last.
     """
 
-    __slots__ = ("_culprits", "calls", "culprits", "failures")
+    __slots__ = ("_culprits", "calls", "culprits", "failed_from_s", "failures")
 
     def __init__(self) -> None:
         self.calls: deque[float] = deque(maxlen=MAX_ATTEMPTS)
@@ -26,9 +27,13 @@ class Outcomes:
         # The culprit of each failure, in the same order as `failures`.
         self._culprits: deque[object | None] = deque()
         self.culprits: Counter[object] = Counter()
+        self.failed_from_s = float("-inf")
 
-    def failed(self, now_s: float, culprit: object | None = None) -> None:
-        """Record a failed attempt; `culprit` is its instance, None if it was sent to none."""
+    def failed(
+        self, now_s: float, culprit: object | None = None, *, began_s: float | None = None
+    ) -> None:
+        """Record a failed attempt; `culprit` is its instance; without `began_s` it began now."""
+        self.failed_from_s = max(self.failed_from_s, now_s if began_s is None else began_s)
         self.calls.append(now_s)
         self.failures.append(now_s)
         self._culprits.append(culprit)

@@ -1,5 +1,8 @@
 """Limits the retries that a client adds to its load: a budget of its own and gRFC A6's throttle."""
 
+from dataclasses import dataclass
+from math import inf
+
 WINDOW_S = 10.0
 RETRIES_PER_CALL = 0.2
 RESERVE_PER_S = 10.0
@@ -7,16 +10,33 @@ _BUCKETS = 10
 _BUCKET_S = WINDOW_S / _BUCKETS
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """The part of the calls that may be retried, and how many more in each second."""
+
+    retries_per_call: float = RETRIES_PER_CALL
+    reserve_per_s: float = RESERVE_PER_S
+
+
+DEFAULT_BUDGET = BudgetSettings()
+
+
 class RetryBudget:
     """Finagle's RetryBudget: retries of the last 10 s <= 20 % of its calls + 10 for each second.
 
     The 10 for each second are the reserve, for clients with few calls. Calls and retries are
-    counted in ten buckets of one second each and forgotten after 10 s.
+    counted in ten buckets of one second each and forgotten after 10 s. An `unlimited` budget pays
+    for every retry and counts them.
     """
 
     def __init__(
-        self, *, retries_per_call: float = RETRIES_PER_CALL, reserve_per_s: float = RESERVE_PER_S
+        self,
+        *,
+        retries_per_call: float = RETRIES_PER_CALL,
+        reserve_per_s: float = RESERVE_PER_S,
+        unlimited: bool = False,
     ) -> None:
+        self._unlimited = unlimited
         self._retries_per_call = retries_per_call
         self._reserve = reserve_per_s * WINDOW_S
         self._calls = [0] * _BUCKETS
@@ -41,6 +61,8 @@ class RetryBudget:
         """Whether one more retry would be within the budget; hedges may not use the reserve."""
         if now_s >= self._bucket_ends_s:
             self._roll(now_s)
+        if self._unlimited:
+            return True
         return sum(self._retries) + 1 <= self.allowed - (0.0 if reserve else self._reserve)
 
     @property
@@ -50,7 +72,9 @@ class RetryBudget:
 
     @property
     def allowed(self) -> float:
-        """How many retries the window allows in total."""
+        """How many retries the window allows in total; infinite if the budget is unlimited."""
+        if self._unlimited:
+            return inf
         return sum(self._calls) * self._retries_per_call + self._reserve
 
     def _roll(self, now_s: float) -> None:
@@ -60,6 +84,15 @@ class RetryBudget:
             self._index = (self._index + 1) % _BUCKETS
             self._calls[self._index] = self._retries[self._index] = 0
         self._bucket_ends_s = (now_s // _BUCKET_S + 1) * _BUCKET_S
+
+
+def budget_of(settings: BudgetSettings | None) -> RetryBudget:
+    """The budget by a service config's settings; None: it has no limit."""
+    if settings is None:
+        return RetryBudget(unlimited=True)
+    return RetryBudget(
+        retries_per_call=settings.retries_per_call, reserve_per_s=settings.reserve_per_s
+    )
 
 
 class Throttle:

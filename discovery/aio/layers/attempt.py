@@ -102,4 +102,7 @@ def _stream_ended(
     record.load.end(due=False)
     now_s = monotonic()
     code = at_once(rpc.code())
-    attempt_outcome.stream_failed(method, record, code, latency_s=now_s - began_s, now_s=now_s)
+    details = at_once(rpc.details()) if code is grpc.StatusCode.RESOURCE_EXHAUSTED else None
+    attempt_outcome.stream_failed(
+        method, record, code, latency_s=now_s - began_s, now_s=now_s, details=details
+    )

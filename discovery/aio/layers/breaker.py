@@ -11,6 +11,8 @@ def layer(breakers: MethodBreakers) -> AioLayer:
     """Ask the method's breaker before each attempt. It raises LocalRefusalError."""
 
     def build(method: Method, below: Send[Sent]) -> Send[Sent]:
+        if breakers.settings is None:
+            return below
         failures = method.outcomes.failures
         breaker = breakers.of(method)
 

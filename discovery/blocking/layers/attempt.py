@@ -1,6 +1,7 @@
 """Sends one attempt on the picked subchannel and records how it ends."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -48,7 +49,8 @@ def _begin(made: Any, method: Method, call: CallState, ended: Ended) -> Any:
         # A hedge: the race keeps both attempts referenced until they have ended.
         rpc.add_done_callback(lambda rpc: ended(rpc.code(), rpc))
     else:
-        on_attempt_end(rpc, lambda code: ended(code, None))
+        reference = weakref.ref(rpc)
+        on_attempt_end(rpc, lambda code: ended(code, reference()))
     if call.on_attempt is not None:
         call.on_attempt(rpc)
     return rpc
@@ -84,13 +86,18 @@ def _observe(  # noqa: PLR0917 - all but the last two are bound once for each at
     """Record the outcome by the table in `discovery.balancing.attempt_outcome`."""
     now_s = clock.monotonic()
     took_s = now_s - began_s
+    # Before the lock, since grpc's call takes one of its own.
+    shed = code is grpc.StatusCode.RESOURCE_EXHAUSTED and error is not None
+    details = error.details() if shed else None
     with lock:
         if method.kind is Kind.UNARY_UNARY and code is not _OK:
             attempt_outcome.failed(
                 method, record, error, latency_s=took_s, timeout_s=timeout_s, now_s=now_s
             )
         elif code is not _OK:
-            attempt_outcome.stream_failed(method, record, code, latency_s=took_s, now_s=now_s)
+            attempt_outcome.stream_failed(
+                method, record, code, latency_s=took_s, now_s=now_s, details=details
+            )
         elif method.kind is not Kind.UNARY_STREAM:
             # The reader of a stream of responses records its first message (`Repeater`). In a
             # stream with both directions, nothing sees the first message, so its latency isn't

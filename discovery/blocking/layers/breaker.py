@@ -12,6 +12,8 @@ def layer(breakers: MethodBreakers, *, lock: threading.Condition) -> BlockingLay
     """Ask the method's breaker before each attempt. It raises LocalRefusalError."""
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
+        if breakers.settings is None:
+            return below
         failures = method.outcomes.failures
         breaker = breakers.of(method)
 

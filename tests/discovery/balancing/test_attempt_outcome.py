@@ -8,6 +8,7 @@ from discovery.balancing import attempt_outcome
 from discovery.balancing.instance_stats import InstanceStats
 from discovery.balancing.load import Load
 from discovery.registry.instance import Instance
+from discovery.rules.failure_codes import OVERLOAD
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
@@ -169,7 +170,8 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
     attempt_outcome.stream_failed(of, record, code, latency_s=0.5, now_s=1.0)
 
     assert record.load.failures_in_row == failures
-    assert (len(record.outcomes.failures), len(of.outcomes.failures)) == (failures, failures)
+    assert len(record.outcomes.failures) == failures
+    assert len(of.outcomes.failures) == (code is StatusCode.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
@@ -183,20 +185,44 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
         *((code, False, 0, 0) for code in GOOD),
     ],
 )
-def test_ejection_and_breaker_judge_by_the_same_table(
+def test_ejection_and_breaker_count_the_same_attempts(
     code: StatusCode, *, waits: bool, ratio: int, in_row: int
 ) -> None:
     """Both count failures of waiting methods, but not their deadlines; shedding counts in ratios
-    only.
+    only. For the breaker, what an application answers is no failure.
     """
     of = method(waits=waits)
 
     record = record_after(code, of)
 
     assert record.load.failures_in_row == in_row
+    assert len(record.outcomes.failures) == ratio
+    assert len(of.outcomes.failures) == (ratio if code in OVERLOAD else 0)
     for outcomes in (record.outcomes, of.outcomes):
-        assert len(outcomes.failures) == ratio
         assert len(outcomes.calls) == (1 if code in GOOD else ratio)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "CLIENT: Received message larger than max (5000000 vs. 4194304)",
+        "SERVER: Received message larger than max (5000000 vs. 4194304)",
+        "CLIENT: Sent message larger than max (5000000 vs. 4194304)",
+        "grpc: received message larger than max (5000000 vs. 4194304)",
+        "gRPC message exceeds maximum size 4194304: 5000000",
+    ],
+)
+def test_a_message_above_a_limit_is_no_overload(details: str) -> None:
+    """gRPC ends such a call with RESOURCE_EXHAUSTED, but no instance is to blame."""
+    record, of = EjectorCalls().record(), method()
+    code, empty = StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata()
+    error = grpc.aio.AioRpcError(code, empty, empty, details)
+
+    attempt_outcome.failed(of, record, error, latency_s=0.1, timeout_s=1.0, now_s=1.0)
+    attempt_outcome.stream_failed(of, record, code, latency_s=0.1, now_s=1.0, details=details)
+
+    assert not record.outcomes.failures
+    assert not of.outcomes.failures
 
 
 def test_every_failure_is_reported_to_the_ejector() -> None:

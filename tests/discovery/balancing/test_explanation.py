@@ -31,7 +31,7 @@ async def explained(start: Start, open_to: Open) -> tuple[Explanation, Probe, Pr
     config = {"loadBalancingConfig": [{"round_robin": {}}]}
     channel = open_to(broken, good, clock=clock, service_config=config)
     await ready(channel, 2)
-    broken.script.extend([Refusal(StatusCode.INTERNAL)] * 5)
+    broken.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 5)
     for _ in range(10):
         try:
             await channel.unary_unary(path("Post"))(b"x")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from discovery.rules.breaker import Breaker
+from discovery.rules.breaker import Breaker, BreakerSettings
 from discovery.rules.outcome_window import Outcomes
 
 
@@ -104,13 +104,12 @@ def test_one_a_second_tries_however_few_there_are() -> None:
 
 def test_a_refused_call_counts_as_a_request() -> None:
     """Without that, the refused share would never reach the formula's value."""
-    one, outcomes = breaker(failed=100)
-    before = len(outcomes.calls)
+    one, _ = breaker(failed=100)
 
     while not one.refuses(100.1):
         pass
 
-    assert len(outcomes.calls) == before + 1
+    assert one.counts(100.1) == (101, 0)
 
 
 def test_10_s_later_all_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,3 +123,67 @@ def test_10_s_later_all_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
         "/a.B/C: the breaker refuses calls: 0 of 100 attempts accepted in 10 s",
         "/a.B/C: the breaker lets everything through again: 0 of 0 attempts accepted in 10 s",
     ]
+
+
+def test_a_success_ends_all_refusals_within_a_second() -> None:
+    """After an outage the first success lets more and more through, and after 1 s everything."""
+    one, outcomes = breaker(failed=1000)
+    outcomes.calls.append(100.5)
+
+    shares = [
+        sum(one.refuses(now_s) for _ in range(1000)) / 1000
+        for now_s in (100.6, 100.9, 101.2, 101.5, 105.0)
+    ]
+
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.8
+    assert 0 < shares[2] < 0.5
+    assert shares[3:] == [0.0, 0.0]
+
+
+def test_a_failure_after_the_success_refuses_again() -> None:
+    """A service that answers only now and then is still spared."""
+    one, outcomes = breaker(failed=1000)
+    outcomes.calls.append(100.5)
+    assert not all(one.refuses(100.9) for _ in range(100))
+
+    outcomes.failed(101.0, began_s=100.9)
+
+    assert sum(one.refuses(101.6) for _ in range(1000)) > 800
+
+
+def test_a_failure_that_began_in_the_outage_does_not_delay_the_recovery() -> None:
+    """A call that was sent before the first success may time out long after it."""
+    one, outcomes = breaker(failed=1000)
+    outcomes.calls.append(100.5)
+    assert not all(one.refuses(100.9) for _ in range(100))
+
+    outcomes.failed(101.5, began_s=99.0)
+
+    assert not any(one.refuses(101.6) for _ in range(1000))
+
+
+def test_an_outage_is_forgotten_after_20_attempts() -> None:
+    """A single failure after the recovery doesn't bring the refusals back."""
+    one, outcomes = breaker(failed=1000)
+    for number in range(20):
+        outcomes.calls.append(100.5 + number / 20)
+        one.refuses(100.5 + number / 20)
+    one.refuses(101.6)
+
+    outcomes.failed(101.7)
+
+    assert not any(one.refuses(101.8) for _ in range(1000))
+    assert one.counts(101.8) == (1, 0)
+
+
+def test_the_numbers_can_be_set() -> None:
+    """The settings are those of a service config."""
+    outcomes = Outcomes()
+    settings = BreakerSettings(k=1.0, least_calls=2, most_refused=1.0, probe_every_s=60.0)
+    one = Breaker("/a.B/C", outcomes, random.Random(3), settings)
+    one.refuses(100.0)
+    for _ in range(100):
+        outcomes.failed(100.0)
+
+    assert sum(one.refuses(101.5) for _ in range(100)) > 95

@@ -122,7 +122,7 @@ async def test_streams_are_refused_too(start: Start, open_to: Open) -> None:
     server = await start("a")
     channel = open_to(server, clock=ManualClock())
     await ready(channel, 1)
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 1000)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 1000)
 
     details = set()
     for _ in range(100):
@@ -132,3 +132,75 @@ async def test_streams_are_refused_too(start: Start, open_to: Open) -> None:
 
     assert len(server.seen) < 60
     assert any("refused here" in text for text in details)
+
+
+@pytest.mark.parametrize("code", [StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS])
+async def test_answers_of_the_application_are_refused_by_nobody(
+    start: Start, open_to: Open, code: StatusCode
+) -> None:
+    """A method that always answers INTERNAL says so to every caller, as in grpc.aio."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    server.script.extend([Refusal(code)] * 52)
+
+    codes = [await channel.unary_unary(path("Post"))(b"x").code() for _ in range(52)]
+
+    assert codes == [code] * 52
+
+
+async def test_which_codes_count_can_be_configured(start: Start, open_to: Open) -> None:
+    """`breaker.codes` replaces the signs of overload."""
+    server = await start("a")
+    config = {"breaker": {"codes": ["INTERNAL"]}}
+    channel = open_to(server, clock=ManualClock(), rng=Certain(), service_config=config)
+    server.script.extend([Refusal(StatusCode.INTERNAL)] * 52)
+
+    codes = [await channel.unary_unary(path("Post"))(b"x").code() for _ in range(52)]
+
+    assert StatusCode.UNAVAILABLE in codes
+
+
+async def test_the_breaker_can_be_switched_off(start: Start, open_to: Open) -> None:
+    """With `"breaker": false` every attempt is sent."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain(), service_config={"breaker": False})
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 52)
+    post = channel.unary_unary(path("Post"))
+
+    assert [await post(b"x").details() for _ in range(52)] == ["scripted"] * 52
+    assert channel.explain().breakers == ()
+
+
+async def test_answers_above_the_clients_limit_spare_small_ones(
+    start: Start, open_to: Open
+) -> None:
+    """A message that is too large for this side says nothing about the instance or the method."""
+    server = await start("a")
+    limit = (("grpc.max_receive_message_length", 1000),)
+    channel = open_to(server, clock=ManualClock(), rng=Certain(), options=limit)
+    post = channel.unary_unary(path("Post"))
+
+    for _ in range(30):
+        with pytest.raises(grpc.aio.AioRpcError, match="message larger than max"):
+            await post(bytes(2000))
+
+    assert await post(b"x") == b"a:x"
+    (view,) = channel.explain().instances
+    assert (view.failures, view.ejected) == (0, None)
+
+
+async def test_streams_of_messages_above_the_limit_spare_small_ones(
+    start: Start, open_to: Open
+) -> None:
+    """The same holds for a stream, also after its first message."""
+    server = await start("a")
+    limit = (("grpc.max_receive_message_length", 1000),)
+    channel = open_to(server, clock=ManualClock(), rng=Certain(), options=limit)
+    chat = channel.stream_stream(path("Chat"))
+
+    for requests in [[bytes(2000)], [b"x", bytes(2000)]] * 15:
+        with pytest.raises(grpc.aio.AioRpcError, match="message larger than max"):
+            [answer async for answer in chat(iter(requests))]
+
+    assert [answer async for answer in chat(iter([b"x"]))] == [b"a:x"]
+    assert channel.explain().instances[0].failures == 0

@@ -56,7 +56,7 @@ def test_streams_are_refused_too(start: StartInBackground, open_to: OpenBlocking
     server = start("a")
     channel = open_to(server, clock=AdjustableClock())
     ready(channel, 1)
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 1000)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 1000)
     chat = channel.stream_stream(path("Chat"))
 
     errors = errors_of(lambda: next(chat(iter([b"x"]))), 100)
@@ -79,3 +79,42 @@ def test_streams_that_succeed_are_counted(start: StartInBackground, open_to: Ope
 
     (view,) = channel.explain().instances
     assert (view.calls, view.failures, view.ejected) == (23, 3, None)
+
+
+def test_answers_of_the_application_are_refused_by_nobody(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A method that always answers INTERNAL says so to every caller, as in grpc."""
+    server = start("a")
+    post = open_to(server, clock=AdjustableClock()).unary_unary(path("Post"))
+    server.script.extend([Refusal(StatusCode.INTERNAL)] * 52)
+
+    assert {one.code() for one in errors_of(lambda: post(b"x"), 52)} == {StatusCode.INTERNAL}
+
+
+def test_the_breaker_can_be_switched_off(start: StartInBackground, open_to: OpenBlocking) -> None:
+    """With `"breaker": false` every attempt is sent."""
+    server = start("a")
+    post = open_to(server, service_config={"breaker": False}).unary_unary(path("Post"))
+    server.script.extend([FINAL] * 52)
+
+    assert {one.details() for one in errors_of(lambda: post(b"x"), 52)} == {"scripted"}
+
+
+def test_answers_above_the_clients_limit_spare_small_ones(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A message that is too large for this side says nothing about the instance or the method."""
+    server = start("a")
+    limit = (("grpc.max_receive_message_length", 1000),)
+    channel = open_to(server, clock=AdjustableClock(), options=limit)
+    post = channel.unary_unary(path("Post"))
+    chat = channel.stream_stream(path("Chat"))
+
+    errors = errors_of(lambda: post(bytes(2000)), 30)
+    errors += errors_of(lambda: list(chat(iter([b"x", bytes(2000)]))), 30)
+
+    assert all("message larger than max" in one.details() for one in errors)
+    assert post(b"x") == b"a:x"
+    assert list(chat(iter([b"x"]))) == [b"a:x"]
+    assert channel.explain().instances[0].failures == 0
