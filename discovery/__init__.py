@@ -49,7 +49,7 @@ from discovery.errors import (
     NoInstanceError,
     RefusalReason,
 )
-from discovery.registry.consul.client import AgentAddress
+from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.health_endpoint import Freshness
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance

@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m discovery",
         description="What callers of a target see.",
-        epilog="A Consul agent is found by CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT.",
+        epilog="A Consul agent is found by the variables of Consul's tools (CONSUL_HTTP_ADDR...).",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     resolve = commands.add_parser("resolve", help="list the instances of a target")

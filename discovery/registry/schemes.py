@@ -17,7 +17,7 @@ def watcher_for(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
     """Build the watcher of a parsed target, with a snapshot where DISCOVERY_SNAPSHOT_DIR is set.
 
     Only Consul's lists are kept in snapshots. Nothing is opened before the first watch. Raises
-    ValueError where the environment (CONSUL_HTTP_ADDR) can't be understood.
+    ValueError where the environment (CONSUL_...) can't be understood.
     """
     watcher = registry_of(target, clock=clock, rng=rng)
     directory = snapshot_directory()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from discovery.clock import Clock
-from discovery.registry.consul.client import AgentAddress, AgentClient, agent_client
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.client import AgentClient, agent_client
 from discovery.registry.consul.health_endpoint import Freshness, HealthEndpoint
 from discovery.registry.consul.watch import watch_instances
 from discovery.registry.instance import Instance
@@ -74,10 +75,10 @@ class ConsulRegistry:
         rng: random.Random,
         check: CheckSettings | None = None,
     ) -> Self:
-        """Use CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT and CONSUL_HTTP_SSL.
+        """Use the variables of Consul's own tools (`AgentAddress.from_environment`).
 
-        `authority` (`host:port`) replaces CONSUL_HTTP_ADDR. Raises ValueError if the address can't
-        be used.
+        `authority` (`host:port`) replaces CONSUL_HTTP_ADDR. Raises ValueError for a value that
+        can't be used.
         """
         address = AgentAddress.from_environment(os.environ, authority=authority)
         return cls(address, clock=clock, rng=rng, check=check)

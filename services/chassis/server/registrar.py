@@ -1,11 +1,12 @@
 """Opens the registry that a service registers with."""
 
+import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from discovery.clock import Clock
-from discovery.registry.consul.client import AgentAddress
+from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.protocols import Registrar
 from services.chassis.server.settings import RegistrySettings
@@ -17,15 +18,14 @@ async def registrar_of(
 ) -> AsyncIterator[Registrar | None]:
     """Yield the Consul agent of the settings, or None if they name no registry.
 
-    The agent's connections are closed when the block ends. Raises ValueError for an invalid
-    address.
+    Token, certificates and all else that the agent needs are read from the environment by the same
+    function as for channels. The agent's connections are closed when the block ends. Raises
+    ValueError for a value that can't be used.
     """
     if settings.kind == "none" or not settings.address:
         yield None
         return
-    address = AgentAddress.parse(
-        settings.address, token=settings.token or None, ca_file=settings.ca_certificate or None
-    )
+    address = AgentAddress.from_environment(os.environ, authority=settings.address)
     registry = ConsulRegistry(address, clock=clock, rng=rng)
     try:
         yield registry

@@ -34,10 +34,12 @@ class ServerSettings(BaseSettings):
 
 
 class RegistrySettings(BaseSettings):
-    """The Consul agent, under the names that Consul's own tools read.
+    """Whether and with which Consul agent the service registers.
 
-    Without an address there is no registry. TRADEPOST_REGISTRY=none keeps a service unregistered
-    although CONSUL_HTTP_ADDR is set for other programs.
+    How the agent is connected to, channels and registration read alike from the variables of
+    Consul's own tools (`discovery.registry.consul.agent_address`). Without an address there is no
+    registry. TRADEPOST_REGISTRY=none keeps a service unregistered although CONSUL_HTTP_ADDR is set
+    for other programs.
     """
 
     model_config = SettingsConfigDict(frozen=True)
@@ -48,12 +50,6 @@ class RegistrySettings(BaseSettings):
         validation_alias=AliasChoices("TRADEPOST_REGISTRY", "kind"),
     )
     address: str = Field(default="", validation_alias=AliasChoices("CONSUL_HTTP_ADDR", "address"))
-    token: str = Field(
-        default="", repr=False, validation_alias=AliasChoices("CONSUL_HTTP_TOKEN", "token")
-    )
-    ca_certificate: str = Field(
-        default="", validation_alias=AliasChoices("CONSUL_CACERT", "ca_certificate")
-    )
 
 
 class DatabaseSettings(BaseSettings):

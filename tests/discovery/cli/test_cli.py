@@ -18,7 +18,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from discovery.cli.main import main
-from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.client import agent_client
 from scripts.tools.paths import ROOT
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 

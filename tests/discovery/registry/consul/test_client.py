@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from discovery.clock import SystemClock
-from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.client import agent_client
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
@@ -241,31 +242,19 @@ async def test_a_silent_agent_is_not_waited_for(agent: FakeAgentServer) -> None:
             await client.get("/v1/status/leader", timeout_s=0.05)
 
 
-@pytest.mark.parametrize(
-    ("environ", "authority", "expected"),
-    [
-        ({}, "", "http://127.0.0.1:8500"),
-        ({"CONSUL_HTTP_ADDR": "10.0.0.1:8501"}, "", "http://10.0.0.1:8501"),
-        ({"CONSUL_HTTP_ADDR": "https://consul.internal:8501"}, "", "https://consul.internal:8501"),
-        ({"CONSUL_HTTP_ADDR": "consul.internal"}, "", "http://consul.internal:8500"),
-        ({"CONSUL_HTTP_ADDR": "[::1]:8500"}, "", "http://[::1]:8500"),
-        ({"CONSUL_HTTP_ADDR": "10.0.0.1:8501"}, "10.0.0.2:8502", "http://10.0.0.2:8502"),
-        ({"CONSUL_HTTP_SSL": "true"}, "10.0.0.2:8501", "https://10.0.0.2:8501"),
-    ],
-)
-def test_where_the_agent_is(environ: dict[str, str], authority: str, expected: str) -> None:
-    """The target's authority, else CONSUL_HTTP_ADDR, else the agent on this machine."""
-    assert str(AgentAddress.from_environment(environ, authority=authority)) == expected
-
-
-@pytest.mark.parametrize("text", ["unix:///var/run/consul.sock", "http://", "host:port:more"])
-def test_an_address_that_can_t_be_used(text: str) -> None:
-    """A Unix socket or nonsense is refused when it is read, not when it is used."""
-    with pytest.raises(ValueError, match=r"Consul agent|[Pp]ort"):
-        AgentAddress.from_environment({"CONSUL_HTTP_ADDR": text})
-
-
-def test_a_token_stays_out_of_logs() -> None:
-    """The text of an address doesn't contain its token."""
-    address = AgentAddress.parse("127.0.0.1:8500", token="s3cret", ca_file=None)
-    assert "s3cret" not in f"{address} {address!r}"
+async def test_every_request_carries_what_the_environment_says(
+    agent: FakeAgentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Namespace, partition and the proxy's password are sent by reads and registrations."""
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
+    monkeypatch.setenv("CONSUL_NAMESPACE", "shop")
+    monkeypatch.setenv("CONSUL_PARTITION", "north")
+    monkeypatch.setenv("CONSUL_HTTP_AUTH", "me:pass:word")
+    registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+    await registry.lookup("order")
+    agent.answer = _ok
+    await registry.register(ORDER)
+    await registry.close()
+    for request in agent.requests:
+        assert (request.query["ns"], request.query["partition"]) == ("shop", "north")
+        assert request.headers["Authorization"] == "Basic bWU6cGFzczp3b3Jk"

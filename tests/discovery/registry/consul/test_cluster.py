@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from discovery.clock import SystemClock
-from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.client import agent_client
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import RegistryError

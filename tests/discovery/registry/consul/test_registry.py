@@ -15,7 +15,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from discovery.clock import SystemClock
-from discovery.registry.consul.client import AgentAddress, agent_client
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.client import agent_client
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance, Resolution
 from discovery.registry.protocols import RegistryError
@@ -248,9 +249,53 @@ async def test_the_agent_s_certificate_is_verified(
             await distrusting.lookup(order.service)
 
 
+async def test_an_agent_that_verifies_its_clients(
+    order: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers a client with a certificate; its own is checked unless that is switched off."""
+    ca_file, settings = await asyncio.to_thread(_certificates, tmp_path)
+    with consul_agent(hcl=f"{settings} verify_incoming_https = true", tls=True) as agent:
+        monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address.removeprefix("https://"))
+        monkeypatch.setenv("CONSUL_HTTP_SSL", "true")
+        monkeypatch.setenv("CONSUL_CACERT", str(ca_file))
+
+        async def lookup() -> tuple[Instance, ...]:
+            registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+            return await registry.lookup(order.service)
+
+        with pytest.raises(RegistryError, match="certificate"):
+            await lookup()
+        monkeypatch.setenv("CONSUL_CLIENT_CERT", str(tmp_path / "dc1-client-consul-0.pem"))
+        monkeypatch.setenv("CONSUL_CLIENT_KEY", str(tmp_path / "dc1-client-consul-0-key.pem"))
+        assert await lookup() == ()
+        monkeypatch.delenv("CONSUL_CACERT")
+        with pytest.raises(RegistryError, match="certificate"):
+            await lookup()
+        monkeypatch.setenv("CONSUL_HTTP_SSL_VERIFY", "false")
+        assert await lookup() == ()
+        monkeypatch.setenv("CONSUL_CLIENT_KEY", "/nowhere/key.pem")
+        with pytest.raises(RegistryError, match="can't be used"):
+            await lookup()
+
+
+async def test_a_namespace_that_the_agent_does_not_have(
+    agent: ConsulAgent, order: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent without namespaces refuses the query, instead of answering with another one's."""
+    monkeypatch.setenv("CONSUL_HTTP_ADDR", agent.address)
+    monkeypatch.setenv("CONSUL_NAMESPACE", "shop")
+    registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
+
+    with pytest.raises(RegistryError, match=r"(?i)namespace"):
+        await registry.lookup(order.service)
+    with pytest.raises(RegistryError, match=r"(?i)namespace"):
+        await registry.register(order)
+    await registry.close()
+
+
 def _certificates(directory: Path) -> tuple[Path, str]:
-    """A CA and a server certificate by Consul's own tool, and the settings that use them."""
-    for made in (["ca", "create"], ["cert", "create", "-server"]):
+    """A CA, a server's and a client's certificate by Consul's own tool, and an agent's settings."""
+    for made in (["ca", "create"], ["cert", "create", "-server"], ["cert", "create", "-client"]):
         subprocess.run(
             [str(consul_path()), "tls", *made], cwd=directory, check=True, capture_output=True
         )
