@@ -1,6 +1,6 @@
 """A typed client of one agent's HTTP API, over py-consul; every failure is a RegistryError.
 
-Only `connections` imports py-consul as well, which ships no types. Registrations use its wrappers.
+Only `agent_http` imports py-consul as well, which ships no types. Registrations use its wrappers.
 Reads use its HTTP layer, because its wrapper `health.service` has no consistency mode, no time
 limit and no headers.
 """
@@ -16,7 +16,7 @@ import consul
 from consul.callback import CB
 
 from discovery.registry.consul.agent_address import AgentAddress
-from discovery.registry.consul.connections import REQUEST_TIMEOUT_S, Connections, PyConsul
+from discovery.registry.consul.agent_http import REQUEST_TIMEOUT_S, AgentHttp, PyConsul
 from discovery.registry.protocols import RegistryError
 
 
@@ -37,7 +37,7 @@ class AgentClient:
     def __init__(self, address: AgentAddress, *, connections: int) -> None:
         self._address = address
         try:
-            self._client = PyConsul(Connections(address, limit=connections))
+            self._client = PyConsul(AgentHttp(address, limit=connections))
         except OSError as error:
             raise RegistryError(f"the certificates for {address} can't be used: {error}") from error
         # py-consul prefers CONSUL_HTTP_TOKEN to its argument; here the argument counts.

@@ -1,12 +1,10 @@
 """Opens the registry that a service registers with."""
 
-import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from discovery.clock import Clock
-from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.protocols import Registrar
 from services.chassis.server.settings import RegistrySettings
@@ -25,8 +23,7 @@ async def registrar_of(
     if settings.kind == "none" or not settings.address:
         yield None
         return
-    address = AgentAddress.from_environment(os.environ, authority=settings.address)
-    registry = ConsulRegistry(address, clock=clock, rng=rng)
+    registry = ConsulRegistry.from_environment(settings.address, clock=clock, rng=rng)
     try:
         yield registry
     finally:

@@ -14,7 +14,7 @@ from discovery.registry.consul.agent_address import AgentAddress
 REQUEST_TIMEOUT_S = 5.0
 
 
-class Connections(HTTPClient):  # type: ignore[misc]
+class AgentHttp(HTTPClient):  # type: ignore[misc]
     """py-consul's interface for sending requests, over aiohttp.
 
     Its own implementation for asyncio takes no server without a verified certificate together with
@@ -113,10 +113,10 @@ def _tls_of(address: AgentAddress) -> ssl.SSLContext | bool:
 class PyConsul(consul.aio.Consul):  # type: ignore[misc]
     """py-consul's client over these connections."""
 
-    def __init__(self, http: Connections) -> None:
+    def __init__(self, http: AgentHttp) -> None:
         self._connections = http
         super().__init__(host=http.host, port=http.port, scheme=http.scheme, verify=False)
 
-    def http_connect(self, *_: Any, **__: Any) -> Connections:
+    def http_connect(self, *_: Any, **__: Any) -> AgentHttp:
         """Return the connections that were given."""
         return self._connections
