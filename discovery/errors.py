@@ -44,7 +44,10 @@ class InvalidMetadataError(ValueError):
 
 
 class NoInstanceError(grpc.aio.AioRpcError):
-    """UNAVAILABLE: no instance could be picked. Nothing was sent, so any call may be retried."""
+    """UNAVAILABLE: no instance could be picked. Nothing was sent, so any call may be retried.
+
+    A call of which an attempt was sent before ends with the failure of that attempt instead.
+    """
 
     def __init__(self, details: str) -> None:
         super().__init__(

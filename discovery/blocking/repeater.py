@@ -6,10 +6,16 @@ from typing import Any
 import grpc
 
 from discovery.balancing import attempt_outcome
+from discovery.blocking.errors import EndedCallError
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Method
-from discovery.rules.retry_decision import CallRetries, ChannelRetries
+from discovery.rules.retry_decision import (
+    CallRetries,
+    ChannelRetries,
+    attempt_limit_s,
+    gave_up,
+)
 
 
 class Repeater:
@@ -39,19 +45,41 @@ class Repeater:
     def wait(self, retries: CallRetries, call: CallState, error: grpc.RpcError) -> None:
         """Wait, then prepare the next attempt.
 
-        Raises the error if there is no next attempt or the channel is closed.
+        If there is no next attempt or the channel is closed, raises the error, or that of an
+        earlier attempt if only that one was sent.
         """
         failure: Any = error
         with self._lock:
             delay_s = retries.delay_s(
                 failure, now_s=self._clock.monotonic(), deadline_s=call.deadline_s
             )
+        final: Any = retries.final(failure)
         if delay_s is None or self._closing.wait(delay_s):
-            raise error
+            raise final
         call.now_s = self._clock.monotonic()
         if call.deadline_s is not None and call.now_s >= call.deadline_s:
-            raise error
+            raise final
         call.turn_to_next()
+
+    def limit_s(self, call: CallState) -> float | None:
+        """How long the attempt under way may wait for its first message; None: without a limit."""
+        return attempt_limit_s(self._method, call.attempts_before)
+
+    def gave_up(self, call: CallState, limit_s: float) -> EndedCallError:
+        """Count the attempt that was given up as a failure of its instance; return its error."""
+        subchannel: Any = call.subchannel
+        error: Any = EndedCallError(grpc.StatusCode.DEADLINE_EXCEEDED, gave_up(limit_s))
+        with self._lock:
+            attempt_outcome.failed(
+                self._method,
+                subchannel.record,
+                error,
+                latency_s=limit_s,
+                timeout_s=limit_s,
+                now_s=self._clock.monotonic(),
+            )
+        ended: EndedCallError = error
+        return ended
 
     def succeeded(self) -> None:
         """Record that a call succeeded."""

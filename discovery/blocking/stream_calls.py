@@ -1,15 +1,24 @@
 """The one streaming call that may be attempted again: a stream of responses."""
 
+import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
 
 from discovery.blocking.end_of_call import EndOfCall, OnEnd, on_attempt_end
-from discovery.blocking.errors import as_call
+from discovery.blocking.errors import EndedCallError, as_call
 from discovery.blocking.repeater import Repeater
 from discovery.blocking.sent import BlockingSend
 from discovery.call.call_state import CallState
+
+
+def _give_up(call: "weakref.ref[UnaryStreamCall]", attempt: Any) -> None:
+    """Tell the call, unless it was collected: a timer must not keep it."""
+    known = call()
+    if known is not None:
+        known.give_up(attempt)
 
 
 class UnaryStreamCall(grpc.RpcError, grpc.Call):
@@ -31,6 +40,10 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         self._cancelled = False
         self._retries = repeater.begin(call_state)
         self._end = EndOfCall()
+        # Cancels an attempt without an answer; `_limit_s` is its time, `_gave_up` the attempt.
+        self._timer: threading.Timer | None = None
+        self._limit_s = 0.0
+        self._gave_up: Any = None
         self._attempt: Any = self._begin()
 
     def _begin(self) -> Any:
@@ -44,7 +57,29 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         if self._cancelled:
             attempt.cancel()
         on_attempt_end(attempt, self._end.attempt_ended)
+        self._bound(attempt)
         return attempt
+
+    def _bound(self, attempt: Any) -> None:
+        """Give the attempt up after its time, if it has a limit."""
+        limit_s = self._repeater.limit_s(self._call_state)
+        if limit_s is None or self._call_state.subchannel is None:
+            return
+        self._limit_s = limit_s
+        self._timer = threading.Timer(limit_s, _give_up, (weakref.ref(self), attempt))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def give_up(self, attempt: Any) -> None:
+        """Cancel an attempt that has had no answer in its time."""
+        if attempt is self._attempt and not self._committed and not self._cancelled:
+            self._gave_up = attempt
+            attempt.cancel()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -58,7 +93,11 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
                 self._arrived()
                 raise
             except grpc.RpcError as error:
-                self._wait(error)
+                self._stop_timer()
+                given_up = self._gave_up is self._attempt and not self._committed
+                self._wait(
+                    self._repeater.gave_up(self._call_state, self._limit_s) if given_up else error
+                )
                 self._attempt = self._begin()
                 continue
             self._arrived()
@@ -76,12 +115,16 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
             if self._committed or self._cancelled:
                 raise error
             self._repeater.wait(self._retries, self._call_state, error)
-        except grpc.RpcError:
+        except grpc.RpcError as final:
             self._commit()
+            if final is not error or isinstance(final, EndedCallError):
+                # The status of the call is that of its error.
+                self._attempt = final
             raise
 
     def _commit(self) -> Any:
         """Make the attempt under way the last one, and return it."""
+        self._stop_timer()
         self._committed = True
         self._end.is_last()
         return self._attempt

@@ -4,9 +4,10 @@
  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
  "bulkhead": {"maxCalls": 100, "maxQueued": 50},
  "methodConfig": [{"name": [{"service": "tradepost.order.v1.OrderService", "method": "GetOrder"}],
-                   "timeout": "2.5s", "waitForReady": true, "waits": false,
+                   "timeout": "2.5s", "waitForReady": true, "waits": false, "idempotent": false,
                    "retryPolicy": {"maxAttempts": 3, "initialBackoff": "0.05s",
                                    "maxBackoff": "1s", "backoffMultiplier": 2,
+                                   "perAttemptRecvTimeout": "0.5s",
                                    "retryableStatusCodes": ["UNAVAILABLE"]}}]}
 
 or, instead of the retryPolicy (the default retries then apply),
@@ -18,9 +19,12 @@ on without being asked for have a key each, whose value is an object with the se
 false to switch the rule off: `healthCheckConfig`, `ejection`, `panic`, `slowStart`
 (`discovery.config.balancer_settings`), `breaker` and `retryBudget` (`call_settings` there).
 
-This package's own are also `bulkhead` (`discovery.rules.bulkhead`) and `waits`, for a method whose
-answer takes as long as something other than the instance, so that its latency says nothing about
-the instance. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a
+This package's own are also `bulkhead` (`discovery.rules.bulkhead`) and two keys of a method.
+`waits` is for a method whose answer takes as long as something other than the instance, so that its
+latency says nothing about the instance. `idempotent` says of methods whose contract states no
+`idempotency_level` that they may be sent twice. Without one of the two, a retryPolicy or
+hedgingPolicy holds only for calls that were not sent, and a log line says so at the method's first
+use. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a
 wrong value raises InvalidServiceConfigError, which says where it is.
 """
 
@@ -65,8 +69,10 @@ class MethodConfig:
     timeout_s: float | None = None
     retry: RetryPolicy | None = None
     wait_for_ready: bool | None = None
+    idempotent: bool = False
     waits: bool = False
     hedging: HedgingPolicy | None = None
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +206,12 @@ def _policy(value: object, place: str) -> Policy:
 
 def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], MethodConfig]:
     entry = as_mapping(
-        value, place, {"name", "timeout", "retryPolicy", "hedgingPolicy", "waitForReady", "waits"}
+        value,
+        place,
+        {
+            *("name", "timeout", "retryPolicy", "hedgingPolicy", "waitForReady"),
+            *("idempotent", "waits"),
+        },
     )
     names = [
         _name(name, f"{place}.name[{index}]")
@@ -216,8 +227,10 @@ def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], Me
         wait_for_ready=(
             None if wait_for_ready is None else boolean(wait_for_ready, f"{place}.waitForReady")
         ),
+        idempotent=boolean(entry.get("idempotent", False), f"{place}.idempotent"),
         waits=boolean(entry.get("waits", False), f"{place}.waits"),
         hedging=None if hedging is None else _hedging(hedging, f"{place}.hedgingPolicy"),
+        place=place,
     )
 
 
@@ -232,11 +245,17 @@ def _name(value: object, place: str) -> tuple[str, str]:
 
 
 def _retry(value: object, place: str) -> RetryPolicy:
-    keys = {"maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier"}
-    policy = as_mapping(value, place, keys | {"retryableStatusCodes"}, required=True)
+    required = {"maxAttempts", "initialBackoff", "maxBackoff", "backoffMultiplier"}
+    limit = "perAttemptRecvTimeout"
+    policy = as_mapping(value, place, required | {"retryableStatusCodes", limit})
+    # With a timeout for each attempt a policy needs no codes, as in gRPC.
+    missing = (required if limit in policy else required | {"retryableStatusCodes"}) - set(policy)
+    if missing:
+        raise InvalidServiceConfigError(f"{place}.{min(missing)}", "missing")
     attempts = whole_number(policy, "maxAttempts", place, least=_MIN_ATTEMPTS)
-    codes = status_codes(policy, "retryableStatusCodes", place)
-    if not codes:
+    listed = "retryableStatusCodes" in policy
+    codes = status_codes(policy, "retryableStatusCodes", place) if listed else frozenset()
+    if not codes and limit not in policy:
         raise InvalidServiceConfigError(f"{place}.retryableStatusCodes", "expected at least one")
     return RetryPolicy(
         max_attempts=min(attempts, MAX_ATTEMPTS_CAP),
@@ -244,6 +263,7 @@ def _retry(value: object, place: str) -> RetryPolicy:
         max_backoff_s=seconds(policy, "maxBackoff", place),
         backoff_multiplier=above_zero(policy, "backoffMultiplier", place),
         codes=codes,
+        attempt_timeout_s=seconds(policy, limit, place) if limit in policy else None,
     )
 
 

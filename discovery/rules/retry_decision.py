@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from discovery.errors import LocalRefusalError, NoInstanceError
 from discovery.rules import attempt_number
 from discovery.rules.backoff import retry_delays
 from discovery.rules.method import Method
@@ -35,6 +36,7 @@ class CallRetries:
         self._throttle = throttle
         self._delays_s = self._backoff()
         self._made = 1
+        self._sent_failure: grpc.aio.AioRpcError | None = None
 
     def delay_s(
         self, error: grpc.aio.AioRpcError, *, now_s: float, deadline_s: float | None
@@ -43,19 +45,22 @@ class CallRetries:
 
         The rules apply in this order:
 
-        1. Only the nearest layer retries.
-        2. The policy limits the number of attempts.
-        3. The method must be safe, and the code retriable.
-        4. The throttle must have tokens.
+        1. The method must be safe, and the code retriable.
+        2. The throttle must have tokens. As in C-core, every failure that passes the first rule
+           costs one, also that of the last attempt.
+        3. Only the nearest layer retries.
+        4. The policy limits the number of attempts.
         5. The server's pushback replaces the delay, and the backoff starts again.
         6. After the delay, the p50 of time must be left.
         7. The budget must pay.
         """
-        if attempt_number.current() or self._made >= self._policy.max_attempts:
-            return None
+        if not isinstance(error, NoInstanceError | LocalRefusalError):
+            self._sent_failure = error
         asked_s = pushback_s(error.trailing_metadata())
         retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=asked_s)
         if self._throttled(counts=retriable or asked_s == STOP_S) or not retriable:
+            return None
+        if attempt_number.current() or self._made >= self._policy.max_attempts:
             return None
         if asked_s is None:
             delay_s = next(self._delays_s)
@@ -66,6 +71,14 @@ class CallRetries:
             return None
         self._made += 1
         return delay_s
+
+    def final(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
+        """The error that the call ends with when there is no attempt after this one's error.
+
+        An attempt that wasn't sent says nothing about an earlier one that was, so the failure of
+        that one is raised.
+        """
+        return error if self._sent_failure is None else self._sent_failure
 
     def _throttled(self, *, counts: bool) -> bool:
         if self._throttle is None:
@@ -114,3 +127,20 @@ class ChannelRetries:
         """Count a call that succeeded."""
         if self.throttle is not None:
             self.throttle.succeeded()
+
+
+def attempt_limit_s(method: Method, attempts_before: int) -> float | None:
+    """How long the next attempt may take before another one is made (gRFC A6's extension).
+
+    None: as long as the call; so may the last attempt of a call, as in C-core.
+    """
+    policy = method.retry
+    if policy.attempt_timeout_s is None or not method.safe or attempt_number.current():
+        return None
+    is_last = attempts_before + 1 >= policy.max_attempts
+    return None if is_last else policy.attempt_timeout_s
+
+
+def gave_up(limit_s: float) -> str:
+    """The details of an attempt that was given up."""
+    return f"no answer within the perAttemptRecvTimeout of {limit_s:g} s"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import grpc
 
 from discovery.errors import LocalRefusalError, NoInstanceError
+from discovery.rules.failure_codes import is_too_large
 
 MAX_ATTEMPTS_CAP = 5
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
@@ -22,7 +23,8 @@ class RetryPolicy:
     """How often, how soon and for which status codes a call is attempted again.
 
     `max_attempts` counts the first one. The delay before attempt n + 1 is
-    min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2).
+    min(initial x multiplier^(n-1), ceiling) x U(0.8, 1.2). With `attempt_timeout_s` an attempt
+    without an answer in that time is given up, while another one may follow.
     """
 
     max_attempts: int = 3
@@ -30,6 +32,7 @@ class RetryPolicy:
     max_backoff_s: float = 1.0
     backoff_multiplier: float = 2.0
     codes: frozenset[grpc.StatusCode] = frozenset({grpc.StatusCode.UNAVAILABLE})
+    attempt_timeout_s: float | None = None
 
 
 DEFAULT_RETRY = RetryPolicy()
@@ -59,6 +62,7 @@ def is_retriable(
     A call that certainly wasn't sent may be repeated even if the method isn't safe. A server that
     stops answers CANCELLED to calls it had accepted, so CANCELLED is retried if UNAVAILABLE is. A
     call that its own caller cancels raises `CancelledError` instead and never gets here.
+    RESOURCE_EXHAUSTED is retried if the policy lists it or the server says when.
     """
     if isinstance(error, LocalRefusalError) or (pushback_s is not None and pushback_s < 0):
         return False
@@ -66,7 +70,10 @@ def is_retriable(
         return False
     code = error.code()
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return pushback_s is not None
+        listed = pushback_s is not None or code in policy.codes
+        return listed and not is_too_large(code, error.details())
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED and policy.attempt_timeout_s is not None:
+        return True
     if code is grpc.StatusCode.CANCELLED and grpc.StatusCode.UNAVAILABLE in policy.codes:
         return True
     return code in policy.codes

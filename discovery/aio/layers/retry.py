@@ -9,11 +9,11 @@ from typing import Any
 
 import grpc
 
+from discovery.aio.layers.attempt_timeout import first_message
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import (
     AioLayer,
     PendingStream,
-    StreamAttempt,
     StreamSend,
     StreamSent,
     UnarySend,
@@ -40,11 +40,11 @@ async def _wait(
     """Wait, then prepare the next attempt. Raises the failure if there is no next attempt."""
     delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=call.deadline_s)
     if delay_s is None:
-        raise failure
+        raise retries.final(failure)
     await clock.sleep(delay_s)
     call.now_s = clock.monotonic()
     if call.deadline_s is not None and call.now_s >= call.deadline_s:
-        raise failure
+        raise retries.final(failure)
     call.turn_to_next()
 
 
@@ -73,7 +73,7 @@ def _unary(retrying: ChannelRetries, clock: Clock, method: Method, below: UnaryS
                 failure = error
             except grpc.aio.UsageError:
                 # The channel was closed between two attempts.
-                raise failure from None
+                raise retries.final(failure) from None
             else:
                 retrying.succeeded()
                 return response
@@ -103,21 +103,22 @@ def _responses(
         sent: StreamSent, call: CallState, attempts: UncommittedAttempts
     ) -> StreamSent:
         retries = retrying.of(method)
+        following: StreamSent | None = sent
+        failure: grpc.aio.AioRpcError | None = None
         while True:
             try:
-                attempt: StreamAttempt = await attempts.first_message(sent)
+                attempt = await first_message(method, clock, following or below(call), call)
             except grpc.aio.AioRpcError as error:
                 if attempts.committed:
                     raise
                 failure = error
+            except grpc.aio.UsageError as closed:
+                raise (retries.final(failure) if failure else closed) from None
             else:
                 observe_first_message(method, clock.monotonic(), call)
                 retrying.succeeded()
                 return attempt
             await _wait(clock, retries, failure, call)
-            try:
-                sent = below(call)
-            except grpc.aio.UsageError:
-                raise failure from None
+            following = None
 
     return send

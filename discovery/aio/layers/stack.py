@@ -13,6 +13,8 @@ itself.
 | hedging         | safe methods, if | as unary_unary, before    | never: the requests can't be |
 |                 | configured       | the caller has seen any   | sent twice                   |
 | breaker         | each attempt     | each attempt              | once, as the stream begins   |
+| attempt timeout | as configured    | as configured, to the     | never: they aren't retried   |
+|                 |                  | first message             |                              |
 | in flight       | each attempt     | until the stream ends     | until the stream ends        |
 | latency         | to the response  | to the first message      | from the last request to the |
 |                 |                  |                           | first message                |
@@ -23,7 +25,16 @@ import random
 from typing import TYPE_CHECKING
 
 from discovery.aio.balancer import Balancer
-from discovery.aio.layers import attempt, breaker, bulkhead, hedging, pick, retry, telemetry
+from discovery.aio.layers import (
+    attempt,
+    attempt_timeout,
+    breaker,
+    bulkhead,
+    hedging,
+    pick,
+    retry,
+    telemetry,
+)
 from discovery.aio.sent import AioLayer
 from discovery.call.shared_layers import attempt_number_layer, deadline_layer
 from discovery.clock import Clock
@@ -72,6 +83,8 @@ def client_stack(
         # Below the pick, because a span names the instance of its attempt and is the parent of the
         # server's span.
         telemetry.attempt_layer(recorder),
+        # Below the pick, whose wait belongs to the call and not to an attempt.
+        attempt_timeout.layer(),
         # Last: only here is it known which instance answered, and how long it took.
         attempt.layer(clock=clock),
     ]

@@ -12,6 +12,8 @@ The order and its reasons are those of `discovery.aio.layers.stack`; this driver
 | hedging         | safe methods, if | never: it would need a    | never: the requests can't be |
 |                 | configured       | thread for each attempt   | sent twice                   |
 | breaker         | each attempt     | each attempt              | once, as the stream begins   |
+| attempt timeout | as configured    | as configured, to the     | never: they aren't retried   |
+|                 |                  | first message             |                              |
 | in flight       | each attempt     | until the stream ends     | until the stream ends        |
 | latency         | to the response  | to the first message      | stream_unary: to the         |
 |                 |                  |                           | response; stream_stream: not |
@@ -30,6 +32,7 @@ from typing import TYPE_CHECKING
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.layers import (
     attempt,
+    attempt_timeout,
     breaker,
     bulkhead,
     future,
@@ -90,6 +93,8 @@ def blocking_stack(
         pick.layer(balancer, clock=clock),
         # Below the pick, because a span names the instance of its attempt.
         telemetry.attempt_layer(recorder),
+        # Below the pick, whose wait belongs to the call and not to an attempt.
+        attempt_timeout.layer(),
         # Last: only here is it known which instance answered, and how long it took.
         attempt.layer(lock=lock, clock=clock),
     ]

@@ -240,7 +240,7 @@ def test_explain_lists_ejections_with_reasons(
     broken, good = start("broken"), start("good")
     channel = open_to(broken, good, service_config=ROUND_ROBIN)
     ready(channel, 2)
-    broken.script.extend([BROKEN] * 5)
+    broken.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 5)
     post(channel, 10)
 
     explanation = channel.explain()

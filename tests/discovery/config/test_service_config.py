@@ -75,6 +75,18 @@ def test_a_method_config_sets_every_field_of_a_method() -> None:
     )
 
 
+def test_a_policy_with_a_timeout_for_each_attempt_needs_no_codes() -> None:
+    """`perAttemptRecvTimeout` alone is a reason to retry, as in gRPC."""
+    policy = {key: value for key, value in RETRY.items() if key != "retryableStatusCodes"}
+    config = parse_service_config(
+        with_method(retryPolicy={**policy, "perAttemptRecvTimeout": "2s"})
+    )
+
+    retry = config.of_method("/a.B/C").retry
+    assert retry is not None
+    assert (retry.attempt_timeout_s, retry.codes) == (2.0, frozenset())
+
+
 @pytest.mark.parametrize("policy", [p2c_peak_ewma, round_robin, weighted, pick_first])
 def test_every_policy_has_a_name(policy: Policy) -> None:
     """A policy is named after its function."""
@@ -141,6 +153,11 @@ def with_method(**entry: Any) -> dict[str, Any]:
         (with_method(timeout="1m"), "methodConfig[0].timeout"),
         (with_method(waitForReady="yes"), "methodConfig[0].waitForReady"),
         (with_method(waits=1), "methodConfig[0].waits"),
+        (with_method(idempotent="yes"), "methodConfig[0].idempotent"),
+        (
+            with_method(retryPolicy={**RETRY, "perAttemptRecvTimeout": 1}),
+            "methodConfig[0].retryPolicy.perAttemptRecvTimeout",
+        ),
         (with_method(hedgingPolicy={}), "methodConfig[0].hedgingPolicy.maxAttempts"),
         (
             with_method(hedgingPolicy={"maxAttempts": 1}),

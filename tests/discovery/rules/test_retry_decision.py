@@ -6,6 +6,7 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from discovery.errors import NoInstanceError
 from discovery.rules import attempt_number
 from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
@@ -168,3 +169,40 @@ def test_the_policy_says_how_many_attempts_there_are(most: int) -> None:
         made += 1
 
     assert made == most
+
+
+def test_the_throttle_counts_the_failure_of_the_last_attempt() -> None:
+    """As in C-core, a failure costs a token whether or not an attempt is left (gRFC A6)."""
+    throttle = Throttle(max_tokens=8, token_ratio=0.1)
+    of = retries(RetryPolicy(max_attempts=2), throttle=throttle)
+
+    delays = [delay_s(of), delay_s(of)]
+    assert [delay is None for delay in delays] == [False, True]
+    assert throttle.allows
+    for _ in range(2):
+        delay_s(of)
+
+    assert not throttle.allows
+
+
+def test_the_throttle_counts_calls_that_answer_a_retry() -> None:
+    """A failure costs a token where only the layer above retries, too."""
+    throttle = Throttle(max_tokens=2, token_ratio=0.1)
+
+    with attempt_number.bind(1):
+        assert delay_s(retries(throttle=throttle)) is None
+
+    assert not throttle.allows
+
+
+def test_the_call_ends_with_the_error_of_an_attempt_that_was_sent() -> None:
+    """An error that says that nothing was sent would be wrong after an attempt that was."""
+    sent, unsent = failed(), NoInstanceError("no other instance")
+    of = retries()
+
+    assert of.final(unsent) is unsent
+    delay_s(of, unsent)
+    assert of.final(unsent) is unsent
+    delay_s(of, sent)
+    delay_s(of, unsent)
+    assert of.final(unsent) is sent

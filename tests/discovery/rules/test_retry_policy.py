@@ -81,14 +81,33 @@ def test_a_local_refusal_is_final(*, safe: bool) -> None:
     assert not is_retriable(refusal, DEFAULT_RETRY, safe=safe, pushback_s=None)
 
 
-def test_resource_exhausted_is_retried_only_when_the_server_says_when() -> None:
-    """Without pushback an overloaded server isn't retried, even if the policy lists the code."""
+def test_resource_exhausted_is_retried_if_it_is_listed_or_the_server_says_when() -> None:
+    """Without pushback an overloaded server is retried only where the policy lists the code."""
     policy = RetryPolicy(codes=frozenset({StatusCode.RESOURCE_EXHAUSTED}))
     error = failed(StatusCode.RESOURCE_EXHAUSTED)
 
-    assert not is_retriable(error, policy, safe=True, pushback_s=None)
-    assert is_retriable(error, policy, safe=True, pushback_s=0.5)
+    assert is_retriable(error, policy, safe=True, pushback_s=None)
+    assert not is_retriable(error, DEFAULT_RETRY, safe=True, pushback_s=None)
     assert is_retriable(error, DEFAULT_RETRY, safe=True, pushback_s=0.5)
+
+
+def test_a_message_above_a_size_limit_is_not_retried() -> None:
+    """It would be too large again."""
+    code, empty = StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata()
+    details = "CLIENT: Received message larger than max (5000000 vs. 4194304)"
+    error = grpc.aio.AioRpcError(code, empty, empty, details)
+
+    policy = RetryPolicy(codes=frozenset({code}))
+    assert not is_retriable(error, policy, safe=True, pushback_s=None)
+
+
+def test_an_attempt_that_was_given_up_is_retried() -> None:
+    """With a timeout for each attempt, DEADLINE_EXCEEDED is retried while the call has time."""
+    error = failed(StatusCode.DEADLINE_EXCEEDED)
+
+    bounded = RetryPolicy(attempt_timeout_s=0.5)
+    assert is_retriable(error, bounded, safe=True, pushback_s=None)
+    assert not is_retriable(error, DEFAULT_RETRY, safe=True, pushback_s=None)
 
 
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED])

@@ -1,0 +1,78 @@
+"""With perAttemptRecvTimeout a frozen instance doesn't use up the time of the call."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.support.discovery.probe_service import SERVICE, Open, Probe, Start, path, ready
+
+POLICY = {
+    "maxAttempts": 2,
+    "initialBackoff": "0.001s",
+    "maxBackoff": "0.001s",
+    "backoffMultiplier": 1,
+    "perAttemptRecvTimeout": "0.2s",
+}
+CONFIG = {
+    "loadBalancingConfig": [{"pick_first": {}}],
+    "methodConfig": [{"name": [{"service": SERVICE}], "retryPolicy": POLICY}],
+}
+
+
+def ordered(*servers: Probe) -> list[Probe]:
+    """The servers in the order in which pick_first picks them."""
+    return sorted(servers, key=lambda server: server.address)
+
+
+async def test_a_call_goes_on_to_another_instance(start: Start, open_to: Open) -> None:
+    """The first attempt is given up, counts as a failure, and the second is answered."""
+    frozen, well = ordered(await start("a"), await start("b"))
+    frozen.gate.clear()
+    channel = open_to(frozen, well, service_config=CONFIG)
+    await ready(channel, 2)
+
+    answer = await channel.unary_unary(path("Get"))(b"x", timeout=20.0)
+
+    assert answer == f"{well.name}:x".encode()
+    assert [one.failures for one in channel.explain().instances] == [1, 0]
+
+
+async def test_a_stream_goes_on_to_another_instance(start: Start, open_to: Open) -> None:
+    """A stream is given up while it has no message."""
+    frozen, well = ordered(await start("a"), await start("b"))
+    frozen.gate.clear()
+    channel = open_to(frozen, well, service_config=CONFIG)
+    await ready(channel, 2)
+
+    answers: list[Any] = [
+        answer async for answer in channel.unary_stream(path("Watch"))(b"x", timeout=20.0)
+    ]
+
+    assert answers == [f"{well.name}:x{number}".encode() for number in range(3)]
+    assert [one.failures for one in channel.explain().instances] == [1, 0]
+
+
+async def test_the_last_attempt_has_the_time_that_is_left(start: Start, open_to: Open) -> None:
+    """The call ends at its own deadline, not at that of an attempt."""
+    server = await start("a")
+    server.gate.clear()
+    channel = open_to(server, service_config=CONFIG)
+    await ready(channel, 1)
+
+    with pytest.raises(grpc.aio.AioRpcError, match="DEADLINE_EXCEEDED"):
+        await channel.unary_unary(path("Get"))(b"x", timeout=1.0)
+
+    remaining_s = [seen.time_remaining_s or 99.0 for seen in server.seen]
+    assert [one < 0.25 for one in remaining_s] == [True, False]
+
+
+async def test_a_method_that_is_not_safe_is_not_given_up(start: Start, open_to: Open) -> None:
+    """No other attempt could follow."""
+    server = await start("a")
+    channel = open_to(server, service_config=CONFIG)
+    await ready(channel, 1)
+
+    assert await channel.unary_unary(path("Post"))(b"x", timeout=20.0) == b"a:x"
+
+    assert (server.seen[0].time_remaining_s or 0.0) > 10.0
