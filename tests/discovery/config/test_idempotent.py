@@ -55,8 +55,8 @@ async def test_without_the_word_it_is_not_retried_and_a_line_says_why(
         (
             logging.WARNING,
             (
-                f"methodConfig[0].retryPolicy has no effect on a call of {path('Post')} that may have"
-                " been sent: its contract states no idempotency_level; state one, or set"
+                f"methodConfig[0].retryPolicy has no effect on a call of {path('Post')} that may"
+                " have been sent: its contract states no idempotency_level; state one, or set"
                 ' "idempotent": true in methodConfig[0]'
             ),
         )
