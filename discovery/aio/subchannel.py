@@ -22,6 +22,7 @@ _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 _WATCH_AGAIN_FIRST_S = 0.2
 _WATCH_AGAIN_CEILING_S = 30.0
 _DRAINED_EVERY_S = 0.5
+_CAUSE_WITHIN_S = 1.0
 
 
 class Subchannel:
@@ -34,6 +35,7 @@ class Subchannel:
     """
 
     __slots__ = (
+        "_cause",
         "_changed",
         "_clock",
         "_connectivity",
@@ -72,6 +74,7 @@ class Subchannel:
         self._rng = rng
         self._changed = changed
         self._connectivity = _CONNECTING
+        self._cause = ""
         self._health = Health.UNKNOWN
         self._health_request = health_request
         self._health_task: asyncio.Task[None] | None = None
@@ -82,6 +85,13 @@ class Subchannel:
     def health(self) -> Health:
         """The instance's last answer of its health service."""
         return self._health
+
+    @property
+    def cause(self) -> str:
+        """Why the instance can't be picked, in gRPC's words where there are any; else empty."""
+        if self._connectivity is _READY:
+            return health.CAUSES.get(self._health, "")
+        return self._cause
 
     def multicallable(self, method: Method) -> Any:
         """Make the instance's own multicallable of a method, for raw bytes, and keep it."""
@@ -112,8 +122,23 @@ class Subchannel:
         """Keep the connection open (it has no idle timeout) and follow its state."""
         while True:
             seen = self._native.get_state(try_to_connect=True)
+            if seen is _FAILED:
+                self._cause = await self._why_failed()
             self._connected(seen)
             await self._native.wait_for_state_change(seen)
+
+    async def _why_failed(self) -> str:
+        """Why there is no connection: gRPC reports it only to a call, which fails at once.
+
+        The call isn't sent, unless the connection is opened at this moment.
+        """
+        native: Any = self._native
+        try:
+            probe = native.unary_stream(health.WATCH_PATH, None, None)
+            await probe(health.WHOLE_SERVER, timeout=_CAUSE_WITHIN_S).read()
+        except grpc.aio.AioRpcError as error:
+            return error.details() or ""
+        return ""
 
     def _connected(self, seen: grpc.ChannelConnectivity) -> None:
         if seen is _READY:

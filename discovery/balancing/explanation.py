@@ -24,6 +24,8 @@ class InstanceView:
     - `calls` and `failures` are those of the last 10 s.
     - `ejected` is the reason of the ejection, `returns_in_s` the time until its probe (0: the next
       call is the probe). Both are None if the instance isn't ejected.
+    - `cause` is why the instance isn't READY, such as "Connection refused"; None if it is READY or
+      nothing is known.
     """
 
     instance_id: str
@@ -42,6 +44,7 @@ class InstanceView:
     ejected: str | None
     returns_in_s: float | None
     ejections: int
+    cause: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +183,5 @@ def _instance(one: WatchedConnection, now_s: float) -> InstanceView:
         ejected=None if ejection is None else ejection.reason,
         returns_in_s=None if ejection is None else max(0.0, ejection.due_s - now_s),
         ejections=record.ejections,
+        cause=one.cause or None,
     )

@@ -62,6 +62,13 @@ _BY_NUMBER = {1: Health.SERVING, 2: Health.NOT_SERVING}
 _NO_STATUS = frozenset({Health.UNKNOWN, Health.BROKEN, Health.UNREPORTED})
 
 
+# Why an instance with an open connection can't be picked.
+CAUSES = {
+    Health.NOT_SERVING: "its health service says NOT_SERVING",
+    Health.BROKEN: "its health can't be watched: UNAVAILABLE",
+}
+
+
 def request(service: str) -> bytes:
     """Return HealthCheckRequest{service}; the empty name stands for the whole server."""
     name = service.encode()

@@ -31,9 +31,15 @@ _RECENT_PICKS = 32
 
 
 class Connection(Protocol):
-    """A driver's connection to an instance, as far as picking needs it; READY: usable."""
+    """A driver's connection to an instance, as far as picking needs it.
+
+    `state` is READY if the instance is usable; otherwise `cause` says why it isn't, if known.
+    """
 
     instance: Instance
+
+    @property
+    def cause(self) -> str: ...
 
     @property
     def load(self) -> Load: ...
@@ -133,5 +139,12 @@ def why_nothing(resolution: Resolution | None, listed: Collection[Connection]) -
     if resolution is None:
         return "not resolved yet"
     error = f" (the last look-up failed: {resolution.error})" if resolution.error else ""
-    states = ", ".join(f"{one.instance.endpoint} {one.state.name}" for one in listed)
-    return (states or "no instances") + error
+    return (", ".join(_why_not(one) for one in listed) or "no instances") + error
+
+
+def _why_not(one: Connection) -> str:
+    """The state of an instance that isn't picked, and the cause."""
+    ejection = one.record.ejection
+    cause = f"ejected: {ejection.reason}" if ejection is not None else one.cause
+    state = f"{one.instance.endpoint} {one.state.name}"
+    return f"{state} ({cause})" if cause else state

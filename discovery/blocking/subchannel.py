@@ -25,6 +25,7 @@ _SETTLED = frozenset({_READY, _FAILED})
 _AGAIN_FIRST_S = 0.1
 _AGAIN_CEILING_S = 5.0
 _ASK_CONNECTION_EVERY_S = 0.2
+_CAUSE_WITHIN_S = 1.0
 
 
 class Subchannel:
@@ -60,6 +61,7 @@ class Subchannel:
         self._stream: Any = None
         self._health_request = health_request
         self._health = Health.UNKNOWN
+        self._cause = ""
         # `is_still_ready` found the connection ended before the watching thread did.
         self._was_lost = False
         # The watching thread closes the connection when it ends.
@@ -70,6 +72,13 @@ class Subchannel:
     def health(self) -> Health:
         """The instance's last answer of its health service."""
         return self._health
+
+    @property
+    def cause(self) -> str:
+        """Why the instance can't be picked, in gRPC's words where there are any; else empty."""
+        if self.state is _READY:
+            return ""
+        return health.CAUSES.get(self._health, self._cause)
 
     def is_still_ready(self) -> bool:
         """Read the connection's state: it may have ended before the watch has run.
@@ -140,6 +149,8 @@ class Subchannel:
             except grpc.RpcError as error:
                 ended: Any = error
                 code = ended.code()
+                if code is grpc.StatusCode.UNAVAILABLE:
+                    self._cause = ended.details() or ""
             if self._over.is_set():
                 return
             self._broke(code)
@@ -192,11 +203,25 @@ class Subchannel:
         while not self._over.is_set():
             seen = connection_state(self._native)
             self._health = Health.UNREPORTED
+            if seen is _FAILED and self.state is not _FAILED:
+                self._cause = self._why_failed()
             if seen in _SETTLED:
                 self._become(seen)
             elif self.state is _READY:
                 self._become(_CONNECTING)
             wait_for_change(self._native, seen, _ASK_CONNECTION_EVERY_S)
+
+    def _why_failed(self) -> str:
+        """Why there is no connection: gRPC reports it only to a call, which fails at once."""
+        probe: Any = self._native.unary_stream(health.WATCH_PATH)
+        try:
+            next(probe(health.WHOLE_SERVER, timeout=_CAUSE_WITHIN_S))
+        except grpc.RpcError as error:
+            failed: Any = error
+            return failed.details() or ""
+        except StopIteration:
+            pass
+        return ""
 
     def _become(self, state: grpc.ChannelConnectivity) -> None:
         if state is not self.state and not self._over.is_set():

@@ -14,6 +14,7 @@ _INSTANCES = (
     *("ID", "STATE", "HEALTH", "WEIGHT", "LATENCY", "IN FLIGHT", "LOAD"),
     *("FAILED (10 S)", "EJECTED"),
 )
+_CAUSES = ("ID", "NOT READY BECAUSE")
 _BREAKERS = ("METHOD", "ACCEPTED (10 S)", "BREAKER")
 _PICKS = ("AGO", "METHOD", "PICKED")
 
@@ -34,6 +35,10 @@ def explanation_as_tables(explanation: Explanation) -> str:
         headline += f" (the last look-up failed: {explanation.error})"
     tables = (
         _table(_INSTANCES, [_instance(one) for one in explanation.instances]),
+        _table(
+            _CAUSES,
+            [(one.instance_id, one.cause) for one in explanation.instances if one.cause],
+        ),
         _table(
             _BREAKERS,
             [

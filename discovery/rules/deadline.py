@@ -62,12 +62,13 @@ def of_time_remaining(time_remaining_s: float | None, *, now_s: float) -> float 
     return now_s + time_remaining_s
 
 
-def spent(method: str) -> LocalRefusalError:
-    """The error of a call whose deadline passed before it was sent."""
+def spent(method: str, waited_for: str = "") -> LocalRefusalError:
+    """The error of a call whose deadline passed before it was sent, and what it waited for."""
+    details = f"{method}: the deadline passed before the call could be sent"
     return LocalRefusalError(
         grpc.StatusCode.DEADLINE_EXCEEDED,
         RefusalReason.DEADLINE_SPENT,
-        f"{method}: the deadline passed before the call could be sent",
+        f"{details}: {waited_for}" if waited_for else details,
     )
 
 

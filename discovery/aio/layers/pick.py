@@ -87,7 +87,7 @@ async def pick_later(balancer: Balancer, method: Method, call: CallState, clock:
             raise asyncio.CancelledError from None
         call.now_s = clock.monotonic()
         if call.deadline_s is not None and call.deadline_s <= call.now_s:
-            raise deadline.spent(method.path)
+            raise deadline.spent(method.path, "" if picked else balancer.why_nothing())
         if picked is not None:
             call.subchannel = picked
             balancer.recent.append((call.now_s, method.path, picked))

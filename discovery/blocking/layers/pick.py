@@ -14,6 +14,7 @@ from discovery.errors import NoInstanceError
 from discovery.rules import deadline
 from discovery.rules.method import CLIENT_STREAMS, Method
 
+_READY = grpc.ChannelConnectivity.READY
 _FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 
@@ -66,7 +67,8 @@ class MethodPicks:
         """
         now_s = call.now_s = self.clock.monotonic()
         if call.deadline_s is not None and call.deadline_s <= now_s:
-            raise deadline.spent(self.method.path)
+            has_any = self.balancer.state is _READY
+            raise deadline.spent(self.method.path, "" if has_any else self.balancer.why_nothing())
         picked = self.balancer.pick(now_s, call.excluded)
         if not self.method.safe or self.method.kind in CLIENT_STREAMS:
             while picked is not None and not picked.is_still_ready():

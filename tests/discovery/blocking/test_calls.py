@@ -65,6 +65,7 @@ def test_without_a_ready_instance_a_call_fails(open_to: OpenBlocking) -> None:
             channel.unary_unary(path("Post"))(b"x")
         assert failed.value.code() is StatusCode.UNAVAILABLE
         assert "127.0.0.1:9 TRANSIENT_FAILURE" in (failed.value.details() or "")
+        assert "Connection refused" in (failed.value.details() or "")
         watching = channel.unary_stream(path("Watch"))(b"x")
         with pytest.raises(discovery.NoInstanceError):
             next(watching)

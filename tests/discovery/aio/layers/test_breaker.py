@@ -205,3 +205,22 @@ async def test_streams_of_messages_above_the_limit_spare_small_ones(
 
     assert [answer async for answer in chat(iter([b"x"]))] == [b"a:x"]
     assert channel.explain().instances[0].failures == 0
+
+
+async def test_a_refused_retry_of_a_stream_ends_it_with_what_was_sent(
+    start: Start, open_to: Open
+) -> None:
+    """An error that says that nothing was sent would be wrong after an attempt that was."""
+    server = await start("a")
+    channel = open_to(server, clock=ManualClock(), rng=Certain())
+    await ready(channel, 1)
+    watch = channel.unary_stream(path("Watch"))
+    outcomes = channel._methods[path("Watch"), Kind.UNARY_STREAM].outcomes
+    for _ in range(30):
+        outcomes.failed(channel.clock.monotonic(), object())
+    server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
+
+    call = watch(b"x")
+
+    assert (await call.code(), await call.details()) == (StatusCode.UNAVAILABLE, "scripted")
+    assert len(server.seen) == 1

@@ -1,5 +1,6 @@
 """The breaker of a blocking channel refuses attempts of a failing method."""
 
+import random
 from typing import Any
 
 import grpc
@@ -11,6 +12,14 @@ from discovery.errors import RefusalReason
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready, subchannel_of
 from tests.support.discovery.probe_service import Refusal, path
+
+
+class AlwaysLow(random.Random):
+    """A random source that always draws 0, so that everything that may be refused is refused."""
+
+    def random(self) -> float:
+        return 0.0
+
 
 FINAL = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "-1"),))
 
@@ -118,3 +127,25 @@ def test_answers_above_the_clients_limit_spare_small_ones(
     assert post(b"x") == b"a:x"
     assert list(chat(iter([b"x"]))) == [b"a:x"]
     assert channel.explain().instances[0].failures == 0
+
+
+@pytest.mark.parametrize("method", ["Get", "Watch"])
+def test_a_refused_retry_ends_the_call_with_what_was_sent(
+    start: StartInBackground, open_to: OpenBlocking, method: str
+) -> None:
+    """An error that says that nothing was sent would be wrong after an attempt that was."""
+    server = start("a")
+    again = Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),))
+    # A breaker that lets one attempt a second through after the first failure.
+    config = {"breaker": {"leastCalls": 1, "mostRefused": 1.0}}
+    channel = open_to(server, clock=AdjustableClock(), service_config=config, rng=AlwaysLow())
+    ready(channel, 1)
+    server.script.extend([again] * 4)
+    one: Any = getattr(channel, "unary_unary" if method == "Get" else "unary_stream")(path(method))
+
+    # The first call's second attempt is the probe of this second, its third one is refused.
+    errors = errors_of(lambda: one(b"x") if method == "Get" else next(one(b"x")), 1)
+
+    assert [one.details() for one in errors] == ["scripted"]
+    assert not isinstance(errors[0], discovery.LocalRefusalError)
+    assert len(server.seen) == 2
