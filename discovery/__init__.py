@@ -20,7 +20,8 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
   that makes it (`discovery.rules.deadline`).
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
   instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
-  status. A call that found no instance, and so was not sent, is retried for every method.
+  status. A call that found no instance, and so was not sent, is retried for every method; so is one
+  to an instance that doesn't know the method, while another may (`discovery.balancing.unserved`).
 - Instances are dialled directly, whatever `http_proxy` says, unless `options` ask for a proxy
   (`discovery.config.channel_options`).
 - A request that can't be serialized and metadata that can't be sent raise where the call is made;

@@ -9,6 +9,7 @@
 | RESOURCE_EXHAUSTED                           | max(5 s, pushback), if   | a failure in ratios,  |
 |                                              | it comes with pushback   | none in a row         |
 | CANCELLED, by either side                    | nothing                  | nothing               |
+| UNIMPLEMENTED, without google.rpc.Status     | nothing; `unserved` keeps the method away       |
 | OK and every other code                      | its latency              | a success             |
 
 An attempt of a method that `waits` doesn't change the load, and its DEADLINE_EXCEEDED counts as
@@ -21,8 +22,9 @@ gRPC answers with RESOURCE_EXHAUSTED, is a success.
 
 import grpc
 
+from discovery.balancing import unserved
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.rules.failure_codes import FAILURES, is_too_large
+from discovery.rules.failure_codes import FAILURES, is_too_large, is_unknown_method
 from discovery.rules.method import Method
 from discovery.rules.retry_policy import pushback_s
 
@@ -64,6 +66,8 @@ def failed(
         _failure(method, record, code, latency_s, now_s, asked_s=_pushback_s(error))
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, error.details()):
         _shed(method, record, latency_s, now_s, asked_s=_pushback_s(error))
+    elif is_unknown_method(error):
+        unserved.note(method, record, now_s)
     else:
         succeeded(method, record, latency_s, now_s)
 
@@ -82,6 +86,8 @@ def stream_failed(
         _failure(method, record, code, 0.0, now_s, lasted_s=latency_s)
     elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and not is_too_large(code, details):
         _shed(method, record, latency_s, now_s, asked_s=None)
+    elif code is grpc.StatusCode.UNIMPLEMENTED:
+        unserved.note(method, record, now_s)
 
 
 def _had_fair_time(method: Method, timeout_s: float | None, now_s: float) -> bool:

@@ -51,7 +51,10 @@ class Repeater:
         failure: Any = error
         with self._lock:
             delay_s = retries.delay_s(
-                failure, now_s=self._clock.monotonic(), deadline_s=call.deadline_s
+                failure,
+                now_s=self._clock.monotonic(),
+                deadline_s=call.deadline_s,
+                tried=(*call.excluded, call.subchannel),
             )
         final: Any = retries.final(failure)
         if delay_s is None or self._closing.wait(delay_s):

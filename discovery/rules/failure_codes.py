@@ -23,6 +23,9 @@ OVERLOAD = frozenset(
     }
 )
 
+# google.rpc.Status, which only an application adds.
+_STATUS_DETAILS = "grpc-status-details-bin"
+
 # The words of C-core and Go, and of Java.
 _TOO_LARGE = re.compile(r"message larger than max|message exceeds maximum size", re.IGNORECASE)
 
@@ -35,3 +38,13 @@ def is_too_large(code: grpc.StatusCode, details: str | None) -> bool:
     if code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
         return False
     return _TOO_LARGE.search(details or "") is not None
+
+
+def is_unknown_method(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a server answered that it doesn't know the method, so that nothing ran.
+
+    An application that knows the method and refuses it itself usually says why, in details.
+    """
+    if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+        return False
+    return all(key != _STATUS_DETAILS for key, _ in error.trailing_metadata() or ())

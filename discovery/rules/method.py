@@ -36,6 +36,8 @@ class Method:
       nothing about the instance.
     - `breaker_codes`: the codes that count as failures of the method, for its breaker.
     - `latencies`, `outcomes`: measurements of the last 10 s.
+    - `unserved`: the instances that don't know the method, and until when that is believed
+      (`discovery.balancing.unserved`).
     """
 
     path: str
@@ -51,6 +53,7 @@ class Method:
     breaker_codes: frozenset[grpc.StatusCode] = OVERLOAD
     latencies: Latencies = field(default_factory=Latencies)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    unserved: dict[object, float] = field(default_factory=dict)
 
     @property
     def prompt(self) -> bool:

@@ -1,14 +1,16 @@
 """Decides when a failed call is attempted again (gRFC A6); the drivers do the waiting."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
 from discovery.errors import LocalRefusalError, NoInstanceError
 from discovery.rules import attempt_number
 from discovery.rules.backoff import retry_delays
+from discovery.rules.failure_codes import is_unknown_method
 from discovery.rules.method import Method
 from discovery.rules.method_latency import Latencies
 from discovery.rules.retry_budget import RetryBudget, Throttle
@@ -27,6 +29,7 @@ class CallRetries:
         rng: random.Random,
         latencies: Latencies | None = None,
         throttle: Throttle | None = None,
+        served_elsewhere: Callable[[Collection[object]], bool] | None = None,
     ) -> None:
         self._policy = policy
         self._safe = safe
@@ -34,20 +37,28 @@ class CallRetries:
         self._rng = rng
         self._latencies = latencies
         self._throttle = throttle
+        self._served_elsewhere = served_elsewhere
         self._delays_s = self._backoff()
         self._made = 1
         self._sent_failure: grpc.aio.AioRpcError | None = None
 
     def delay_s(
-        self, error: grpc.aio.AioRpcError, *, now_s: float, deadline_s: float | None
+        self,
+        error: grpc.aio.AioRpcError,
+        *,
+        now_s: float,
+        deadline_s: float | None,
+        tried: Collection[object] = (),
     ) -> float | None:
         """Seconds to wait before the next attempt; None: there is none, raise the error.
 
         The rules apply in this order:
 
-        1. The method must be safe, and the code retriable.
-        2. The throttle must have tokens. As in C-core, every failure that passes the first rule
-           costs one, also that of the last attempt.
+        1. The method must be safe, and the code retriable. If the instance doesn't know the method,
+           nothing ran: any method is attempted again, at once, while another instance than those
+           `tried` may serve it.
+        2. The throttle must have tokens. As in C-core, every failure with a retriable code costs
+           one, also that of the last attempt.
         3. Only the nearest layer retries.
         4. The policy limits the number of attempts.
         5. The server's pushback replaces the delay, and the backoff starts again.
@@ -58,11 +69,16 @@ class CallRetries:
             self._sent_failure = error
         asked_s = pushback_s(error.trailing_metadata())
         retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=asked_s)
-        if self._throttled(counts=retriable or asked_s == STOP_S) or not retriable:
+        elsewhere = not retriable and asked_s is None and self._is_elsewhere(error, tried)
+        if self._throttled(counts=retriable or asked_s == STOP_S):
+            return None
+        if not retriable and not elsewhere:
             return None
         if attempt_number.current() or self._made >= self._policy.max_attempts:
             return None
-        if asked_s is None:
+        if elsewhere:
+            delay_s = 0.0
+        elif asked_s is None:
             delay_s = next(self._delays_s)
         else:
             delay_s = asked_s
@@ -79,6 +95,14 @@ class CallRetries:
         that one is raised.
         """
         return error if self._sent_failure is None else self._sent_failure
+
+    def _is_elsewhere(self, error: grpc.aio.AioRpcError, tried: Collection[object]) -> bool:
+        """Whether the instance doesn't know the method, and another one may."""
+        return (
+            self._served_elsewhere is not None
+            and is_unknown_method(error)
+            and self._served_elsewhere(tried)
+        )
 
     def _throttled(self, *, counts: bool) -> bool:
         if self._throttle is None:
@@ -106,14 +130,19 @@ class CallRetries:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRetries:
-    """What all retries of one channel share."""
+    """What all retries of one channel share.
+
+    `served_elsewhere`: whether an instance may serve a method that is not among those tried.
+    """
 
     rng: random.Random
     budget: RetryBudget
     throttle: Throttle | None
+    served_elsewhere: Callable[[Method, Collection[object]], bool] | None = None
 
     def of(self, method: Method) -> CallRetries:
         """The retries of one call of this method."""
+        elsewhere = self.served_elsewhere
         return CallRetries(
             method.retry,
             safe=method.safe,
@@ -121,6 +150,7 @@ class ChannelRetries:
             rng=self.rng,
             latencies=method.latencies,
             throttle=self.throttle,
+            served_elsewhere=elsewhere and partial(elsewhere, method),
         )
 
     def succeeded(self) -> None:

@@ -9,6 +9,7 @@ import grpc
 from discovery.aio.balancer import Balancer
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend
+from discovery.balancing.unserved import avoiding
 from discovery.call.call_state import CallState
 from discovery.call.stack_building import Send, SentT
 from discovery.clock import Clock
@@ -53,12 +54,15 @@ def _pick_now(
     """
     hedges = method.hedging is not None
     checks_connection = not method.safe or method.kind in CLIENT_STREAMS
-    path, note = method.path, balancer.recent.append
+    path, note, unserved = method.path, balancer.recent.append, method.unserved
 
     def send(call: CallState) -> SentT:
-        picked = balancer.pick(call.now_s, call.excluded)
+        excluded = call.excluded
+        if unserved:
+            excluded = avoiding(method, balancer.subchannels, excluded, call.now_s)
+        picked = balancer.pick(call.now_s, excluded)
         while checks_connection and picked is not None and not picked.is_still_ready():
-            picked = balancer.pick(call.now_s, call.excluded)
+            picked = balancer.pick(call.now_s, excluded)
         if hedges and call.other_instance_only and (picked is None or picked in call.excluded):
             raise NoInstanceError(f"{method.path}: no other instance")
         if picked is None:
@@ -82,7 +86,9 @@ async def pick_later(balancer: Balancer, method: Method, call: CallState, clock:
         wait_for_ready = method.wait_for_ready
     while True:
         try:
-            picked = balancer.pick(clock.monotonic(), call.excluded)
+            now_s = clock.monotonic()
+            excluded = avoiding(method, balancer.subchannels, call.excluded, now_s)
+            picked = balancer.pick(now_s, excluded)
         except grpc.aio.UsageError:
             raise asyncio.CancelledError from None
         call.now_s = clock.monotonic()

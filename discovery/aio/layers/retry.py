@@ -4,11 +4,13 @@ A call that waits for its next attempt waits in the event loop.
 """
 
 import random
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 import grpc
 
+from discovery.aio.balancer import Balancer
 from discovery.aio.layers.attempt_timeout import first_message
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import (
@@ -19,6 +21,7 @@ from discovery.aio.sent import (
     UnarySend,
 )
 from discovery.aio.uncommitted_attempts import UncommittedAttempts, observe_first_message
+from discovery.balancing.unserved import is_served_elsewhere
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
@@ -27,10 +30,19 @@ from discovery.rules.retry_decision import CallRetries, ChannelRetries
 
 
 def layer(
-    *, clock: Clock, rng: random.Random, budget: RetryBudget, throttle: Throttle | None
+    balancer: Balancer,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    budget: RetryBudget,
+    throttle: Throttle | None,
 ) -> AioLayer:
     """Repeat unary calls, and streams of responses until their first message."""
-    retrying = ChannelRetries(rng, budget, throttle)
+
+    def served_elsewhere(method: Method, tried: Collection[object]) -> bool:
+        return is_served_elsewhere(method, balancer.subchannels, tried)
+
+    retrying = ChannelRetries(rng, budget, throttle, served_elsewhere)
     return by_kind(unary=partial(_unary, retrying, clock), stream=partial(_stream, retrying, clock))
 
 
@@ -38,7 +50,12 @@ async def _wait(
     clock: Clock, retries: CallRetries, failure: grpc.aio.AioRpcError, call: CallState
 ) -> None:
     """Wait, then prepare the next attempt. Raises the failure if there is no next attempt."""
-    delay_s = retries.delay_s(failure, now_s=clock.monotonic(), deadline_s=call.deadline_s)
+    delay_s = retries.delay_s(
+        failure,
+        now_s=clock.monotonic(),
+        deadline_s=call.deadline_s,
+        tried=(*call.excluded, call.subchannel),
+    )
     if delay_s is None:
         raise retries.final(failure)
     await clock.sleep(delay_s)

@@ -69,7 +69,7 @@ def client_stack(
         bulkhead.layer(permits, clock=clock),
         # Above the pick, so that the next attempt goes to another instance; below it, the same
         # instance would be tried again.
-        retry.layer(clock=clock, rng=rng, budget=budget, throttle=throttle),
+        retry.layer(balancer, clock=clock, rng=rng, budget=budget, throttle=throttle),
         # Below retry, which repeats a call only when both attempts failed; above the breaker and
         # the pick, which both attempts must pass.
         hedging.layer(clock=clock, budget=budget, throttle=throttle),

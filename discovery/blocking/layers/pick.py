@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from discovery.balancing.unserved import avoiding
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.end_of_call import on_attempt_end
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
@@ -69,10 +70,13 @@ class MethodPicks:
         if call.deadline_s is not None and call.deadline_s <= now_s:
             has_any = self.balancer.state is _READY
             raise deadline.spent(self.method.path, "" if has_any else self.balancer.why_nothing())
-        picked = self.balancer.pick(now_s, call.excluded)
+        excluded = call.excluded
+        if self.method.unserved:
+            excluded = avoiding(self.method, self.balancer.subchannels, excluded, now_s)
+        picked = self.balancer.pick(now_s, excluded)
         if not self.method.safe or self.method.kind in CLIENT_STREAMS:
             while picked is not None and not picked.is_still_ready():
-                picked = self.balancer.pick(now_s, call.excluded)
+                picked = self.balancer.pick(now_s, excluded)
         if call.other_instance_only and (picked is None or picked in call.excluded):
             raise NoInstanceError(f"{self.method.path}: no other instance")
         return picked

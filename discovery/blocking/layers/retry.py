@@ -5,9 +5,12 @@ A call that waits for its next attempt waits in the thread that makes it.
 
 import random
 import threading
+from collections.abc import Collection
 
 import grpc
 
+from discovery.balancing.unserved import is_served_elsewhere
+from discovery.blocking.balancer import Balancer
 from discovery.blocking.repeater import Repeater
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.blocking.stream_calls import UnaryStreamCall
@@ -19,8 +22,8 @@ from discovery.rules.retry_decision import ChannelRetries
 
 
 def layer(
+    balancer: Balancer,
     *,
-    lock: threading.Condition,
     closing: threading.Event,
     clock: Clock,
     rng: random.Random,
@@ -28,7 +31,12 @@ def layer(
     throttle: Throttle | None,
 ) -> BlockingLayer:
     """Repeat unary calls, and streams of responses until their first message."""
-    retrying = ChannelRetries(rng, budget, throttle)
+    lock = balancer.changed
+
+    def served_elsewhere(method: Method, tried: Collection[object]) -> bool:
+        return is_served_elsewhere(method, balancer.subchannels, tried)
+
+    retrying = ChannelRetries(rng, budget, throttle, served_elsewhere)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         repeater = Repeater(method, retrying, lock=lock, closing=closing, clock=clock)

@@ -80,7 +80,7 @@ def blocking_stack(
         bulkhead.layer(permits, lock=lock, closing=closing, clock=clock),
         # Above the pick, so that the next attempt goes to another instance.
         retry.layer(
-            lock=lock, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
+            balancer, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
         ),
         # Below retry, which repeats a call only when both attempts failed; above the breaker and
         # the pick, which both attempts must pass.

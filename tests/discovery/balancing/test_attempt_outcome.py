@@ -13,7 +13,7 @@ from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
 BAD = (StatusCode.UNAVAILABLE, StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)
-NEITHER = (StatusCode.CANCELLED, StatusCode.RESOURCE_EXHAUSTED)
+NEITHER = (StatusCode.CANCELLED, StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNIMPLEMENTED)
 GOOD = tuple(
     code
     for code in StatusCode
@@ -162,6 +162,17 @@ def test_methods_that_wait_feed_no_load(code: StatusCode) -> None:
     assert of.latencies.percentile(0.0, now_s=1.0) is None
 
 
+def test_an_unknown_method_says_nothing_about_the_load() -> None:
+    """The fast UNIMPLEMENTED of a server without the method is no latency, only noted for it."""
+    of = method()
+
+    record = record_after(StatusCode.UNIMPLEMENTED, of)
+
+    assert record.load.latency_s(1.0) == pytest.approx(Load(0.0).latency_s(1.0))
+    assert of.latencies.percentile(0.0, now_s=1.0) is None
+    assert list(of.unserved) == [record]
+
+
 @pytest.mark.parametrize(("code", "failures"), [(code, 1) for code in BAD] + [(StatusCode.OK, 0)])
 def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -> None:
     """A stream's end counts only as a failure; its latency was that of its first message."""
@@ -182,6 +193,7 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
         (StatusCode.DEADLINE_EXCEEDED, True, 0, 0),
         (StatusCode.RESOURCE_EXHAUSTED, False, 1, 0),
         (StatusCode.CANCELLED, False, 0, 0),
+        (StatusCode.UNIMPLEMENTED, False, 0, 0),
         *((code, False, 0, 0) for code in GOOD),
     ],
 )

@@ -148,6 +148,9 @@ async def test_many_services_on_one_agent() -> None:
         async with registry_of(agent) as registry, AsyncExitStack() as stack:
             for instance in instances:
                 await registry.register(instance)
+            # The agent passes registrations on to its catalogue in its own time.
+            while not all([await registry.lookup(name) for name in services]):
+                pass
             watches = [
                 await stack.enter_async_context(aclosing(registry.watch(name))) for name in services
             ]
