@@ -84,7 +84,11 @@ class ConsulRegistry:
         return cls(address, clock=clock, rng=rng, check=check)
 
     async def register(self, instance: Instance) -> None:
-        """Register the instance with a passing check: its server says SERVING already."""
+        """Register the instance with a passing check: its server says SERVING already.
+
+        The check has the same id each time, so it replaces the earlier one. Other checks stay: an
+        operator's maintenance holds until the operator ends it, also over a crash of the process.
+        """
         await self._registrar().register(
             instance.service,
             service_id=instance.instance_id,
@@ -94,7 +98,6 @@ class ConsulRegistry:
             meta={"protocol": "grpc", **instance.meta, "incarnation": instance.incarnation},
             weights={"Passing": instance.weight, "Warning": 1},
             check=self._check_definition(instance),
-            replace_existing_checks=True,
         )
 
     async def deregister(self, instance: Instance) -> None:

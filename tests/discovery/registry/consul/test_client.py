@@ -74,7 +74,7 @@ async def test_what_is_registered(agent: FakeAgentServer) -> None:
     await registry.close()
     (request,) = agent.requests
     assert request.path == "/v1/agent/service/register"
-    assert request.query["replace-existing-checks"] == "true"
+    assert "replace-existing-checks" not in request.query
     definition = json.loads(agent.bodies[0])
     (check,) = definition.pop("checks")
     assert definition == {

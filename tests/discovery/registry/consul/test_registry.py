@@ -129,7 +129,10 @@ async def test_a_server_that_stops_serving_leaves_the_list(
 
 @pytest.mark.parametrize("path", ["/v1/agent/service/maintenance/slot-1", "/v1/agent/maintenance"])
 async def test_maintenance_is_no_vanishing(agent: ConsulAgent, order: Instance, path: str) -> None:
-    """An instance or a node in maintenance is listed as not usable, and usable again afterwards."""
+    """An instance or a node in maintenance is listed as not usable until that ends, even if the
+    process is started again meanwhile.
+    """
+    again = replace(order, incarnation="second")
 
     async def maintain(enable: str) -> None:
         address = f"http://{agent.address}{path}"
@@ -147,10 +150,13 @@ async def test_maintenance_is_no_vanishing(agent: ConsulAgent, order: Instance, 
             assert await asyncio.wait_for(anext(lists), 30) == (replace(order, usable=False),)
             assert await registry.lookup(order.service) == (replace(order, usable=False),)
             assert await registry.checked(order.service) == ((order, "critical"),)
+            # The process crashes and is started again.
+            await registry.register(again)
+            assert await asyncio.wait_for(anext(lists), 30) == (replace(again, usable=False),)
         finally:
             await maintain("false")
-        assert await asyncio.wait_for(anext(lists), 30) == (order,)
-        await registry.deregister(order)
+        assert await asyncio.wait_for(anext(lists), 30) == (again,)
+        await registry.deregister(again)
 
 
 async def test_an_answer_says_how_fresh_it_is(agent: ConsulAgent, order: Instance) -> None:
