@@ -156,12 +156,22 @@ class Subchannel:
     async def _watch_health(self) -> None:
         native: Any = self._native
         stream = native.unary_stream(health.WATCH_PATH, None, None)
-        await health.watch(
-            lambda: stream(self._health_request),
-            report=self._health_changed,
-            delays_s=self._delays_s,
-            clock=self._clock,
-        )
+        waiting = self.loop.create_task(self._stop_waiting())
+        try:
+            await health.watch(
+                lambda: stream(self._health_request),
+                report=self._health_changed,
+                delays_s=self._delays_s,
+                clock=self._clock,
+            )
+        finally:
+            waiting.cancel()
+
+    async def _stop_waiting(self) -> None:
+        """Use a server that doesn't answer the watch at all."""
+        await self._clock.sleep(health.FIRST_ANSWER_S)
+        if self._health is Health.UNKNOWN:
+            self._health_changed(Health.UNREPORTED)
 
     def _health_changed(self, health: Health) -> None:
         if health is not Health.BROKEN or self._health is Health.UNKNOWN:

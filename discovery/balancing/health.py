@@ -7,7 +7,7 @@ being used. It differs from gRFC A17 in three points:
 - When the stream breaks, the last status stays, since a draining server ends its streams before its
   connections.
 - A server that refuses the watch (an interceptor that wants a token, a health service that doesn't
-  know the name) is used, since a plain gRPC channel uses it too.
+  know the name), or doesn't answer it within 5 s, is used, as a plain gRPC channel would use it.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterator
@@ -20,6 +20,9 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from discovery.clock import Clock
+
+# A server that doesn't answer a watch at all is used after this time.
+FIRST_ANSWER_S = 5.0
 
 WATCH_PATH = "/grpc.health.v1.Health/Watch"
 # HealthCheckRequest{service: ""}: every field at its default.

@@ -62,6 +62,7 @@ class Subchannel:
         self._health_request = health_request
         self._health = Health.UNKNOWN
         self._cause = ""
+        self._answer_timer: threading.Timer | None = None
         # `is_still_ready` found the connection ended before the watching thread did.
         self._was_lost = False
         # The watching thread closes the connection when it ends.
@@ -111,6 +112,9 @@ class Subchannel:
         reports the ends of calls, so a callback of a call, which runs in that thread, would hang.
         """
         self._over.set()
+        timer = self._answer_timer
+        if timer is not None:
+            timer.cancel()
         if self._stream is not None:
             self._stream.cancel()
 
@@ -142,6 +146,7 @@ class Subchannel:
                 if self._over.is_set():
                     # `retire` may have cancelled the stream before this one.
                     return
+                self._expect_answer()
                 for response in self._stream:
                     self._health_changed(health.parse(response))
                     if self._health is not Health.UNREPORTED:
@@ -159,6 +164,29 @@ class Subchannel:
             else:
                 lasting = code in health.LASTING_REFUSALS
                 self._watch_connection(None if lasting else next(delays_s))
+
+    def _expect_answer(self) -> None:
+        """While there is no answer, look every 5 s whether the server is connected and silent."""
+        if self._answer_timer is None and self._health is Health.UNKNOWN:
+            self._look_later(connected=False)
+
+    def _look_later(self, *, connected: bool) -> None:
+        timer = threading.Timer(health.FIRST_ANSWER_S, self._look, (connected,))
+        timer.daemon = True
+        self._answer_timer = timer
+        timer.start()
+
+    def _look(self, connected: bool) -> None:  # noqa: FBT001 - a timer passes no keywords
+        """Use a server that was connected 5 s ago and is, and hasn't answered the watch at all."""
+        self._answer_timer = None
+        if self._over.is_set() or self._health is not Health.UNKNOWN:
+            return
+        if not is_ready(self._native):
+            self._look_later(connected=False)
+        elif connected:
+            self._health_changed(Health.UNREPORTED)
+        else:
+            self._look_later(connected=True)
 
     def _health_changed(self, status: Health) -> None:
         self._health = status

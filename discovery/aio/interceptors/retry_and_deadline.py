@@ -9,7 +9,7 @@ which an interceptor can't.
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import grpc
@@ -18,7 +18,7 @@ from discovery.clock import Clock
 from discovery.rules import attempt_number, deadline
 from discovery.rules.idempotency import is_safe
 from discovery.rules.retry_budget import RetryBudget
-from discovery.rules.retry_decision import CallRetries
+from discovery.rules.retry_decision import CallRetries, attempt_limit_s
 from discovery.rules.retry_policy import DEFAULT_RETRY, RetryPolicy
 
 Details = grpc.aio.ClientCallDetails
@@ -52,7 +52,11 @@ class DeadlineInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
-    """Retries by the rules of a channel. Channels may share the budget, or the interceptor."""
+    """Retries by the rules of a channel. Channels may share the budget, or the interceptor.
+
+    `idempotent`: the paths ("/package.Service/Method") of methods whose contract states no
+    `idempotency_level`, but which may be sent twice.
+    """
 
     def __init__(
         self,
@@ -61,7 +65,9 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         rng: random.Random,
         policy: RetryPolicy = DEFAULT_RETRY,
         budget: RetryBudget | None = None,
+        idempotent: Collection[str] = (),
     ) -> None:
+        self._idempotent = frozenset(idempotent)
         self._clock = clock
         self._rng = rng
         self._policy = policy
@@ -75,16 +81,22 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         timeout_s = client_call_details.timeout
         deadline_s = None if timeout_s is None else now_s + timeout_s
         self._budget.deposit(now_s)
+        path = _path(client_call_details)
+        safe = path in self._idempotent or is_safe(path)
         retries = CallRetries(
             self._policy,
-            safe=is_safe(_path(client_call_details)),
+            safe=safe,
             budget=self._budget,
             rng=self._rng,
         )
-        before = attempt_number.current()
+        above = before = attempt_number.current()
         while True:
+            limit_s = attempt_limit_s(self._policy, before - above, safe=safe)
             details = _details(
-                client_call_details, deadline_s=deadline_s, now_s=now_s, attempts_before=before
+                client_call_details,
+                deadline_s=_earlier(deadline_s, now_s, limit_s),
+                now_s=now_s,
+                attempts_before=before,
             )
             try:
                 call = await continuation(details, request)
@@ -99,6 +111,13 @@ class RetryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
             await self._clock.sleep(delay_s)
             now_s = self._clock.monotonic()
             before += 1
+
+
+def _earlier(deadline_s: float | None, now_s: float, limit_s: float | None) -> float | None:
+    """The deadline, or the end of an attempt that may take `limit_s` from now on."""
+    if limit_s is None:
+        return deadline_s
+    return now_s + limit_s if deadline_s is None else min(deadline_s, now_s + limit_s)
 
 
 def _path(details: Details) -> str:

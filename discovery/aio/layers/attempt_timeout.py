@@ -28,7 +28,7 @@ def _unary(method: Method, below: UnarySend) -> UnarySend:
         return below
 
     async def send(call: CallState) -> Any:
-        limit_s = attempt_limit_s(method, call.attempts_before)
+        limit_s = attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
         deadline_s = call.deadline_s
         if limit_s is None or (deadline_s is not None and deadline_s <= call.now_s + limit_s):
             return await below(call)
@@ -53,7 +53,7 @@ async def first_message(
     Raises what the attempt ended with, and DEADLINE_EXCEEDED if it is given up.
     """
     attempts: Any = call.uncommitted
-    limit_s = attempt_limit_s(method, call.attempts_before)
+    limit_s = attempt_limit_s(method.retry, call.attempts_before, safe=method.safe)
     if limit_s is None:
         attempt: StreamAttempt = await attempts.first_message(sent)
         return attempt

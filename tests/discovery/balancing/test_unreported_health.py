@@ -5,8 +5,15 @@ from grpc import ChannelConnectivity
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from discovery.balancing import health
-from tests.support.discovery.health_handlers import UNHELPFUL, Unreported
-from tests.support.discovery.probe_service import NOT_SERVING, Open, Start, failed, path
+from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.health_handlers import UNHELPFUL, SilentWatch, Unreported
+from tests.support.discovery.probe_service import (
+    NOT_SERVING,
+    Open,
+    Start,
+    failed,
+    path,
+)
 
 OFF = {"healthCheckConfig": False}
 
@@ -24,6 +31,20 @@ async def test_a_server_that_does_not_report_its_health_is_used(
     assert answered == b"a:x"
     assert handler.requests
     assert channel.explain().instances[0].health == "UNREPORTED"
+
+
+async def test_a_server_that_never_answers_the_watch_is_used(start: Start, open_to: Open) -> None:
+    """After 5 s without a first answer the connection alone decides."""
+    clock, handler = ManualClock(), SilentWatch()
+    channel = open_to(await start("a", handlers=(handler,)), clock=clock)
+    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.CONNECTING
+    await handler.asked.wait()
+    await clock.wait_for_sleepers(1)
+    assert channel.get_state() is ChannelConnectivity.CONNECTING
+
+    await clock.advance(5.0)
+
+    assert await channel.unary_unary(path("Post"))(b"x") == b"a:x"
 
 
 async def test_not_serving_still_keeps_an_instance_out(start: Start, open_to: Open) -> None:

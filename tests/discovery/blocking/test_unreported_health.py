@@ -2,9 +2,10 @@
 
 import pytest
 
+from discovery.balancing import health
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
-from tests.support.discovery.health_handlers import UNHELPFUL
+from tests.support.discovery.health_handlers import UNHELPFUL, SilentWatch
 from tests.support.discovery.probe_service import path
 
 OFF = {"healthCheckConfig": False}
@@ -23,6 +24,18 @@ def test_a_server_that_does_not_report_its_health_is_used(
     assert answered == b"a:x"
     assert handler.requests
     assert channel.explain().instances[0].health == "UNREPORTED"
+
+
+def test_a_server_that_never_answers_the_watch_is_used(
+    start: StartInBackground, open_to: OpenBlocking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a first answer (for 5 s, shortened here) the connection alone decides."""
+    monkeypatch.setattr(health, "FIRST_ANSWER_S", 0.05)
+    channel = open_to(start("a", handlers=(SilentWatch(),)))
+
+    answered = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=20.0)
+
+    assert answered == b"a:x"
 
 
 def test_the_watch_can_be_switched_off(start: StartInBackground, open_to: OpenBlocking) -> None:

@@ -1,5 +1,6 @@
 """Servers that answer a health watch in other ways than a health service does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
@@ -65,6 +66,23 @@ class UnaryReply(HealthHandler):
     async def _answer(self, request: bytes, _context: Any) -> bytes:
         self.requests.append(request)
         return b"\xff a page of text"
+
+
+class SilentWatch(HealthHandler):
+    """Accepts the watch and never answers, as a handler does that waits for more requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    def handler(self) -> Any:
+        return grpc.unary_stream_rpc_method_handler(self._wait)
+
+    async def _wait(self, request: bytes, _context: Any) -> AsyncIterator[bytes]:
+        self.requests.append(request)
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield b""
 
 
 class Unreported(HealthHandler):
