@@ -4,7 +4,6 @@ All use private parts of gRPC, each for the reason it states.
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -55,13 +54,6 @@ def connection_state(channel: grpc.Channel) -> grpc.ChannelConnectivity:
     inner: Any = channel
     state = inner._channel.check_connectivity_state(True)  # noqa: FBT003, SLF001 - no other way
     return _STATES[state]
-
-
-def wait_for_change(channel: grpc.Channel, seen: grpc.ChannelConnectivity, limit_s: float) -> None:
-    """Return once the state is another one, or in time. Raises ValueError on a closed channel."""
-    inner: Any = channel
-    # C-core takes a deadline by the wall clock.
-    inner._channel.watch_connectivity_state(seen.value[0], time.time() + limit_s)  # noqa: SLF001 - no other way
 
 
 def in_callback() -> bool:

@@ -76,17 +76,20 @@ class ProcessState:
         )
         self._stacks: dict[tuple[str, Kind], BlockingSend] = {}
         self._loop = asyncio.new_event_loop()
-        self._resolver = Resolver(
+        self._resolver = self._new_resolver(target, watcher, rng)
+        name = f"discovery-resolver-{target.service}"
+        threading.Thread(target=self._resolve, name=name, daemon=True).start()
+
+    def _new_resolver(self, target: Target, watcher: Watcher, rng: random.Random) -> Resolver:
+        return Resolver(
             service=target.service,
             tag=target.tag,
             watcher=watcher,
-            clock=clock,
+            clock=self._clock,
             rng=rng,
             publish=self.balancer.update,
             is_serving=self.balancer.is_serving,
         )
-        name = f"discovery-resolver-{target.service}"
-        threading.Thread(target=self._resolve, name=name, daemon=True).start()
 
     def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend:
         """Return the method's stack, which all its calls in this process share."""

@@ -10,7 +10,7 @@ import grpc
 from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.blocking.native import connection_state, in_callback, is_ready, wait_for_change
+from discovery.blocking.native import connection_state, in_callback, is_ready
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
 from discovery.rules.method import Method
@@ -25,6 +25,7 @@ _SETTLED = frozenset({_READY, _FAILED})
 _AGAIN_FIRST_S = 0.1
 _AGAIN_CEILING_S = 5.0
 _ASK_CONNECTION_EVERY_S = 0.2
+_ASK_CONNECTING_EVERY_S = 0.01
 _CAUSE_WITHIN_S = 1.0
 
 
@@ -237,7 +238,8 @@ class Subchannel:
                 self._become(seen)
             elif self.state is _READY:
                 self._become(_CONNECTING)
-            wait_for_change(self._native, seen, _ASK_CONNECTION_EVERY_S)
+            settled = seen in _SETTLED
+            self._over.wait(_ASK_CONNECTION_EVERY_S if settled else _ASK_CONNECTING_EVERY_S)
 
     def _why_failed(self) -> str:
         """Why there is no connection: gRPC reports it only to a call, which fails at once."""

@@ -15,6 +15,7 @@ from discovery.aio.interceptors.retry_and_deadline import DeadlineInterceptor, R
 from discovery.clock import SystemClock
 from discovery.rules import attempt_number, deadline
 from discovery.rules.retry_budget import RetryBudget
+from discovery.rules.retry_policy import RetryPolicy
 from tests.support.discovery.probe_service import Probe, Refusal, Start, path
 
 UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE)
@@ -22,13 +23,13 @@ UNAVAILABLE = Refusal(StatusCode.UNAVAILABLE)
 
 @asynccontextmanager
 async def channel(
-    server: Probe, *, budget: RetryBudget | None = None
+    server: Probe, *, budget: RetryBudget | None = None, **options: Any
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """A plain grpc.aio channel with both interceptors."""
+    """A plain grpc.aio channel with both interceptors; `options` are those of the retries."""
     clock = SystemClock()
     interceptors = [
         DeadlineInterceptor(clock=clock),
-        RetryInterceptor(clock=clock, rng=random.Random(7), budget=budget),
+        RetryInterceptor(clock=clock, rng=random.Random(7), budget=budget, **options),
     ]
     async with grpc.aio.insecure_channel(server.address, interceptors=interceptors) as plain:
         yield plain
@@ -59,6 +60,28 @@ async def test_unsafe_methods_are_not_retried(start: Start) -> None:
 
     assert ("who", "a") in tuple(failed.value.trailing_metadata())
     assert len(server.seen) == 1
+
+
+async def test_a_method_may_be_called_idempotent(start: Start) -> None:
+    """A method whose contract states no level is retried where its caller says that it may be."""
+    server = await start("a")
+    server.script.append(UNAVAILABLE)
+    async with channel(server, idempotent=[path("Post")]) as plain:
+        assert await plain.unary_unary(path("Post"))(b"x") == b"a:x"
+
+    assert len(server.seen) == 2
+
+
+async def test_an_attempt_may_have_a_time_of_its_own(start: Start) -> None:
+    """All attempts except the last one are given up after `attempt_timeout_s`."""
+    server = await start("a")
+    server.script.append(Refusal(StatusCode.DEADLINE_EXCEEDED))
+    policy = RetryPolicy(max_attempts=2, attempt_timeout_s=5.0)
+    async with channel(server, policy=policy) as plain:
+        assert await plain.unary_unary(path("Get"))(b"x", timeout=60.0) == b"a:x"
+
+    first_s, last_s = (seen.time_remaining_s or 99.0 for seen in server.seen)
+    assert first_s < 6.0 < last_s
 
 
 async def test_the_deadline_bounds_all_attempts(start: Start) -> None:
