@@ -20,14 +20,16 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
   that makes it (`discovery.rules.deadline`).
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
   instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
-  status. A call that found no instance, and so was not sent, is retried for every method; so is one
+  status; so is one of which the service config says `idempotent`. A call that found no instance, and so was not sent, is retried for every method; so is one
   to an instance that doesn't know the method, while another may (`discovery.balancing.unserved`).
+- The health of each instance is watched (grpc.health.v1), and one that says NOT_SERVING gets no
+  calls, unless `healthCheckConfig` is false in the service config (`discovery.balancing.health`).
 - Instances are dialled directly, whatever `http_proxy` says, unless `options` ask for a proxy
   (`discovery.config.channel_options`).
 - A request that can't be serialized and metadata that can't be sent raise where the call is made;
   a response that can't be deserialized ends the call with INTERNAL.
-- A call that is refused before it is sent (no instance, no time left) has grpc.aio's status code,
-  with details in this package's words.
+- A call that is refused before it is sent (no instance, no time left, overload) has grpc.aio's
+  status code, with details in this package's words.
 - A done callback that raises affects neither its call nor the other callbacks.
 - The text of a call that has ended names its code and its details separately.
 - An interceptor intercepts every kind of call for which it has a method, not only the first kind.

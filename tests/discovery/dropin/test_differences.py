@@ -64,6 +64,19 @@ async def test_a_safe_method_is_attempted_again(both: Both) -> None:
     assert seen == (StatusCode.UNAVAILABLE, b"a:x")
 
 
+async def test_an_instance_that_does_not_serve(both: Both) -> None:
+    """grpc.aio calls an instance that says NOT_SERVING."""
+    async with probe_service.running("a", health=probe_service.NOT_SERVING) as probe:
+
+        async def program(channel: Any, _: Any) -> Any:
+            ended = await outcome(channel.unary_unary(probe_service.path("Post"))(b"x"))
+            return ended[1] if isinstance(ended, tuple) else ended
+
+        seen = await both.differ(Difference.HEALTH, program, address=probe.address)
+
+    assert seen == (b"a:x", StatusCode.UNAVAILABLE)
+
+
 async def test_a_proxy_in_the_environment(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """grpc.aio calls through the proxy that the environment names, even on the loopback."""
     host, _, port = NO_LISTENER.rpartition(":")

@@ -11,6 +11,7 @@ class Difference(Enum):
 
     DEFAULT_DEADLINE = "A unary call without a timeout has one of 10 s"
     RETRIES = "A call of a method whose contract says that it is safe"
+    HEALTH = "The health of each instance is watched"
     PROXY = "Instances are dialled directly"
     SERIALIZATION = "A request that can't be serialized"
     REFUSED_HERE = "A call that is refused before it is sent"
