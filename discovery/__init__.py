@@ -20,8 +20,9 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
   that makes it (`discovery.rules.deadline`).
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
   instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
-  status; so is one of which the service config says `idempotent`. A call that found no instance, and so was not sent, is retried for every method; so is one
-  to an instance that doesn't know the method, while another may (`discovery.balancing.unserved`).
+  status; so is one of which the service config says `idempotent`. A call that found no instance,
+  and so was not sent, is retried for every method; so is one to an instance that doesn't know the
+  method, while another may (`discovery.balancing.unserved`).
 - The health of each instance is watched (grpc.health.v1), and one that says NOT_SERVING gets no
   calls, unless `healthCheckConfig` is false in the service config (`discovery.balancing.health`).
 - Instances are dialled directly, whatever `http_proxy` says, unless `options` ask for a proxy
