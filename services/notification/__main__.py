@@ -1,6 +1,7 @@
 """`python -m services.notification`: reads the settings and serves until a signal stops it."""
 
 import random
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
-from services.chassis.server import instrumentation
+from services.chassis.server import epoch_command, instrumentation
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -90,4 +91,6 @@ def _sender_of(url: str) -> Sender:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
     uvloop.run(main())

@@ -1,6 +1,7 @@
 """`python -m services.order` reads the settings and serves orders until a signal stops it.
 
-`python -m services.order rebuild` rebuilds the read models while other instances serve.
+`python -m services.order rebuild` rebuilds the read models while other instances serve, and
+`python -m services.order epoch` begins a new epoch of the event log after a restore.
 """
 
 import random

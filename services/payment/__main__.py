@@ -1,12 +1,13 @@
 """`python -m services.payment`: reads the settings and serves until it is stopped."""
 
 import random
+import sys
 
 import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.ids import IdFactory
-from services.chassis.server import instrumentation
+from services.chassis.server import epoch_command, instrumentation
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -64,4 +65,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
     uvloop.run(main())

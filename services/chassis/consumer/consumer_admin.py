@@ -77,4 +77,10 @@ class ConsumerAdmin:
 def _to_message(consumer: str, reached: ConsumerPosition | None) -> event_pb2.Subscription:
     if reached is None:
         return event_pb2.Subscription(consumer=consumer)
-    return event_pb2.Subscription(consumer=consumer, epoch=reached.epoch, position=reached.position)
+    return event_pb2.Subscription(
+        consumer=consumer,
+        epoch=reached.epoch,
+        position=reached.position,
+        event_id=reached.event_id,
+        refusal=reached.refusal,
+    )

@@ -58,7 +58,7 @@ _PARKED = PreparedIn(
     _C.aggregate_id,
 )
 _KNOWN = Prepared(
-    select(_C.position).where(
+    select(_C.position, _C.event).where(
         _C.consumer == bindparam("of_consumer"),
         _C.epoch == bindparam("of_epoch"),
         _C.position >= bindparam("first"),
@@ -88,11 +88,31 @@ def first_parked(
 
 
 def known_positions(
-    connection: Connection, consumer: str, epoch: str, first: int, last: int
+    connection: Connection, consumer: str, epoch: str, events: Sequence[Event]
 ) -> set[int]:
-    """The positions from `first` to `last` whose events are parked or discarded."""
-    rows = _KNOWN.all(connection, of_consumer=consumer, of_epoch=epoch, first=first, last=last)
-    return {row[0] for row in rows}
+    """The positions of those of `events`, which are in order, that are parked or discarded.
+
+    A dead letter whose position has another event now is deleted: it is from before a restore.
+    """
+    by_position = {event.position: event.event_id for event in events}
+    rows = _KNOWN.all(
+        connection,
+        of_consumer=consumer,
+        of_epoch=epoch,
+        first=events[0].position,
+        last=events[-1].position,
+    )
+    known: set[int] = set()
+    for position, stored in rows:
+        if by_position.get(position) in (None, Event.FromString(stored).event_id):
+            known.add(position)
+        else:
+            connection.execute(
+                delete(DEAD_LETTER).where(
+                    _C.consumer == consumer, _C.epoch == epoch, _C.position == position
+                )
+            )
+    return known
 
 
 def park(

@@ -75,6 +75,7 @@ class FeedStream:
                 consumer=self._consumer,
                 epoch=reached.epoch,
                 after_position=reached.position,
+                after_event_id=reached.event_id,
                 types=self._types,
                 topic=self._topic,
                 max_batch=self._max_batch,

@@ -6,7 +6,7 @@ the same aggregate. Events of other aggregates go on, and no aggregate's events 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
@@ -44,15 +44,43 @@ SUBSCRIPTION = Table(
     Column("consumer", String, primary_key=True),
     Column("epoch", String, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("event_at", String, nullable=False),
+    Column("refusal", String, nullable=False),
 )
 _of_consumer = SUBSCRIPTION.c.consumer == bindparam("of_consumer")
-_GET = Prepared(select(SUBSCRIPTION.c.epoch, SUBSCRIPTION.c.position).where(_of_consumer))
+_GET = Prepared(
+    select(
+        SUBSCRIPTION.c.epoch,
+        SUBSCRIPTION.c.position,
+        SUBSCRIPTION.c.refusal,
+        SUBSCRIPTION.c.event_id,
+        SUBSCRIPTION.c.event_at,
+    ).where(_of_consumer)
+)
 _ADD = Prepared(insert(SUBSCRIPTION).inline())
 _MOVE = Prepared(
     update(SUBSCRIPTION)
     .where(_of_consumer)
-    .values(epoch=bindparam("new_epoch"), position=bindparam("new_position"))
+    .values(
+        epoch=bindparam("new_epoch"),
+        position=bindparam("new_position"),
+        event_id=bindparam("new_event_id"),
+        event_at=bindparam("new_event_at"),
+        refusal="",
+    )
 )
+_REFUSE = Prepared(
+    update(SUBSCRIPTION)
+    .where(_of_consumer)
+    .values(
+        refusal=bindparam("new_refusal"),
+        event_id=bindparam("new_event_id"),
+        event_at=bindparam("new_event_at"),
+    )
+)
+# An id that no event has: it stands for an unknown event of a history that is over.
+_LOST_EVENT = "evt_lost"
 
 # Applies one event: it only writes to the database, and must be idempotent, because a rewind
 # delivers events again. Any exception parks the event, except failures of the store.
@@ -61,10 +89,16 @@ Handler: TypeAlias = Callable[[Connection, Event], AfterCommit | None]
 
 @dataclass(frozen=True, slots=True)
 class ConsumerPosition:
-    """The position, and its epoch, up to which a consumer has applied all events."""
+    """The position, and its epoch, up to which a consumer has applied all events.
+
+    `event_id` is the id of the event at the position, by which the feed notices another history; ""
+    if it is not known. `refusal` is why the feed does not go on from here, until an operator acts.
+    """
 
     epoch: str
     position: int
+    event_id: str = field(default="", compare=False)
+    refusal: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -94,15 +128,49 @@ class Inbox:
     def reached(self, connection: Connection) -> ConsumerPosition | None:
         """Read the consumer's position; None before it first reads its feed."""
         row = _GET.first(connection, of_consumer=self.consumer)
-        return None if row is None else ConsumerPosition(*row)
+        if row is None:
+            return None
+        epoch, position, refusal, event_id, event_at = row
+        # An instance of an older version moves the position without the event.
+        is_current = event_at == _event_at(epoch, position)
+        return ConsumerPosition(epoch, position, event_id if is_current else "", refusal)
 
     def move(self, connection: Connection, reached: ConsumerPosition) -> None:
         """Set the consumer's position; all events after it are delivered, possibly again."""
-        values = {"new_epoch": reached.epoch, "new_position": reached.position}
+        values = {
+            "new_epoch": reached.epoch,
+            "new_position": reached.position,
+            "new_event_id": reached.event_id,
+            "new_event_at": _event_at(reached.epoch, reached.position),
+        }
         if _MOVE.change(connection, of_consumer=self.consumer, **values) == 0:
             _ADD.change(
-                connection, consumer=self.consumer, epoch=reached.epoch, position=reached.position
+                connection,
+                consumer=self.consumer,
+                epoch=reached.epoch,
+                position=reached.position,
+                event_id=reached.event_id,
+                event_at=_event_at(reached.epoch, reached.position),
+                refusal="",
             )
+
+    def refuse(self, connection: Connection, reached: ConsumerPosition, reason: str) -> None:
+        """Record why the feed refuses to go on from `reached`. Raises PositionMovedError.
+
+        A position above the head belongs to a history that is over. If its event is not known, an
+        id is recorded that no event has, so that the feed refuses it also when it has grown.
+        """
+        self._check(connection, reached)
+        event_id = reached.event_id
+        if not event_id and reason == "POSITION_AHEAD_OF_HEAD":
+            event_id = _LOST_EVENT
+        _REFUSE.change(
+            connection,
+            of_consumer=self.consumer,
+            new_refusal=reason,
+            new_event_id=event_id,
+            new_event_at=_event_at(reached.epoch, reached.position),
+        )
 
     def begin_epoch(self, connection: Connection, epoch: str) -> int:
         """Start a new epoch at position 0; return how many parked events were dropped.
@@ -113,11 +181,10 @@ class Inbox:
         return dead_letter_table.forget(connection, self.consumer)
 
     def advance(
-        self, connection: Connection, reached: ConsumerPosition, position: int
+        self, connection: Connection, reached: ConsumerPosition, moved: ConsumerPosition
     ) -> ConsumerPosition:
-        """Move to `position`; nothing before it was to be applied. Raises PositionMovedError."""
+        """Move to `moved`; nothing before it was to be applied. Raises PositionMovedError."""
         self._check(connection, reached)
-        moved = ConsumerPosition(reached.epoch, position)
         self.move(connection, moved)
         return moved
 
@@ -136,11 +203,9 @@ class Inbox:
         any exception of the handler, with its event in `attempt`.
         """
         self._check(connection, reached)
+        known = dead_letter_table.known_positions(connection, self.consumer, reached.epoch, events)
         parked = dead_letter_table.first_parked(
             connection, self.consumer, sorted({event.aggregate_id for event in events})
-        )
-        known = dead_letter_table.known_positions(
-            connection, self.consumer, reached.epoch, events[0].position, events[-1].position
         )
         after_commit: list[AfterCommit] = []
         for event in events:
@@ -153,7 +218,7 @@ class Inbox:
                 parked[event.aggregate_id] = min(event.position, first_parked)
                 continue
             after_commit += self._handle(connection, event, attempt)
-        self.move(connection, ConsumerPosition(reached.epoch, events[-1].position))
+        self.move(connection, position_at(events[-1], reached.epoch))
         return tuple(after_commit)
 
     def replay(
@@ -203,6 +268,16 @@ class Inbox:
             attempt_count=0 if error is None else 1,
             now=self._clock.now(),
         )
+
+
+def _event_at(epoch: str, position: int) -> str:
+    """The text that says which position an event id belongs to."""
+    return f"{epoch}/{position}"
+
+
+def position_at(event: Event, epoch: str) -> ConsumerPosition:
+    """The position of a consumer that has applied everything up to `event`."""
+    return ConsumerPosition(epoch, event.position, event.event_id)
 
 
 def _call_correlated(cause: Correlation, after_commit: AfterCommit) -> None:

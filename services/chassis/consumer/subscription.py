@@ -19,12 +19,26 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1.event_pb2 import Event
 
 from discovery.clock import Clock
-from discovery.error_info import error_info
+from discovery.error_info import ErrorInfo, error_info
 from discovery.rules.backoff import jittered
 from services.chassis.consumer.consumer_lease import ConsumerLease
 from services.chassis.consumer.errors import PositionMovedError, PositionNotReachedError
-from services.chassis.consumer.feed_stream import FeedSilentError, FeedStream
-from services.chassis.consumer.inbox import Attempt, ConsumerPosition, Handler, Inbox, describe
+from services.chassis.consumer.feed_stream import FeedStream
+from services.chassis.consumer.inbox import (
+    Attempt,
+    ConsumerPosition,
+    Handler,
+    Inbox,
+    describe,
+    position_at,
+)
+from services.chassis.consumer.interruptions import log_interruption
+from services.chassis.consumer.refused_positions import (
+    REFUSALS,
+    log_stop,
+    position_after,
+    record_refusal,
+)
 from services.chassis.feed.wire import DEFAULT_BATCH
 from services.chassis.ids import IdFactory
 from services.chassis.store.change import AfterCommit
@@ -138,9 +152,11 @@ class Subscription:
             await self._follow(claim)
         except grpc.aio.AioRpcError as error:
             reason = error_info(error)
-            if reason is None or reason.reason != "EPOCH_CHANGED":
+            if reason is None:
                 raise
-            if (await self._begin_epoch(claim)) is None:
+            if reason.reason in REFUSALS:
+                await self._record_refusal(claim, reason)
+            if reason.reason != "EPOCH_CHANGED" or (await self._begin_epoch(claim)) is None:
                 raise
         finally:
             # A cancelled task acts like a process that died: it does not release the lease.
@@ -174,10 +190,11 @@ class Subscription:
         events = message.batch.events
         if events:
             return await self._apply(claim, reached, events)
-        position = max(reached.position, message.heartbeat.position)
-        if position == reached.position and not due:
+        moved = position_after(message.heartbeat, reached)
+        is_same = moved == reached and moved.event_id == reached.event_id
+        if is_same and not reached.refusal and not due:
             return None
-        return await self._database.write(self._advance, claim, reached, position)
+        return await self._database.write(self._advance, claim, reached, moved)
 
     async def _apply(
         self, claim: Claim, reached: ConsumerPosition, events: Sequence[Event]
@@ -195,7 +212,7 @@ class Subscription:
                 await self._database.write(
                     partial(write, failures=failures, attempt=attempt), then=_call_back
                 )
-                return ConsumerPosition(reached.epoch, events[-1].position)
+                return position_at(events[-1], reached.epoch)
             except _STORE_ERRORS:
                 raise
             except Exception as error:
@@ -240,10 +257,24 @@ class Subscription:
         return ConsumerPosition(epoch, 0)
 
     def _advance(
-        self, connection: Connection, claim: Claim, reached: ConsumerPosition, position: int
+        self,
+        connection: Connection,
+        claim: Claim,
+        reached: ConsumerPosition,
+        moved: ConsumerPosition,
     ) -> ConsumerPosition:
         self._leases.renew(connection, claim)
-        return self.inbox.advance(connection, reached, position)
+        return self.inbox.advance(connection, reached, moved)
+
+    async def _record_refusal(self, claim: Claim, refusal: ErrorInfo) -> None:
+        """Record that the feed refuses the consumer's position; log it once."""
+
+        def write(connection: Connection) -> bool:
+            self._leases.check(connection, claim)
+            return record_refusal(connection, self.inbox, refusal.reason)
+
+        if await self._database.write(write):
+            log_stop(self._log, refusal)
 
     async def _release(self, claim: Claim) -> None:
         try:
@@ -253,19 +284,7 @@ class Subscription:
             self._log.warning("release_failed", error=str(error))
 
     async def _wait_after(self, error: Exception) -> None:
-        expected = (grpc.aio.AioRpcError, FeedSilentError, PositionMovedError, *_STORE_ERRORS)
-        if not isinstance(error, expected):
-            self._log.error("subscription_failed", exc_info=error)
-        elif isinstance(error, grpc.aio.AioRpcError):
-            reason = error_info(error)
-            self._log.warning(
-                "feed_unavailable",
-                code=error.code().name,
-                reason="" if reason is None else reason.reason,
-                facts={} if reason is None else dict(reason.metadata),
-            )
-        else:
-            self._log.warning("subscription_interrupted", error=describe(error))
+        log_interruption(self._log, error)
         await self._stream.nap(next(self._delays))
 
     def _restart_backoff(self) -> None:

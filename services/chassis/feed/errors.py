@@ -3,6 +3,7 @@
 PositionTruncatedError      start at the oldest position
 PositionAheadOfHeadError    get the feed's head first
 EpochChangedError           rewind to zero
+HistoryChangedError         an operator begins a new epoch or rewinds the consumer
 
 A feed never skips events silently; it refuses a read that it cannot answer in full.
 """
@@ -35,3 +36,18 @@ class EpochChangedError(Exception):
     def __init__(self, *, asked: str, epoch: str) -> None:
         super().__init__(f"the log has epoch {epoch}, not {asked}")
         self.facts = {"asked_epoch": asked, "epoch": epoch}
+
+
+class HistoryChangedError(Exception):
+    """The log has another event at the position: it was restored and has grown again since."""
+
+    def __init__(self, *, after_position: int, asked: str, found: str) -> None:
+        super().__init__(
+            f"event {found} is at position {after_position}, not {asked}: the log was restored;"
+            " begin a new epoch in the service of this feed, or rewind the consumer"
+        )
+        self.facts = {
+            "after_position": str(after_position),
+            "asked_event_id": asked,
+            "event_id": found,
+        }

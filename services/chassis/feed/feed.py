@@ -51,7 +51,8 @@ class Feed:
     async def read(self, query: FeedQuery) -> FeedPage:
         """Read a page.
 
-        Raises EpochChangedError, PositionTruncatedError and PositionAheadOfHeadError.
+        Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError and
+        HistoryChangedError.
         """
         return await self.database.read(read_feed, self.log, query)
 
@@ -73,7 +74,14 @@ class Feed:
         while not self.tailer.closed:
             read_s = self.clock.monotonic()
             page = await self.read(query)
-            query = replace(query, after_position=page.next_position, epoch=page.epoch)
+            # Each read compares the event that the previous one reached: the database may be
+            # restored to an earlier position while this process runs.
+            query = replace(
+                query,
+                after_position=page.next_position,
+                after_event_id=page.next_event_id,
+                epoch=page.epoch,
+            )
             # A subscriber that does not read, or has nothing to read, must not hold a slot.
             with slot_released():
                 if page.events:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from services.chassis.feed.errors import (
     EpochChangedError,
+    HistoryChangedError,
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
@@ -42,6 +43,7 @@ _OF_TOPIC = _ALL.where(EVENT.c.topic == bindparam("of_topic"))
 _READ_ALL, _READ_ALL_OF_TYPES = Prepared(_ALL), PreparedIn(_ALL, EVENT.c.type)
 _READ_TOPIC, _READ_TOPIC_OF_TYPES = Prepared(_OF_TOPIC), PreparedIn(_OF_TOPIC, EVENT.c.type)
 _READ_ONE, _READ_ONE_OF_TYPES = Prepared(_OF_ONE), PreparedIn(_OF_ONE, EVENT.c.type)
+_ID_AT = Prepared(select(EVENT.c.event_id).where(EVENT.c.position == bindparam("at_position")))
 _OLDEST = Prepared(select(func.min(EVENT.c.position)))
 
 
@@ -49,7 +51,8 @@ _OLDEST = Prepared(select(func.min(EVENT.c.position)))
 class FeedQuery:
     """Selects at most `limit` events after a position; empty filters match all events.
 
-    An empty `epoch` means the current one. A subscriber may ask to have events collected for
+    An empty `epoch` means the current one. `after_event_id` is the id that the event at
+    `after_position` must have; "" allows any. A subscriber may ask to have events collected for
     `gather_s` seconds, to get fewer and larger batches.
     """
 
@@ -60,6 +63,7 @@ class FeedQuery:
     aggregate_id: str = ""
     topic: str = ""
     gather_s: float = 0.0
+    after_event_id: str = ""
 
     @property
     def is_filtered(self) -> bool:
@@ -69,12 +73,16 @@ class FeedQuery:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """The events that matched, and how far the page got in a feed whose head is `head`."""
+    """The events that matched, and how far the page got in a feed whose head is `head`.
+
+    `next_event_id` is the id of the event at `next_position`; "" if there is none.
+    """
 
     epoch: str
     events: tuple[StoredEvent, ...]
     next_position: int
     head: int
+    next_event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,8 @@ def extent(connection: Connection, log: EventLog) -> FeedExtent:
 def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPage:
     """Read a page.
 
-    Raises EpochChangedError, PositionTruncatedError and PositionAheadOfHeadError.
+    Raises EpochChangedError, PositionTruncatedError, PositionAheadOfHeadError and
+    HistoryChangedError.
     """
     known = extent(connection, log)
     if query.epoch and query.epoch != known.epoch:
@@ -111,6 +120,12 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
         raise PositionAheadOfHeadError(
             after_position=query.after_position, head_position=known.head
         )
+    anchor_id = _id_at(connection, query.after_position)
+    # The event itself may have been deleted, although all events after it are kept.
+    if query.after_event_id and anchor_id not in ("", query.after_event_id):
+        raise HistoryChangedError(
+            after_position=query.after_position, asked=query.after_event_id, found=anchor_id
+        )
     up_to = known.head
     if query.is_filtered:
         up_to = min(up_to, query.after_position + SCAN_MAX)
@@ -118,7 +133,19 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
     events = tuple(stored_event(row) for row in rows[: _fitting(rows)])
     has_more = len(events) < len(rows) or len(rows) == query.limit
     next_position = events[-1].position if has_more else up_to
-    return FeedPage(known.epoch, events, next_position, known.head)
+    if next_position == query.after_position:
+        next_id = anchor_id
+    elif events and events[-1].position == next_position:
+        next_id = events[-1].event_id
+    else:
+        next_id = _id_at(connection, next_position)
+    return FeedPage(known.epoch, events, next_position, known.head, next_id)
+
+
+def _id_at(connection: Connection, position: int) -> str:
+    """The id of the event at a position; "" if there is none."""
+    row = _ID_AT.first(connection, at_position=position) if position else None
+    return "" if row is None else str(row[0])
 
 
 def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]:

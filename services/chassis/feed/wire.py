@@ -52,6 +52,9 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
     epoch = check.text("epoch", request.epoch, max_len=MAX_NAME_CHARACTERS, required=False)
     _check_position(check, request.after_position)
     types = _types(check, request)
+    after_event_id = check.text(
+        "after_event_id", request.after_event_id, max_len=MAX_NAME_CHARACTERS, required=False
+    )
     check.that(request.max_batch >= 0, "max_batch", "must not be negative")
     topic = check.text("topic", request.topic, max_len=MAX_NAME_CHARACTERS, required=False)
     gather = check.duration(
@@ -66,6 +69,7 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
         after_position=request.after_position,
         limit=min(request.max_batch or DEFAULT_BATCH, MAX_PAGE_SIZE),
         epoch=epoch,
+        after_event_id=after_event_id,
         types=types,
         topic=topic,
         gather_s=0.0 if gather is None else gather.total_seconds(),
@@ -105,7 +109,9 @@ def to_feed(feed: str, extent: FeedExtent) -> pb.GetFeedResponse:
 def to_heartbeat(page: FeedPage) -> pb.SubscribeEventsResponse:
     """A heartbeat that says how far the subscription got."""
     return pb.SubscribeEventsResponse(
-        heartbeat=pb.Heartbeat(position=page.next_position, head=page.head)
+        heartbeat=pb.Heartbeat(
+            position=page.next_position, head=page.head, event_id=page.next_event_id
+        )
     )
 
 

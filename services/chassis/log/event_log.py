@@ -24,6 +24,7 @@ from services.chassis.log.event_table import (
     NEWEST_EACH,
     READ_FROM,
     READ_STREAM,
+    SET_EPOCH,
     TAKE_POSITIONS,
     TAKE_POSITIONS_AT,
 )
@@ -209,6 +210,12 @@ class EventLog:
     def epoch(self, connection: Connection) -> str:
         """The id of the history that positions count; an operator changes it after a restore."""
         return str(EPOCH.first(connection)[0])
+
+    def begin_epoch(self, connection: Connection) -> str:
+        """Give the log a new epoch, so that consumers start again at position 0; return it."""
+        epoch = self._ids.new("epo")
+        SET_EPOCH.change(connection, new_epoch=epoch)
+        return epoch
 
 
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:

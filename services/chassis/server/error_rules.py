@@ -26,6 +26,7 @@ from services.chassis.consumer.errors import (
 )
 from services.chassis.feed.errors import (
     EpochChangedError,
+    HistoryChangedError,
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
@@ -96,6 +97,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         PositionTruncatedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_TRUNCATED"),
         PositionAheadOfHeadError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
         EpochChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_CHANGED"),
+        HistoryChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "HISTORY_CHANGED"),
         DeadLetterNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
         ConsumerNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "CONSUMER_NOT_FOUND"),
         PositionNotReachedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_NOT_REACHED"),

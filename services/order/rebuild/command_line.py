@@ -1,4 +1,4 @@
-"""`python -m services.order rebuild`: the command of an operator, run while instances serve."""
+"""The commands of `python -m services.order` for operators: `rebuild` and `epoch`."""
 
 import argparse
 import random
@@ -13,6 +13,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.consumer.inbox import Inbox
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
+from services.chassis.server import epoch_command
 from services.chassis.server.settings import DatabaseSettings
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.work.lease import Leases, StaleLeaseError
@@ -42,7 +43,7 @@ _FAILURES = (
 
 
 async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
-    """Rebuild and print the report; the exit status is 0 when the new tables are live."""
+    """Run a command; the exit status of a rebuild is 0 when the new tables are live."""
     parser = argparse.ArgumentParser("python -m services.order")
     commands = parser.add_subparsers(dest="command", required=True)
     rebuild = commands.add_parser(
@@ -53,7 +54,10 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         action="store_true",
         help="swap even if live and rebuilt tables differ",
     )
+    commands.add_parser(epoch_command.COMMAND, help=epoch_command.HELP)
     options = parser.parse_args(arguments)
+    if options.command == epoch_command.COMMAND:
+        return await epoch_command.begin_epoch(clock=SystemClock(), rng=rng)
     settings = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock = SystemClock()
     database = await Database.open(settings.url, clock=clock, owner="rebuild")

@@ -38,6 +38,7 @@ _FEED = {
             "max_batch": bad_values.PAGE_SIZE,
             "gather": bad_values.AGE,
             "topic": _NAME,
+            "after_event_id": _NAME,
         },
         refused=(
             _AHEAD,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tradepost/event/v1/event_error.proto\x12\x12tradepost.event.v1*\xb6\x03\n\x10\x45ventErrorReason\x12\"\n\x1e\x45VENT_ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n\"EVENT_ERROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$EVENT_ERROR_REASON_MALFORMED_MESSAGE\x10\x02\x12&\n\"EVENT_ERROR_REASON_NOT_IMPLEMENTED\x10\x03\x12)\n%EVENT_ERROR_REASON_POSITION_TRUNCATED\x10\x04\x12-\n)EVENT_ERROR_REASON_POSITION_AHEAD_OF_HEAD\x10\x05\x12$\n EVENT_ERROR_REASON_EPOCH_CHANGED\x10\x06\x12,\n(EVENT_ERROR_REASON_DEAD_LETTER_NOT_FOUND\x10\x07\x12)\n%EVENT_ERROR_REASON_CONSUMER_NOT_FOUND\x10\x08\x12+\n\'EVENT_ERROR_REASON_POSITION_NOT_REACHED\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tradepost/event/v1/event_error.proto\x12\x12tradepost.event.v1*\xde\x03\n\x10\x45ventErrorReason\x12\"\n\x1e\x45VENT_ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n\"EVENT_ERROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$EVENT_ERROR_REASON_MALFORMED_MESSAGE\x10\x02\x12&\n\"EVENT_ERROR_REASON_NOT_IMPLEMENTED\x10\x03\x12)\n%EVENT_ERROR_REASON_POSITION_TRUNCATED\x10\x04\x12-\n)EVENT_ERROR_REASON_POSITION_AHEAD_OF_HEAD\x10\x05\x12$\n EVENT_ERROR_REASON_EPOCH_CHANGED\x10\x06\x12,\n(EVENT_ERROR_REASON_DEAD_LETTER_NOT_FOUND\x10\x07\x12)\n%EVENT_ERROR_REASON_CONSUMER_NOT_FOUND\x10\x08\x12+\n\'EVENT_ERROR_REASON_POSITION_NOT_REACHED\x10\t\x12&\n\"EVENT_ERROR_REASON_HISTORY_CHANGED\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.event.v1.event_er
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENTERRORREASON']._serialized_start=61
-  _globals['_EVENTERRORREASON']._serialized_end=499
+  _globals['_EVENTERRORREASON']._serialized_end=539
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,10 @@ class _EventErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Even
     """NOT_FOUND: the service has no such consumer. Do not retry."""
     EVENT_ERROR_REASON_POSITION_NOT_REACHED: _EventErrorReason.ValueType  # 9
     """OUT_OF_RANGE: the consumer has not reached that position; a rewind only moves back. Do not retry."""
+    EVENT_ERROR_REASON_HISTORY_CHANGED: _EventErrorReason.ValueType  # 10
+    """FAILED_PRECONDITION: another event is at the position, so the log was restored to an earlier
+    state and has grown again. An operator must begin a new epoch, or rewind the consumer.
+    """
 
 class EventErrorReason(_EventErrorReason, metaclass=_EventErrorReasonEnumTypeWrapper):
     """Why a call of the event services was refused: the reason of ErrorInfo, without the prefix."""
@@ -66,4 +70,8 @@ EVENT_ERROR_REASON_CONSUMER_NOT_FOUND: EventErrorReason.ValueType  # 8
 """NOT_FOUND: the service has no such consumer. Do not retry."""
 EVENT_ERROR_REASON_POSITION_NOT_REACHED: EventErrorReason.ValueType  # 9
 """OUT_OF_RANGE: the consumer has not reached that position; a rewind only moves back. Do not retry."""
+EVENT_ERROR_REASON_HISTORY_CHANGED: EventErrorReason.ValueType  # 10
+"""FAILED_PRECONDITION: another event is at the position, so the log was restored to an earlier
+state and has grown again. An operator must begin a new epoch, or rewind the consumer.
+"""
 Global___EventErrorReason: _TypeAlias = EventErrorReason  # noqa: Y015

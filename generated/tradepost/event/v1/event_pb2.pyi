@@ -105,22 +105,32 @@ class Subscription(_message.Message):
     CONSUMER_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer; its instances share it."""
     epoch: _builtins.str
     """The epoch of the feed that the position belongs to; empty before the feed was first read."""
     position: _builtins.int
     """Every event up to here was applied, parked or filtered out."""
+    event_id: _builtins.str
+    """Id of the event at the position; empty if it is not known, such as after a rewind."""
+    refusal: _builtins.str
+    """Why the feed refuses to go on from here, such as HISTORY_CHANGED, until an operator acts; empty
+    while the consumer follows.
+    """
     def __init__(
         self,
         *,
         consumer: _builtins.str = ...,
         epoch: _builtins.str = ...,
         position: _builtins.int = ...,
+        event_id: _builtins.str = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "epoch", b"epoch", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

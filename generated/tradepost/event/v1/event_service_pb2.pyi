@@ -103,6 +103,7 @@ class SubscribeEventsRequest(_message.Message):
     MAX_BATCH_FIELD_NUMBER: _builtins.int
     GATHER_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
+    AFTER_EVENT_ID_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer, shown to operators."""
     epoch: _builtins.str
@@ -113,6 +114,10 @@ class SubscribeEventsRequest(_message.Message):
     """How many events a batch holds at most."""
     topic: _builtins.str
     """Only events of this topic; of all if empty."""
+    after_event_id: _builtins.str
+    """Id of the event at after_position, as the consumer knows it; the feed refuses with
+    HISTORY_CHANGED if it has another event there. Not compared if empty.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these payload types, by full message name; all if empty."""
@@ -133,10 +138,11 @@ class SubscribeEventsRequest(_message.Message):
         max_batch: _builtins.int = ...,
         gather: _duration_pb2.Duration | None = ...,
         topic: _builtins.str = ...,
+        after_event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gather", b"gather"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_position", b"after_position", "consumer", b"consumer", "epoch", b"epoch", "gather", b"gather", "max_batch", b"max_batch", "topic", b"topic", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_event_id", b"after_event_id", "after_position", b"after_position", "consumer", b"consumer", "epoch", b"epoch", "gather", b"gather", "max_batch", b"max_batch", "topic", b"topic", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,19 +180,23 @@ class Heartbeat(_message.Message):
 
     POSITION_FIELD_NUMBER: _builtins.int
     HEAD_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Everything up to here was sent or filtered out."""
     head: _builtins.int
     """The position of the newest event of the feed."""
+    event_id: _builtins.str
+    """Id of the event at the position; empty at 0, and if that event was deleted."""
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
         head: _builtins.int = ...,
+        event_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "head", b"head", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -131,8 +131,9 @@ async def test_every_instance_lists_the_position_of_a_consumer(
         one.start()
         await one.wait_for_position(5)
         epoch = (await source.feed.extent()).epoch
+        (newest,) = await source.database.read(source.log.read_from, 4, 1)
         assert list((await stub.ListSubscriptions(request)).subscriptions) == [
-            Subscription(consumer=NAME, epoch=epoch, position=5)
+            Subscription(consumer=NAME, epoch=epoch, position=5, event_id=newest.event_id)
         ]
 
 

@@ -14,6 +14,7 @@ from services.chassis.consumer.errors import (
 from services.chassis.domain.precondition import Precondition
 from services.chassis.feed.errors import (
     EpochChangedError,
+    HistoryChangedError,
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
@@ -98,6 +99,10 @@ DOCUMENTED = [
         Expected(Code.OUT_OF_RANGE, "POSITION_AHEAD_OF_HEAD"),
     ),
     (EpochChangedError(asked="1", epoch="2"), Expected(Code.FAILED_PRECONDITION, "EPOCH_CHANGED")),
+    (
+        HistoryChangedError(after_position=3, asked="evt_1", found="evt_2"),
+        Expected(Code.FAILED_PRECONDITION, "HISTORY_CHANGED"),
+    ),
     (DeadLetterNotFoundError(consumer="one"), Expected(Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")),
     (ConsumerNotFoundError("nobody"), Expected(Code.NOT_FOUND, "CONSUMER_NOT_FOUND")),
     (

@@ -1,0 +1,46 @@
+"""Positions that a feed refuses, because it was restored or has deleted the events after them.
+
+A consumer whose position is refused applies nothing until an operator acts: going on at the same
+position would skip the events that the restored feed has written below it.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+from structlog.typing import FilteringBoundLogger
+from tradepost.event.v1 import event_service_pb2 as pb
+
+from discovery.error_info import ErrorInfo
+from services.chassis.consumer.inbox import ConsumerPosition, Inbox
+
+# Reasons of a feed that has no complete list of the events after the consumer's position.
+REFUSALS = frozenset({"HISTORY_CHANGED", "POSITION_AHEAD_OF_HEAD", "POSITION_TRUNCATED"})
+_REMEDY = "begin a new epoch in the feed's service, or call RewindSubscription"
+
+
+def record_refusal(connection: Connection, inbox: Inbox, reason: str) -> bool:
+    """Record for operators why the feed refuses the position; False if that is recorded already."""
+    reached = inbox.reached(connection)
+    if reached is None or reached.refusal == reason:
+        return False
+    inbox.refuse(connection, reached, reason)
+    return True
+
+
+def log_stop(log: FilteringBoundLogger, refusal: ErrorInfo) -> None:
+    """Log the refusal and what an operator can do."""
+    log.error(
+        "subscription_stopped",
+        reason=refusal.reason,
+        facts=dict(refusal.metadata),
+        remedy=_REMEDY,
+    )
+
+
+def position_after(heartbeat: pb.Heartbeat, reached: ConsumerPosition) -> ConsumerPosition:
+    """The position after a heartbeat; an older server does not say which event is there."""
+    if heartbeat.position > reached.position:
+        return ConsumerPosition(reached.epoch, heartbeat.position, heartbeat.event_id)
+    if heartbeat.position == reached.position and not reached.event_id:
+        return replace(reached, event_id=heartbeat.event_id)
+    return reached
