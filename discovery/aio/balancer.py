@@ -9,6 +9,7 @@ from functools import partial
 import grpc
 
 from discovery.aio.subchannel import Subchannel
+from discovery.aio.waiting_calls import WaitingCalls
 from discovery.balancing import picker_factory
 from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
@@ -50,6 +51,7 @@ class Balancer:
         self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
         self._records = StatsTable(clock=clock, make=self._new_record)
         self._waiters: set[asyncio.Future[None]] = set()
+        self.waiting_calls = WaitingCalls()
         self._closed = False
         self.recent = self._choice.recent
         self.state = _CONNECTING
@@ -116,16 +118,24 @@ class Balancer:
         connecting = any(one.state is _CONNECTING for one in self._subchannels.values())
         return self._resolution is not None and not connecting
 
-    async def close(self, grace_s: float | None) -> None:
-        """Close all connections, including those that drain."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is in flight or waits on this side."""
+        draining = [subchannel for subchannel, _ in self._draining.values()]
+        connected = [*self._subchannels.values(), *draining]
+        return bool(self.waiting_calls) or any(one.load.in_flight for one in connected)
+
+    async def close(self) -> None:
+        """End all calls, and close all connections, including those that drain."""
         self._closed = True
+        self.waiting_calls.end_all()
         self._changed()
         everything = list(self._subchannels.values())
         for key in list(self._draining):
             subchannel, task = self._draining.pop(key)
             task.cancel()
             everything.append(subchannel)
-        await asyncio.gather(*(one.close(grace_s) for one in everything))
+        await asyncio.gather(*(one.close() for one in everything))
 
     def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         return Subchannel(

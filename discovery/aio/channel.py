@@ -19,12 +19,12 @@ from discovery.aio.interceptors.intercepted_multicallables import (
 from discovery.aio.layers.stack import client_stack
 from discovery.aio.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.aio.native import Dial
-from discovery.aio.sent import AioLayer, Sent, StreamSend, UnarySend
+from discovery.aio.sent import AioLayer, StreamSend, UnarySend
+from discovery.aio.waiting_calls import steps
 from discovery.balancing.explanation import Explanation, explain
 from discovery.call.serialization import Deserializer, Serializer, deserializer_of, serializer_of
-from discovery.call.stack_building import Send, compose
+from discovery.call.stack_building import StackTable
 from discovery.clock import Clock
-from discovery.config.method_config import method_of
 from discovery.config.service_config import ServiceConfig
 from discovery.registry.protocols import Watcher
 from discovery.registry.resolver import Resolver
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
 
 logger = logging.getLogger(__name__)
+
+_ASK_BUSY_EVERY_S = 0.02
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -64,7 +66,6 @@ class Channel(grpc.aio.Channel):
     ) -> None:
         self.clock = clock
         self._target = target
-        self._config = config
         self._interceptors = chain.by_kind(interceptors)
         self._balancer = Balancer(
             config.policy, settings=config.balancer, dial=dial, clock=clock, rng=rng
@@ -72,7 +73,7 @@ class Channel(grpc.aio.Channel):
         self._breakers = MethodBreakers(rng, config.breaker)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
         self._budget = budget_of(config.budget)
-        self._layers: list[AioLayer] = client_stack(
+        layers: list[AioLayer] = client_stack(
             balancer=self._balancer,
             permits=self._bulkhead,
             breakers=self._breakers,
@@ -82,7 +83,7 @@ class Channel(grpc.aio.Channel):
             rng=rng,
             recorder=recorder,
         )
-        self._methods: dict[tuple[str, Kind], Method] = {}
+        self._stacks = StackTable(config, layers)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._resolving: asyncio.Task[None] | None = None
         self._closed = False
@@ -109,17 +110,38 @@ class Channel(grpc.aio.Channel):
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        """Refuse new calls, wait `grace` seconds for those in flight, then cancel the rest."""
+        """Refuse new calls, wait `grace` seconds for those that were made, then cancel the rest.
+
+        Calls that wait for an instance, their turn or the next attempt go on during the grace.
+        """
         if grace is not None and grace < 0:
             raise ValueError(f"grace must be non-negative, got {grace}.")
         if self._closed:
             return
         self._closed = True
         self.loop = None
+        try:
+            if grace:
+                await self._wait_for_calls(grace)
+        finally:
+            await self._end()
+
+    async def _wait_for_calls(self, limit_s: float) -> None:
+        """Wait until no call is in flight or waits, at most for this time."""
+        until_s = self.clock.monotonic() + limit_s
+        # A call that was just made, or is between two attempts, shows after some steps.
+        await steps()
+        while self._balancer.is_busy and (left_s := until_s - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left_s, _ASK_BUSY_EVERY_S))
+            await steps()
+
+    async def _end(self) -> None:
+        """End the resolver, the calls and the connections."""
         if self._resolving is not None:
             self._resolving.cancel()
             await asyncio.wait([self._resolving])
-        await self._balancer.close(grace)
+        await self._balancer.close()
+        await steps()
 
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """Return the channel's event loop; the first call begins resolving.
@@ -195,12 +217,13 @@ class Channel(grpc.aio.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT]:
         """Return the multicallable of a unary method."""
-        known = self._method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
+        known = self._stacks.method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
 
+        # An interceptor may have changed the path.
         def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
             return UnaryUnary(
                 self,
-                cast("UnarySend", self._stack(path, known)),
+                cast("UnarySend", self._stacks.stack(path, known)),
                 serializer_of(request_serializer),
                 deserializer_of(response_deserializer),
             )
@@ -218,7 +241,7 @@ class Channel(grpc.aio.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT]:
         """Return the multicallable of a method that responds with a stream."""
-        known = self._method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
+        known = self._stacks.method(method, Kind.UNARY_STREAM, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, UnaryStream)
         return UnaryStream(opener)
 
@@ -230,7 +253,7 @@ class Channel(grpc.aio.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
         """Return the multicallable of a method that takes a stream of requests."""
-        known = self._method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
+        known = self._stacks.method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamUnary)
         return StreamUnary(opener)
 
@@ -242,7 +265,7 @@ class Channel(grpc.aio.Channel):
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
     ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
         """Return the multicallable of a method with a stream in each direction."""
-        known = self._method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
+        known = self._stacks.method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamStream)
         return StreamStream(opener)
 
@@ -259,7 +282,7 @@ class Channel(grpc.aio.Channel):
             return DirectStreamOpener(
                 self,
                 known,
-                cast("StreamSend", self._stack(path, known)),
+                cast("StreamSend", self._stacks.stack(path, known)),
                 serializer_of(request_serializer),
                 deserializer_of(response_deserializer),
             )
@@ -270,15 +293,3 @@ class Channel(grpc.aio.Channel):
                 self, known, interceptors, lambda path: multicallable(plain(path))
             )
         return plain(known.path)
-
-    def _stack(self, path: str, like: Method) -> Send[Sent]:
-        """Build the stack of the method at `path`; an interceptor may have changed the path."""
-        return compose(self._layers, self._method(path, like.kind, registered=like.registered))
-
-    def _method(self, path: str, kind: Kind, *, registered: bool) -> Method:
-        """Return the method; all its calls share what is measured of it."""
-        known = self._methods.get((path, kind))
-        if known is None:
-            known = method_of(self._config, path, kind, registered=registered)
-            self._methods[path, kind] = known
-        return known

@@ -110,13 +110,13 @@ class Subchannel:
         """Wait until no call is in flight, without a limit; then close the connection."""
         while self.load.in_flight:
             await self._clock.sleep(_DRAINED_EVERY_S)
-        await self.close(None)
+        await self.close()
 
-    async def close(self, grace_s: float | None) -> None:
-        """Close the connection; cancel calls that are still in flight after the grace period."""
+    async def close(self) -> None:
+        """Close the connection, which cancels the calls in flight."""
         self._watch_task.cancel()
         self._stop_health()
-        await self._native.close(grace_s)
+        await self._native.close(None)
 
     async def _watch_connectivity(self) -> None:
         """Keep the connection open (it has no idle timeout) and follow its state."""

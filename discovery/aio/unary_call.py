@@ -201,14 +201,31 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
                 future.cancel()
         return True
 
+    def _advance(self) -> None:
+        """Take the steps that need no wait: the attempt may have ended while nobody awaited."""
+        while self._state is _PENDING and not self._driven and self._loop.is_running():
+            future = self._suspended_on
+            if future is None or not future.done() or self._coroutine.cr_running:  # type: ignore[attr-defined]
+                return
+            try:
+                self._suspended_on = self._context.run(self._coroutine.send, None)
+            except StopIteration as returned:
+                self._answer(returned.value)
+            except asyncio.CancelledError:
+                self._settle(_CANCELLED)
+            except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
+                self._fail(error)
+
     def cancelled(self) -> bool:
         """Whether the RPC ended CANCELLED, by this side or the other."""
+        self._advance()
         if self._state is _FAILED and isinstance(self._error, grpc.aio.AioRpcError):
             return self._error.code() is grpc.StatusCode.CANCELLED
         return self._state is _CANCELLED
 
     def done(self) -> bool:
         """Whether the RPC has ended. Ensures that it will, even if nobody awaits it."""
+        self._advance()
         if self._state is _PENDING and not self._driven:
             self._drive_in_task()
         return self._state is not _PENDING

@@ -13,6 +13,7 @@ from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, k
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
+from discovery.blocking.errors import EndedCallError
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
@@ -22,6 +23,8 @@ _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 
 CLOSED = "Cannot invoke RPC on closed channel!"
+# The words of grpc.
+_CLOSED_MEANWHILE = "Channel closed!"
 
 
 class Balancer:
@@ -166,6 +169,11 @@ def _nothing(_now_s: float, _excluded: Collection[object]) -> None:
     """The picker before the first resolution."""
 
 
+def closed_meanwhile() -> EndedCallError:
+    """Return the error of a call that was made before the channel was closed, as grpc has it."""
+    return EndedCallError(grpc.StatusCode.CANCELLED, _CLOSED_MEANWHILE)
+
+
 def _closed(_now_s: float, _excluded: Collection[object]) -> None:
-    """The picker of a closed channel; raises the error that grpc raises."""
-    raise ValueError(CLOSED)
+    """The picker of a closed channel, which only calls from before that still use."""
+    raise closed_meanwhile()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic
 
+import grpc
+
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend, UnarySent
 from discovery.call.call_state import CallState
@@ -59,7 +61,11 @@ class HedgedMethod(Generic[SentT]):
         if call.uncommitted is not None and call.uncommitted.committed:
             return None
         second = self.hedges.second(call, self.clock.monotonic())
-        sent = None if second is None else self.hedges.send(self.below, second)
+        try:
+            sent = None if second is None else self.hedges.send(self.below, second)
+        except grpc.aio.UsageError:
+            # The channel was closed during the delay.
+            return None
         if second is None or sent is None:
             return None
         return _task(self.answer(second, sent)), second

@@ -108,13 +108,14 @@ async def pick_later(balancer: Balancer, method: Method, call: CallState, clock:
 async def _change(balancer: Balancer, call: CallState, clock: Clock) -> None:
     """Wait for a change of the balancer, at most until the deadline."""
     change = balancer.change()
-    if call.deadline_s is None:
-        await change
-        return
-    loop = asyncio.get_running_loop()
-    deadline_passes = loop.create_task(clock.sleep(call.deadline_s - call.now_s))
-    try:
-        await asyncio.wait([change, deadline_passes], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        change.cancel()
-        deadline_passes.cancel()
+    with balancer.waiting_calls.one(change.cancel):
+        if call.deadline_s is None:
+            await change
+            return
+        loop = asyncio.get_running_loop()
+        deadline_passes = loop.create_task(clock.sleep(call.deadline_s - call.now_s))
+        try:
+            await asyncio.wait([change, deadline_passes], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            change.cancel()
+            deadline_passes.cancel()

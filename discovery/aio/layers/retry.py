@@ -3,8 +3,10 @@
 A call that waits for its next attempt waits in the event loop.
 """
 
+import asyncio
 import random
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,7 @@ from discovery.aio.sent import (
     UnarySend,
 )
 from discovery.aio.uncommitted_attempts import UncommittedAttempts, observe_first_message
+from discovery.aio.waiting_calls import WaitingCalls
 from discovery.balancing.unserved import is_served_elsewhere
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
@@ -43,29 +46,43 @@ def layer(
         return is_served_elsewhere(method, balancer.subchannels, tried)
 
     retrying = ChannelRetries(rng, budget, throttle, served_elsewhere)
-    return by_kind(unary=partial(_unary, retrying, clock), stream=partial(_stream, retrying, clock))
+    pause = _Pause(balancer.waiting_calls, clock)
+    return by_kind(unary=partial(_unary, retrying, pause), stream=partial(_stream, retrying, pause))
 
 
-async def _wait(
-    clock: Clock, retries: CallRetries, failure: grpc.aio.AioRpcError, call: CallState
-) -> None:
-    """Wait, then prepare the next attempt. Raises the failure if there is no next attempt."""
-    delay_s = retries.delay_s(
-        failure,
-        now_s=clock.monotonic(),
-        deadline_s=call.deadline_s,
-        tried=(*call.excluded, call.subchannel),
-    )
-    if delay_s is None:
-        raise retries.final(failure)
-    await clock.sleep(delay_s)
-    call.now_s = clock.monotonic()
-    if call.deadline_s is not None and call.now_s >= call.deadline_s:
-        raise retries.final(failure)
-    call.turn_to_next()
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """The wait between two attempts of a call."""
+
+    waiting_calls: WaitingCalls
+    clock: Clock
+
+    async def wait(
+        self, retries: CallRetries, failure: grpc.aio.AioRpcError, call: CallState
+    ) -> None:
+        """Wait, then prepare the next attempt.
+
+        Raises the failure if there is no next attempt, also because the channel is closed.
+        """
+        now_s = self.clock.monotonic()
+        tried = (*call.excluded, call.subchannel)
+        delay_s = retries.delay_s(failure, now_s=now_s, deadline_s=call.deadline_s, tried=tried)
+        if delay_s is None:
+            raise retries.final(failure)
+        sleeping = asyncio.get_running_loop().create_task(self.clock.sleep(delay_s))
+        try:
+            with self.waiting_calls.one(sleeping.cancel):
+                await asyncio.wait([sleeping])
+        finally:
+            sleeping.cancel()
+        call.now_s = self.clock.monotonic()
+        late = call.deadline_s is not None and call.now_s >= call.deadline_s
+        if late or self.waiting_calls.ended:
+            raise retries.final(failure)
+        call.turn_to_next()
 
 
-def _unary(retrying: ChannelRetries, clock: Clock, method: Method, below: UnarySend) -> UnarySend:
+def _unary(retrying: ChannelRetries, pause: _Pause, method: Method, below: UnarySend) -> UnarySend:
     budget, throttle = retrying.budget, retrying.throttle
 
     async def send(call: CallState) -> Any:
@@ -83,7 +100,7 @@ def _unary(retrying: ChannelRetries, clock: Clock, method: Method, below: UnaryS
     async def send_again(call: CallState, failure: grpc.aio.AioRpcError) -> Any:
         retries = retrying.of(method)
         while True:
-            await _wait(clock, retries, failure, call)
+            await pause.wait(retries, failure, call)
             try:
                 response = await below(call)
             except grpc.aio.AioRpcError as error:
@@ -99,16 +116,16 @@ def _unary(retrying: ChannelRetries, clock: Clock, method: Method, below: UnaryS
 
 
 def _stream(
-    retrying: ChannelRetries, clock: Clock, method: Method, below: StreamSend
+    retrying: ChannelRetries, pause: _Pause, method: Method, below: StreamSend
 ) -> StreamSend:
     if method.kind is Kind.UNARY_STREAM and method.retry.max_attempts > 1:
-        return _responses(retrying, clock, method, below)
+        return _responses(retrying, pause, method, below)
     # The requests of a client stream can't be sent twice: the caller's iterator is used up.
     return below
 
 
 def _responses(
-    retrying: ChannelRetries, clock: Clock, method: Method, below: StreamSend
+    retrying: ChannelRetries, pause: _Pause, method: Method, below: StreamSend
 ) -> StreamSend:
     def send(call: CallState) -> StreamSent:
         retrying.budget.deposit(call.now_s)
@@ -124,7 +141,7 @@ def _responses(
         failure: grpc.aio.AioRpcError | None = None
         while True:
             try:
-                attempt = await first_message(method, clock, following or below(call), call)
+                attempt = await first_message(method, pause.clock, following or below(call), call)
             except grpc.aio.AioRpcError as error:
                 if attempts.committed:
                     raise
@@ -132,10 +149,10 @@ def _responses(
             except grpc.aio.UsageError as closed:
                 raise (retries.final(failure) if failure else closed) from None
             else:
-                observe_first_message(method, clock.monotonic(), call)
+                observe_first_message(method, pause.clock.monotonic(), call)
                 retrying.succeeded()
                 return attempt
-            await _wait(clock, retries, failure, call)
+            await pause.wait(retries, failure, call)
             following = None
 
     return send

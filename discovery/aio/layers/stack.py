@@ -66,7 +66,7 @@ def client_stack(
         deadline_layer(clock=clock),
         # Below the deadline, which bounds the wait in the queue; above retry, so that a call queues
         # once and not for each attempt.
-        bulkhead.layer(permits, clock=clock),
+        bulkhead.layer(permits, waiting_calls=balancer.waiting_calls, clock=clock),
         # Above the pick, so that the next attempt goes to another instance; below it, the same
         # instance would be tried again.
         retry.layer(balancer, clock=clock, rng=rng, budget=budget, throttle=throttle),

@@ -6,7 +6,7 @@ A call that waits for its turn waits in the thread that makes it.
 import threading
 from dataclasses import dataclass
 
-from discovery.blocking.balancer import CLOSED
+from discovery.blocking.balancer import closed_meanwhile
 from discovery.blocking.end_of_call import on_call_end
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
@@ -61,8 +61,8 @@ class LockedBulkhead:
     def enter(self, permit: Permit, path: str, call: CallState) -> None:
         """Enter at once, or wait in the queue.
 
-        Raises LocalRefusalError (the queue is full, or the deadline passed), and ValueError on a
-        closed channel.
+        Raises LocalRefusalError (the queue is full, or the deadline passed), and CANCELLED when the
+        channel is closed.
         """
         with self.lock:
             if self.bulkhead.try_enter(permit):
@@ -74,7 +74,7 @@ class LockedBulkhead:
             finally:
                 self.bulkhead.leave_queue(permit)
         if self.closing.is_set():
-            raise ValueError(CLOSED)
+            raise closed_meanwhile()
 
     def leave(self, permit: Permit) -> None:
         """Leave, and let in the call that has waited longest."""

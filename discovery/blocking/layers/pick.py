@@ -64,7 +64,7 @@ class MethodPicks:
         """Return the picker's choice; None: no instance can be picked yet.
 
         Raises LocalRefusalError (the deadline passed), NoInstanceError (a hedge found no other
-        instance), and ValueError on a closed channel, as grpc does.
+        instance), and CANCELLED when the channel was closed meanwhile.
         """
         now_s = call.now_s = self.clock.monotonic()
         if call.deadline_s is not None and call.deadline_s <= now_s:

@@ -155,3 +155,64 @@ async def test_closing_wakes_tasks_that_wait_for_a_state(start: Start, open_to: 
     await changing
     with pytest.raises(grpc.aio.UsageError):
         await channel.channel_ready()
+
+
+async def test_a_call_between_two_attempts_ends_with_the_channel(
+    start: Start, open_to: Open
+) -> None:
+    """A call that waits for its next attempt is done when `close` returns."""
+    server = await start("a")
+    pushback = (("grpc-retry-pushback-ms", "5000"),)
+    server.script.append(Refusal(grpc.StatusCode.UNAVAILABLE, pushback))
+    clock = ManualClock()
+    channel = open_to(server, clock=clock)
+    await ready(channel, 1)
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x"))
+    await clock.wait_for_sleepers(1)
+
+    await channel.close()
+
+    assert waiting.done()
+    assert isinstance(waiting.exception(), grpc.aio.AioRpcError)
+
+
+async def test_a_call_may_be_attempted_again_within_the_grace(start: Start, open_to: Open) -> None:
+    """A call that fails once after `close(grace)` began is attempted again."""
+    server = await start("a")
+    channel = open_to(server)
+    await ready(channel, 1)
+    server.gate.clear()
+    server.script.append(Refusal(grpc.StatusCode.UNAVAILABLE))
+    waiting = asyncio.ensure_future(channel.unary_unary(path("Get"))(b"x"))
+    await server.wait_for_calls(1)
+
+    closing = asyncio.create_task(channel.close(30.0))
+    await asyncio.sleep(0)
+    server.gate.set()
+
+    await closing
+    assert await waiting == b"a:x"
+
+
+@pytest.mark.parametrize(("grace_s", "cancelled"), [(None, True), (30.0, False)])
+async def test_a_call_that_waits_for_its_turn_ends_with_the_channel(
+    start: Start, open_to: Open, grace_s: float | None, *, cancelled: bool
+) -> None:
+    """A call in the queue of the bulkhead is cancelled, or has its turn within the grace."""
+    server = await start("a")
+    channel = open_to(server, service_config={"bulkhead": {"maxCalls": 1, "maxQueued": 5}})
+    await ready(channel, 1)
+    server.gate.clear()
+    get = channel.unary_unary(path("Get"))
+    calls = [get(b"1"), get(b"2")]
+    awaiting = asyncio.gather(*calls, return_exceptions=True)
+    await server.wait_for_calls(1)
+
+    closing = asyncio.create_task(channel.close(grace_s))
+    await asyncio.sleep(0)
+    if grace_s is not None:
+        server.gate.set()
+    await closing
+    await awaiting
+
+    assert [(call.done(), call.cancelled()) for call in calls] == [(True, cancelled)] * 2

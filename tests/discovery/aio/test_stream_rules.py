@@ -68,7 +68,7 @@ async def test_safe_streams_of_requests_check_the_connection_too(
     channel = open_to(dead, alive, clock=ManualClock())
     await ready(channel, 2)
     channel.stream_unary(path("Upload"))
-    upload = replace(channel._methods[path("Upload"), Kind.STREAM_UNARY], safe=True)
+    upload = replace(channel._stacks.methods[path("Upload"), Kind.STREAM_UNARY], safe=True)
     send = pick.layer(channel._balancer, clock=channel.clock)(upload, picked)
     await ended_unnoticed(channel, dead)
 

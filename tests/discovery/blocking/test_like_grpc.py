@@ -1,26 +1,22 @@
 """Programs written for `grpc.insecure_channel` observe the same with a blocking channel."""
 
-import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
 
-from discovery import blocking
-from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.call_outcome import (
     METADATA,
     Alike,
-    Program,
     all_of,
     outcome,
     pairs,
     status,
 )
-from tests.support.discovery.dropin.scripted_server import ScriptedServer, path, scripted_server
+from tests.support.discovery.dropin.scripted_server import path
 
 
 @dataclass(frozen=True)
@@ -51,30 +47,6 @@ KINDS = pytest.mark.parametrize(
         ),
     ],
 )
-
-
-@pytest.fixture
-def server(background: Background) -> Iterator[ScriptedServer]:
-    """The server of both channels."""
-    with background.entered(scripted_server()) as running:
-        yield running
-
-
-@pytest.fixture
-def alike(server: ScriptedServer) -> Alike:
-    """Runs a program with both channels and compares what it observed."""
-
-    def run(program: Program) -> None:
-        with grpc.insecure_channel(server.address) as channel:
-            native = program(channel, server)
-        target = f"static:///{server.address}"
-        with blocking.open_channel(target, rng=random.Random(7)) as channel:
-            ours = program(channel, server)
-        if ours != native:
-            pytest.fail(f"\nours:   {ours!r}\nnative: {native!r}")
-        assert native is not None, "the program saw nothing"
-
-    return run
 
 
 @KINDS

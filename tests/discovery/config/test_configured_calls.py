@@ -83,7 +83,7 @@ async def test_a_retry_that_cannot_finish_is_not_made(start: Start, open_to: Ope
     channel = open_to(server, clock=ManualClock())
     await ready(channel, 1)
     get: Any = channel.unary_unary(path("Get"))
-    known = channel._methods[path("Get"), Kind.UNARY_UNARY]
+    known = channel._stacks.methods[path("Get"), Kind.UNARY_UNARY]
     for _ in range(20):
         known.latencies.add(1.0, channel.clock.monotonic())
     server.script.extend([UNAVAILABLE] * 2)

@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+import grpc
 import pytest
 
+from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.dropin.comparison import Both, all_of, attempted, ending, outcome
 from tests.support.discovery.dropin.scripted_server import path
 
@@ -69,6 +71,72 @@ async def test_no_call_after_closing(both: Both, kind: str, method: str, waits: 
         await channel.unary_unary(path("Unary"))(b".")
 
     await both(program)
+
+
+@KINDS
+@pytest.mark.parametrize("grace_s", [None, 0.05])
+async def test_calls_that_were_never_sent_are_over(
+    both: Both, kind: str, method: str, waits: Any, grace_s: float | None
+) -> None:
+    """A call that waits for a connection is cancelled and done when `close` returns."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(waits, wait_for_ready=True)
+        await channel.close(grace_s)
+        return call.done(), call.cancelled(), await outcome(all_of(call))
+
+    await both(program, address=NO_LISTENER)
+
+
+@KINDS
+async def test_calls_in_flight_that_nobody_awaits_are_over(
+    both: Both, kind: str, method: str, waits: Any
+) -> None:
+    """A call that was sent is cancelled and done when `close` returns."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        call = getattr(channel, kind)(path(method))(waits)
+        await server.entered.wait()
+        await channel.close()
+        return call.done(), call.cancelled(), await ending(call)
+
+    await both(program)
+
+
+@KINDS
+async def test_a_first_call_may_end_within_the_grace(
+    both: Both, kind: str, method: str, waits: Any
+) -> None:
+    """A call that still waits for its connection when `close` begins ends within the grace."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        server.gate.set()
+        call = getattr(channel, kind)(path(method))(waits)
+        awaiting = asyncio.ensure_future(outcome(all_of(call)))
+        await channel.close(600)
+        return await awaiting, await ending(call)
+
+    await both(program)
+
+
+async def test_an_intercepted_call_is_over(both: Both) -> None:
+    """A call that passes an interceptor and was never sent is done when `close` returns."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".", wait_for_ready=True)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await channel.close()
+        return call.done(), call.cancelled(), await outcome(call)
+
+    await both(program, address=NO_LISTENER, interceptors=[_PassesOn()])
+
+
+class _PassesOn(grpc.aio.UnaryUnaryClientInterceptor):
+    """An interceptor that changes nothing."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await continuation(details, request)
 
 
 async def test_no_call_while_it_closes(both: Both) -> None:

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from grpc import StatusCode
 
+from discovery.rules.method import Kind
 from tests.support.discovery.probe_service import Open, Refusal, Start, in_flight, path
 
 
@@ -226,3 +227,17 @@ async def test_an_interceptor_may_choose_another_method(start: Start, open_to: O
     assert await open_to(server, interceptors=[Reroutes()]).unary_unary(path("Post"))(b"x")
 
     assert [seen.method for seen in server.seen] == ["Put", "Put"]
+
+
+async def test_intercepted_calls_share_one_stack(start: Start, open_to: Open) -> None:
+    """The stack of a method is composed once, and not for each intercepted call."""
+    channel = open_to(await start("a"), interceptors=[Continues()])
+    get, again = channel.unary_unary(path("Get")), channel.unary_unary(path("Get"))
+    await get(b"1")
+    known = channel._stacks.methods[path("Get"), Kind.UNARY_UNARY]
+    stack = channel._stacks.stack(path("Get"), known)
+
+    await get(b"2")
+    await again(b"3")
+
+    assert channel._stacks.stack(path("Get"), known) is stack

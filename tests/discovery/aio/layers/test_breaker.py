@@ -25,7 +25,7 @@ class Certain(random.Random):
 def failing_method(channel: discovery.Channel, method: str) -> Any:
     """A method whose breaker has recorded failures of every attempt."""
     callable_ = channel.unary_unary(path(method))
-    outcomes = channel._methods[path(method), Kind.UNARY_UNARY].outcomes
+    outcomes = channel._stacks.methods[path(method), Kind.UNARY_UNARY].outcomes
     for _ in range(30):
         outcomes.failed(channel.clock.monotonic(), object())
     return callable_

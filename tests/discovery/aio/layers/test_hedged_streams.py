@@ -59,7 +59,7 @@ async def two_instances(start: Start, open_to: Open) -> TwoInstances:
     for _ in range(25):
         await channel.unary_unary(path("Get"))(b"pay")
     assert await messages(channel.unary_stream(path("Watch"))(b"x"))
-    known = channel._methods[path("Watch"), Kind.UNARY_STREAM]
+    known = channel._stacks.methods[path("Watch"), Kind.UNARY_STREAM]
     for _ in range(1000):
         known.latencies.add(0.1, clock.monotonic())
     await clock.advance(0.2)

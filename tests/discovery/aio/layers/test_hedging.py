@@ -144,3 +144,26 @@ async def test_cancelling_the_call_cancels_both(start: Start, open_to: Open) -> 
     await instances.other.was_cancelled()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+@pytest.mark.parametrize("grace_s", [None, 30.0])
+async def test_closing_in_the_delay_of_a_hedge(
+    start: Start, open_to: Open, grace_s: float | None
+) -> None:
+    """The first attempt goes on during the grace; without one the call is cancelled."""
+    instances = await hedged_instances(start, open_to)
+    call = instances.call()
+    await instances.slow.wait_for_calls(1)
+    await instances.clock.wait_for_sleepers(1)
+
+    closing = asyncio.create_task(instances.channel.close(grace_s))
+    await asyncio.sleep(0)
+    if grace_s is None:
+        await asyncio.wait([call])
+        assert call.cancelled()
+    else:
+        await instances.clock.advance(0.11)
+        instances.slow.gate.set()
+        assert await call in {f"{one.name}:x".encode() for one in (instances.slow, instances.other)}
+        await instances.clock.advance(1.0)
+    await closing

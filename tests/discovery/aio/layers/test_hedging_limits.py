@@ -180,7 +180,7 @@ async def test_a_hedge_is_refused_like_any_attempt(start: Start, open_to: Open) 
 
     call = instances.call()
     await instances.slow.wait_for_calls(1)
-    known = instances.channel._methods[path("Get"), Kind.UNARY_UNARY]
+    known = instances.channel._stacks.methods[path("Get"), Kind.UNARY_UNARY]
     breaker = instances.channel._breakers.of(known)
     for _ in range(10_000):
         known.outcomes.failed(instances.clock.monotonic(), object())

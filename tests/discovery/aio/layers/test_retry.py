@@ -232,7 +232,7 @@ async def test_the_budget_bounds_the_retries_of_all_calls(start: Start, open_to:
     channel = open_to(server)
     get = channel.unary_unary(path("Get"))
     # Earlier successes keep the breaker from refusing.
-    for method in channel._methods.values():
+    for method in channel._stacks.methods.values():
         method.outcomes.calls.extend([channel.clock.monotonic()] * 1000)
 
     await asyncio.gather(*(get(b"x") for _ in range(200)), return_exceptions=True)

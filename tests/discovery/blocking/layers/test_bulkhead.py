@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import grpc
 import pytest
 from grpc import StatusCode
 
@@ -99,14 +100,16 @@ def test_the_deadline_bounds_the_wait_in_the_queue(callers: QueuedCallers) -> No
 
 
 def test_closing_ends_the_wait_in_the_queue(callers: QueuedCallers) -> None:
-    """Queued calls fail when the channel is closed."""
+    """Queued calls end with CANCELLED when the channel is closed, as in grpc."""
     waiting = callers.call(b"2")
     callers.wait_for_queued(1)
 
     callers.channel.close()
 
-    with pytest.raises(ValueError, match="closed channel"):
+    with pytest.raises(grpc.RpcError, match="Channel closed!") as refused:
         waiting.result(60)
+    ended: Any = refused.value
+    assert ended.code() is StatusCode.CANCELLED
 
 
 def test_a_stream_holds_its_slot_until_it_ends(callers: QueuedCallers) -> None:
