@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 
 from discovery.clock import SystemClock
-from scripts.benchmarks.checkout.checkout_run import Against, Database, run_checkouts
+from scripts.benchmarks.checkout.checkout_run import Against, DatabaseKind, run_checkouts
 from scripts.benchmarks.coordination.coordination_run import run_coordination
 from scripts.benchmarks.discovery import row as discovery_row
 from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
@@ -64,7 +64,7 @@ def checkout(
         list[Against] | None, typer.Option(help="Compare with this only; may be repeated.")
     ] = None,
     database: Annotated[
-        list[Database] | None, typer.Option(help="On this database only; may be repeated.")
+        list[DatabaseKind] | None, typer.Option(help="On this database only; may be repeated.")
     ] = None,
     concurrency: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders at once; may be repeated.")
@@ -87,7 +87,7 @@ def checkout(
     folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
 ) -> None:
     """Orders per second and latencies, against a floor, other engines, and fewer stored orders."""
-    wanted = [(one, where) for one in against or Against for where in database or Database]
+    wanted = [(one, where) for one in against or Against for where in database or DatabaseKind]
     plans = {
         one: ComparisonPlan(concurrency or CONCURRENCIES[one], orders, rounds) for one in Against
     }

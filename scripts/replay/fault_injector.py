@@ -11,7 +11,7 @@ from scripts.replay.consumer_rewinder import ConsumerRewinder
 from scripts.replay.fault_plan import Disruption, Fault
 from scripts.replay.order_gate import OrderGate
 from scripts.suite.cluster import Cluster
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 
 # Callers get this time to learn of new instances before the next disruption. On a busy machine they
 # get half of the time that the start took, as when an operator rolls a service ("minReadySeconds").
@@ -65,13 +65,13 @@ class FaultInjector:
         listed = [await self._suite.instances(service) for service in services]
         return tuple(one for found in listed for one in found if one.instance_id in names)
 
-    async def _kill(self, slot: Slot, down_s: float) -> None:
+    async def _kill(self, slot: ProcessSlot, down_s: float) -> None:
         await slot.stop(signal.SIGKILL)
         self.done[Fault.KILL] += 1
         await self._clock.sleep(down_s)
         await slot.start()
 
-    async def _drain(self, slot: Slot) -> None:
+    async def _drain(self, slot: ProcessSlot) -> None:
         await slot.stop()
         self.done[Fault.DRAIN] += 1
         await slot.start()

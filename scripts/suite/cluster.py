@@ -19,7 +19,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
@@ -38,7 +38,7 @@ class Cluster:
     registry: ConsulRegistry
     clock: Clock
     mail: Path
-    slots: Sequence[Slot] = field(default_factory=list)
+    slots: Sequence[ProcessSlot] = field(default_factory=list)
 
     def target(self, service: str) -> str:
         """The target that a caller opens for a service."""
@@ -63,7 +63,7 @@ class Cluster:
                 raise StartError(f"{slot.name} was not registered in time:\n{slot.tail()}")
             await self.clock.sleep(POLL_S)
 
-    async def _missing(self, replaced: Collection[Instance]) -> list[Slot]:
+    async def _missing(self, replaced: Collection[Instance]) -> list[ProcessSlot]:
         found: set[str] = set()
         for service in {slot.service for slot in self.slots}:
             listed = await self._registered(service)
@@ -99,7 +99,7 @@ async def running(
     async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
         settings = {name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES}
 
-        def slots(consul: str) -> list[Slot]:
+        def slots(consul: str) -> list[ProcessSlot]:
             return [
                 _slot(folder, service, number, consul, settings[service])
                 for service in SERVICES
@@ -112,7 +112,11 @@ async def running(
 
 @asynccontextmanager
 async def started(
-    folder: Path, slots_of: Callable[[str], Sequence[Slot]], *, clock: Clock, rng: random.Random
+    folder: Path,
+    slots_of: Callable[[str], Sequence[ProcessSlot]],
+    *,
+    clock: Clock,
+    rng: random.Random,
 ) -> AsyncIterator[Cluster]:
     """Start an agent and the slots that `slots_of` makes for its address; stop them at the end.
 
@@ -134,7 +138,9 @@ async def started(
         await asyncio.to_thread(consul.kill)
 
 
-def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[str, str]) -> Slot:
+def _slot(
+    folder: Path, service: str, number: int, consul: str, shared: Mapping[str, str]
+) -> ProcessSlot:
     data = folder / "data"
     environment = {
         **shared,
@@ -147,7 +153,7 @@ def _slot(folder: Path, service: str, number: int, consul: str, shared: Mapping[
         "TRADEPOST_NOTIFICATION_SENDER_URL": f"file://{_mail(folder)}",
     }
     log = folder / "logs" / f"{service}-{number}.log"
-    return Slot(service, number, f"services.{service}", log, environment)
+    return ProcessSlot(service, number, f"services.{service}", log, environment)
 
 
 def _mail(folder: Path) -> Path:

@@ -19,7 +19,7 @@ KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(VENV 
 
 
 @dataclass(slots=True)
-class Slot:
+class ProcessSlot:
     """A slot of a service, in which one process at a time runs `module`.
 
     The process may be replaced; the slot's name, log and environment stay.

@@ -19,7 +19,7 @@ from services.chassis.telemetry.settings import TelemetrySettings
 from services.inventory.parts import NAME, Dependencies
 from services.inventory.service import build
 from services.inventory.settings import FeedSettings
-from services.inventory.subscriptions import feeds_of
+from services.inventory.subscriptions import feed_channels
 
 
 async def main() -> None:
@@ -31,7 +31,7 @@ async def main() -> None:
     async with (
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
+        feed_channels(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,

@@ -16,7 +16,7 @@ from services.chassis.store.database import Database
 from services.inventory.api.servicer import InventoryServicer
 from services.inventory.parts import NAME, Dependencies, Parts, assemble
 from services.inventory.store.tables import MIGRATIONS
-from services.inventory.subscriptions import follow
+from services.inventory.subscriptions import subscribe_to_feeds
 from services.inventory.wire.errors import ERRORS
 
 _SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name
@@ -62,7 +62,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             tailer=parts.tailer,
             clock=dependencies.clock,
         ),
-        consumed=follow(parts, dependencies),
+        consumed=subscribe_to_feeds(parts, dependencies),
         background=(parts.tailer.run, parts.expiry.run),
         on_drain=(parts.tailer.stop_waiters,),
     )

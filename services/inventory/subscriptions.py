@@ -19,7 +19,7 @@ from services.inventory.settings import FeedSettings
 
 
 @asynccontextmanager
-async def feeds_of(
+async def feed_channels(
     targets: FeedSettings, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[FeedChannels]:
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
@@ -31,7 +31,7 @@ async def feeds_of(
         yield FeedChannels(orders, payments)
 
 
-def follow(parts: Parts, dependencies: Dependencies) -> ConsumedFeeds:
+def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> ConsumedFeeds:
     """The subscriptions of an instance; none where it has no channels to the feeds."""
     feeds, clock = dependencies.feeds, dependencies.clock
     if feeds is None:

@@ -27,7 +27,7 @@ from services.order.checkout.saga import CheckoutSaga
 from services.order.domain.commands import Command
 from services.order.settings import SagaSettings
 from services.order.store.order_streams import LoadedOrder, OrderStreams
-from services.order.store.recorder import Recorder
+from services.order.store.recorder import OrderRecorder
 from services.order.store.saga_listing import SagaListing
 from services.order.store.tables import CHECKOUT_LEASE
 
@@ -74,7 +74,7 @@ class StoreParts:
     database: Database
     log: EventLog
     streams: OrderStreams
-    recorder: Recorder
+    recorder: OrderRecorder
     leases: Leases
     sagas: SagaListing
     tailer: Tailer
@@ -148,7 +148,7 @@ def _store(database: Database, dependencies: Dependencies) -> StoreParts:
         database=database,
         log=log,
         streams=streams,
-        recorder=Recorder(streams=streams, clock=clock, terms=dependencies.settings.terms),
+        recorder=OrderRecorder(streams=streams, clock=clock, terms=dependencies.settings.terms),
         leases=leases,
         sagas=SagaListing(streams=streams, leases=leases),
         tailer=Tailer(database=database, log=log, clock=clock),

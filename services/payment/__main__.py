@@ -20,7 +20,7 @@ from services.payment.parts import NAME, Dependencies
 from services.payment.processor.urls import open_processor
 from services.payment.service import build
 from services.payment.settings import FeedSettings, PaymentSettings
-from services.payment.subscriptions import feeds_of
+from services.payment.subscriptions import feed_channels
 
 
 async def main() -> None:
@@ -35,7 +35,7 @@ async def main() -> None:
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
         registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        feeds_of(FeedSettings(), clock=clock, rng=rng) as feeds,
+        feed_channels(FeedSettings(), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,

@@ -14,7 +14,7 @@ from services.chassis.store.database import Database
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import NAME, Dependencies, Parts, assemble
 from services.payment.store.tables import MIGRATIONS
-from services.payment.subscriptions import follow
+from services.payment.subscriptions import subscribe_to_feeds
 from services.payment.wire.errors import ERRORS
 
 _SERVICE = payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
@@ -67,7 +67,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             tailer=parts.tailer,
             clock=dependencies.clock,
         ),
-        consumed=follow(parts, dependencies),
+        consumed=subscribe_to_feeds(parts, dependencies),
         background=(parts.tailer.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

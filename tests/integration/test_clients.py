@@ -9,8 +9,8 @@ import pytest
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
 from scripts.tools.paths import ROOT
-from tests.support.style.tools import node_path
 from tests.support.suite.programs import ProgramResult, run
+from tests.support.suite.tools import node_path
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 import pytest
 
 from discovery.registry.instance import Instance
-from tests.support.style.tools import grpcurl_path
 from tests.support.suite.programs import ProgramResult, grpcurl
+from tests.support.suite.tools import grpcurl_path
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -18,7 +18,7 @@ from tradepost.order.v1.order_service_pb2 import ListOrderEventsRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from discovery.error_info import error_info
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 from tests.support.store.databases import KINDS
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite, settled
 from tests.support.suite.frozen_processes import freeze_owner, frozen, resume
@@ -139,7 +139,7 @@ async def is_stuck(breakable: BreakableSuite, order_id: str) -> None:
 
 
 @asynccontextmanager
-async def another(breakable: BreakableSuite, slot: Slot) -> AsyncIterator[grpc.aio.Channel]:
+async def another(breakable: BreakableSuite, slot: ProcessSlot) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the other instance of the service."""
     listed = await breakable.cluster.instances(slot.service)
     endpoint = next(one.endpoint for one in listed if one.instance_id != slot.name)
@@ -147,7 +147,7 @@ async def another(breakable: BreakableSuite, slot: Slot) -> AsyncIterator[grpc.a
         yield channel
 
 
-async def says_fenced(slot: Slot, behind: int) -> None:
+async def says_fenced(slot: ProcessSlot, behind: int) -> None:
     """Wait until the instance logs that it was fenced, after the first `behind` characters."""
     async with asyncio.timeout(WAIT_S):
         while not any(word in slot.log.read_text()[behind:] for word in FENCED):

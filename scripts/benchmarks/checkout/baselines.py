@@ -13,7 +13,12 @@ from pathlib import Path
 from discovery.clock import Clock
 from scripts.benchmarks.floor import floor_cluster
 from scripts.benchmarks.peers import engines
-from scripts.benchmarks.shared.comparison import Claim, ComparisonPlan, ComparisonRow, compare
+from scripts.benchmarks.shared.comparison import (
+    ComparisonClaim,
+    ComparisonPlan,
+    ComparisonRow,
+    compare,
+)
 from scripts.benchmarks.shared.contender import Contender
 from scripts.benchmarks.shared.demand import Demand
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
@@ -38,7 +43,7 @@ class CheckoutBench:
     show_progress: Callable[[str], None]
 
     async def compare(
-        self, contenders: Sequence[Contender], claims: Sequence[Claim]
+        self, contenders: Sequence[Contender], claims: Sequence[ComparisonClaim]
     ) -> AsyncGenerator[ComparisonRow]:
         """The rows of the claims. Raises OrderFailedError."""
         self.show_progress("placing orders")
@@ -68,7 +73,9 @@ async def with_floor(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[
         )
         ours = await bench.suite(stack, kind)
         floor = await stack.enter_async_context(floor_cluster.as_contender(running))
-        claim = Claim(f"of the floor on {kind.database}", ours.name, floor.name, FLOOR_TARGET)
+        claim = ComparisonClaim(
+            f"of the floor on {kind.database}", ours.name, floor.name, FLOOR_TARGET
+        )
         async for row in bench.compare([ours, floor], [claim]):
             yield row
 
@@ -84,7 +91,9 @@ async def with_stored(
         ]
         database = SuiteKind(postgres).database
         claims = [
-            Claim(f"{one.name} on {database}", one.name, contenders[0].name, STORED_TARGET)
+            ComparisonClaim(
+                f"{one.name} on {database}", one.name, contenders[0].name, STORED_TARGET
+            )
             for one in contenders[1:]
         ]
         async for row in bench.compare(contenders, claims):
@@ -104,7 +113,9 @@ async def with_peers(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[
         ]
         ours = await bench.suite(stack, kind)
         claims = [
-            Claim(f"of {peer.name}, ours on {kind.database}", ours.name, peer.name, PEER_TARGET)
+            ComparisonClaim(
+                f"of {peer.name}, ours on {kind.database}", ours.name, peer.name, PEER_TARGET
+            )
             for peer in peers
         ]
         async for row in bench.compare([ours, *peers], claims):

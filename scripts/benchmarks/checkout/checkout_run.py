@@ -18,7 +18,7 @@ from scripts.benchmarks.shared.comparison import ComparisonPlan, ComparisonRow
 from scripts.benchmarks.shared.demand import read_demand
 
 
-class Database(StrEnum):
+class DatabaseKind(StrEnum):
     """The database of the suite and of its baseline."""
 
     SQLITE = "sqlite"
@@ -34,7 +34,7 @@ class Against(StrEnum):
 
 
 async def run_checkouts(
-    wanted: Sequence[tuple[Against, Database]],
+    wanted: Sequence[tuple[Against, DatabaseKind]],
     plans: Mapping[Against, ComparisonPlan],
     stored: Sequence[int],
     folder: Path,
@@ -50,7 +50,7 @@ async def run_checkouts(
         demand = await asyncio.to_thread(read_demand)
         for against, database in wanted:
             bench = CheckoutBench(folder, demand, plans[against], clock, rng, status.update)
-            postgres = database is Database.POSTGRES
+            postgres = database is DatabaseKind.POSTGRES
             async with aclosing(_rows(against, bench, stored, postgres=postgres)) as rows:
                 async for row in rows:
                     found.append(row)

@@ -34,7 +34,7 @@ class ComparisonPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ComparisonClaim:
     """The claim that `ours` settles `target` times as many orders a second as `baseline`."""
 
     title: str
@@ -67,7 +67,7 @@ class ComparisonRow:
     second turn divided by its first.
     """
 
-    claim: Claim
+    claim: ComparisonClaim
     concurrency: int
     orders: int
     rounds: int
@@ -89,7 +89,7 @@ class ComparisonRow:
 
 async def compare(
     contenders: Sequence[Contender],
-    claims: Sequence[Claim],
+    claims: Sequence[ComparisonClaim],
     demand: Demand,
     plan: ComparisonPlan,
     *,
@@ -118,7 +118,7 @@ async def compare(
 
 
 def summarize(
-    claim: Claim, concurrency: int, rounds: Sequence[ComparisonRound], *, orders: int
+    claim: ComparisonClaim, concurrency: int, rounds: Sequence[ComparisonRound], *, orders: int
 ) -> ComparisonRow:
     """The row of a claim from the rounds of one concurrency."""
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5
@@ -96,14 +96,16 @@ async def carry_out(disruption: SoakDisruption, suite: Cluster, *, clock: Clock)
     await clock.sleep(max(NOTICE_S, (clock.monotonic() - began_s - disruption.lasts_s) / 2))
 
 
-async def _replaced(disruption: SoakDisruption, slot: Slot, suite: Cluster) -> Sequence[Instance]:
+async def _replaced(
+    disruption: SoakDisruption, slot: ProcessSlot, suite: Cluster
+) -> Sequence[Instance]:
     """The instance that will be replaced, as a sequence; empty if none will."""
     if disruption.fault not in (SoakFault.KILL, SoakFault.DRAIN):
         return ()
     return [one for one in await suite.instances(slot.service) if one.instance_id == slot.name]
 
 
-async def _fault(disruption: SoakDisruption, slot: Slot, clock: Clock) -> None:
+async def _fault(disruption: SoakDisruption, slot: ProcessSlot, clock: Clock) -> None:
     match disruption.fault:
         case SoakFault.KILL:
             await slot.stop(signal.SIGKILL)

@@ -22,7 +22,7 @@ from scripts.benchmarks.soak.instance import NAME
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_faults import SoakFault
 from scripts.suite.cluster import Cluster, started
-from scripts.suite.slot import KEEP_BYTECODE, Slot
+from scripts.suite.slot import KEEP_BYTECODE, ProcessSlot
 from scripts.tools.paths import ROOT
 
 # The channel hedges only after it has seen enough latencies.
@@ -99,7 +99,7 @@ async def _instances(
     """The instances that are called and their Consul agent, with logs under `folder`."""
     await asyncio.to_thread(_empty, folder)
 
-    def slots(consul: str) -> list[Slot]:
+    def slots(consul: str) -> list[ProcessSlot]:
         return [_slot(folder, number, consul) for number in range(1, plan.instances + 1)]
 
     async with started(folder, slots, clock=clock, rng=rng) as suite:
@@ -111,10 +111,10 @@ def _empty(folder: Path) -> None:
     (folder / "logs").mkdir(parents=True)
 
 
-def _slot(folder: Path, number: int, consul: str) -> Slot:
+def _slot(folder: Path, number: int, consul: str) -> ProcessSlot:
     environment = {"CONSUL_HTTP_ADDR": consul, "TRADEPOST_INSTANCE_ID": f"{NAME}-{number}"}
     log = folder / "logs" / f"{NAME}-{number}.log"
-    return Slot(NAME, number, "scripts.benchmarks.soak.instance", log, environment)
+    return ProcessSlot(NAME, number, "scripts.benchmarks.soak.instance", log, environment)
 
 
 @dataclass(frozen=True, slots=True)

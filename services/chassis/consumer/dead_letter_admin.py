@@ -16,6 +16,7 @@ from services.chassis.request.idempotent_writes import IdempotentWrites, StoredR
 from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
+    count_that_fits,
     encode_token,
     refuse_page_token,
 )
@@ -26,8 +27,6 @@ from services.chassis.telemetry import logs
 # At most so many events are applied by one call, in one transaction.
 REPLAY_MAX = 1_000
 MAX_NAME_CHARACTERS = 200
-# A client refuses messages of more than 4 MiB.
-PAGE_BYTES_MAX = 3 * 1024 * 1024
 
 
 class DeadLetterAdmin:
@@ -63,7 +62,7 @@ class DeadLetterAdmin:
             dead_letter_table.page, consumer=consumer, after_sequence=after_sequence, limit=size + 1
         )
         found = await self._database.read(read)
-        listed = _fitting(found[:size])
+        listed = found[: count_that_fits(row.event.ByteSize() for row in found[:size])]
         response = pb.ListDeadLettersResponse(dead_letters=[_to_message(one) for one in listed])
         if len(listed) < len(found):
             response.next_page_token = encode_token([listed[-1].sequence], arguments)
@@ -138,16 +137,6 @@ class DeadLetterAdmin:
 
 def _consumer(check: Check, consumer: str, *, required: bool = True) -> str:
     return check.text("consumer", consumer, max_len=MAX_NAME_CHARACTERS, required=required)
-
-
-def _fitting(found: Sequence[DeadLetterRow]) -> Sequence[DeadLetterRow]:
-    """As many of the first rows as fit into one message, but at least one."""
-    size_bytes = 0
-    for number, row in enumerate(found):
-        size_bytes += row.event.ByteSize()
-        if size_bytes > PAGE_BYTES_MAX and number:
-            return found[:number]
-    return found
 
 
 def _to_message(row: DeadLetterRow) -> event_pb2.DeadLetter:

@@ -16,13 +16,12 @@ from services.chassis.feed.errors import (
     PositionTruncatedError,
 )
 from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_event
+from services.chassis.request.pages import count_that_fits
 from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.prepared import Prepared
 
 # A filter may match few events; one page looks through at most so many positions.
 SCAN_MAX = 10_000
-# A client refuses messages of more than 4 MiB.
-PAGE_BYTES_MAX = 3 * 1024 * 1024
 # Roughly what ids, type and times add to the payload of one event.
 _ENVELOPE_BYTES = 400
 _PAYLOAD = EVENT.c.keys().index("payload")
@@ -130,7 +129,8 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
     if query.is_filtered:
         up_to = min(up_to, query.after_position + SCAN_MAX)
     rows = _rows(connection, query, up_to)
-    events = tuple(stored_event(row) for row in rows[: _fitting(rows)])
+    fitting = count_that_fits(len(row[_PAYLOAD]) + _ENVELOPE_BYTES for row in rows)
+    events = tuple(stored_event(row) for row in rows[:fitting])
     has_more = len(events) < len(rows) or len(rows) == query.limit
     next_position = events[-1].position if has_more else up_to
     if next_position == query.after_position:
@@ -167,13 +167,3 @@ def _rows(connection: Connection, query: FeedQuery, up_to: int) -> Sequence[Any]
     if query.types:
         return _READ_ALL_OF_TYPES.all(connection, query.types, **window)
     return _READ_ALL.all(connection, **window)
-
-
-def _fitting(rows: Sequence[Any]) -> int:
-    """The number of rows that fit into one message, but at least one."""
-    size_bytes = 0
-    for number, row in enumerate(rows):
-        size_bytes += len(row[_PAYLOAD]) + _ENVELOPE_BYTES
-        if size_bytes > PAGE_BYTES_MAX and number:
-            return number
-    return len(rows)

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -19,6 +19,8 @@ from services.chassis.request.errors import InvalidPageSizeError, InvalidPageTok
 from services.chassis.request.validation import MAX_INT64, Check
 
 DEFAULT_PAGE_SIZE = 50
+# A client refuses messages of more than 4 MiB.
+PAGE_BYTES_MAX = 3 * 1024 * 1024
 MAX_PAGE_SIZE = 1000
 
 _ARGUMENTS_HASH_BYTES = 8
@@ -139,6 +141,17 @@ def check_sequence(check: Check, token: str, arguments: bytes) -> int:
         case _:
             refuse_page_token(check)
             return 0
+
+
+def count_that_fits(sizes_bytes: Iterable[int]) -> int:
+    """How many of the first rows, by their sizes, fit into one message; at least one."""
+    total_bytes = count = 0
+    for size_bytes in sizes_bytes:
+        total_bytes += size_bytes
+        if total_bytes > PAGE_BYTES_MAX and count:
+            break
+        count += 1
+    return count
 
 
 def refuse_page_token(check: Check) -> None:

@@ -7,8 +7,9 @@ from tradepost.notification.v1 import notification_service_pb2_grpc
 from services.chassis.consumer.inbox import Inbox
 from services.chassis.request.context import Context
 from services.chassis.store.database import Database
+from services.notification.domain.queries import NotificationFilter
 from services.notification.domain.state import Notification
-from services.notification.store.notification_listing import NotificationFilter, list_notifications
+from services.notification.store.notification_listing import list_notifications
 from services.notification.wire import queries, replies
 
 

@@ -1,29 +1,13 @@
 """Lists notifications by filter, a page at a time."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, select, tuple_
 
-from services.notification.domain.state import Notification, NotificationState
+from services.notification.domain.queries import NotificationFilter
+from services.notification.domain.state import Notification
 from services.notification.store.notifications import from_row
 from services.notification.store.tables import NOTIFICATION
 
 _C = NOTIFICATION.c
-
-
-@dataclass(frozen=True, slots=True)
-class NotificationFilter:
-    """Selects at most `limit` notifications, the oldest first; an unset field matches all.
-
-    `after` is the sort key (create time in microseconds, notification id) of the last row of the
-    previous page.
-    """
-
-    limit: int
-    order_id: str = ""
-    customer_id: str = ""
-    states: tuple[NotificationState, ...] = ()
-    after: tuple[int, str] | None = None
 
 
 def list_notifications(

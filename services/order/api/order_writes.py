@@ -19,7 +19,7 @@ from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.domain.state import Order
 from services.order.store.order_streams import LoadedOrder, OrderStreams
-from services.order.store.recorder import Recorder
+from services.order.store.recorder import OrderRecorder
 from services.order.store.saga_listing import current_step, to_saga
 
 AnyIntention: TypeAlias = (
@@ -43,7 +43,7 @@ class OrderWrites:
         self,
         *,
         streams: OrderStreams,
-        recorder: Recorder,
+        recorder: OrderRecorder,
         leases: Leases,
         checkout_leases: CheckoutLeases,
         clock: Clock,

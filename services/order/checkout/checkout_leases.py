@@ -46,7 +46,7 @@ class CheckoutLeases:
         """
         order = loaded.order
         is_checkout = order.state in BEFORE_PIVOT
-        due = order.left_to_others_until if is_checkout else None
+        due = order.choreographed_until if is_checkout else None
         is_held = due is None and not self._draining()
         claim = self._leases.open(
             connection,
@@ -76,7 +76,7 @@ class CheckoutLeases:
         Closes it when nothing is left to do; claims it when the saga runner has to go on.
         """
         order = loaded.order
-        if order.left_to_others_until is not None and order.state in CHECKOUT_STATES:
+        if order.choreographed_until is not None and order.state in CHECKOUT_STATES:
             return WrittenOrder(order.order_id, loaded)
         claim = self._leases.claim(connection, order.order_id)
         if claim is None:

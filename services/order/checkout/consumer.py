@@ -14,7 +14,7 @@ from services.chassis.store.change import AfterCommit
 from services.order.checkout import participant_events
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.store.order_streams import OrderStreams
-from services.order.store.recorder import Recorder
+from services.order.store.recorder import OrderRecorder
 
 # The names of the consumers. A consumer under another name would start at the beginning.
 RESERVATION_CONSUMER = "order-checkout-of-reservations"
@@ -28,7 +28,7 @@ class CheckoutConsumer:
         self,
         *,
         streams: OrderStreams,
-        recorder: Recorder,
+        recorder: OrderRecorder,
         leases: CheckoutLeases,
         after_commit: Callable[[WrittenOrder], None],
     ) -> None:

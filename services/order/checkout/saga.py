@@ -29,7 +29,7 @@ from services.order.domain.steps import (
     OrderStep,
 )
 from services.order.store.order_streams import LoadedOrder, OrderStreams
-from services.order.store.recorder import Recorder
+from services.order.store.recorder import OrderRecorder
 
 CheckoutStep: TypeAlias = Step[LoadedOrder, Command]
 CheckoutPlan: TypeAlias = Plan[LoadedOrder, Command]
@@ -43,7 +43,7 @@ class CheckoutSaga:
     """
 
     def __init__(
-        self, *, actions: Mapping[str, StepAction], streams: OrderStreams, recorder: Recorder
+        self, *, actions: Mapping[str, StepAction], streams: OrderStreams, recorder: OrderRecorder
     ) -> None:
         self._streams = streams
         self._recorder = recorder
@@ -62,7 +62,7 @@ class CheckoutSaga:
                 return Plan(
                     self._stages[checkout],
                     deadline=order.deadline if checkout in BEFORE_PIVOT else None,
-                    not_before=order.left_to_others_until,
+                    not_before=order.choreographed_until,
                 )
             case after if after in self._stages:
                 return Plan(self._stages[after])

@@ -68,9 +68,9 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return (events.OrderFulfilled(),)
         case commands.Refunded(amount), OrderState.REFUNDING:
             return (events.OrderRefunded(amount),)
-        case commands.RefundFailed(), OrderState.REFUNDING if not has_finally_failed(order):
+        case commands.RefundFailed(), OrderState.REFUNDING if not refund_was_refused(order):
             return (events.ReviewRequested(REFUND, REFUND_REFUSED),)
-        case commands.RetryStep(), OrderState.REFUNDING if has_finally_failed(order):
+        case commands.RetryStep(), OrderState.REFUNDING if refund_was_refused(order):
             return (events.StepRetried(REFUND, order.attempt_of(REFUND) + 1),)
         case commands.DeadlinePassed(), state if state in BEFORE_PIVOT:
             return (_start_cancellation(order, Cause.DEADLINE_PASSED),)
@@ -83,7 +83,7 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return ()
 
 
-def has_finally_failed(order: Order) -> bool:
+def refund_was_refused(order: Order) -> bool:
     """Return whether its step was refused for good, so that only a new attempt can help."""
     return order.review == Review(REFUND, REFUND_REFUSED)
 
@@ -208,7 +208,7 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
     """Return the order after `event`, which was recorded `at` that instant."""
     match event:
         case events.OrderPlaced():
-            return _place(order, event, at)
+            return _after_placed(order, event, at)
         case events.StockReserved(lines=lines, total=total):
             return _moved(order, at, OrderState.AUTHORIZING, lines=lines, total=total)
         case events.PaymentAuthorized(payment_id, expire_time):
@@ -221,7 +221,7 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
         case events.CancelRequested(reason):
             return _noted(order, at, cancel_requested=True, cancel_reason=reason)
         case events.CancellationStarted():
-            return _start_cancelling(order, event, at)
+            return _after_cancellation_started(order, event, at)
         case events.OrderRejected():
             return _moved(order, at, OrderState.REJECTED)
         case events.OrderCancelled():
@@ -251,7 +251,7 @@ def _moved(order: Order, at: datetime, state: OrderState, **changes: Any) -> Ord
     return _noted(order, at, state=state, step_since=at, review=None, **changes)
 
 
-def _place(order: Order, event: events.OrderPlaced, at: datetime) -> Order:
+def _after_placed(order: Order, event: events.OrderPlaced, at: datetime) -> Order:
     return _moved(
         order,
         at,
@@ -268,7 +268,9 @@ def _place(order: Order, event: events.OrderPlaced, at: datetime) -> Order:
     )
 
 
-def _start_cancelling(order: Order, event: events.CancellationStarted, at: datetime) -> Order:
+def _after_cancellation_started(
+    order: Order, event: events.CancellationStarted, at: datetime
+) -> Order:
     return _moved(
         order,
         at,

@@ -87,7 +87,7 @@ class Order:
         return "rsv_" + self.order_id.removeprefix("ord_")
 
     @property
-    def left_to_others_until(self) -> datetime | None:
+    def choreographed_until(self) -> datetime | None:
         """The instant until which participants take the steps by themselves; None: they don't."""
         return self.deadline if self.coordination is Coordination.CHOREOGRAPHED else None
 

@@ -16,7 +16,7 @@ from services.order.domain.events import Event
 from services.order.domain.queries import AuditTrailQuery, OrderQuery
 from services.order.domain.rules import evolve
 from services.order.domain.state import Order
-from services.order.wire.events import from_stored, to_new
+from services.order.wire.events import from_stored, to_new_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class OrderStreams:
             connection,
             order.order_id,
             order.version,
-            [to_new(event, order.order_id) for event in events],
+            [to_new_event(event, order.order_id) for event in events],
         )
         for known, event in zip(stored, events, strict=True):
             loaded = _next(loaded, known, event)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.log.event_log import EventLog
+from services.chassis.request.pages import PAGE_BYTES_MAX
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.order.domain.errors import OrderNotFoundError
@@ -48,7 +49,6 @@ _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
 # gRPC clients refuse messages of more than 4 MiB, and an order may have 500 lines.
-PAGE_BYTES_MAX = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

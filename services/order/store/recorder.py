@@ -13,7 +13,7 @@ from services.order.store import order_view
 from services.order.store.order_streams import LoadedOrder, OrderStreams
 
 
-class Recorder:
+class OrderRecorder:
     """Turns commands into stored events; to be called inside a write transaction."""
 
     def __init__(self, *, streams: OrderStreams, clock: Clock, terms: Terms) -> None:

@@ -33,7 +33,7 @@ def type_of(kind: type[events.Event]) -> str:
     return f"{pb.DESCRIPTOR.package}.{kind.__name__}"
 
 
-def to_new(event: events.Event, order_id: str) -> NewEvent:
+def to_new_event(event: events.Event, order_id: str) -> NewEvent:
     """Return what the event log stores of an event; equal events have equal bytes."""
     message = _message(event)
     topic = ""

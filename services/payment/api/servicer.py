@@ -27,14 +27,14 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         self, request: pb.AuthorizePaymentRequest, context: Context
     ) -> pb.AuthorizePaymentResponse:
         """Set money aside."""
-        answer = await self._carry_out(requests.to_authorize(request, self._new_id), context)
+        answer = await self._carry_out(requests.authorize_payment(request, self._new_id), context)
         return pb.AuthorizePaymentResponse(payment=replies.to_payment(answer.payment))
 
     async def CapturePayment(
         self, request: pb.CapturePaymentRequest, context: Context
     ) -> pb.CapturePaymentResponse:
         """Take the whole authorized amount."""
-        intention = requests.to_capture(request)
+        intention = requests.capture_payment(request)
         answer = await self._carry_out(intention, context)
         return replies.to_capture_response(answer.payment, intention.request_id)
 
@@ -42,14 +42,14 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         self, request: pb.VoidPaymentRequest, context: Context
     ) -> pb.VoidPaymentResponse:
         """Let the money go."""
-        answer = await self._carry_out(requests.to_void(request, self._new_id), context)
+        answer = await self._carry_out(requests.void_payment(request, self._new_id), context)
         return pb.VoidPaymentResponse(payment=replies.to_payment(answer.payment))
 
     async def RefundPayment(
         self, request: pb.RefundPaymentRequest, context: Context
     ) -> pb.RefundPaymentResponse:
         """Give money back."""
-        intention = requests.to_refund(request, self._new_id)
+        intention = requests.refund_payment(request, self._new_id)
         answer = await self._carry_out(intention, context)
         return replies.to_refund_response(answer.payment, intention.request_id)
 

@@ -80,7 +80,7 @@ class ReservationHeldHandler:
             expire_after=held.authorization_ttl,
             order_deadline_time=held.order_deadline_time,
         )
-        intention = requests.to_authorize(request, self._new_id)
+        intention = requests.authorize_payment(request, self._new_id)
         command = replace(
             intention.command,
             origin=Origin.CHOREOGRAPHED,
@@ -108,6 +108,6 @@ class CaptureRequestedHandler:
             request_id=carried_step_id(requested, "capture", event.aggregate_id),
             payment_id=requested.payment_id,
         )
-        intention = requests.to_capture(request)
+        intention = requests.capture_payment(request)
         command = replace(intention.command, origin=Origin.CHOREOGRAPHED)
         return self._work.carry_out(connection, replace(intention, command=command))

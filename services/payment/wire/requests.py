@@ -26,7 +26,7 @@ NewId = Callable[[str], str]
 C_co = TypeVar("C_co", bound=commands.Request, covariant=True)
 
 
-def to_authorize(
+def authorize_payment(
     request: pb.AuthorizePaymentRequest, new_id: NewId
 ) -> Intention[commands.Authorize]:
     """Raises InvalidRequestError."""
@@ -63,7 +63,7 @@ def to_authorize(
     return Intention("AuthorizePayment", request_id, fingerprint(request), command)
 
 
-def to_capture(request: pb.CapturePaymentRequest) -> Intention[commands.Capture]:
+def capture_payment(request: pb.CapturePaymentRequest) -> Intention[commands.Capture]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
@@ -73,7 +73,7 @@ def to_capture(request: pb.CapturePaymentRequest) -> Intention[commands.Capture]
     return Intention("CapturePayment", request_id, fingerprint(request), command)
 
 
-def to_void(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[commands.Void]:
+def void_payment(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[commands.Void]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
@@ -103,7 +103,7 @@ def to_void(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[commands
     return Intention("VoidPayment", request_id, fingerprint(normalized), command)
 
 
-def to_refund(request: pb.RefundPaymentRequest, new_id: NewId) -> Intention[commands.Refund]:
+def refund_payment(request: pb.RefundPaymentRequest, new_id: NewId) -> Intention[commands.Refund]:
     """Raises InvalidRequestError."""
     check = Check()
     request_id = check.uuid("request_id", request.request_id)

@@ -16,7 +16,7 @@ from discovery.clock import SystemClock
 from scripts.benchmarks.checkout.checkout_report import CheckoutReport
 from scripts.benchmarks.shared import machine
 from scripts.benchmarks.shared.comparison import (
-    Claim,
+    ComparisonClaim,
     ComparisonPlan,
     ComparisonRound,
     ComparisonRow,
@@ -37,8 +37,8 @@ async def refuse(request: CreateOrderRequest) -> None:
 IDLE = Contender("idle", refuse, {})
 
 
-def claim(title: str = "of the floor") -> Claim:
-    return Claim(title, "suite", "floor", 0.7)
+def claim(title: str = "of the floor") -> ComparisonClaim:
+    return ComparisonClaim(title, "suite", "floor", 0.7)
 
 
 def turn(orders_per_s: float, *, order_cpu_ms: float = 0.0, **idle_cores: float) -> Turn:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.paths import ROOT
-from tests.support.style.tools import buf_path
+from tests.support.suite.tools import buf_path
 
 FINDINGS = 100
 """buf's exit code for "the check ran and found something"."""

@@ -74,13 +74,13 @@ def to_intention(request: Request) -> Intention[commands.Request]:
     """The validated request."""
     match request:
         case pb.AuthorizePaymentRequest():
-            return requests.to_authorize(request, IDS.new)
+            return requests.authorize_payment(request, IDS.new)
         case pb.CapturePaymentRequest():
-            return requests.to_capture(request)
+            return requests.capture_payment(request)
         case pb.VoidPaymentRequest():
-            return requests.to_void(request, IDS.new)
+            return requests.void_payment(request, IDS.new)
         case pb.RefundPaymentRequest():
-            return requests.to_refund(request, IDS.new)
+            return requests.refund_payment(request, IDS.new)
 
 
 async def ask(parts: Parts, request: Request, *, within_s: float = PATIENCE_S) -> PaymentAnswer:

@@ -110,13 +110,13 @@ class SimulatedPayment:
 def _intention(method: str, request: Any, ids: IdFactory) -> Intention[Any]:
     match method:
         case "AuthorizePayment":
-            return requests.to_authorize(request, ids.new)
+            return requests.authorize_payment(request, ids.new)
         case "CapturePayment":
-            return requests.to_capture(request)
+            return requests.capture_payment(request)
         case "VoidPayment":
-            return requests.to_void(request, ids.new)
+            return requests.void_payment(request, ids.new)
         case _:
-            return requests.to_refund(request, ids.new)
+            return requests.refund_payment(request, ids.new)
 
 
 def _response(method: str, payment: Payment, request_id: str) -> Message:

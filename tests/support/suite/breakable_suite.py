@@ -30,7 +30,7 @@ from scripts.suite.cluster import SERVICES as SERVICE_NAMES
 from scripts.suite.cluster import Cluster
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.items import create_items
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import Stubs
 from tests.support.store.databases import SQLITE
 
@@ -91,11 +91,11 @@ class BreakableSuite:
         planned = replace(planned, action=CustomerAction.KEEP, payment_method=payment_method)
         return create_request(planned)
 
-    def slots(self, service: str) -> list[Slot]:
+    def slots(self, service: str) -> list[ProcessSlot]:
         """The slots of a service."""
         return [slot for slot in self.cluster.slots if slot.service == service]
 
-    def slot_of(self, owner: str) -> Slot:
+    def slot_of(self, owner: str) -> ProcessSlot:
         """The slot in which the owner of a lease runs."""
         return next(one for one in self.cluster.slots if one.name == owner.partition("/")[0])
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 from services.chassis.store.file_lock import FileLock
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
@@ -30,7 +30,7 @@ _IDLE_IN_A_BATCH = (
 
 
 @asynccontextmanager
-async def frozen(*slots: Slot) -> AsyncIterator[None]:
+async def frozen(*slots: ProcessSlot) -> AsyncIterator[None]:
     """Freeze instances during the block."""
     for slot in slots:
         await stop(slot)
@@ -41,7 +41,7 @@ async def frozen(*slots: Slot) -> AsyncIterator[None]:
             resume(slot)
 
 
-async def stop(slot: Slot) -> None:
+async def stop(slot: ProcessSlot) -> None:
     """Freeze a process, and return once all its threads are stopped.
 
     Until then, a thread that waits for a lock could still get it, and be stopped while it holds it.
@@ -51,13 +51,13 @@ async def stop(slot: Slot) -> None:
     await asyncio.to_thread(os.waitid, os.P_PID, slot.process.pid, os.WSTOPPED)
 
 
-def resume(slot: Slot) -> None:
+def resume(slot: ProcessSlot) -> None:
     """Resume a frozen process."""
     assert slot.process is not None
     slot.process.send_signal(signal.SIGCONT)
 
 
-async def freeze_owner(breakable: BreakableSuite, order_id: str) -> Slot:
+async def freeze_owner(breakable: BreakableSuite, order_id: str) -> ProcessSlot:
     """Freeze the instance that drives an order, at the worst moment that its database survives."""
     async with asyncio.timeout(WAIT_S):
         if breakable.kind == SQLITE:
@@ -65,7 +65,7 @@ async def freeze_owner(breakable: BreakableSuite, order_id: str) -> Slot:
         return await _in_a_batch(breakable, order_id)
 
 
-async def _between_batches(breakable: BreakableSuite, order_id: str) -> Slot:
+async def _between_batches(breakable: BreakableSuite, order_id: str) -> ProcessSlot:
     """Freeze the owner while we hold the writers' lock of SQLite.
 
     An instance that were frozen with that lock would stop all writers.
@@ -85,7 +85,7 @@ async def _between_batches(breakable: BreakableSuite, order_id: str) -> Slot:
         await CLOCK.sleep(POLL_S)
 
 
-async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> Slot:
+async def _in_a_batch(breakable: BreakableSuite, order_id: str) -> ProcessSlot:
     """Freeze the owner while it writes the result of its step and holds the writers' lock.
 
     We lock its lease row until it is frozen; then the server executes the statement, and waits in

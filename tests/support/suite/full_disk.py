@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 import psycopg
 from psycopg import sql
 
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import BreakableSuite
 
@@ -31,7 +31,7 @@ def no_room(breakable: BreakableSuite, service: str) -> AbstractContextManager[N
 
 
 @contextmanager
-def _no_room_for(slots: Sequence[Slot]) -> Iterator[None]:
+def _no_room_for(slots: Sequence[ProcessSlot]) -> Iterator[None]:
     """Let these processes write no file beyond its first byte."""
     pids = [slot.process.pid for slot in slots if slot.process is not None]
     old_limits = [resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids]

@@ -16,7 +16,7 @@ from scripts.benchmarks.discovery.backends import contract
 from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.suite.cluster import START_TIMEOUT_S, StartError
 from scripts.suite.consul import ConsulAgent, free_ports
-from scripts.suite.slot import Slot
+from scripts.suite.slot import ProcessSlot
 
 INSTANCES = 3
 _CONTROL_TIMEOUT_S = 10.0
@@ -32,7 +32,7 @@ _CONTROL_OPTIONS = (
 class Fleet:
     """Running instances; `consul` is the agent's address, or empty when they aren't registered."""
 
-    slots: Sequence[Slot]
+    slots: Sequence[ProcessSlot]
     ports: Sequence[int]
     controls: Sequence[grpc.aio.Channel]
     consul: str = ""
@@ -122,11 +122,11 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _slot(folder: Path, number: int, port: int, environment: Mapping[str, str]) -> Slot:
+def _slot(folder: Path, number: int, port: int, environment: Mapping[str, str]) -> ProcessSlot:
     own = {"TRADEPOST_PORT": str(port), "TRADEPOST_INSTANCE_ID": f"bench-{number}"}
     log = folder / f"server-{number}.log"
-    return Slot("bench", number, _MODULE, log, {**environment, **own})
+    return ProcessSlot("bench", number, _MODULE, log, {**environment, **own})
 
 
-async def _kill(slots: Sequence[Slot]) -> None:
+async def _kill(slots: Sequence[ProcessSlot]) -> None:
     await asyncio.gather(*(slot.stop(signal.SIGKILL) for slot in slots))

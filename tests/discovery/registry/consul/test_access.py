@@ -16,7 +16,7 @@ from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
-from tests.support.style.tools import consul_path
+from tests.support.suite.tools import consul_path
 
 _NUMBERS = count()
 _UNCHECKED = CheckSettings(interval_s=3600)

@@ -193,7 +193,7 @@ async def test_a_void_of_a_captured_payment_is_a_contradiction(sagas: SteppedSag
 
 
 def test_the_codes_of_unknown_outcomes_are_those_of_the_contract() -> None:
-    """contracts.md, 'Evidence': each of these codes may come after the effect."""
+    """Each of these codes may come after the effect, so none of them is an answer."""
     names = {code.name for code in UNKNOWN_CODES}
     assert names == {
         "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "INTERNAL", "UNKNOWN",

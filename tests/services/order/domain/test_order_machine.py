@@ -14,7 +14,7 @@ from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfi
 from services.order.domain.events import Coordination, Event, Line, Refusal, RefusalReason, Shortage
 from services.order.domain.rules import decide, evolve
 from services.order.domain.state import Order
-from services.order.wire.events import from_stored, to_new
+from services.order.wire.events import from_stored, to_new_event
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DEADLINE_S = 30
@@ -195,7 +195,7 @@ class OrderMachine(RuleBasedStateMachine):
         """The stored stream alone makes the same order."""
         rebuilt = Order("ord_1")
         for version, (event, at) in enumerate(self.log, start=1):
-            new = to_new(event, "ord_1")
+            new = to_new_event(event, "ord_1")
             stored = StoredEvent(
                 version, "evt_1", "ord_1", version, new.type, new.payload, at, "", "", ""
             )

@@ -33,7 +33,7 @@ from services.order.domain.rules import evolve
 from services.order.domain.state import Order, OrderState
 from services.order.domain.steps import AUTHORIZE, CAPTURE, COMMIT, INVENTORY, RESERVE
 from services.order.wire import requests
-from services.order.wire.events import from_stored, to_new, type_of
+from services.order.wire.events import from_stored, to_new_event, type_of
 from services.order.wire.replies import to_order
 from tests.support.order.order_service import new_request_id
 
@@ -244,7 +244,7 @@ def stored(type_name: str, payload: bytes) -> StoredEvent:
 def test_golden_bytes_mean_the_same_for_ever(event: Event, golden: str) -> None:
     """This version reads the bytes of the first version, and writes the same bytes."""
     assert from_stored(stored(type_of(type(event)), bytes.fromhex(golden))) == event
-    written = to_new(event, "ord_1").payload.hex()
+    written = to_new_event(event, "ord_1").payload.hex()
     if isinstance(event, events.CaptureRequested):
         # The first version did not store the step id of the capture.
         golden += (b"\x1a$" + step_id("ord_1", "capture", 1).encode()).hex()
@@ -263,24 +263,24 @@ def test_a_choreographed_order_carries_the_ids_of_its_steps() -> None:
         timedelta(seconds=120),
         timedelta(days=7),
     )
-    first = order_event_pb2.OrderPlaced.FromString(to_new(placed, "ord_1").payload)
+    first = order_event_pb2.OrderPlaced.FromString(to_new_event(placed, "ord_1").payload)
     assert first.step_ids == order_event_pb2.CheckoutStepIds(
         reserve_request_id=step_id("ord_1", RESERVE, 1),
         authorize_request_id=step_id("ord_1", AUTHORIZE, 1),
         commit_request_id=step_id("ord_1", COMMIT, 1),
     )
     capture = events.CaptureRequested("pay_1", Coordination.CHOREOGRAPHED)
-    pivot = order_event_pb2.CaptureRequested.FromString(to_new(capture, "ord_1").payload)
+    pivot = order_event_pb2.CaptureRequested.FromString(to_new_event(capture, "ord_1").payload)
     assert pivot.capture_request_id == step_id("ord_1", CAPTURE, 1)
 
 
 def test_an_orchestrated_order_carries_no_step_ids() -> None:
     """Its participants get the request id with each call."""
     called = events.CaptureRequested("pay_1", Coordination.ORCHESTRATED)
-    pivot = order_event_pb2.CaptureRequested.FromString(to_new(called, "ord_1").payload)
+    pivot = order_event_pb2.CaptureRequested.FromString(to_new_event(called, "ord_1").payload)
     assert pivot.capture_request_id == ""
     placed, _ = GOLDEN[0]
-    first = order_event_pb2.OrderPlaced.FromString(to_new(placed, "ord_1").payload)
+    first = order_event_pb2.OrderPlaced.FromString(to_new_event(placed, "ord_1").payload)
     assert not first.HasField("step_ids")
 
 
