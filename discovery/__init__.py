@@ -19,7 +19,7 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
 - A unary call without a timeout has one of 10 s, and no call outlives the deadline of the handler
   that makes it (`discovery.rules.deadline`).
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
-  instance fails (`discovery.aio.layers.retry`), unless nothing awaits the call or asks for its
+  instance fails (`discovery.rules.retry_decision`), unless nothing awaits the call or asks for its
   status; so is one of which the service config says `idempotent`. A call that found no instance,
   and so was not sent, is retried for every method; so is one to an instance that doesn't know the
   method, while another may (`discovery.balancing.unserved`).

@@ -37,7 +37,7 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
     _coroutine: Coroutine[Any, Any, bytes]
     _error: Exception
     _response: ResponseT
-    # Defaults of the class cost a call nothing: most calls never change these.
+    # Class-level defaults save an assignment per call: most calls never change these.
     _state: int = _PENDING
     _driven: bool = False
     _driver: asyncio.Task[None] | None = None

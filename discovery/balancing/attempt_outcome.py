@@ -3,8 +3,8 @@
 | ended with                                   | load                     | ejection              |
 |----------------------------------------------|--------------------------|-----------------------|
 | UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure's cost         | a failure             |
-| DEADLINE_EXCEEDED, with at least the p95 of  | a failure's cost         | a failure             |
-| time (any time, while there is no p95)       |                          |                       |
+| DEADLINE_EXCEEDED, given at least the        | a failure's cost         | a failure             |
+| method's p95 (any time while there is none)  |                          |                       |
 | DEADLINE_EXCEEDED, with less time            | nothing                  | nothing               |
 | RESOURCE_EXHAUSTED                           | max(5 s, pushback), if   | a failure in ratios,  |
 |                                              | it comes with pushback   | none in a row         |

@@ -89,7 +89,7 @@ class CallState:
     - `on_attempt`: called with each attempt's call as it begins.
     """
 
-    # Defaults of the class cost a call nothing: most calls never change these.
+    # Class-level defaults save an assignment per call: most calls never change these.
     attempt: Any = None
     attempts_before: int = 0
     codec: tuple[Any, Any] = (None, None)

@@ -15,8 +15,8 @@ class Instance:
     process. Statistics are kept by both and the endpoint together.
     `weight` is relative to the other instances.
 
-    `usable`: False if the registry lists the instance but says that it must get no calls. This is
-    believed at once, whereas an instance that is missing from a list is distrusted for a while.
+    `usable`: False if the registry lists the instance but says that it must get no calls. Callers
+    drop it at once. One that is only missing from a list they keep for 15 s while it serves.
     """
 
     instance_id: str

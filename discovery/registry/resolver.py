@@ -2,7 +2,7 @@
 
 - After an error of any kind, the last good list stays, for ever if need be.
 - While a listed instance doesn't serve, a registry that is asked at intervals is asked sooner.
-- An empty list is confirmed by a second look-up.
+- An empty list is confirmed by a second look-up. Then all instances count as vanished:
 - An instance that is no longer listed but still serves is kept for 15 s: a restarted Consul agent
   lists no instances, then some, until all of them have registered again.
 - An instance that is listed as not usable is dropped at once: the registry knows it.

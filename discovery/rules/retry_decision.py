@@ -1,4 +1,7 @@
-"""Decides when a failed call is attempted again (gRFC A6); the drivers do the waiting."""
+"""Decides when a failed call is attempted again (gRFC A6); the drivers do the waiting.
+
+Whether a failure may be repeated at all is `retry_policy.is_retriable`.
+"""
 
 import random
 from collections.abc import Callable, Collection, Iterator

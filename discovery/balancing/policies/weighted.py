@@ -12,8 +12,9 @@ from itertools import accumulate
 from discovery.balancing import slow_start
 from discovery.balancing.policy import CandidateT, Picker
 
-# An instance in slow start is drawn again with probability 1 - its share, at most so often.
-_MAX_TURNS = 8
+# A drawn instance in slow start is kept with the probability of its share, else drawn again; this
+# often at most.
+_MAX_DRAWS = 8
 
 
 def weighted(candidates: Sequence[CandidateT], rng: random.Random) -> Picker[CandidateT]:
@@ -31,7 +32,7 @@ def weighted(candidates: Sequence[CandidateT], rng: random.Random) -> Picker[Can
             return None
         one = draw()
         if now_s < cold_until_s:
-            for _ in range(_MAX_TURNS):
+            for _ in range(_MAX_DRAWS):
                 if rng.random() < slow_start.share(one.load, now_s):
                     break
                 one = draw()

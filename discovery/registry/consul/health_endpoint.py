@@ -1,8 +1,8 @@
 """Reads the instances of one service, and their checks, from Consul's health endpoint.
 
 An instance is usable if all its checks pass. If one doesn't, the instance is listed as not usable,
-unless the checks that don't pass say nothing about it; then it is as good as not listed, and
-callers find out themselves whether it still serves:
+unless the checks that don't pass say nothing about it; then it is left out, like an
+instance that vanished, and callers find out themselves whether it still serves:
 
 - A check that has not run yet. An agent that restarts with its registrations on disk begins with
   all checks as critical, without an output, until each has run for the first time.

@@ -7,6 +7,8 @@ It follows Consul's rules (https://developer.hashicorp.com/consul/api-docs/featu
 - Use an index of at least 1; with 0 a query never blocks.
 - Limit the rate of queries.
 - Wait for longer than the agent does.
+
+An empty answer is passed on as it is; `discovery.registry.resolver` decides whether to believe it.
 """
 
 import random

@@ -41,7 +41,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
     async def VoidPayment(
         self, request: pb.VoidPaymentRequest, context: Context
     ) -> pb.VoidPaymentResponse:
-        """Let the money go."""
+        """Release the authorized money."""
         answer = await self._carry_out(requests.void_payment(request, self._new_id), context)
         return pb.VoidPaymentResponse(payment=replies.to_payment(answer.payment))
 

@@ -74,7 +74,7 @@ def test_threads_are_told_apart_by_name() -> None:
     assert set(threads) == {"main", "write", "write-processor", "read"}
 
 
-def test_what_the_host_gave_to_others_is_told() -> None:
+def test_what_the_host_gave_to_others_is_reported() -> None:
     """Stolen time is the share of all time between two moments."""
     before = Moment(load=0.5, steal_ticks=1_000, all_ticks=50_000)
     after = Moment(load=2.5, steal_ticks=1_030, all_ticks=51_000)

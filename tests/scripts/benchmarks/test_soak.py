@@ -93,7 +93,7 @@ async def test_a_short_soak_ends_well(tmp_path: Path) -> None:
     assert all(one[name] > 0 for one in figures["samples"] for name in ALLOWED)
 
 
-async def test_a_caller_that_ends_is_told_with_its_log(tmp_path: Path) -> None:
+async def test_a_caller_that_ends_is_reported_with_its_log(tmp_path: Path) -> None:
     """When the calling process ends, the soak ends with an error that contains its log."""
     (tmp_path / "logs").mkdir()
     async with soak_run.calling("nowhere:///", PLAN, tmp_path) as caller:

@@ -12,7 +12,7 @@ from tests.support.payment import payment_requests
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_what_becomes_of_money_is_told(
+async def test_what_becomes_of_money_is_reported(
     grpc_stub: PaymentServiceAsyncStub, grpc_channel: grpc.aio.Channel
 ) -> None:
     """The feed has each event of a payment, as the message of the contract."""
