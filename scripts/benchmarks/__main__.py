@@ -28,7 +28,7 @@ from scripts.benchmarks.shared.contender import OrderFailedError
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_report import SoakReport
-from scripts.suite.cluster import StartError
+from scripts.suite.run_folder import StartError
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT
 
@@ -214,4 +214,4 @@ async def _soak(plan: soak_run.SoakPlan, folder: Path) -> SoakReport:
 
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="./scripts/bench")

@@ -15,9 +15,9 @@ from tradepost.event.v1.event_service_pb2 import ListSubscriptionsRequest, Rewin
 from tradepost.event.v1.event_service_pb2_grpc import SubscriptionServiceAsyncStub
 
 from discovery.clock import Clock
-from scripts.replay.books import Equation
+from scripts.replay.books.equation import Equation
+from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
-from scripts.replay.snapshot import Snapshot
 
 POLL_S = 0.1
 

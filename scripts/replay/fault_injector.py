@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
@@ -19,12 +19,23 @@ NOTICE_S = 2.0
 
 
 class FaultInjector:
-    """Disrupts one suite; `done` counts the faults by kind as they happen."""
+    """Disrupts one suite; `done` counts the faults by kind as they happen.
 
-    def __init__(self, suite: Cluster, *, rewinder: ConsumerRewinder, clock: Clock) -> None:
+    It reports each fault to `on_fault`, in a sentence for a person.
+    """
+
+    def __init__(
+        self,
+        suite: Cluster,
+        *,
+        rewinder: ConsumerRewinder,
+        clock: Clock,
+        on_fault: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._suite = suite
         self._rewinder = rewinder
         self._clock = clock
+        self._on_fault = on_fault
         self._slots = {slot.name: slot for slot in suite.slots}
         self.done: Counter[Fault] = Counter()
 
@@ -46,7 +57,9 @@ class FaultInjector:
 
     async def rewind(self) -> None:
         """Rewind all consumers."""
-        self.done[Fault.REWIND] += await self._rewinder.rewind()
+        number = await self._rewinder.rewind()
+        self.done[Fault.REWIND] += number
+        self._on_fault(f"rewound {number} consumers to the start of their feeds")
 
     async def _disrupt(self, disruption: Disruption) -> None:
         async with asyncio.TaskGroup() as at_once:
@@ -68,10 +81,12 @@ class FaultInjector:
     async def _kill(self, slot: ProcessSlot, down_s: float) -> None:
         await slot.stop(signal.SIGKILL)
         self.done[Fault.KILL] += 1
+        self._on_fault(f"killed {slot.name}; started again in {down_s:.1f} s")
         await self._clock.sleep(down_s)
         await slot.start()
 
     async def _drain(self, slot: ProcessSlot) -> None:
+        self._on_fault(f"draining {slot.name}, then replacing it")
         await slot.stop()
         self.done[Fault.DRAIN] += 1
         await slot.start()
@@ -79,5 +94,6 @@ class FaultInjector:
     async def _restart_consul(self, down_s: float) -> None:
         await asyncio.to_thread(self._suite.consul.kill)
         self.done[Fault.CONSUL] += 1
+        self._on_fault(f"killed Consul, which loses all registrations; back in {down_s:.1f} s")
         await self._clock.sleep(down_s)
         await asyncio.to_thread(self._suite.consul.start)

@@ -6,7 +6,7 @@ items are too few for all orders, so that some orders are rejected.
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -29,6 +29,15 @@ PAYMENT_METHODS = {
     "pm_unavailable_after": 1.5,
     "pm_capture_declined": 1.0,
 }
+# Those that the processor declines.
+DECLINED = (
+    "pm_insufficient_funds",
+    "pm_expired_card",
+    "pm_do_not_honor",
+    "pm_fraud",
+    "pm_nobody_knows",
+    "pm_capture_declined",
+)
 POPULAR_SHARE = 0.02
 POPULAR_COVER = 0.7
 
@@ -92,19 +101,35 @@ def payment_method(household_id: str, seed: int) -> str:
     return rng.choices(list(PAYMENT_METHODS), list(PAYMENT_METHODS.values()))[0]
 
 
-def stock_for(baskets: Iterable[Basket]) -> Mapping[str, int]:
+def stock_for(baskets: Sequence[Basket]) -> Mapping[str, int]:
     """Units on hand of every item, by sku: more than the baskets need, except for popular items.
 
     The `POPULAR_SHARE` of items that are in most baskets get `POPULAR_COVER` of their demand.
     """
     wanted: Counter[str] = Counter()
-    purchases: Counter[str] = Counter()
     for basket in baskets:
         for sku, units in basket.lines:
             wanted[sku] += units
-            purchases[sku] += 1
-    popular = {sku for sku, _ in purchases.most_common(int(len(wanted) * POPULAR_SHARE))}
+    popular = _popular(baskets)
     return {
         sku: max(1, int(units * POPULAR_COVER)) if sku in popular else 2 * units + 10
         for sku, units in wanted.items()
     }
+
+
+def expected_refusals(baskets: Sequence[Basket]) -> str:
+    """Says to a person why many orders of a replay are rejected."""
+    short = _popular(baskets)
+    touched = sum(any(sku in short for sku, _ in basket.lines) for basket in baskets)
+    declined = sum(PAYMENT_METHODS[method] for method in DECLINED)
+    return (
+        f"Many orders are rejected on purpose, to show refusals: the {len(short):,} most popular"
+        f" items, which {touched:,} baskets want, have stock for {POPULAR_COVER:.0%} of the demand,"
+        f" and {declined:g} % of the households pay with a method that is declined"
+    )
+
+
+def _popular(baskets: Sequence[Basket]) -> set[str]:
+    """The items that are in most baskets."""
+    purchases = Counter(sku for basket in baskets for sku, _ in basket.lines)
+    return {sku for sku, _ in purchases.most_common(int(len(purchases) * POPULAR_SHARE))}

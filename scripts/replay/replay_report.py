@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scripts.replay.books import Equation
+from scripts.replay.books.equation import Equation
 from scripts.replay.fault_plan import Fault
 from scripts.replay.observations import Observations
 
@@ -56,7 +56,14 @@ class ReplayReport:
             "reads": self.observations.reads.total(),
             "failed_calls": dict(sorted(self.observations.failed_calls.items())),
             "books": [
-                {"name": line.name, "left": line.left, "right": line.right, "ok": line.ok}
+                {
+                    "name": line.name,
+                    "left": line.left,
+                    "right": line.right,
+                    "ok": line.ok,
+                    # Amounts are in its minor units; empty for counts.
+                    "currency": line.currency,
+                }
                 for line in self.books
             ],
         }
@@ -105,5 +112,5 @@ class ReplayReport:
         table.columns[2].justify = table.columns[3].justify = "right"
         for line in self.books:
             mark = "[green]=[/green]" if line.ok else "[red]≠[/red]"
-            table.add_row(mark, line.name, f"{line.left:,}", f"{line.right:,}")
+            table.add_row(mark, line.name, line.text(line.left), line.text(line.right))
         return table

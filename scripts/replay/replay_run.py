@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 import grpc
 
 from discovery.clock import Clock
-from scripts.replay import books
 from scripts.replay.auditor import Auditor
+from scripts.replay.books import every_check
+from scripts.replay.books.equation import Equation
+from scripts.replay.books.snapshot import take_snapshot
 from scripts.replay.consumer_rewinder import ConsumerRewinder, changes_by_rewind
 from scripts.replay.fault_injector import FaultInjector
 from scripts.replay.fault_plan import Disruption, Fault
@@ -19,9 +21,9 @@ from scripts.replay.order_placer import NeverSettledError, OrderPlacer
 from scripts.replay.order_plan import PlannedOrder
 from scripts.replay.order_watcher import OrderWatcher
 from scripts.replay.replay_report import ReplayReport
-from scripts.replay.snapshot import take_snapshot
-from scripts.suite.cluster import Cluster, StartError
+from scripts.suite.cluster import Cluster
 from scripts.suite.idle import wait_until_idle
+from scripts.suite.run_folder import StartError
 from scripts.suite.stubs import Stubs
 
 AUDITORS = 2
@@ -39,17 +41,18 @@ async def replay_orders(
     rng: random.Random,
     disruptions: Sequence[Disruption] = (),
     on_order_done: Callable[[Observations], None] = lambda _: None,
+    on_fault: Callable[[str], None] = lambda _: None,
 ) -> ReplayReport:
     """Place the orders, wait until the suite is idle, and check the books.
 
-    Calls `on_order_done` after each order. Raises StartError when the suite doesn't recover from a
-    disruption.
+    Calls `on_order_done` after each order, and `on_fault` with a sentence for each fault. Raises
+    StartError when the suite doesn't recover from a disruption.
     """
     observations = Observations()
     rewinder = ConsumerRewinder(
         stubs.subscriptions, observations=observations, clock=clock, rng=rng
     )
-    injector = FaultInjector(suite, rewinder=rewinder, clock=clock)
+    injector = FaultInjector(suite, rewinder=rewinder, clock=clock, on_fault=on_fault)
     placer = OrderPlacer(stubs.orders, clock=clock, observations=observations)
     started_s = clock.monotonic()
     with _start_error_unwrapped():
@@ -65,7 +68,7 @@ async def replay_orders(
             elapsed_s = clock.monotonic() - started_s
             await _wait_until_idle(stubs, rewinder, clock)
     counted = await take_snapshot(stubs, suite.mail)
-    rewound: Sequence[books.Equation] = ()
+    rewound: Sequence[Equation] = ()
     if injector.done[Fault.REWIND]:
         await injector.rewind()
         behind = await _wait_until_idle(stubs, rewinder, clock)
@@ -75,7 +78,7 @@ async def replay_orders(
         observations=observations,
         elapsed_s=elapsed_s,
         faults=injector.done,
-        books=(*books.check(counted, observations), *rewound),
+        books=(*every_check.check(counted, observations), *rewound),
         needs_review=sum(saga.needs_review for saga in counted.sagas),
     )
 

@@ -4,17 +4,15 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from discovery.clock import Clock
-from scripts.replay.fault_plan import Fault, plan_faults
+from scripts.replay.fault_plan import plan_faults
 from scripts.replay.observations import Observations
-from scripts.replay.order_plan import plan_orders, stock_for
+from scripts.replay.options import Options
+from scripts.replay.order_plan import expected_refusals, plan_orders, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
 from scripts.suite import cluster
@@ -22,29 +20,6 @@ from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.items import create_items
 from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.paths import ROOT
-
-
-class CoordinationChoice(StrEnum):
-    """How checkouts are coordinated: the setting of the order service in this suite."""
-
-    ORCHESTRATION = "orchestration"
-    CHOREOGRAPHY = "choreography"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of the command line."""
-
-    baskets: int
-    concurrency: int
-    seed: int
-    instances: int
-    faults: frozenset[Fault]
-    postgres: bool
-    stay: bool
-    json: Path | None
-    folder: Path
-    coordination: CoordinationChoice
 
 
 async def run(options: Options, *, console: Console, clock: Clock) -> ReplayReport:
@@ -65,6 +40,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
                     rng=rng,
                     environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
                     postgres=options.postgres,
+                    first_port=options.first_port,
                 )
             )
             stubs = await stack.enter_async_context(open_stubs(suite))
@@ -72,6 +48,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
             items = await create_items(stubs.inventory, shop.products, units, rng=rng)
         await _print_endpoints(suite, console)
         console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
+        console.print(expected_refusals(shop.baskets), highlight=False)
         report = await _replay(suite, stubs, shop, options, console=console, clock=clock)
         report.show(console, dropped=shop.dropped)
         if options.json is not None:
@@ -109,6 +86,7 @@ async def _replay(
             rng=random.Random(f"audit {options.seed}"),
             disruptions=disruptions,
             on_order_done=on_order_done,
+            on_fault=lambda what: console.print(what, highlight=False, markup=False),
         )
 
 
@@ -148,7 +126,10 @@ async def _stay(suite: cluster.Cluster, console: Console) -> None:
     grpcurl = ROOT / ".tools" / "bin" / "grpcurl"
     console.print(
         f"\nstill serving; Ctrl-C ends it. Try:\n"
-        f"  {grpcurl.relative_to(ROOT)} -plaintext {order.endpoint} list",
+        f"  {grpcurl.relative_to(ROOT)} -plaintext {order.endpoint} list\n"
+        f"For the client of README, in another terminal:\n"
+        f"  export CONSUL_HTTP_ADDR={suite.consul.address}",
+        highlight=False,
         soft_wrap=True,
     )
     await asyncio.Event().wait()

@@ -8,9 +8,10 @@ in order. If this program is killed, the kernel kills them.
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count, product, repeat
 from pathlib import Path
 
 from discovery.clock import Clock
@@ -19,15 +20,12 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
+from scripts.suite.run_folder import StartError, expect_free, only_user
 from scripts.suite.slot import ProcessSlot
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
-
-
-class StartError(Exception):
-    """An instance ended or was not registered in time; the message ends with its log."""
 
 
 @dataclass(slots=True)
@@ -87,27 +85,39 @@ async def running(
     environment: Mapping[str, str] | None = None,
     postgres: bool = False,
     keep: bool = False,
+    first_port: int | None = None,
 ) -> AsyncIterator[Cluster]:
     """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
     `environment` holds additional settings for all instances. With `keep` the data of an earlier
-    run are used again; they must be of the same database.
+    run are used again; they must be of the same database. With `first_port` Consul listens there
+    and the instances on the ports after it; otherwise on free ports. Nothing is deleted while
+    another run uses the folder.
     """
-    for name in ("logs",) if keep else ("data", "logs"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
-    async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
-        settings = {name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES}
+    with only_user(folder):
+        expect_free(first_port, 1 + instances * len(SERVICES))
+        for name in ("logs",) if keep else ("data", "logs"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir(parents=True)
+        async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
+            shared = {
+                name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES
+            }
 
-        def slots(consul: str) -> list[ProcessSlot]:
-            return [
-                _slot(folder, service, number, consul, settings[service])
-                for service in SERVICES
-                for number in range(1, instances + 1)
-            ]
+            def slots(consul: str) -> list[ProcessSlot]:
+                return [
+                    _slot(folder, service, number, consul, {**shared[service], **listening})
+                    for (service, number), listening in zip(
+                        product(SERVICES, range(1, instances + 1)),
+                        _ports_after(first_port),
+                        strict=False,
+                    )
+                ]
 
-        async with started(folder, slots, clock=clock, rng=rng) as cluster:
-            yield cluster
+            async with started(
+                folder, slots, clock=clock, rng=rng, consul_port=first_port
+            ) as cluster:
+                yield cluster
 
 
 @asynccontextmanager
@@ -117,12 +127,13 @@ async def started(
     *,
     clock: Clock,
     rng: random.Random,
+    consul_port: int | None = None,
 ) -> AsyncIterator[Cluster]:
     """Start an agent and the slots that `slots_of` makes for its address; stop them at the end.
 
     Its log is written to the folder's `logs`. Raises StartError.
     """
-    consul = ConsulAgent(log_file=folder / "logs" / "consul.log")
+    consul = ConsulAgent(log_file=folder / "logs" / "consul.log", http_port=consul_port)
     await asyncio.to_thread(consul.start)
     registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
     slots = slots_of(consul.address)
@@ -136,6 +147,15 @@ async def started(
         await asyncio.gather(*(slot.stop() for slot in slots))
         await registry.close()
         await asyncio.to_thread(consul.kill)
+
+
+def _ports_after(first: int | None) -> Iterator[Mapping[str, str]]:
+    """For one instance after the other, the setting of its port."""
+    return (
+        repeat({})
+        if first is None
+        else ({"TRADEPOST_PORT": str(port)} for port in count(first + 1))
+    )
 
 
 def _slot(

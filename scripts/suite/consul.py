@@ -26,10 +26,10 @@ read _
 class ConsulAgent:
     """`consul agent -dev` on 127.0.0.1: a server in memory, which loses its data at a restart.
 
-    Its ports stay the same over restarts. With `tls` its HTTP API is HTTPS (`hcl` must then
-    name key and certificate). Its log is appended to `log_file`, if given. For one of several
-    servers, `mode` holds its arguments instead of `-dev`, `host` is its own address, and `ready`
-    is the log line after which it has started.
+    Its ports are free ones, or `http_port` where it is given; they stay the same over restarts.
+    With `tls` its HTTP API is HTTPS (`hcl` must then name key and certificate). Its log is appended
+    to `log_file`, if given. For one of several servers, `mode` holds its arguments instead of
+    `-dev`, `host` is its own address, and `ready` is the log line after which it has started.
     """
 
     def __init__(
@@ -41,9 +41,11 @@ class ConsulAgent:
         host: str = "127.0.0.1",
         mode: Sequence[str] = ("-dev",),
         ready: str = _READY,
+        http_port: int | None = None,
     ) -> None:
         self.host = host
         self._ready = ready
+        self._given_port = http_port
         self._mode = mode
         self._hcl = hcl
         self._tls = tls
@@ -124,7 +126,8 @@ class ConsulAgent:
             self._line_came.notify_all()
 
     def _choose_ports(self) -> None:
-        self.http_port, self._rpc_port, self._serf_port = free_ports(3)
+        free, self._rpc_port, self._serf_port = free_ports(3)
+        self.http_port = self._given_port or free
 
     def _settings(self) -> list[str]:
         http, https = (-1, self.http_port) if self._tls else (self.http_port, -1)

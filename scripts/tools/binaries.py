@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from scripts.tools import debian, stamps
-from scripts.tools.commands import SetupError, run
+from scripts.tools.commands import SetupError, run_showing_downloads
 from scripts.tools.environment import PYTHON
 from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path
 
@@ -24,7 +24,20 @@ PROGRAMS = {
 # bullseye is the last Debian suite with Consul, and no package registry has its binary.
 CONSUL_SUITE = "bullseye"
 CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
+CONSUL_MB = 20
+# The size of what the lock names.
+DOWNLOAD_MB = 51
 CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"}
+
+
+def downloads() -> list[tuple[str, int]]:
+    """What is not installed yet, with its size in MB."""
+    due = [] if STAMP.exists() else [("buf, grpcurl, PostgreSQL and uv", DOWNLOAD_MB)]
+    try:
+        consul_path()
+    except ToolMissingError:
+        due.append(("Consul", CONSUL_MB))
+    return due
 
 
 def ensure_packaged() -> None:
@@ -66,7 +79,7 @@ def unpacked(lock: Path) -> Path:
     """Unpack what a lock names into a draft folder next to the final one."""
     draft = _empty_draft()
     pip = (PYTHON, "-m", "pip", "install", "--no-deps", "--require-hashes")
-    run(*pip, "--target", draft, "-r", lock)
+    run_showing_downloads(*pip, "--target", draft, "-r", lock)
     return draft
 
 

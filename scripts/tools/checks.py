@@ -3,12 +3,14 @@
 All checks run, even after one has failed, so that one run shows every fault.
 """
 
+import argparse
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.tools import setup
 from scripts.tools.paths import ROOT, VENV, buf_path, tool_environment
 
 # The contracts of the last release; a change that breaks their callers fails.
@@ -59,6 +61,8 @@ def passes(check: Check) -> bool:
 
 def main() -> int:
     """Run all checks; return 1 if any fails."""
+    argparse.ArgumentParser(prog="./scripts/check", description=__doc__).parse_args()
+    setup.ensure_all()
     failed = [check.name for check in checks() if not passes(check)]
     print(f"failed: {', '.join(failed)}" if failed else "all checks pass")
     return 1 if failed else 0

@@ -9,13 +9,20 @@ import sys
 from pathlib import Path
 
 from scripts.tools import debian, interpreter, stamps
-from scripts.tools.commands import SetupError, run
+from scripts.tools.commands import SetupError, run, run_showing_downloads
 from scripts.tools.paths import ROOT, TOOLS, VENV
 
 PYTHON = VENV / "bin" / "python"
 INTERRUPTED = VENV / ".setup-unfinished"
 STAMP = VENV / ".setup-done"
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-data.txt")
+# The size of what the locks name, as downloaded on Linux.
+DOWNLOAD_MB = 150
+
+
+def downloads() -> list[tuple[str, int]]:
+    """What is not installed yet, with its size in MB."""
+    return [] if STAMP.exists() else [("Python packages", DOWNLOAD_MB)]
 
 
 def ensure_venv() -> None:
@@ -67,9 +74,10 @@ def install(python: Path, *arguments: str | Path) -> None:
     """
     uv = TOOLS / "bin" / "uv"
     try:
-        run(uv, "pip", "install", "--python", python, *arguments)
+        run_showing_downloads(uv, "pip", "install", "--python", python, *arguments)
     except (SetupError, OSError):
-        run(PYTHON, "-m", "pip", "--python", python, "install", "--no-compile", *arguments)
+        pip = (PYTHON, "-m", "pip", "--python", python, "install", "--no-compile")
+        run_showing_downloads(*pip, *arguments)
 
 
 def _install_pip() -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.tools import folder_table
+from scripts.tools import folder_table, setup
 from scripts.tools.paths import ROOT, buf_path, tool_environment
 
 GENERATED = ROOT / "generated"
@@ -22,9 +22,10 @@ TYPE_MARKER = Path("tradepost/py.typed")
 
 def main() -> int:
     """Write what is out of date; with `--check`, only report it."""
-    parser = argparse.ArgumentParser(prog="scripts/generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./scripts/generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     check = parser.parse_args().check
+    setup.ensure_all()
     with tempfile.TemporaryDirectory() as folder:
         stubs = generate(Path(folder))
         if stubs is None:

@@ -25,8 +25,17 @@ STAMP = TOOLS / ".node-packages-done"
 APPLICATION = ROOT / "tests" / "clients" / "node"
 # The application's packages need at least this version.
 MIN_MAJOR = 18
+# The size of the lock's wheel, and of the application's packages.
+DOWNLOAD_MB = 59
+PACKAGES_MB = 4
 # The paths of the programs in the wheel.
 PROGRAMS = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
+
+
+def downloads() -> list[tuple[str, int]]:
+    """What is not installed yet, with its size in MB."""
+    due = [] if _is_usable() else [("Node", DOWNLOAD_MB)]
+    return due if STAMP.exists() else [*due, ("packages of a Node example", PACKAGES_MB)]
 
 
 def ensure_node() -> None:

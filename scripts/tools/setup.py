@@ -4,17 +4,41 @@ It may run at any time and in several terminals: one works, the others wait. A f
 repeated; a step that was killed is started again from the beginning. Standard library only.
 """
 
+import argparse
+import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from scripts.tools import binaries, environment, node, stamps
 from scripts.tools.commands import SetupError
-from scripts.tools.paths import TOOLS
+from scripts.tools.paths import TOOLS, VENV
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 
 
-def main() -> int:
-    """Run every step; on failure print what a person can do, and return 1."""
+def main() -> None:
+    """The command `./scripts/setup`."""
+    argparse.ArgumentParser(prog="./scripts/setup", description=__doc__).parse_args()
+    ensure_all()
+
+
+def continue_in_environment(module: str, arguments: Sequence[str]) -> None:
+    """Return in the Python of `.venv`; elsewhere, run setup and then `module` in that Python.
+
+    So a command can check its arguments before anything is installed.
+    """
+    if Path(sys.prefix).resolve() != VENV:
+        ensure_all()
+        os.execv(environment.PYTHON, [str(environment.PYTHON), "-m", module, *arguments])  # noqa: S606
+
+
+def ensure_all() -> None:
+    """Run every step that isn't done; on failure print what a person can do, and exit."""
     try:
         with stamps.only_one(TOOLS / ".setup-lock"):
+            _announce()
             environment.ensure_venv()
             binaries.ensure_packaged()
             environment.ensure_packages()
@@ -23,9 +47,20 @@ def main() -> int:
             node.ensure_node_packages()
     except (SetupError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        print("setup: stopped; the next run goes on after the last finished step", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _announce() -> None:
+    """Say what will be downloaded, and how much, before it begins."""
+    due = [*environment.downloads(), *binaries.downloads(), *node.downloads()]
+    if due:
+        total = sum(megabytes for _, megabytes in due)
+        parts = ", ".join(f"{what} {megabytes} MB" for what, megabytes in due)
+        print(f"this run downloads about {total} MB into .venv/ and .tools/: {parts}", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

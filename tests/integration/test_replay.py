@@ -1,18 +1,24 @@
 """`./scripts/run` itself: real baskets, a real Consul agent, and the books at the end."""
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+from scripts.suite.run_folder import StartError, expect_free
 from scripts.tools.paths import ROOT
 
 # At least the summary's consumers of orders and payments, and the notification service's.
 CONSUMERS_MIN = 3
+
+# The system gives ports from here on to whoever asks for any.
+EPHEMERAL_MIN = 32_768
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,7 +33,36 @@ async def replay(*options: str) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A group of its own, for signals as a terminal sends them.
+        start_new_session=True,
     )
+
+
+async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
+    """The output up to the line that contains `text`."""
+    assert process.stdout is not None
+    lines = []
+    async for line in process.stdout:
+        lines.append(line.decode())
+        if text in lines[-1]:
+            break
+    return "".join(lines)
+
+
+async def interrupt(process: asyncio.subprocess.Process) -> str:
+    """Press Ctrl-C, which signals the whole group; what is printed from then on."""
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await process.communicate()
+    return output.decode()
+
+
+def free_range(number: int) -> int:
+    """The first of so many free ports in a row, below those that the system gives away."""
+    for first in range(20_000 + os.getpid() % 10_000, EPHEMERAL_MIN - number, number):
+        with contextlib.suppress(StartError):
+            expect_free(first, number)
+            return first
+    pytest.fail("there are no free ports")
 
 
 @pytest.mark.parametrize("databases", [(), ("--postgres",)], ids=["sqlite", "postgresql"])
@@ -57,6 +92,8 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
     output, _ = await process.communicate()
 
     assert process.returncode == 0, output.decode()
+    for broken in ("killed order-", "killed Consul", "draining inventory-1", "rewound"):
+        assert broken in output.decode()
     report = json.loads(figures.read_text())
     rewound = report["faults"].pop("rewind")
     assert report["faults"] == {"kill": 8, "consul": 2, "drain": 8}
@@ -69,18 +106,70 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
 
 
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
-    """Ctrl-C during `--stay` ends every process that the replay started."""
+    """Ctrl-C during `--stay` ends every process that the replay started, and prints one line."""
     process = await replay("--baskets=1", "--stay", "--postgres", f"--folder={tmp_path}")
-    assert process.stdout is not None
-    async for line in process.stdout:
-        if b"still serving" in line:
-            break
+    await read_until(process, "export CONSUL_HTTP_ADDR=")
 
-    process.send_signal(signal.SIGINT)
-    await process.communicate()
+    assert await interrupt(process) == "stopped\n"
 
     assert process.returncode == 130
     assert [name for name in _commands() if str(tmp_path) in name] == []
+
+
+async def test_an_interrupt_while_orders_are_placed_prints_one_line(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a replay ends it without a traceback."""
+    process = await replay("--baskets=2000", f"--folder={tmp_path}")
+    await read_until(process, "rejected on purpose")
+
+    output = await interrupt(process)
+
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    assert output.endswith("stopped\n")
+
+
+async def test_a_second_run_leaves_the_first_one_alone(tmp_path: Path) -> None:
+    """A run in a folder that another one uses is refused, names it, and deletes nothing."""
+    first = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    await read_until(first, "still serving")
+    before = sorted(path.name for path in (tmp_path / "data").iterdir())
+
+    second = await replay("--baskets=1", f"--folder={tmp_path}")
+    output, _ = await second.communicate()
+
+    assert second.returncode == 2
+    assert f"{tmp_path} is in use by another run (process {first.pid})" in output.decode()
+    assert "--folder" in output.decode()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == before
+    await interrupt(first)
+    third = await replay("--baskets=1", f"--folder={tmp_path}")
+    await third.communicate()
+    assert third.returncode == 0
+
+
+async def test_ports_can_be_chosen(tmp_path: Path) -> None:
+    """With --first-port Consul and all instances listen on known ports; a taken one is named."""
+    port = free_range(9)
+    first = await replay("--baskets=1", "--stay", f"--first-port={port}", f"--folder={tmp_path}")
+    printed = await read_until(first, "export CONSUL_HTTP_ADDR=")
+
+    assert f"Consul: http://127.0.0.1:{port}\n" in printed
+    assert f"order: 127.0.0.1:{port + 5}, 127.0.0.1:{port + 6}\n" in printed
+    assert printed.endswith(f"export CONSUL_HTTP_ADDR=127.0.0.1:{port}\n")
+    second = await replay(f"--first-port={port}", f"--folder={tmp_path / 'second'}")
+    output, _ = await second.communicate()
+    assert second.returncode == 2
+    assert f"port {port} can't be used" in output.decode()
+    await interrupt(first)
+
+
+async def test_amounts_have_a_currency(tmp_path: Path) -> None:
+    """The books show amounts with their currency, and the run says why orders are rejected."""
+    process = await replay("--baskets=20", f"--folder={tmp_path}")
+    output, _ = await process.communicate()
+
+    assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", output.decode())
+    assert "rejected on purpose" in output.decode()
 
 
 def _commands() -> list[str]:

@@ -18,6 +18,7 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 from scripts.benchmarks.floor.floor_process import CHANNEL_OPTIONS, method_path
 from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S, CALLER, Contender
 from scripts.suite import databases
+from scripts.suite.run_folder import only_user
 from scripts.tools.paths import ROOT
 
 SERVICES = ("order", "inventory", "payment")
@@ -46,11 +47,18 @@ class _Service:
 
 @asynccontextmanager
 async def running(folder: Path, *, postgres: bool = False) -> AsyncIterator[RunningFloor]:
-    """Start the processes on an empty `folder`. Raises FloorStartError.
+    """Start the processes on an empty `folder`. Raises FloorStartError, StartError.
 
     The processor has a SQLite file of its own on both databases, as in the suite.
     """
-    await asyncio.to_thread(_empty, folder)
+    with only_user(folder):
+        await asyncio.to_thread(_empty, folder)
+        async with _started(folder, postgres=postgres) as floor:
+            yield floor
+
+
+@asynccontextmanager
+async def _started(folder: Path, *, postgres: bool) -> AsyncIterator[RunningFloor]:
     processor = f"sqlite:///{folder / 'data' / 'processor'}.db"
     async with (
         databases.opened(folder, SERVICES, postgres=postgres) as urls,
@@ -80,8 +88,8 @@ async def as_contender(running_floor: RunningFloor) -> AsyncIterator[Contender]:
 
 
 def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     for name in ("data", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
 
 

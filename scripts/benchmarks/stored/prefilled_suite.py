@@ -16,8 +16,9 @@ from discovery.clock import Clock
 from scripts.benchmarks.shared.demand import Demand
 from scripts.benchmarks.shared.measured_suite import MeasuredSuite, open_suite
 from scripts.benchmarks.stored.order_copies import copy_orders
-from scripts.suite.cluster import START_TIMEOUT_S, Cluster, StartError
+from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.idle import summary_is_current, wait_until
+from scripts.suite.run_folder import StartError
 from scripts.tools import stamps
 from scripts.tools.paths import ROOT
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import grpc
 from tradepost.event.v1.event_pb2 import DeadLetter
 
-from scripts.replay import books
+from scripts.replay.books import every_check
+from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
-from scripts.replay.snapshot import Snapshot
 
 NOTHING = Snapshot(
     orders=(),
@@ -26,7 +26,7 @@ NOTHING = Snapshot(
 
 
 def wrong(observations: Observations, snapshot: Snapshot = NOTHING) -> list[str]:
-    return [line.name for line in books.check(snapshot, observations) if not line.ok]
+    return [line.name for line in every_check.check(snapshot, observations) if not line.ok]
 
 
 def test_nothing_balances() -> None:

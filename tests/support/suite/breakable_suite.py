@@ -17,14 +17,15 @@ from tradepost.order.v1.order_service_pb2 import (
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 
 from discovery.clock import SystemClock
-from scripts.replay import books
+from scripts.replay.books import every_check
+from scripts.replay.books.equation import Equation
+from scripts.replay.books.snapshot import take_snapshot
 from scripts.replay.fault_plan import Fault, plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED, create_request
 from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan_orders, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
-from scripts.replay.snapshot import take_snapshot
 from scripts.suite.baskets import Basket, Product, Shop
 from scripts.suite.cluster import SERVICES as SERVICE_NAMES
 from scripts.suite.cluster import Cluster
@@ -119,11 +120,11 @@ class BreakableSuite:
                 await CLOCK.sleep(POLL_S)
         return found[0].order_id
 
-    async def wrong_books(self) -> list[books.Equation]:
+    async def wrong_books(self) -> list[Equation]:
         """Wait until the suite is idle; return the equations that don't hold."""
         assert await wait_until_idle(self.stubs, clock=CLOCK, timeout_s=WAIT_S)
         counted = await take_snapshot(self.stubs, self.cluster.mail)
-        return [line for line in books.check(counted, Observations()) if not line.ok]
+        return [line for line in every_check.check(counted, Observations()) if not line.ok]
 
 
 def a_shop(orders: int, rng: random.Random) -> Shop:

@@ -15,8 +15,9 @@ from typing import Any
 
 import grpc
 
-from scripts.suite.cluster import START_TIMEOUT_S, StartError
+from scripts.suite.cluster import START_TIMEOUT_S
 from scripts.suite.consul import free_ports
+from scripts.suite.run_folder import StartError
 from scripts.tools import binaries, stamps
 from scripts.tools.paths import ROOT, TOOLS
 

@@ -14,8 +14,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from scripts.benchmarks.discovery.backends import contract
 from scripts.benchmarks.discovery.backends.server import Behavior
-from scripts.suite.cluster import START_TIMEOUT_S, StartError
+from scripts.suite.cluster import START_TIMEOUT_S
 from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.suite.run_folder import StartError
 from scripts.suite.slot import ProcessSlot
 
 INSTANCES = 3

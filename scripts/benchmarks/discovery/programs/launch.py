@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scripts.suite.cluster import START_TIMEOUT_S, StartError
+from scripts.suite.cluster import START_TIMEOUT_S
+from scripts.suite.run_folder import StartError
 from scripts.tools.paths import ROOT
 
 

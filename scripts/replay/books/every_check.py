@@ -1,25 +1,20 @@
-"""The equations that must hold when the suite is idle, as pure functions of a snapshot.
-
-Money is in minor units of one currency.
-"""
+"""The equations that must hold when the suite is idle, as pure functions of a snapshot."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from tradepost.inventory.v1.item_pb2 import StockMovementKind
 from tradepost.inventory.v1.reservation_pb2 import ReservationState
 from tradepost.notification.v1.notification_pb2 import NotificationState, NotificationTemplate
-from tradepost.order.v1.order_pb2 import Order, OrderState
-from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntryKind
-from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerPostingKind, LedgerSide
+from tradepost.order.v1.order_pb2 import OrderState
 
+from scripts.replay.books import money
+from scripts.replay.books.equation import Equation
+from scripts.replay.books.money import KEPT
+from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED
-from scripts.replay.snapshot import Snapshot
 
-KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
-PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
 _CONFIRMED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED
 # The notifications that a customer has been sent of an order in each state.
 _NOTIFIED_IN: Mapping[int, tuple[int, ...]] = {
@@ -37,29 +32,13 @@ _NOTIFIED_IN: Mapping[int, tuple[int, ...]] = {
     OrderState.ORDER_STATE_REJECTED: (NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_REJECTED,),
     OrderState.ORDER_STATE_CANCELLED: (NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CANCELLED,),
 }
-UNPAID = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_CANCELLED)
-
-
-@dataclass(frozen=True, slots=True)
-class Equation:
-    """An equation: `left` and `right` must be equal."""
-
-    name: str
-    left: int
-    right: int
-
-    @property
-    def ok(self) -> bool:
-        return self.left == self.right
 
 
 def check(snapshot: Snapshot, observations: Observations) -> tuple[Equation, ...]:
     """All equations that can be checked through the public API."""
     sections: tuple[Callable[[Snapshot, Observations], Iterator[Equation]], ...] = (
         _orders,
-        _money,
-        _ledger,
-        _processor,
+        money.equations,
         _stock,
         _reservations,
         _notifications,
@@ -88,82 +67,6 @@ def _orders(snapshot: Snapshot, observations: Observations) -> Iterator[Equation
     yield Equation("orders in another state than was answered", moved, 0)
     yield Equation("guarantees violated towards a caller", len(observations.violations), 0)
     yield Equation("failed calls of safe methods", observations.failed_calls.total(), 0)
-
-
-def _money(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    captured: Counter[str] = Counter()
-    refunded: Counter[str] = Counter()
-    for payment in snapshot.payments:
-        captured[payment.order_id] += payment.captured_amount.minor_units
-        refunded[payment.order_id] += payment.refunded_amount.minor_units
-    totals = _totals(snapshot.orders, PAID)
-    yield Equation("captured = totals of paid orders", captured.total(), totals.total())
-    yield Equation("orders whose capture is not their total", _differences(captured, totals), 0)
-    sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
-    yield Equation("refunded = totals of refunded orders", refunded.total(), sent_back.total())
-    yield Equation("orders whose refund is not their total", _differences(refunded, sent_back), 0)
-    unpaid = {order.order_id for order in snapshot.orders if order.state in UNPAID}
-    yield Equation(
-        "captured for rejected or cancelled orders", sum(captured[key] for key in unpaid), 0
-    )
-    currencies = {order.total.currency_code for order in snapshot.orders if order.HasField("total")}
-    foreign = sum(
-        payment.amount.currency_code not in {*currencies, ""} for payment in snapshot.payments
-    )
-    yield Equation("payments in another currency than the orders", foreign, 0)
-
-
-def _ledger(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    sides: Counter[int] = Counter()
-    for entry in snapshot.ledger:
-        sides[entry.side] += entry.amount.minor_units
-    debits, credits = sides[LedgerSide.LEDGER_SIDE_DEBIT], sides[LedgerSide.LEDGER_SIDE_CREDIT]
-    yield Equation("ledger: debits = credits", debits, credits)
-    postings = Counter(
-        (entry.payment_id, entry.kind, entry.request_id, entry.side) for entry in snapshot.ledger
-    )
-    yield Equation("ledger: postings made twice", sum(count > 1 for count in postings.values()), 0)
-    captures = Counter(
-        entry.order_id
-        for entry in snapshot.ledger
-        if entry.kind == LedgerPostingKind.LEDGER_POSTING_KIND_CAPTURED
-        and entry.side == LedgerSide.LEDGER_SIDE_DEBIT
-    )
-    yield Equation(
-        "orders captured more than once", sum(count > 1 for count in captures.values()), 0
-    )
-
-
-def _processor(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    did: Counter[int] = Counter()
-    for entry in snapshot.processor:
-        did[entry.kind] += entry.amount.minor_units
-    kinds = ProcessorEntryKind
-    captured, refunded = _balance(snapshot, LedgerAccount.LEDGER_ACCOUNT_PROCESSOR_CLEARING)
-    orders = _totals(snapshot.orders, PAID).total()
-    yield Equation(
-        "processor captured = ledger", did[kinds.PROCESSOR_ENTRY_KIND_CAPTURED], captured
-    )
-    yield Equation("processor captured = orders", did[kinds.PROCESSOR_ENTRY_KIND_CAPTURED], orders)
-    yield Equation(
-        "processor refunded = ledger", did[kinds.PROCESSOR_ENTRY_KIND_REFUNDED], refunded
-    )
-    still_authorized = did[kinds.PROCESSOR_ENTRY_KIND_AUTHORIZED] - sum(
-        did[kind]
-        for kind in (
-            kinds.PROCESSOR_ENTRY_KIND_CAPTURED,
-            kinds.PROCESSOR_ENTRY_KIND_VOIDED,
-            kinds.PROCESSOR_ENTRY_KIND_EXPIRED,
-        )
-    )
-    made, reversed_ = _balance(snapshot, LedgerAccount.LEDGER_ACCOUNT_AUTHORIZED)
-    yield Equation("still authorized at the processor = ledger", still_authorized, made - reversed_)
-    open_orders = (
-        order for order in snapshot.orders if order.state not in SETTLED and order.payment_id
-    )
-    yield Equation(
-        "still authorized = totals of unsettled orders", still_authorized, _sum(open_orders)
-    )
 
 
 def _stock(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
@@ -253,44 +156,7 @@ def _summaries(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     confirmed = sum(each.confirmed_count for each in snapshot.summaries)
     kept = sum(order.state in KEPT for order in snapshot.orders)
     yield Equation("confirmed in all summaries = orders", confirmed, kept)
-    spend = [entry for each in snapshot.summaries for entry in each.spend]
-    taken = sum(entry.captured_amount.minor_units for entry in spend)
-    yield Equation(
-        "captured in all summaries = orders", taken, _totals(snapshot.orders, PAID).total()
-    )
-    returned = sum(entry.refunded_amount.minor_units for entry in spend)
-    sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
-    yield Equation("refunded in all summaries = orders", returned, sent_back.total())
 
 
 def _consumers(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     yield Equation("events that a consumer could not apply", len(snapshot.dead_letters), 0)
-
-
-def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:
-    return Counter(
-        {order.order_id: order.total.minor_units for order in orders if order.state in states}
-    )
-
-
-def _sum(orders: Iterable[Order]) -> int:
-    return sum(order.total.minor_units for order in orders)
-
-
-def _differences(left: Counter[str], right: Counter[str]) -> int:
-    return sum(left[key] != right[key] for key in left.keys() | right.keys())
-
-
-def _balance(snapshot: Snapshot, account: int) -> tuple[int, int]:
-    """Debits and credits of one account."""
-    debits = sum(
-        entry.amount.minor_units
-        for entry in snapshot.ledger
-        if entry.account == account and entry.side == LedgerSide.LEDGER_SIDE_DEBIT
-    )
-    credits = sum(
-        entry.amount.minor_units
-        for entry in snapshot.ledger
-        if entry.account == account and entry.side == LedgerSide.LEDGER_SIDE_CREDIT
-    )
-    return debits, credits

@@ -1,0 +1,138 @@
+"""The equations about money: captures and refunds against orders, ledger, processor, summaries."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from tradepost.order.v1.order_pb2 import Order, OrderState
+from tradepost.payment.testing.v1.simulated_processor_pb2 import ProcessorEntryKind
+from tradepost.payment.v1.ledger_pb2 import LedgerAccount, LedgerPostingKind, LedgerSide
+
+from scripts.replay.books.equation import Equation, in_money
+from scripts.replay.books.snapshot import Snapshot
+from scripts.replay.observations import Observations
+from scripts.replay.order_placer import SETTLED
+
+KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
+PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
+UNPAID = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_CANCELLED)
+
+
+def equations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
+    """All equations about money."""
+    for section in (_captures, _ledger, _processor, _summaries):
+        yield from section(snapshot)
+
+
+def _captures(snapshot: Snapshot) -> Iterator[Equation]:
+    captured: Counter[str] = Counter()
+    refunded: Counter[str] = Counter()
+    for payment in snapshot.payments:
+        captured[payment.order_id] += payment.captured_amount.minor_units
+        refunded[payment.order_id] += payment.refunded_amount.minor_units
+    totals = _totals(snapshot.orders, PAID)
+    yield in_money("captured = totals of paid orders", captured.total(), totals.total())
+    yield Equation("orders whose capture is not their total", _differences(captured, totals), 0)
+    sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
+    yield in_money("refunded = totals of refunded orders", refunded.total(), sent_back.total())
+    yield Equation("orders whose refund is not their total", _differences(refunded, sent_back), 0)
+    unpaid = {order.order_id for order in snapshot.orders if order.state in UNPAID}
+    yield in_money(
+        "captured for rejected or cancelled orders", sum(captured[key] for key in unpaid), 0
+    )
+    currencies = {order.total.currency_code for order in snapshot.orders if order.HasField("total")}
+    foreign = sum(
+        payment.amount.currency_code not in {*currencies, ""} for payment in snapshot.payments
+    )
+    yield Equation("payments in another currency than the orders", foreign, 0)
+
+
+def _summaries(snapshot: Snapshot) -> Iterator[Equation]:
+    spend = [entry for each in snapshot.summaries for entry in each.spend]
+    taken = sum(entry.captured_amount.minor_units for entry in spend)
+    orders = _totals(snapshot.orders, PAID).total()
+    yield in_money("captured in all summaries = orders", taken, orders)
+    returned = sum(entry.refunded_amount.minor_units for entry in spend)
+    sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
+    yield in_money("refunded in all summaries = orders", returned, sent_back.total())
+
+
+def _ledger(snapshot: Snapshot) -> Iterator[Equation]:
+    sides: Counter[int] = Counter()
+    for entry in snapshot.ledger:
+        sides[entry.side] += entry.amount.minor_units
+    debits, credits = sides[LedgerSide.LEDGER_SIDE_DEBIT], sides[LedgerSide.LEDGER_SIDE_CREDIT]
+    yield in_money("ledger: debits = credits", debits, credits)
+    postings = Counter(
+        (entry.payment_id, entry.kind, entry.request_id, entry.side) for entry in snapshot.ledger
+    )
+    yield Equation("ledger: postings made twice", sum(count > 1 for count in postings.values()), 0)
+    captures = Counter(
+        entry.order_id
+        for entry in snapshot.ledger
+        if entry.kind == LedgerPostingKind.LEDGER_POSTING_KIND_CAPTURED
+        and entry.side == LedgerSide.LEDGER_SIDE_DEBIT
+    )
+    yield Equation(
+        "orders captured more than once", sum(count > 1 for count in captures.values()), 0
+    )
+
+
+def _processor(snapshot: Snapshot) -> Iterator[Equation]:
+    did: Counter[int] = Counter()
+    for entry in snapshot.processor:
+        did[entry.kind] += entry.amount.minor_units
+    kinds = ProcessorEntryKind
+    captured, refunded = _balance(snapshot, LedgerAccount.LEDGER_ACCOUNT_PROCESSOR_CLEARING)
+    orders = _totals(snapshot.orders, PAID).total()
+    yield in_money(
+        "processor captured = ledger", did[kinds.PROCESSOR_ENTRY_KIND_CAPTURED], captured
+    )
+    yield in_money("processor captured = orders", did[kinds.PROCESSOR_ENTRY_KIND_CAPTURED], orders)
+    yield in_money(
+        "processor refunded = ledger", did[kinds.PROCESSOR_ENTRY_KIND_REFUNDED], refunded
+    )
+    still_authorized = did[kinds.PROCESSOR_ENTRY_KIND_AUTHORIZED] - sum(
+        did[kind]
+        for kind in (
+            kinds.PROCESSOR_ENTRY_KIND_CAPTURED,
+            kinds.PROCESSOR_ENTRY_KIND_VOIDED,
+            kinds.PROCESSOR_ENTRY_KIND_EXPIRED,
+        )
+    )
+    made, reversed_ = _balance(snapshot, LedgerAccount.LEDGER_ACCOUNT_AUTHORIZED)
+    yield in_money("still authorized at the processor = ledger", still_authorized, made - reversed_)
+    open_orders = (
+        order for order in snapshot.orders if order.state not in SETTLED and order.payment_id
+    )
+    yield in_money(
+        "still authorized = totals of unsettled orders", still_authorized, _sum(open_orders)
+    )
+
+
+def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:
+    return Counter(
+        {order.order_id: order.total.minor_units for order in orders if order.state in states}
+    )
+
+
+def _sum(orders: Iterable[Order]) -> int:
+    return sum(order.total.minor_units for order in orders)
+
+
+def _differences(left: Counter[str], right: Counter[str]) -> int:
+    return sum(left[key] != right[key] for key in left.keys() | right.keys())
+
+
+def _balance(snapshot: Snapshot, account: int) -> tuple[int, int]:
+    """Debits and credits of one account."""
+    debits = sum(
+        entry.amount.minor_units
+        for entry in snapshot.ledger
+        if entry.account == account and entry.side == LedgerSide.LEDGER_SIDE_DEBIT
+    )
+    credits = sum(
+        entry.amount.minor_units
+        for entry in snapshot.ledger
+        if entry.account == account and entry.side == LedgerSide.LEDGER_SIDE_CREDIT
+    )
+    return debits, credits

@@ -1,0 +1,137 @@
+"""The options of a replay, and their text on the command line. Standard library only."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from scripts.replay.fault_plan import Fault
+from scripts.tools.paths import ROOT
+
+PROGRAM = "./scripts/run"
+RUN_FOLDER = ROOT / ".run"
+PORT_MAX = 65_535
+FLAGS = {
+    "--kill": "kill instances, kill -9",
+    "--kill-consul": "restart Consul; it loses all registrations",
+    "--drain": "drain and replace every instance",
+    "--rewind": "rewind all consumers to the start of their feeds",
+    "--postgres": "use a PostgreSQL server, not SQLite files",
+    "--stay": "go on serving until Ctrl-C",
+}
+FAULTS = {
+    Fault.KILL: "kill",
+    Fault.CONSUL: "kill_consul",
+    Fault.DRAIN: "drain",
+    Fault.REWIND: "rewind",
+}
+
+
+class CoordinationChoice(StrEnum):
+    """How checkouts are coordinated: the setting of the order service in this suite."""
+
+    ORCHESTRATION = "orchestration"
+    CHOREOGRAPHY = "choreography"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of the command line. Without `first_port`, free ports are taken."""
+
+    baskets: int
+    concurrency: int
+    seed: int
+    instances: int
+    faults: frozenset[Fault]
+    postgres: bool
+    stay: bool
+    json: Path | None
+    folder: Path
+    coordination: CoordinationChoice
+    first_port: int | None
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """The options. Exits after `--help`, and with a message when an argument is wrong."""
+    given = _parser().parse_args(arguments)
+    return Options(
+        baskets=given.baskets,
+        concurrency=given.concurrency,
+        seed=given.seed,
+        instances=given.instances,
+        faults=frozenset(fault for fault, flag in FAULTS.items() if getattr(given, flag)),
+        postgres=given.postgres,
+        stay=given.stay,
+        json=given.json,
+        folder=given.folder,
+        coordination=CoordinationChoice(given.coordination),
+        first_port=given.first_port,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Replay real grocery baskets through CreateOrder and check the books.",
+        epilog="The first run installs everything into .venv/ and .tools/ and says how much it is.",
+        allow_abbrev=False,
+    )
+    _add_numbers(parser)
+    for name, explanation in FLAGS.items():
+        parser.add_argument(name, action="store_true", help=explanation)
+    parser.add_argument(
+        *("--coordination",),
+        choices=[choice.value for choice in CoordinationChoice],
+        default=CoordinationChoice.ORCHESTRATION.value,
+        help="how the steps of a checkout are coordinated (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument(
+        *("--folder",),
+        type=Path,
+        default=RUN_FOLDER,
+        help="keeps logs and databases (default: %(default)s)",
+    )
+    return parser
+
+
+def _add_numbers(parser: argparse.ArgumentParser) -> None:
+    for name, default, lowest, explanation in (
+        ("--baskets", 500, 0, "how many baskets to replay"),
+        ("--concurrency", 64, 1, "how many orders at once"),
+        ("--instances", 2, 2, "instances of each service"),
+    ):
+        parser.add_argument(
+            name,
+            type=_number(lowest),
+            default=default,
+            metavar="N",
+            help=f"{explanation} (default: %(default)s)",
+        )
+    parser.add_argument(
+        *("--seed",),
+        type=int,
+        default=1,
+        metavar="N",
+        help="chooses baskets, payment methods, cancels (default: %(default)s)",
+    )
+    parser.add_argument(
+        *("--first-port",),
+        type=_number(1, PORT_MAX),
+        metavar="PORT",
+        help="Consul's port; the instances get the next ones, in the order of the services that is"
+        " printed (default: free ports)",
+    )
+
+
+def _number(lowest: int, highest: float = float("inf")) -> Callable[[str], int]:
+    """A parser of whole numbers from `lowest` to `highest`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"{value} is not in {lowest}..{highest}")
+        return value
+
+    return number
