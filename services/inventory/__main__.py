@@ -6,8 +6,9 @@ import sys
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis.environment import read
 from services.chassis.ids import IdFactory
-from services.chassis.server import epoch_command, instrumentation
+from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -23,15 +24,15 @@ from services.inventory.subscriptions import feed_channels
 
 
 async def main() -> None:
-    """Serve the inventory. Raises pydantic's ValidationError for invalid settings."""
-    settings, telemetry = ServerSettings(), TelemetrySettings()
-    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
+    """Serve the inventory. Raises SettingError."""
+    settings, telemetry = read(ServerSettings), read(TelemetrySettings)
+    database = read(DatabaseSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
-        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        feed_channels(FeedSettings(), clock=clock, rng=rng) as feeds,
+        registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
+        feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -60,4 +61,4 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
-    uvloop.run(main())
+    sys.exit(program.run(main))

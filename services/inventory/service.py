@@ -11,8 +11,8 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 )
 
 from services.chassis.feed.feed import Feed
+from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
-from services.chassis.store.database import Database
 from services.inventory.api.servicer import InventoryServicer
 from services.inventory.parts import NAME, Dependencies, Parts, assemble
 from services.inventory.store.tables import MIGRATIONS
@@ -27,20 +27,20 @@ _AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})
 async def build(
     *, database_url: str, dependencies: Dependencies, readers: int = 2
 ) -> AsyncIterator[Service]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
+    """Open and migrate the database; close it when the block ends.
+
+    It waits for a database that is not there yet. Raises SettingError.
+    """
     spans = dependencies.spans
-    database = await Database.open(
+    async with opened(
         database_url,
+        MIGRATIONS,
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
         spans=None if spans is None else spans.writes,
-    )
-    try:
-        await database.migrate(MIGRATIONS)
+    ) as database:
         yield to_service(assemble(database, dependencies), dependencies)
-    finally:
-        await database.close()
 
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:

@@ -10,8 +10,9 @@ import uvloop
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.feed_stream import FEED_CONFIG
+from services.chassis.environment import read
 from services.chassis.ids import IdFactory
-from services.chassis.server import epoch_command, instrumentation
+from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -30,16 +31,16 @@ from services.notification.settings import NotificationSettings, smtp_login
 
 
 async def main() -> None:
-    """Serve. Raises pydantic's ValidationError for invalid settings."""
-    settings = ServerSettings()
-    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
-    notification = NotificationSettings()  # type: ignore[call-arg]  # ..._SENDER_URL
-    telemetry = TelemetrySettings()
+    """Serve. Raises SettingError."""
+    settings = read(ServerSettings)
+    database = read(DatabaseSettings)
+    notification = read(NotificationSettings)
+    telemetry = read(TelemetrySettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
-        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,
             clock=clock,
@@ -93,4 +94,4 @@ def _sender_of(url: str) -> Sender:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
-    uvloop.run(main())
+    sys.exit(program.run(main))

@@ -12,8 +12,8 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
+from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
-from services.chassis.store.database import Database
 from services.notification.api.servicer import NotificationServicer
 from services.notification.parts import NAME, Dependencies, Parts, assemble
 from services.notification.store.tables import MIGRATIONS
@@ -49,16 +49,17 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
 async def build(
     *, database_url: str, dependencies: Dependencies, readers: int = 2
 ) -> AsyncIterator[Service]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
-    database = await Database.open(
+    """Open and migrate the database; close it when the block ends.
+
+    It waits for a database that is not there yet. Raises SettingError.
+    """
+    spans = dependencies.spans
+    async with opened(
         database_url,
+        MIGRATIONS,
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
-        spans=None if dependencies.spans is None else dependencies.spans.writes,
-    )
-    try:
-        await database.migrate(MIGRATIONS)
+        spans=None if spans is None else spans.writes,
+    ) as database:
         yield to_service(assemble(database, dependencies), clock=dependencies.clock)
-    finally:
-        await database.close()

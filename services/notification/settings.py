@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.chassis.environment import TargetSetting
+
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -18,7 +20,7 @@ class NotificationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
-    order_target: str = "consul:///order"
+    order_target: TargetSetting = "consul:///order"
     sender_url: str = Field(repr=False, validation_alias="TRADEPOST_NOTIFICATION_SENDER_URL")
     # A customer's address is <customer id>@<customer_domain>; the mail server maps it to a person.
     customer_domain: str = Field(

@@ -10,8 +10,9 @@ import sys
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis.environment import read
 from services.chassis.ids import IdFactory
-from services.chassis.server import instrumentation
+from services.chassis.server import instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -29,15 +30,15 @@ from services.order.subscriptions import feed_channels
 
 
 async def main() -> None:
-    """Serve orders. Raises pydantic's ValidationError for invalid settings."""
-    settings, saga, targets = ServerSettings(), SagaSettings(), ParticipantSettings()
-    telemetry = TelemetrySettings()
-    database = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
+    """Serve orders. Raises SettingError."""
+    settings, saga, targets = read(ServerSettings), read(SagaSettings), read(ParticipantSettings)
+    telemetry = read(TelemetrySettings)
+    database = read(DatabaseSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
-        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
+        registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channels(targets, clock=clock, rng=rng, spans=spans) as participants,
         feed_channels(targets, clock=clock, rng=rng) as feeds,
         build(
@@ -70,4 +71,4 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(command_line.main(sys.argv[1:], rng=random.Random())))
-    uvloop.run(main())
+    sys.exit(program.run(main))

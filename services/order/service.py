@@ -14,8 +14,8 @@ from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_t
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
+from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
-from services.chassis.store.database import Database
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
 from services.order.parts import NAME, Dependencies, Parts, assemble
@@ -77,18 +77,19 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
 async def build(
     *, database_url: str, dependencies: Dependencies, readers: int = 2
 ) -> AsyncIterator[Service]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
-    database = await Database.open(
+    """Open and migrate the database; close it when the block ends.
+
+    It waits for a database that is not there yet. Raises SettingError.
+    """
+    spans = dependencies.spans
+    async with opened(
         database_url,
+        MIGRATIONS,
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
-        spans=None if dependencies.spans is None else dependencies.spans.writes,
-    )
-    try:
-        await database.migrate(MIGRATIONS)
+        spans=None if spans is None else spans.writes,
+    ) as database:
         parts = assemble(database, dependencies)
         feeds = subscribe_to_feeds(parts, dependencies)
         yield to_service(parts, feeds, clock=dependencies.clock)
-    finally:
-        await database.close()

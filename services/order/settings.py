@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.chassis.environment import TargetSetting
 from services.chassis.saga.timing import SagaTiming
 from services.order.domain.commands import Terms
 from services.order.domain.events import Coordination
@@ -40,19 +41,22 @@ class SagaSettings(BaseSettings):
         needed_s = self.deadline_s + self.compensation_margin_s + self.clock_skew_s
         if self.hold_ttl_s < needed_s:
             raise ValueError(
-                f"hold_ttl_s {self.hold_ttl_s:g} is less than deadline_s + compensation_margin_s"
-                f" + clock_skew_s = {needed_s:g}: holds would run out before their orders end"
+                f"TRADEPOST_SAGA_HOLD_TTL_S: {self.hold_ttl_s:g} is less than"
+                " TRADEPOST_SAGA_DEADLINE_S + TRADEPOST_SAGA_COMPENSATION_MARGIN_S"
+                f" + TRADEPOST_SAGA_CLOCK_SKEW_S = {needed_s:g}:"
+                " holds would run out before their orders end"
             )
         authorized_s = self.deadline_s + self.capture_budget_s + self.clock_skew_s
         if self.authorization_ttl_s <= authorized_s:
             raise ValueError(
-                f"authorization_ttl_s {self.authorization_ttl_s:g} is not more than deadline_s"
-                f" + capture_budget_s + clock_skew_s = {authorized_s:g}: no order could be captured"
+                f"TRADEPOST_SAGA_AUTHORIZATION_TTL_S: {self.authorization_ttl_s:g} is not more than"
+                " TRADEPOST_SAGA_DEADLINE_S + TRADEPOST_SAGA_CAPTURE_BUDGET_S +"
+                f" TRADEPOST_SAGA_CLOCK_SKEW_S = {authorized_s:g}: no order could be captured"
             )
         if self.step_timeout_s >= self.lease_s / 2:
             raise ValueError(
-                f"step_timeout_s {self.step_timeout_s:g} is not less than half of"
-                f" lease_s {self.lease_s:g}: a lease could run out within a step"
+                f"TRADEPOST_SAGA_STEP_TIMEOUT_S: {self.step_timeout_s:g} is not less than half of"
+                f" TRADEPOST_SAGA_LEASE_S = {self.lease_s:g}: a lease could run out within a step"
             )
         return self
 
@@ -83,6 +87,6 @@ class ParticipantSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
-    inventory_target: str = "consul:///inventory"
-    payment_target: str = "consul:///payment"
-    order_target: str = "consul:///order"
+    inventory_target: TargetSetting = "consul:///inventory"
+    payment_target: TargetSetting = "consul:///payment"
+    order_target: TargetSetting = "consul:///order"

@@ -6,8 +6,9 @@ import sys
 import uvloop
 
 from discovery.clock import SystemClock
+from services.chassis.environment import read
 from services.chassis.ids import IdFactory
-from services.chassis.server import epoch_command, instrumentation
+from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
 from services.chassis.server.settings import (
@@ -24,18 +25,18 @@ from services.payment.subscriptions import feed_channels
 
 
 async def main() -> None:
-    """Serve payments. Raises pydantic's ValidationError and ProcessorUrlError for bad settings."""
-    settings, database = ServerSettings(), DatabaseSettings()  # type: ignore[call-arg]  # DATABASE_URL
-    telemetry = TelemetrySettings()
-    payment = PaymentSettings()  # type: ignore[call-arg]  # TRADEPOST_PROCESSOR_URL
+    """Serve payments. Raises SettingError."""
+    settings, database = read(ServerSettings), read(DatabaseSettings)
+    telemetry = read(TelemetrySettings)
+    payment = read(PaymentSettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
-        registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar,
-        feed_channels(FeedSettings(), clock=clock, rng=rng) as feeds,
+        registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
+        feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,
@@ -67,4 +68,4 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit(uvloop.run(epoch_command.main(NAME, sys.argv[1:], rng=random.Random())))
-    uvloop.run(main())
+    sys.exit(program.run(main))

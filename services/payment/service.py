@@ -9,8 +9,8 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from services.chassis.feed.feed import Feed
+from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
-from services.chassis.store.database import Database
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import NAME, Dependencies, Parts, assemble
 from services.payment.store.tables import MIGRATIONS
@@ -27,20 +27,20 @@ _AGGREGATE_TYPES = MappingProxyType({"pay": "payment"})
 async def build(
     *, database_url: str, dependencies: Dependencies, readers: int = 2
 ) -> AsyncIterator[Service]:
-    """Open and migrate the database; close it when the block ends. Raises DatabaseSettingsError."""
+    """Open and migrate the database; close it when the block ends.
+
+    It waits for a database that is not there yet. Raises SettingError.
+    """
     spans = dependencies.spans
-    database = await Database.open(
+    async with opened(
         database_url,
+        MIGRATIONS,
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
         spans=None if spans is None else spans.writes,
-    )
-    try:
-        await database.migrate(MIGRATIONS)
+    ) as database:
         yield to_service(assemble(database, dependencies), dependencies)
-    finally:
-        await database.close()
 
 
 def to_service(parts: Parts, dependencies: Dependencies) -> Service:

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.chassis.environment import TargetSetting
 from services.payment.processor.driver import DEFAULT_TIMING, DriveTiming
 
 
@@ -13,8 +14,8 @@ class FeedSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
-    inventory_target: str = "consul:///inventory"
-    order_target: str = "consul:///order"
+    inventory_target: TargetSetting = "consul:///inventory"
+    order_target: TargetSetting = "consul:///order"
 
 
 class PaymentSettings(BaseSettings):
@@ -33,8 +34,9 @@ class PaymentSettings(BaseSettings):
     def _times_fit(self) -> Self:
         if self.payment_call_timeout_s >= self.payment_lease_s / 2:
             raise ValueError(
-                f"payment_call_timeout_s {self.payment_call_timeout_s:g} is not less than half of"
-                f" payment_lease_s {self.payment_lease_s:g}: a lease could run out within a call"
+                f"TRADEPOST_PAYMENT_CALL_TIMEOUT_S: {self.payment_call_timeout_s:g} is not less"
+                f" than half of TRADEPOST_PAYMENT_LEASE_S = {self.payment_lease_s:g}:"
+                " a lease could run out within a call"
             )
         return self
 

@@ -62,7 +62,7 @@ async def main() -> None:
     """Serve until the process is asked to stop."""
     settings, clock = ServerSettings(), SystemClock()
     rng = random.Random(f"{settings.instance_id} {os.getpid()}")
-    async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
+    async with registrar_of(RegistrySettings(), settings, clock=clock, rng=rng) as registrar:
         await serve(
             build(clock, rng),
             settings=settings,

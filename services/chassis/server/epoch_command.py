@@ -12,10 +12,16 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from discovery.clock import Clock, SystemClock
+from services.chassis.environment import SettingError, read
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.server.settings import DatabaseSettings
-from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.database import (
+    Database,
+    DatabaseSettingsError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
 
 COMMAND = "epoch"
 HELP = "begin a new epoch of the event log, after its database was restored"
@@ -31,13 +37,17 @@ async def main(service: str, arguments: Sequence[str], *, rng: random.Random) ->
 
 async def begin_epoch(*, clock: Clock, rng: random.Random) -> int:
     """Begin the epoch in the database of DATABASE_URL, and print it; returns the exit status."""
-    settings = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=rng))
 
     def begin(connection: Connection) -> tuple[str, str, int]:
         return log.epoch(connection), log.begin_epoch(connection), log.head(connection)
 
-    database = await Database.open(settings.url, clock=clock, owner=COMMAND)
+    try:
+        settings = read(DatabaseSettings)
+        database = await Database.open(settings.url, clock=clock, owner=COMMAND)
+    except (SettingError, DatabaseSettingsError) as error:
+        sys.stderr.write(f"no epoch was begun: {error}; see DATABASE_URL\n")
+        return 1
     try:
         former, epoch, head = await database.write(begin)
     except (StoreUnavailableError, StoreOverloadedError) as error:

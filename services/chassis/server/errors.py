@@ -3,6 +3,7 @@
 fix the request     MalformedMessageError, UnknownServiceError
 retry later         OverloadedError, DeadlinePassedError
 a bug               UnexpectedError
+the operator's      CannotListenError; it stops the start
 """
 
 
@@ -50,3 +51,10 @@ class UnexpectedError(Exception):
     def __init__(self, error_id: str) -> None:
         super().__init__("internal error")
         self.facts = {"error_id": error_id}
+
+
+class CannotListenError(Exception):
+    """The server can't listen on the address: another process has the port, or it isn't ours."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"cannot listen on {address}")

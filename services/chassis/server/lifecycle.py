@@ -25,19 +25,13 @@ from discovery.registry.registration import Registration
 from services.chassis.feed.servicer import WAITING_METHODS
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
+from services.chassis.server.errors import CannotListenError
 from services.chassis.server.health import HealthServicer
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
-
-
-class CannotListenError(Exception):
-    """The server can't listen on the address: another process has the port, or it isn't ours."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__(f"cannot listen on {address}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +110,7 @@ async def running(
             health_servicer=health_servicer,
             spans=spans,
         )
-        port = await _listen(server, f"{settings.host}:{settings.port}")
+        port = await _listen(server, settings.listening_address)
         stop_steps.push_async_callback(_finish, service, server, health_servicer, settings)
         await server.start()
         for work in (*service.background, *service.consumed.background):
@@ -186,7 +180,7 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
 
 
 def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFactory) -> Instance:
-    address = settings.advertise_address or settings.host
+    address = settings.address
     incarnation = ids.new("inc")
     return Instance(
         instance_id=settings.instance_id or f"{service.name}-{address}-{port}",

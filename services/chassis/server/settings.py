@@ -4,8 +4,13 @@ Each field is an environment variable. An invalid value stops the start, and the
 variable.
 """
 
-from pydantic import AliasChoices, Field
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.chassis.environment import SettingError
 
 DRAIN_S = 2.0
 STOP_GRACE_S = 10.0
@@ -13,15 +18,33 @@ MAX_CONCURRENT_CALLS = 256
 MAX_WAITING_CALLS = 5_000
 
 
+def _host(text: str) -> str:
+    """A host's name or address; of `[::1]`, the address without brackets."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in host:
+        try:
+            IPv6Address(host)
+        except ValueError as error:
+            raise ValueError(
+                "must be a name or an address without a port, such as 10.0.0.7 or ::1"
+            ) from error
+    elif set(host) & set("/[] \t"):
+        raise ValueError("must be a name or an address, such as 10.0.0.7 or ::1")
+    return host
+
+
+HostSetting: TypeAlias = Annotated[str, AfterValidator(_host)]
+
+
 class ServerSettings(BaseSettings):
     """Where an instance listens, how it is registered, its limits, and how it drains."""
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True)
 
-    host: str = "127.0.0.1"
+    host: HostSetting = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65_535)
     # The address under which callers dial the instance; empty means `host`.
-    advertise_address: str = ""
+    advertise_address: HostSetting = ""
     # A restarted instance keeps its id. Empty means service, host and port.
     instance_id: str = ""
     version: str = "0.1.0"
@@ -32,14 +55,40 @@ class ServerSettings(BaseSettings):
     max_waiting: int = Field(default=MAX_WAITING_CALLS, ge=1)
     channelz: bool = False
 
+    @property
+    def listening_address(self) -> str:
+        """`host:port` as gRPC listens on it, with brackets around an IPv6 address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The address of the instance."""
+        return self.advertise_address or self.host
+
+    def check_address(self) -> None:
+        """Raise SettingError if callers can't dial the address, as 0.0.0.0 and [::]."""
+        if not _is_any_address(self.address):
+            return
+        if self.advertise_address:
+            raise SettingError(
+                "TRADEPOST_ADVERTISE_ADDRESS",
+                f"{self.advertise_address!r} can't be dialled by callers",
+            )
+        raise SettingError(
+            "TRADEPOST_ADVERTISE_ADDRESS",
+            f"must be set to the address that callers dial, because TRADEPOST_HOST is"
+            f" {self.host!r}; or set TRADEPOST_REGISTRY=none",
+        )
+
 
 class RegistrySettings(BaseSettings):
     """Whether and with which Consul agent the service registers.
 
     How the agent is connected to, channels and registration read alike from the variables of
-    Consul's own tools (`discovery.registry.consul.agent_address`). Without an address there is no
-    registry. TRADEPOST_REGISTRY=none keeps a service unregistered although CONSUL_HTTP_ADDR is set
-    for other programs.
+    Consul's own tools (`discovery.registry.consul.agent_address`). A service registers with the
+    agent that its channels ask: without an address, the one of this machine.
+    TRADEPOST_REGISTRY=none keeps a service unregistered.
     """
 
     model_config = SettingsConfigDict(frozen=True)
@@ -62,3 +111,10 @@ class DatabaseSettings(BaseSettings):
     readers: int = Field(
         default=2, ge=1, le=16, validation_alias=AliasChoices("DATABASE_READERS", "readers")
     )
+
+
+def _is_any_address(host: str) -> bool:
+    try:
+        return not host or ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -62,6 +62,7 @@ class Database:
         lock_wait_s: float,
         spans: "WriteSpans | None" = None,
     ) -> None:
+        self._dialect = dialect
         self._clock = clock
         self._lock_wait_s = lock_wait_s
         self._spans = spans
@@ -158,6 +159,11 @@ class Database:
         job = self._job(run, (), expires_in_s=MIGRATION_WAIT_S)
         self._writer.submit(job)
         await job.future
+
+    def is_settings_fault(self, error: StoreUnavailableError) -> bool:
+        """Whether the store failed for a reason that only other settings mend."""
+        cause = error.__cause__
+        return cause is not None and self._dialect.is_settings_fault(cause)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` on the event loop after each COMMIT of this process."""

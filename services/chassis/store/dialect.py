@@ -77,6 +77,13 @@ class Dialect(Protocol):
         """
         ...
 
+    def is_settings_fault(self, error: BaseException) -> bool:
+        """Whether only other settings help: a wrong password, no such database, no such file.
+
+        In doubt it is not: the server may still be on its way.
+        """
+        ...
+
     def close(self, connection: Connection) -> None:
         """Close the connection in any state, and roll back its open transaction. Never raises."""
         ...

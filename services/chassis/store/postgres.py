@@ -6,6 +6,7 @@ off (autocommit): this module sends BEGIN, savepoints and COMMIT itself. The SQL
 stays in one SQLAlchemy transaction, which sends nothing to the database.
 """
 
+import re
 from typing import Any, cast
 
 import psycopg
@@ -66,6 +67,14 @@ _STORE_FAILURES = frozenset(
         psycopg.errors.IdleInTransactionSessionTimeout.sqlstate,
         psycopg.errors.TransactionTimeout.sqlstate,
     }
+)
+# Why a connection failed is only a text, without an SQLSTATE. A server whose messages are in
+# another language is waited for.
+_WRONG_SETTINGS = re.compile(
+    r"password authentication failed|no password supplied|SCRAM|pg_hba\.conf"
+    r'|(role|user|database) ".*" does not exist|not permitted to log in|permission denied'
+    r"|authentication failed|does not support SSL|certificate"
+    r"|invalid (sslmode|port|channel_binding|connection|target_session_attrs|integer|URI)"
 )
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 _OPEN = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
@@ -147,6 +156,12 @@ class PostgresDialect:
             # The connection is lost, so no server gave the error a code.
             return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
         return cause.sqlstate[:2] in _STORE_FAILURE_CLASSES or cause.sqlstate in _STORE_FAILURES
+
+    def is_settings_fault(self, error: BaseException) -> bool:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.ProgrammingError):
+            return True
+        return isinstance(cause, psycopg.Error) and _WRONG_SETTINGS.search(str(cause)) is not None
 
     def close(self, connection: Connection) -> None:
         connection.invalidate()

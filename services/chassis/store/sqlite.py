@@ -6,6 +6,7 @@ cost more than the statements. The SQLAlchemy connection stays in one SQLAlchemy
 when it is opened and never ended, which sends nothing to the database.
 """
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import cast
@@ -36,6 +37,9 @@ _STORE_FAILURES = frozenset(
     }
 )
 _PRIMARY_CODE = 0xFF
+# What time doesn't mend: a folder or a file that isn't ours, or isn't a database.
+_NOT_A_DATABASE = frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB})
+_NO_SUCH_FILE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EISDIR})
 
 # For writers that do not use our lock: an operator's shell, a backup.
 _BUSY_TIMEOUT_MS = 2000
@@ -110,6 +114,14 @@ class SqliteDialect:
         # Absent if the driver itself refused, and from all other errors.
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and code & _PRIMARY_CODE in _STORE_FAILURES
+
+    def is_settings_fault(self, error: BaseException) -> bool:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, OSError):
+            # The lock's file.
+            return cause.errno in _NO_SUCH_FILE
+        code = getattr(cause, "sqlite_errorcode", None)
+        return code is not None and code & _PRIMARY_CODE in _NOT_A_DATABASE
 
     def close(self, connection: Connection) -> None:
         connection.invalidate()

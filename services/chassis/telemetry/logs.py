@@ -16,7 +16,7 @@ import structlog
 
 from services.chassis.telemetry import correlation
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -59,7 +59,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     lines = cast(TextIO, _Lossy(stream))
     structlog.configure(
         processors=[*shared, render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=False,
     )
@@ -72,9 +72,9 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(_LEVELS[level], logging.WARNING))
+    root.setLevel(max(LEVELS[level], logging.WARNING))
     for own in ("discovery", "services"):
-        logging.getLogger(own).setLevel(_LEVELS[level])
+        logging.getLogger(own).setLevel(LEVELS[level])
 
 
 def ensure_configured() -> None:
@@ -96,7 +96,7 @@ def is_enabled(level: str) -> bool:
     """Whether lines of this level are written."""
     wrapper: Any = structlog.get_config()["wrapper_class"]
     probe = wrapper(None, [], {})
-    return bool(getattr(probe, "is_enabled_for", lambda _: True)(_LEVELS[level]))
+    return bool(getattr(probe, "is_enabled_for", lambda _: True)(LEVELS[level]))
 
 
 def bind_method(path: str) -> None:

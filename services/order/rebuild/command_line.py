@@ -11,11 +11,17 @@ from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from discovery.clock import Clock, SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.inbox import Inbox
+from services.chassis.environment import SettingError, read
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.server import epoch_command
 from services.chassis.server.settings import DatabaseSettings
-from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.database import (
+    Database,
+    DatabaseSettingsError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
 from services.chassis.work.lease import Leases, StaleLeaseError
 from services.order.rebuild.builders import (
     OrderSummaryBuilder,
@@ -58,14 +64,16 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
     options = parser.parse_args(arguments)
     if options.command == epoch_command.COMMAND:
         return await epoch_command.begin_epoch(clock=SystemClock(), rng=rng)
-    settings = DatabaseSettings()  # type: ignore[call-arg]  # read from DATABASE_URL
     clock = SystemClock()
-    database = await Database.open(settings.url, clock=clock, owner="rebuild")
+    try:
+        settings, targets = read(DatabaseSettings), read(ParticipantSettings)
+        database = await Database.open(settings.url, clock=clock, owner="rebuild")
+    except (SettingError, DatabaseSettingsError) as error:
+        sys.stderr.write(f"the rebuild failed: {error}\n")
+        return 1
     try:
         await database.migrate(MIGRATIONS)
-        async with participant_channel(
-            ParticipantSettings().payment_target, clock=clock, rng=rng
-        ) as payments:
+        async with participant_channel(targets.payment_target, clock=clock, rng=rng) as payments:
             report = await rebuild_of(database, payments, clock=clock, rng=rng).run(
                 replace=options.replace
             )

@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from discovery.clock import Clock
+from services.chassis.environment import SettingError
 from services.payment.processor.port import Processor, TestingService
 
+VARIABLE = "TRADEPOST_PROCESSOR_URL"
 _ACCEPTED = (
-    "TRADEPOST_PROCESSOR_URL must be simulated:///path/file.db"
+    "must be simulated:///path/file.db"
     " (or the URL of the simulated processor's database: sqlite:////path/file.db)"
 )
 
 
-class ProcessorUrlError(Exception):
+class ProcessorUrlError(SettingError):
     """The processor's URL cannot be used. The message leaves the URL out: it may hold a secret."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(VARIABLE, cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ async def open_processor(url: str, *, clock: Clock, owner: str) -> AsyncIterator
     """Open the processor at `url`, and close it when the block ends.
 
     `owner` names the process. Raises ProcessorUrlError for a URL of no known processor, and
-    DatabaseSettingsError where the simulated processor's database cannot be used.
+    SettingError where the simulated processor's database cannot be used.
     """
     async with _open_simulated(_database_url(url), clock=clock, owner=owner) as opened:
         yield opened
@@ -67,5 +72,7 @@ async def _open_simulated(
         raise ProcessorUrlError(
             f"{_ACCEPTED}; this installation has no simulated processor"
         ) from error
-    async with adapter.open_simulated_processor(database_url, clock=clock, owner=owner) as opened:
+    async with adapter.open_simulated_processor(
+        database_url, variable=VARIABLE, clock=clock, owner=owner
+    ) as opened:
         yield OpenedProcessor(opened, testing_servicer.testing_service(opened))

@@ -18,7 +18,9 @@ def test_the_times_are_those_of_the_driver() -> None:
 
 def test_a_call_ends_well_within_its_lease() -> None:
     """A call timeout of half a lease or more is refused: no lease is renewed during a call."""
-    with pytest.raises(ValidationError, match="payment_call_timeout_s 2 is not less than half"):
+    with pytest.raises(
+        ValidationError, match="TRADEPOST_PAYMENT_CALL_TIMEOUT_S: 2 is not less than half"
+    ):
         PaymentSettings(
             processor_url="sqlite:////book.db", payment_lease_s=4, payment_call_timeout_s=2
         )

@@ -114,7 +114,7 @@ async def main() -> None:
     contract.describe()
     settings = ServerSettings()
     clock, rng = SystemClock(), random.Random(settings.port)
-    async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
+    async with registrar_of(RegistrySettings(), settings, clock=clock, rng=rng) as registrar:
         await serve(
             service(EchoServicer(clock=clock, rng=rng)),
             settings=settings,

@@ -31,6 +31,7 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.domain.money import Money
+from services.chassis.opening import prepared
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.payment.domain.commands import Evidence
 from services.payment.domain.state import NO_MONEY
@@ -117,15 +118,18 @@ class SimulatedProcessor:
 
 @asynccontextmanager
 async def open_simulated_processor(
-    url: str, *, clock: Clock, owner: str
+    url: str, *, clock: Clock, owner: str, variable: str = "TRADEPOST_PROCESSOR_URL"
 ) -> AsyncIterator[SimulatedProcessor]:
     """Open the entries at `url` (sqlite:////path/file.db); close them when the block ends.
 
-    `owner` names the process in thread names. Raises DatabaseSettingsError.
+    `owner` names the process in thread names, `variable` is where the URL comes from. Raises
+    SettingError.
     """
-    database = await Database.open(url, clock=clock, owner=f"{owner}-processor", readers=1)
-    try:
-        await database.write(create_tables)
+    async with prepared(
+        url, _create, variable=variable, clock=clock, owner=f"{owner}-processor", readers=1
+    ) as database:
         yield SimulatedProcessor(database=database, clock=clock)
-    finally:
-        await database.close()
+
+
+async def _create(database: Database) -> None:
+    await database.write(create_tables)

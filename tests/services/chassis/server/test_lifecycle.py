@@ -18,7 +18,8 @@ from discovery.clock import SystemClock
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
 from services.chassis.ids import IdFactory
-from services.chassis.server.lifecycle import CannotListenError, serve
+from services.chassis.server.errors import CannotListenError
+from services.chassis.server.lifecycle import serve
 from services.chassis.server.process import SWITCH_INTERVAL_S
 from services.chassis.server.settings import ServerSettings
 from tests.support.chassis.echo_service import echo_server, echo_service

@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from discovery.registry.consul.registry import ConsulRegistry
+from services.chassis.environment import SettingError
 from services.chassis.server.registrar import registrar_of
-from services.chassis.server.settings import RegistrySettings
+from services.chassis.server.settings import RegistrySettings, ServerSettings
 from tests.support.clock.manual_clock import ManualClock
 
 
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [
-        ({}, type(None)),
+        ({}, ConsulRegistry),
         ({"address": "127.0.0.1:8500"}, ConsulRegistry),
         ({"address": "127.0.0.1:8500", "kind": "none"}, type(None)),
     ],
-    ids=["no agent", "an agent", "none of it"],
+    ids=["the agent of this machine", "an agent", "none of it"],
 )
 async def test_a_service_registers_with_the_agent_of_its_settings(
     settings: dict[str, str], kind: type, monkeypatch: pytest.MonkeyPatch
@@ -28,7 +29,9 @@ async def test_a_service_registers_with_the_agent_of_its_settings(
         monkeypatch.delenv(name, raising=False)
     chosen = RegistrySettings(**settings)
 
-    async with registrar_of(chosen, clock=ManualClock(), rng=random.Random(1)) as registrar:
+    async with registrar_of(
+        chosen, ServerSettings(), clock=ManualClock(), rng=random.Random(1)
+    ) as registrar:
         assert isinstance(registrar, kind)
 
 
@@ -50,7 +53,9 @@ async def test_the_registrar_reads_what_channels_read(
     monkeypatch.delenv("TRADEPOST_REGISTRY", raising=False)
     clock, rng = ManualClock(), random.Random(1)
 
-    async with registrar_of(RegistrySettings(), clock=clock, rng=rng) as registrar:
+    async with registrar_of(
+        RegistrySettings(), ServerSettings(), clock=clock, rng=rng
+    ) as registrar:
         assert isinstance(registrar, ConsulRegistry)
         channels = ConsulRegistry.from_environment(clock=clock, rng=rng)
         assert registrar._address == channels._address
@@ -64,6 +69,8 @@ async def test_a_variable_that_cannot_be_used_stops_the_start(
     monkeypatch.setenv("CONSUL_HTTP_SSL", "yes please")
     settings = RegistrySettings(address="127.0.0.1:8500", kind="consul")
 
-    with pytest.raises(ValueError, match="CONSUL_HTTP_SSL"):
-        async with registrar_of(settings, clock=ManualClock(), rng=random.Random(1)):
+    with pytest.raises(SettingError, match="CONSUL_HTTP_SSL: "):
+        async with registrar_of(
+            settings, ServerSettings(), clock=ManualClock(), rng=random.Random(1)
+        ):
             pass

@@ -59,7 +59,7 @@ async def test_any_other_url_is_refused(url: str, why: str) -> None:
             pass
 
     message = str(refused.value)
-    assert message.startswith("TRADEPOST_PROCESSOR_URL must be simulated:///path/file.db")
+    assert message.startswith("TRADEPOST_PROCESSOR_URL: must be simulated:///path/file.db")
     assert message.endswith(why)
     assert "secret" not in message
 

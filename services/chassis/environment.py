@@ -1,0 +1,102 @@
+"""Reads settings from environment variables. An error is one line that names the variable."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, AliasChoices, ValidationError
+from pydantic_settings import BaseSettings
+
+from discovery.registry.target import parse_target
+from services.chassis.telemetry import logs
+
+# Kubernetes sets NAME_PORT=tcp://10.96.0.12:50051 in every pod next to a Service called "name",
+# unless the pod sets the variable itself.
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
+_VALUE_ERROR = "Value error, "
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+class SettingError(Exception):
+    """A variable has a value that can never be right; the service must not start with it."""
+
+    def __init__(self, variable: str, cause: str) -> None:
+        super().__init__(f"{variable}: {cause}")
+        self.variable = variable
+        self.cause = cause
+
+
+def _checked_target(text: str) -> str:
+    parse_target(text)
+    return text
+
+
+TargetSetting: TypeAlias = Annotated[str, AfterValidator(_checked_target)]
+
+
+def read(kind: type[Settings]) -> Settings:
+    """Read the settings of one kind from the environment. Raises SettingError.
+
+    A port that Kubernetes set for a Service of the same name is ignored, with a warning.
+    """
+    try:
+        return kind(**_without_service_links(kind))
+    except ValidationError as error:
+        raise _setting_error(kind, error) from error
+
+
+def variables_of(kind: type[BaseSettings]) -> Mapping[str, str]:
+    """Return the environment variable of each field."""
+    prefix = kind.model_config.get("env_prefix", "")
+    names = {}
+    for name, field in kind.model_fields.items():
+        match field.validation_alias:
+            case AliasChoices(choices=[str(first), *_]) | str(first):
+                names[name] = first
+            case _:
+                names[name] = f"{prefix}{name}".upper()
+    return names
+
+
+def _without_service_links(kind: type[BaseSettings]) -> dict[str, Any]:
+    """Return the defaults of the fields whose variable Kubernetes has set."""
+    defaults = {}
+    for name, variable in variables_of(kind).items():
+        value = os.environ.get(variable, "")
+        if variable.endswith("_PORT") and _SERVICE_LINK.match(value):
+            logs.get_logger("settings").warning(
+                "setting ignored",
+                setting=variable,
+                value=value,
+                cause="Kubernetes sets it in pods next to a Service of this name; set a number, or"
+                " enableServiceLinks: false",
+            )
+            defaults[name] = kind.model_fields[name].default
+    return defaults
+
+
+def _setting_error(kind: type[BaseSettings], error: ValidationError) -> SettingError:
+    """Name the first wrong variable; the others follow in the cause."""
+    first, *others = [_fault(kind, dict(fault)) for fault in error.errors(include_url=False)]
+    variable, cause = first
+    more = (f"{variable}: {cause}" for variable, cause in others)
+    return SettingError(variable, "; ".join((cause, *more)))
+
+
+def _fault(kind: type[BaseSettings], fault: Mapping[str, Any]) -> tuple[str, str]:
+    """The variable and the cause of one fault. The value is left out if it may be a secret."""
+    message = str(fault["msg"]).removeprefix(_VALUE_ERROR)
+    if not fault["loc"]:
+        # A rule over several fields: its text begins with the variable.
+        variable, _, cause = message.partition(": ")
+        return variable, cause
+    variables = variables_of(kind)
+    place = str(fault["loc"][0])
+    name = next((name for name, variable in variables.items() if place in (name, variable)), place)
+    if fault["type"] == "missing":
+        return variables.get(name, place), "must be set"
+    shown = name in variables and kind.model_fields[name].repr
+    found = f", not {fault['input']!r}" if shown else ""
+    return variables.get(name, place), f"{message[:1].lower()}{message[1:]}{found}"

@@ -1,0 +1,150 @@
+"""Settings name the variable they come from, and docs/operations.md lists every variable."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from pydantic_settings import BaseSettings
+
+from scripts.tools.paths import ROOT
+from services.chassis.environment import SettingError, read, variables_of
+from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
+from services.chassis.telemetry import logs
+from services.chassis.telemetry.settings import TelemetrySettings
+from services.inventory.settings import FeedSettings as InventoryFeedSettings
+from services.notification.settings import NotificationSettings
+from services.order.settings import ParticipantSettings, SagaSettings
+from services.payment.settings import FeedSettings, PaymentSettings
+
+ALL = (
+    *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
+    *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
+    *(FeedSettings, PaymentSettings),
+)
+VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
+READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")
+# Read by OpenTelemetry's own code.
+OF_OPENTELEMETRY: frozenset[str] = frozenset()
+
+
+def documented() -> set[str]:
+    """The variables in the first column of the tables of docs/operations.md."""
+    lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
+    cells = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    return {name for cell in cells for name in VARIABLE.findall(cell)}
+
+
+def of_settings() -> set[str]:
+    """The variables of all settings."""
+    return {variable for kind in ALL for variable in variables_of(kind).values()}
+
+
+def of_discovery() -> Iterator[str]:
+    """The variables that the client library reads itself."""
+    for file in (ROOT / "discovery").rglob("*.py"):
+        yield from READ_BY_DISCOVERY.findall(file.read_text())
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    """All classes below a class."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def test_every_variable_is_documented() -> None:
+    """Each variable that settings or discovery read is in a table of docs/operations.md."""
+    assert of_settings() | set(of_discovery()) <= documented()
+
+
+def test_every_documented_variable_exists() -> None:
+    """A table of docs/operations.md lists no variable that nothing reads."""
+    assert documented() <= of_settings() | set(of_discovery()) | OF_OPENTELEMETRY
+
+
+def test_all_settings_are_checked() -> None:
+    """No settings of a service are missing in this file."""
+    ours = {each for each in subclasses(BaseSettings) if each.__module__.startswith("services.")}
+
+    assert ours == set(ALL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "value", "cause"),
+    [
+        (SagaSettings, "TRADEPOST_SAGA_STEP_TIMEOUT_S", "8", "TRADEPOST_SAGA_LEASE_S = 10"),
+        (SagaSettings, "TRADEPOST_SAGA_AUTHORIZATION_TTL_S", "60", "TRADEPOST_SAGA_CAPTURE_BUDGET"),
+        (SagaSettings, "TRADEPOST_SAGA_COORDINATION", "dance", "'choreography', not 'dance'"),
+        (ParticipantSettings, "TRADEPOST_PAYMENT_TARGET", "payment:50051", "invalid target"),
+        (PaymentSettings, "TRADEPOST_PAYMENT_CALL_TIMEOUT_S", "9", "TRADEPOST_PAYMENT_LEASE_S"),
+        (ServerSettings, "TRADEPOST_PORT", "70000", "65535, not '70000'"),
+        (ServerSettings, "TRADEPOST_PORT", "http", "not 'http'"),
+        (ServerSettings, "TRADEPOST_ADVERTISE_ADDRESS", "10.0.0.1:50051", "without a port"),
+        (ServerSettings, "TRADEPOST_HOST", "http://order", "must be a name or an address"),
+        (DatabaseSettings, "DATABASE_READERS", "0", "greater than or equal to 1"),
+        (RegistrySettings, "TRADEPOST_REGISTRY", "etcd", "not 'etcd'"),
+        (NotificationSettings, "TRADEPOST_NOTIFICATION_SENDER_URL", "secret", "smtp://host:port"),
+    ],
+)
+def test_an_error_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseSettings],
+    variable: str,
+    value: str,
+    cause: str,
+) -> None:
+    """The error names the variable to change and the cause; it repeats no secret."""
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////tmp/db")
+    monkeypatch.setenv("TRADEPOST_PROCESSOR_URL", "simulated:///tmp/db")
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingError) as refused:
+        read(kind)
+
+    assert refused.value.variable == variable
+    assert cause in refused.value.cause
+    assert "secret" not in str(refused.value)
+
+
+def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator can correct several settings before the next start."""
+    monkeypatch.setenv("TRADEPOST_PORT", "http")
+    monkeypatch.setenv("TRADEPOST_DRAIN_S", "soon")
+
+    with pytest.raises(SettingError) as refused:
+        read(ServerSettings)
+
+    assert {"TRADEPOST_PORT", "TRADEPOST_DRAIN_S"} <= set(VARIABLE.findall(str(refused.value)))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", ""])
+def test_an_address_of_every_interface_is_not_registered(host: str) -> None:
+    """Callers can't dial it: an address to advertise is asked for, and must not be one either."""
+    with pytest.raises(SettingError, match=r"TRADEPOST_ADVERTISE_ADDRESS: must be set"):
+        ServerSettings(host=host).check_address()
+    if host:
+        with pytest.raises(SettingError, match=r"TRADEPOST_ADVERTISE_ADDRESS: .* can't be dialled"):
+            ServerSettings(host="127.0.0.1", advertise_address=host).check_address()
+    ServerSettings(host=host, advertise_address="10.0.0.7").check_address()
+
+
+def test_a_port_set_by_kubernetes_is_ignored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Next to a Service called tradepost, TRADEPOST_PORT is an address: a warning, no error."""
+    structlog_config = structlog.get_config()
+    logs.configure()
+    monkeypatch.setenv("TRADEPOST_PORT", "tcp://10.96.0.12:50051")
+    monkeypatch.setenv("TRADEPOST_SERVICE_PORT", "50051")
+    try:
+        settings = read(ServerSettings)
+    finally:
+        structlog.configure(**structlog_config)
+
+    line = json.loads(capsys.readouterr().out)
+    assert settings.port == 0
+    assert (line["level"], line["event"]) == ("warning", "setting ignored")
+    assert (line["setting"], line["value"]) == ("TRADEPOST_PORT", "tcp://10.96.0.12:50051")
+    assert "Kubernetes" in line["cause"]
