@@ -24,6 +24,9 @@ class InvalidTargetError(ValueError):
         self.place = place
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["InvalidTargetError"], tuple[str, int, str]]:
+        return type(self), (self.text, self.place, self.reason)
+
 
 class InvalidServiceConfigError(ValueError):
     """The service config can't be used; `place` is the path of the faulty value in it."""
@@ -33,6 +36,9 @@ class InvalidServiceConfigError(ValueError):
         self.place = place
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["InvalidServiceConfigError"], tuple[str, str]]:
+        return type(self), (self.place, self.reason)
+
 
 class InvalidMetadataError(ValueError):
     """A metadata entry that gRPC can't carry: its key or value has the wrong form."""
@@ -41,6 +47,9 @@ class InvalidMetadataError(ValueError):
         super().__init__(f"invalid metadata: {key!r}: {reason}")
         self.key = key
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type["InvalidMetadataError"], tuple[object, str]]:
+        return type(self), (self.key, self.reason)
 
 
 class NoInstanceError(grpc.aio.AioRpcError):

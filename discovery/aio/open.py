@@ -13,6 +13,7 @@ from discovery.balancing.policy import Policy
 from discovery.clock import Clock, SystemClock
 from discovery.config.channel_options import authority_of
 from discovery.config.service_config import parse_service_config
+from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
 from discovery.registry.target import parse_target
@@ -56,7 +57,7 @@ def open_channel(
     """
     parsed = parse_target(target, any_scheme=watcher is not None)
     clock = SystemClock() if clock is None else clock
-    rng = random.Random() if rng is None else rng
+    rng = random_numbers() if rng is None else rng
     config = parse_service_config(service_config)
     return Channel(
         parsed,

@@ -70,7 +70,10 @@ class Stream:
                 self._received = None
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            self.add_done_callback(callback)
+            if self.done():
+                self._call_back(callback)
+            else:
+                self.add_done_callback(callback)
 
     async def _ready(self) -> StreamAttempt:
         """Wait until the stream is open. Raises the error that kept it from opening."""
@@ -207,11 +210,19 @@ class Stream:
     def add_done_callback(self, callback: Callable[[], None]) -> None:
         """Call back when the RPC has ended, or at once if it has."""
         if self._attempt is not None and self._attempt.rpc is not None:
-            self._attempt.rpc.add_done_callback(lambda _: callback())
+            self._attempt.rpc.add_done_callback(lambda _: self._call_back(callback))
         elif self.done():
             callback()
         else:
             self._callbacks.append(callback)
+
+    def _call_back(self, callback: Callable[[], None]) -> None:
+        """Call back; report an error to the loop, so that it doesn't stop the other callbacks."""
+        try:
+            callback()
+        except Exception as error:  # noqa: BLE001 - reported
+            context = {"message": "a done callback raised", "exception": error}
+            self._loop.call_exception_handler(context)
 
     async def known(self) -> grpc.aio.Call | grpc.aio.AioRpcError:
         """Wait until the stream is open; return what has its status.

@@ -1,9 +1,12 @@
 """Calls a channel's subscribers when its state changes."""
 
+import logging
 import threading
 from collections.abc import Callable
 
 import grpc
+
+logger = logging.getLogger(__name__)
 
 Callback = Callable[[grpc.ChannelConnectivity], None]
 
@@ -47,7 +50,11 @@ class Subscriptions:
                 due = [callback for callback, seen in self._seen.items() if seen is not state]
                 self._seen.update(dict.fromkeys(due, state))
             for callback in due:
-                callback(state)
+                try:
+                    callback(state)
+                except Exception:
+                    # As grpc does: the others are called all the same, and this one next time.
+                    logger.exception("a callback of a channel's state raised")
 
     def _has_changed(self) -> bool:
         state = self._state()

@@ -16,6 +16,7 @@ from discovery.clock import Clock, SystemClock
 from discovery.config.channel_options import authority_of
 from discovery.config.service_config import parse_service_config
 from discovery.errors import InvalidTargetError
+from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
 from discovery.registry.target import parse_target
@@ -53,14 +54,18 @@ def open_channel(
     if parsed.scheme == "memory" and watcher is None:
         raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
     clock = SystemClock() if clock is None else clock
-    rng = random.Random() if rng is None else rng
+    rng = random_numbers() if rng is None else rng
     config = parse_service_config(service_config)
+    make_watcher = partial(watcher_for, parsed, clock=clock, rng=rng)
+    if watcher is None:
+        make_watcher()  # raises here what it would raise at the first call
     connect = partial(
         ProcessState,
         parsed,
         config=config if policy is None else replace(config, policy=policy),
         dial=dialer(credentials, authority_of(parsed.service, authority, options), options),
-        watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
+        # Each process has its own: a parent's connections and what it has seen aren't the child's.
+        make_watcher=make_watcher if watcher is None else lambda: watcher,
         clock=clock,
         rng=rng,
         recorder=recorder_for(

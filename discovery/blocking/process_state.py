@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class ProcessState:
         *,
         config: ServiceConfig,
         dial: Dial,
-        watcher: Watcher,
+        make_watcher: Callable[[], Watcher],
         clock: Clock,
         rng: random.Random,
         recorder: "Recorder | None",
@@ -76,7 +77,7 @@ class ProcessState:
         )
         self._stacks: dict[tuple[str, Kind], BlockingSend] = {}
         self._loop = asyncio.new_event_loop()
-        self._resolver = self._new_resolver(target, watcher, rng)
+        self._resolver = self._new_resolver(target, make_watcher(), rng)
         name = f"discovery-resolver-{target.service}"
         threading.Thread(target=self._resolve, name=name, daemon=True).start()
 

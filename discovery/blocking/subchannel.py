@@ -25,6 +25,7 @@ _SETTLED = frozenset({_READY, _FAILED})
 _AGAIN_FIRST_S = 0.1
 _AGAIN_CEILING_S = 5.0
 _ASK_CONNECTION_EVERY_S = 0.2
+_MOST_MULTICALLABLES = 1000
 _ASK_CONNECTING_EVERY_S = 0.01
 _CAUSE_WITHIN_S = 1.0
 
@@ -103,6 +104,9 @@ class Subchannel:
             made = factory(
                 method.path, serializer, deserializer, _registered_method=method.registered
             )
+            if len(self._multicallables) >= _MOST_MULTICALLABLES:
+                # A program that makes a codec for each call would fill the memory.
+                self._multicallables.clear()
             self._multicallables[key] = made
         return made
 

@@ -1,6 +1,7 @@
 """A unary call in a thread of its own: what `future()` returns."""
 
 import contextvars
+import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -8,10 +9,12 @@ from typing import Any, cast
 
 import grpc
 
-from discovery.blocking.errors import as_call
+from discovery.blocking.errors import as_call, traceback_of
 from discovery.blocking.sent import BlockingSend, Outcome
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
+
+logger = logging.getLogger(__name__)
 
 # The words of grpc.
 _CANCELLED_DETAILS = "Locally cancelled by application!"
@@ -74,7 +77,11 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
             callbacks, self._callbacks = self._callbacks, []
             self._changed.notify_all()
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                # As grpc does: the other callbacks are called all the same.
+                logger.exception("a callback of a call raised")
 
     def cancel(self) -> bool:
         """End the call. Returns False if it had ended already."""
@@ -126,7 +133,7 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
     def traceback(self, timeout: float | None = None) -> TracebackType | None:
         """Return the traceback of the error, or None."""
         error = self.exception(timeout)
-        return None if error is None else error.__traceback__
+        return None if error is None else traceback_of(error)
 
     def add_done_callback(self, fn: Callable[[Any], None]) -> None:
         """Call `fn(self)` when the call has ended, or at once if it has."""

@@ -5,7 +5,7 @@ import pickle
 import grpc
 import pytest
 
-from discovery import errors
+from discovery import blocking, errors
 from discovery.errors import LocalRefusalError, NoInstanceError, RefusalReason
 
 
@@ -35,3 +35,19 @@ def test_mistakes_of_the_program_are_value_errors(error: ValueError) -> None:
     """They say where the mistake is."""
     assert isinstance(error, ValueError)
     assert "bad" in str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidTargetError("x", 1, "bad"),
+        errors.InvalidMetadataError("k", "bad"),
+        errors.InvalidServiceConfigError("$", "bad"),
+        blocking.ForkUnsupportedError(),
+    ],
+)
+def test_every_error_survives_pickling(error: Exception) -> None:
+    """An error keeps its text and its facts on the way to another process."""
+    again = pickle.loads(pickle.dumps(error))
+
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -1,10 +1,14 @@
 """The rules for load, budget and connections apply to streams as well."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import grpc
 import pytest
 
+import discovery
 from discovery.aio.layers import pick
 from discovery.call.call_state import CallState
 from discovery.rules.method import Kind
@@ -81,3 +85,23 @@ def picked(call: CallState) -> str:
     """The endpoint to which an attempt would be sent."""
     assert call.subchannel is not None
     return call.subchannel.instance.endpoint
+
+
+async def test_a_callback_that_raises_does_not_stop_the_others(start: Start, open_to: Open) -> None:
+    """The other callbacks of a stream are called; the loop's handler gets the error."""
+    loop = asyncio.get_running_loop()
+    reported: list[type[BaseException]] = []
+    loop.set_exception_handler(lambda _, context: reported.append(type(context["exception"])))
+    server = await start("a")
+    for channel in (open_to(server), discovery.open_channel("static:///127.0.0.1:1")):
+        ended: list[bool] = []
+        call = channel.unary_stream(path("Watch"))(b"x")
+        call.add_done_callback(lambda _: 1 / 0)
+        call.add_done_callback(lambda done, ended=ended: ended.append(done.done()))
+        with suppress(grpc.aio.AioRpcError):
+            [message async for message in call]
+        await asyncio.sleep(0)
+        await channel.close()
+        assert ended == [True]
+    loop.set_exception_handler(None)
+    assert reported == [ZeroDivisionError] * 2

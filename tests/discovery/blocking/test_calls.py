@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from discovery.clock import SystemClock
 from discovery.rules import deadline
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
+from tests.support.discovery.blocking.manual_readiness import ready
 from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Refusal, path
 
 
@@ -160,7 +162,7 @@ def test_a_subscriber_is_called_until_it_unsubscribes(
 
 
 def test_closing_ends_a_call_that_waits_for_an_instance(open_to: OpenBlocking) -> None:
-    """A call that waits for an instance fails when the channel is closed."""
+    """Closing ends a call that waits for an instance with CANCELLED; a new call raises."""
     channel = blocking.open_channel("static:///127.0.0.1:9")
     get = channel.unary_unary(path("Get"))
     future = get.future(b"x", wait_for_ready=True, timeout=600)
@@ -174,8 +176,9 @@ def test_closing_ends_a_call_that_waits_for_an_instance(open_to: OpenBlocking) -
     assert seen.wait(60)
     channel.close()
 
-    with pytest.raises(ValueError, match="closed channel"):
+    with pytest.raises(grpc.RpcError, match="Channel closed!"):
         future.result(timeout=60)
+    assert future.code() is StatusCode.CANCELLED
     with pytest.raises(ValueError, match="closed channel"):
         get(b"x")
 
@@ -205,3 +208,40 @@ def test_a_memory_target_is_refused() -> None:
     """`memory:///` is refused, because the channel's own thread can't watch it."""
     with pytest.raises(discovery.InvalidTargetError):
         blocking.open_channel("memory:///probe")
+
+
+def test_codecs_of_single_calls_are_not_kept(
+    start: StartInBackground, open_to: OpenBlocking
+) -> None:
+    """A program that makes a codec for each call doesn't fill the memory."""
+    channel = open_to(start("a"))
+    (subchannel,) = ready(channel, 1)
+
+    for _ in range(1100):
+        get: Any = channel.unary_unary(path("Get"), None, lambda message: message)
+        assert get(b"x") == b"a:x"
+
+    assert len(subchannel._multicallables) <= 1000
+
+
+def test_a_callback_that_raises_does_not_stop_the_others(
+    start: StartInBackground, open_to: OpenBlocking, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The callbacks after one that raises are called, of a call and of a state; it is logged."""
+    channel = open_to(start("a"))
+    states: SimpleQueue[grpc.ChannelConnectivity] = SimpleQueue()
+    ended: SimpleQueue[bool] = SimpleQueue()
+
+    def fail(_: object) -> None:
+        raise LookupError("the program's own")
+
+    channel.subscribe(fail)
+    channel.subscribe(states.put)
+    call: Any = channel.unary_unary(path("Get")).future(b"x")
+    call.add_done_callback(fail)
+    call.add_done_callback(lambda done: ended.put(done.done()))
+
+    assert ended.get(timeout=30)
+    while states.get(timeout=30) is not grpc.ChannelConnectivity.READY:
+        pass
+    assert {record.exc_info[0] for record in caplog.records if record.exc_info} == {LookupError}

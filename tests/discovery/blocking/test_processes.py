@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def target_of(servers: list[ProbeProcess]) -> str:
     return "static:///" + ",".join(server.address for server in servers)
 
 
-def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
+def run_forking(scenario: str, target: str, *, fork_support: str, **environment: str) -> Any:
     """Run a scenario of the forking program and return its output."""
     done = subprocess.run(
         [
@@ -52,7 +53,7 @@ def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
             target,
         ],
         cwd=ROOT,
-        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support},
+        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support, **environment},
         capture_output=True,
         timeout=300,
         check=False,
@@ -94,6 +95,30 @@ def test_forked_workers(three: list[ProbeProcess]) -> None:
     assert len(seen["children"]) == 4
     assert all(answer[0] in "abc" and answer[2:].isdecimal() for answer in seen["children"])
     assert answered([seen["before"], seen["parent"]], "parent")
+
+
+def test_forked_children_draw_other_random_numbers(three: list[ProbeProcess]) -> None:
+    """Children that share a channel from before the fork don't pick alike."""
+    seen = run_forking("draws", target_of(three), fork_support="0")
+
+    assert len({*seen["children"], seen["parent"]}) == 3
+
+
+def test_a_child_reads_the_snapshot(three: list[ProbeProcess], tmp_path: Path) -> None:
+    """A child of a process that had a list starts with the snapshot while Consul is down."""
+    with consul_agent() as agent:
+        register(agent, *(server.instance() for server in three))
+        assert agent._process is not None
+        seen = run_forking(
+            "without_registry",
+            f"consul://{agent.address}/probe",
+            fork_support="1",
+            REGISTRY_PID=str(agent._process.pid),
+            DISCOVERY_SNAPSHOT_DIR=str(tmp_path),
+        )
+
+    assert answered([seen["before"]], "parent")
+    assert answered([seen["child"]], "child")
 
 
 def test_a_fork_without_fork_support_raises(three: list[ProbeProcess]) -> None:

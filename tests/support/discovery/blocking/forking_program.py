@@ -6,6 +6,7 @@ python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,23 @@ def after_use(channel: grpc.Channel) -> dict[str, Any]:
 
     children = [in_child(child) for _ in range(2)]
     return {"before": before, "children": children, "parent": ask(channel, b"parent")}
+
+
+def draws(channel: grpc.Channel) -> dict[str, Any]:
+    """Draw from the channel's random numbers in the children and in the parent."""
+    made: Any = channel
+
+    def draw() -> str:
+        return str(made.process_state().balancer._rng.random())
+
+    return {"children": [in_child(draw) for _ in range(2)], "parent": draw()}
+
+
+def without_registry(channel: grpc.Channel) -> dict[str, Any]:
+    """Use the channel in the parent, end the registry, then use it in a child."""
+    before = ask(channel, b"parent")
+    os.kill(int(os.environ["REGISTRY_PID"]), signal.SIGKILL)
+    return {"before": before, "child": in_child(lambda: ask(channel, b"child"))}
 
 
 def pool(channel: grpc.Channel) -> dict[str, Any]:
