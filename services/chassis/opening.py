@@ -13,6 +13,7 @@ from discovery.clock import Clock
 from services.chassis.environment import SettingError
 from services.chassis.store.database import Database
 from services.chassis.store.errors import DatabaseSettingsError, StoreUnavailableError
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.chassis.telemetry import logs
 
 if TYPE_CHECKING:
@@ -30,12 +31,20 @@ async def opened(
     clock: Clock,
     owner: str,
     readers: int = 2,
+    timeout_s: float = ANSWER_TIMEOUT_S,
     spans: "WriteSpans | None" = None,
 ) -> AsyncIterator[Database]:
     """Open and migrate a service's database, as `prepared` does."""
     migrate = partial(_migrate, versions=versions)
     async with prepared(
-        url, migrate, variable=VARIABLE, clock=clock, owner=owner, readers=readers, spans=spans
+        url,
+        migrate,
+        variable=VARIABLE,
+        clock=clock,
+        owner=owner,
+        readers=readers,
+        timeout_s=timeout_s,
+        spans=spans,
     ) as database:
         yield database
 
@@ -49,6 +58,7 @@ async def prepared(
     clock: Clock,
     owner: str,
     readers: int,
+    timeout_s: float = ANSWER_TIMEOUT_S,
     spans: "WriteSpans | None" = None,
 ) -> AsyncIterator[Database]:
     """Open a database and create its tables with `prepare`; close it when the block ends.
@@ -58,7 +68,9 @@ async def prepared(
     mend, such as a wrong password.
     """
     try:
-        database = await Database.open(url, clock=clock, owner=owner, readers=readers, spans=spans)
+        database = await Database.open(
+            url, clock=clock, owner=owner, readers=readers, timeout_s=timeout_s, spans=spans
+        )
     except DatabaseSettingsError as error:
         raise SettingError(variable, str(error)) from error
     try:

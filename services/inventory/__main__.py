@@ -36,6 +36,7 @@ async def main() -> None:
         build(
             database_url=database.url,
             readers=database.readers,
+            timeout_s=database.timeout_s,
             dependencies=Dependencies(
                 clock=clock,
                 ids=ids,

@@ -13,6 +13,7 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 from services.chassis.feed.feed import Feed
 from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.inventory.api.servicer import InventoryServicer
 from services.inventory.parts import NAME, Dependencies, Parts, assemble
 from services.inventory.store.tables import MIGRATIONS
@@ -25,7 +26,11 @@ _AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})
 
 @asynccontextmanager
 async def build(
-    *, database_url: str, dependencies: Dependencies, readers: int = 2
+    *,
+    database_url: str,
+    dependencies: Dependencies,
+    readers: int = 2,
+    timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends.
 
@@ -38,6 +43,7 @@ async def build(
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
+        timeout_s=timeout_s,
         spans=None if spans is None else spans.writes,
     ) as database:
         yield to_service(assemble(database, dependencies), dependencies)
@@ -54,6 +60,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         service_names=(_SERVICE,),
         errors=ERRORS,
         compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
+        database=parts.database,
         feed=Feed(
             name=NAME,
             aggregate_types=_AGGREGATE_TYPES,

@@ -14,6 +14,7 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.notification.api.servicer import NotificationServicer
 from services.notification.parts import NAME, Dependencies, Parts, assemble
 from services.notification.store.tables import MIGRATIONS
@@ -31,6 +32,7 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
         service_names=(_SERVICE,),
         errors=ERRORS,
         # The feed is served, but empty: this service appends no events yet.
+        database=parts.database,
         feed=Feed(
             name=NAME,
             aggregate_types={},
@@ -47,7 +49,11 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
 
 @asynccontextmanager
 async def build(
-    *, database_url: str, dependencies: Dependencies, readers: int = 2
+    *,
+    database_url: str,
+    dependencies: Dependencies,
+    readers: int = 2,
+    timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends.
 
@@ -60,6 +66,7 @@ async def build(
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
+        timeout_s=timeout_s,
         spans=None if spans is None else spans.writes,
     ) as database:
         yield to_service(assemble(database, dependencies), clock=dependencies.clock)

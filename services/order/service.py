@@ -16,6 +16,7 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.order.api.admin_servicer import SagaAdminServicer
 from services.order.api.servicer import OrderServicer
 from services.order.parts import NAME, Dependencies, Parts, assemble
@@ -59,6 +60,7 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
         errors=ERRORS,
         waiting_methods=frozenset(f"/{_ORDERS}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_ORDERS}/{method}" for method in _COMPENSATIONS),
+        database=parts.store.database,
         feed=Feed(
             name=NAME,
             aggregate_types=AGGREGATE_TYPES,
@@ -75,7 +77,11 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
 
 @asynccontextmanager
 async def build(
-    *, database_url: str, dependencies: Dependencies, readers: int = 2
+    *,
+    database_url: str,
+    dependencies: Dependencies,
+    readers: int = 2,
+    timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends.
 
@@ -88,6 +94,7 @@ async def build(
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
+        timeout_s=timeout_s,
         spans=None if spans is None else spans.writes,
     ) as database:
         parts = assemble(database, dependencies)

@@ -11,6 +11,7 @@ from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServ
 from services.chassis.feed.feed import Feed
 from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.payment.api.servicer import PaymentServicer
 from services.payment.parts import NAME, Dependencies, Parts, assemble
 from services.payment.store.tables import MIGRATIONS
@@ -25,7 +26,11 @@ _AGGREGATE_TYPES = MappingProxyType({"pay": "payment"})
 
 @asynccontextmanager
 async def build(
-    *, database_url: str, dependencies: Dependencies, readers: int = 2
+    *,
+    database_url: str,
+    dependencies: Dependencies,
+    readers: int = 2,
+    timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> AsyncIterator[Service]:
     """Open and migrate the database; close it when the block ends.
 
@@ -38,6 +43,7 @@ async def build(
         clock=dependencies.clock,
         owner=dependencies.owner,
         readers=readers,
+        timeout_s=timeout_s,
         spans=None if spans is None else spans.writes,
     ) as database:
         yield to_service(assemble(database, dependencies), dependencies)
@@ -59,6 +65,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         errors=ERRORS,
         waiting_methods=frozenset(f"/{_SERVICE}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_SERVICE}/{method}" for method in _COMPENSATIONS),
+        database=parts.database,
         feed=Feed(
             name=NAME,
             aggregate_types=_AGGREGATE_TYPES,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from services.chassis.store.file_lock import FileLock
 from services.chassis.store.postgres import WRITERS_LOCK
+from services.chassis.store.sqlite import FileLock
 
 BATCH_COMMITS = 64
 _CHECKPOINT_PAGES = 8000

@@ -27,9 +27,8 @@ from sqlalchemy import (
 )
 from tradepost.event.v1.event_pb2 import Event
 
-from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 
 DEAD_LETTER = Table(
     "dead_letter",

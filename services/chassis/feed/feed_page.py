@@ -17,8 +17,7 @@ from services.chassis.feed.errors import (
 )
 from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_event
 from services.chassis.request.pages import count_that_fits
-from services.chassis.store.in_lists import PreparedIn
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 
 # A filter may match few events; one page looks through at most so many positions.
 SCAN_MAX = 10_000

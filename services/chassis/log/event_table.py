@@ -17,8 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from services.chassis.store.in_lists import PreparedIn
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 
 _METADATA = MetaData()
 EVENT = Table(

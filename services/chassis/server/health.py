@@ -22,16 +22,25 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     def __init__(self, service_names: Iterable[str]) -> None:
         self._names = frozenset({"", *service_names})
         self._status: int = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._is_serving = False
+        self._is_store_silent = False
         self._ended = False
         self._changed = asyncio.Event()
 
     def serving(self) -> None:
         """Report SERVING."""
-        self._become(health_pb2.HealthCheckResponse.SERVING)
+        self._is_serving = True
+        self._become()
 
     def not_serving(self) -> None:
         """Report NOT_SERVING; calls in flight go on."""
-        self._become(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._is_serving = False
+        self._become()
+
+    def store_silent(self, is_silent: bool) -> None:  # noqa: FBT001 - a callback
+        """Report NOT_SERVING while the instance's database does not answer."""
+        self._is_store_silent = is_silent
+        self._become()
 
     def end(self) -> None:
         """End every watch, because an open stream would keep the server from stopping."""
@@ -70,8 +79,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             else:
                 await changed.wait()
 
-    def _become(self, status: int) -> None:
-        self._status = status
+    def _become(self) -> None:
+        serves = self._is_serving and not self._is_store_silent
+        response = health_pb2.HealthCheckResponse
+        self._status = response.SERVING if serves else response.NOT_SERVING
         self._announce()
 
     def _announce(self) -> None:

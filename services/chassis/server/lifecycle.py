@@ -101,6 +101,8 @@ async def running(
         start = await stop_steps.enter_async_context(background.tasks())
         admission = _admission(service, settings, clock)
         health_servicer = HealthServicer(assembly.service_names(service, settings))
+        if service.database is not None:
+            service.database.silence.on_change(health_servicer.store_silent)
         server = assembly.build(
             service,
             settings,

@@ -8,6 +8,7 @@ import grpc
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
 from services.chassis.server.error_rules import Errors
+from services.chassis.store.database import Database
 
 Hook = Callable[[], Awaitable[None] | None]
 
@@ -18,10 +19,11 @@ class Service:
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
     reflection. `errors` are the rules of its own exceptions. `waiting_methods` and
-    `compensation_methods` are full paths ("/package.Service/Method"). `feed` serves its event log,
-    if it has one, and `consumed` are the feeds that it consumes. `background` tasks and
-    subscriptions run while the server does; if one of them fails, the server stops. The server
-    calls `on_drain` hooks when streams shall end: they stop drivers and wake waiting calls.
+    `compensation_methods` are full paths ("/package.Service/Method"). While `database` does not
+    answer, the instance is NOT_SERVING. `feed` serves its event log, if it has one, and `consumed`
+    are the feeds that it consumes. `background` tasks and subscriptions run while the server does;
+    if one of them fails, the server stops. The server calls `on_drain` hooks when streams shall
+    end: they stop drivers and wake waiting calls.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Service:
     errors: Errors = field(default_factory=dict)
     waiting_methods: frozenset[str] = frozenset()
     compensation_methods: frozenset[str] = frozenset()
+    database: Database | None = None
     feed: Feed | None = None
     consumed: ConsumedFeeds = field(default_factory=ConsumedFeeds)
     background: Sequence[Callable[[], Awaitable[None]]] = ()

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.environment import SettingError
+from services.chassis.store.silence import ANSWER_TIMEOUT_S
 
 DRAIN_S = 2.0
 STOP_GRACE_S = 10.0
@@ -110,6 +111,12 @@ class DatabaseSettings(BaseSettings):
     url: str = Field(repr=False, validation_alias=AliasChoices("DATABASE_URL", "url"))
     readers: int = Field(
         default=2, ge=1, le=16, validation_alias=AliasChoices("DATABASE_READERS", "readers")
+    )
+    # How long one statement may take before its connection is replaced.
+    timeout_s: float = Field(
+        default=ANSWER_TIMEOUT_S,
+        ge=1,
+        validation_alias=AliasChoices("DATABASE_TIMEOUT_S", "timeout_s"),
     )
 
 

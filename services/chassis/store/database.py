@@ -27,6 +27,7 @@ from services.chassis.store.job import Job
 from services.chassis.store.micros import to_micros
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.readers import Readers
+from services.chassis.store.silence import ANSWER_TIMEOUT_S, SilenceWatch
 from services.chassis.store.urls import dialect_of
 from services.chassis.store.writer import Writer
 
@@ -60,6 +61,7 @@ class Database:
         readers: int,
         queue_max: int,
         lock_wait_s: float,
+        timeout_s: float = ANSWER_TIMEOUT_S,
         spans: "WriteSpans | None" = None,
     ) -> None:
         self._dialect = dialect
@@ -68,7 +70,10 @@ class Database:
         self._spans = spans
         self._commit_callbacks: list[Callable[[], None]] = []
         self._change_callbacks: list[Callable[[Sequence[Change]], None]] = []
-        self._readers = Readers(dialect, name=f"read-{owner}", threads=readers, queue_max=queue_max)
+        self._timeout_s = timeout_s
+        self._readers = Readers(
+            dialect, clock=clock, name=f"read-{owner}", threads=readers, queue_max=queue_max
+        )
         self._writer = Writer(
             dialect,
             clock=clock,
@@ -77,6 +82,8 @@ class Database:
             committed=self._committed,
         )
         self._expiry = asyncio.create_task(self._writer.expire_waiters())
+        self.silence = SilenceWatch(dialect, clock=clock, timeout_s=timeout_s)
+        self._watching = asyncio.create_task(self.silence.run())
 
     @classmethod
     async def open(
@@ -88,13 +95,15 @@ class Database:
         readers: int = 2,
         queue_max: int = 1024,
         lock_wait_s: float = LOCK_WAIT_S,
+        timeout_s: float = ANSWER_TIMEOUT_S,
         spans: "WriteSpans | None" = None,
     ) -> Self:
         """Open `sqlite:////path/file.db` or `postgresql://host/database`, without connecting yet.
 
         SQLite's file may not exist yet, its folder must; PostgreSQL's database must exist.
         `owner` becomes part of thread names. At most `queue_max` writes and `queue_max` reads
-        wait at a time; a write waits at most `lock_wait_s` for the writers' lock. `spans` opens a
+        wait at a time; a write waits at most `lock_wait_s` for the writers' lock. A PostgreSQL
+        connection on which a statement is unanswered for `timeout_s` is replaced. `spans` opens a
         span for each write in a traced process. Raises DatabaseSettingsError.
         """
         return cls(
@@ -104,6 +113,7 @@ class Database:
             readers=readers,
             queue_max=queue_max,
             lock_wait_s=lock_wait_s,
+            timeout_s=timeout_s,
             spans=spans,
         )
 
@@ -123,13 +133,15 @@ class Database:
         the write still commits and `then` still runs.
 
         Raises StoreUnavailableError (lock not acquired in time, disk full, I/O error, lost
-        connection; every caller of the batch gets it) and StoreOverloadedError (queue full).
+        connection, no answer in time; every caller of the batch gets it) and StoreOverloadedError
+        (queue full).
         """
         job = self._job(function, args, then=then, expires_in_s=self._lock_wait_s)
         if self._spans is not None:
             self._spans.follow(job)
         self._writer.submit(job)
         result: T = await job.future
+        self.silence.answered()
         return result
 
     async def read(
@@ -141,9 +153,10 @@ class Database:
         snapshot takes longer than the statement. An exception from the function reaches the
         caller unchanged. Raises StoreUnavailableError and StoreOverloadedError.
         """
-        job = self._job(function, args, expires_in_s=math.inf, snapshot=snapshot)
+        job = self._job(function, args, expires_in_s=self._timeout_s, snapshot=snapshot)
         self._readers.submit(job)
         result: T = await job.future
+        self.silence.answered()
         return result
 
     async def migrate(self, versions: Path) -> None:
@@ -157,8 +170,9 @@ class Database:
             upgrade(connection, versions, epoch=epoch)
 
         job = self._job(run, (), expires_in_s=MIGRATION_WAIT_S)
-        self._writer.submit(job)
-        await job.future
+        with self.silence.long_statements():
+            self._writer.submit(job)
+            await job.future
 
     def is_settings_fault(self, error: StoreUnavailableError) -> bool:
         """Whether the store failed for a reason that only other settings mend."""
@@ -183,6 +197,8 @@ class Database:
         self._expiry.cancel()
         await asyncio.wait({time_limit, self._expiry})
         await self._readers.close()
+        self._watching.cancel()
+        await asyncio.wait({self._watching})
 
     def _job(
         self,

@@ -84,6 +84,17 @@ class Dialect(Protocol):
         """
         ...
 
+    def cut_silent(self, now_s: float, limit_s: float) -> bool:
+        """Break connections whose statement is unanswered for `limit_s`; whether there was one.
+
+        For the event loop, again and again. The thread that waits gets a failure of the store.
+        """
+        ...
+
+    def is_stale(self, connection: Connection) -> bool:
+        """Whether to replace the connection before its next transaction."""
+        ...
+
     def close(self, connection: Connection) -> None:
         """Close the connection in any state, and roll back its open transaction. Never raises."""
         ...

@@ -7,17 +7,19 @@ stays in one SQLAlchemy transaction, which sends nothing to the database.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.types.numeric import Int8Dumper
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from services.chassis.store.errors import DatabaseSettingsError
+from services.chassis.store.watched_connection import ConnectionWatch, WatchedConnection
 
 # An advisory lock is local to its database, and each service has its own database, so all services
 # can use the same key.
@@ -97,6 +99,8 @@ class PostgresDialect:
             # %s for each value: psycopg binds a list faster than named parameters.
             paramstyle="format",
         )
+        event.listen(self._engine, "do_connect", _connect)
+        self._watch = ConnectionWatch()
         # Whether the writer's transaction has a savepoint. A dialect has one writer.
         self._has_savepoint = False
 
@@ -163,6 +167,12 @@ class PostgresDialect:
             return True
         return isinstance(cause, psycopg.Error) and _WRONG_SETTINGS.search(str(cause)) is not None
 
+    def cut_silent(self, now_s: float, limit_s: float) -> bool:
+        return self._watch.cut_silent(now_s, limit_s)
+
+    def is_stale(self, connection: Connection) -> bool:
+        return connection.invalidated or _driver(connection).is_stale
+
     def close(self, connection: Connection) -> None:
         connection.invalidate()
         connection.close()
@@ -170,6 +180,7 @@ class PostgresDialect:
     def _open(self, *setup: bytes) -> Connection:
         connection = self._engine.connect()
         driver = _driver(connection)
+        self._watch.add(driver)
         driver.prepare_threshold = _PREPARE_AFTER
         driver.prepared_max = _PREPARED_MAX
         # psycopg binds an integer as the smallest type that fits it, and each type would make a
@@ -183,7 +194,12 @@ class PostgresDialect:
 
 def _send(connection: Connection, commands: bytes) -> None:
     """Send commands straight to libpq and drop their rows; a cursor would cost twice as much."""
-    result = _driver(connection).pgconn.exec_(commands)
+    driver = _driver(connection)
+    driver.turns += 1
+    try:
+        result = driver.pgconn.exec_(commands)
+    finally:
+        driver.turns += 1
     if result.status not in _GOOD:
         raise psycopg.errors.error_from_result(result)
 
@@ -194,5 +210,12 @@ def _status(connection: Connection) -> TransactionStatus:
     return _driver(connection).info.transaction_status
 
 
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
-    return cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+def _driver(connection: Connection) -> WatchedConnection:
+    return cast(WatchedConnection, connection.connection.dbapi_connection)
+
+
+def _connect(
+    _: object, __: object, arguments: Sequence[Any], parameters: Mapping[str, Any]
+) -> WatchedConnection:
+    """Open the connection for SQLAlchemy. Raises psycopg.OperationalError."""
+    return WatchedConnection.connect(*arguments, **parameters)

@@ -4,13 +4,24 @@ SQLAlchemy's execution takes several times as long as SQLite itself takes for an
 by key, and it would take that time on the only writer thread. Frequent statements are therefore
 written in Core, for every database, but executed without it. Values are the driver's own: a
 Boolean column reads as 0 or 1 on SQLite.
+
+A list of an `IN` cannot be bound as one parameter, so each length needs its own text. Lengths are
+rounded up to a power of two; the list is padded with its last value, which does not change the
+result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -63,6 +74,34 @@ class Prepared:
             text = self._statement.compile(dialect=connection.dialect)
             compiled = self._compiled[name] = _Compiled(cast(SQLCompiler, text))
         return compiled
+
+
+class PreparedIn:
+    """`statement` restricted to rows whose `column` is one of the values of each call."""
+
+    def __init__(self, statement: Select[Any], column: ColumnElement[Any]) -> None:
+        self._statement = statement
+        self._column = column
+        self._by_length: dict[int, Prepared] = {}
+
+    def all(
+        self, connection: Connection, values: Sequence[object], **others: object
+    ) -> Sequence[Any]:
+        """All rows as tuples; none for an empty list. `others` are the other parameters."""
+        if not values:
+            return ()
+        length = 1 << (len(values) - 1).bit_length()
+        bound = {f"in_{index}": value for index, value in enumerate(values)}
+        bound.update((f"in_{index}", values[-1]) for index in range(len(values), length))
+        return self._of(length).all(connection, **bound, **others)
+
+    def _of(self, length: int) -> Prepared:
+        if length not in self._by_length:
+            parameters: list[BindParameter[Any]] = [
+                bindparam(f"in_{index}") for index in range(length)
+            ]
+            self._by_length[length] = Prepared(self._statement.where(self._column.in_(parameters)))
+        return self._by_length[length]
 
 
 class _Compiled:

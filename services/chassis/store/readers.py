@@ -6,6 +6,7 @@ import threading
 
 from sqlalchemy import Connection
 
+from discovery.clock import Clock
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
 from services.chassis.store.job import Job
@@ -14,8 +15,11 @@ from services.chassis.store.job import Job
 class Readers:
     """Owns the reader threads, each with its connection. All methods are for the event loop."""
 
-    def __init__(self, dialect: Dialect, *, name: str, threads: int, queue_max: int) -> None:
+    def __init__(
+        self, dialect: Dialect, *, clock: Clock, name: str, threads: int, queue_max: int
+    ) -> None:
         self._dialect = dialect
+        self._clock = clock
         self._queue_max = queue_max
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -44,10 +48,16 @@ class Readers:
 
     def _work(self, stopped: asyncio.Future[None]) -> None:
         connection: Connection | None = None
+        has_failed = False
         try:
             while (job := self._queue.get()) is not None:
-                if not job.future.done():
+                if connection is None and has_failed and job.expires_at <= self._clock.monotonic():
+                    # It waited behind reads that failed, for as long as each of them.
+                    job.error = StoreUnavailableError("the store did not answer in time")
+                    self._loop.call_soon_threadsafe(job.settle)
+                elif not job.future.done():
                     connection = self._read(connection, job)
+                    has_failed = connection is None
                     self._loop.call_soon_threadsafe(job.settle)
             self._loop.call_soon_threadsafe(stopped.set_result, None)
         except RuntimeError:
@@ -59,6 +69,9 @@ class Readers:
 
     def _read(self, connection: Connection | None, job: Job) -> Connection | None:
         """Run one read; return the connection for the next one, None if it failed."""
+        if connection is not None and self._dialect.is_stale(connection):
+            self._dialect.close(connection)
+            connection = None
         try:
             connection = connection or self._dialect.open_reader()
             if job.snapshot:

@@ -7,7 +7,10 @@ when it is opened and never ended, which sends nothing to the database.
 """
 
 import errno
+import fcntl
+import os
 import sqlite3
+import weakref
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +20,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from services.chassis.store.errors import DatabaseSettingsError
-from services.chassis.store.file_lock import FileLock
 
 # Primary result codes (https://www.sqlite.org/rescode.html) for failures of the store.
 _STORE_FAILURES = frozenset(
@@ -123,6 +125,12 @@ class SqliteDialect:
         code = getattr(cause, "sqlite_errorcode", None)
         return code is not None and code & _PRIMARY_CODE in _NOT_A_DATABASE
 
+    def cut_silent(self, now_s: float, limit_s: float) -> bool:
+        return False
+
+    def is_stale(self, connection: Connection) -> bool:
+        return False
+
     def close(self, connection: Connection) -> None:
         connection.invalidate()
         connection.close()
@@ -141,6 +149,32 @@ class SqliteDialect:
         ):
             _driver(connection).execute(pragma)
         return connection
+
+
+class FileLock:
+    """An exclusive lock on one file between processes, for one thread at a time.
+
+    The kernel releases it when its holder dies. flock wakes the next waiter at once; SQLite's own
+    busy timeout polls instead: next to another busy writer it made a writer wait for 1.6 to 2.4 s,
+    where flock took 0.1 s.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Kept open between turns: opening and closing cost more than the lock.
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Wait without a time limit for the lock. Raises OSError."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            weakref.finalize(self, os.close, self._descriptor)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Release the lock; does nothing if it is not held."""
+        if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def path_of(url: URL) -> Path:

@@ -151,6 +151,7 @@ class Writer:
         try:
             self._dialect.lock()
             while True:
+                self._drop_stale()
                 self._connection = self._connection or self._dialect.open_writer()
                 try:
                     self._dialect.begin(self._connection)
@@ -161,6 +162,11 @@ class Writer:
                     return self._connection
         finally:
             self._waits_for_lock = False
+
+    def _drop_stale(self) -> None:
+        if self._connection is not None and self._dialect.is_stale(self._connection):
+            self._dialect.close(self._connection)
+            self._connection = None
 
     def _fill_transaction(self, connection: Connection, first: Job, taken: list[Job]) -> None:
         ends_at = self._clock.monotonic() + BATCH_S

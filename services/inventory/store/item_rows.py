@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
 from services.chassis.domain.money import Money
-from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 from services.inventory.domain.errors import ItemNotFoundError
 from services.inventory.domain.pricing import Offer
 from services.inventory.domain.queries import SkuFilter

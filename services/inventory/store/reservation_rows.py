@@ -9,9 +9,8 @@ from sqlalchemy import Connection, bindparam, insert, literal_column, select, tu
 from tradepost.inventory.v1.reservation_pb2 import ReservationRefusal
 
 from services.chassis.domain.money import Money
-from services.chassis.store.in_lists import PreparedIn
 from services.chassis.store.micros import from_micros, to_micros
-from services.chassis.store.prepared import Prepared
+from services.chassis.store.prepared import Prepared, PreparedIn
 from services.inventory.domain.state import Line, Reservation, ReservationState
 from services.inventory.store.tables import RESERVATION, RESERVATION_LINE
 from services.inventory.wire.replies import from_refusal, to_refusal

@@ -22,6 +22,7 @@ from services.chassis.store.database import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
+from services.chassis.store.silence import LONG_STATEMENTS_FACTOR
 from services.chassis.work.lease import Leases, StaleLeaseError
 from services.order.rebuild.builders import (
     OrderSummaryBuilder,
@@ -67,7 +68,13 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
     clock = SystemClock()
     try:
         settings, targets = read(DatabaseSettings), read(ParticipantSettings)
-        database = await Database.open(settings.url, clock=clock, owner="rebuild")
+        database = await Database.open(
+            settings.url,
+            clock=clock,
+            owner="rebuild",
+            # Its statements go through whole tables.
+            timeout_s=settings.timeout_s * LONG_STATEMENTS_FACTOR,
+        )
     except (SettingError, DatabaseSettingsError) as error:
         sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1

@@ -12,7 +12,7 @@ import psycopg
 from tradepost.order.admin.v1.saga_admin_service_pb2 import GetSagaRequest
 
 from scripts.suite.slot import ProcessSlot
-from services.chassis.store.file_lock import FileLock
+from services.chassis.store.sqlite import FileLock
 from tests.support.store.databases import SQLITE
 from tests.support.suite.breakable_suite import CLOCK, POLL_S, WAIT_S, BreakableSuite
 

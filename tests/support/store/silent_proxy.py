@@ -1,0 +1,80 @@
+"""A proxy before a PostgreSQL server that stops forwarding, without closing any connection.
+
+async with silent_proxy(databases.url()) as proxy:
+    database = await Database.open(proxy.url, ...)
+    proxy.hush()
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+
+class SilentProxy:
+    """Forwards bytes both ways, until it is hushed. Use it on the event loop it was made on."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._requests, self._answers = asyncio.Event(), asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        self.url = ""
+        self.resume()
+
+    def hush(self) -> None:
+        """Forward nothing."""
+        self._requests.clear()
+        self._answers.clear()
+
+    def hush_answers(self) -> None:
+        """Forward only what clients send; any thread may call it."""
+        self._answers.clear()
+
+    def resume(self) -> None:
+        """Forward again, also what was held."""
+        self._requests.set()
+        self._answers.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one connection until either side closes it."""
+        from_server, to_server = await asyncio.open_unix_connection(str(self._socket))
+        pumps = {
+            asyncio.create_task(_pump(reader, to_server, self._requests)),
+            asyncio.create_task(_pump(from_server, writer, self._answers)),
+        }
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            to_server.close()
+            writer.close()
+
+
+@asynccontextmanager
+async def silent_proxy(url: str) -> AsyncIterator[SilentProxy]:
+    """A proxy on a free port before the server at a Unix socket; `proxy.url` leads through it."""
+    direct = make_url(url)
+    folder = direct.query["host"]
+    assert isinstance(folder, str)
+    proxy = SilentProxy(Path(folder) / ".s.PGSQL.5432")
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    through = direct.set(host="127.0.0.1", port=port, query={})
+    proxy.url = through.render_as_string(hide_password=False)
+    try:
+        yield proxy
+    finally:
+        server.close()
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event
+) -> None:
+    while data := await reader.read(65_536):
+        await is_open.wait()
+        writer.write(data)
+        await writer.drain()
