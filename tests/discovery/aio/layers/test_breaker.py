@@ -153,22 +153,25 @@ async def test_after_an_outage_nothing_is_refused_a_second_after_the_first_succe
     start: Start, open_to: Open
 ) -> None:
     """An outage of 10 s with hundreds of failures is over for callers 1 s after it ended."""
-    server, clock = await start("a"), ManualClock()
-    channel = open_to(server, clock=clock)
+    servers, clock = [await start(name) for name in "ab"], ManualClock()
+    channel = open_to(*servers, clock=clock)
+    await ready(channel, 2)
     post = channel.unary_unary(path("Post"))
-    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 10_000)
+    for server in servers:
+        server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 10_000)
     for _ in range(10):
         for _ in range(30):
             with pytest.raises(grpc.aio.AioRpcError):
                 await post(b"x")
         await clock.advance(1.0)
-    server.script.clear()
+    for server in servers:
+        server.script.clear()
 
     # The breaker lets one attempt a second through, which is this one.
-    assert await post(b"x") == b"a:x"
+    await post(b"x")
     await clock.advance(1.0)
 
-    assert [await post(b"x") for _ in range(100)] == [b"a:x"] * 100
+    assert {await post(b"x") for _ in range(100)} <= {b"a:x", b"b:x"}
 
 
 async def test_which_codes_count_can_be_configured(start: Start, open_to: Open) -> None:
