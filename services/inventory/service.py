@@ -5,13 +5,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
 
-from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.inventory.v1 import inventory_event_pb2, inventory_service_pb2
 from tradepost.inventory.v1.inventory_service_pb2_grpc import (
     add_InventoryServiceServicer_to_server,
 )
 
 from services.chassis.feed.feed import Feed
+from services.chassis.feed.feed_contents import FeedContents, event_types
 from services.chassis.opening import opened
+from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.inventory.api.servicer import InventoryServicer
@@ -22,6 +24,11 @@ from services.inventory.wire.errors import ERRORS
 
 _SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name
 _AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})
+CONTENTS = FeedContents(
+    NAME,
+    types=event_types(inventory_event_pb2.DESCRIPTOR, parts=("CheckoutHistory",)),
+    topics=(CHOREOGRAPHY,),
+)
 
 
 @asynccontextmanager
@@ -62,7 +69,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         compensation_methods=frozenset({f"/{_SERVICE}/ReleaseReservation"}),
         database=parts.database,
         feed=Feed(
-            name=NAME,
+            contents=CONTENTS,
             aggregate_types=_AGGREGATE_TYPES,
             database=parts.database,
             log=parts.log,

@@ -12,6 +12,7 @@ from tradepost.notification.v1.notification_service_pb2_grpc import (
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
+from services.chassis.feed.feed_contents import FeedContents
 from services.chassis.opening import opened
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
@@ -34,7 +35,7 @@ def to_service(parts: Parts, *, clock: Clock) -> Service:
         # The feed is served, but empty: this service appends no events yet.
         database=parts.database,
         feed=Feed(
-            name=NAME,
+            contents=FeedContents(NAME),
             aggregate_types={},
             database=parts.database,
             log=parts.log,

@@ -8,13 +8,15 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2
 from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
     add_SagaAdminServiceServicer_to_server,
 )
-from tradepost.order.v1 import order_service_pb2
+from tradepost.order.v1 import order_event_pb2, order_service_pb2
 from tradepost.order.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 
 from discovery.clock import Clock
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.feed.feed import Feed
+from services.chassis.feed.feed_contents import FeedContents, event_types
 from services.chassis.opening import opened
+from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.order.api.admin_servicer import SagaAdminServicer
@@ -31,6 +33,11 @@ _ADMIN = saga_admin_service_pb2.DESCRIPTOR.services_by_name["SagaAdminService"].
 # These methods wait for the outcome of an order.
 _WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
+CONTENTS = FeedContents(
+    NAME,
+    types=event_types(order_event_pb2.DESCRIPTOR, parts=("PlacedLine", "CheckoutStepIds")),
+    topics=(CHOREOGRAPHY,),
+)
 
 
 def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -> Service:
@@ -62,7 +69,7 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
         compensation_methods=frozenset(f"/{_ORDERS}/{method}" for method in _COMPENSATIONS),
         database=parts.store.database,
         feed=Feed(
-            name=NAME,
+            contents=CONTENTS,
             aggregate_types=AGGREGATE_TYPES,
             database=parts.store.database,
             log=parts.store.log,

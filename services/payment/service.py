@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
 
-from tradepost.payment.v1 import payment_service_pb2
+from tradepost.payment.v1 import payment_event_pb2, payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 
 from services.chassis.feed.feed import Feed
+from services.chassis.feed.feed_contents import FeedContents, event_types
 from services.chassis.opening import opened
+from services.chassis.saga.model import CHOREOGRAPHY
 from services.chassis.server.service_definition import Service
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 from services.payment.api.servicer import PaymentServicer
@@ -22,6 +24,11 @@ _SERVICE = payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"].ful
 _WAITING = ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
 _COMPENSATIONS = ("VoidPayment", "RefundPayment")
 _AGGREGATE_TYPES = MappingProxyType({"pay": "payment"})
+CONTENTS = FeedContents(
+    NAME,
+    types=event_types(payment_event_pb2.DESCRIPTOR),
+    topics=(CHOREOGRAPHY,),
+)
 
 
 @asynccontextmanager
@@ -67,7 +74,7 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         compensation_methods=frozenset(f"/{_SERVICE}/{method}" for method in _COMPENSATIONS),
         database=parts.database,
         feed=Feed(
-            name=NAME,
+            contents=CONTENTS,
             aggregate_types=_AGGREGATE_TYPES,
             database=parts.database,
             log=parts.log,

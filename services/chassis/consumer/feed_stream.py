@@ -78,6 +78,8 @@ class FeedStream:
                 after_event_id=reached.event_id,
                 types=self._types,
                 topic=self._topic,
+                # While a new version is rolled out, its consumers read feeds of the old one.
+                allow_unknown=True,
                 max_batch=self._max_batch,
                 gather=None if self._gather is None else to_duration(self._gather),
             )

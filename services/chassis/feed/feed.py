@@ -13,6 +13,7 @@ from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
+from services.chassis.feed.feed_contents import FeedContents
 from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery, extent, read_feed
 from services.chassis.feed.wire import to_event, to_heartbeat
 from services.chassis.log.event_log import EventLog, StoredEvent
@@ -30,12 +31,12 @@ GATHER_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The log of the service `name`, for use on the event loop of its tailer.
+    """The log of a service, for use on the event loop of its tailer.
 
     `aggregate_types` maps the prefix of a stream's name to its aggregate type: {"ord": "order"}.
     """
 
-    name: str
+    contents: FeedContents
     aggregate_types: Mapping[str, str]
     database: Database
     log: EventLog
@@ -110,7 +111,7 @@ class Feed:
         prefix = stored.stream.partition("_")[0]
         return to_event(
             stored,
-            feed=self.name,
+            feed=self.contents.name,
             epoch=epoch,
             aggregate_type=self.aggregate_types.get(prefix, prefix),
         )

@@ -26,7 +26,7 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
     ) -> pb.ReadEventsResponse:
         """Read a page of the feed."""
         feed = self._feed("ReadEvents")
-        page = await feed.read(to_page_query(request))
+        page = await feed.read(to_page_query(request, feed.contents))
         return pb.ReadEventsResponse(
             events=[feed.to_event(event, page.epoch) for event in page.events],
             next_position=page.next_position,
@@ -37,7 +37,8 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
         self, request: pb.SubscribeEventsRequest, context: Context
     ) -> AsyncIterator[pb.SubscribeEventsResponse]:
         """Stream the feed as it grows."""
-        following = self._feed("SubscribeEvents").follow(to_subscription_query(request))
+        feed = self._feed("SubscribeEvents")
+        following = feed.follow(to_subscription_query(request, feed.contents))
         async with aclosing(following) as messages:
             async for message in messages:
                 yield message
@@ -45,7 +46,7 @@ class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):
     async def GetFeed(self, request: pb.GetFeedRequest, context: Context) -> pb.GetFeedResponse:
         """Read the oldest position, the head and the epoch of the feed."""
         feed = self._feed("GetFeed")
-        return to_feed(feed.name, await feed.extent())
+        return to_feed(feed.contents.name, await feed.extent())
 
     def _feed(self, method: str) -> Feed:
         if self._served is None:

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
+from services.chassis.feed.feed_contents import FeedContents
 from services.chassis.feed.feed_page import FeedExtent, FeedPage, FeedQuery
 from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.pages import MAX_PAGE_SIZE, check_page_size
@@ -21,11 +22,11 @@ MAX_GATHER = timedelta(seconds=1)
 _TYPE_URL_PREFIX = "type.googleapis.com/"
 
 
-def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
-    """Convert a request for one page. Raises InvalidRequestError."""
+def to_page_query(request: pb.ReadEventsRequest, contents: FeedContents) -> FeedQuery:
+    """Convert a request for one page of a feed. Raises InvalidRequestError."""
     check = Check()
     _check_position(check, request.after_position)
-    types = _types(check, request)
+    types = _types(check, request, contents)
     aggregate_id = check.text(
         "aggregate_id",
         request.aggregate_id,
@@ -42,8 +43,8 @@ def to_page_query(request: pb.ReadEventsRequest) -> FeedQuery:
     )
 
 
-def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
-    """Convert a request for a stream. Raises InvalidRequestError.
+def to_subscription_query(request: pb.SubscribeEventsRequest, contents: FeedContents) -> FeedQuery:
+    """Convert a request for a stream of a feed. Raises InvalidRequestError.
 
     Batches hold at most `max_batch` events: 100 if it is unset, and never more than 1,000.
     """
@@ -51,12 +52,14 @@ def to_subscription_query(request: pb.SubscribeEventsRequest) -> FeedQuery:
     check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS, required=False)
     epoch = check.text("epoch", request.epoch, max_len=MAX_NAME_CHARACTERS, required=False)
     _check_position(check, request.after_position)
-    types = _types(check, request)
+    types = _types(check, request, contents)
     after_event_id = check.text(
         "after_event_id", request.after_event_id, max_len=MAX_NAME_CHARACTERS, required=False
     )
     check.that(request.max_batch >= 0, "max_batch", "must not be negative")
     topic = check.text("topic", request.topic, max_len=MAX_NAME_CHARACTERS, required=False)
+    if check.is_good("topic") and not request.allow_unknown:
+        contents.check_topic(check, topic)
     gather = check.duration(
         "gather",
         request.gather,
@@ -120,11 +123,16 @@ def _check_position(check: Check, position: int) -> None:
 
 
 def _types(
-    check: Check, request: pb.ReadEventsRequest | pb.SubscribeEventsRequest
+    check: Check,
+    request: pb.ReadEventsRequest | pb.SubscribeEventsRequest,
+    contents: FeedContents,
 ) -> tuple[str, ...]:
     check.that(len(request.types) <= MAX_TYPES, "types", f"must be at most {MAX_TYPES}")
-    for index, name in enumerate(request.types[:MAX_TYPES]):
-        check.text(f"types[{index}]", name, max_len=MAX_NAME_CHARACTERS)
+    fields = [f"types[{index}]" for index in range(min(len(request.types), MAX_TYPES))]
+    for field, name in zip(fields, request.types, strict=False):
+        check.text(field, name, max_len=MAX_NAME_CHARACTERS)
+    if check.is_good("types", *fields) and not request.allow_unknown:
+        contents.check_types(check, request.types)
     return tuple(dict.fromkeys(request.types[:MAX_TYPES]))
 
 

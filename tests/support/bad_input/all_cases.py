@@ -25,6 +25,7 @@ _FEED = {
             "types": _TYPES,
             "aggregate_id": (*bad_values.each(""), *_NAME),
             "page_size": bad_values.PAGE_SIZE,
+            "allow_unknown": ANY,
         },
         refused=(_AHEAD,),
     ),
@@ -39,6 +40,7 @@ _FEED = {
             "gather": bad_values.AGE,
             "topic": _NAME,
             "after_event_id": _NAME,
+            "allow_unknown": ANY,
         },
         refused=(
             _AHEAD,

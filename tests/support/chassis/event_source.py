@@ -26,6 +26,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
 from services.chassis.feed.feed import Feed
+from services.chassis.feed.feed_contents import FeedContents
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent
 from services.chassis.log.tailer import Tailer
@@ -41,6 +42,14 @@ AGGREGATE_TYPES = {"ord": "order"}
 def type_named(name: str) -> str:
     """The type of an event: `tradepost.testing.<name>`."""
     return f"tradepost.testing.{name}"
+
+
+UNHEARD = type_named("Unheard")
+CONTENTS = FeedContents(
+    NAME,
+    types=(*map(type_named, ("Placed", "Confirmed", "Rejected", "Fulfilled")), UNHEARD),
+    topics=("choreography",),
+)
 
 
 def new_event(name: str, *, payload: str = "") -> NewEvent:
@@ -107,7 +116,7 @@ async def event_source(
         log = log_kind(clock=system, ids=ids)
         tailer = Tailer(database=database, log=log, clock=clock or system)
         feed = Feed(
-            name=NAME,
+            contents=CONTENTS,
             aggregate_types=AGGREGATE_TYPES,
             database=database,
             log=log,

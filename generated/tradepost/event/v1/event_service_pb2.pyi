@@ -30,15 +30,22 @@ class ReadEventsRequest(_message.Message):
     TYPES_FIELD_NUMBER: _builtins.int
     AGGREGATE_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    ALLOW_UNKNOWN_FIELD_NUMBER: _builtins.int
     after_position: _builtins.int
     """Events after this position; 0 from the beginning."""
     aggregate_id: _builtins.str
     """Only events of this aggregate."""
     page_size: _builtins.int
     """How many events at most: 50 if unset, 1,000 at most."""
+    allow_unknown: _builtins.bool
+    """Accept types that this version of the feed does not have, for a reader that may be newer than the
+    feed. Otherwise they are refused, as a misspelled name would match nothing for ever.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these payload types, by full message name; all if empty."""
+        """Only these payload types, by full message name such as "tradepost.order.v1.OrderConfirmed"; all
+        if empty.
+        """
 
     def __init__(
         self,
@@ -47,10 +54,11 @@ class ReadEventsRequest(_message.Message):
         types: _abc.Iterable[_builtins.str] | None = ...,
         aggregate_id: _builtins.str | None = ...,
         page_size: _builtins.int = ...,
+        allow_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_aggregate_id", b"_aggregate_id", "aggregate_id", b"aggregate_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_aggregate_id", b"_aggregate_id", "after_position", b"after_position", "aggregate_id", b"aggregate_id", "page_size", b"page_size", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_aggregate_id", b"_aggregate_id", "after_position", b"after_position", "aggregate_id", b"aggregate_id", "allow_unknown", b"allow_unknown", "page_size", b"page_size", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__aggregate_id: _TypeAlias = _typing.Literal["aggregate_id"]  # noqa: Y015
     _WhichOneofArgType__aggregate_id: _TypeAlias = _typing.Literal["_aggregate_id", b"_aggregate_id"]  # noqa: Y015
@@ -104,6 +112,7 @@ class SubscribeEventsRequest(_message.Message):
     GATHER_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
     AFTER_EVENT_ID_FIELD_NUMBER: _builtins.int
+    ALLOW_UNKNOWN_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer, shown to operators."""
     epoch: _builtins.str
@@ -118,9 +127,15 @@ class SubscribeEventsRequest(_message.Message):
     """Id of the event at after_position, as the consumer knows it; the feed refuses with
     HISTORY_CHANGED if it has another event there. Not compared if empty.
     """
+    allow_unknown: _builtins.bool
+    """Accept types and a topic that this version of the feed does not have, for a consumer that may be
+    newer than the feed. Otherwise they are refused, as a misspelled name would match nothing for ever.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these payload types, by full message name; all if empty."""
+        """Only these payload types, by full message name such as "tradepost.order.v1.OrderConfirmed"; all
+        if empty.
+        """
 
     @_builtins.property
     def gather(self) -> _duration_pb2.Duration:
@@ -139,10 +154,11 @@ class SubscribeEventsRequest(_message.Message):
         gather: _duration_pb2.Duration | None = ...,
         topic: _builtins.str = ...,
         after_event_id: _builtins.str = ...,
+        allow_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gather", b"gather"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_event_id", b"after_event_id", "after_position", b"after_position", "consumer", b"consumer", "epoch", b"epoch", "gather", b"gather", "max_batch", b"max_batch", "topic", b"topic", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_event_id", b"after_event_id", "after_position", b"after_position", "allow_unknown", b"allow_unknown", "consumer", b"consumer", "epoch", b"epoch", "gather", b"gather", "max_batch", b"max_batch", "topic", b"topic", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from services.chassis.feed import feed_page
 from services.chassis.feed.errors import PositionTruncatedError
 from tests.support.chassis.event_source import (
+    UNHEARD,
     Source,
     event_source,
     new_event,
@@ -92,7 +93,7 @@ async def test_a_page_says_how_far_it_got(source: Source) -> None:
     ]
     assert await positions(source, aggregate_id="ord_2") == [3, 4]
     assert await positions(source, aggregate_id="ord_2", types=[type_named("Placed")]) == [3]
-    nothing = await a_page(source, types=["tradepost.testing.Unheard"])
+    nothing = await a_page(source, types=[UNHEARD])
     assert (len(nothing.events), nothing.next_position, nothing.head_position) == (0, 4, 4)
 
 
@@ -153,7 +154,7 @@ async def test_silence_is_broken_by_heartbeats(databases: Databases) -> None:
     clock = ManualClock()
     async with event_source(databases, clock=clock) as source, asyncio.timeout(WAIT_S):
         await source.append("ord_1", "Placed")
-        call = source.subscribe(types=["tradepost.testing.Unheard"])
+        call = source.subscribe(types=[UNHEARD])
         first = await call.read()
         second = asyncio.ensure_future(call.read())
         while not second.done():
@@ -243,6 +244,40 @@ async def test_bad_requests_name_every_field(source: Source) -> None:
     assert set(reading.bad_fields) == {"after_position", "types[0]", "types[1]", "aggregate_id"}
     assert set(sized.bad_fields) == {"page_size"}
     assert set(following.bad_fields) == {"after_position", "max_batch", "consumer", "types"}
+
+
+async def test_a_type_that_the_feed_does_not_have_is_refused(source: Source) -> None:
+    """A short or misspelled type is refused by page and stream, with the types that there are."""
+    types = [type_named("Placed"), "Confirmed", "tradepost.testing.Confirmd"]
+
+    reading = await refusal(source.stub.ReadEvents(pb.ReadEventsRequest(types=types)))
+    following = await refused(source, types=types)
+
+    for each in (reading, following):
+        assert (each.code, each.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+        assert set(each.bad_fields) == {"types[1]", "types[2]"}
+        assert type_named("Confirmed") in each.bad_fields["types[1]"]
+        assert "allow_unknown" in each.bad_fields["types[1]"]
+
+
+async def test_a_topic_that_the_feed_does_not_have_is_refused(source: Source) -> None:
+    """A misspelled topic is refused, with the topics that there are."""
+    each = await refused(source, topic="choreografy")
+
+    assert (each.code, set(each.bad_fields)) == (Code.INVALID_ARGUMENT, {"topic"})
+    assert "choreography" in each.bad_fields["topic"]
+
+
+async def test_a_consumer_that_is_newer_than_the_feed_allows_unknown_types(source: Source) -> None:
+    """With allow_unknown a reader may name types and a topic of a later version."""
+    newer = {"types": [type_named("Placed"), type_named("Of2031")], "allow_unknown": True}
+    await source.append("ord_1", "Confirmed", "Placed")
+
+    assert await positions(source, **newer) == [2]
+    async with asyncio.timeout(WAIT_S):
+        (event,) = await next_batch(source.subscribe(**newer))
+        heartbeat = (await source.subscribe(topic="of2031", allow_unknown=True).read()).heartbeat
+    assert (event.position, heartbeat.position) == (2, 2)
 
 
 async def test_a_drain_ends_subscriptions_and_says_where_to_resume(databases: Databases) -> None:
