@@ -1,13 +1,10 @@
 """Reads the instances of one service, and their checks, from Consul's health endpoint.
 
-An instance is usable if all its checks pass. If one doesn't, the instance is listed as not usable,
-unless the checks that don't pass say nothing about it; then it is left out, like an
-instance that vanished, and callers find out themselves whether it still serves:
-
-- A check that has not run yet. An agent that restarts with its registrations on disk begins with
-  all checks as critical, without an output, until each has run for the first time.
-- `serfHealth`: the agent of the instance's machine can't be reached.
-- All checks, if no instance passes and no operator took it out: an overloaded agent fails them all.
+An instance is usable if all its checks pass. If an operator or the instance itself took it out, it
+is listed as not usable, and callers drop it at once. If another check fails, it is left out, like
+an instance that vanished: connected callers find out themselves whether it still serves. Such a
+check may be wrong: it has not run since the agent or the instance was started again, the agent is
+overloaded, or the agent of the instance's machine can't be reached.
 """
 
 from collections import Counter
@@ -23,7 +20,6 @@ from discovery.registry.protocols import RegistryError
 ANSWER_WITHIN_S = 6.0
 
 _PASSING = "passing"
-_AGENT_CHECK = "serfHealth"
 # Checks that Consul doesn't run: an operator or the instance itself sets their status.
 _SET_FROM_OUTSIDE = ("ttl", "maintenance")
 
@@ -32,12 +28,9 @@ class _State(Enum):
     """What the checks of an instance say about it."""
 
     PASSES = "every check passes"
-    FAILS = "a check that ran doesn't pass"
     TAKEN_OUT = "an operator or the instance itself says that it must get no calls"
-    UNKNOWN = "nothing"
+    FAILS = "a check that Consul runs doesn't pass"
 
-
-_BELIEVED = frozenset({_State.PASSES, _State.FAILS, _State.TAKEN_OUT})
 
 # One element of the endpoint's answer: {"Node": {...}, "Service": {...}, "Checks": [...]}.
 Entry = dict[str, Any]
@@ -67,7 +60,7 @@ class Freshness:
 class Page:
     """One answer: instances sorted by id, and the JSON entries they were read from.
 
-    `instances` leaves out those whose state is unknown; `entries` has all.
+    `instances` leaves out those with a failing check; `entries` has all.
     """
 
     index: int
@@ -106,11 +99,10 @@ class HealthEndpoint:
         try:
             entries = _by_id(answer.data)
             states = {key: _state(entry) for key, entry in entries.items()}
-            believed = _BELIEVED if _State.PASSES in states.values() else _BELIEVED - {_State.FAILS}
             self._known = {
                 key: self._read(key, entries[key], usable=state is _State.PASSES)
                 for key, state in states.items()
-                if state in believed
+                if state is not _State.FAILS
             }
             return Page(
                 index=int(headers["X-Consul-Index"]),
@@ -177,9 +169,7 @@ def _state(entry: Entry) -> _State:
         return _State.PASSES
     if any(check.get("Type") in _SET_FROM_OUTSIDE for check in failing):
         return _State.TAKEN_OUT
-    if any(check.get("Output") and check.get("CheckID") != _AGENT_CHECK for check in failing):
-        return _State.FAILS
-    return _State.UNKNOWN
+    return _State.FAILS
 
 
 def _worst_status(entry: Entry) -> str:

@@ -203,10 +203,10 @@ AGENT = {"CheckID": "serfHealth", "Type": "", "Output": "Agent not live or unrea
     ("checks", "usable"),
     [
         ([MAINTENANCE], False),
-        ([RAN], False),
+        ([RAN], None),
         ([TTL], False),
         ([NOT_RUN, MAINTENANCE], False),
-        ([AGENT, RAN], False),
+        ([AGENT, RAN], None),
         ([NOT_RUN], None),
         ([AGENT], None),
         ([AGENT, NOT_RUN], None),
@@ -216,10 +216,9 @@ AGENT = {"CheckID": "serfHealth", "Type": "", "Output": "Agent not live or unrea
 async def test_an_instance_whose_checks_do_not_pass(
     checks: list[dict[str, str]], status: str, *, usable: bool | None
 ) -> None:
-    """It is listed as not usable, or left out (None) where the checks say nothing about it.
+    """It is listed as not usable if it was taken out, and left out (None) if a check fails.
 
-    A restarted agent's checks have no output until they have run, and an agent that can't be
-    reached says nothing about its instances.
+    A check that fails may be that of the process before, so callers that are connected decide.
     """
     failing = [{**check, "Status": status} for check in checks]
     agent = ScriptedAgent([answer(17, entry("order-a"), entry("order-b", checks=failing))])
@@ -231,7 +230,7 @@ async def test_an_instance_whose_checks_do_not_pass(
 
 
 async def test_instances_that_all_fail_are_left_out() -> None:
-    """If no instance passes, only an operator's word is believed at once: the agent may be slow."""
+    """If no instance passes, only one that was taken out is listed, as not usable."""
     failing = [{**RAN, "Status": "critical"}]
     out = [{**MAINTENANCE, "Status": "critical"}]
     agent = ScriptedAgent(
