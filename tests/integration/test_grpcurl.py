@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import re
+import shlex
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
 from discovery.registry.instance import Instance
-from tests.support.suite.programs import ProgramResult, grpcurl
+from scripts.suite.cluster import Cluster
+from scripts.tools.paths import ROOT
+from tests.support.suite.programs import ProgramResult, grpcurl, run
 from tests.support.suite.tools import grpcurl_path
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -168,3 +172,33 @@ async def test_another_body_under_the_same_request_id_is_refused(
 
     assert result.code == INVALID_ARGUMENT
     assert "REQUEST_ID_REUSED" in result.err
+
+
+def examples() -> list[str]:
+    """The commands with grpcurl in docs/contracts.md that end by themselves."""
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/contracts.md").read_text(), re.DOTALL)
+    commands = [f".tools/bin/grpcurl{rest}" for block in blocks for rest in _after_grpcurl(block)]
+    return [command for command in commands if "SubscribeEvents" not in command]
+
+
+def _after_grpcurl(block: str) -> list[str]:
+    return block.split(".tools/bin/grpcurl")[1:]
+
+
+async def test_the_examples_of_the_contracts_page_are_answered(
+    suite: Cluster, order_instances: tuple[Instance, ...]
+) -> None:
+    """Every grpcurl command of docs/contracts.md works as it is written, but for the ports."""
+    ports = {
+        "localhost:INVENTORY_PORT": (await suite.instances("inventory"))[0].endpoint,
+        "localhost:PAYMENT_PORT": (await suite.instances("payment"))[0].endpoint,
+        "localhost:PORT": order_instances[0].endpoint,
+    }
+
+    assert len(examples()) >= 10
+    for example in examples():
+        command = example
+        for port, endpoint in ports.items():
+            command = command.replace(port, endpoint)
+        result = await run(grpcurl_path(), *shlex.split(command)[1:])
+        assert result.code == 0, f"{command}\n{result.err}"

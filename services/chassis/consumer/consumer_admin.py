@@ -1,5 +1,6 @@
 """Lists the consumers of a service with their positions, and rewinds one, for operators."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -34,8 +35,15 @@ class ConsumerAdmin:
         self._log = logs.get_logger("consumers")
 
     async def list(self) -> pb.ListSubscriptionsResponse:
-        """All consumers, read in one snapshot."""
-        return await self._database.read(self._list)
+        """All consumers, read in one snapshot, and then the heads of their feeds."""
+        listed = await self._database.read(self._list)
+        heads = await asyncio.gather(
+            *(self._by_name[each.consumer].head() for each in listed.subscriptions)
+        )
+        for each, feed in zip(listed.subscriptions, heads, strict=True):
+            if feed is not None:
+                _add_lag(each, feed)
+        return listed
 
     async def rewind(self, request: pb.RewindSubscriptionRequest) -> StoredResponse:
         """Move a consumer back to an earlier position.
@@ -72,6 +80,13 @@ class ConsumerAdmin:
         former = subscription.rewind(connection, request.after_position)
         response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, former))
         return StoredResponse(response.SerializeToString())
+
+
+def _add_lag(subscription: event_pb2.Subscription, feed: pb.GetFeedResponse) -> None:
+    """Say how far the feed is ahead; positions of another epoch can't be compared."""
+    subscription.head_position = feed.head_position
+    if subscription.epoch in ("", feed.epoch):
+        subscription.lag_count = max(0, feed.head_position - subscription.position)
 
 
 def _to_message(consumer: str, reached: ConsumerPosition | None) -> event_pb2.Subscription:

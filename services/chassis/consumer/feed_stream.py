@@ -16,6 +16,8 @@ from services.chassis.request.wire_values import to_duration
 
 # Ten heartbeats: a feed that sends nothing for so long is frozen or disconnected.
 SILENCE_S = 10.0
+# An operator's list of consumers waits so long for a feed.
+HEAD_TIMEOUT_S = 1.0
 
 # Service config for the channel to a feed: the first message of a stream waits for an event, so its
 # delay must not count as the instance's latency.
@@ -62,6 +64,13 @@ class FeedStream:
     async def epoch(self) -> str:
         """Fetch the feed's current epoch. Raises grpc.aio.AioRpcError."""
         return (await self._stub.GetFeed(pb.GetFeedRequest())).epoch
+
+    async def head(self) -> pb.GetFeedResponse | None:
+        """Fetch how far the feed is; None if it doesn't answer within HEAD_TIMEOUT_S."""
+        try:
+            return await self._stub.GetFeed(pb.GetFeedRequest(), timeout=HEAD_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return None
 
     async def messages(
         self, reached: ConsumerPosition

@@ -129,6 +129,10 @@ class Subscription:
             self._stopping.set_result(None)
         await self._ended.wait()
 
+    async def head(self) -> pb.GetFeedResponse | None:
+        """How far the feed is; None if it can't be reached now."""
+        return await self._stream.head()
+
     def rewind(self, connection: Connection, after_position: int) -> ConsumerPosition | None:
         """Move the consumer back, whichever instance runs it; return its former position.
 

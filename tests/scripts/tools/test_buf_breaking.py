@@ -91,3 +91,21 @@ def test_adding_a_field_is_green(copy: Path) -> None:
     assert breaking(copy).returncode == 0
     linted = buf(copy, "lint")
     assert linted.returncode == 0, linted.stdout
+
+
+def test_a_shallow_clone_is_compared_with_the_release(tmp_path: Path) -> None:
+    """The command that docs/contracts.md gives to CI works in a clone without history."""
+    (command,) = {
+        line.strip().removeprefix("- run: ").removeprefix("- ")
+        for line in (ROOT / "docs/contracts.md").read_text().splitlines()
+        if line.lstrip().startswith("- ") and "buf breaking" in line
+    }
+    clone = tmp_path / "clone"
+    source = f"file://{ROOT}"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", source, clone], check=True)
+
+    assert command.split()[0] == ".tools/bin/buf"
+    found = buf(clone, *command.split()[1:])
+    assert found.returncode == 0, found.stdout + found.stderr
+    edit(clone, "int64 minor_units = 2;", "string minor_units = 2;")
+    assert buf(clone, *command.split()[1:]).returncode == FINDINGS

@@ -107,6 +107,8 @@ class Subscription(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    HEAD_POSITION_FIELD_NUMBER: _builtins.int
+    LAG_COUNT_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
     """Name of the consumer; its instances share it."""
     epoch: _builtins.str
@@ -119,6 +121,14 @@ class Subscription(_message.Message):
     """Why the feed refuses to go on from here, such as HISTORY_CHANGED, until an operator acts; empty
     while the consumer follows.
     """
+    head_position: _builtins.int
+    """The position of the newest event of the feed; unset in answers about the past, and while the feed
+    can't be reached.
+    """
+    lag_count: _builtins.int
+    """How many positions the consumer is behind the head, filtered events included; unset where the
+    head is, or where it belongs to another epoch.
+    """
     def __init__(
         self,
         *,
@@ -127,12 +137,21 @@ class Subscription(_message.Message):
         position: _builtins.int = ...,
         event_id: _builtins.str = ...,
         refusal: _builtins.str = ...,
+        head_position: _builtins.int | None = ...,
+        lag_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "head_position", b"head_position", "lag_count", b"lag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_head_position", b"_head_position", "_lag_count", b"_lag_count", "consumer", b"consumer", "epoch", b"epoch", "event_id", b"event_id", "head_position", b"head_position", "lag_count", b"lag_count", "position", b"position", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__head_position: _TypeAlias = _typing.Literal["head_position"]  # noqa: Y015
+    _WhichOneofArgType__head_position: _TypeAlias = _typing.Literal["_head_position", b"_head_position"]  # noqa: Y015
+    _WhichOneofReturnType__lag_count: _TypeAlias = _typing.Literal["lag_count"]  # noqa: Y015
+    _WhichOneofArgType__lag_count: _TypeAlias = _typing.Literal["_lag_count", b"_lag_count"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__head_position) -> _WhichOneofReturnType__head_position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_count) -> _WhichOneofReturnType__lag_count | None: ...
 
 Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 

@@ -118,7 +118,10 @@ async def test_another_instance_goes_on_where_the_feed_is_quiet(
 async def test_every_instance_lists_the_position_of_a_consumer(
     source: Source, databases: Databases
 ) -> None:
-    """ListSubscriptions returns no position before the first read, then the committed one."""
+    """ListSubscriptions returns no position before the first read, then the committed one.
+
+    It says how far the feed is, and how many positions the consumer is behind.
+    """
     async with (
         consumer(databases, source.channel, started=False) as one,
         served(one) as stub,
@@ -126,15 +129,57 @@ async def test_every_instance_lists_the_position_of_a_consumer(
     ):
         request = pb.ListSubscriptionsRequest()
         assert list((await stub.ListSubscriptions(request)).subscriptions) == [
-            Subscription(consumer=NAME)
+            Subscription(consumer=NAME, head_position=5, lag_count=5)
         ]
         one.start()
         await one.wait_for_position(5)
         epoch = (await source.feed.extent()).epoch
         (newest,) = await source.database.read(source.log.read_from, 4, 1)
         assert list((await stub.ListSubscriptions(request)).subscriptions) == [
-            Subscription(consumer=NAME, epoch=epoch, position=5, event_id=newest.event_id)
+            Subscription(
+                consumer=NAME,
+                epoch=epoch,
+                position=5,
+                event_id=newest.event_id,
+                head_position=5,
+                lag_count=0,
+            )
         ]
+
+
+async def test_consumers_are_listed_while_their_feed_is_unreachable(
+    source: Source, databases: Databases
+) -> None:
+    """Without an answer of the feed, head and lag are unset, and the position is still listed."""
+    async with consumer(databases, source.channel) as one:
+        await one.wait_for_position(5)
+    async with (
+        grpc.aio.insecure_channel("unix:/nobody/listens/here") as nobody,
+        consumer(databases, nobody, started=False) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        (listed,) = (await stub.ListSubscriptions(pb.ListSubscriptionsRequest())).subscriptions
+
+    assert listed.position == 5
+    assert not listed.HasField("head_position")
+    assert not listed.HasField("lag_count")
+
+
+async def test_a_lag_is_not_computed_across_epochs(source: Source, databases: Databases) -> None:
+    """A position of another epoch has no lag, because it can't be compared with the head."""
+    async with consumer(databases, source.channel) as one:
+        await one.wait_for_position(5)
+    await source.execute("UPDATE event_counter SET epoch = 'restored'")
+    async with (
+        consumer(databases, source.channel, started=False) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        (listed,) = (await stub.ListSubscriptions(pb.ListSubscriptionsRequest())).subscriptions
+
+    assert (listed.position, listed.head_position) == (5, 5)
+    assert not listed.HasField("lag_count")
 
 
 async def test_a_repeated_request_has_no_second_effect(
