@@ -9,7 +9,7 @@ from functools import partial
 import grpc
 
 from discovery.aio.subchannel import Subchannel
-from discovery.aio.waiting_calls import WaitingCalls
+from discovery.aio.waiting_calls import WaitingCalls, keep
 from discovery.balancing import picker_factory
 from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
@@ -18,6 +18,7 @@ from discovery.balancing.policy import Picker, Policy
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
+from discovery.weak import weakly
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -43,13 +44,13 @@ class Balancer:
         self._subchannels: dict[Key, Subchannel] = {}
         self._draining: dict[Key, tuple[Subchannel, asyncio.Task[None]]] = {}
         self._ejector = Ejector(
-            listed=lambda: [one.record for one in self._subchannels.values()],
+            listed=weakly(self._listed, ()),
             rng=rng,
-            changed=self._changed,
+            changed=weakly(self._changed),
             settings=settings.ejection,
         )
         self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
-        self._records = StatsTable(clock=clock, make=self._new_record)
+        self._records = StatsTable(clock=clock, make=weakly(self._new_record))
         self._waiters: set[asyncio.Future[None]] = set()
         self.waiting_calls = WaitingCalls()
         self._closed = False
@@ -91,6 +92,8 @@ class Balancer:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         waiter.add_done_callback(self._waiters.discard)
+        # The call that waits may have no other reference than its task.
+        keep(waiter)
         return waiter
 
     def why_nothing(self) -> str:
@@ -137,6 +140,11 @@ class Balancer:
             everything.append(subchannel)
         await asyncio.gather(*(one.close() for one in everything))
 
+    def __del__(self) -> None:
+        """End the connections of a channel that was dropped without being closed."""
+        for subchannel in () if self._closed else self._subchannels.values():
+            subchannel.forget()
+
     def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         return Subchannel(
             instance,
@@ -144,14 +152,14 @@ class Balancer:
             record,
             clock=self._clock,
             rng=self._rng,
-            changed=self._changed,
+            changed=weakly(self._changed),
             health_request=self._settings.health_request,
         )
 
     def _drain(self, key: Key, subchannel: Subchannel) -> None:
         task = asyncio.get_running_loop().create_task(subchannel.drain())
         self._draining[key] = subchannel, task
-        task.add_done_callback(partial(self._drained, key))
+        task.add_done_callback(partial(weakly(self._drained), key))
 
     def _drained(self, key: Key, task: asyncio.Task[None]) -> None:
         """Forget a drained connection, unless its instance was listed and removed again since."""
@@ -166,6 +174,9 @@ class Balancer:
             return None
         subchannel, task = draining
         return subchannel if task.cancel() else None
+
+    def _listed(self) -> list[InstanceStats]:
+        return [one.record for one in self._subchannels.values()]
 
     def _new_record(self, instance: Instance, now_s: float) -> InstanceStats:
         ejector = self._ejector

@@ -92,6 +92,8 @@ class DirectStreamOpener(Generic[RequestT, ResponseT]):
             loop=loop,
             monotonic=monotonic,
         )
+        # A stream goes on when the program has dropped its channel.
+        stream.channel = self._channel
         if call.telemetry is not None:
             stream.add_done_callback(partial(stream.record_end, call.telemetry))
         if call.on_end is not None:

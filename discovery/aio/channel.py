@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -11,6 +12,7 @@ import grpc
 
 from discovery.aio.balancer import Balancer
 from discovery.aio.call_opener import DirectStreamOpener, StreamOpener
+from discovery.aio.call_status import cancel_collected
 from discovery.aio.interceptors import chain
 from discovery.aio.interceptors.intercepted_multicallables import (
     InterceptedStreamOpener,
@@ -20,7 +22,7 @@ from discovery.aio.layers.stack import client_stack
 from discovery.aio.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.aio.native import Dial
 from discovery.aio.sent import AioLayer, StreamSend, UnarySend
-from discovery.aio.waiting_calls import steps
+from discovery.aio.waiting_calls import keep, steps
 from discovery.balancing.explanation import Explanation, explain
 from discovery.call.serialization import Deserializer, Serializer, deserializer_of, serializer_of
 from discovery.call.stack_building import StackTable
@@ -33,6 +35,7 @@ from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_budget import budget_of
+from discovery.weak import weakly
 
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
@@ -93,8 +96,8 @@ class Channel(grpc.aio.Channel):
             watcher=watcher,
             clock=clock,
             rng=rng,
-            publish=self._balancer.update,
-            is_serving=self._balancer.is_serving,
+            publish=weakly(self._balancer.update),
+            is_serving=weakly(self._balancer.is_serving, otherwise=False),
         )
 
     async def __aenter__(self) -> Self:
@@ -153,7 +156,9 @@ class Channel(grpc.aio.Channel):
                 raise grpc.aio.UsageError("Channel is closed.")
             self.loop = asyncio.get_running_loop()
             self._resolving = self.loop.create_task(self._resolver.run())
-            self._resolving.add_done_callback(self._resolving_ended)
+            self._resolving.add_done_callback(weakly(self._resolving_ended))
+            keep(self._resolving)
+            weakref.finalize(self._balancer, cancel_collected, self._resolving.cancel, self.loop)
         return self.loop
 
     def _resolving_ended(self, task: asyncio.Task[None]) -> None:
@@ -219,7 +224,6 @@ class Channel(grpc.aio.Channel):
         """Return the multicallable of a unary method."""
         known = self._stacks.method(method, Kind.UNARY_UNARY, registered=bool(_registered_method))
 
-        # An interceptor may have changed the path.
         def plain(path: str) -> UnaryUnary[RequestT, ResponseT]:
             return UnaryUnary(
                 self,

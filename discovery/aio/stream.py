@@ -46,6 +46,8 @@ class Stream:
         self._received = received
         self._loop = loop
         self._monotonic = monotonic
+        # Keeps its channel from being collected.
+        self.channel: object = None
         self._iterates: bool | None = None
         self._iterator: AsyncIterator[Any] | None = None
         self._failure: BaseException | None = None

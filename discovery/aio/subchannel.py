@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from discovery.aio.waiting_calls import keep
 from discovery.balancing import health
 from discovery.balancing.health import Health
 from discovery.balancing.instance_stats import InstanceStats
@@ -111,6 +112,14 @@ class Subchannel:
         while self.load.in_flight:
             await self._clock.sleep(_DRAINED_EVERY_S)
         await self.close()
+
+    def forget(self) -> None:
+        """Close the connection soon, from any thread, if the event loop still runs."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._close_soon)
+
+    def _close_soon(self) -> None:
+        keep(self.loop.create_task(self.close()))
 
     async def close(self) -> None:
         """Close the connection, which cancels the calls in flight."""

@@ -6,9 +6,19 @@ Calls in flight are counted by their connections; these are not in flight.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # In so many steps of the event loop the tasks of a call begin, or end once it is cancelled.
 _STEPS = 10
+
+
+_kept: set[asyncio.Future[Any]] = set()
+
+
+def keep(future: "asyncio.Future[Any]") -> None:
+    """Keep a reference to a task, or to what a task waits for, until it is done."""
+    _kept.add(future)
+    future.add_done_callback(_kept.discard)
 
 
 class WaitingCalls:

@@ -1,8 +1,9 @@
 """Keeps a subchannel for each instance, and a picker over the usable ones, for all threads."""
 
+import os
 import random
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import grpc
@@ -18,6 +19,7 @@ from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
+from discovery.weak import weakly
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -53,14 +55,17 @@ class Balancer:
         self._subchannels: dict[Key, Subchannel] = {}
         self._draining: dict[Key, Subchannel] = {}
         self._ejector = Ejector(
-            listed=lambda: [one.record for one in self._subchannels.values()],
+            listed=weakly(self._listed, ()),
             rng=rng,
-            changed=self.refresh,
+            changed=weakly(self.refresh),
             settings=settings.ejection,
         )
         self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
-        self._records = StatsTable(clock=clock, make=self._new_record)
+        self._records = StatsTable(clock=clock, make=weakly(self._new_record))
         self._closed = False
+        self._pid = os.getpid()
+        # Ends connections; must neither wait nor lock, since a collected balancer calls it.
+        self.forget: Callable[[list[Subchannel]], None] = _retire
         self.recent = self._choice.recent
         self.pick: Picker[Subchannel] = _nothing
 
@@ -145,6 +150,11 @@ class Balancer:
                 self.pick = self._choice.picker(listed, self._clock.monotonic())
             self.changed.notify_all()
 
+    def __del__(self) -> None:
+        """End the connections of a channel that was dropped without being closed."""
+        if not self._closed and os.getpid() == self._pid:
+            self.forget([*self._subchannels.values(), *self._draining.values()])
+
     def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         dialled = self._dial(instance)
         return Subchannel(
@@ -152,9 +162,12 @@ class Balancer:
             dialled,
             record,
             rng=self._rng,
-            changed=self.refresh,
+            changed=weakly(self.refresh),
             health_request=self._settings.health_request,
         )
+
+    def _listed(self) -> list[InstanceStats]:
+        return [one.record for one in self._subchannels.values()]
 
     def _new_record(self, instance: Instance, now_s: float) -> InstanceStats:
         ejector = self._ejector
@@ -163,6 +176,11 @@ class Balancer:
     def _take_drained(self) -> list[Subchannel]:
         idle = [key for key, one in self._draining.items() if not one.load.in_flight]
         return [self._draining.pop(key) for key in idle]
+
+
+def _retire(subchannels: list[Subchannel]) -> None:
+    for subchannel in subchannels:
+        subchannel.retire()
 
 
 def _nothing(_now_s: float, _excluded: Collection[object]) -> None:

@@ -18,6 +18,7 @@ from discovery.blocking.errors import ForkUnsupportedError
 from discovery.blocking.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
 from discovery.blocking.process_state import ProcessState
 from discovery.rules.method import Kind
+from discovery.weak import weakly
 
 
 class BlockingChannel(grpc.Channel):
@@ -36,7 +37,9 @@ class BlockingChannel(grpc.Channel):
     def _renew_locks(self) -> None:
         """Make new locks: at a fork, another thread of the parent may have held the old ones."""
         self._changed = threading.Condition(threading.RLock())
-        self._subscriptions = Subscriptions(self._changed, self._state)
+        self._subscriptions = Subscriptions(
+            self._changed, weakly(self._state, grpc.ChannelConnectivity.SHUTDOWN)
+        )
 
     def process_state(self) -> ProcessState:
         """Return the state of this process; connect if it has none.
@@ -170,11 +173,19 @@ class BlockingChannel(grpc.Channel):
             path, kind, bool(registered), serializer, deserializer, self.process_state
         )
 
+    def __del__(self) -> None:
+        """End the thread that calls subscribers back."""
+        with self._changed:
+            self._changed.notify_all()
+
     def forked(self) -> None:
         """Prepare for use in a forked child, which has none of its parent's threads."""
+        # Collecting the parent's state here would close its calls.
+        _of_parents.extend(self._process_states.values())
         self._renew_locks()
 
 
+_of_parents: list[ProcessState] = []
 _channels: "weakref.WeakSet[BlockingChannel]" = weakref.WeakSet()
 
 

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from discovery.balancing.explanation import Explanation, explain
@@ -13,6 +14,7 @@ from discovery.blocking.balancer import Balancer
 from discovery.blocking.layers.stack import blocking_stack
 from discovery.blocking.native import Dial
 from discovery.blocking.sent import BlockingSend
+from discovery.blocking.subchannel import Subchannel
 from discovery.call.stack_building import compose
 from discovery.clock import Clock
 from discovery.config.method_config import method_of
@@ -24,6 +26,7 @@ from discovery.rules.breaker import MethodBreakers
 from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.method import Kind
 from discovery.rules.retry_budget import budget_of
+from discovery.weak import weakly
 
 if TYPE_CHECKING:
     from discovery.telemetry.spans import Recorder
@@ -79,7 +82,16 @@ class ProcessState:
         self._loop = asyncio.new_event_loop()
         self._resolver = self._new_resolver(target, make_watcher(), rng)
         name = f"discovery-resolver-{target.service}"
-        threading.Thread(target=self._resolve, name=name, daemon=True).start()
+        self.balancer.forget = partial(_forget, self._loop)
+        resolve = partial(
+            _resolve,
+            self._loop,
+            self._resolver,
+            self._closing,
+            failed=weakly(self.balancer.resolving_failed),
+            service=target.service,
+        )
+        threading.Thread(target=resolve, name=name, daemon=True).start()
 
     def _new_resolver(self, target: Target, watcher: Watcher, rng: random.Random) -> Resolver:
         return Resolver(
@@ -88,8 +100,8 @@ class ProcessState:
             watcher=watcher,
             clock=self._clock,
             rng=rng,
-            publish=self.balancer.update,
-            is_serving=self.balancer.is_serving,
+            publish=weakly(self.balancer.update),
+            is_serving=weakly(self.balancer.is_serving, otherwise=False),
         )
 
     def stack(self, path: str, kind: Kind, *, registered: bool) -> BlockingSend:
@@ -121,20 +133,47 @@ class ProcessState:
         self._closing.set()
         self.balancer.close()
         with suppress(RuntimeError):  # the loop is closed: resolving has ended with an error
-            self._loop.call_soon_threadsafe(self._cancel_all)
+            self._loop.call_soon_threadsafe(_end, self._loop, ())
 
-    def _cancel_all(self) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
 
-    def _resolve(self) -> None:
-        """Run the resolver. It should never end: if it fails, calls must not wait for it."""
-        try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                if not self._closing.is_set():
-                    runner.run(self._resolver.run())
-        except asyncio.CancelledError:
-            pass
-        except Exception as error:
-            logger.exception("%s: resolving ended", self._service)
-            self.balancer.resolving_failed(repr(error))
+def _forget(loop: asyncio.AbstractEventLoop, subchannels: list[Subchannel]) -> None:
+    """Have the resolving thread end the connections of a collected channel, and itself.
+
+    It takes no lock: the garbage collector may run in a thread that holds one.
+    """
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(_end, loop, subchannels)
+
+
+def _end(loop: asyncio.AbstractEventLoop, subchannels: Sequence[Subchannel]) -> None:
+    for subchannel in subchannels:
+        subchannel.retire()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
+def _resolve(
+    loop: asyncio.AbstractEventLoop,
+    resolver: Resolver,
+    closing: threading.Event,
+    *,
+    failed: Callable[[str], None],
+    service: str,
+) -> None:
+    """Run the resolver until the channel is closed or collected.
+
+    It should not end before: if it fails, calls must not wait for it.
+    """
+    with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=lambda: loop) as runner:
+        if not closing.is_set():
+            runner.run(_run(resolver, failed, service))
+
+
+async def _run(resolver: Resolver, failed: Callable[[str], None], service: str) -> None:
+    try:
+        await resolver.run()
+    except Exception as error:
+        logger.exception("%s: resolving ended", service)
+        failed(repr(error))
+        # The thread still ends the connections of the channel.
+        await asyncio.get_running_loop().create_future()

@@ -240,7 +240,7 @@ async def test_a_refused_retry_of_a_stream_ends_it_with_what_was_sent(
     channel = open_to(server, clock=ManualClock(), rng=Certain())
     await ready(channel, 1)
     watch = channel.unary_stream(path("Watch"))
-    outcomes = channel._methods[path("Watch"), Kind.UNARY_STREAM].outcomes
+    outcomes = channel._stacks.methods[path("Watch"), Kind.UNARY_STREAM].outcomes
     for _ in range(30):
         outcomes.failed(channel.clock.monotonic(), object())
     server.script.append(Refusal(StatusCode.UNAVAILABLE, (("grpc-retry-pushback-ms", "0"),)))
