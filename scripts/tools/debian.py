@@ -71,11 +71,11 @@ def pip_wheel(folder: Path) -> Path:
     for root in (Path("/"), folder):
         for wheel in root.glob("usr/share/python-wheels/pip-*.whl"):
             return wheel
-    unpack("python3-pip-whl", suite=_codename(), folder=folder)
+    unpack("python3-pip-whl", suite=codename(), folder=folder)
     return next(folder.glob("usr/share/python-wheels/pip-*.whl"))
 
 
-def _codename() -> str:
+def codename() -> str:
     """This Debian's suite, such as `bookworm`."""
     return platform.freedesktop_os_release()["VERSION_CODENAME"]
 

@@ -43,6 +43,7 @@ def ensure_all() -> None:
             binaries.ensure_packaged()
             environment.ensure_packages()
             binaries.ensure_consul()
+            binaries.ensure_pgbouncer()
             node.ensure_node()
             node.ensure_node_packages()
     except (SetupError, OSError) as error:

@@ -35,6 +35,10 @@ class Dialect(Protocol):
         """Begin a write transaction; waits a limited time for the lock if `lock` does nothing."""
         ...
 
+    def begin_statements(self, connection: Connection) -> bool:
+        """Begin a read that needs no snapshot; whether it began a transaction, for `rollback`."""
+        ...
+
     def begin_snapshot(self, connection: Connection) -> None:
         """Begin a read: until `rollback`, all statements see the database as of one instant."""
         ...

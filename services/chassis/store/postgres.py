@@ -34,14 +34,15 @@ _BEGIN = (
     b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     b" SELECT pg_catalog.pg_advisory_xact_lock(%d)" % WRITERS_LOCK
 )
+_BEGIN_STATEMENTS = b"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
 _BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Set in each reader's session, for statements outside a snapshot.
 _READ_ONLY = b"SET default_transaction_read_only = on"
 # Defaults for a session that the server, the role or the URL may override. They disconnect a lock
 # holder that freezes in mid-batch, limit the wait for a lock, and replace synchronous_commit `off`,
 # which would lose acknowledged writes.
-_SESSION = b"""
-    SELECT pg_catalog.set_config(name, wanted, false)
+_SETTINGS = b"""
+    SELECT pg_catalog.set_config(name, wanted, %b)
     FROM (VALUES
         ('idle_in_transaction_session_timeout', '0', '2s'),
         ('lock_timeout', '0', '2s'),
@@ -49,6 +50,15 @@ _SESSION = b"""
     ) AS setting (name, unwanted, wanted)
     WHERE pg_catalog.current_setting(name) = unwanted
 """
+_SESSION = _SETTINGS % b"false"
+# Where a pooler shares sessions, their settings would be those of other clients, too.
+_POOLED_BEGIN = (
+    b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; %b;"
+    b" SELECT pg_catalog.pg_advisory_xact_lock(%d)" % (_SETTINGS % b"true", WRITERS_LOCK)
+)
+# The parameter of the URL that says what is between us and the server.
+_POOLER = "pooler"
+_POOLERS = ("auto", "session", "transaction")
 # Parameters of libpq: they detect within seconds that the server has disappeared.
 _CONNECT = {
     "connect_timeout": 2,
@@ -88,6 +98,12 @@ class PostgresDialect:
     def __init__(self, url: URL) -> None:
         if not url.database:
             raise DatabaseSettingsError("the URL of a PostgreSQL database must name the database")
+        self._pooler = url.query.get(_POOLER, _POOLERS[0])
+        if self._pooler not in _POOLERS:
+            raise DatabaseSettingsError(
+                f"the parameter {_POOLER} of the URL must be one of {', '.join(_POOLERS)}"
+            )
+        url = url.difference_update_query([_POOLER])
         connect: dict[str, Any] = {
             name: value for name, value in _CONNECT.items() if name not in url.query
         }
@@ -119,11 +135,18 @@ class PostgresDialect:
     def begin(self, connection: Connection) -> None:
         self._has_savepoint = False
         try:
-            _send(connection, _BEGIN)
+            _send(connection, _POOLED_BEGIN if _driver(connection).is_pooled else _BEGIN)
         except psycopg.Error:
             if self.is_open(connection):
                 self.rollback(connection)
             raise
+
+    def begin_statements(self, connection: Connection) -> bool:
+        # A session of a pooler has no setting that refuses writes.
+        if _driver(connection).is_pooled:
+            _send(connection, _BEGIN_STATEMENTS)
+            return True
+        return False
 
     def begin_snapshot(self, connection: Connection) -> None:
         _send(connection, _BEGIN_SNAPSHOT)
@@ -181,12 +204,16 @@ class PostgresDialect:
         connection = self._engine.connect()
         driver = _driver(connection)
         self._watch.add(driver)
-        driver.prepare_threshold = _PREPARE_AFTER
+        driver.is_pooled = self._pooler == "transaction" or (
+            self._pooler == "auto" and _is_behind_pooler(driver)
+        )
+        # A prepared statement belongs to a session, which the next transaction may not have.
+        driver.prepare_threshold = None if driver.is_pooled else _PREPARE_AFTER
         driver.prepared_max = _PREPARED_MAX
         # psycopg binds an integer as the smallest type that fits it, and each type would make a
         # separate prepared statement.
         driver.adapters.register_dumper(int, Int8Dumper)
-        for commands in (_SESSION, *setup):
+        for commands in () if driver.is_pooled else (_SESSION, *setup):
             _send(connection, commands)
         connection.begin()
         return connection
@@ -202,6 +229,18 @@ def _send(connection: Connection, commands: bytes) -> None:
         driver.turns += 1
     if result.status not in _GOOD:
         raise psycopg.errors.error_from_result(result)
+
+
+def _is_behind_pooler(driver: WatchedConnection) -> bool:
+    """Whether the process that greeted us is not the one that answers, as with PgBouncer."""
+    driver.turns += 1
+    try:
+        result = driver.pgconn.exec_(b"SELECT pg_catalog.pg_backend_pid()")
+    finally:
+        driver.turns += 1
+    if result.status not in _GOOD:
+        raise psycopg.errors.error_from_result(result)
+    return int(result.get_value(0, 0) or 0) != driver.info.backend_pid
 
 
 def _status(connection: Connection) -> TransactionStatus:

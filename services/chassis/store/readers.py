@@ -76,8 +76,11 @@ class Readers:
             connection = connection or self._dialect.open_reader()
             if job.snapshot:
                 self._dialect.begin_snapshot(connection)
+                has_begun = True
+            else:
+                has_begun = self._dialect.begin_statements(connection)
             job.run(connection)
-            if job.snapshot:
+            if has_begun:
                 self._dialect.rollback(connection)
             failure = job.error
             failed = failure is not None and self._dialect.is_store_failure(failure)

@@ -86,6 +86,9 @@ class SqliteDialect:
     def begin(self, connection: Connection) -> None:
         _driver(connection).execute("BEGIN IMMEDIATE")
 
+    def begin_statements(self, connection: Connection) -> bool:
+        return False
+
     def begin_snapshot(self, connection: Connection) -> None:
         _driver(connection).execute("BEGIN")
 

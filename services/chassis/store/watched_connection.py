@@ -26,6 +26,8 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     turns = 0
     is_stale = False
+    # Whether a pooler gives each transaction another session of the server.
+    is_pooled = False
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         self.turns += 1

@@ -101,6 +101,8 @@ class PostgresDatabases:
                 self._pool.take_back(database, self._migrated[name])
             else:
                 self._pool.drop(database)
+        self._names.clear()
+        self._migrated.clear()
 
 
 @contextmanager
