@@ -101,6 +101,18 @@ async def test_nothing_of_the_services_is_installed(
     assert "No module named 'services'" in found.err
 
 
+async def test_the_number_of_installed_packages_is_what_the_papers_say(
+    empty_environment: Path, tmp_path: Path
+) -> None:
+    """README and docs/client.md say how many packages come with the wheel."""
+    listing = "import importlib.metadata as m; print(len(list(m.distributions())))"
+    counted = await run(empty_environment, "-c", listing, folder=tmp_path)
+    others = int(counted.out) - len(["tradepost"])
+
+    for paper in ("README.md", "docs/client.md"):
+        assert f"({others} packages with theirs)" in (ROOT / paper).read_text()
+
+
 async def test_the_readmes_clients_are_typed(wheel: Path, tmp_path: Path) -> None:
     """mypy --strict knows the answer's type with only the wheel and its extra `typing`."""
     python = await asyncio.to_thread(environment_with, wheel, tmp_path / "typed", extra="[typing]")

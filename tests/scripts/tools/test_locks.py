@@ -49,10 +49,21 @@ def test_the_lock_of_the_node_application_names_no_registry() -> None:
 
 
 def test_the_lock_covers_the_project() -> None:
-    """Every dependency and extra of the project is in the lock."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    wanted = {re.split(r"[\[<>=]", name)[0] for group in groups for name in group}
+    """Every dependency, extra and group of the project is in the lock."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = declared["project"], declared["dependency-groups"]
+    sections = [project["dependencies"], *project["optional-dependencies"].values()]
+    sections += [[each for each in group if isinstance(each, str)] for group in groups.values()]
+    wanted = {re.split(r"[\[<>=]", name)[0] for section in sections for name in section}
     locked = {line.partition("==")[0] for line in requirements(ROOT / "requirements.txt")}
 
-    assert wanted - locked == {project["name"]}
+    assert wanted <= locked
+
+
+def test_the_lock_is_made_of_all_extras_and_groups() -> None:
+    """scripts/lock names the group that includes all others, and every extra."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    included = {each["include-group"] for each in groups["dev"] if isinstance(each, dict)}
+
+    assert included == set(groups) - {"dev"}
+    assert "--all-extras --group dev" in (ROOT / "scripts" / "lock").read_text()

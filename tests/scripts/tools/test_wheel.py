@@ -41,3 +41,12 @@ def test_only_discovery_and_the_stubs(wheel: zipfile.ZipFile) -> None:
     assert tops == {"discovery", "tradepost"}
     assert {"discovery/py.typed", "tradepost/py.typed"} <= set(names)
     assert "tradepost/order/v1/order_service_pb2_grpc.pyi" in names
+
+
+def test_every_extra_is_for_what_the_wheel_contains(wheel: zipfile.ZipFile) -> None:
+    """No extra promises servers, scripts or tests, which only the checkout has."""
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    lines = wheel.read(metadata).decode().splitlines()
+    extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra:")}
+
+    assert extras == {"cli", "errors", "otel", "typing"}
