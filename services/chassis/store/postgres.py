@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo, ExecStatus, TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -58,6 +58,7 @@ _POOLED_BEGIN = (
 )
 # The parameter of the URL that says what is between us and the server.
 _POOLER = "pooler"
+_POOLER_PARAMETER = re.compile(rf"(?P<before>[?&]|\s|^){_POOLER}=(?P<value>[^&\s]*)")
 _POOLERS = ("auto", "session", "transaction")
 # Parameters of libpq: they detect within seconds that the server has disappeared.
 _CONNECT = {
@@ -88,29 +89,29 @@ _WRONG_SETTINGS = re.compile(
     r"|authentication failed|does not support SSL|certificate"
     r"|invalid (sslmode|port|channel_binding|connection|target_session_attrs|integer|URI)"
 )
+_UNKNOWN_PARAMETER = re.compile(r'invalid (?:URI query parameter|connection option):? ("\w+")')
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 _OPEN = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
 class PostgresDialect:
-    """One database of a PostgreSQL server; see `Dialect`."""
+    """One database of a PostgreSQL server; see `Dialect`.
 
-    def __init__(self, url: URL) -> None:
-        if not url.database:
-            raise DatabaseSettingsError("the URL of a PostgreSQL database must name the database")
-        self._pooler = url.query.get(_POOLER, _POOLERS[0])
-        if self._pooler not in _POOLERS:
-            raise DatabaseSettingsError(
-                f"the parameter {_POOLER} of the URL must be one of {', '.join(_POOLERS)}"
-            )
-        url = url.difference_update_query([_POOLER])
-        connect: dict[str, Any] = {
-            name: value for name, value in _CONNECT.items() if name not in url.query
-        }
+    `conninfo` is what libpq takes: a URL, with several hosts if need be, or `key=value` pairs. It
+    may also have our own parameter `pooler`. Raises DatabaseSettingsError for what libpq doesn't
+    take, and if it names no database.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        conninfo, self._pooler = _without_pooler(conninfo)
+        given = _parsed(conninfo)
         self._engine: Engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
+            # SQLAlchemy's own URLs take less than libpq's, so libpq reads the text itself.
+            "postgresql+psycopg://",
             poolclass=NullPool,
-            connect_args=connect | {"autocommit": True},
+            connect_args=_CONNECT | given | {"autocommit": True},
+            # The text of an error is logged; it must not contain the stored values.
+            hide_parameters=True,
             use_native_hstore=False,
             # %s for each value: psycopg binds a list faster than named parameters.
             paramstyle="format",
@@ -217,6 +218,37 @@ class PostgresDialect:
             _send(connection, commands)
         connection.begin()
         return connection
+
+
+def _without_pooler(conninfo: str) -> tuple[str, str]:
+    """The text for libpq, which doesn't know our parameter, and its value."""
+    found = _POOLER_PARAMETER.search(conninfo)
+    if found is None:
+        return conninfo, _POOLERS[0]
+    if found["value"] not in _POOLERS:
+        raise DatabaseSettingsError(
+            f"the parameter {_POOLER} of the URL must be one of {', '.join(_POOLERS)}"
+        )
+    before, after = conninfo[: found.start()], conninfo[found.end() :]
+    is_first = found["before"] == "?"
+    return before + (f"?{after[1:]}" if is_first and after else after), found["value"]
+
+
+def _parsed(conninfo: str) -> dict[str, Any]:
+    """The parameters of a URL or of pairs. Raises DatabaseSettingsError, without a secret."""
+    try:
+        given = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        unknown = _UNKNOWN_PARAMETER.search(str(error))
+        cause = f"libpq has no parameter {unknown[1]}" if unknown else "the database URL is no URL"
+        raise DatabaseSettingsError(cause) from None
+    ports = str(given.get("port") or "").split(",")
+    if not all(port.isdigit() or not port for port in ports):
+        raise DatabaseSettingsError("the port of the database URL is no number")
+    defaults = {each.keyword for each in Conninfo.get_defaults() if each.val}
+    if not given.keys() & {"dbname", "service"} and not defaults & {b"dbname", b"service"}:
+        raise DatabaseSettingsError("the URL of a PostgreSQL database must name the database")
+    return given
 
 
 def _send(connection: Connection, commands: bytes) -> None:

@@ -20,6 +20,11 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _METHOD: ContextVar[str] = ContextVar("tradepost_method", default="")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
+# PostgreSQL's `DETAIL:  Failing row contains (...)`, up to the next field of the message.
+_DETAIL = re.compile(
+    r"DETAIL: .*?(?=\n(?:HINT|CONTEXT): |\n\[SQL: |\n\n(?:The above|During handling)|\Z)", re.DOTALL
+)
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -53,6 +58,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
         add_correlation,
         structlog.contextvars.merge_contextvars,
         structlog.processors.format_exc_info,
+        drop_details,
     ]
     render = structlog.processors.JSONRenderer()
     # All loggers share one stream, because loggers of the same stream take turns to write.
@@ -102,6 +108,13 @@ def is_enabled(level: str) -> bool:
 def bind_method(path: str) -> None:
     """Bind the path of the RPC that the running context answers."""
     _METHOD.set(path)
+
+
+def drop_details(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Leave the details of a database's error out: they repeat the values that it was given."""
+    if "exception" in event:
+        event["exception"] = _DETAIL.sub("DETAIL: (left out)", event["exception"])
+    return event
 
 
 def add_correlation(_logger: Any, _name: str, event: EventDict) -> EventDict:

@@ -1,4 +1,7 @@
-"""Sends emails by SMTP, on one connection each, with STARTTLS where the server offers it."""
+"""Sends emails by SMTP, on one connection each, with STARTTLS where the server offers it.
+
+A login needs TLS: without STARTTLS the password is not sent.
+"""
 
 import aiosmtplib
 
@@ -43,6 +46,8 @@ class SmtpSender:
             username=self._username,
             password=self._password,
             use_tls=self._use_tls,
+            # A password must not go in the clear, also when STARTTLS was taken out of the answer.
+            start_tls=True if self._password is not None and not self._use_tls else None,
             timeout=self._timeout_s,
         )
         try:

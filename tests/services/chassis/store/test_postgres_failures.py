@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from discovery.clock import SystemClock
@@ -150,7 +149,7 @@ class Counting(PostgresDialect):
     """Counts the attempts to take the lock."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(make_url(url))
+        super().__init__(url)
         self.asked = threading.Semaphore(0)
 
     def begin(self, connection: Connection) -> None:
@@ -176,7 +175,7 @@ async def test_a_start_outwaits_another_that_migrates(databases: Databases) -> N
 
 async def test_the_dialect_blames_the_store_for_what_the_store_did(databases: Databases) -> None:
     """Lost connection, full disk and lock are store failures; constraints and bugs are not."""
-    dialect = PostgresDialect(make_url(databases.url("any")))
+    dialect = PostgresDialect(databases.url("any"))
     for sqlstate in ("08006", "53100", "55P03", "25P03", "57P01", "58030", "40P01", "XX001"):
         assert dialect.is_store_failure(psycopg.errors.lookup(sqlstate)())
     for sqlstate in ("23505", "42601", "22P02", "25006", "0A000"):
