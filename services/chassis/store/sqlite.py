@@ -14,6 +14,7 @@ import weakref
 from pathlib import Path
 from typing import cast
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -50,13 +51,21 @@ _CACHE_KIB = 8192
 # SQLite's default of 1,000 pages is reached after twenty orders of ten lines; 8,000 pages are a log
 # of 32 MiB.
 _CHECKPOINT_PAGES = 8000
+_PAGE_BYTES = 4096
+
+_LOG = structlog.get_logger(__name__)
 
 
 class SqliteDialect:
     """One database file; see `Dialect`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, checkpoint_pages: int = _CHECKPOINT_PAGES) -> None:
         self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._checkpoint_pages = checkpoint_pages
+        self._log_file = path.with_name(path.name + "-wal")
+        self._log_max_bytes = checkpoint_pages * _PAGE_BYTES
+        # The size from which on a long log is reported; it doubles with each report.
+        self._report_bytes = 2 * self._log_max_bytes
         self._engine: Engine = create_engine(
             URL.create("sqlite", database=str(path)),
             poolclass=NullPool,
@@ -71,7 +80,10 @@ class SqliteDialect:
         return self._open(
             "PRAGMA journal_mode=WAL",
             "PRAGMA synchronous=FULL",
-            f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"PRAGMA wal_autocheckpoint={self._checkpoint_pages}",
+            # Without it, a log that a long read let grow keeps its size for good. SQLite cuts the
+            # file when it begins the log again, which needs no wait for readers.
+            f"PRAGMA journal_size_limit={self._log_max_bytes}",
         )
 
     def open_reader(self) -> Connection:
@@ -101,6 +113,7 @@ class SqliteDialect:
 
     def commit(self, connection: Connection) -> None:
         _driver(connection).execute("COMMIT")
+        self._report_long_log()
 
     def rollback(self, connection: Connection) -> None:
         _driver(connection).execute("ROLLBACK")
@@ -137,6 +150,23 @@ class SqliteDialect:
     def close(self, connection: Connection) -> None:
         connection.invalidate()
         connection.close()
+
+    def _report_long_log(self) -> None:
+        """Log that the write-ahead log is long, which only an open read can make it."""
+        try:
+            size_bytes = self._log_file.stat().st_size
+        except OSError:
+            return
+        if size_bytes >= self._report_bytes:
+            self._report_bytes = 2 * size_bytes
+            _LOG.warning(
+                "store_log_grows",
+                file=str(self._log_file),
+                size_bytes=size_bytes,
+                cause="a read of this or another process, such as a backup, stays open",
+            )
+        elif size_bytes <= self._log_max_bytes:
+            self._report_bytes = 2 * self._log_max_bytes
 
     def _open(self, *pragmas: str) -> Connection:
         connection = self._engine.connect()
