@@ -22,6 +22,7 @@ from scripts.benchmarks.soak.instance import NAME
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_faults import SoakFault
 from scripts.suite.cluster import Cluster, started
+from scripts.suite.run_folder import only_user
 from scripts.suite.slot import KEEP_BYTECODE, ProcessSlot
 from scripts.tools.paths import ROOT
 
@@ -97,13 +98,14 @@ async def _instances(
     plan: SoakPlan, folder: Path, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[Cluster]:
     """The instances that are called and their Consul agent, with logs under `folder`."""
-    await asyncio.to_thread(_empty, folder)
 
     def slots(consul: str) -> list[ProcessSlot]:
         return [_slot(folder, number, consul) for number in range(1, plan.instances + 1)]
 
-    async with started(folder, slots, clock=clock, rng=rng) as suite:
-        yield suite
+    with only_user(folder):
+        await asyncio.to_thread(_empty, folder)
+        async with started(folder, slots, clock=clock, rng=rng) as suite:
+            yield suite
 
 
 def _empty(folder: Path) -> None:
