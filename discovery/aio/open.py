@@ -53,7 +53,7 @@ def open_channel(
     - `clock`, `rng`: for tests and simulations.
 
     No connection is opened before the first call or `async with`. Raises InvalidTargetError,
-    InvalidServiceConfigError, and TypeError for an interceptor that implements no interface.
+    InvalidServiceConfigError, and ValueError for an interceptor that implements no interface.
     """
     parsed = parse_target(target, any_scheme=watcher is not None)
     clock = SystemClock() if clock is None else clock

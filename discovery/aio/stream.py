@@ -18,6 +18,7 @@ from discovery.call.call_state import CallState, CallTelemetry
 from discovery.call.serialization import Deserializer, Serializer, deserialize
 from discovery.telemetry.recorder import code_of
 
+_ENDED = "RPC already finished."
 _STYLE_ERROR = "The iterator and read/write APIs may not be mixed on a single RPC."
 
 
@@ -157,6 +158,8 @@ class Stream:
         """Send one message. Raises what the serializer raises, before anything is sent."""
         if self._requests is not None:
             raise grpc.aio.UsageError(_STYLE_ERROR)
+        if self._attempt is None and self.done():
+            raise asyncio.InvalidStateError(_ENDED)
         message = self._serializer(request)
         try:
             attempt = await self._ready()
@@ -170,6 +173,8 @@ class Stream:
         """End the requests."""
         if self._requests is not None:
             raise grpc.aio.UsageError(_STYLE_ERROR)
+        if self._attempt is None and self.done():
+            return
         await (await self._ready()).writer.done_writing()
 
     def cancel(self) -> bool:

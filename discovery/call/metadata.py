@@ -5,6 +5,7 @@ grpc.aio passes on to C-core what C-core can't carry, and the call then never en
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from discovery.errors import InvalidMetadataError
 
@@ -32,7 +33,11 @@ def validated(metadata: MetadataLike) -> tuple[Metadatum, ...]:
 def _valid(metadatum: Metadatum) -> Metadatum:
     if not isinstance(metadatum, tuple | list) or len(metadatum) != _PAIR:
         raise InvalidMetadataError(metadatum, "expected a pair of key and value")
-    key, value = metadatum
+    pair: Any = metadatum
+    key, value = pair
+    if isinstance(key, bytes):
+        # gRPC takes such keys, although its types don't say so.
+        key = key.decode("latin-1")
     if not isinstance(key, str):
         raise InvalidMetadataError(key, "a key is text")
     if not _KEY.fullmatch(key):

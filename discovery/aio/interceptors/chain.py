@@ -32,11 +32,13 @@ def by_kind(
 ) -> dict[Kind, tuple[Any, ...]]:
     """Sort the interceptors by kind of call, keeping their order.
 
-    Raises TypeError for one that implements no interface.
+    Raises ValueError for one that implements no interface.
     """
     for interceptor in interceptors:
         if not isinstance(interceptor, tuple(_INTERFACES.values())):
-            raise TypeError(f"{interceptor!r} implements none of grpc.aio's client interceptors")
+            raise ValueError(  # noqa: TRY004 - as grpc.aio does
+                f"{interceptor!r} implements none of grpc.aio's client interceptors"
+            )
     return {
         kind: tuple(one for one in interceptors if isinstance(one, interface))
         for kind, interface in _INTERFACES.items()

@@ -73,7 +73,7 @@ def test_a_channel_is_made_without_a_loop() -> None:
     [
         ({"target": "order"}, InvalidTargetError),
         ({"target": DEAD, "service_config": "{}}"}, InvalidServiceConfigError),
-        ({"target": DEAD, "interceptors": [object()]}, TypeError),
+        ({"target": DEAD, "interceptors": [object()]}, ValueError),
     ],
 )
 def test_invalid_arguments_are_refused_when_the_channel_is_opened(

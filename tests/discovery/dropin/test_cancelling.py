@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.dropin.comparison import Both, all_of, ending, outcome
 from tests.support.discovery.dropin.scripted_server import path
 
@@ -223,3 +224,15 @@ async def test_the_writer_is_cancelled(both: Both) -> None:
         return done, writing.cancelled(), call.cancelled(), await call.code()
 
     await both(program)
+
+
+@pytest.mark.parametrize("kind", ["stream_unary", "stream_stream"])
+async def test_writing_after_a_cancel_before_the_connection(both: Both, kind: str) -> None:
+    """`write` raises and `done_writing` does nothing, as after any other end."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = getattr(channel, kind)(path("Both"))(wait_for_ready=True)
+        cancelled = call.cancel()
+        return cancelled, await outcome(call.write(b".")), await outcome(call.done_writing())
+
+    await both(program, address=NO_LISTENER)

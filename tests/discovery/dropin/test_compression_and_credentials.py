@@ -30,6 +30,11 @@ class Wire:
         self.sent_bytes = 0
         self.address = ""
         self.server_port = 0
+        self.relays: set[asyncio.Task[None]] = set()
+
+    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Begin to relay a connection."""
+        self.relays.add(asyncio.get_running_loop().create_task(self.relay(reader, writer)))
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Relay one connection."""
@@ -38,8 +43,8 @@ class Wire:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._carry(reader, beyond[1], counts=True))
                 tasks.create_task(self._carry(beyond[0], writer, counts=False))
-        except* ConnectionError:
-            pass
+        except* OSError:
+            pass  # one of both sides is gone
         finally:
             writer.close()
             beyond[1].close()
@@ -59,11 +64,14 @@ async def counted(server: ScriptedServer) -> AsyncIterator[Wire]:
     """Run a relay until the end of the block."""
     wire = Wire()
     wire.server_port = server.port
-    listening = await asyncio.start_server(wire.relay, "127.0.0.1", 0)
+    listening = await asyncio.start_server(wire.connected, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     wire.address = f"127.0.0.1:{port}"
     async with listening:
         yield wire
+        for relay in wire.relays:
+            relay.cancel()
+        await asyncio.gather(*wire.relays, return_exceptions=True)
 
 
 @KINDS

@@ -1,10 +1,12 @@
 """Invalid arguments raise, and the channel can still be used."""
 
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 
+import discovery
 from tests.support.discovery.dropin.comparison import Both, all_of, attempted, outcome
 from tests.support.discovery.dropin.scripted_server import path
 
@@ -77,5 +79,19 @@ async def test_a_request_that_is_no_bytes(both: Both, request_: Any) -> None:
     async def program(channel: Any, _: Any) -> Any:
         ended = await _called(channel.unary_unary(path("Unary")), request_, timeout=20)
         return ended[0] if isinstance(ended, tuple) else ended, await _goes_on(channel)
+
+    await both(program)
+
+
+async def test_an_interceptor_of_no_kind(both: Both) -> None:
+    """An object that implements none of the interfaces raises ValueError."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        opened: Any = (
+            partial(discovery.open_channel, "static:///127.0.0.1:9")
+            if isinstance(channel, discovery.Channel)
+            else partial(grpc.aio.insecure_channel, "127.0.0.1:9")
+        )
+        return attempted(lambda: opened(interceptors=[object()]))[0]
 
     await both(program)

@@ -99,3 +99,14 @@ async def test_metadata_of_the_program_is_not_changed(both: Both) -> None:
         return pairs(metadata), server.metadata
 
     await both(program)
+
+
+async def test_a_key_of_bytes(both: Both) -> None:
+    """A key may be given as bytes."""
+
+    async def program(channel: Any, server: Any) -> Any:
+        metadata: Any = ((b"a-key", "1"), (b"b-bin", b"2"))
+        await channel.unary_unary(path("Unary"))(b".", metadata=metadata)
+        return [pair for pair in server.metadata if pair[0] in {"a-key", "b-bin"}]
+
+    await both(program)
