@@ -6,14 +6,13 @@ from typing import cast
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from tradepost.event.v1 import event_service_pb2_grpc
 
 from discovery.clock import Clock
 from services.chassis.consumer import repair_servicers as consumer_servicers
 from services.chassis.feed import servicer as feed_servicer
 from services.chassis.ids import IdFactory
-from services.chassis.server import health
+from services.chassis.server import health, reflection
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline
@@ -63,9 +62,9 @@ def build(
         add(handlers)
     _add_event_services(handlers, service)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, handlers)
-    # Reflection and channelz check the type of the server, so they get the server itself.
-    reflection.enable_server_reflection(service_names(service, settings), server)
+    reflection.add_to_server(handlers, service_names(service, settings))
     if settings.channelz:
+        # It checks the type of the server, so it gets the server itself.
         from grpc_channelz.v1 import channelz  # noqa: PLC0415 - only imported when turned on
 
         channelz.add_channelz_servicer(server)
@@ -113,7 +112,7 @@ def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]
     ]
     if settings.channelz:
         names.append("grpc.channelz.v1.Channelz")
-    return (*names, reflection.SERVICE_NAME)
+    return (*names, *reflection.SERVICE_NAMES)
 
 
 def _options(settings: ServerSettings) -> Mapping[str, int]:

@@ -136,6 +136,7 @@ async def test_reflection_lists_every_service() -> None:
         assert await asyncio.to_thread(listed) == {
             SERVICE_NAME,
             "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection",
             "tradepost.event.v1.DeadLetterService",
             "tradepost.event.v1.EventFeedService",
