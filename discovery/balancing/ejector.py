@@ -155,6 +155,13 @@ def begin_probe(ejection: Ejection, now_s: float) -> None:
     ejection.due_s = now_s + PROBE_AGAIN_S
 
 
+def return_probe(record: InstanceStats, now_s: float) -> None:
+    """Make a probe due again that was picked at this time and then not sent."""
+    ejection = record.ejection
+    if ejection is not None and ejection.probed_s == now_s:
+        ejection.probed_s, ejection.due_s = None, now_s
+
+
 def with_probes(
     ordinary: Picker[EjectableT], ejected: Collection[EjectableT]
 ) -> Picker[EjectableT]:

@@ -137,10 +137,18 @@ def explain(
     try_picks: int,
 ) -> Explanation:
     """Explain a channel as it is now, after `try_picks` picks that send no call."""
+    probes = [
+        (ejection, ejection.probed_s, ejection.due_s)
+        for one in balancer.subchannels
+        if (ejection := one.record.ejection) is not None
+    ]
     for _ in range(try_picks):
         picked = balancer.pick(now_s, ())
         if picked is not None:
             balancer.recent.append((now_s, "", picked))
+    for ejection, probed_s, due_s in probes:
+        # Nothing was sent, so the next call is still the probe.
+        ejection.probed_s, ejection.due_s = probed_s, due_s
     return Explanation(
         target=target,
         state=state.name,

@@ -9,6 +9,7 @@ import grpc
 from discovery.aio.balancer import Balancer
 from discovery.aio.layers.by_kind import by_kind
 from discovery.aio.sent import AioLayer, PendingStream, StreamSend, StreamSent, UnarySend
+from discovery.balancing.ejector import return_probe
 from discovery.balancing.unserved import avoiding
 from discovery.call.call_state import CallState
 from discovery.call.stack_building import Send, SentT
@@ -62,6 +63,7 @@ def _pick_now(
             excluded = avoiding(method, balancer.subchannels, excluded, call.now_s)
         picked = balancer.pick(call.now_s, excluded)
         while checks_connection and picked is not None and not picked.is_still_ready():
+            return_probe(picked.record, call.now_s)
             picked = balancer.pick(call.now_s, excluded)
         if hedges and call.other_instance_only and (picked is None or picked in call.excluded):
             raise NoInstanceError(f"{method.path}: no other instance")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from discovery.balancing.ejector import return_probe
 from discovery.balancing.unserved import avoiding
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.end_of_call import on_attempt_end
@@ -76,6 +77,7 @@ class MethodPicks:
         picked = self.balancer.pick(now_s, excluded)
         if not self.method.safe or self.method.kind in CLIENT_STREAMS:
             while picked is not None and not picked.is_still_ready():
+                return_probe(picked.record, now_s)
                 picked = self.balancer.pick(now_s, excluded)
         if call.other_instance_only and (picked is None or picked in call.excluded):
             raise NoInstanceError(f"{self.method.path}: no other instance")

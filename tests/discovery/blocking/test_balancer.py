@@ -80,6 +80,8 @@ def test_a_failing_instance_is_ejected_until_a_probe_succeeds(
     assert post(channel, 10) == ["good"] * 10
 
     clock.ahead_s += 5.0
+    # Explaining picks without a call, and leaves the probe to the next call.
+    assert len(channel.explain(try_picks=3).picks) > 3
     assert post(channel, 5) == ["-", *["good"] * 4]
 
     clock.ahead_s += 10.0
