@@ -38,7 +38,7 @@ from discovery.rules.retry_budget import budget_of
 from discovery.weak import weakly
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
 from discovery.registry.target import parse_target
-from discovery.telemetry.recorder import recorder_for
+from discovery.telemetry.activation import recorder_for
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -49,7 +49,7 @@ def open_channel(
     - `interceptors`: grpc.aio's own, of any kind; each sees a call once, however often it is tried.
     - `options`: channel arguments of each connection.
     - `tracer_provider`, `meter_provider`: OpenTelemetry's; by default the global ones at the time
-      of this call (`discovery.telemetry.recorder`).
+      of this call (`discovery.telemetry.activation`).
     - `clock`, `rng`: for tests and simulations.
 
     No connection is opened before the first call or `async with`. Raises InvalidTargetError,

@@ -16,7 +16,7 @@ from discovery.aio.request_stream import IteratedRequests
 from discovery.aio.sent import PendingStream, StreamAttempt, StreamSent
 from discovery.call.call_state import CallState, CallTelemetry
 from discovery.call.serialization import Deserializer, Serializer, deserialize
-from discovery.telemetry.recorder import code_of
+from discovery.telemetry.activation import code_of
 
 _ENDED = "RPC already finished."
 _STYLE_ERROR = "The iterator and read/write APIs may not be mixed on a single RPC."

@@ -20,7 +20,7 @@ from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
 from discovery.registry.target import parse_target
-from discovery.telemetry.recorder import recorder_for
+from discovery.telemetry.activation import recorder_for
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider

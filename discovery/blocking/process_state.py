@@ -29,7 +29,7 @@ from discovery.rules.retry_budget import budget_of
 from discovery.weak import weakly
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -83,15 +83,18 @@ class ProcessState:
         self._resolver = self._new_resolver(target, make_watcher(), rng)
         name = f"discovery-resolver-{target.service}"
         self.balancer.forget = partial(_forget, self._loop)
-        resolve = partial(
+        threading.Thread(target=self._resolve_call(), name=name, daemon=True).start()
+
+    def _resolve_call(self) -> Callable[[], None]:
+        """What the resolver's thread runs; it must not keep this object alive."""
+        return partial(
             _resolve,
             self._loop,
             self._resolver,
             self._closing,
             failed=weakly(self.balancer.resolving_failed),
-            service=target.service,
+            service=self._service,
         )
-        threading.Thread(target=resolve, name=name, daemon=True).start()
 
     def _new_resolver(self, target: Target, watcher: Watcher, rng: random.Random) -> Resolver:
         return Resolver(

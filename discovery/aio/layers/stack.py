@@ -43,7 +43,7 @@ from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 
 def client_stack(

@@ -10,10 +10,10 @@ from discovery.aio.layers.by_kind import by_kind, no_layer
 from discovery.aio.sent import AioLayer, StreamSend, StreamSent, UnarySend
 from discovery.call.call_state import AttemptTelemetry, CallState
 from discovery.rules.method import Method
-from discovery.telemetry.recorder import begin_attempt, code_of
+from discovery.telemetry.activation import begin_attempt, code_of
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 _OK = grpc.StatusCode.OK
 

@@ -49,7 +49,7 @@ from discovery.rules.bulkhead import Bulkhead
 from discovery.rules.retry_budget import RetryBudget, Throttle
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 
 def blocking_stack(

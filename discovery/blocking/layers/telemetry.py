@@ -9,10 +9,10 @@ from discovery.blocking.end_of_call import on_call_end
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
 from discovery.call.call_state import CallState
 from discovery.rules.method import Method
-from discovery.telemetry.recorder import begin_attempt, code_of
+from discovery.telemetry.activation import begin_attempt, code_of
 
 if TYPE_CHECKING:
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 # Begins to record a call or an attempt, and returns what records its end.
 Begin = Callable[[CallState], Callable[[grpc.StatusCode], None]]

@@ -2,7 +2,6 @@
 
 import gc
 import threading
-import time
 from typing import Any
 
 from discovery import blocking
@@ -21,9 +20,8 @@ def _threads() -> set[threading.Thread]:
 def _end(threads: set[threading.Thread]) -> bool:
     """Whether these threads end."""
     gc.collect()
-    until_s = time.monotonic() + _BOUND_S
     for one in threads:
-        one.join(max(0.0, until_s - time.monotonic()))
+        one.join(_BOUND_S)
     return not any(one.is_alive() for one in threads)
 
 

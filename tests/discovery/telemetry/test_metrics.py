@@ -12,7 +12,7 @@ from grpc import StatusCode
 from discovery.registry.instance import Instance
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
-from discovery.telemetry import recorder as telemetry
+from discovery.telemetry import activation as telemetry
 from scripts.tools.paths import ROOT
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import SERVICE, Open, Refusal, Start, path, ready
@@ -134,7 +134,7 @@ def test_what_is_configured_when_the_channel_opens_counts() -> None:
     program = """
 import sys
 import discovery
-from discovery.telemetry.recorder import recorder_for
+from discovery.telemetry.activation import recorder_for
 
 def recorder():
     return recorder_for("t", tracer_provider=None, meter_provider=None, monotonic=lambda: 0.0)
@@ -159,7 +159,7 @@ def test_without_the_api_installed_nothing_is_recorded() -> None:
     """The extra `otel` is optional; another package of that name makes no difference."""
     program = """
 import sys, types
-from discovery.telemetry.recorder import recorder_for
+from discovery.telemetry.activation import recorder_for
 
 class Missing:
     def find_spec(self, name, path=None, target=None):

@@ -28,10 +28,9 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
     },
     rules.chance_from_nowhere: {
         "*/__main__.py": "a composition root makes the rng that everything below is given",
-        "discovery/aio/open.py": "the composition root of a caller's side",
+        "discovery/fork.py": "makes the rng of every channel, and seeds it anew after a fork",
         "discovery/cli/main.py": "the composition root of the command line",
         "tests/clients/python/order.py": "an application like any other, with ids of its own",
-        "discovery/blocking/open.py": "the composition root of a synchronous caller's side",
     },
     rules.environment_from_nowhere: {
         "*/__main__.py": "a composition root reads the settings",
@@ -42,6 +41,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "discovery/registry/snapshot.py": "DISCOVERY_SNAPSHOT_DIR is set for every caller",
         "tests/services/chassis/store/test_database_processes.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
+        "tests/support/discovery/blocking/forking_program.py": "a program that a test starts",
         "tests/support/suite/programs.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/suite/slot.py": "hands its own environment on to the programs it starts",

@@ -278,27 +278,3 @@ async def test_a_consumer_that_is_newer_than_the_feed_allows_unknown_types(sourc
         (event,) = await next_batch(source.subscribe(**newer))
         heartbeat = (await source.subscribe(topic="of2031", allow_unknown=True).read()).heartbeat
     assert (event.position, heartbeat.position) == (2, 2)
-
-
-async def test_a_drain_ends_subscriptions_and_says_where_to_resume(databases: Databases) -> None:
-    """A drain ends streams with UNAVAILABLE, with the epoch and the position to resume at."""
-    async with asyncio.timeout(WAIT_S), event_source(databases) as source:
-        await source.append("ord_1", "Placed", "Confirmed")
-        call = source.subscribe()
-        assert len(await next_batch(call)) == 2
-        ending = asyncio.ensure_future(refusal(_to_the_end(call)))
-        source.tailer.stop_waiters()
-        ended = await ending
-
-    assert (ended.code, ended.reason) == (Code.UNAVAILABLE, "DRAINING")
-    assert ended.facts["after_position"] == "2"
-    async with event_source(databases) as successor, asyncio.timeout(WAIT_S):
-        await successor.append("ord_1", "Fulfilled")
-        call = successor.subscribe(after_position=2, epoch=ended.facts["epoch"])
-        assert [event.position for event in await next_batch(call)] == [3]
-        call.cancel()
-
-
-async def _to_the_end(call: Any) -> None:
-    while True:
-        await call.read()

@@ -1,7 +1,9 @@
 """Subscribers get events in commit order without gaps, and flow control limits the reads."""
 
 import asyncio
+from typing import Any
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import Connection
@@ -174,3 +176,27 @@ async def test_events_are_not_gathered_for_longer_than_a_heartbeat(databases: Da
     async with event_source(databases) as source:
         refused = await refusal(source.subscribe(gather=2 * MAX_GATHER).read())
         assert set(refused.bad_fields) == {"gather"}
+
+
+async def test_a_drain_ends_subscriptions_and_says_where_to_resume(databases: Databases) -> None:
+    """A drain ends streams with UNAVAILABLE, with the epoch and the position to resume at."""
+    async with asyncio.timeout(WAIT_S), event_source(databases) as source:
+        await source.append("ord_1", "Placed", "Confirmed")
+        call = source.subscribe()
+        assert len(await next_batch(call)) == 2
+        ending = asyncio.ensure_future(refusal(_to_the_end(call)))
+        source.tailer.stop_waiters()
+        ended = await ending
+
+    assert (ended.code, ended.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+    assert ended.facts["after_position"] == "2"
+    async with event_source(databases) as successor, asyncio.timeout(WAIT_S):
+        await successor.append("ord_1", "Fulfilled")
+        call = successor.subscribe(after_position=2, epoch=ended.facts["epoch"])
+        assert [event.position for event in await next_batch(call)] == [3]
+        call.cancel()
+
+
+async def _to_the_end(call: Any) -> None:
+    while True:
+        await call.read()

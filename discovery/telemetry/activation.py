@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from discovery.telemetry.spans import Recorder
+    from discovery.telemetry.call_recording import Recorder
 
 _SCOPE = "discovery"
 # The API's own providers, tracers and meters record nothing; they are in these modules.
@@ -43,7 +43,7 @@ def recorder_for(
     try:
         from opentelemetry import metrics, trace  # noqa: PLC0415
 
-        from discovery.telemetry.spans import Recorder  # noqa: PLC0415
+        from discovery.telemetry.call_recording import Recorder  # noqa: PLC0415
     except ModuleNotFoundError:
         return None
     tracer = (tracer_provider or trace.get_tracer_provider()).get_tracer(_SCOPE)
