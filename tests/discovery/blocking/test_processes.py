@@ -42,7 +42,9 @@ def target_of(servers: list[ProbeProcess]) -> str:
     return "static:///" + ",".join(server.address for server in servers)
 
 
-def run_forking(scenario: str, target: str, *, fork_support: str, **environment: str) -> Any:
+def run_forking(
+    scenario: str, target: str, *more: str, fork_support: str, **environment: str
+) -> Any:
     """Run a scenario of the forking program and return its output."""
     done = subprocess.run(
         [
@@ -51,6 +53,7 @@ def run_forking(scenario: str, target: str, *, fork_support: str, **environment:
             "tests.support.discovery.blocking.forking_program",
             scenario,
             target,
+            *more,
         ],
         cwd=ROOT,
         env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support, **environment},
@@ -112,8 +115,8 @@ def test_a_child_reads_the_snapshot(three: list[ProbeProcess], tmp_path: Path) -
         seen = run_forking(
             "without_registry",
             f"consul://{agent.address}/probe",
+            str(agent._process.pid),
             fork_support="1",
-            REGISTRY_PID=str(agent._process.pid),
             DISCOVERY_SNAPSHOT_DIR=str(tmp_path),
         )
 

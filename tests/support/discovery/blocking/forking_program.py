@@ -1,6 +1,6 @@
 """A program that forks, as the servers of Django and Celery do; prints what each process observed.
 
-python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET
+python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET [PID OF THE REGISTRY]
 """
 
 import json
@@ -70,7 +70,7 @@ def draws(channel: grpc.Channel) -> dict[str, Any]:
 def without_registry(channel: grpc.Channel) -> dict[str, Any]:
     """Use the channel in the parent, end the registry, then use it in a child."""
     before = ask(channel, b"parent")
-    os.kill(int(os.environ["REGISTRY_PID"]), signal.SIGKILL)
+    os.kill(int(sys.argv[3]), signal.SIGKILL)
     return {"before": before, "child": in_child(lambda: ask(channel, b"child"))}
 
 
@@ -92,6 +92,6 @@ def _ask_shared(number: int) -> str:
 
 
 if __name__ == "__main__":
-    scenario, target = sys.argv[1:]
+    scenario, target = sys.argv[1:3]
     with blocking.open_channel(target) as made:
         print(json.dumps(globals()[scenario](made)), flush=True)  # noqa: T201 - its answer
