@@ -41,7 +41,6 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "discovery/registry/snapshot.py": "DISCOVERY_SNAPSHOT_DIR is set for every caller",
         "tests/services/chassis/store/test_database_processes.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
-        "tests/support/discovery/blocking/forking_program.py": "a program that a test starts",
         "tests/support/suite/programs.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/suite/slot.py": "hands its own environment on to the programs it starts",
