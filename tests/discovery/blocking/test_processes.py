@@ -42,9 +42,7 @@ def target_of(servers: list[ProbeProcess]) -> str:
     return "static:///" + ",".join(server.address for server in servers)
 
 
-def run_forking(
-    scenario: str, target: str, *more: str, fork_support: str, **environment: str
-) -> Any:
+def run_forking(scenario: str, target: str, *, fork_support: str) -> Any:
     """Run a scenario of the forking program and return its output."""
     done = subprocess.run(
         [
@@ -53,10 +51,9 @@ def run_forking(
             "tests.support.discovery.blocking.forking_program",
             scenario,
             target,
-            *more,
         ],
         cwd=ROOT,
-        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support, **environment},
+        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": fork_support},
         capture_output=True,
         timeout=300,
         check=False,
@@ -111,14 +108,29 @@ def test_a_child_reads_the_snapshot(three: list[ProbeProcess], tmp_path: Path) -
     """A child of a process that had a list starts with the snapshot while Consul is down."""
     with consul_agent() as agent:
         register(agent, *(server.instance() for server in three))
-        assert agent._process is not None
-        seen = run_forking(
-            "without_registry",
-            f"consul://{agent.address}/probe",
-            str(agent._process.pid),
-            fork_support="1",
-            DISCOVERY_SNAPSHOT_DIR=str(tmp_path),
+        program = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.support.discovery.blocking.forking_program",
+                "without_registry",
+                f"consul://{agent.address}/probe",
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "GRPC_ENABLE_FORK_SUPPORT": "1",
+                "DISCOVERY_SNAPSHOT_DIR": str(tmp_path),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        assert program.stdout is not None
+        program.stdout.readline()
+        agent.kill()
+        printed, _ = program.communicate("\n", timeout=120)
+    seen = json.loads(printed)
 
     assert answered([seen["before"]], "parent")
     assert answered([seen["child"]], "child")

@@ -1,12 +1,11 @@
 """A program that forks, as the servers of Django and Celery do; prints what each process observed.
 
-python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET [PID OF THE REGISTRY]
+python -m tests.support.discovery.blocking.forking_program SCENARIO TARGET
 """
 
 import json
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -68,9 +67,10 @@ def draws(channel: grpc.Channel) -> dict[str, Any]:
 
 
 def without_registry(channel: grpc.Channel) -> dict[str, Any]:
-    """Use the channel in the parent, end the registry, then use it in a child."""
+    """Use the channel in the parent, wait for a line of input, then use it in a child."""
     before = ask(channel, b"parent")
-    os.kill(int(sys.argv[3]), signal.SIGKILL)
+    print(flush=True)  # noqa: T201 - the registry may end now
+    sys.stdin.readline()
     return {"before": before, "child": in_child(lambda: ask(channel, b"child"))}
 
 
@@ -92,6 +92,6 @@ def _ask_shared(number: int) -> str:
 
 
 if __name__ == "__main__":
-    scenario, target = sys.argv[1:3]
+    scenario, target = sys.argv[1:]
     with blocking.open_channel(target) as made:
         print(json.dumps(globals()[scenario](made)), flush=True)  # noqa: T201 - its answer
