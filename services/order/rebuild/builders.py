@@ -111,7 +111,10 @@ class PaymentSummaryBuilder:
         """Read the next events. Raises grpc.aio.AioRpcError."""
         page = await self._feed.ReadEvents(
             feed_rpc.ReadEventsRequest(
-                after_position=self.position, types=PAYMENT_TYPES, page_size=BATCH_PAYMENTS
+                after_position=self.position,
+                types=PAYMENT_TYPES,
+                page_size=BATCH_PAYMENTS,
+                allow_unknown=True,  # this service may be newer than the payment service
             )
         )
         events: list[Event] = [event for event in page.events if event.position <= up_to]

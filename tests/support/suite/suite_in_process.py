@@ -39,7 +39,9 @@ TIMEOUT_S = 30.0
 # Sweeps don't run, so only calls change anything.
 NEVER_S = 86_400.0
 # Served by gRPC's own handler, without a table of request_ids.
-NOT_OURS = frozenset({"grpc.reflection.v1alpha.ServerReflection"})
+NOT_OURS = frozenset(
+    {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+)
 
 Position: TypeAlias = tuple[int, int]
 
