@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
 from sqlalchemy import Connection
 
-from discovery.clock import Clock
+from discovery.clock import Clock, SystemClock
 from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import (
@@ -82,7 +82,8 @@ class Database:
             committed=self._committed,
         )
         self._expiry = asyncio.create_task(self._writer.expire_waiters())
-        self.silence = SilenceWatch(dialect, clock=clock, timeout_s=timeout_s)
+        # Real time: a server answers by it, whatever clock the service is given.
+        self.silence = SilenceWatch(dialect, clock=SystemClock(), timeout_s=timeout_s)
         self._watching = asyncio.create_task(self.silence.run())
 
     @classmethod

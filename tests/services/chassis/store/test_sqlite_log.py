@@ -5,9 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
+from services.chassis.store import sqlite
 from services.chassis.store.sqlite import SqliteDialect
 
 CHECKPOINT_PAGES = 50
@@ -41,7 +43,7 @@ def fill(dialect: SqliteDialect, writer: Connection, commits: int) -> None:
 
 
 def test_the_log_shrinks_after_a_long_read(
-    dialect: SqliteDialect, writer: Connection, tmp_path: Path
+    dialect: SqliteDialect, writer: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An open read makes the log grow, which is logged; afterwards it gets its size back."""
     log = tmp_path / "test.db-wal"
@@ -49,6 +51,8 @@ def test_the_log_shrinks_after_a_long_read(
     dialect.begin_snapshot(reader)
     reader.exec_driver_sql("SELECT count(*) FROM page").scalar_one()
     with capture_logs() as logged:
+        # A logger that was used before keeps the output it had then.
+        monkeypatch.setattr(sqlite, "_LOG", structlog.get_logger())
         fill(dialect, writer, COMMITS)
     assert log.stat().st_size > 4 * LIMIT_BYTES
     lines = [line for line in logged if line["event"] == "store_log_grows"]
@@ -63,8 +67,12 @@ def test_the_log_shrinks_after_a_long_read(
     dialect.close(reader)
 
 
-def test_a_log_of_usual_size_is_not_reported(dialect: SqliteDialect, writer: Connection) -> None:
+def test_a_log_of_usual_size_is_not_reported(
+    dialect: SqliteDialect, writer: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without an open read the log stays short, and nothing is logged."""
     with capture_logs() as logged:
+        # A logger that was used before keeps the output it had then.
+        monkeypatch.setattr(sqlite, "_LOG", structlog.get_logger())
         fill(dialect, writer, COMMITS)
     assert logged == []
