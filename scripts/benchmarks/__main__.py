@@ -122,6 +122,9 @@ def coordination(
 
 @app.command()
 def soak(
+    driver: Annotated[
+        soak_run.Driver, typer.Option(help="The driver that calls.")
+    ] = soak_run.Driver.AIO,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 10.0,
     instances: Annotated[int, typer.Option(min=3, help="Instances that are called.")] = 3,
     rate: Annotated[float, typer.Option(min=1, help="Calls per second.")] = 100.0,
@@ -130,7 +133,7 @@ def soak(
     folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER / "soak",
 ) -> None:
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
-    plan = soak_run.SoakPlan(minutes, instances, rate, seed)
+    plan = soak_run.SoakPlan(driver, minutes, instances, rate, seed)
     report = _report(_soak(plan, folder), json)
     sys.exit(0 if report.ok else EXIT_BROKEN)
 

@@ -1,6 +1,5 @@
 """A sample of a soak: the calls since the last sample, and the resources that the caller holds."""
 
-import asyncio
 import gc
 import os
 from collections import Counter
@@ -21,8 +20,8 @@ class SoakSample:
     """One sample, taken after a garbage collection while no call is under way.
 
     `calls`, `failures` (counts by text) and `latency_ms` (by percentile) are those since the last
-    sample. The others are held by the process: resident memory, asyncio tasks, threads, open files,
-    and objects that Python's garbage collector tracks.
+    sample. The others are held by the process: resident memory, asyncio tasks (none of a blocking
+    caller), threads, open files, and objects that Python's garbage collector tracks.
     """
 
     at_s: float
@@ -36,7 +35,9 @@ class SoakSample:
     objects: int
 
 
-def take_sample(at_s: float, latencies_s: Sequence[float], failures: Counter[str]) -> SoakSample:
+def take_sample(
+    at_s: float, latencies_s: Sequence[float], failures: Counter[str], *, tasks: int
+) -> SoakSample:
     """Sample this process now."""
     gc.collect()
     resident = int(Path("/proc/self/statm").read_text().split()[1])
@@ -49,7 +50,7 @@ def take_sample(at_s: float, latencies_s: Sequence[float], failures: Counter[str
             for rank in _PERCENTILES
         },
         memory_kib=resident * _PAGE_BYTES // 1024,
-        tasks=len(asyncio.all_tasks()),
+        tasks=tasks,
         threads=len(list(Path("/proc/self/task").iterdir())),
         files=len(list(Path("/proc/self/fd").iterdir())),
         objects=len(gc.get_objects()),

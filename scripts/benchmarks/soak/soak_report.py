@@ -111,7 +111,7 @@ class SoakReport:
 
     def _table(self) -> Table:
         columns = ("calls", "failed", "p50/p99/max ms", "MiB", *list(ALLOWED)[1:])
-        title = f"{self.plan.instances} instances, seed {self.plan.seed}"
+        title = f"{self.plan.driver}, {self.plan.instances} instances, seed {self.plan.seed}"
         table = Table("minute", *columns, title=title)
         for column in table.columns:
             column.justify = "right"

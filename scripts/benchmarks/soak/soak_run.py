@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from discovery.clock import Clock
@@ -37,10 +38,18 @@ class CallerEndedError(Exception):
     """The calling process ended or did not answer; the message ends with its log."""
 
 
+class Driver(StrEnum):
+    """The driver of `discovery` whose channel is called."""
+
+    AIO = "aio"
+    BLOCKING = "blocking"
+
+
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """The size of a soak."""
+    """The driver and the size of a soak."""
 
+    driver: Driver
     minutes: float
     instances: int
     calls_per_s: float
@@ -148,7 +157,7 @@ class Caller:
 async def calling(target: str, plan: SoakPlan, folder: Path) -> AsyncIterator[Caller]:
     """A process that calls the target during the block."""
     log = folder / "logs" / "caller.log"
-    module = ("scripts.suite.child_process", "scripts.benchmarks.soak.client")
+    module = ("scripts.suite.child_process", f"scripts.benchmarks.soak.{plan.driver}_caller")
     with (
         log.open("w") as errors,
         subprocess.Popen(  # noqa: ASYNC220 - returns once it runs

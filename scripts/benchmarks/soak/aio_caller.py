@@ -1,6 +1,6 @@
-"""The calling process of a soak, by itself so that its memory is that of one channel.
+"""The calling process of a soak, by itself so that its memory is that of one asyncio channel.
 
-    python -m scripts.benchmarks.soak.client TARGET CALLS_PER_S SEED
+    python -m scripts.benchmarks.soak.aio_caller TARGET CALLS_PER_S SEED
 
 It calls at a steady rate, whether calls succeed or not. For each line on its input it prints a
 sample as a line of JSON; it ends with its input.
@@ -11,15 +11,11 @@ import json
 import logging
 import random
 import sys
-import uuid
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any
 
 import grpc
-from tradepost.inventory.v1.inventory_service_pb2 import AdjustStockRequest, GetStockRequest
 from tradepost.inventory.v1.inventory_service_pb2_grpc import (
     InventoryServiceAsyncStub,
     InventoryServiceStub,
@@ -27,21 +23,17 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
 
 import discovery
 from discovery.clock import Clock, SystemClock
-from scripts.benchmarks.soak.sample import SoakSample, take_sample
+from scripts.benchmarks.soak.sample import SoakSample
+from scripts.benchmarks.soak.soak_calls import (
+    BEHIND_MAX_S,
+    CALL_TIMEOUT_S,
+    CONFIG,
+    CallCounts,
+    random_call,
+)
 
-CALL_TIMEOUT_S = 5.0
 # More calls than a frozen instance can hold during a call's timeout, at usual rates.
 UNDER_WAY_MAX = 2_000
-# After a pause, at most the calls of this time are made up for.
-BEHIND_MAX_S = 0.1
-CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{"service": "tradepost.inventory.v1.InventoryService"}],
-            "hedgingPolicy": {"maxAttempts": 2},
-        }
-    ]
-}
 
 
 class SteadyLoad:
@@ -59,13 +51,11 @@ class SteadyLoad:
         self._interval_s = 1 / calls_per_s
         self._clock = clock
         self._rng = rng
-        self._began_s = clock.monotonic()
+        self._counts = CallCounts(clock.monotonic)
         self._under_way: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(UNDER_WAY_MAX)
         self._may_call = asyncio.Event()
         self._may_call.set()
-        self._latencies_s: list[float] = []
-        self._failures: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Call until cancelled."""
@@ -83,12 +73,7 @@ class SteadyLoad:
     async def sample(self) -> SoakSample:
         """Take a sample when no call is under way; calls go on afterwards."""
         async with self._paused():
-            taken = take_sample(
-                self._clock.monotonic() - self._began_s, self._latencies_s, self._failures
-            )
-            self._latencies_s.clear()
-            self._failures.clear()
-        return taken
+            return self._counts.sample(tasks=len(asyncio.all_tasks()))
 
     @asynccontextmanager
     async def _paused(self) -> AsyncIterator[None]:
@@ -101,28 +86,14 @@ class SteadyLoad:
             self._may_call.set()
 
     async def _call(self) -> None:
-        sku = f"sku-{self._rng.getrandbits(32):x}"
+        call = random_call(self._rng)
         began_s = self._clock.monotonic()
-        answer: Any
         try:
-            if self._rng.random() < 0.5:  # noqa: PLR2004 (one half)
-                method = "GetStock"
-                answer = await self._stub.GetStock(GetStockRequest(sku=sku), timeout=CALL_TIMEOUT_S)
-            else:
-                method = "AdjustStock"
-                answer = await self._stub.AdjustStock(
-                    AdjustStockRequest(request_id=self._request_id(), sku=sku, delta=1),
-                    timeout=CALL_TIMEOUT_S,
-                )
+            answer = await getattr(self._stub, call.method)(call.request, timeout=CALL_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            self._failures[f"{method} {error.code().name}: {error.details()}"] += 1
-            return
-        self._latencies_s.append(self._clock.monotonic() - began_s)
-        if answer.stock.sku != sku:
-            self._failures[f"{method}: the answer to another call"] += 1
-
-    def _request_id(self) -> str:
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+            self._counts.failed(call, error)
+        else:
+            self._counts.answered(call, answer, self._clock.monotonic() - began_s)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
