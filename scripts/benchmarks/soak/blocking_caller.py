@@ -12,8 +12,7 @@ import os
 import random
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -21,6 +20,7 @@ import grpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from discovery import blocking
+from discovery.clock import SystemClock
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_calls import (
     BEHIND_MAX_S,
@@ -39,10 +39,18 @@ THREADS = 50
 class SteadyThreads:
     """Calls both methods at random from a fixed number of threads."""
 
-    def __init__(self, stub: InventoryServiceStub, *, calls_per_s: float, seed: str) -> None:
+    def __init__(
+        self,
+        stub: InventoryServiceStub,
+        *,
+        calls_per_s: float,
+        monotonic: Callable[[], float],
+        seed: str,
+    ) -> None:
         self._stub = stub
+        self._monotonic = monotonic
         self._interval_s = THREADS / calls_per_s
-        self._counts = CallCounts(time.monotonic)
+        self._counts = CallCounts(monotonic)
         self._changed = threading.Condition()
         self._may_call = True
         self._under_way = 0
@@ -70,14 +78,14 @@ class SteadyThreads:
             os._exit(1)
 
     def _call_steadily(self, rng: random.Random) -> None:
-        due_s = time.monotonic() + rng.uniform(0, self._interval_s)
-        by_future = False
+        due_s = self._monotonic() + rng.uniform(0, self._interval_s)
+        by_future, never = False, threading.Event()
         while True:
-            time.sleep(max(0.0, due_s - time.monotonic()))
+            never.wait(max(0.0, due_s - self._monotonic()))
             with self._one_call():
                 self._call(rng, by_future=by_future)
             by_future = not by_future
-            due_s = max(due_s + self._interval_s, time.monotonic() - BEHIND_MAX_S)
+            due_s = max(due_s + self._interval_s, self._monotonic() - BEHIND_MAX_S)
 
     @contextmanager
     def _one_call(self) -> Iterator[None]:
@@ -94,7 +102,7 @@ class SteadyThreads:
     def _call(self, rng: random.Random, *, by_future: bool) -> None:
         call = random_call(rng)
         method = getattr(self._stub, call.method)
-        began_s = time.monotonic()
+        began_s = self._monotonic()
         try:
             if by_future:
                 answer = method.future(call.request, timeout=CALL_TIMEOUT_S).result()
@@ -105,14 +113,19 @@ class SteadyThreads:
                 self._counts.failed(call, error)
         else:
             with self._changed:
-                self._counts.answered(call, answer, time.monotonic() - began_s)
+                self._counts.answered(call, answer, self._monotonic() - began_s)
 
 
 def main(target: str, calls_per_s: float, seed: str) -> None:
     """Call until the input ends."""
     with blocking.open_channel(target, service_config=CONFIG) as channel:
         grpc.channel_ready_future(channel).result()
-        load = SteadyThreads(InventoryServiceStub(channel), calls_per_s=calls_per_s, seed=seed)
+        load = SteadyThreads(
+            InventoryServiceStub(channel),
+            calls_per_s=calls_per_s,
+            monotonic=SystemClock.monotonic,
+            seed=seed,
+        )
         for _ in sys.stdin:
             print(json.dumps(asdict(load.sample())), flush=True)
         # The threads are not joined: they end with the process.
