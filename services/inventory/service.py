@@ -26,7 +26,7 @@ _SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"]
 _AGGREGATE_TYPES = MappingProxyType({"itm": "item", "rsv": "reservation"})
 CONTENTS = FeedContents(
     NAME,
-    types=event_types(inventory_event_pb2.DESCRIPTOR, parts=("CheckoutHistory",)),
+    types=event_types(inventory_event_pb2.DESCRIPTOR, parts=("CheckoutHistory", "ReturnedUnits")),
     topics=(CHOREOGRAPHY,),
 )
 

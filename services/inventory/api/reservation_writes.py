@@ -23,8 +23,14 @@ from services.inventory.domain.commands import (
     Release,
     ReservationCommand,
     Reserve,
+    Return,
 )
-from services.inventory.domain.events import ReservationEvent, ReservationRejected
+from services.inventory.domain.events import (
+    ReservationEvent,
+    ReservationRejected,
+    ReservationReturned,
+)
+from services.inventory.domain.item_rules import refuse_overflow
 from services.inventory.domain.pricing import Offers, Quote, QuoteRefusal
 from services.inventory.domain.reservation_rules import decide, evolve, movements, price
 from services.inventory.domain.state import Movement, Refusal, Reservation, ReservationState
@@ -41,7 +47,15 @@ Response: TypeAlias = (
     rpc.CommitReservationResponse
     | rpc.ReleaseReservationResponse
     | rpc.FulfillReservationResponse
+    | rpc.ReturnStockResponse
     | rpc.ReserveStockResponse
+)
+AnyIntention: TypeAlias = (
+    Intention[Reserve]
+    | Intention[Commit]
+    | Intention[Release]
+    | Intention[Fulfill]
+    | Intention[Return]
 )
 R = TypeVar("R", bound=Response)
 
@@ -93,6 +107,16 @@ class ReservationWrites:
         """
         return self._answer(connection, intention, rpc.FulfillReservationResponse)
 
+    def take_back(
+        self, connection: Connection, intention: Intention[Return]
+    ) -> StoredAnswer[rpc.ReturnStockResponse]:
+        """Take units back that had left the building.
+
+        Raises ReservationNotFoundError, ReservationStateConflictError,
+        ReturnExceedsFulfilledError, StockOverflowError.
+        """
+        return self._answer(connection, intention, rpc.ReturnStockResponse)
+
     def has_overdue(self, connection: Connection) -> bool:
         """Whether any hold is overdue."""
         return bool(reservation_rows.list_overdue(connection, self._clock.now(), 1))
@@ -105,7 +129,7 @@ class ReservationWrites:
     def _answer(
         self,
         connection: Connection,
-        intention: Intention[Reserve] | Intention[Commit] | Intention[Release] | Intention[Fulfill],
+        intention: AnyIntention,
         response_type: type[R],
     ) -> StoredAnswer[R]:
         command, now = intention.command, self._clock.now()
@@ -165,6 +189,9 @@ class ReservationWrites:
             reservation_rows.add(connection, after)
         else:
             reservation_rows.change(connection, [after])
+        if any(isinstance(event, ReservationReturned) for event in events):
+            reservation_rows.change_returned(connection, after)
+            _refuse_overflow(connection, moved)
         movement_rows.move(connection, moved, at)
         return after
 
@@ -218,3 +245,10 @@ def _apply(
 
 def _offers(connection: Connection, command: Reserve) -> Offers:
     return item_rows.load_offers(connection, [demand.sku for demand in command.demands])
+
+
+def _refuse_overflow(connection: Connection, moved: Sequence[Movement]) -> None:
+    """Raise StockOverflowError when units would not fit: the writer then rolls all of it back."""
+    levels, _ = item_rows.get_levels(connection, tuple(movement.sku for movement in moved))
+    for level, movement in zip(levels, moved, strict=True):
+        refuse_overflow(level, movement.on_hand_delta)

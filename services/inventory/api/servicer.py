@@ -106,6 +106,13 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
         answer = await self._database.write(self._reservations.fulfill, intention)
         return _reply(answer, context)
 
+    async def ReturnStock(
+        self, request: rpc.ReturnStockRequest, context: Context
+    ) -> rpc.ReturnStockResponse:
+        intention = requests.return_stock(request)
+        answer = await self._database.write(self._reservations.take_back, intention)
+        return _reply(answer, context)
+
     async def GetReservation(
         self, request: rpc.GetReservationRequest, context: Context
     ) -> rpc.GetReservationResponse:

@@ -82,10 +82,19 @@ class Fulfill:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """Take units back that had left the building."""
+
+    reservation_id: str
+    units: tuple[Demand, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """End a hold whose expire time has come."""
 
     reservation_id: str
 
 
-ReservationCommand: TypeAlias = Reserve | Commit | Release | Fulfill | Expire
+ReservationCommand: TypeAlias = Reserve | Commit | Release | Fulfill | Return | Expire

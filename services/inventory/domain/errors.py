@@ -4,7 +4,8 @@
       ask for something that exists   ItemNotFoundError, ReservationNotFoundError
       read it first                   ReservationStateConflictError, ReservationAlreadyExistsError,
                                       EtagMismatchError
-      adjust less                     StockWouldGoNegativeError, StockOverflowError
+      adjust or return less           StockWouldGoNegativeError, StockOverflowError,
+                                      ReturnExceedsFulfilledError
 
 Refusals that are stored (a shortage, a changed price) are not errors: see `state.Refusal`.
 """
@@ -79,6 +80,21 @@ class StockWouldGoNegativeError(InventoryError):
             delta=str(delta),
         )
         self.precondition_violations = (Precondition("STOCK", sku, message),)
+
+
+class ReturnExceedsFulfilledError(InventoryError):
+    """More units would come back than have left and have not come back yet."""
+
+    def __init__(self, reservation_id: str, sku: str, *, requested: int, returnable: int) -> None:
+        message = f"{requested} of {sku} cannot come back to {reservation_id}: {returnable} can"
+        super().__init__(
+            message,
+            reservation_id=reservation_id,
+            sku=sku,
+            requested=str(requested),
+            returnable=str(returnable),
+        )
+        self.precondition_violations = (Precondition("QUANTITY", reservation_id, message),)
 
 
 class StockOverflowError(InventoryError):

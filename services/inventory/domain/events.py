@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from services.chassis.domain.money import Money
-from services.inventory.domain.state import CheckoutTerms, Line, Origin, Refusal
+from services.inventory.domain.state import CheckoutTerms, Demand, Line, Origin, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,16 @@ class ReservationFulfilled:
     reservation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReservationReturned:
+    """Units that had left the building came back."""
+
+    reservation_id: str
+    order_id: str
+    units: tuple[Demand, ...]
+    reason: str
+
+
 ReservationEvent: TypeAlias = (
     ReservationHeld
     | ReservationRejected
@@ -97,4 +107,5 @@ ReservationEvent: TypeAlias = (
     | ReservationReleased
     | ReservationExpired
     | ReservationFulfilled
+    | ReservationReturned
 )

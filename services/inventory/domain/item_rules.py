@@ -87,5 +87,10 @@ def _refuse_bad_level(level: StockLevel, delta: int) -> None:
         raise StockWouldGoNegativeError(
             level.sku, on_hand=level.on_hand, reserved=reserved, delta=delta
         )
+    refuse_overflow(level, delta)
+
+
+def refuse_overflow(level: StockLevel, delta: int) -> None:
+    """Raise StockOverflowError when the units on hand would not fit into 64 bits."""
     if level.on_hand + delta > MAX_INT64:
         raise StockOverflowError(level.sku, on_hand=level.on_hand, delta=delta)

@@ -1,6 +1,7 @@
 """Rules of a reservation, which holds units for one order: all lines or none.
 
     HELD -> COMMITTED -> FULFILLED ; HELD -> RELEASED | EXPIRED ; COMMITTED -> RELEASED
+    FULFILLED keeps its state when units come back: see `return_rules`
     (none) -> REJECTED ; (none) -> RELEASED, the tombstone that refuses a late reserve
 
 `decide` turns a command into events, `evolve` applies an event to the reservation, and `movements`
@@ -17,6 +18,7 @@ from services.inventory.domain.commands import (
     Release,
     ReservationCommand,
     Reserve,
+    Return,
 )
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
@@ -31,6 +33,7 @@ from services.inventory.domain.events import (
     ReservationHeld,
     ReservationRejected,
     ReservationReleased,
+    ReservationReturned,
 )
 from services.inventory.domain.pricing import (
     Offers,
@@ -39,7 +42,10 @@ from services.inventory.domain.pricing import (
     price_demands,
     refuse_unpriced,
 )
+from services.inventory.domain.return_rules import take_back, with_returned
 from services.inventory.domain.state import (
+    Demand,
+    Line,
     Movement,
     MovementKind,
     Refusal,
@@ -66,7 +72,8 @@ def decide(
 ) -> tuple[ReservationEvent, ...]:
     """The events of `command`; none where the reservation is already as asked.
 
-    Raises ReservationAlreadyExistsError, ReservationNotFoundError, ReservationStateConflictError.
+    Raises ReservationAlreadyExistsError, ReservationNotFoundError, ReservationStateConflictError,
+    ReturnExceedsFulfilledError.
     """
     match command:
         case Reserve():
@@ -77,6 +84,8 @@ def decide(
             return _commit(command, _existing(command, reservation), now)
         case Fulfill():
             return _fulfill(_existing(command, reservation))
+        case Return():
+            return take_back(command, _existing(command, reservation))
         case Expire():
             held = _existing(command, reservation)
             if not held.is_overdue(now):
@@ -102,14 +111,20 @@ def evolve(reservation: Reservation | None, event: ReservationEvent, at: datetim
             return _moved(reservation, at, state=ReservationState.EXPIRED, refusal=_EXPIRED)
         case Reservation(), ReservationFulfilled():
             return _moved(reservation, at, state=ReservationState.FULFILLED)
+        case Reservation(), ReservationReturned(units=units):
+            returned = _moved(reservation, at, state=ReservationState.FULFILLED)
+            return replace(returned, lines=with_returned(reservation.lines, units))
         case Reservation(state=state), ReservationHeld():
             raise ReservationAlreadyExistsError(event.reservation_id, state=state)
 
 
 def movements(reservation: Reservation | None, event: ReservationEvent) -> tuple[Movement, ...]:
     """The movements of stock that `event` causes; `reservation` is the state before it."""
-    lines = () if reservation is None else reservation.lines
+    lines: tuple[Line | Demand, ...] = () if reservation is None else reservation.lines
     match event:
+        case ReservationReturned(units=units):
+            deltas = (1, 0, 0)
+            kind, lines = MovementKind.RETURNED, units
         case ReservationHeld(lines=held_lines):
             deltas = (0, 1, 0)
             kind, lines = MovementKind.HELD, held_lines
@@ -125,7 +140,7 @@ def movements(reservation: Reservation | None, event: ReservationEvent) -> tuple
         case ReservationRejected():
             return ()
     on_hand, held, committed = deltas
-    reason = event.reason if isinstance(event, ReservationReleased) else ""
+    reason = event.reason if isinstance(event, ReservationReleased | ReservationReturned) else ""
     return tuple(
         Movement(
             line.sku,

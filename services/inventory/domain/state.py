@@ -78,6 +78,7 @@ class MovementKind(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
     FULFILLED = "FULFILLED"
+    RETURNED = "RETURNED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,16 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Units of one item with the name and price they had when they were reserved."""
+    """Units of one item with the name and price they had when they were reserved.
+
+    `returned` of them came back after they had left the building.
+    """
 
     sku: str
     quantity: int
     name: str
     unit_price: Money
+    returned: int = 0
 
     @property
     def total_minor(self) -> int:

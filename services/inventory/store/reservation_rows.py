@@ -33,6 +33,7 @@ _LINE = (
     RESERVATION_LINE.c.quantity,
     RESERVATION_LINE.c.name,
     RESERVATION_LINE.c.unit_price_minor,
+    RESERVATION_LINE.c.returned,
 )
 
 _LOAD = Prepared(
@@ -84,6 +85,14 @@ _UPDATE = Prepared(
         version=bindparam("version"),
         update_time=bindparam("update_time"),
     )
+)
+_UPDATE_RETURNED = Prepared(
+    update(RESERVATION_LINE)
+    .where(
+        RESERVATION_LINE.c.reservation_id == bindparam("key"),
+        RESERVATION_LINE.c.sku == bindparam("of_sku"),
+    )
+    .values(returned=bindparam("now_returned"))
 )
 
 
@@ -158,6 +167,7 @@ def add(connection: Connection, reservation: Reservation) -> None:
                     "quantity": line.quantity,
                     "name": line.name,
                     "unit_price_minor": line.unit_price.minor_units,
+                    "returned": line.returned,
                 }
                 for line in reservation.lines
             ],
@@ -165,9 +175,20 @@ def add(connection: Connection, reservation: Reservation) -> None:
 
 
 def change(connection: Connection, reservations: Sequence[Reservation]) -> None:
-    """Write the new states of reservations; lines and total never change."""
+    """Write the new states of reservations; `change_returned` writes what came back."""
     _UPDATE.change_each(
         connection, [{"key": each.reservation_id, **_changing(each)} for each in reservations]
+    )
+
+
+def change_returned(connection: Connection, reservation: Reservation) -> None:
+    """Write how many units of each line came back."""
+    _UPDATE_RETURNED.change_each(
+        connection,
+        [
+            {"key": reservation.reservation_id, "of_sku": line.sku, "now_returned": line.returned}
+            for line in reservation.lines
+        ],
     )
 
 
@@ -190,8 +211,8 @@ def _reservation(head: Iterable[Any], lines: Sequence[Sequence[Any]]) -> Reserva
         order_id=order_id,
         state=ReservationState(state),
         lines=tuple(
-            Line(sku, quantity, name, Money(currency_code, unit_price_minor))
-            for sku, quantity, name, unit_price_minor in lines
+            Line(sku, quantity, name, Money(currency_code, unit_price_minor), returned)
+            for sku, quantity, name, unit_price_minor, returned in lines
         ),
         total=None if total_minor is None else Money(currency_code, total_minor),
         expire_time=None if expire_micros is None else from_micros(expire_micros),

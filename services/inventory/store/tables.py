@@ -82,6 +82,8 @@ RESERVATION_LINE = Table(
     Column("quantity", BigInteger, nullable=False),
     Column("name", String, nullable=False),
     Column("unit_price_minor", BigInteger, nullable=False),
+    # How many of the units came back after they had left.
+    Column("returned", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("quantity > 0", name="reservation_line_quantity_positive"),
     sqlite_with_rowid=False,
 )

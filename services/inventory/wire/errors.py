@@ -11,6 +11,7 @@ from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
     ReservationStateConflictError,
+    ReturnExceedsFulfilledError,
     StockOverflowError,
     StockWouldGoNegativeError,
 )
@@ -24,6 +25,9 @@ ERRORS: Errors = MappingProxyType(
         ),
         StockWouldGoNegativeError: ErrorRule(
             grpc.StatusCode.FAILED_PRECONDITION, "STOCK_WOULD_GO_NEGATIVE"
+        ),
+        ReturnExceedsFulfilledError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "RETURN_EXCEEDS_FULFILLED"
         ),
         EtagMismatchError: ErrorRule(grpc.StatusCode.ABORTED, "ETAG_MISMATCH"),
         ReservationAlreadyExistsError: ErrorRule(

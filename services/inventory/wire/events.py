@@ -1,6 +1,7 @@
 """Converts events to the messages of inventory_event.proto, which the event log stores.
 
-Only RPCs release and fulfil reservations, so these events always have the origin ORCHESTRATED.
+Only RPCs release, fulfil and return reservations, so these events always have the origin
+ORCHESTRATED.
 """
 
 from google.protobuf.message import Message
@@ -85,6 +86,14 @@ def _of_reservation(event: events.ReservationEvent) -> Message:
                 order_id=order_id,
                 origin=_ORIGINS[expired_by],
                 history=_to_history(history),
+            )
+        case events.ReservationReturned(reservation_id, order_id, units, reason):
+            return pb.ReservationReturned(
+                reservation_id=reservation_id,
+                order_id=order_id,
+                units=[pb.ReturnedUnits(sku=each.sku, quantity=each.quantity) for each in units],
+                reason=reason,
+                origin=_BY_CALL,
             )
         case events.ReservationFulfilled(reservation_id):
             return pb.ReservationFulfilled(reservation_id=reservation_id, origin=_BY_CALL)

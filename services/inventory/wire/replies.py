@@ -84,7 +84,12 @@ def add_lines(
     long, and lines are most of a reservation's cost on the wire.
     """
     for line in lines:
-        message = messages.add(sku=line.sku, quantity=line.quantity, name=line.name)
+        message = messages.add(
+            sku=line.sku,
+            quantity=line.quantity,
+            name=line.name,
+            returned_quantity=line.returned,
+        )
         unit_price, line_total = message.unit_price, message.line_total
         unit_price.currency_code = line_total.currency_code = line.unit_price.currency_code
         unit_price.minor_units = line.unit_price.minor_units

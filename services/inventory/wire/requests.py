@@ -7,6 +7,7 @@ what identifies a repetition of the request.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
@@ -21,9 +22,13 @@ from services.inventory.domain.commands import (
     Fulfill,
     Release,
     Reserve,
+    Return,
     UpsertItem,
 )
 from services.inventory.domain.state import Demand
+
+# Both name an item and a number of its units.
+RequestedLine: TypeAlias = rpc.ReserveLine | rpc.ReturnLine
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
@@ -120,6 +125,23 @@ def fulfill_reservation(request: rpc.FulfillReservationRequest) -> Intention[Ful
     return Intention("FulfillReservation", request_id, fingerprint(request), command)
 
 
+def return_stock(request: rpc.ReturnStockRequest) -> Intention[Return]:
+    """Sums lines of one SKU, also in the fingerprint. Raises InvalidRequestError."""
+    check = Check()
+    request_id = check.uuid("request_id", request.request_id)
+    command = Return(
+        reservation_id=check.identifier("reservation_id", request.reservation_id, "rsv"),
+        units=_demands(check, request.lines),
+        reason=check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False),
+    )
+    check.done()
+    normal = rpc.ReturnStockRequest()
+    normal.CopyFrom(request)
+    del normal.lines[:]
+    normal.lines.extend(rpc.ReturnLine(sku=u.sku, quantity=u.quantity) for u in command.units)
+    return Intention("ReturnStock", request_id, fingerprint(normal), command)
+
+
 def _check_size(check: Check, field: str, size: int) -> None:
     check.that(1 <= size <= MAX_LINES, field, f"must have at least 1 and at most {MAX_LINES}")
 
@@ -187,7 +209,7 @@ def _reserve(check: Check, request: rpc.ReserveStockRequest, *, ttl_required: bo
     )
 
 
-def _demands(check: Check, lines: Sequence[rpc.ReserveLine]) -> tuple[Demand, ...]:
+def _demands(check: Check, lines: Sequence[RequestedLine]) -> tuple[Demand, ...]:
     quantities: Counter[str] = Counter()
     _check_size(check, "lines", len(lines))
     for index, line in enumerate(lines[:MAX_LINES]):

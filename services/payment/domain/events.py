@@ -132,6 +132,7 @@ class RefundSucceeded:
     order_id: str
     refund_id: str
     amount: Money
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)

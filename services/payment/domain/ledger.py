@@ -82,9 +82,8 @@ def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
             return (_reversed(before, request_id), _captured(before, request_id))
         case events.PaymentVoided() | events.AuthorizationExpired():
             return (_reversed(before, _asked_by(before)),)
-        case events.RefundSucceeded(refund_id=refund_id, amount=amount):
-            asked_by = next(r.request_id for r in before.refunds if r.refund_id == refund_id)
-            return (_refunded(asked_by, amount),)
+        case events.RefundSucceeded(request_id=request_id, amount=amount):
+            return (_refunded(request_id, amount),)
         case _:
             return ()
 

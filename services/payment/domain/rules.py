@@ -247,7 +247,11 @@ def _on_refund(evidence: commands.Evidence, payment: Payment) -> Event:
         case commands.Refunded(key):
             refund = _pending_refund(key, evidence, payment)
             return events.RefundSucceeded(
-                payment.payment_id, payment.order_id, refund.refund_id, refund.amount
+                payment.payment_id,
+                payment.order_id,
+                refund.refund_id,
+                refund.amount,
+                refund.request_id,
             )
         case commands.RefundRefused(key, code):
             refund = _pending_refund(key, evidence, payment)

@@ -152,6 +152,7 @@ def _(event: events.RefundSucceeded) -> Message:
         order_id=event.order_id,
         refund_id=event.refund_id,
         amount=to_money(event.amount),
+        request_id=event.request_id,
     )
 
 

@@ -93,6 +93,16 @@ INVENTORY_CASES = {
         {"request_id": bad_values.UUID, "reservation_id": _RESERVATION_ID},
         refused=(_NOT_FOUND,),
     ),
+    "ReturnStock": MethodCases(
+        {**_CHANGE, "lines": [{"sku": "milk", "quantity": 1}]},
+        {
+            "request_id": bad_values.UUID,
+            "reservation_id": _RESERVATION_ID,
+            "lines": bad_values.LINES,
+            "reason": bad_values.REASON,
+        },
+        refused=(_NOT_FOUND,),
+    ),
     "GetReservation": MethodCases(
         {"reservation_id": RESERVATION_ID},
         {"reservation_id": _RESERVATION_ID},

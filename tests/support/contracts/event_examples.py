@@ -13,7 +13,7 @@ from tradepost.payment.v1 import payment_event_pb2
 from services.chassis.domain.money import Money
 from services.chassis.log.event_log import NewEvent
 from services.inventory.domain import events as inv
-from services.inventory.domain.state import CheckoutTerms, Line, Shortage
+from services.inventory.domain.state import CheckoutTerms, Demand, Line, Shortage
 from services.inventory.domain.state import Origin as InventoryOrigin
 from services.inventory.domain.state import Refusal as InventoryRefusal
 from services.inventory.domain.state import RefusalReason as InventoryRefusalReason
@@ -72,7 +72,7 @@ _PAYMENT: tuple[pay.Event, ...] = (
     pay.AuthorizationFenced("pay_4", "ord_4", "req_6", "req_7"),
     pay.AuthorizationExpired("pay_5"),
     pay.RefundRequested("pay_1", "rfd_1", "req_8", Money("USD", 200)),
-    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200)),
+    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200), "req_3"),
     pay.RefundFailed("pay_1", "rfd_2", Refusal(RefusalReason.REFUND_REFUSED)),
     pay.PaymentAuthorized(
         "pay_6", "ord_6", _USD_500, "ref_6", NOON + timedelta(days=7), _BY_EVENT, _HISTORY
@@ -110,6 +110,7 @@ _INVENTORY: tuple[inv.ReservationEvent | inv.ItemEvent, ...] = (
     _HELD_FOR_A_PAYER,
     inv.ReservationCommitted("rsv_6", "ord_6", InventoryOrigin.CHOREOGRAPHED, _HISTORY),
     inv.ReservationExpired("rsv_6", "ord_6", InventoryOrigin.CHOREOGRAPHED, _HISTORY),
+    inv.ReservationReturned("rsv_1", "ord_1", (Demand("milk", 1),), "broken"),
 )
 
 
@@ -118,6 +119,7 @@ _PARTS_OF_EVENTS = (
     order_event_pb2.PlacedLine.DESCRIPTOR,
     order_event_pb2.CheckoutStepIds.DESCRIPTOR,
     inventory_event_pb2.CheckoutHistory.DESCRIPTOR,
+    inventory_event_pb2.ReturnedUnits.DESCRIPTOR,
 )
 
 

@@ -142,6 +142,17 @@ class InventoryInMemory:
         answer = self.write(self.reservations.fulfill, requests.fulfill_reservation(request))
         return answer.response.reservation
 
+    def returns(self, order: str, **units: int) -> reservation_pb2.Reservation:
+        """Take back units of the order that had left."""
+        request = rpc.ReturnStockRequest(
+            request_id=new_request_id(),
+            reservation_id=rsv(order),
+            lines=[rpc.ReturnLine(sku=sku, quantity=count) for sku, count in units.items()],
+            reason="broken",
+        )
+        answer = self.write(self.reservations.take_back, requests.return_stock(request))
+        return answer.response.reservation
+
     def expire_overdue(self, limit: int = 100) -> int:
         """Expire overdue holds; returns their number."""
         return self.write(self.reservations.expire, limit)

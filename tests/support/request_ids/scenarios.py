@@ -173,6 +173,13 @@ async def a_committed_reservation(suite: Suite) -> Fields:
     return reservation
 
 
+async def a_return(suite: Suite) -> Fields:
+    """Fulfil a reservation; fields of a return of one of its units."""
+    reservation = await a_committed_reservation(suite)
+    await call(suite, "/FulfillReservation", **reservation)
+    return {**reservation, "lines": [{"sku": "milk", "quantity": 1}]}
+
+
 UNKNOWN = "f" * 32
 _OTHER_ORDER = {"order_id": f"ord_{UNKNOWN}"}
 _OTHER_PAYMENT = {"payment_id": f"pay_{UNKNOWN}"}
@@ -202,4 +209,5 @@ SCENARIOS = (
         1,
     ),
     Scenario("InventoryService/FulfillReservation", a_committed_reservation, _OTHER_RESERVATION, 1),
+    Scenario("InventoryService/ReturnStock", a_return, {"reason": "another"}, 1),
 )

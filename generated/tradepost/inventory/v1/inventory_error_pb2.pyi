@@ -58,6 +58,10 @@ class _InventoryErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """ALREADY_EXISTS: another request made this reservation. Read it first."""
     INVENTORY_ERROR_REASON_STOCK_OVERFLOW: _InventoryErrorReason.ValueType  # 17
     """OUT_OF_RANGE: the stock level would not fit into 64 bits. Adjust less."""
+    INVENTORY_ERROR_REASON_RETURN_EXCEEDS_FULFILLED: _InventoryErrorReason.ValueType  # 18
+    """FAILED_PRECONDITION: more units would come back than have left; facts: sku, requested,
+    returnable. Return less.
+    """
 
 class InventoryErrorReason(_InventoryErrorReason, metaclass=_InventoryErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -98,4 +102,8 @@ INVENTORY_ERROR_REASON_RESERVATION_ALREADY_EXISTS: InventoryErrorReason.ValueTyp
 """ALREADY_EXISTS: another request made this reservation. Read it first."""
 INVENTORY_ERROR_REASON_STOCK_OVERFLOW: InventoryErrorReason.ValueType  # 17
 """OUT_OF_RANGE: the stock level would not fit into 64 bits. Adjust less."""
+INVENTORY_ERROR_REASON_RETURN_EXCEEDS_FULFILLED: InventoryErrorReason.ValueType  # 18
+"""FAILED_PRECONDITION: more units would come back than have left; facts: sku, requested,
+returnable. Return less.
+"""
 Global___InventoryErrorReason: _TypeAlias = InventoryErrorReason  # noqa: Y015

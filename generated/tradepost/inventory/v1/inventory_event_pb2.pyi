@@ -371,6 +371,72 @@ class ReservationExpired(_message.Message):
 Global___ReservationExpired: _TypeAlias = ReservationExpired  # noqa: Y015
 
 @_typing.final
+class ReturnedUnits(_message.Message):
+    """Units of one item that came back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The stock keeping unit."""
+    quantity: _builtins.int
+    """How many units."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnedUnits: _TypeAlias = ReturnedUnits  # noqa: Y015
+
+@_typing.final
+class ReservationReturned(_message.Message):
+    """Units that had left the warehouse came back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    reservation_id: _builtins.str
+    """The reservation."""
+    order_id: _builtins.str
+    """The order."""
+    reason: _builtins.str
+    """Why."""
+    origin: Global___ReservationOrigin.ValueType
+    """What caused it."""
+    @_builtins.property
+    def units(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnedUnits]:
+        """What came back, sorted by sku."""
+
+    def __init__(
+        self,
+        *,
+        reservation_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        units: _abc.Iterable[Global___ReturnedUnits] | None = ...,
+        reason: _builtins.str = ...,
+        origin: Global___ReservationOrigin.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "origin", b"origin", "reason", b"reason", "reservation_id", b"reservation_id", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservationReturned: _TypeAlias = ReservationReturned  # noqa: Y015
+
+@_typing.final
 class ReservationFulfilled(_message.Message):
     """Units left the warehouse."""
 

@@ -85,6 +85,11 @@ class InventoryServiceStub:
                 request_serializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationRequest.SerializeToString,
                 response_deserializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationResponse.FromString,
                 _registered_method=True)
+        self.ReturnStock = channel.unary_unary(
+                '/tradepost.inventory.v1.InventoryService/ReturnStock',
+                request_serializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockRequest.SerializeToString,
+                response_deserializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockResponse.FromString,
+                _registered_method=True)
         self.GetReservation = channel.unary_unary(
                 '/tradepost.inventory.v1.InventoryService/GetReservation',
                 request_serializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.GetReservationRequest.SerializeToString,
@@ -177,6 +182,14 @@ class InventoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReturnStock(self, request, context):
+        """Takes units back that had left the warehouse: they are on hand again. All lines or none; never more
+        than the reservation's lines that have not come back yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetReservation(self, request, context):
         """Reads one reservation.
         """
@@ -250,6 +263,11 @@ def add_InventoryServiceServicer_to_server(servicer, server):
                     servicer.FulfillReservation,
                     request_deserializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationRequest.FromString,
                     response_serializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationResponse.SerializeToString,
+            ),
+            'ReturnStock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnStock,
+                    request_deserializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockRequest.FromString,
+                    response_serializer=tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockResponse.SerializeToString,
             ),
             'GetReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReservation,
@@ -538,6 +556,33 @@ class InventoryService:
             '/tradepost.inventory.v1.InventoryService/FulfillReservation',
             tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationRequest.SerializeToString,
             tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.FulfillReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnStock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradepost.inventory.v1.InventoryService/ReturnStock',
+            tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockRequest.SerializeToString,
+            tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2.ReturnStockResponse.FromString,
             options,
             channel_credentials,
             insecure,

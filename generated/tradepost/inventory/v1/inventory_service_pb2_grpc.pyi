@@ -55,6 +55,10 @@ class InventoryServiceStub:
     """
     FulfillReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]
     """Takes committed units out of the warehouse."""
+    ReturnStock: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ReturnStockRequest, _inventory_service_pb2.ReturnStockResponse]
+    """Takes units back that had left the warehouse: they are on hand again. All lines or none; never more
+    than the reservation's lines that have not come back yet.
+    """
     GetReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.GetReservationRequest, _inventory_service_pb2.GetReservationResponse]
     """Reads one reservation."""
     ListReservations: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ListReservationsRequest, _inventory_service_pb2.ListReservationsResponse]
@@ -89,6 +93,10 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     """
     FulfillReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]  # type: ignore[assignment]
     """Takes committed units out of the warehouse."""
+    ReturnStock: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReturnStockRequest, _inventory_service_pb2.ReturnStockResponse]  # type: ignore[assignment]
+    """Takes units back that had left the warehouse: they are on hand again. All lines or none; never more
+    than the reservation's lines that have not come back yet.
+    """
     GetReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.GetReservationRequest, _inventory_service_pb2.GetReservationResponse]  # type: ignore[assignment]
     """Reads one reservation."""
     ListReservations: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ListReservationsRequest, _inventory_service_pb2.ListReservationsResponse]  # type: ignore[assignment]
@@ -180,6 +188,16 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.FulfillReservationResponse, _abc.Awaitable[_inventory_service_pb2.FulfillReservationResponse]]:
         """Takes committed units out of the warehouse."""
+
+    @_abc_1.abstractmethod
+    def ReturnStock(
+        self,
+        request: _inventory_service_pb2.ReturnStockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inventory_service_pb2.ReturnStockResponse, _abc.Awaitable[_inventory_service_pb2.ReturnStockResponse]]:
+        """Takes units back that had left the warehouse: they are on hand again. All lines or none; never more
+        than the reservation's lines that have not come back yet.
+        """
 
     @_abc_1.abstractmethod
     def GetReservation(

@@ -41,6 +41,8 @@ class _StockMovementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sto
     """A hold expired."""
     STOCK_MOVEMENT_KIND_FULFILLED: _StockMovementKind.ValueType  # 7
     """Units left the warehouse."""
+    STOCK_MOVEMENT_KIND_RETURNED: _StockMovementKind.ValueType  # 8
+    """Units that had left came back."""
 
 class StockMovementKind(_StockMovementKind, metaclass=_StockMovementKindEnumTypeWrapper):
     """The kind of a stock movement."""
@@ -61,6 +63,8 @@ STOCK_MOVEMENT_KIND_EXPIRED: StockMovementKind.ValueType  # 6
 """A hold expired."""
 STOCK_MOVEMENT_KIND_FULFILLED: StockMovementKind.ValueType  # 7
 """Units left the warehouse."""
+STOCK_MOVEMENT_KIND_RETURNED: StockMovementKind.ValueType  # 8
+"""Units that had left came back."""
 Global___StockMovementKind: _TypeAlias = StockMovementKind  # noqa: Y015
 
 @_typing.final

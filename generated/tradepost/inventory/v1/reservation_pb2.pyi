@@ -34,7 +34,7 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     RESERVATION_STATE_COMMITTED: _ReservationState.ValueType  # 2
     """Units belong to the order and no longer expire."""
     RESERVATION_STATE_FULFILLED: _ReservationState.ValueType  # 3
-    """Units left the warehouse. Final."""
+    """Units left the warehouse. Final; the lines say which of them came back."""
     RESERVATION_STATE_RELEASED: _ReservationState.ValueType  # 4
     """Units were given back, or the release came before the reserve. Final."""
     RESERVATION_STATE_EXPIRED: _ReservationState.ValueType  # 5
@@ -52,7 +52,7 @@ RESERVATION_STATE_HELD: ReservationState.ValueType  # 1
 RESERVATION_STATE_COMMITTED: ReservationState.ValueType  # 2
 """Units belong to the order and no longer expire."""
 RESERVATION_STATE_FULFILLED: ReservationState.ValueType  # 3
-"""Units left the warehouse. Final."""
+"""Units left the warehouse. Final; the lines say which of them came back."""
 RESERVATION_STATE_RELEASED: ReservationState.ValueType  # 4
 """Units were given back, or the release came before the reserve. Final."""
 RESERVATION_STATE_EXPIRED: ReservationState.ValueType  # 5
@@ -208,12 +208,15 @@ class ReservationLine(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     UNIT_PRICE_FIELD_NUMBER: _builtins.int
     LINE_TOTAL_FIELD_NUMBER: _builtins.int
+    RETURNED_QUANTITY_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The stock keeping unit."""
     quantity: _builtins.int
     """How many units."""
     name: _builtins.str
     """Name of the item when it was reserved."""
+    returned_quantity: _builtins.int
+    """How many of the units came back after they had left the warehouse."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """Price of one unit when it was reserved."""
@@ -230,10 +233,11 @@ class ReservationLine(_message.Message):
         name: _builtins.str = ...,
         unit_price: _money_pb2.Money | None = ...,
         line_total: _money_pb2.Money | None = ...,
+        returned_quantity: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["line_total", b"line_total", "unit_price", b"unit_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_total", b"line_total", "name", b"name", "quantity", b"quantity", "sku", b"sku", "unit_price", b"unit_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_total", b"line_total", "name", b"name", "quantity", b"quantity", "returned_quantity", b"returned_quantity", "sku", b"sku", "unit_price", b"unit_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

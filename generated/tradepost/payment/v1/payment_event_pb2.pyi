@@ -425,12 +425,15 @@ class RefundSucceeded(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REFUND_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     order_id: _builtins.str
     """The order."""
     refund_id: _builtins.str
     """The refund."""
+    request_id: _builtins.str
+    """The request_id of RefundPayment; empty in events recorded before this field existed."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount."""
@@ -442,10 +445,11 @@ class RefundSucceeded(_message.Message):
         order_id: _builtins.str = ...,
         refund_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_id", b"payment_id", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_id", b"payment_id", "refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -169,6 +169,19 @@ async def _stock_would_go_negative(service: RunningService) -> Refusal:
     return await refusal(service.adjusts("apple", -4))
 
 
+async def _return_exceeds_fulfilled(service: RunningService) -> Refusal:
+    await service.stocks("apple", 5)
+    await service.stub.ReserveStock(reserve("1", apple=2))
+    await service.commits("1")
+    shipped = {"request_id": new_request_id(), "reservation_id": rsv("1")}
+    await service.stub.FulfillReservation(rpc.FulfillReservationRequest(**shipped))
+    lines = [rpc.ReturnLine(sku="apple", quantity=3)]
+    request = rpc.ReturnStockRequest(
+        request_id=new_request_id(), reservation_id=rsv("1"), lines=lines
+    )
+    return await refusal(service.stub.ReturnStock(request))
+
+
 async def _etag_mismatch(service: RunningService) -> Refusal:
     await service.stocks("apple", 5)
     item = upsert("apple")
@@ -208,6 +221,11 @@ CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set
         _stock_would_go_negative,
         Code.FAILED_PRECONDITION,
         {"sku", "on_hand", "reserved", "delta"},
+    ),
+    "RETURN_EXCEEDS_FULFILLED": (
+        _return_exceeds_fulfilled,
+        Code.FAILED_PRECONDITION,
+        {"reservation_id", "sku", "requested", "returnable"},
     ),
     "ETAG_MISMATCH": (_etag_mismatch, Code.ABORTED, {"sku", "expected", "actual"}),
     "RESERVATION_ALREADY_EXISTS": (
