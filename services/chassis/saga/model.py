@@ -98,10 +98,10 @@ class Step(Generic[S, A]):
 class Plan(Generic[S, A]):
     """What to do in one state: stages one after the other, the steps of a stage in parallel.
 
-    The runner stops repeating at `deadline` (None: never). When every step has answered, it records
-    `conclusion`. If that is None, it records the first answer other than `Done` and skips the
-    stages after it. Until `not_before` other services execute the steps and report the outcome
-    themselves (None: the runner starts at once).
+    The runner stops repeating at `deadline` (None: never). When a stage has answered, it records
+    the first answer other than `Done` and skips the stages after it. If every step is `Done`, it
+    records `conclusion` (None: nothing). Until `not_before` other services execute the steps and
+    report the outcome themselves (None: the runner starts at once).
     """
 
     stages: tuple[tuple[Step[S, A], ...], ...]

@@ -152,10 +152,11 @@ class SagaRunner(Generic[S, A]):
             for outcome in await self._run_stage(stage, state, hold.claim.subject, timeout_s):
                 if not isinstance(outcome, Answered):
                     return outcome
-                answer = outcome.answer
-            if plan.conclusion is None and not isinstance(answer, Done):
-                break
-        return Answered(answer if plan.conclusion is None else plan.conclusion)
+                if isinstance(answer, Done):
+                    answer = outcome.answer
+            if not isinstance(answer, Done):
+                return Answered(answer)
+        return Answered(Done.DONE if plan.conclusion is None else plan.conclusion)
 
     async def _run_stage(
         self, stage: tuple[Step[S, A], ...], state: S, subject: str, timeout_s: float

@@ -91,7 +91,7 @@ class PaymentAuthorizedHandler:
         try:
             self._reservations.commit(connection, replace(intention, command=command))
         except ReservationStateConflictError:
-            # Only the order releases its reservation, and it ends the checkout by that.
+            # The order released it, or somebody did so directly: the order ends at its deadline.
             return None
         return None
 

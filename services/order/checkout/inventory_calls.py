@@ -2,10 +2,14 @@
 
 A request is built from stored events alone, so a repeated request has the same bytes. A final
 answer is a command, and an answer that contradicts the step is a `Contradiction`.
+
+Somebody may have changed the reservation directly, so that its state does not allow the step. The
+step then reads the reservation and concludes from its state.
 """
 
 from collections.abc import Iterator
 
+import grpc
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
 from tradepost.inventory.v1.reservation_pb2 import (
@@ -23,9 +27,10 @@ from services.chassis.request.wire_values import (
     to_money,
     to_timestamp,
 )
-from services.chassis.saga.model import Contradiction, Done, StepCall
+from services.chassis.saga.model import Contradiction, Done, StepCall, failure_reason
 from services.order.domain import commands
 from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
+from services.order.domain.reviews import RESERVATION_ENDED
 from services.order.domain.state import Order
 from services.order.domain.steps import COMMIT, FULFILL, INVENTORY, RELEASE, RESERVE
 
@@ -78,15 +83,20 @@ class InventoryCalls:
         request = rpc.CommitReservationRequest(
             request_id=call.step_id, reservation_id=order.reservation_id
         )
-        response = await self._stub.CommitReservation(request, timeout=call.timeout_s)
-        reservation = response.reservation
-        if reservation.state == ReservationState.RESERVATION_STATE_COMMITTED:
+        try:
+            response = await self._stub.CommitReservation(request, timeout=call.timeout_s)
+            reservation = response.reservation
+        except grpc.aio.AioRpcError as error:
+            reservation = await self._in_conflict(error, order, call)
+        if reservation.state in _COMMITTED:
             return commands.Committed()
         if reservation.state in _ENDED:
             return commands.StepRefused(COMMIT, _refusal(reservation))
         return _contradiction(COMMIT, reservation)
 
-    async def release(self, order: Order, call: StepCall) -> Done | Contradiction:
+    async def release(
+        self, order: Order, call: StepCall
+    ) -> commands.Fulfilled | Done | Contradiction:
         """Give the units back, or make inventory refuse a reserve that arrives late."""
         request = rpc.ReleaseReservationRequest(
             request_id=call.step_id,
@@ -94,22 +104,51 @@ class InventoryCalls:
             order_id=order.order_id,
             reason=order.cause.name,
         )
-        response = await self._stub.ReleaseReservation(request, timeout=call.timeout_s)
-        if response.reservation.state in _ENDED:
+        try:
+            response = await self._stub.ReleaseReservation(request, timeout=call.timeout_s)
+            reservation = response.reservation
+        except grpc.aio.AioRpcError as error:
+            reservation = await self._in_conflict(error, order, call)
+        if reservation.state in _ENDED:
             return Done.DONE
-        return _contradiction(RELEASE, response.reservation)
+        if reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
+            return commands.Fulfilled()
+        return _contradiction(RELEASE, reservation)
 
     async def fulfill(self, order: Order, call: StepCall) -> commands.Fulfilled | Contradiction:
         """Ship the committed units."""
         request = rpc.FulfillReservationRequest(
             request_id=call.step_id, reservation_id=order.reservation_id
         )
-        response = await self._stub.FulfillReservation(request, timeout=call.timeout_s)
-        if response.reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
+        try:
+            response = await self._stub.FulfillReservation(request, timeout=call.timeout_s)
+            reservation = response.reservation
+        except grpc.aio.AioRpcError as error:
+            reservation = await self._in_conflict(error, order, call)
+        if reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
             return commands.Fulfilled()
-        return _contradiction(FULFILL, response.reservation)
+        if reservation.state in _ENDED:
+            return Contradiction(RESERVATION_ENDED)
+        return _contradiction(FULFILL, reservation)
+
+    async def _in_conflict(
+        self, error: grpc.aio.AioRpcError, order: Order, call: StepCall
+    ) -> Reservation:
+        """Read the reservation whose state did not allow a step. Raises any other error again."""
+        if failure_reason(error) != "RESERVATION_STATE_CONFLICT":
+            raise error
+        request = rpc.GetReservationRequest(reservation_id=order.reservation_id)
+        response = await self._stub.GetReservation(request, timeout=call.timeout_s)
+        return response.reservation
 
 
+# The units are the order's; they may even have left.
+_COMMITTED = frozenset(
+    {
+        ReservationState.RESERVATION_STATE_COMMITTED,
+        ReservationState.RESERVATION_STATE_FULFILLED,
+    }
+)
 # Nothing is held and nothing ever will be: with these answers an order can end.
 _ENDED = frozenset(
     {

@@ -3,11 +3,16 @@
 A request is built from stored events alone, so a repeated request has the same bytes. A final
 answer is a command, `Pending` means that payment does not know the outcome yet, and an answer that
 contradicts the step is a `Contradiction`.
+
+Somebody may have moved the money directly, so that the payment's state does not allow the step. The
+step then reads the payment and concludes from its state: captured under another request_id is
+captured, and refunded in full is refunded.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import grpc
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_pb2 import (
     CaptureState,
@@ -26,7 +31,14 @@ from services.chassis.request.wire_values import (
     to_money,
     to_timestamp,
 )
-from services.chassis.saga.model import Contradiction, Done, Pending, StepCall, step_id
+from services.chassis.saga.model import (
+    Contradiction,
+    Done,
+    Pending,
+    StepCall,
+    failure_reason,
+    step_id,
+)
 from services.order.domain import commands
 from services.order.domain.events import Refusal, RefusalReason
 from services.order.domain.state import Order
@@ -57,6 +69,10 @@ _ENDED = frozenset(
         PaymentState.PAYMENT_STATE_EXPIRED,
     }
 )
+# The money was set aside; it may even have been taken.
+_AUTHORIZED = frozenset(
+    {PaymentState.PAYMENT_STATE_AUTHORIZED, PaymentState.PAYMENT_STATE_CAPTURED}
+)
 # The outcome of a call is still open.
 _UNDECIDED = frozenset(
     {
@@ -66,6 +82,9 @@ _UNDECIDED = frozenset(
         PaymentState.PAYMENT_STATE_VOIDING,
     }
 )
+# Why payment refuses a step whose work somebody else has done.
+_CONFLICT = "PAYMENT_STATE_CONFLICT"
+_NOTHING_LEFT = "AMOUNT_EXCEEDS_REFUNDABLE"
 
 
 class PaymentCalls:
@@ -89,7 +108,7 @@ class PaymentCalls:
         )
         response = await self._stub.AuthorizePayment(request, timeout=call.timeout_s)
         payment = response.payment
-        if payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED:
+        if payment.state in _AUTHORIZED:
             expire_time = from_timestamp(payment.authorize_expire_time)
             return commands.Authorized(payment.payment_id, expire_time)
         if payment.state in _ENDED:
@@ -101,7 +120,13 @@ class PaymentCalls:
     ) -> commands.Captured | commands.NotCaptured | Pending:
         """Take the whole authorized amount; after the pivot only evidence counts as an answer."""
         request = rpc.CapturePaymentRequest(request_id=call.step_id, payment_id=order.payment_id)
-        response = await self._stub.CapturePayment(request, timeout=call.timeout_s)
+        try:
+            response = await self._stub.CapturePayment(request, timeout=call.timeout_s)
+        except grpc.aio.AioRpcError as error:
+            payment = await self._in_conflict(error, _CONFLICT, order, call)
+            if payment.state == PaymentState.PAYMENT_STATE_CAPTURED:
+                return commands.Captured(from_money(payment.captured_amount))
+            return Pending(_state_of(payment))
         capture = response.capture
         if capture.state == CaptureState.CAPTURE_STATE_CAPTURED:
             return commands.Captured(from_money(response.payment.captured_amount))
@@ -109,40 +134,94 @@ class PaymentCalls:
             return commands.NotCaptured(from_capture_refusal(capture.refusal))
         return Pending(CaptureState.Name(capture.state))
 
-    async def void(self, order: Order, call: StepCall) -> Done | Pending | Contradiction:
+    async def void(
+        self, order: Order, call: StepCall
+    ) -> commands.Captured | Done | Pending | Contradiction:
         """Void the authorization, or make payment refuse an authorize that arrives late."""
         request = rpc.VoidPaymentRequest(request_id=call.step_id, reason=order.cause.name)
         if order.payment_id:
             request.payment_id = order.payment_id
         else:
-            attempt = order.attempt_of(AUTHORIZE)
-            request.authorize_request_id = step_id(order.order_id, AUTHORIZE, attempt)
+            request.authorize_request_id = _authorize_id(order)
             request.order_id = order.order_id
-        response = await self._stub.VoidPayment(request, timeout=call.timeout_s)
-        if response.payment.state in _ENDED:
+        try:
+            response = await self._stub.VoidPayment(request, timeout=call.timeout_s)
+            payment = response.payment
+        except grpc.aio.AioRpcError as error:
+            payment = await self._in_conflict(error, _CONFLICT, order, call)
+        if payment.state in _ENDED:
             return Done.DONE
-        return _open(VOID, response.payment)
+        if payment.state == PaymentState.PAYMENT_STATE_CAPTURED:
+            return commands.Captured(from_money(payment.captured_amount), payment.payment_id)
+        return _open(VOID, payment)
 
     async def refund(
         self, order: Order, call: StepCall
-    ) -> commands.Refunded | commands.RefundFailed | Pending:
-        """Give back everything that was not given back yet."""
+    ) -> commands.Refunded | commands.RefundFailed | commands.RefundIncomplete | Pending:
+        """Give back everything that was not given back yet.
+
+        The order is refunded when nothing of it is left, whoever gave it back.
+        """
         request = rpc.RefundPaymentRequest(request_id=call.step_id, payment_id=order.payment_id)
-        response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
-        refund = response.refund
-        if refund.state == RefundState.REFUND_STATE_SUCCEEDED:
-            return commands.Refunded(from_money(response.payment.refunded_amount))
-        if refund.state == RefundState.REFUND_STATE_FAILED:
-            return commands.RefundFailed()
-        return Pending(RefundState.Name(refund.state))
+        try:
+            response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
+        except grpc.aio.AioRpcError as error:
+            return _without_refund(await self._in_conflict(error, _NOTHING_LEFT, order, call))
+        payment, state = response.payment, response.refund.state
+        if state == RefundState.REFUND_STATE_PENDING:
+            return Pending(RefundState.Name(state))
+        if state == RefundState.REFUND_STATE_SUCCEEDED or _is_refunded(payment):
+            return _without_refund(payment)
+        return commands.RefundFailed()
+
+    async def _in_conflict(
+        self, error: grpc.aio.AioRpcError, reason: str, order: Order, call: StepCall
+    ) -> Payment:
+        """Read the payment that refused a step for this reason.
+
+        Raises the error again if it has another reason, or if the payment's state doesn't explain
+        it: an authorized payment can be captured and voided.
+        """
+        if failure_reason(error) != reason:
+            raise error
+        request = rpc.ListPaymentsRequest(order_id=order.order_id)
+        response = await self._stub.ListPayments(request, timeout=call.timeout_s)
+        for payment in response.payments:
+            is_authorized = payment.state == PaymentState.PAYMENT_STATE_AUTHORIZED
+            if payment.authorize_request_id == _authorize_id(order) and not is_authorized:
+                return payment
+        raise error
+
+
+def _authorize_id(order: Order) -> str:
+    """Return the request id under which the order's payment was authorized."""
+    return step_id(order.order_id, AUTHORIZE, order.attempt_of(AUTHORIZE))
+
+
+def _is_refunded(payment: Payment) -> bool:
+    return payment.refunded_amount == payment.captured_amount
+
+
+def _without_refund(
+    payment: Payment,
+) -> commands.Refunded | commands.RefundIncomplete | Pending:
+    """Return what a payment shows for which no refund of the order is pending."""
+    if _is_refunded(payment):
+        return commands.Refunded(from_money(payment.refunded_amount))
+    if payment.refund_pending_amount.minor_units:
+        return Pending("ANOTHER_REFUND_PENDING")
+    return commands.RefundIncomplete()
 
 
 def _open(step: str, payment: Payment) -> Pending | Contradiction:
     """Return an answer that leaves the step open: not known yet, or contradictory."""
-    state = PaymentState.Name(payment.state).removeprefix(_STATE_PREFIX)
     if payment.state in _UNDECIDED:
-        return Pending(state)
-    return Contradiction(f"{step.upper()}_ANSWERED_{state}")
+        return Pending(_state_of(payment))
+    return Contradiction(f"{step.upper()}_ANSWERED_{_state_of(payment)}")
+
+
+def _state_of(payment: Payment) -> str:
+    return PaymentState.Name(payment.state).removeprefix(_STATE_PREFIX)
 
 
 def _refusal_of(payment: Payment) -> Refusal:

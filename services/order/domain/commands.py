@@ -86,9 +86,13 @@ class StepRefused:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """Payment has evidence that the money was taken."""
+    """Payment has evidence that the money was taken, whoever asked for it.
+
+    `payment_id` is set where the order may not know its payment yet.
+    """
 
     amount: Money
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Compensated:
 
 @dataclass(frozen=True, slots=True)
 class Fulfilled:
-    """The stock was shipped."""
+    """The stock was shipped, whoever asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,11 @@ class Refunded:
 @dataclass(frozen=True, slots=True)
 class RefundFailed:
     """The processor refused this refund for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundIncomplete:
+    """This refund succeeded, but another one that it counted on failed: some money is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,7 @@ Command: TypeAlias = (
     | Fulfilled
     | Refunded
     | RefundFailed
+    | RefundIncomplete
     | DeadlinePassed
     | StepFailed
     | StepOverdue

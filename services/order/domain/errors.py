@@ -3,7 +3,7 @@
     OrderError
       fix the id or the version   OrderNotFoundError, SagaNotFoundError, VersionOutOfRangeError
       read the state first        OrderNotCancellableError, OrderNotFulfillableError,
-                                  SagaNotRetryableError
+                                  SagaNotRetryableError, RetryCannotHelpError
       retry later                 ViewLaggingError, ParticipantUnavailableError
 
 A refusal that is stored (a shortage, a decline) is part of the order: see `events.Refusal`.
@@ -75,6 +75,17 @@ class SagaNotRetryableError(OrderError):
         message = f"{owner} is doing {step} of {order_id} right now"
         super().__init__(message, order_id=order_id, step=step, owner=owner)
         self.precondition_violations = (Precondition("LEASE", order_id, message),)
+
+
+class RetryCannotHelpError(OrderError):
+    """The step would always get the same answer; `instead` is the method that ends the order."""
+
+    def __init__(self, order_id: str, *, step: str, reason: str, instead: str) -> None:
+        message = f"{step} of {order_id} can only fail again ({reason}): call {instead} instead"
+        super().__init__(
+            message, order_id=order_id, step=step, review_reason=reason, instead=instead
+        )
+        self.precondition_violations = (Precondition("REVIEW", order_id, message),)
 
 
 class ViewLaggingError(OrderError):

@@ -117,9 +117,14 @@ class CaptureRequested:
 
 @dataclass(frozen=True, slots=True)
 class OrderConfirmed:
-    """CONFIRMED: the order is paid and its stock allocated."""
+    """CONFIRMED: the order is paid.
+
+    Its stock is allocated, unless a refund starts in the same write. `payment_id` is set where the
+    order may not know its payment yet.
+    """
 
     captured_amount: Money
+    payment_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ class ReviewRequested:
 
 @dataclass(frozen=True, slots=True)
 class StepRetried:
-    """A step that finally failed is tried again, as a new attempt."""
+    """A step is tried again as a new attempt: it finally failed, or left something to do."""
 
     step: str
     attempt: int

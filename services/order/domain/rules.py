@@ -5,6 +5,10 @@
     CAPTURING begins at the pivot: only evidence of the outcome ends it
     CONFIRMED -- cancel --> REFUNDING -> REFUNDED
 
+What somebody did at a participant directly arrives as a step's answer, and moves the order too:
+    CANCELLING -- the payment was captured --> CONFIRMED -> REFUNDING
+    REFUNDING -- the goods have left --> FULFILLED
+
 The state is the intent: in RESERVING a reserve may have been sent. So a cancellation knows what to
 undo even when an answer never arrived.
 """
@@ -16,6 +20,17 @@ from typing import Any
 from services.order.domain import commands, events
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.events import Cause, Coordination, Event, Refusal, RefusalReason
+from services.order.domain.reviews import (
+    REFUND_REFUSED,
+    RESERVATION_FULFILLED,
+    STEP_OVERDUE,
+    end_of_cancellation,
+    next_refund,
+    refund_was_refused,
+    request_review,
+    retry,
+    stock_is_gone,
+)
 from services.order.domain.state import Order, OrderState, Review
 from services.order.domain.steps import (
     ASKED_AT_MOST,
@@ -23,14 +38,11 @@ from services.order.domain.steps import (
     ASKED_IN_STATE,
     BEFORE_PIVOT,
     REFUND,
+    RELEASE,
     STEPS_BY_STATE,
     OrderStep,
     is_step_of,
 )
-
-# Why a step needs review when no participant gave a reason.
-REFUND_REFUSED = "REFUND_REFUSED"
-STEP_OVERDUE = "STEP_OVERDUE"
 
 
 def decide(  # noqa: C901, PLR0912 - one arm a command
@@ -38,7 +50,7 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
 ) -> tuple[Event, ...]:
     """Return the events of `command` on `order`; none when the command was already carried out.
 
-    Raises OrderNotCancellableError and OrderNotFulfillableError.
+    Raises OrderNotCancellableError, OrderNotFulfillableError and RetryCannotHelpError.
     """
     match command, order.state:
         case commands.Place(), OrderState.UNPLACED:
@@ -59,33 +71,35 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return _refused(step, refusal)
         case commands.Captured(amount), OrderState.CAPTURING:
             return _captured(order, events.OrderConfirmed(amount))
+        case commands.Captured(amount, payment_id), OrderState.CANCELLING:
+            # Somebody else captured the payment: the order was paid, so the money goes back.
+            confirmed = events.OrderConfirmed(amount, payment_id)
+            return (confirmed, events.RefundStarted(order.cancel_reason))
         case commands.NotCaptured(refusal), OrderState.CAPTURING:
             return (_not_captured(order, refusal),)
         case commands.Compensated(), OrderState.CANCELLING:
-            was_refused = order.cause is Cause.REFUSED
-            return (events.OrderRejected() if was_refused else events.OrderCancelled(),)
-        case commands.Fulfilled(), OrderState.FULFILLING:
+            return (end_of_cancellation(order),)
+        case commands.Fulfilled(), OrderState.FULFILLING | OrderState.REFUNDING:
             return (events.OrderFulfilled(),)
+        case commands.Fulfilled(), OrderState.CANCELLING:
+            return request_review(order, RELEASE, RESERVATION_FULFILLED)
         case commands.Refunded(amount), OrderState.REFUNDING:
             return (events.OrderRefunded(amount),)
         case commands.RefundFailed(), OrderState.REFUNDING if not refund_was_refused(order):
             return (events.ReviewRequested(REFUND, REFUND_REFUSED),)
-        case commands.RetryStep(), OrderState.REFUNDING if refund_was_refused(order):
-            return (events.StepRetried(REFUND, order.attempt_of(REFUND) + 1),)
+        case commands.RefundIncomplete(), OrderState.REFUNDING:
+            return (next_refund(order),)
+        case commands.RetryStep(), _:
+            return retry(order)
         case commands.DeadlinePassed(), state if state in BEFORE_PIVOT:
             return (_start_cancellation(order, Cause.DEADLINE_PASSED),)
         case commands.StepFailed(step, reason), state if is_step_of(state, step):
             return _step_failed(order, step, reason)
         case commands.StepOverdue(step), state if is_step_of(state, step):
-            return _needs_review(order, step, STEP_OVERDUE)
+            return request_review(order, step, STEP_OVERDUE)
         case _:
             # A late answer, to a step that the order has already left, changes nothing.
             return ()
-
-
-def refund_was_refused(order: Order) -> bool:
-    """Return whether its step was refused for good, so that only a new attempt can help."""
-    return order.review == Review(REFUND, REFUND_REFUSED)
 
 
 def due_steps(order: Order) -> tuple[OrderStep, ...]:
@@ -111,6 +125,8 @@ def _placed(command: commands.Place, now: datetime, terms: commands.Terms) -> ev
 
 def _cancel(order: Order, reason: str) -> tuple[Event, ...]:
     match order.state:
+        case OrderState.FULFILLING if stock_is_gone(order):
+            return (events.RefundStarted(reason),)
         case OrderState.FULFILLING | OrderState.FULFILLED:
             raise OrderNotCancellableError(order.order_id, state=order.state.name)
         case OrderState.CONFIRMED:
@@ -188,20 +204,12 @@ def _step_failed(order: Order, step: str, reason: str) -> tuple[Event, ...]:
     After the pivot, and of a compensation, an error proves nothing: an operator has to look.
     """
     if order.state not in BEFORE_PIVOT:
-        return _needs_review(order, step, reason)
+        return request_review(order, step, reason)
     refusal = Refusal(RefusalReason.STEP_FAILED, {"step": step, "reason": reason})
     return (
         _start_cancellation(order, Cause.REFUSED, refusal=refusal),
         events.ReviewRequested(step, reason),
     )
-
-
-def _needs_review(order: Order, step: str, reason: str) -> tuple[Event, ...]:
-    """Ask for review once, and again when a participant's reason can replace STEP_OVERDUE."""
-    is_known = order.review is not None and (
-        reason == STEP_OVERDUE or order.review.reason != STEP_OVERDUE
-    )
-    return () if is_known else (events.ReviewRequested(step, reason),)
 
 
 def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - one arm an event
@@ -217,7 +225,7 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
         case events.CaptureRequested():
             return _moved(order, at, OrderState.CAPTURING, pivot_passed=True)
         case events.OrderConfirmed():
-            return _moved(order, at, OrderState.CONFIRMED)
+            return _after_confirmed(order, event, at)
         case events.CancelRequested(reason):
             return _noted(order, at, cancel_requested=True, cancel_reason=reason)
         case events.CancellationStarted():
@@ -229,9 +237,10 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
         case events.FulfillmentStarted():
             return _moved(order, at, OrderState.FULFILLING)
         case events.OrderFulfilled():
-            return _moved(order, at, OrderState.FULFILLED)
+            return _moved(order, at, OrderState.FULFILLED, cause=Cause.NONE)
         case events.RefundStarted(reason):
-            cancelled = {"cause": Cause.CANCELLED, "cancel_reason": reason}
+            # The first cause decides: an order may have been refused before its payment was taken.
+            cancelled = {"cause": order.cause or Cause.CANCELLED, "cancel_reason": reason}
             return _moved(order, at, OrderState.REFUNDING, **cancelled)
         case events.OrderRefunded():
             return _moved(order, at, OrderState.REFUNDED)
@@ -266,6 +275,15 @@ def _after_placed(order: Order, event: events.OrderPlaced, at: datetime) -> Orde
         authorization_ttl=event.authorization_ttl,
         create_time=at,
     )
+
+
+def _after_confirmed(order: Order, event: events.OrderConfirmed, at: datetime) -> Order:
+    """Return the paid order; the event fills in what the order had not learnt of its payment."""
+    paid = {
+        "payment_id": order.payment_id or event.payment_id,
+        "total": order.total or event.captured_amount,
+    }
+    return _moved(order, at, OrderState.CONFIRMED, **paid)
 
 
 def _after_cancellation_started(

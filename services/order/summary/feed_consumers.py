@@ -21,6 +21,7 @@ from services.order.summary.totals import (
     OrderFact,
     Placed,
     RefundBegun,
+    Shipped,
     evolve,
 )
 from services.order.wire.events import type_of
@@ -35,6 +36,7 @@ _PLACED = type_of(events.OrderPlaced)
 _ORDER_FACTS: dict[str, OrderFact] = {
     type_of(events.OrderConfirmed): Confirmed(),
     type_of(events.RefundStarted): RefundBegun(),
+    type_of(events.OrderFulfilled): Shipped(),
 }
 # These events change no summary, but callers know their positions: a caller who asks for the
 # summary as of such a position would else wait until the next heartbeat of the feed.
@@ -43,7 +45,6 @@ _ENDINGS = tuple(
     for kind in (
         events.OrderRejected,
         events.OrderCancelled,
-        events.OrderFulfilled,
         events.OrderRefunded,
     )
 )

@@ -27,7 +27,12 @@ class RefundBegun:
     """The order was cancelled after that: its refund has begun."""
 
 
-OrderFact: TypeAlias = Placed | Confirmed | RefundBegun
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """The goods have left, so a refund that had begun is over."""
+
+
+OrderFact: TypeAlias = Placed | Confirmed | RefundBegun | Shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def evolve(order: CountedOrder, fact: OrderFact) -> CountedOrder:
             return replace(order, is_confirmed=True)
         case RefundBegun():
             return replace(order, is_refunding=True)
+        case Shipped():
+            return replace(order, is_refunding=False)
 
 
 def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:

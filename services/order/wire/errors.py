@@ -10,6 +10,7 @@ from services.order.domain.errors import (
     OrderNotFoundError,
     OrderNotFulfillableError,
     ParticipantUnavailableError,
+    RetryCannotHelpError,
     SagaNotFoundError,
     SagaNotRetryableError,
     VersionOutOfRangeError,
@@ -35,6 +36,7 @@ ERRORS: Errors = MappingProxyType(
             grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
         ),
         SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
+        RetryCannotHelpError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
         SagaNotRetryableError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),
     }
 )

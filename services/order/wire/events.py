@@ -72,8 +72,8 @@ def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
                 payment_id=payment_id,
                 coordination=cast(order_pb2.Coordination.ValueType, int(coordination)),
             )
-        case events.OrderConfirmed(amount):
-            return pb.OrderConfirmed(captured_amount=to_money(amount))
+        case events.OrderConfirmed(amount, payment_id):
+            return pb.OrderConfirmed(captured_amount=to_money(amount), payment_id=payment_id)
         case events.CancelRequested(reason):
             return pb.CancelRequested(reason=reason)
         case events.CancellationStarted():
@@ -190,7 +190,9 @@ _READERS: dict[str, Callable[[bytes], events.Event]] = {
         (pb.CaptureRequested, _to_capture_requested),
         (
             pb.OrderConfirmed,
-            lambda message: events.OrderConfirmed(from_money(message.captured_amount)),
+            lambda message: events.OrderConfirmed(
+                from_money(message.captured_amount), message.payment_id
+            ),
         ),
         (pb.CancelRequested, lambda message: events.CancelRequested(message.reason)),
         (pb.CancellationStarted, _to_cancellation),

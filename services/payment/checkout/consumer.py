@@ -24,6 +24,7 @@ from services.chassis.request.intention import Intention
 from services.chassis.saga.carried_ids import carried_step_id
 from services.chassis.store.change import AfterCommit
 from services.payment.domain import commands
+from services.payment.domain.errors import PaymentStateConflictError
 from services.payment.domain.state import Origin
 from services.payment.store.payment_writes import PaymentWrites, WrittenPayment
 from services.payment.wire import requests
@@ -96,10 +97,9 @@ class CaptureRequestedHandler:
         self._work = work
 
     def __call__(self, connection: Connection, event: Event) -> AfterCommit | None:
-        """Write the capture.
+        """Write the capture; ignore a payment that was captured under another request id.
 
-        Raises PaymentNotFoundError, PaymentStateConflictError and DecodeError for events that no
-        order writes.
+        Raises PaymentNotFoundError and DecodeError for events that no order writes.
         """
         requested = CaptureRequested.FromString(event.payload.value)
         if requested.coordination != COORDINATION_CHOREOGRAPHED:
@@ -110,4 +110,8 @@ class CaptureRequestedHandler:
         )
         intention = requests.capture_payment(request)
         command = replace(intention.command, origin=Origin.CHOREOGRAPHED)
-        return self._work.carry_out(connection, replace(intention, command=command))
+        try:
+            return self._work.carry_out(connection, replace(intention, command=command))
+        except PaymentStateConflictError:
+            # Somebody captures it directly. The order asks for the outcome after its deadline.
+            return None

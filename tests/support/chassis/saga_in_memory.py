@@ -73,7 +73,9 @@ class SagaInMemory:
             self.calls.append((name, call))
             self.call_correlations.append(correlation.current())
             self.on_call()
-            answer = self.answers[name].pop(0) if self.answers.get(name) else f"{name} done"
+            # A compensation is done without a result of its own.
+            otherwise = Done.DONE if state.state == "undoing" else f"{name} done"
+            answer = self.answers[name].pop(0) if self.answers.get(name) else otherwise
             if isinstance(answer, Exception):
                 raise answer
             return answer

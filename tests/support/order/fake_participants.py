@@ -170,6 +170,17 @@ class FakeInventory(Participant):
 
         return await self.answer("FulfillReservation", request, effect)
 
+    async def GetReservation(
+        self,
+        request: inventory_rpc.GetReservationRequest,
+        *,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> inventory_rpc.GetReservationResponse:
+        """Read a reservation."""
+        reservation = self._existing(request.reservation_id)
+        return inventory_rpc.GetReservationResponse(reservation=reservation)
+
     def expire_holds(self) -> None:
         """Expire every hold, as the sweeper would."""
         for known in self.reservations.values():

@@ -118,6 +118,13 @@ class FakePayment(Participant):
 
         return await self.answer("RefundPayment", request, effect)
 
+    async def ListPayments(
+        self, request: rpc.ListPaymentsRequest, *, timeout: float | None = None, **_: Any
+    ) -> rpc.ListPaymentsResponse:
+        """List the payments of an order."""
+        found = [each for each in self.payments.values() if each.order_id == request.order_id]
+        return rpc.ListPaymentsResponse(payments=found)
+
     def _capture(self, payment: pay.Payment, capture: pay.Capture) -> None:
         authorized = payment.state == pay.PAYMENT_STATE_AUTHORIZED
         if authorized and self.methods[payment.payment_id] != "pm_not_captured":

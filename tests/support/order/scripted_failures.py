@@ -60,6 +60,7 @@ class FailureScript:
     during: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     dies_at: int | None = None
     points: list[str] = field(default_factory=list)
+    on_commit: Callable[[], Awaitable[None]] | None = None
 
     def fail(self, method: str, *faults: Fault) -> None:
         """Set the faults of the next calls of a method."""
@@ -75,6 +76,11 @@ class FailureScript:
         self.points.append(point)
         if len(self.points) == self.dies_at:
             raise ProcessDiedError(point)
+
+    async def committed(self) -> None:
+        """Run what happens after a COMMIT of any service."""
+        if self.on_commit is not None:
+            await self.on_commit()
 
     async def meanwhile(self, method: str) -> None:
         """Run what happens during the next call of a method."""
@@ -115,6 +121,7 @@ class CrashingDatabase:
         self._script.reach(f"before {name}")
         result = await self._database.write(function, *args, **kwargs)
         self._script.reach(f"after {name}")
+        await self._script.committed()
         return result
 
 

@@ -15,6 +15,10 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import (
     InventoryServiceStub,
 )
 from tradepost.inventory.v1.item_pb2 import StockLevel
+from tradepost.order.admin.v1.saga_admin_service_pb2_grpc import (
+    SagaAdminServiceAsyncStub,
+    SagaAdminServiceStub,
+)
 from tradepost.order.v1 import order_pb2 as pb
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 from tradepost.payment.v1 import payment_pb2 as pay
@@ -54,6 +58,7 @@ class ThreeServices:
     """Stubs to one instance of each service, and the coordination of the test's orders."""
 
     orders: OrderServiceAsyncStub
+    sagas: SagaAdminServiceAsyncStub
     inventory: InventoryServiceAsyncStub
     payments: PaymentServiceAsyncStub
     coordination: pb.Coordination = pb.COORDINATION_UNSPECIFIED
@@ -127,7 +132,10 @@ async def three_real_services(
         )
         order = await channel_to(build_order(database_url=url("order"), dependencies=dependencies))
         three_services = ThreeServices(
-            OrderServiceStub(order), InventoryServiceStub(inventory), PaymentServiceStub(payment)
+            OrderServiceStub(order),
+            SagaAdminServiceStub(order),
+            InventoryServiceStub(inventory),
+            PaymentServiceStub(payment),
         )
         await three_services.fill()
         yield three_services

@@ -47,7 +47,7 @@ class SimulatedInventory:
     def restart(self) -> None:
         """Start a new process on the database."""
         clock = self.dependencies.clock
-        reservations = ReservationWrites(log=self.log, clock=clock)
+        self.reservations = reservations = ReservationWrites(log=self.log, clock=clock)
         self.crashing = crashing(self.database, self.dependencies.script)
         self.servicer = InventoryServicer(
             database=self.crashing,
@@ -74,6 +74,10 @@ class SimulatedInventory:
         ]
         request_id = str(uuid.UUID(int=1))
         await self.call("UpsertItems", rpc.UpsertItemsRequest(request_id=request_id, items=items))
+
+    async def expire_overdue(self) -> None:
+        """Expire the holds whose time is over."""
+        await self.database.write(self.reservations.expire, 10)
 
     async def call(self, method: str, request: Any) -> Message:
         """Answer an RPC."""

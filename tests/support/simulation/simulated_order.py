@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import Connection
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 
@@ -17,9 +18,11 @@ from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.checkout.consumer import CheckoutConsumer
 from services.order.checkout.participants import ParticipantChannels
 from services.order.domain.events import Coordination
+from services.order.domain.queries import OrderFilter
 from services.order.domain.state import Order
 from services.order.parts import Dependencies, assemble
 from services.order.settings import SagaSettings
+from services.order.store import order_view
 from services.order.store.tables import CHECKOUT_LEASE
 from services.order.wire import requests
 from tests.support.order.scripted_failures import CrashingDatabase, FailureScript, ProcessDiedError
@@ -46,6 +49,7 @@ class ObservedDatabase(CrashingDatabase):
         result = await self._database.write(function, *args, **kwargs)
         await self._after_commit()
         self._script.reach("after an order is written")
+        await self._script.committed()
         return result
 
 
@@ -125,6 +129,26 @@ class SimulatedOrderService:
             self.pending.append(written)
             return str(written.order_id)
 
+    async def cancel(self, order_id: str) -> None:
+        """Cancel an order, as its customer does. Raises OrderNotCancellableError."""
+        request = rpc.CancelOrderRequest(request_id=self._request_id(), order_id=order_id)
+        intention = requests.cancel_order(request)
+        self.pending.append(await self.database.write(self.parts.writes.change, intention))
+
+    async def fulfill(self, order_id: str) -> None:
+        """Fulfill an order. Raises OrderNotFulfillableError."""
+        request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
+        intention = requests.fulfill_order(request)
+        self.pending.append(await self.database.write(self.parts.writes.change, intention))
+
+    async def retry(self, order_id: str) -> None:
+        """Retry the step of an order, as an operator does. Raises RetryCannotHelpError."""
+        request = admin.RetrySagaRequest(request_id=self._request_id(), order_id=order_id)
+        intention = requests.retry_saga(request)
+        retried = await self.database.write(self.parts.writes.retry, intention)
+        if retried.written is not None:
+            self.pending.append(retried.written)
+
     async def drive_pending(self) -> bool:
         """Drive the order that is pending the longest; False where there is none."""
         if not self.pending:
@@ -152,6 +176,12 @@ class SimulatedOrderService:
         """Load an order from its events."""
         return (await self.database.read(self.parts.store.streams.load, order_id)).order
 
+    async def snapshots(self) -> list[order_pb2.Order]:
+        """List all orders, as ListOrders does; at most 1,000."""
+        page = await self.database.read(order_view.page, self.log, OrderFilter(limit=1_000))
+        assert not page.has_more
+        return [snapshot.order for snapshot in page.rows]
+
     async def history(self, order_id: str) -> list[str]:
         """Return the names of an order's events."""
         stored = await self.database.read(self.log.read_stream, order_id)
@@ -165,9 +195,7 @@ class SimulatedOrderService:
         if await self.database.read(self._version, order_id) < version:
             return
         self._cancel_at = None
-        request = rpc.CancelOrderRequest(request_id=self._request_id(), order_id=order_id)
-        intention = requests.cancel_order(request)
-        self.pending.append(await self.database.write(self.parts.writes.change, intention))
+        await self.cancel(order_id)
 
     def _version(self, connection: Connection, order_id: str) -> int:
         return len(self.log.read_stream(connection, order_id))

@@ -19,8 +19,10 @@ from services.payment.checkout import consumer as payment_consumer
 from services.payment.domain.state import Payment
 from services.payment.processor.driver import PaymentDrive
 from services.payment.processor.port import Processor
+from services.payment.store.ledger_entries import list_entries
+from services.payment.store.payment_listing import list_payments
 from services.payment.store.payment_writes import LEASE_KIND, PaymentWrites, load
-from services.payment.wire import replies, requests
+from services.payment.wire import queries, replies, requests
 from services.payment.wire.errors import ERRORS
 from tests.support.order.scripted_failures import ProcessDiedError, crashing
 from tests.support.simulation.dependencies import SimulationDependencies
@@ -80,7 +82,16 @@ class SimulatedPayment:
         }
 
     async def call(self, method: str, request: Any) -> Message:
-        """Answer an RPC after one drive of the work that it begins."""
+        """Answer an RPC; one that changes a payment, after one drive of the work that it begins."""
+        match method:
+            case "ListPayments":
+                wanted = queries.list_payments(request)
+                rows = await self.database.read(list_payments, wanted)
+                return replies.to_payment_page(queries.payment_page(request, wanted, rows))
+            case "ListLedgerEntries":
+                entries_of = queries.list_ledger_entries(request)
+                entries = await self.database.read(list_entries, entries_of)
+                return replies.to_ledger_page(queries.ledger_page(request, entries_of, entries))
         intention = _intention(method, request, self.dependencies.ids)
         carry_out = partial(self.store.carry_out, leased=True)
         outcome = await self.crashing.write(carry_out, intention)

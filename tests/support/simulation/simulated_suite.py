@@ -101,13 +101,18 @@ class SimulatedSuite:
             service.name: service for service in (orders, inventory, payment)
         }
 
-    async def run_until_idle(self, *, orders_first: bool = False) -> None:
+    async def run_until_idle(
+        self, *, orders_first: bool = False, until_review: bool = False
+    ) -> None:
         """Take steps until nothing is left to do.
 
         With `orders_first`, the order service applies every event before anything else happens.
+        With `until_review`, orders that wait for an operator's review are left alone.
         """
         for _ in range(_STEPS_MAX):
-            if not await self._step(orders_first=orders_first) and not await self._advance():
+            if await self._step(orders_first=orders_first):
+                continue
+            if not await self._advance(until_review=until_review):
                 return
         raise AssertionError(f"the suite is not idle after {_STEPS_MAX} steps")
 
@@ -164,7 +169,11 @@ class SimulatedSuite:
             reader.restart()
         return True
 
-    async def _advance(self) -> bool:
+    async def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        await self._clock.advance(seconds)
+
+    async def _advance(self, *, until_review: bool) -> bool:
         """Advance the clock to what is due next, and claim it; False where no work is left."""
         rows = [
             *await self.orders.database.read(
@@ -172,6 +181,11 @@ class SimulatedSuite:
             ),
             *await self.payment.database.read(_leases, self.payment.leases, LEASE_KIND),
         ]
+        if until_review:
+            reviewed = {
+                each.order_id for each in await self.orders.snapshots() if each.needs_review
+            }
+            rows = [row for row in rows if row.subject not in reviewed]
         if not rows:
             return False
         due = min(

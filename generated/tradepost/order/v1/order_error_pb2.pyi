@@ -47,7 +47,9 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     ORDER_ERROR_REASON_ORDER_NOT_FOUND: _OrderErrorReason.ValueType  # 11
     """NOT_FOUND: there is no such order. Do not retry."""
     ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: _OrderErrorReason.ValueType  # 12
-    """FAILED_PRECONDITION: the goods are leaving or have left. Do not retry."""
+    """FAILED_PRECONDITION: the goods are leaving or have left. Do not retry. (An order that is under review
+    because its stock is gone can be cancelled.)
+    """
     ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: _OrderErrorReason.ValueType  # 13
     """FAILED_PRECONDITION: only a confirmed order can be fulfilled. Read it first."""
     ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: _OrderErrorReason.ValueType  # 14
@@ -59,7 +61,9 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     ORDER_ERROR_REASON_SAGA_NOT_FOUND: _OrderErrorReason.ValueType  # 17
     """NOT_FOUND: the order has no saga. Do not retry."""
     ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: _OrderErrorReason.ValueType  # 18
-    """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Read it first."""
+    """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
+    only fail again, facts: step, review_reason, instead (the method to call). Read it first.
+    """
 
 class OrderErrorReason(_OrderErrorReason, metaclass=_OrderErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -89,7 +93,9 @@ ORDER_ERROR_REASON_INTERNAL: OrderErrorReason.ValueType  # 10
 ORDER_ERROR_REASON_ORDER_NOT_FOUND: OrderErrorReason.ValueType  # 11
 """NOT_FOUND: there is no such order. Do not retry."""
 ORDER_ERROR_REASON_ORDER_NOT_CANCELLABLE: OrderErrorReason.ValueType  # 12
-"""FAILED_PRECONDITION: the goods are leaving or have left. Do not retry."""
+"""FAILED_PRECONDITION: the goods are leaving or have left. Do not retry. (An order that is under review
+because its stock is gone can be cancelled.)
+"""
 ORDER_ERROR_REASON_ORDER_NOT_FULFILLABLE: OrderErrorReason.ValueType  # 13
 """FAILED_PRECONDITION: only a confirmed order can be fulfilled. Read it first."""
 ORDER_ERROR_REASON_VERSION_OUT_OF_RANGE: OrderErrorReason.ValueType  # 14
@@ -101,5 +107,7 @@ ORDER_ERROR_REASON_PARTICIPANT_UNAVAILABLE: OrderErrorReason.ValueType  # 16
 ORDER_ERROR_REASON_SAGA_NOT_FOUND: OrderErrorReason.ValueType  # 17
 """NOT_FOUND: the order has no saga. Do not retry."""
 ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: OrderErrorReason.ValueType  # 18
-"""FAILED_PRECONDITION: the saga has no step that an operator could repeat. Read it first."""
+"""FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
+only fail again, facts: step, review_reason, instead (the method to call). Read it first.
+"""
 Global___OrderErrorReason: _TypeAlias = OrderErrorReason  # noqa: Y015

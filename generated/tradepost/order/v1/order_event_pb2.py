@@ -28,7 +28,7 @@ from tradepost.order.v1 import order_pb2 as tradepost_dot_order_dot_v1_dot_order
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tradepost/order/v1/order_event.proto\x12\x12tradepost.order.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etradepost/order/v1/order.proto\x1a\x1dtradepost/type/v1/money.proto\":\n\nPlacedLine\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n\x08quantity\x18\x02 \x01(\x03R\x08quantity\"\x9d\x01\n\x0f\x43heckoutStepIds\x12,\n\x12reserve_request_id\x18\x01 \x01(\tR\x10reserveRequestId\x12\x30\n\x14\x61uthorize_request_id\x18\x02 \x01(\tR\x12\x61uthorizeRequestId\x12*\n\x11\x63ommit_request_id\x18\x03 \x01(\tR\x0f\x63ommitRequestId\"\xa9\x04\n\x0bOrderPlaced\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32\x1e.tradepost.order.v1.PlacedLineR\x05lines\x12%\n\x0epayment_method\x18\x03 \x01(\tR\rpaymentMethod\x12\x44\n\x0e\x65xpected_total\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\rexpectedTotal\x88\x01\x01\x12\x44\n\x0c\x63oordination\x18\x05 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12?\n\rdeadline_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x64\x65\x61\x64lineTime\x12\x34\n\x08hold_ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07holdTtl\x12\x46\n\x11\x61uthorization_ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10\x61uthorizationTtl\x12>\n\x08step_ids\x18\t \x01(\x0b\x32#.tradepost.order.v1.CheckoutStepIdsR\x07stepIdsB\x11\n\x0f_expected_total\"\xd8\x01\n\rStockReserved\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x33\n\x05lines\x18\x02 \x03(\x0b\x32\x1d.tradepost.order.v1.OrderLineR\x05lines\x12.\n\x05total\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x05total\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x82\x01\n\x11PaymentAuthorized\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12N\n\x15\x61uthorize_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\"\xa5\x01\n\x10\x43\x61ptureRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x44\n\x0c\x63oordination\x18\x02 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12,\n\x12\x63\x61pture_request_id\x18\x03 \x01(\tR\x10\x63\x61ptureRequestId\"S\n\x0eOrderConfirmed\x12\x41\n\x0f\x63\x61ptured_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0e\x63\x61pturedAmount\")\n\x0f\x43\x61ncelRequested\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\xe5\x01\n\x13\x43\x61ncellationStarted\x12\x34\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1e.tradepost.order.v1.OrderCauseR\x05\x63\x61use\x12:\n\x07refusal\x18\x02 \x01(\x0b\x32 .tradepost.order.v1.OrderRefusalR\x07refusal\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n\rpayment_asked\x18\x04 \x01(\x08R\x0cpaymentAsked\x12\x1f\n\x0bstock_asked\x18\x05 \x01(\x08R\nstockAsked\"\x0f\n\rOrderRejected\"\x10\n\x0eOrderCancelled\"\x14\n\x12\x46ulfillmentStarted\"\x10\n\x0eOrderFulfilled\"\'\n\rRefundStarted\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"R\n\rOrderRefunded\x12\x41\n\x0frefunded_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0erefundedAmount\"=\n\x0fReviewRequested\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\";\n\x0bStepRetried\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttemptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$tradepost/order/v1/order_event.proto\x12\x12tradepost.order.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etradepost/order/v1/order.proto\x1a\x1dtradepost/type/v1/money.proto\":\n\nPlacedLine\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n\x08quantity\x18\x02 \x01(\x03R\x08quantity\"\x9d\x01\n\x0f\x43heckoutStepIds\x12,\n\x12reserve_request_id\x18\x01 \x01(\tR\x10reserveRequestId\x12\x30\n\x14\x61uthorize_request_id\x18\x02 \x01(\tR\x12\x61uthorizeRequestId\x12*\n\x11\x63ommit_request_id\x18\x03 \x01(\tR\x0f\x63ommitRequestId\"\xa9\x04\n\x0bOrderPlaced\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x34\n\x05lines\x18\x02 \x03(\x0b\x32\x1e.tradepost.order.v1.PlacedLineR\x05lines\x12%\n\x0epayment_method\x18\x03 \x01(\tR\rpaymentMethod\x12\x44\n\x0e\x65xpected_total\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\rexpectedTotal\x88\x01\x01\x12\x44\n\x0c\x63oordination\x18\x05 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12?\n\rdeadline_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x64\x65\x61\x64lineTime\x12\x34\n\x08hold_ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07holdTtl\x12\x46\n\x11\x61uthorization_ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationR\x10\x61uthorizationTtl\x12>\n\x08step_ids\x18\t \x01(\x0b\x32#.tradepost.order.v1.CheckoutStepIdsR\x07stepIdsB\x11\n\x0f_expected_total\"\xd8\x01\n\rStockReserved\x12%\n\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x33\n\x05lines\x18\x02 \x03(\x0b\x32\x1d.tradepost.order.v1.OrderLineR\x05lines\x12.\n\x05total\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x05total\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\"\x82\x01\n\x11PaymentAuthorized\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12N\n\x15\x61uthorize_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x13\x61uthorizeExpireTime\"\xa5\x01\n\x10\x43\x61ptureRequested\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x44\n\x0c\x63oordination\x18\x02 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12,\n\x12\x63\x61pture_request_id\x18\x03 \x01(\tR\x10\x63\x61ptureRequestId\"r\n\x0eOrderConfirmed\x12\x41\n\x0f\x63\x61ptured_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0e\x63\x61pturedAmount\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\")\n\x0f\x43\x61ncelRequested\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\xe5\x01\n\x13\x43\x61ncellationStarted\x12\x34\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1e.tradepost.order.v1.OrderCauseR\x05\x63\x61use\x12:\n\x07refusal\x18\x02 \x01(\x0b\x32 .tradepost.order.v1.OrderRefusalR\x07refusal\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n\rpayment_asked\x18\x04 \x01(\x08R\x0cpaymentAsked\x12\x1f\n\x0bstock_asked\x18\x05 \x01(\x08R\nstockAsked\"\x0f\n\rOrderRejected\"\x10\n\x0eOrderCancelled\"\x14\n\x12\x46ulfillmentStarted\"\x10\n\x0eOrderFulfilled\"\'\n\rRefundStarted\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"R\n\rOrderRefunded\x12\x41\n\x0frefunded_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0erefundedAmount\"=\n\x0fReviewRequested\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\";\n\x0bStepRetried\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n\x07\x61ttempt\x18\x02 \x01(\x05R\x07\x61ttemptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,25 +48,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CAPTUREREQUESTED']._serialized_start=1317
   _globals['_CAPTUREREQUESTED']._serialized_end=1482
   _globals['_ORDERCONFIRMED']._serialized_start=1484
-  _globals['_ORDERCONFIRMED']._serialized_end=1567
-  _globals['_CANCELREQUESTED']._serialized_start=1569
-  _globals['_CANCELREQUESTED']._serialized_end=1610
-  _globals['_CANCELLATIONSTARTED']._serialized_start=1613
-  _globals['_CANCELLATIONSTARTED']._serialized_end=1842
-  _globals['_ORDERREJECTED']._serialized_start=1844
-  _globals['_ORDERREJECTED']._serialized_end=1859
-  _globals['_ORDERCANCELLED']._serialized_start=1861
-  _globals['_ORDERCANCELLED']._serialized_end=1877
-  _globals['_FULFILLMENTSTARTED']._serialized_start=1879
-  _globals['_FULFILLMENTSTARTED']._serialized_end=1899
-  _globals['_ORDERFULFILLED']._serialized_start=1901
-  _globals['_ORDERFULFILLED']._serialized_end=1917
-  _globals['_REFUNDSTARTED']._serialized_start=1919
-  _globals['_REFUNDSTARTED']._serialized_end=1958
-  _globals['_ORDERREFUNDED']._serialized_start=1960
-  _globals['_ORDERREFUNDED']._serialized_end=2042
-  _globals['_REVIEWREQUESTED']._serialized_start=2044
-  _globals['_REVIEWREQUESTED']._serialized_end=2105
-  _globals['_STEPRETRIED']._serialized_start=2107
-  _globals['_STEPRETRIED']._serialized_end=2166
+  _globals['_ORDERCONFIRMED']._serialized_end=1598
+  _globals['_CANCELREQUESTED']._serialized_start=1600
+  _globals['_CANCELREQUESTED']._serialized_end=1641
+  _globals['_CANCELLATIONSTARTED']._serialized_start=1644
+  _globals['_CANCELLATIONSTARTED']._serialized_end=1873
+  _globals['_ORDERREJECTED']._serialized_start=1875
+  _globals['_ORDERREJECTED']._serialized_end=1890
+  _globals['_ORDERCANCELLED']._serialized_start=1892
+  _globals['_ORDERCANCELLED']._serialized_end=1908
+  _globals['_FULFILLMENTSTARTED']._serialized_start=1910
+  _globals['_FULFILLMENTSTARTED']._serialized_end=1930
+  _globals['_ORDERFULFILLED']._serialized_start=1932
+  _globals['_ORDERFULFILLED']._serialized_end=1948
+  _globals['_REFUNDSTARTED']._serialized_start=1950
+  _globals['_REFUNDSTARTED']._serialized_end=1989
+  _globals['_ORDERREFUNDED']._serialized_start=1991
+  _globals['_ORDERREFUNDED']._serialized_end=2073
+  _globals['_REVIEWREQUESTED']._serialized_start=2075
+  _globals['_REVIEWREQUESTED']._serialized_end=2136
+  _globals['_STEPRETRIED']._serialized_start=2138
+  _globals['_STEPRETRIED']._serialized_end=2197
 # @@protoc_insertion_point(module_scope)

@@ -250,11 +250,16 @@ Global___CaptureRequested: _TypeAlias = CaptureRequested  # noqa: Y015
 
 @_typing.final
 class OrderConfirmed(_message.Message):
-    """Paid and allocated: CONFIRMED."""
+    """Paid and allocated: CONFIRMED. Where a payment was captured although its order was being cancelled,
+    RefundStarted follows at once, and the stock may have been released.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment, where it was captured while its order was being cancelled; else empty."""
     @_builtins.property
     def captured_amount(self) -> _money_pb2.Money:
         """The amount captured."""
@@ -263,10 +268,11 @@ class OrderConfirmed(_message.Message):
         self,
         *,
         captured_amount: _money_pb2.Money | None = ...,
+        payment_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["captured_amount", b"captured_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_amount", b"captured_amount"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_amount", b"captured_amount", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -387,7 +393,7 @@ Global___FulfillmentStarted: _TypeAlias = FulfillmentStarted  # noqa: Y015
 
 @_typing.final
 class OrderFulfilled(_message.Message):
-    """Done: FULFILLED."""
+    """Done: FULFILLED. Also where a refund had begun and inventory answers that the goods have left."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -476,7 +482,9 @@ Global___ReviewRequested: _TypeAlias = ReviewRequested  # noqa: Y015
 
 @_typing.final
 class StepRetried(_message.Message):
-    """An operator had a step tried again that had failed for good; it has a new attempt number."""
+    """A step is tried again under a new attempt number: an operator asked for it after a final failure,
+    or a refund succeeded and some money is left because another one failed.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -182,11 +182,11 @@ class _OrderCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderCause
     ORDER_CAUSE_UNSPECIFIED: _OrderCause.ValueType  # 0
     """The order has not ended that way."""
     ORDER_CAUSE_REFUSED: _OrderCause.ValueType  # 1
-    """It was refused: the order ends REJECTED."""
+    """It was refused: the order ends REJECTED, or REFUNDED if its payment was captured all the same."""
     ORDER_CAUSE_CANCELLED: _OrderCause.ValueType  # 2
     """The customer cancelled: the order ends CANCELLED or REFUNDED."""
     ORDER_CAUSE_DEADLINE_PASSED: _OrderCause.ValueType  # 3
-    """Its deadline passed: the order ends CANCELLED."""
+    """Its deadline passed: the order ends CANCELLED, or REFUNDED if its payment was captured all the same."""
 
 class OrderCause(_OrderCause, metaclass=_OrderCauseEnumTypeWrapper):
     """Why an order ended before it was confirmed. The first recorded cause decides."""
@@ -194,11 +194,11 @@ class OrderCause(_OrderCause, metaclass=_OrderCauseEnumTypeWrapper):
 ORDER_CAUSE_UNSPECIFIED: OrderCause.ValueType  # 0
 """The order has not ended that way."""
 ORDER_CAUSE_REFUSED: OrderCause.ValueType  # 1
-"""It was refused: the order ends REJECTED."""
+"""It was refused: the order ends REJECTED, or REFUNDED if its payment was captured all the same."""
 ORDER_CAUSE_CANCELLED: OrderCause.ValueType  # 2
 """The customer cancelled: the order ends CANCELLED or REFUNDED."""
 ORDER_CAUSE_DEADLINE_PASSED: OrderCause.ValueType  # 3
-"""Its deadline passed: the order ends CANCELLED."""
+"""Its deadline passed: the order ends CANCELLED, or REFUNDED if its payment was captured all the same."""
 Global___OrderCause: _TypeAlias = OrderCause  # noqa: Y015
 
 @_typing.final

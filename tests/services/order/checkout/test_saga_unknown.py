@@ -7,7 +7,7 @@ import pytest
 
 from services.chassis.saga.model import UNKNOWN_CODES
 from services.order.domain.events import Cause
-from services.order.domain.rules import STEP_OVERDUE
+from services.order.domain.reviews import STEP_OVERDUE
 from services.order.domain.state import OrderState, Review
 from tests.support.order.scripted_failures import (
     Fault,
@@ -170,8 +170,13 @@ async def test_a_step_that_hangs_alone_is_marked_and_progress_clears_it(
     assert (order.state, order.needs_review) == (OrderState.CONFIRMED, False)
 
 
-async def test_a_void_of_a_captured_payment_is_a_contradiction(sagas: SteppedSagas) -> None:
-    """A capture outside the saga needs an operator; the void is retried slowly."""
+async def test_a_refused_void_of_an_authorized_payment_is_a_contradiction(
+    sagas: SteppedSagas,
+) -> None:
+    """A conflict that the payment's state does not explain needs an operator.
+
+    The void is retried slowly.
+    """
     parts = await sagas.start()
     sagas.script.always["VoidPayment"] = RefusedCall(
         grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_STATE_CONFLICT"

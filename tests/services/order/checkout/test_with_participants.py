@@ -7,17 +7,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import grpc
 import pytest
 import pytest_asyncio
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1 import reservation_pb2 as rsv
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2 as pb
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_pb2 as pay
+from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
 
 from discovery.clock import SystemClock
 from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
-from tests.support.order.order_service import cancel_of, fulfill_of, order_of
+from tests.support.order.order_service import cancel_of, fulfill_of, new_request_id, order_of
 from tests.support.order.three_real_services import UNITS, ThreeServices, three_real_services
 from tests.support.store.databases import Databases
 
@@ -165,6 +169,47 @@ async def test_a_refund_that_is_refused_stays_refunding(three_services: ThreeSer
             break
     call.cancel()
     assert version.order.state == pb.ORDER_STATE_REFUNDING
+
+
+async def test_a_payment_refunded_directly_is_refunded(three_services: ThreeServices) -> None:
+    """An order whose payment an operator has refunded in full can be cancelled: it is REFUNDED."""
+    order = await three_services.create()
+    request = payment_rpc.RefundPaymentRequest(
+        request_id=new_request_id(), payment_id=order.payment_id
+    )
+    await three_services.payments.RefundPayment(request)
+    order = (await three_services.orders.CancelOrder(cancel_of(order.order_id))).order
+    assert (order.state, order.needs_review) == (pb.ORDER_STATE_REFUNDED, False)
+    payment = await three_services.payment(order)
+    assert payment is not None
+    assert payment.refunded_amount == payment.captured_amount == order.total
+
+
+async def test_an_order_whose_stock_is_gone_is_cancelled(three_services: ThreeServices) -> None:
+    """A confirmed order whose stock was released can't be shipped.
+
+    It waits for review, RetrySaga says that only CancelOrder helps, and CancelOrder refunds it.
+    """
+    order = await three_services.create()
+    release = inventory_rpc.ReleaseReservationRequest(
+        request_id=new_request_id(), reservation_id=order.reservation_id, order_id=order.order_id
+    )
+    await three_services.inventory.ReleaseReservation(release)
+    call = asyncio.ensure_future(three_services.orders.FulfillOrder(fulfill_of(order.order_id)))
+    watch = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
+    async for version in three_services.orders.WatchOrder(watch):
+        if version.order.needs_review:
+            break
+    call.cancel()
+    retry = admin.RetrySagaRequest(request_id=new_request_id(), order_id=order.order_id)
+    refused = await refusal(three_services.sagas.RetrySaga(retry))
+    assert (refused.code, refused.reason) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "SAGA_NOT_RETRYABLE",
+    )
+    assert refused.facts["instead"] == "CancelOrder"
+    order = (await three_services.orders.CancelOrder(cancel_of(order.order_id))).order
+    assert order.state == pb.ORDER_STATE_REFUNDED
 
 
 async def test_many_orders_at_once_agree_with_stock_and_money(

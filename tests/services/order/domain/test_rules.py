@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.chassis.domain.money import Money
-from services.order.domain import commands, events
+from services.order.domain import commands, events, reviews
 from services.order.domain.commands import Command, Terms
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.events import Cause, Coordination, Event, Line, Refusal, RefusalReason
-from services.order.domain.rules import REFUND_REFUSED, STEP_OVERDUE, decide, evolve
+from services.order.domain.rules import decide, evolve
 from services.order.domain.state import Order, OrderState, Review
 from services.order.domain.steps import ASKED_AT_MOST, INVENTORY, PAYMENT
 
@@ -228,7 +228,7 @@ def test_a_failed_refund_needs_an_operator_and_a_new_attempt() -> None:
     refunding = after(*WAY_TO_CONFIRMED, CANCEL)
     assert decided(refunding, commands.RetryStep()) == ()
     failed = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed())
-    assert failed.review == Review("refund", REFUND_REFUSED)
+    assert failed.review == Review("refund", reviews.REFUND_REFUSED)
     assert decided(failed, commands.RefundFailed()) == ()
     assert decided(failed, commands.RetryStep()) == (events.StepRetried("refund", 2),)
     retried = after(*WAY_TO_CONFIRMED, CANCEL, commands.RefundFailed(), commands.RetryStep())
@@ -240,7 +240,7 @@ def test_a_failed_refund_needs_an_operator_and_a_new_attempt() -> None:
 def test_a_step_that_takes_too_long_is_reviewed_once_and_progress_clears_it() -> None:
     """A reason that a participant gave replaces STEP_OVERDUE."""
     slow = after(*WAY_TO_CAPTURING, commands.StepOverdue("capture"))
-    assert slow.review == Review("capture", STEP_OVERDUE)
+    assert slow.review == Review("capture", reviews.STEP_OVERDUE)
     assert decided(slow, commands.StepOverdue("capture")) == ()
     failed = decided(slow, commands.StepFailed("capture", "BROKEN"))
     assert failed == (events.ReviewRequested("capture", "BROKEN"),)

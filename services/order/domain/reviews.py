@@ -1,0 +1,71 @@
+"""Why an operator has to look at an order, and what RetrySaga does then.
+
+    reason                   what ends it
+    REFUND_REFUSED           RetrySaga asks for the refund again, under a new request id
+    STEP_OVERDUE             the participant's answer; RetrySaga asks for it at once
+    RESERVATION_ENDED        CancelOrder: the stock was given away, so the order can't be shipped
+    RESERVATION_FULFILLED    RetrySaga ends the order; its goods left although it was never paid
+    any other                is a participant's error: RetrySaga, when its cause is mended
+
+docs/operations.md has the command for each of them.
+"""
+
+from services.order.domain import events
+from services.order.domain.errors import RetryCannotHelpError
+from services.order.domain.events import Cause, Event
+from services.order.domain.state import Order, Review
+from services.order.domain.steps import FULFILL, REFUND, RELEASE
+
+REFUND_REFUSED = "REFUND_REFUSED"
+STEP_OVERDUE = "STEP_OVERDUE"
+RESERVATION_ENDED = "RESERVATION_ENDED"
+RESERVATION_FULFILLED = "RESERVATION_FULFILLED"
+
+_REFUND_REVIEW = Review(REFUND, REFUND_REFUSED)
+_STOCK_REVIEW = Review(FULFILL, RESERVATION_ENDED)
+_UNPAID_REVIEW = Review(RELEASE, RESERVATION_FULFILLED)
+
+
+def request_review(order: Order, step: str, reason: str) -> tuple[Event, ...]:
+    """Ask for review once, and again when a participant's reason can replace STEP_OVERDUE."""
+    is_known = order.review is not None and (
+        reason == STEP_OVERDUE or order.review.reason != STEP_OVERDUE
+    )
+    return () if is_known else (events.ReviewRequested(step, reason),)
+
+
+def refund_was_refused(order: Order) -> bool:
+    """Return whether its step was refused for good, so that only a new attempt can help."""
+    return order.review == _REFUND_REVIEW
+
+
+def stock_is_gone(order: Order) -> bool:
+    """Return whether it is to be shipped and inventory has nothing for it any more."""
+    return order.review == _STOCK_REVIEW
+
+
+def retry(order: Order) -> tuple[Event, ...]:
+    """Return the events of RetrySaga; none where the same call is sent again.
+
+    Raises RetryCannotHelpError where that call would always get the same answer.
+    """
+    if refund_was_refused(order):
+        return (next_refund(order),)
+    if order.review == _UNPAID_REVIEW:
+        return (end_of_cancellation(order),)
+    if stock_is_gone(order):
+        raise RetryCannotHelpError(
+            order.order_id, step=FULFILL, reason=RESERVATION_ENDED, instead="CancelOrder"
+        )
+    return ()
+
+
+def next_refund(order: Order) -> events.StepRetried:
+    """Return the start of another refund, under a request id of its own."""
+    return events.StepRetried(REFUND, order.attempt_of(REFUND) + 1)
+
+
+def end_of_cancellation(order: Order) -> Event:
+    """Return the end of an order of which nothing is held and nothing was charged."""
+    was_refused = order.cause is Cause.REFUSED
+    return events.OrderRejected() if was_refused else events.OrderCancelled()
