@@ -11,6 +11,8 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
 from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
+from services.chassis.work.lease import Leases
+from services.chassis.work.owner_watch import OwnerWatch
 from services.inventory.api.item_writes import ItemWrites
 from services.inventory.api.reservation_writes import ReservationWrites
 from services.inventory.hold_expiry import EXPIRE_EVERY_S, HoldExpiry
@@ -45,13 +47,15 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer` and `expiry` have to be run."""
+    """The parts of an instance; `tailer`, `owners` and `expiry` have to be run."""
 
     database: Database
     log: EventLog
     items: ItemWrites
     reservations: ReservationWrites
     expiry: HoldExpiry
+    leases: Leases
+    owners: OwnerWatch
     tailer: Tailer
 
 
@@ -66,11 +70,16 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         clock=clock,
         every_s=dependencies.expire_every_s,
     )
+    leases = Leases.of_a_run(
+        dependencies.owner, clock=clock, ids=dependencies.ids, rng=dependencies.rng
+    )
     return Parts(
         database=database,
         log=log,
         items=ItemWrites(log=log, clock=clock),
         reservations=reservations,
         expiry=expiry,
+        leases=leases,
+        owners=OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng),
         tailer=Tailer(database=database, log=log, clock=clock),
     )

@@ -77,6 +77,6 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(parts.tailer.run, parts.expiry.run),
+        background=(parts.tailer.run, parts.owners.run, parts.expiry.run),
         on_drain=(parts.tailer.stop_waiters,),
     )

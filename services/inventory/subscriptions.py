@@ -12,7 +12,6 @@ from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
-from services.chassis.work.lease import Leases
 from services.inventory.checkout import consumer
 from services.inventory.parts import Dependencies, FeedChannels, Parts
 from services.inventory.settings import FeedSettings
@@ -36,13 +35,7 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> ConsumedFeed
     feeds, clock = dependencies.feeds, dependencies.clock
     if feeds is None:
         return ConsumedFeeds()
-    leases = Leases.of_a_run(
-        dependencies.owner,
-        clock=clock,
-        ids=dependencies.ids,
-        rng=dependencies.rng,
-        lease_s=WAITED_FOR_LEASE_S,
-    )
+    leases = parts.leases.lasting(WAITED_FOR_LEASE_S)
     subscribe = partial(
         Subscription,
         database=parts.database,

@@ -16,6 +16,7 @@ from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.lease import Claim, Leases
+from services.chassis.work.owner_watch import OwnerWatch
 from services.notification.domain.state import Notification
 from services.notification.sending.consumer import BATCH_WAIT, CONSUMER, LEASE_KIND, OrderConsumer
 from services.notification.sending.delivery import MAX_RUNNING, POLL_S, NotificationDelivery
@@ -49,11 +50,12 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its server, which runs `tailer`, `subscription` and `driver`."""
+    """An instance without its server, which runs all but `log`."""
 
     database: Database
     log: EventLog
     tailer: Tailer
+    owners: OwnerWatch
     subscription: Subscription
     driver: Driver
 
@@ -102,7 +104,8 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         poll_s=dependencies.subscription_poll_s,
     )
     tailer = Tailer(database=database, log=log, clock=clock)
-    return Parts(database, log, tailer, subscription, driver)
+    owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=rng)
+    return Parts(database, log, tailer, owners, subscription, driver)
 
 
 def _start_delivery(

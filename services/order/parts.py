@@ -17,6 +17,7 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
+from services.chassis.work.owner_watch import OwnerWatch
 from services.order.api.order_writes import OrderWrites
 from services.order.api.use_cases import OrderUseCases
 from services.order.api.waiting import OrderWaiter
@@ -69,13 +70,17 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class StoreParts:
-    """The database of an instance, and what reads and writes it; the server runs `tailer`."""
+    """The database of an instance, and what reads and writes it.
+
+    The server runs `tailer` and `owners`.
+    """
 
     database: Database
     log: EventLog
     streams: OrderStreams
     recorder: OrderRecorder
     leases: Leases
+    owners: OwnerWatch
     sagas: SagaListing
     tailer: Tailer
     latest: LatestStates[LoadedOrder]
@@ -83,7 +88,7 @@ class StoreParts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An instance without its server, which runs the tailer of `store` and `driver`."""
+    """An instance without its server, which runs `driver` and parts of `store`."""
 
     store: StoreParts
     checkout_leases: CheckoutLeases
@@ -150,6 +155,7 @@ def _store(database: Database, dependencies: Dependencies) -> StoreParts:
         streams=streams,
         recorder=OrderRecorder(streams=streams, clock=clock, terms=dependencies.settings.terms),
         leases=leases,
+        owners=OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng),
         sagas=SagaListing(streams=streams, leases=leases),
         tailer=Tailer(database=database, log=log, clock=clock),
         latest=LatestStates(),

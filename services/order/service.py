@@ -77,7 +77,7 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
             clock=clock,
         ),
         consumed=ConsumedFeeds() if feeds is None else feeds.consumed,
-        background=(parts.store.tailer.run, parts.driver.run),
+        background=(parts.store.tailer.run, parts.store.owners.run, parts.driver.run),
         on_drain=(parts.store.tailer.stop_waiters, parts.driver.drain),
     )
 

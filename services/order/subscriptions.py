@@ -13,7 +13,6 @@ from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
-from services.chassis.work.lease import Leases
 from services.order.checkout import consumer, participant_events
 from services.order.domain.events import Coordination
 from services.order.parts import Dependencies, FeedChannels, Parts
@@ -80,7 +79,7 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
     payments = summarize(
         dependencies.feeds.payments, PAYMENT_CONSUMER, PaymentSummarizer(), types=PAYMENT_TYPES
     )
-    checkout = _checkout(subscribe, parts, dependencies, dependencies.feeds)
+    checkout = _checkout(subscribe, parts, dependencies.feeds)
     subscriptions = (orders, payments, *checkout)
     return FeedSubscriptions(
         consumed=ConsumedFeeds.of(
@@ -102,19 +101,12 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
 def _checkout(
     subscribe: Callable[..., Subscription],
     parts: Parts,
-    dependencies: Dependencies,
     feeds: FeedChannels,
 ) -> tuple[Subscription, ...]:
     """Subscribe to the participants of choreographed checkouts; to none without reservations."""
     if feeds.reservations is None:
         return ()
-    leases = Leases.of_a_run(
-        dependencies.owner,
-        clock=dependencies.clock,
-        ids=dependencies.ids,
-        rng=dependencies.rng,
-        lease_s=WAITED_FOR_LEASE_S,
-    )
+    leases = parts.store.leases.lasting(WAITED_FOR_LEASE_S)
     subscribe_to_topic = partial(subscribe, topic=CHOREOGRAPHY, leases=leases)
     return (
         subscribe_to_topic(

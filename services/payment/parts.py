@@ -14,6 +14,7 @@ from services.chassis.store.database import Database
 from services.chassis.work.driver import Driver
 from services.chassis.work.latest_states import LatestStates
 from services.chassis.work.lease import Leases
+from services.chassis.work.owner_watch import OwnerWatch
 from services.payment.api.use_cases import PaymentUseCases
 from services.payment.domain.state import Payment
 from services.payment.processor.driver import DEFAULT_TIMING, DriveTiming, PaymentDrive
@@ -53,11 +54,12 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an instance; `tailer` and `driver` have to be run."""
+    """The parts of an instance; `tailer`, `owners` and `driver` have to be run."""
 
     database: Database
     log: EventLog
     leases: Leases
+    owners: OwnerWatch
     store: PaymentWrites
     tailer: Tailer
     driver: Driver
@@ -70,6 +72,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     leases = Leases.of_a_run(
         dependencies.owner, clock=clock, ids=ids, rng=dependencies.rng, lease_s=timing.lease_s
     )
+    owners = OwnerWatch(database=database, leases=leases, clock=clock, rng=dependencies.rng)
     log = EventLog(clock=clock, ids=ids)
     latest: LatestStates[Payment] = LatestStates()
     store = PaymentWrites(log=log, leases=leases, clock=clock, ids=ids)
@@ -95,4 +98,4 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
     payments = PaymentUseCases(
         database=database, store=store, tailer=tailer, driver=driver, latest=latest, clock=clock
     )
-    return Parts(database, log, leases, store, tailer, driver, payments)
+    return Parts(database, log, leases, owners, store, tailer, driver, payments)

@@ -82,6 +82,6 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
             clock=dependencies.clock,
         ),
         consumed=subscribe_to_feeds(parts, dependencies),
-        background=(parts.tailer.run, parts.driver.run),
+        background=(parts.tailer.run, parts.owners.run, parts.driver.run),
         on_drain=(parts.tailer.stop_waiters, parts.driver.drain),
     )

@@ -160,6 +160,21 @@ class Database:
         self.silence.answered()
         return result
 
+    async def mark_owner(self, owner: str) -> bool:
+        """Mark `owner` as alive until this process ends or closes the database.
+
+        False if the database cannot keep the mark, because a pooler shares its sessions. Raises
+        what `write` raises.
+        """
+        return await self.write(self._dialect.mark_owner, owner)
+
+    async def has_ended(self, owner: str) -> bool:
+        """Whether the process that marked `owner` as alive has ended.
+
+        A process that is slow or stopped has not. Raises what `read` raises.
+        """
+        return await self.read(self._dialect.has_ended, owner)
+
     async def migrate(self, versions: Path) -> None:
         """Upgrade the tables to the newest revisions of the chassis and of the folder `versions`.
 
@@ -198,6 +213,7 @@ class Database:
         self._expiry.cancel()
         await asyncio.wait({time_limit, self._expiry})
         await self._readers.close()
+        self._dialect.release_owners()
         self._watching.cancel()
         await asyncio.wait({self._watching})
 

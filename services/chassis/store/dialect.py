@@ -4,6 +4,7 @@ Only the writer and the readers use a dialect; store functions use SQLAlchemy Co
 one. All methods block. A connection is used by one thread at a time.
 """
 
+import hashlib
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -95,6 +96,24 @@ class Dialect(Protocol):
         """
         ...
 
+    def mark_owner(self, connection: Connection, owner: str) -> bool:
+        """Mark `owner` as alive until this process ends; whether the mark can be kept.
+
+        `connection` is the writer's; one that replaces it takes the mark over.
+        """
+        ...
+
+    def has_ended(self, connection: Connection, owner: str) -> bool:
+        """Whether the process has ended that marked `owner` as alive; in a snapshot.
+
+        A process that is slow, stopped or out of reach has not ended.
+        """
+        ...
+
+    def release_owners(self) -> None:
+        """Release this process's marks that do not end with its connections. Never raises."""
+        ...
+
     def is_stale(self, connection: Connection) -> bool:
         """Whether to replace the connection before its next transaction."""
         ...
@@ -102,3 +121,8 @@ class Dialect(Protocol):
     def close(self, connection: Connection) -> None:
         """Close the connection in any state, and roll back its open transaction. Never raises."""
         ...
+
+
+def owner_number(owner: str) -> int:
+    """A number of 64 bits, with a sign, for the mark of an owner."""
+    return int.from_bytes(hashlib.sha256(owner.encode()).digest()[:8], "big", signed=True)

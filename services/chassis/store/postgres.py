@@ -12,12 +12,13 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo, ExecStatus, TransactionStatus
+from psycopg.pq import Conninfo, TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from services.chassis.store.dialect import owner_number
 from services.chassis.store.errors import DatabaseSettingsError
 from services.chassis.store.watched_connection import ConnectionWatch, WatchedConnection
 
@@ -90,7 +91,6 @@ _WRONG_SETTINGS = re.compile(
     r"|invalid (sslmode|port|channel_binding|connection|target_session_attrs|integer|URI)"
 )
 _UNKNOWN_PARAMETER = re.compile(r'invalid (?:URI query parameter|connection option):? ("\w+")')
-_GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 _OPEN = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
@@ -118,11 +118,12 @@ class PostgresDialect:
         )
         event.listen(self._engine, "do_connect", _connect)
         self._watch = ConnectionWatch()
+        self._owners: set[str] = set()
         # Whether the writer's transaction has a savepoint. A dialect has one writer.
         self._has_savepoint = False
 
     def open_writer(self) -> Connection:
-        return self._open()
+        return self._open(*map(_marking, self._owners))
 
     def open_reader(self) -> Connection:
         return self._open(_READ_ONLY)
@@ -194,6 +195,22 @@ class PostgresDialect:
     def cut_silent(self, now_s: float, limit_s: float) -> bool:
         return self._watch.cut_silent(now_s, limit_s)
 
+    def mark_owner(self, connection: Connection, owner: str) -> bool:
+        # A pooler's session belongs to other clients, too, and outlives this process.
+        if _driver(connection).is_pooled:
+            return False
+        if owner not in self._owners:
+            _send(connection, _marking(owner))
+            self._owners.add(owner)
+        return True
+
+    def has_ended(self, connection: Connection, owner: str) -> bool:
+        lock = f"SELECT pg_catalog.pg_try_advisory_xact_lock({owner_number(owner)})"
+        return bool(connection.exec_driver_sql(lock).scalar_one())
+
+    def release_owners(self) -> None:
+        """Do nothing: marks end with the writer's session."""
+
     def is_stale(self, connection: Connection) -> bool:
         return connection.invalidated or _driver(connection).is_stale
 
@@ -218,6 +235,11 @@ class PostgresDialect:
             _send(connection, commands)
         connection.begin()
         return connection
+
+
+def _marking(owner: str) -> bytes:
+    """Hold the owner's lock until the session ends; shared, as the last one may not have ended."""
+    return b"SELECT pg_catalog.pg_advisory_lock_shared(%d)" % owner_number(owner)
 
 
 def _without_pooler(conninfo: str) -> tuple[str, str]:
@@ -252,26 +274,12 @@ def _parsed(conninfo: str) -> dict[str, Any]:
 
 
 def _send(connection: Connection, commands: bytes) -> None:
-    """Send commands straight to libpq and drop their rows; a cursor would cost twice as much."""
-    driver = _driver(connection)
-    driver.turns += 1
-    try:
-        result = driver.pgconn.exec_(commands)
-    finally:
-        driver.turns += 1
-    if result.status not in _GOOD:
-        raise psycopg.errors.error_from_result(result)
+    _driver(connection).send(commands)
 
 
 def _is_behind_pooler(driver: WatchedConnection) -> bool:
     """Whether the process that greeted us is not the one that answers, as with PgBouncer."""
-    driver.turns += 1
-    try:
-        result = driver.pgconn.exec_(b"SELECT pg_catalog.pg_backend_pid()")
-    finally:
-        driver.turns += 1
-    if result.status not in _GOOD:
-        raise psycopg.errors.error_from_result(result)
+    result = driver.send(b"SELECT pg_catalog.pg_backend_pid()")
     return int(result.get_value(0, 0) or 0) != driver.info.backend_pid
 
 

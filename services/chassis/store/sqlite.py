@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from services.chassis.store.dialect import owner_number
 from services.chassis.store.errors import DatabaseSettingsError
 
 # Primary result codes (https://www.sqlite.org/rescode.html) for failures of the store.
@@ -61,6 +62,7 @@ class SqliteDialect:
 
     def __init__(self, path: Path, *, checkpoint_pages: int = _CHECKPOINT_PAGES) -> None:
         self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._owners = OwnerFiles(path)
         self._checkpoint_pages = checkpoint_pages
         self._log_file = path.with_name(path.name + "-wal")
         self._log_max_bytes = checkpoint_pages * _PAGE_BYTES
@@ -144,6 +146,16 @@ class SqliteDialect:
     def cut_silent(self, now_s: float, limit_s: float) -> bool:
         return False
 
+    def mark_owner(self, connection: Connection, owner: str) -> bool:
+        self._owners.mark(owner)
+        return True
+
+    def has_ended(self, connection: Connection, owner: str) -> bool:
+        return self._owners.has_ended(owner)
+
+    def release_owners(self) -> None:
+        self._owners.release()
+
     def is_stale(self, connection: Connection) -> bool:
         return False
 
@@ -208,6 +220,52 @@ class FileLock:
         """Release the lock; does nothing if it is not held."""
         if self._descriptor is not None:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+class OwnerFiles:
+    """Marks of living owners: each holds the lock on a file of its own, next to the database.
+
+    The kernel releases the lock when the process ends, however it ends, and keeps it while the
+    process is slow or stopped. So a lock that can be taken proves that its owner has ended.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._held: dict[str, int] = {}
+
+    def mark(self, owner: str) -> None:
+        """Hold the mark of `owner` until `release` or the end of the process. Raises OSError."""
+        if owner in self._held:
+            os.close(self._held.pop(owner))
+        descriptor = os.open(self._path(owner), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self._held[owner] = descriptor
+
+    def has_ended(self, owner: str) -> bool:
+        """Whether nobody holds the mark of `owner`; then its file is removed. Raises OSError."""
+        try:
+            descriptor = os.open(self._path(owner), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            self._path(owner).unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Release all marks."""
+        while self._held:
+            os.close(self._held.popitem()[1])
+
+    def _path(self, owner: str) -> Path:
+        # A number, because an owner's name may contain slashes.
+        number = owner_number(owner) & 0xFFFF_FFFF_FFFF_FFFF
+        return self._database.with_name(f"{self._database.name}.{number:016x}.owner")
 
 
 def path_of(url: URL) -> Path:

@@ -26,9 +26,12 @@ from services.chassis.work.lease_table import (
     LEASE,
     NO_OWNER,
     OPEN,
+    OWNERS,
     POSTPONE,
     PROGRESS,
     RELEASE,
+    RELEASE_ALL,
+    REMOVE_OWNER,
     RENEW,
     LeaseRow,
     lease_row,
@@ -38,6 +41,8 @@ __all__ = ["LEASE", "Claim", "LeaseRow", "Leases", "StaleLeaseError"]
 
 DEFAULT_LEASE_S = 10.0
 _ERROR_MAX_CHARS = 500
+# The kind of the rows that name the owners of which a mark says whether they live.
+_OWNER_KIND = "owner"
 _JITTER = 0.2
 
 
@@ -71,7 +76,7 @@ class Leases:
     ) -> None:
         if not owner:
             raise ValueError("an owner has a name")
-        self._owner = owner
+        self.owner = owner
         self._clock = clock
         self._rng = rng
         self._lease = timedelta(seconds=lease_s)
@@ -90,6 +95,10 @@ class Leases:
         """Make the leases of one run of an instance, with an owner name of its own."""
         run = f"{instance}/{ids.new('run')}"
         return cls(owner=run, clock=clock, rng=rng, lease_s=lease_s)
+
+    def lasting(self, lease_s: float) -> Self:
+        """Make leases of the same owner that last for another time."""
+        return type(self)(owner=self.owner, clock=self._clock, rng=self._rng, lease_s=lease_s)
 
     @property
     def lease_s(self) -> float:
@@ -117,7 +126,7 @@ class Leases:
             connection,
             subject=subject,
             kind=kind,
-            owner=self._owner if leased else NO_OWNER,
+            owner=self.owner if leased else NO_OWNER,
             token=self._next_token(),
             expire_time=to_micros(now + self._lease),
             now=to_micros(now),
@@ -204,6 +213,25 @@ class Leases:
         """Delete the row: the work is done. Raises StaleLeaseError."""
         self._change(connection, CLOSE, claim)
 
+    def register_owner(self, connection: Connection) -> None:
+        """List this owner among those that the database marks as alive (`Database.mark_owner`)."""
+        self.open(connection, f"{_OWNER_KIND}/{self.owner}", _OWNER_KIND)
+
+    def registered_owners(self, connection: Connection) -> frozenset[str]:
+        """The owners that were registered and have not been removed."""
+        rows = OWNERS.all(connection, of_kind=_OWNER_KIND)
+        return frozenset(owner for (owner,) in rows)
+
+    def remove_owner(self, connection: Connection, owner: str) -> int:
+        """Release all leases of an owner that has ended; return their number.
+
+        The work is due at once, for any owner. If the owner is alive after all, it finds its leases
+        stale before it writes anything.
+        """
+        now = to_micros(self._clock.now())
+        REMOVE_OWNER.change(connection, of_subject=f"{_OWNER_KIND}/{owner}")
+        return RELEASE_ALL.change(connection, ended_owner=owner, now=now)
+
     def get(self, connection: Connection, subject: str) -> LeaseRow | None:
         """The row of `subject`; None if no work is pending."""
         row = GET.first(connection, of_subject=subject)
@@ -234,12 +262,14 @@ class Leases:
 
     def _claim(self, connection: Connection, row: LeaseRow) -> Claim:
         token = max(row.token + 1, self._next_token())
+        now = self._clock.now()
         CLAIM.change(
             connection,
             of_subject=row.subject,
-            new_owner=self._owner,
+            new_owner=self.owner,
             new_token=token,
-            new_expire_time=to_micros(self._clock.now() + self._lease),
+            now=to_micros(now),
+            new_expire_time=to_micros(now + self._lease),
         )
         return Claim(subject=row.subject, token=token, deadline=row.deadline, attempts=row.attempts)
 
@@ -253,7 +283,7 @@ class Leases:
         return {
             "of_subject": claim.subject,
             "held_token": claim.token,
-            "held_owner": self._owner,
+            "held_owner": self.owner,
         }
 
     def _next_token(self) -> int:

@@ -79,8 +79,18 @@ CLAIM = Prepared(
         owner=bindparam("new_owner"),
         token=bindparam("new_token"),
         lease_expire_time=bindparam("new_expire_time"),
+        # The work may have been due later. If the new owner dies, it must not wait until then.
+        next_attempt_time=bindparam("now"),
     )
 )
+# All work of one owner, which has ended.
+RELEASE_ALL = Prepared(
+    update(LEASE)
+    .where(LEASE.c.owner == bindparam("ended_owner"))
+    .values(owner=NO_OWNER, next_attempt_time=bindparam("now"))
+)
+REMOVE_OWNER = Prepared(delete(LEASE).where(_of_subject))
+OWNERS = Prepared(select(LEASE.c.owner).where(LEASE.c.kind == bindparam("of_kind")))
 RENEW = Prepared(update(LEASE).where(_held).values(lease_expire_time=bindparam("new_expire_time")))
 PROGRESS = Prepared(
     update(LEASE)

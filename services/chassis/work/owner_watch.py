@@ -1,0 +1,60 @@
+"""Releases the leases of a process that has ended, without waiting until they expire.
+
+A lease alone cannot tell a dead owner from a slow one, so it must be long. The database can: each
+process holds a mark in it that ends with the process, however busy the machine is. An owner without
+a mark (of an earlier version, behind a pooler, or cut off from the server) is still replaced when
+its leases expire, and tokens fence its writes either way.
+"""
+
+import random
+
+import structlog
+
+from discovery.clock import Clock
+from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
+from services.chassis.work.lease import Leases
+
+POLL_S = 0.5
+
+_LOG = structlog.get_logger(__name__)
+
+
+class OwnerWatch:
+    """Marks the owner of `leases` as alive, and looks whether other owners have ended."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        leases: Leases,
+        clock: Clock,
+        rng: random.Random,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._database = database
+        self._leases = leases
+        self._clock = clock
+        self._rng = rng
+        self._poll_s = poll_s
+        self._can_mark = True
+
+    async def run(self) -> None:
+        """Look until cancelled by the owner's TaskGroup."""
+        while True:
+            try:
+                await self._look()
+            except (StoreUnavailableError, StoreOverloadedError, OSError) as error:
+                _LOG.warning("owners_unknown", error=str(error))
+            await self._clock.sleep(self._poll_s * self._rng.uniform(0.8, 1.2))
+
+    async def _look(self) -> None:
+        registered = await self._database.read(self._leases.registered_owners)
+        if self._can_mark and self._leases.owner not in registered:
+            # The mark comes first: a registered owner without a mark has ended.
+            self._can_mark = await self._database.mark_owner(self._leases.owner)
+            if self._can_mark:
+                await self._database.write(self._leases.register_owner)
+        for owner in registered - {self._leases.owner}:
+            if await self._database.has_ended(owner):
+                released = await self._database.write(self._leases.remove_owner, owner)
+                _LOG.info("owner_ended", owner=owner, leases_released=released)
