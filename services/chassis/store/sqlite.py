@@ -258,9 +258,11 @@ class OwnerFiles:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Release all marks."""
-        while self._held:
-            os.close(self._held.popitem()[1])
+        """Release all marks, and remove their files."""
+        for owner, descriptor in self._held.items():
+            self._path(owner).unlink(missing_ok=True)
+            os.close(descriptor)
+        self._held.clear()
 
     def _path(self, owner: str) -> Path:
         # A number, because an owner's name may contain slashes.

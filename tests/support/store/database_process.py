@@ -6,8 +6,9 @@ PROCESS is `tests.support.store.database_process`:
     python -m PROCESS write URL NAME N    append N events, one write each, after a line on stdin
     python -m PROCESS pause URL           begin a write, and continue it after a line on stdin
     python -m PROCESS migrate URL         migrate after a line on stdin
+    python -m PROCESS own URL NAME        lease the work `ord_1` as owner NAME, and keep living
 
-Each prints the line "ready" once it holds the lock, or waits for the line on stdin.
+Each prints the line "ready" once it holds the lock or the lease, or waits for the line on stdin.
 """
 
 import asyncio
@@ -22,7 +23,11 @@ from services.chassis.log.event_log import EventLog, NewEvent
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.urls import dialect_of
+from services.chassis.work.lease import Leases
 
+OWN_SUBJECT = "ord_1"
+OWN_KIND = "checkout"
+OWN_LEASE_S = 3600.0
 MOVE = "UPDATE event_counter SET position = position + 1000"
 
 
@@ -82,12 +87,26 @@ async def migrate(url: str) -> None:
     await database.close()
 
 
+async def own(url: str, name: str) -> None:
+    """Mark an owner as alive and lease work to it for longer than any test; live until killed."""
+    clock = SystemClock()
+    leases = Leases(owner=name, clock=clock, rng=random.Random(name), lease_s=OWN_LEASE_S)
+    database = await Database.open(url, clock=clock, owner=name)
+    await database.mark_owner(name)
+    await database.write(leases.register_owner)
+    await database.write(leases.open, OWN_SUBJECT, OWN_KIND)
+    _print_line("ready")
+    await asyncio.Event().wait()
+
+
 def _main(command: str, url: str, *arguments: str) -> None:
     if command == "hold":
         hold(url)
     elif command == "write":
         name, number = arguments
         asyncio.run(write(url, name, int(number)))
+    elif command == "own":
+        asyncio.run(own(url, *arguments))
     elif command == "pause":
         asyncio.run(pause(url))
     else:

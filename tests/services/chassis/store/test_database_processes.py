@@ -1,24 +1,20 @@
 """Several processes write to one database, one at a time, and none waits without a limit."""
 
 import asyncio
-import os
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import Connection, insert, select
 
 from discovery.clock import SystemClock
-from scripts.tools.paths import ROOT
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EVENT, EventLog, NewEvent
 from services.chassis.request.request_ids import REQUEST
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.store.another_process import WAIT_S, another_process
 from tests.support.store.databases import (
     POSTGRESQL,
     Databases,
@@ -27,32 +23,6 @@ from tests.support.store.databases import (
     opened_database,
     writing,
 )
-
-WAIT_S = 60.0
-
-
-@asynccontextmanager
-async def another_process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that has printed "ready"; killed after the block if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.support.store.database_process",
-        *arguments,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(WAIT_S):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def go(process: asyncio.subprocess.Process) -> None:

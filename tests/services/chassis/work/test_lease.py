@@ -171,6 +171,18 @@ async def test_work_opened_while_draining_has_no_owner(
     assert len(await database.write(theirs.claim_due, KIND, 10)) == 1
 
 
+async def test_work_that_was_claimed_early_is_due_when_its_owner_dies(
+    database: Database, ours: Leases, theirs: Leases, clock: ManualClock
+) -> None:
+    """Work that is due later and claimed now is due once the lease expires, not only later."""
+    later = clock.now() + timedelta(seconds=100 * LEASE_S)
+    await database.write(partial(ours.open, subject="ord_1", kind=KIND, leased=False, due=later))
+    assert await database.write(ours.claim, "ord_1") is not None
+    await clock.advance(LEASE_S)
+    (claim,) = await database.write(theirs.claim_due, KIND, 10)
+    assert claim.subject == "ord_1"
+
+
 async def test_closed_work_is_gone(database: Database, ours: Leases, clock: ManualClock) -> None:
     """Closed work cannot be claimed."""
     claim = await opened(database, ours)
