@@ -39,7 +39,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "services/chassis/server/program.py": "needs the level of the log before any settings",
         "tests/support/suite/service_process.py": "starts a service with variables of its own",
         "discovery/registry/snapshot.py": "DISCOVERY_SNAPSHOT_DIR is set for every caller",
-        "tests/services/chassis/store/test_database_processes.py": "hands its own environment on",
+        "tests/support/store/another_process.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/support/suite/programs.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
