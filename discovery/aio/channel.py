@@ -255,7 +255,7 @@ class Channel(grpc.aio.Channel):
         request_serializer: Serializer[RequestT] | None = None,
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
-    ) -> grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]:
+    ) -> "grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT]":
         """Return the multicallable of a method that takes a stream of requests."""
         known = self._stacks.method(method, Kind.STREAM_UNARY, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamUnary)
@@ -267,7 +267,7 @@ class Channel(grpc.aio.Channel):
         request_serializer: Serializer[RequestT] | None = None,
         response_deserializer: Deserializer[ResponseT] | None = None,
         _registered_method: bool | None = False,  # noqa: FBT001, FBT002 - generated stubs pass it
-    ) -> grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]:
+    ) -> "grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]":
         """Return the multicallable of a method with a stream in each direction."""
         known = self._stacks.method(method, Kind.STREAM_STREAM, registered=bool(_registered_method))
         opener = self._stream_opener(known, request_serializer, response_deserializer, StreamStream)

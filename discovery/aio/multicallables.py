@@ -88,8 +88,10 @@ class UnaryStream(
         return UnaryStreamCall(self._opener.of_request(request, call_state))
 
 
+# The next two of grpc.aio's classes take no type parameters in grpcio 1.83 and older.
 class StreamUnary(
-    grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+    grpc.aio.StreamUnaryMultiCallable,  # type: ignore[type-arg]
+    Generic[RequestT, ResponseT],
 ):
     """A method with many requests and one response."""
 
@@ -115,7 +117,8 @@ class StreamUnary(
 
 
 class StreamStream(
-    grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT], Generic[RequestT, ResponseT]
+    grpc.aio.StreamStreamMultiCallable,  # type: ignore[type-arg]
+    Generic[RequestT, ResponseT],
 ):
     """A method with many requests and many responses."""
 

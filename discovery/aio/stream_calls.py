@@ -116,6 +116,7 @@ class UnaryStreamCall(grpc.aio.UnaryStreamCall[RequestT, ResponseT], Generic[Req
     code, details = call_status.code, call_status.details
     trailing_metadata = call_status.trailing_metadata
     debug_error_string = call_status.debug_error_string
+    _channel: None = None  # as UnaryCall has it
 
 
 class StreamUnaryCall(grpc.aio.StreamUnaryCall[RequestT, ResponseT], Generic[RequestT, ResponseT]):
@@ -132,6 +133,7 @@ class StreamUnaryCall(grpc.aio.StreamUnaryCall[RequestT, ResponseT], Generic[Req
     code, details = call_status.code, call_status.details
     trailing_metadata = call_status.trailing_metadata
     debug_error_string = call_status.debug_error_string
+    _channel: None = None  # as UnaryCall has it
 
 
 class StreamStreamCall(
@@ -150,3 +152,4 @@ class StreamStreamCall(
     code, details = call_status.code, call_status.details
     trailing_metadata = call_status.trailing_metadata
     debug_error_string = call_status.debug_error_string
+    _channel: None = None  # as UnaryCall has it

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import grpc
 
@@ -36,6 +37,7 @@ class Subchannel:
     """
 
     __slots__ = (
+        "_calls",
         "_cause",
         "_changed",
         "_clock",
@@ -71,6 +73,7 @@ class Subchannel:
         self.multicallables: dict[Method, Any] = {}
         self.state = _CONNECTING
         self._native = native
+        self._calls: WeakSet[grpc.aio.Call] = WeakSet()
         self._clock = clock
         self._rng = rng
         self._changed = changed
@@ -96,11 +99,24 @@ class Subchannel:
 
     def multicallable(self, method: Method) -> Any:
         """Make the instance's own multicallable of a method, for raw bytes, and keep it."""
-        factory: Any = getattr(self._native, method.kind.value)
+        native: Any = self._native
+        factory = getattr(native, method.kind.value)
         # The bound method is kept: calling the object would build a dict of keywords for each call.
         made = factory(method.path, None, None, _registered_method=method.registered).__call__
+        if not hasattr(native, "_active_calls"):
+            made = self._remembering(made)
         self.multicallables[method] = made
         return made
+
+    def _remembering(self, make: Callable[..., grpc.aio.Call]) -> Callable[..., grpc.aio.Call]:
+        """Make calls that `close` can end: channels of grpcio 1.82 and older don't know theirs."""
+
+        def make_remembered(*arguments: Any, **keywords: Any) -> grpc.aio.Call:
+            call = make(*arguments, **keywords)
+            self._calls.add(call)
+            return call
+
+        return make_remembered
 
     def is_still_ready(self) -> bool:
         """Read the connection's state: it may have ended before the watch has run."""
@@ -125,6 +141,8 @@ class Subchannel:
         """Close the connection, which cancels the calls in flight."""
         self._watch_task.cancel()
         self._stop_health()
+        for call in list(self._calls):
+            call.cancel()
         await self._native.close(None)
 
     async def _watch_connectivity(self) -> None:

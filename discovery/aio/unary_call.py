@@ -44,6 +44,8 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
     _waiters: list[asyncio.Future[None]] | None = None
     _callbacks: list[Callable[[Any], None]] | None = None
     _suspended_on: Any = None
+    # A channel of grpc.aio that closes asks all calls of its loop for it, up to grpcio 1.82.
+    _channel: None = None
 
     def __init__(
         self,

@@ -60,9 +60,9 @@ def ensure_packages() -> None:
     stamps.leave(STAMP, key)
 
 
-def make_environment(folder: Path) -> Path:
-    """Make an empty virtual environment without pip; return its Python."""
-    run(TOOLS / "bin" / "uv", "venv", "--quiet", "--python", PYTHON, folder)
+def make_environment(folder: Path, base: Path = PYTHON) -> Path:
+    """Make an empty virtual environment of `base` without pip; return its Python."""
+    run(TOOLS / "bin" / "uv", "venv", "--quiet", "--python", base, folder)
     return folder / "bin" / "python"
 
 

@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.tools import folder_table, setup
+from scripts.tools import folder_table, setup, stub_compiler
+from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT, buf_path, tool_environment
 
 GENERATED = ROOT / "generated"
@@ -26,6 +27,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, fail on a difference")
     check = parser.parse_args().check
     setup.ensure_all()
+    try:
+        stub_compiler.ensure_installed()
+    except SetupError as error:
+        print(f"generate: {error}", file=sys.stderr)
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         stubs = generate(Path(folder))
         if stubs is None:

@@ -3,12 +3,17 @@ else.
 """
 
 import asyncio
+import re
 import sys
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.tools.environment import install, make_environment
 from scripts.tools.paths import ROOT
 from tests.support.suite.programs import run
+
+_LOWER_BOUND = re.compile(r"([\w-]+)(?:\[\w+\])?>=([\w.]+)(?:,<\d+)?")
 
 
 async def build_wheel(folder: Path) -> Path:
@@ -20,16 +25,34 @@ async def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def environment_with(wheel: Path, folder: Path, *, extra: str = "") -> Path:
-    """Make an environment with the wheel and its dependencies at our locked versions.
-
-    Returns its Python.
-    """
+def locked_versions() -> list[str]:
+    """What the checkout itself runs on."""
     lock = (ROOT / "requirements.txt").read_text().splitlines()
-    versions = [line.rstrip(" \\") for line in lock if line and line[0].isalnum()]
+    return [line.rstrip(" \\") for line in lock if line and line[0].isalnum()]
+
+
+def lowest_versions() -> list[str]:
+    """Each dependency of the wheel and of its extras at its lower bound."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    sections = [project["dependencies"], *project["optional-dependencies"].values()]
+    bounds = [_LOWER_BOUND.fullmatch(each) for section in sections for each in section]
+    return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
+
+
+def environment_with(
+    wheel: Path,
+    folder: Path,
+    *packages: str,
+    extra: str = "",
+    versions: Sequence[str] | None = None,
+) -> Path:
+    """Make an environment with the wheel, its dependencies and `packages`, at our locked versions.
+
+    `versions` replaces those. Returns its Python.
+    """
     folder.mkdir()
     constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join(versions))
+    constraints.write_text("\n".join(locked_versions() if versions is None else versions))
     python = make_environment(folder / "venv")
-    install(python, "--constraint", constraints, f"{wheel}{extra}")
+    install(python, "--constraint", constraints, f"{wheel}{extra}", *packages)
     return python

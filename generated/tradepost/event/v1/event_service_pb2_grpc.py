@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.event.v1 import event_service_pb2 as tradepost_dot_event_dot_v1_dot_event__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/event/v1/event_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/event/v1/event_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class EventFeedServiceStub:
+class EventFeedServiceStub(object):
     """The event log of a service as a feed; every service serves its own.
     """
 
@@ -52,7 +52,7 @@ class EventFeedServiceStub:
                 _registered_method=True)
 
 
-class EventFeedServiceServicer:
+class EventFeedServiceServicer(object):
     """The event log of a service as a feed; every service serves its own.
     """
 
@@ -103,7 +103,7 @@ def add_EventFeedServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class EventFeedService:
+class EventFeedService(object):
     """The event log of a service as a feed; every service serves its own.
     """
 
@@ -189,7 +189,7 @@ class EventFeedService:
             _registered_method=True)
 
 
-class DeadLetterServiceStub:
+class DeadLetterServiceStub(object):
     """Events that a consumer of this service could not apply.
     """
 
@@ -216,7 +216,7 @@ class DeadLetterServiceStub:
                 _registered_method=True)
 
 
-class DeadLetterServiceServicer:
+class DeadLetterServiceServicer(object):
     """Events that a consumer of this service could not apply.
     """
 
@@ -267,7 +267,7 @@ def add_DeadLetterServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class DeadLetterService:
+class DeadLetterService(object):
     """Events that a consumer of this service could not apply.
     """
 
@@ -353,7 +353,7 @@ class DeadLetterService:
             _registered_method=True)
 
 
-class SubscriptionServiceStub:
+class SubscriptionServiceStub(object):
     """The consumers of this service and their positions.
     """
 
@@ -375,7 +375,7 @@ class SubscriptionServiceStub:
                 _registered_method=True)
 
 
-class SubscriptionServiceServicer:
+class SubscriptionServiceServicer(object):
     """The consumers of this service and their positions.
     """
 
@@ -415,7 +415,7 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SubscriptionService:
+class SubscriptionService(object):
     """The consumers of this service and their positions.
     """
 

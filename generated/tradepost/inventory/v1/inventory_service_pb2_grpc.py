@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.inventory.v1 import inventory_service_pb2 as tradepost_dot_inventory_dot_v1_dot_inventory__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/inventory/v1/inventory_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/inventory/v1/inventory_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class InventoryServiceStub:
+class InventoryServiceStub(object):
     """Items, stock and reservations. Never sells a unit twice.
     """
 
@@ -107,7 +107,7 @@ class InventoryServiceStub:
                 _registered_method=True)
 
 
-class InventoryServiceServicer:
+class InventoryServiceServicer(object):
     """Items, stock and reservations. Never sells a unit twice.
     """
 
@@ -292,7 +292,7 @@ def add_InventoryServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class InventoryService:
+class InventoryService(object):
     """Items, stock and reservations. Never sells a unit twice.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.order.v1 import order_service_pb2 as tradepost_dot_order_dot_v1_dot_order__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/order/v1/order_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/order/v1/order_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class OrderServiceStub:
+class OrderServiceStub(object):
     """The lifecycle of orders.
     """
 
@@ -82,7 +82,7 @@ class OrderServiceStub:
                 _registered_method=True)
 
 
-class OrderServiceServicer:
+class OrderServiceServicer(object):
     """The lifecycle of orders.
     """
 
@@ -208,7 +208,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class OrderService:
+class OrderService(object):
     """The lifecycle of orders.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.payment.v1 import payment_service_pb2 as tradepost_dot_payment_dot_v1_dot_payment__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/payment/v1/payment_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/payment/v1/payment_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class PaymentServiceStub:
+class PaymentServiceStub(object):
     """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
     capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
@@ -73,7 +73,7 @@ class PaymentServiceStub:
                 _registered_method=True)
 
 
-class PaymentServiceServicer:
+class PaymentServiceServicer(object):
     """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
     capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """
@@ -174,7 +174,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class PaymentService:
+class PaymentService(object):
     """Authorizes, captures, voids and refunds money, never twice. An answer in an -ING state (or a PENDING
     capture or refund) means that the outcome is not known yet: repeat the call with the same request_id.
     """

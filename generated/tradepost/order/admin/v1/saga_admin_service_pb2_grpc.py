@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as tradepost_dot_order_dot_admin_dot_v1_dot_saga__admin__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/order/admin/v1/saga_admin_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/order/admin/v1/saga_admin_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class SagaAdminServiceStub:
+class SagaAdminServiceStub(object):
     """For operators: unfinished sagas and why they are unfinished.
     """
 
@@ -52,7 +52,7 @@ class SagaAdminServiceStub:
                 _registered_method=True)
 
 
-class SagaAdminServiceServicer:
+class SagaAdminServiceServicer(object):
     """For operators: unfinished sagas and why they are unfinished.
     """
 
@@ -103,7 +103,7 @@ def add_SagaAdminServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SagaAdminService:
+class SagaAdminService(object):
     """For operators: unfinished sagas and why they are unfinished.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from tradepost.payment.testing.v1 import simulated_processor_service_pb2 as tradepost_dot_payment_dot_testing_dot_v1_dot_simulated__processor__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.72.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in tradepost/payment/testing/v1/simulated_processor_service_pb2_grpc.py depends on'
+        + f' but the generated code in tradepost/payment/testing/v1/simulated_processor_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class SimulatedProcessorServiceStub:
+class SimulatedProcessorServiceStub(object):
     """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
     payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
@@ -43,7 +43,7 @@ class SimulatedProcessorServiceStub:
                 _registered_method=True)
 
 
-class SimulatedProcessorServiceServicer:
+class SimulatedProcessorServiceServicer(object):
     """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
     payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
@@ -71,7 +71,7 @@ def add_SimulatedProcessorServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class SimulatedProcessorService:
+class SimulatedProcessorService(object):
     """The simulated processor's own book, to compare with the ledger and the orders. Served only if the
     payment service runs with TRADEPOST_PAYMENT_TESTING.
     """
