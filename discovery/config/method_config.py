@@ -3,8 +3,7 @@
 import logging
 
 from discovery.config.service_config import MethodConfig, ServiceConfig
-from discovery.rules import deadline
-from discovery.rules.idempotency import is_safe
+from discovery.rules import contract, deadline
 from discovery.rules.method import CLIENT_STREAMS, Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
@@ -18,7 +17,7 @@ def method_of(service_config: ServiceConfig, path: str, kind: Kind, *, registere
     """
     config = service_config.of_method(path)
     default_s = deadline.DEFAULT_TIMEOUT_S if kind is Kind.UNARY_UNARY else None
-    safe = is_safe(path) or config.idempotent
+    safe = contract.is_safe(path) or config.idempotent
     _log_without_effect(service_config, config, path, kind, safe=safe)
     return Method(
         path=path,
@@ -29,7 +28,7 @@ def method_of(service_config: ServiceConfig, path: str, kind: Kind, *, registere
         timeout_s=config.timeout_s,
         default_timeout_s=config.timeout_s or default_s,
         wait_for_ready=bool(config.wait_for_ready),
-        waits=config.waits,
+        waits=contract.waits(path) if config.waits is None else config.waits,
         hedging=config.hedging,
         breaker_codes=service_config.breaker_codes,
     )

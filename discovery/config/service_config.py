@@ -21,7 +21,8 @@ false to switch the rule off: `healthCheckConfig`, `ejection`, `panic`, `slowSta
 
 This package's own are also `bulkhead` (`discovery.rules.bulkhead`) and two keys of a method.
 `waits` is for a method whose answer takes as long as something other than the instance, so that its
-latency says nothing about the instance. `idempotent` says of methods whose contract states no
+latency says nothing about the instance; without it, the contract's policy decides
+(`discovery.rules.contract`). `idempotent` says of methods whose contract states no
 `idempotency_level` that they may be sent twice. Without one of the two, a retryPolicy or
 hedgingPolicy holds only for calls that were not sent, and a log line says so at the method's first
 use. Nothing is passed to C-core, and nothing is silently ignored: an unknown key or a
@@ -70,7 +71,7 @@ class MethodConfig:
     retry: RetryPolicy | None = None
     wait_for_ready: bool | None = None
     idempotent: bool = False
-    waits: bool = False
+    waits: bool | None = None
     hedging: HedgingPolicy | None = None
     place: str = field(default="", compare=False)
 
@@ -228,7 +229,7 @@ def _method_config(value: object, place: str) -> tuple[list[tuple[str, str]], Me
             None if wait_for_ready is None else boolean(wait_for_ready, f"{place}.waitForReady")
         ),
         idempotent=boolean(entry.get("idempotent", False), f"{place}.idempotent"),
-        waits=boolean(entry.get("waits", False), f"{place}.waits"),
+        waits=boolean(entry["waits"], f"{place}.waits") if "waits" in entry else None,
         hedging=None if hedging is None else _hedging(hedging, f"{place}.hedgingPolicy"),
         place=place,
     )

@@ -29,7 +29,7 @@ class Method:
     """One method: its contract, its part of the service config, and what was measured.
 
     - `path`: "/package.Service/Method". `registered`: a generated stub named the method.
-    - `safe`: the contract allows sending it twice (`discovery.rules.idempotency`).
+    - `safe`: the contract allows sending it twice (`discovery.rules.contract`).
     - `timeout_s` limits a timeout that the caller gives; `default_timeout_s` applies if it gives
       none.
     - `waits`: the answer takes as long as something other than the instance, so its latency says

@@ -37,20 +37,6 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
 import discovery
 from scripts.suite.cluster import SERVICES, Cluster
 
-# These methods wait for a checkout, so their duration says nothing about an instance's speed.
-ORDER_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tradepost.order.v1.OrderService", "method": method}
-                for method in ("CreateOrder", "CancelOrder", "FulfillOrder")
-            ],
-            "waits": True,
-        }
-    ]
-}
-_CONFIGS = {"order": ORDER_CONFIG}
-
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
@@ -73,9 +59,7 @@ async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
     """Open a channel to each service of the suite; close them at the end of the block."""
     async with AsyncExitStack() as stack:
         channels = {
-            service: await stack.enter_async_context(
-                discovery.open_channel(suite.target(service), service_config=_CONFIGS.get(service))
-            )
+            service: await stack.enter_async_context(discovery.open_channel(suite.target(service)))
             for service in SERVICES
         }
         orders, payments = channels["order"], channels["payment"]

@@ -1,7 +1,7 @@
 """Channels to other services: through discovery, with the caller's correlation in each call."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +23,6 @@ def participant_channel(
     *,
     clock: Clock,
     rng: random.Random,
-    service_config: str | Mapping[str, Any] | None = None,
     watcher: Watcher | None = None,
     spans: Spans | None = None,
 ) -> "CorrelatedChannel":
@@ -31,12 +30,11 @@ def participant_channel(
 
     In a traced process `spans` records the calls as spans, and the trace continues in the service
     that is called. The other arguments are those of `discovery.open_channel`. Raises
-    InvalidTargetError and InvalidServiceConfigError.
+    InvalidTargetError.
     """
     return CorrelatedChannel(
         discovery.open_channel(
             target,
-            service_config=service_config,
             options=KEEPALIVE,
             watcher=watcher,
             clock=clock,

@@ -9,7 +9,6 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.environment import read
 from services.chassis.ids import IdFactory
 from services.chassis.server import epoch_command, instrumentation, program
@@ -45,7 +44,6 @@ async def main() -> None:
             notification.order_target,
             clock=clock,
             rng=rng,
-            service_config=FEED_CONFIG,
             spans=spans,
         ) as orders,
         build(

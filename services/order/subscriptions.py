@@ -10,7 +10,6 @@ from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.order.checkout import consumer, participant_events
@@ -51,7 +50,7 @@ async def feed_channels(
 
     They record no spans: a subscription is one call that lasts as long as its process.
     """
-    channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
+    channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
         channel(targets.order_target) as orders,
         channel(targets.payment_target) as payments,

@@ -9,7 +9,6 @@ from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.payment.checkout import consumer
@@ -22,7 +21,7 @@ async def feed_channels(
     targets: FeedSettings, *, clock: Clock, rng: random.Random
 ) -> AsyncIterator[FeedChannels]:
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
-    channel = partial(participant_channel, clock=clock, rng=rng, service_config=FEED_CONFIG)
+    channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
         channel(targets.inventory_target) as reservations,
         channel(targets.order_target) as orders,

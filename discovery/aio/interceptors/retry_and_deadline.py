@@ -16,7 +16,7 @@ import grpc
 
 from discovery.clock import Clock
 from discovery.rules import attempt_number, deadline
-from discovery.rules.idempotency import is_safe
+from discovery.rules.contract import is_safe
 from discovery.rules.retry_budget import RetryBudget
 from discovery.rules.retry_decision import CallRetries, attempt_limit_s
 from discovery.rules.retry_policy import DEFAULT_RETRY, RetryPolicy

@@ -23,7 +23,6 @@ from scripts.benchmarks.shared.contender import CALLER, Contender, Turn, take_tu
 from scripts.benchmarks.shared.demand import Demand
 from scripts.benchmarks.shared.measured_suite import MeasuredSuite
 from scripts.benchmarks.shared.medians import MedianEstimate, estimate_median, percentile
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
 CHOREOGRAPHED = Coordination.COORDINATION_CHOREOGRAPHED
@@ -97,9 +96,7 @@ async def open_instruments(suite: MeasuredSuite, *, clock: Clock) -> AsyncIterat
         listed = [await suite.cluster.instances(service) for service in SERVICES]
         endpoints = [instance.endpoint for found in listed for instance in found]
         feeds = [
-            await stack.enter_async_context(
-                discovery.open_channel(suite.cluster.target(service), service_config=FEED_CONFIG)
-            )
+            await stack.enter_async_context(discovery.open_channel(suite.cluster.target(service)))
             for service in SERVICES
         ]
         yield Instruments(

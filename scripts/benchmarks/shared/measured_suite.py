@@ -18,7 +18,6 @@ from scripts.benchmarks.shared.contender import CALL_TIMEOUT_S, CALLER, Contende
 from scripts.benchmarks.shared.demand import Demand
 from scripts.suite import cluster, databases
 from scripts.suite.items import create_items
-from scripts.suite.stubs import ORDER_CONFIG
 
 INSTANCES = 2
 # It takes no part in a checkout, and the floor has no counterpart of it.
@@ -78,7 +77,7 @@ async def open_suite(
         await _stop_service(running, NOT_IN_CHECKOUT)
         async with (
             discovery.open_channel(running.target("inventory")) as inventory,
-            discovery.open_channel(running.target("order"), service_config=ORDER_CONFIG) as orders,
+            discovery.open_channel(running.target("order")) as orders,
         ):
             if not keep:
                 stub = InventoryServiceStub(inventory)

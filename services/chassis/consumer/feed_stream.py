@@ -1,7 +1,7 @@
 """The messages of a feed, for one consumer, until the feed is silent or the process drains."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,19 +18,6 @@ from services.chassis.request.wire_values import to_duration
 SILENCE_S = 10.0
 # An operator's list of consumers waits so long for a feed.
 HEAD_TIMEOUT_S = 1.0
-
-# Service config for the channel to a feed: the first message of a stream waits for an event, so its
-# delay must not count as the instance's latency.
-FEED_CONFIG: Mapping[str, Any] = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tradepost.event.v1.EventFeedService", "method": "SubscribeEvents"}
-            ],
-            "waits": True,
-        }
-    ]
-}
 
 
 class FeedSilentError(Exception):

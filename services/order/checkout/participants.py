@@ -15,7 +15,7 @@ from services.chassis.channels import participant_channel
 from services.chassis.saga.model import Contradiction, Done, Pending, StepCall
 from services.chassis.server.instrumentation import Spans
 from services.order.checkout.inventory_calls import InventoryCalls
-from services.order.checkout.payment_calls import PAYMENT_SERVICE_CONFIG, PaymentCalls
+from services.order.checkout.payment_calls import PaymentCalls
 from services.order.domain import steps
 from services.order.domain.commands import Command
 from services.order.domain.state import Order
@@ -50,7 +50,6 @@ async def participant_channels(
             targets.payment_target,
             clock=clock,
             rng=rng,
-            service_config=PAYMENT_SERVICE_CONFIG,
             spans=spans,
         ) as payment,
     ):

@@ -9,9 +9,6 @@ step then reads the payment and concludes from its state: captured under another
 captured, and refunded in full is refunded.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import grpc
 from tradepost.payment.v1 import payment_service_pb2 as rpc
 from tradepost.payment.v1.payment_pb2 import (
@@ -43,20 +40,6 @@ from services.order.domain import commands
 from services.order.domain.events import Refusal, RefusalReason
 from services.order.domain.state import Order
 from services.order.domain.steps import AUTHORIZE, PAYMENT, VOID
-
-# These answers take as long as the processor or a lock takes: their latency does not show whether
-# an instance is slow.
-PAYMENT_SERVICE_CONFIG: Mapping[str, Any] = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "tradepost.payment.v1.PaymentService", "method": method}
-                for method in ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
-            ],
-            "waits": True,
-        }
-    ]
-}
 
 _REASON_PREFIX = "PAYMENT_REFUSAL_REASON_"
 _STATE_PREFIX = "PAYMENT_STATE_"

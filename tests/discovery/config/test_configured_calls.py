@@ -6,7 +6,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc import StatusCode
+from tradepost.order.v1 import order_service_pb2
 
+from discovery.config.method_config import method_of
+from discovery.config.service_config import parse_service_config
 from discovery.rules.method import Kind
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
@@ -165,3 +168,18 @@ async def test_streams_are_throttled_too(start: Start, open_to: Open) -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await watch(b"x").read()
     assert len(server.seen) - seen == 2 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"), [({}, True), ({"waits": True}, True), ({"waits": False}, False)]
+)
+def test_the_service_config_overrides_the_contracts_policy(
+    entry: dict[str, bool], *, expected: bool
+) -> None:
+    """What the contract says about waiting holds unless the config says something else."""
+    service = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
+    config = parse_service_config({"methodConfig": [{"name": [{"service": service}], **entry}]})
+
+    method = method_of(config, f"/{service}/CreateOrder", Kind.UNARY_UNARY, registered=True)
+
+    assert method.waits is expected

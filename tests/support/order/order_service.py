@@ -21,7 +21,6 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, Ord
 import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.service_definition import Service
@@ -153,7 +152,6 @@ def feed_of(service: str, registry: MemoryRegistry) -> discovery.Channel:
     return discovery.open_channel(
         f"memory:///{service}",
         watcher=registry,
-        service_config=FEED_CONFIG,
         clock=SystemClock(),
         rng=random.Random(7),
     )

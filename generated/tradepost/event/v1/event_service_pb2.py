@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from tradepost.event.v1 import event_pb2 as tradepost_dot_event_dot_v1_dot_event__pb2
+from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tradepost/event/v1/event_service.proto\x12\x12tradepost.event.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1etradepost/event/v1/event.proto\"\xcb\x01\n\x11ReadEventsRequest\x12%\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03R\rafterPosition\x12\x14\n\x05types\x18\x02 \x03(\tR\x05types\x12&\n\x0c\x61ggregate_id\x18\x03 \x01(\tH\x00R\x0b\x61ggregateId\x88\x01\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12#\n\rallow_unknown\x18\x05 \x01(\x08R\x0c\x61llowUnknownB\x0f\n\r_aggregate_id\"\x91\x01\n\x12ReadEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\x12#\n\rnext_position\x18\x02 \x01(\x03R\x0cnextPosition\x12#\n\rhead_position\x18\x03 \x01(\x03R\x0cheadPosition\"\xb8\x02\n\x16SubscribeEventsRequest\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12%\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03R\rafterPosition\x12\x14\n\x05types\x18\x04 \x03(\tR\x05types\x12\x1b\n\tmax_batch\x18\x05 \x01(\x05R\x08maxBatch\x12\x31\n\x06gather\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06gather\x12\x14\n\x05topic\x18\x07 \x01(\tR\x05topic\x12$\n\x0e\x61\x66ter_event_id\x18\x08 \x01(\tR\x0c\x61\x66terEventId\x12#\n\rallow_unknown\x18\t \x01(\x08R\x0c\x61llowUnknown\":\n\x05\x42\x61tch\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\"V\n\tHeartbeat\x12\x1a\n\x08position\x18\x01 \x01(\x03R\x08position\x12\x12\n\x04head\x18\x02 \x01(\x03R\x04head\x12\x19\n\x08\x65vent_id\x18\x03 \x01(\tR\x07\x65ventId\"\x93\x01\n\x17SubscribeEventsResponse\x12\x31\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.tradepost.event.v1.BatchH\x00R\x05\x62\x61tch\x12=\n\theartbeat\x18\x02 \x01(\x0b\x32\x1d.tradepost.event.v1.HeartbeatH\x00R\theartbeatB\x06\n\x04item\"\x10\n\x0eGetFeedRequest\"\x89\x01\n\x0fGetFeedResponse\x12\x12\n\x04\x66\x65\x65\x64\x18\x01 \x01(\tR\x04\x66\x65\x65\x64\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12\'\n\x0foldest_position\x18\x03 \x01(\x03R\x0eoldestPosition\x12#\n\rhead_position\x18\x04 \x01(\x03R\x0cheadPosition\"\x1a\n\x18ListSubscriptionsRequest\"c\n\x19ListSubscriptionsResponse\x12\x46\n\rsubscriptions\x18\x01 \x03(\x0b\x32 .tradepost.event.v1.SubscriptionR\rsubscriptions\"}\n\x19RewindSubscriptionRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12%\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03R\rafterPosition\"a\n\x1aRewindSubscriptionResponse\x12\x43\n\x0crewound_from\x18\x01 \x01(\x0b\x32 .tradepost.event.v1.SubscriptionR\x0brewoundFrom\"p\n\x16ListDeadLettersRequest\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x84\x01\n\x17ListDeadLettersResponse\x12\x41\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1e.tradepost.event.v1.DeadLetterR\x0b\x64\x65\x61\x64Letters\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"x\n\x18ReplayDeadLettersRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12!\n\x0c\x61ggregate_id\x18\x03 \x01(\tR\x0b\x61ggregateId\"@\n\x19ReplayDeadLettersResponse\x12#\n\rapplied_count\x18\x01 \x01(\x05R\x0c\x61ppliedCount\"w\n\x18\x44iscardDeadLetterRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12$\n\x0e\x64\x65\x61\x64_letter_id\x18\x02 \x01(\tR\x0c\x64\x65\x61\x64LetterId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\\\n\x19\x44iscardDeadLetterResponse\x12?\n\x0b\x64\x65\x61\x64_letter\x18\x01 \x01(\x0b\x32\x1e.tradepost.event.v1.DeadLetterR\ndeadLetter2\xc0\x02\n\x10\x45ventFeedService\x12`\n\nReadEvents\x12%.tradepost.event.v1.ReadEventsRequest\x1a&.tradepost.event.v1.ReadEventsResponse\"\x03\x90\x02\x01\x12q\n\x0fSubscribeEvents\x12*.tradepost.event.v1.SubscribeEventsRequest\x1a+.tradepost.event.v1.SubscribeEventsResponse\"\x03\x90\x02\x01\x30\x01\x12W\n\x07GetFeed\x12\".tradepost.event.v1.GetFeedRequest\x1a#.tradepost.event.v1.GetFeedResponse\"\x03\x90\x02\x01\x32\xf2\x02\n\x11\x44\x65\x61\x64LetterService\x12o\n\x0fListDeadLetters\x12*.tradepost.event.v1.ListDeadLettersRequest\x1a+.tradepost.event.v1.ListDeadLettersResponse\"\x03\x90\x02\x01\x12u\n\x11ReplayDeadLetters\x12,.tradepost.event.v1.ReplayDeadLettersRequest\x1a-.tradepost.event.v1.ReplayDeadLettersResponse\"\x03\x90\x02\x02\x12u\n\x11\x44iscardDeadLetter\x12,.tradepost.event.v1.DiscardDeadLetterRequest\x1a-.tradepost.event.v1.DiscardDeadLetterResponse\"\x03\x90\x02\x02\x32\x86\x02\n\x13SubscriptionService\x12u\n\x11ListSubscriptions\x12,.tradepost.event.v1.ListSubscriptionsRequest\x1a-.tradepost.event.v1.ListSubscriptionsResponse\"\x03\x90\x02\x01\x12x\n\x12RewindSubscription\x12-.tradepost.event.v1.RewindSubscriptionRequest\x1a..tradepost.event.v1.RewindSubscriptionResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tradepost/event/v1/event_service.proto\x12\x12tradepost.event.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1etradepost/event/v1/event.proto\x1a tradepost/policy/v1/policy.proto\"\xcb\x01\n\x11ReadEventsRequest\x12%\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03R\rafterPosition\x12\x14\n\x05types\x18\x02 \x03(\tR\x05types\x12&\n\x0c\x61ggregate_id\x18\x03 \x01(\tH\x00R\x0b\x61ggregateId\x88\x01\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12#\n\rallow_unknown\x18\x05 \x01(\x08R\x0c\x61llowUnknownB\x0f\n\r_aggregate_id\"\x91\x01\n\x12ReadEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\x12#\n\rnext_position\x18\x02 \x01(\x03R\x0cnextPosition\x12#\n\rhead_position\x18\x03 \x01(\x03R\x0cheadPosition\"\xb8\x02\n\x16SubscribeEventsRequest\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12%\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03R\rafterPosition\x12\x14\n\x05types\x18\x04 \x03(\tR\x05types\x12\x1b\n\tmax_batch\x18\x05 \x01(\x05R\x08maxBatch\x12\x31\n\x06gather\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06gather\x12\x14\n\x05topic\x18\x07 \x01(\tR\x05topic\x12$\n\x0e\x61\x66ter_event_id\x18\x08 \x01(\tR\x0c\x61\x66terEventId\x12#\n\rallow_unknown\x18\t \x01(\x08R\x0c\x61llowUnknown\":\n\x05\x42\x61tch\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\"V\n\tHeartbeat\x12\x1a\n\x08position\x18\x01 \x01(\x03R\x08position\x12\x12\n\x04head\x18\x02 \x01(\x03R\x04head\x12\x19\n\x08\x65vent_id\x18\x03 \x01(\tR\x07\x65ventId\"\x93\x01\n\x17SubscribeEventsResponse\x12\x31\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.tradepost.event.v1.BatchH\x00R\x05\x62\x61tch\x12=\n\theartbeat\x18\x02 \x01(\x0b\x32\x1d.tradepost.event.v1.HeartbeatH\x00R\theartbeatB\x06\n\x04item\"\x10\n\x0eGetFeedRequest\"\x89\x01\n\x0fGetFeedResponse\x12\x12\n\x04\x66\x65\x65\x64\x18\x01 \x01(\tR\x04\x66\x65\x65\x64\x12\x14\n\x05\x65poch\x18\x02 \x01(\tR\x05\x65poch\x12\'\n\x0foldest_position\x18\x03 \x01(\x03R\x0eoldestPosition\x12#\n\rhead_position\x18\x04 \x01(\x03R\x0cheadPosition\"\x1a\n\x18ListSubscriptionsRequest\"c\n\x19ListSubscriptionsResponse\x12\x46\n\rsubscriptions\x18\x01 \x03(\x0b\x32 .tradepost.event.v1.SubscriptionR\rsubscriptions\"}\n\x19RewindSubscriptionRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12%\n\x0e\x61\x66ter_position\x18\x03 \x01(\x03R\rafterPosition\"a\n\x1aRewindSubscriptionResponse\x12\x43\n\x0crewound_from\x18\x01 \x01(\x0b\x32 .tradepost.event.v1.SubscriptionR\x0brewoundFrom\"p\n\x16ListDeadLettersRequest\x12\x1a\n\x08\x63onsumer\x18\x01 \x01(\tR\x08\x63onsumer\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x84\x01\n\x17ListDeadLettersResponse\x12\x41\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1e.tradepost.event.v1.DeadLetterR\x0b\x64\x65\x61\x64Letters\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"x\n\x18ReplayDeadLettersRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n\x08\x63onsumer\x18\x02 \x01(\tR\x08\x63onsumer\x12!\n\x0c\x61ggregate_id\x18\x03 \x01(\tR\x0b\x61ggregateId\"@\n\x19ReplayDeadLettersResponse\x12#\n\rapplied_count\x18\x01 \x01(\x05R\x0c\x61ppliedCount\"w\n\x18\x44iscardDeadLetterRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12$\n\x0e\x64\x65\x61\x64_letter_id\x18\x02 \x01(\tR\x0c\x64\x65\x61\x64LetterId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"\\\n\x19\x44iscardDeadLetterResponse\x12?\n\x0b\x64\x65\x61\x64_letter\x18\x01 \x01(\x0b\x32\x1e.tradepost.event.v1.DeadLetterR\ndeadLetter2\xdb\x03\n\x10\x45ventFeedService\x12\x92\x01\n\nReadEvents\x12%.tradepost.event.v1.ReadEventsRequest\x1a&.tradepost.event.v1.ReadEventsResponse\"5\x90\x02\x01\xaa\xbb\x18.\n,\n\x01\x03\x12\tinventory\x12\x0cnotification\x12\x05order\x12\x07payment\x12\xa5\x01\n\x0fSubscribeEvents\x12*.tradepost.event.v1.SubscribeEventsRequest\x1a+.tradepost.event.v1.SubscribeEventsResponse\"7\x90\x02\x01\xaa\xbb\x18\x30\n,\n\x01\x03\x12\tinventory\x12\x0cnotification\x12\x05order\x12\x07payment\x18\x01\x30\x01\x12\x89\x01\n\x07GetFeed\x12\".tradepost.event.v1.GetFeedRequest\x1a#.tradepost.event.v1.GetFeedResponse\"5\x90\x02\x01\xaa\xbb\x18.\n,\n\x01\x03\x12\tinventory\x12\x0cnotification\x12\x05order\x12\x07payment2\x8d\x03\n\x11\x44\x65\x61\x64LetterService\x12x\n\x0fListDeadLetters\x12*.tradepost.event.v1.ListDeadLettersRequest\x1a+.tradepost.event.v1.ListDeadLettersResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x05\n\x03\n\x01\x03\x12~\n\x11ReplayDeadLetters\x12,.tradepost.event.v1.ReplayDeadLettersRequest\x1a-.tradepost.event.v1.ReplayDeadLettersResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x05\n\x03\n\x01\x03\x12~\n\x11\x44iscardDeadLetter\x12,.tradepost.event.v1.DiscardDeadLetterRequest\x1a-.tradepost.event.v1.DiscardDeadLetterResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x05\n\x03\n\x01\x03\x32\x99\x02\n\x13SubscriptionService\x12~\n\x11ListSubscriptions\x12,.tradepost.event.v1.ListSubscriptionsRequest\x1a-.tradepost.event.v1.ListSubscriptionsResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x05\n\x03\n\x01\x03\x12\x81\x01\n\x12RewindSubscription\x12-.tradepost.event.v1.RewindSubscriptionRequest\x1a..tradepost.event.v1.RewindSubscriptionResponse\"\x0c\x90\x02\x02\xaa\xbb\x18\x05\n\x03\n\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,61 +35,61 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.event.v1.event_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENTFEEDSERVICE'].methods_by_name['ReadEvents']._loaded_options = None
-  _globals['_EVENTFEEDSERVICE'].methods_by_name['ReadEvents']._serialized_options = b'\220\002\001'
+  _globals['_EVENTFEEDSERVICE'].methods_by_name['ReadEvents']._serialized_options = b'\220\002\001\252\273\030.\n,\n\001\003\022\tinventory\022\014notification\022\005order\022\007payment'
   _globals['_EVENTFEEDSERVICE'].methods_by_name['SubscribeEvents']._loaded_options = None
-  _globals['_EVENTFEEDSERVICE'].methods_by_name['SubscribeEvents']._serialized_options = b'\220\002\001'
+  _globals['_EVENTFEEDSERVICE'].methods_by_name['SubscribeEvents']._serialized_options = b'\220\002\001\252\273\0300\n,\n\001\003\022\tinventory\022\014notification\022\005order\022\007payment\030\001'
   _globals['_EVENTFEEDSERVICE'].methods_by_name['GetFeed']._loaded_options = None
-  _globals['_EVENTFEEDSERVICE'].methods_by_name['GetFeed']._serialized_options = b'\220\002\001'
+  _globals['_EVENTFEEDSERVICE'].methods_by_name['GetFeed']._serialized_options = b'\220\002\001\252\273\030.\n,\n\001\003\022\tinventory\022\014notification\022\005order\022\007payment'
   _globals['_DEADLETTERSERVICE'].methods_by_name['ListDeadLetters']._loaded_options = None
-  _globals['_DEADLETTERSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\220\002\001'
+  _globals['_DEADLETTERSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\220\002\001\252\273\030\005\n\003\n\001\003'
   _globals['_DEADLETTERSERVICE'].methods_by_name['ReplayDeadLetters']._loaded_options = None
-  _globals['_DEADLETTERSERVICE'].methods_by_name['ReplayDeadLetters']._serialized_options = b'\220\002\002'
+  _globals['_DEADLETTERSERVICE'].methods_by_name['ReplayDeadLetters']._serialized_options = b'\220\002\002\252\273\030\005\n\003\n\001\003'
   _globals['_DEADLETTERSERVICE'].methods_by_name['DiscardDeadLetter']._loaded_options = None
-  _globals['_DEADLETTERSERVICE'].methods_by_name['DiscardDeadLetter']._serialized_options = b'\220\002\002'
+  _globals['_DEADLETTERSERVICE'].methods_by_name['DiscardDeadLetter']._serialized_options = b'\220\002\002\252\273\030\005\n\003\n\001\003'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ListSubscriptions']._loaded_options = None
-  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ListSubscriptions']._serialized_options = b'\220\002\001'
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['ListSubscriptions']._serialized_options = b'\220\002\001\252\273\030\005\n\003\n\001\003'
   _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['RewindSubscription']._loaded_options = None
-  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['RewindSubscription']._serialized_options = b'\220\002\002'
-  _globals['_READEVENTSREQUEST']._serialized_start=127
-  _globals['_READEVENTSREQUEST']._serialized_end=330
-  _globals['_READEVENTSRESPONSE']._serialized_start=333
-  _globals['_READEVENTSRESPONSE']._serialized_end=478
-  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_start=481
-  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_end=793
-  _globals['_BATCH']._serialized_start=795
-  _globals['_BATCH']._serialized_end=853
-  _globals['_HEARTBEAT']._serialized_start=855
-  _globals['_HEARTBEAT']._serialized_end=941
-  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_start=944
-  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_end=1091
-  _globals['_GETFEEDREQUEST']._serialized_start=1093
-  _globals['_GETFEEDREQUEST']._serialized_end=1109
-  _globals['_GETFEEDRESPONSE']._serialized_start=1112
-  _globals['_GETFEEDRESPONSE']._serialized_end=1249
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=1251
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=1277
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=1279
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=1378
-  _globals['_REWINDSUBSCRIPTIONREQUEST']._serialized_start=1380
-  _globals['_REWINDSUBSCRIPTIONREQUEST']._serialized_end=1505
-  _globals['_REWINDSUBSCRIPTIONRESPONSE']._serialized_start=1507
-  _globals['_REWINDSUBSCRIPTIONRESPONSE']._serialized_end=1604
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1606
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1718
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1721
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1853
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=1855
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=1975
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=1977
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=2041
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=2043
-  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=2162
-  _globals['_DISCARDDEADLETTERRESPONSE']._serialized_start=2164
-  _globals['_DISCARDDEADLETTERRESPONSE']._serialized_end=2256
-  _globals['_EVENTFEEDSERVICE']._serialized_start=2259
-  _globals['_EVENTFEEDSERVICE']._serialized_end=2579
-  _globals['_DEADLETTERSERVICE']._serialized_start=2582
-  _globals['_DEADLETTERSERVICE']._serialized_end=2952
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=2955
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=3217
+  _globals['_SUBSCRIPTIONSERVICE'].methods_by_name['RewindSubscription']._serialized_options = b'\220\002\002\252\273\030\005\n\003\n\001\003'
+  _globals['_READEVENTSREQUEST']._serialized_start=161
+  _globals['_READEVENTSREQUEST']._serialized_end=364
+  _globals['_READEVENTSRESPONSE']._serialized_start=367
+  _globals['_READEVENTSRESPONSE']._serialized_end=512
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_start=515
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_end=827
+  _globals['_BATCH']._serialized_start=829
+  _globals['_BATCH']._serialized_end=887
+  _globals['_HEARTBEAT']._serialized_start=889
+  _globals['_HEARTBEAT']._serialized_end=975
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_start=978
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_end=1125
+  _globals['_GETFEEDREQUEST']._serialized_start=1127
+  _globals['_GETFEEDREQUEST']._serialized_end=1143
+  _globals['_GETFEEDRESPONSE']._serialized_start=1146
+  _globals['_GETFEEDRESPONSE']._serialized_end=1283
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=1285
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=1311
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=1313
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=1412
+  _globals['_REWINDSUBSCRIPTIONREQUEST']._serialized_start=1414
+  _globals['_REWINDSUBSCRIPTIONREQUEST']._serialized_end=1539
+  _globals['_REWINDSUBSCRIPTIONRESPONSE']._serialized_start=1541
+  _globals['_REWINDSUBSCRIPTIONRESPONSE']._serialized_end=1638
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1640
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1752
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1755
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1887
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=1889
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=2009
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=2011
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=2075
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_start=2077
+  _globals['_DISCARDDEADLETTERREQUEST']._serialized_end=2196
+  _globals['_DISCARDDEADLETTERRESPONSE']._serialized_start=2198
+  _globals['_DISCARDDEADLETTERRESPONSE']._serialized_end=2290
+  _globals['_EVENTFEEDSERVICE']._serialized_start=2293
+  _globals['_EVENTFEEDSERVICE']._serialized_end=2768
+  _globals['_DEADLETTERSERVICE']._serialized_start=2771
+  _globals['_DEADLETTERSERVICE']._serialized_end=3168
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=3171
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=3452
 # @@protoc_insertion_point(module_scope)

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tradepost.event.v1 import event_pb2 as tradepost_dot_event_dot_v1_dot_event__pb2
 from tradepost.order.v1 import order_pb2 as tradepost_dot_order_dot_v1_dot_order__pb2
+from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tradepost/order/v1/order_service.proto\x12\x12tradepost.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etradepost/event/v1/event.proto\x1a\x1etradepost/order/v1/order.proto\x1a\x1dtradepost/type/v1/money.proto\"?\n\x0f\x43reateOrderLine\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n\x08quantity\x18\x02 \x01(\x03R\x08quantity\"\xfa\x02\n\x12\x43reateOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tR\ncustomerId\x12\x39\n\x05lines\x18\x03 \x03(\x0b\x32#.tradepost.order.v1.CreateOrderLineR\x05lines\x12%\n\x0epayment_method\x18\x04 \x01(\tR\rpaymentMethod\x12\x44\n\x0e\x65xpected_total\x18\x05 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\rexpectedTotal\x88\x01\x01\x12\x44\n\x0c\x63oordination\x18\x06 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12#\n\rvalidate_only\x18\x07 \x01(\x08R\x0cvalidateOnlyB\x11\n\x0f_expected_total\"|\n\x13\x43reateOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\x9d\x01\n\x0fGetOrderRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12$\n\x0bmin_version\x18\x02 \x01(\x03H\x00R\nminVersion\x88\x01\x01\x12\'\n\ras_of_version\x18\x03 \x01(\x03H\x01R\x0b\x61sOfVersion\x88\x01\x01\x42\x0e\n\x0c_min_versionB\x10\n\x0e_as_of_version\"y\n\x10GetOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"4\n\x15\x42\x61tchGetOrdersRequest\x12\x1b\n\torder_ids\x18\x01 \x03(\tR\x08orderIds\"w\n\x16\x42\x61tchGetOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tradepost.order.v1.OrderR\x06orders\x12*\n\x11unknown_order_ids\x18\x02 \x03(\tR\x0funknownOrderIds\"\xf7\x02\n\x11ListOrdersRequest\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x36\n\x06states\x18\x02 \x03(\x0e\x32\x1e.tradepost.order.v1.OrderStateR\x06states\x12H\n\x12\x63reated_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10\x63reatedAfterTime\x12J\n\x13\x63reated_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11\x63reatedBeforeTime\x12\x1b\n\tpage_size\x18\x05 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x06 \x01(\tR\tpageToken\x12&\n\x0cmin_position\x18\x07 \x01(\x03H\x00R\x0bminPosition\x88\x01\x01\x42\x0f\n\r_min_position\"\x8b\x01\n\x12ListOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tradepost.order.v1.OrderR\x06orders\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"f\n\x12\x43\x61ncelOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"|\n\x13\x43\x61ncelOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"O\n\x13\x46ulfillOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\"}\n\x14\x46ulfillOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\x82\x01\n\x11WatchOrderRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12(\n\rafter_version\x18\x02 \x01(\x03H\x00R\x0c\x61\x66terVersion\x88\x01\x01\x12\x16\n\x06\x66ollow\x18\x03 \x01(\x08R\x06\x66ollowB\x10\n\x0e_after_version\"\x9a\x01\n\x12WatchOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\x12\x1d\n\nevent_type\x18\x04 \x01(\tR\teventType\"o\n\x16ListOrderEventsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"t\n\x17ListOrderEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n\x19GetCustomerSummaryRequest\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12&\n\x0cmin_position\x18\x02 \x01(\x03H\x00R\x0bminPosition\x88\x01\x01\x42\x0f\n\r_min_position\"\x95\x01\n\rCustomerSpend\x12\x41\n\x0f\x63\x61ptured_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0e\x63\x61pturedAmount\x12\x41\n\x0frefunded_amount\x18\x02 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0erefundedAmount\"\x9d\x02\n\x0f\x43ustomerSummary\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x1f\n\x0border_count\x18\x02 \x01(\x03R\norderCount\x12\'\n\x0f\x63onfirmed_count\x18\x03 \x01(\x03R\x0e\x63onfirmedCount\x12\x37\n\x05spend\x18\x04 \x03(\x0b\x32!.tradepost.order.v1.CustomerSpendR\x05spend\x12\"\n\rlast_order_id\x18\x05 \x01(\tR\x0blastOrderId\x12\x42\n\x0flast_order_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rlastOrderTime\"\xa2\x01\n\x1aGetCustomerSummaryResponse\x12=\n\x07summary\x18\x01 \x01(\x0b\x32#.tradepost.order.v1.CustomerSummaryR\x07summary\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\x12)\n\x10payment_position\x18\x03 \x01(\x03R\x0fpaymentPosition2\xbb\x07\n\x0cOrderService\x12\x63\n\x0b\x43reateOrder\x12&.tradepost.order.v1.CreateOrderRequest\x1a\'.tradepost.order.v1.CreateOrderResponse\"\x03\x90\x02\x02\x12Z\n\x08GetOrder\x12#.tradepost.order.v1.GetOrderRequest\x1a$.tradepost.order.v1.GetOrderResponse\"\x03\x90\x02\x01\x12l\n\x0e\x42\x61tchGetOrders\x12).tradepost.order.v1.BatchGetOrdersRequest\x1a*.tradepost.order.v1.BatchGetOrdersResponse\"\x03\x90\x02\x01\x12`\n\nListOrders\x12%.tradepost.order.v1.ListOrdersRequest\x1a&.tradepost.order.v1.ListOrdersResponse\"\x03\x90\x02\x01\x12\x63\n\x0b\x43\x61ncelOrder\x12&.tradepost.order.v1.CancelOrderRequest\x1a\'.tradepost.order.v1.CancelOrderResponse\"\x03\x90\x02\x02\x12\x66\n\x0c\x46ulfillOrder\x12\'.tradepost.order.v1.FulfillOrderRequest\x1a(.tradepost.order.v1.FulfillOrderResponse\"\x03\x90\x02\x02\x12\x62\n\nWatchOrder\x12%.tradepost.order.v1.WatchOrderRequest\x1a&.tradepost.order.v1.WatchOrderResponse\"\x03\x90\x02\x01\x30\x01\x12o\n\x0fListOrderEvents\x12*.tradepost.order.v1.ListOrderEventsRequest\x1a+.tradepost.order.v1.ListOrderEventsResponse\"\x03\x90\x02\x01\x12x\n\x12GetCustomerSummary\x12-.tradepost.order.v1.GetCustomerSummaryRequest\x1a..tradepost.order.v1.GetCustomerSummaryResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tradepost/order/v1/order_service.proto\x12\x12tradepost.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etradepost/event/v1/event.proto\x1a\x1etradepost/order/v1/order.proto\x1a tradepost/policy/v1/policy.proto\x1a\x1dtradepost/type/v1/money.proto\"?\n\x0f\x43reateOrderLine\x12\x10\n\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n\x08quantity\x18\x02 \x01(\x03R\x08quantity\"\xfa\x02\n\x12\x43reateOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tR\ncustomerId\x12\x39\n\x05lines\x18\x03 \x03(\x0b\x32#.tradepost.order.v1.CreateOrderLineR\x05lines\x12%\n\x0epayment_method\x18\x04 \x01(\tR\rpaymentMethod\x12\x44\n\x0e\x65xpected_total\x18\x05 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\rexpectedTotal\x88\x01\x01\x12\x44\n\x0c\x63oordination\x18\x06 \x01(\x0e\x32 .tradepost.order.v1.CoordinationR\x0c\x63oordination\x12#\n\rvalidate_only\x18\x07 \x01(\x08R\x0cvalidateOnlyB\x11\n\x0f_expected_total\"|\n\x13\x43reateOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\x9d\x01\n\x0fGetOrderRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12$\n\x0bmin_version\x18\x02 \x01(\x03H\x00R\nminVersion\x88\x01\x01\x12\'\n\ras_of_version\x18\x03 \x01(\x03H\x01R\x0b\x61sOfVersion\x88\x01\x01\x42\x0e\n\x0c_min_versionB\x10\n\x0e_as_of_version\"y\n\x10GetOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"4\n\x15\x42\x61tchGetOrdersRequest\x12\x1b\n\torder_ids\x18\x01 \x03(\tR\x08orderIds\"w\n\x16\x42\x61tchGetOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tradepost.order.v1.OrderR\x06orders\x12*\n\x11unknown_order_ids\x18\x02 \x03(\tR\x0funknownOrderIds\"\xf7\x02\n\x11ListOrdersRequest\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x36\n\x06states\x18\x02 \x03(\x0e\x32\x1e.tradepost.order.v1.OrderStateR\x06states\x12H\n\x12\x63reated_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10\x63reatedAfterTime\x12J\n\x13\x63reated_before_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11\x63reatedBeforeTime\x12\x1b\n\tpage_size\x18\x05 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x06 \x01(\tR\tpageToken\x12&\n\x0cmin_position\x18\x07 \x01(\x03H\x00R\x0bminPosition\x88\x01\x01\x42\x0f\n\r_min_position\"\x8b\x01\n\x12ListOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.tradepost.order.v1.OrderR\x06orders\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"f\n\x12\x43\x61ncelOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"|\n\x13\x43\x61ncelOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"O\n\x13\x46ulfillOrderRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\"}\n\x14\x46ulfillOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"\x82\x01\n\x11WatchOrderRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12(\n\rafter_version\x18\x02 \x01(\x03H\x00R\x0c\x61\x66terVersion\x88\x01\x01\x12\x16\n\x06\x66ollow\x18\x03 \x01(\x08R\x06\x66ollowB\x10\n\x0e_after_version\"\x9a\x01\n\x12WatchOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.tradepost.order.v1.OrderR\x05order\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\x12\x1d\n\nevent_type\x18\x04 \x01(\tR\teventType\"o\n\x16ListOrderEventsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"t\n\x17ListOrderEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.tradepost.event.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n\x19GetCustomerSummaryRequest\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12&\n\x0cmin_position\x18\x02 \x01(\x03H\x00R\x0bminPosition\x88\x01\x01\x42\x0f\n\r_min_position\"\x95\x01\n\rCustomerSpend\x12\x41\n\x0f\x63\x61ptured_amount\x18\x01 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0e\x63\x61pturedAmount\x12\x41\n\x0frefunded_amount\x18\x02 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x0erefundedAmount\"\x9d\x02\n\x0f\x43ustomerSummary\x12\x1f\n\x0b\x63ustomer_id\x18\x01 \x01(\tR\ncustomerId\x12\x1f\n\x0border_count\x18\x02 \x01(\x03R\norderCount\x12\'\n\x0f\x63onfirmed_count\x18\x03 \x01(\x03R\x0e\x63onfirmedCount\x12\x37\n\x05spend\x18\x04 \x03(\x0b\x32!.tradepost.order.v1.CustomerSpendR\x05spend\x12\"\n\rlast_order_id\x18\x05 \x01(\tR\x0blastOrderId\x12\x42\n\x0flast_order_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rlastOrderTime\"\xa2\x01\n\x1aGetCustomerSummaryResponse\x12=\n\x07summary\x18\x01 \x01(\x0b\x32#.tradepost.order.v1.CustomerSummaryR\x07summary\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\x12)\n\x10payment_position\x18\x03 \x01(\x03R\x0fpaymentPosition2\xa6\x0b\n\x0cOrderService\x12\x90\x01\n\x0b\x43reateOrder\x12&.tradepost.order.v1.CreateOrderRequest\x1a\'.tradepost.order.v1.CreateOrderResponse\"0\x90\x02\x02\xaa\xbb\x18)\n\x12\n\x03\x01\x02\x03\x1a\x0b\x63ustomer_id\x12\x0fPOST /v1/orders\x18\x01 \x03\x12\x95\x01\n\x08GetOrder\x12#.tradepost.order.v1.GetOrderRequest\x1a$.tradepost.order.v1.GetOrderResponse\">\x90\x02\x01\xaa\xbb\x18\x37\n\x18\n\x03\x01\x02\x03\x1a\x11order.customer_id\x12\x19GET /v1/orders/{order_id} \x01\x12\x91\x01\n\x0e\x42\x61tchGetOrders\x12).tradepost.order.v1.BatchGetOrdersRequest\x1a*.tradepost.order.v1.BatchGetOrdersResponse\"(\x90\x02\x01\xaa\xbb\x18!\n\x04\n\x02\x02\x03\x12\x17GET /v1/orders:batchGet \x02\x12\x8a\x01\n\nListOrders\x12%.tradepost.order.v1.ListOrdersRequest\x1a&.tradepost.order.v1.ListOrdersResponse\"-\x90\x02\x01\xaa\xbb\x18&\n\x12\n\x03\x01\x02\x03\x1a\x0b\x63ustomer_id\x12\x0eGET /v1/orders \x02\x12\xa8\x01\n\x0b\x43\x61ncelOrder\x12&.tradepost.order.v1.CancelOrderRequest\x1a\'.tradepost.order.v1.CancelOrderResponse\"H\x90\x02\x02\xaa\xbb\x18\x41\n\x18\n\x03\x01\x02\x03\x1a\x11order.customer_id\x12!POST /v1/orders/{order_id}:cancel\x18\x01 \x03\x12\x98\x01\n\x0c\x46ulfillOrder\x12\'.tradepost.order.v1.FulfillOrderRequest\x1a(.tradepost.order.v1.FulfillOrderResponse\"5\x90\x02\x02\xaa\xbb\x18.\n\x04\n\x02\x02\x03\x12\"POST /v1/orders/{order_id}:fulfill\x18\x01 \x03\x12\xa5\x01\n\nWatchOrder\x12%.tradepost.order.v1.WatchOrderRequest\x1a&.tradepost.order.v1.WatchOrderResponse\"F\x90\x02\x01\xaa\xbb\x18?\n\x18\n\x03\x01\x02\x03\x1a\x11order.customer_id\x12\x1fGET /v1/orders/{order_id}:watch\x18\x01 \x04\x30\x01\x12\x9d\x01\n\x0fListOrderEvents\x12*.tradepost.order.v1.ListOrderEventsRequest\x1a+.tradepost.order.v1.ListOrderEventsResponse\"1\x90\x02\x01\xaa\xbb\x18*\n\x04\n\x02\x02\x03\x12 GET /v1/orders/{order_id}/events \x02\x12\xbb\x01\n\x12GetCustomerSummary\x12-.tradepost.order.v1.GetCustomerSummaryRequest\x1a..tradepost.order.v1.GetCustomerSummaryResponse\"F\x90\x02\x01\xaa\xbb\x18?\n\x12\n\x03\x01\x02\x03\x1a\x0b\x63ustomer_id\x12\'GET /v1/customers/{customer_id}/summary \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,65 +37,65 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.order.v1.order_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._serialized_options = b'\220\002\002'
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._serialized_options = b'\220\002\002\252\273\030)\n\022\n\003\001\002\003\032\013customer_id\022\017POST /v1/orders\030\001 \003'
   _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\220\002\001'
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\220\002\001\252\273\0307\n\030\n\003\001\002\003\032\021order.customer_id\022\031GET /v1/orders/{order_id} \001'
   _globals['_ORDERSERVICE'].methods_by_name['BatchGetOrders']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['BatchGetOrders']._serialized_options = b'\220\002\001'
+  _globals['_ORDERSERVICE'].methods_by_name['BatchGetOrders']._serialized_options = b'\220\002\001\252\273\030!\n\004\n\002\002\003\022\027GET /v1/orders:batchGet \002'
   _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\220\002\001'
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\220\002\001\252\273\030&\n\022\n\003\001\002\003\032\013customer_id\022\016GET /v1/orders \002'
   _globals['_ORDERSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\220\002\002'
+  _globals['_ORDERSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\220\002\002\252\273\030A\n\030\n\003\001\002\003\032\021order.customer_id\022!POST /v1/orders/{order_id}:cancel\030\001 \003'
   _globals['_ORDERSERVICE'].methods_by_name['FulfillOrder']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['FulfillOrder']._serialized_options = b'\220\002\002'
+  _globals['_ORDERSERVICE'].methods_by_name['FulfillOrder']._serialized_options = b'\220\002\002\252\273\030.\n\004\n\002\002\003\022\"POST /v1/orders/{order_id}:fulfill\030\001 \003'
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrder']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\220\002\001'
+  _globals['_ORDERSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\220\002\001\252\273\030?\n\030\n\003\001\002\003\032\021order.customer_id\022\037GET /v1/orders/{order_id}:watch\030\001 \004'
   _globals['_ORDERSERVICE'].methods_by_name['ListOrderEvents']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['ListOrderEvents']._serialized_options = b'\220\002\001'
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrderEvents']._serialized_options = b'\220\002\001\252\273\030*\n\004\n\002\002\003\022 GET /v1/orders/{order_id}/events \002'
   _globals['_ORDERSERVICE'].methods_by_name['GetCustomerSummary']._loaded_options = None
-  _globals['_ORDERSERVICE'].methods_by_name['GetCustomerSummary']._serialized_options = b'\220\002\001'
-  _globals['_CREATEORDERLINE']._serialized_start=190
-  _globals['_CREATEORDERLINE']._serialized_end=253
-  _globals['_CREATEORDERREQUEST']._serialized_start=256
-  _globals['_CREATEORDERREQUEST']._serialized_end=634
-  _globals['_CREATEORDERRESPONSE']._serialized_start=636
-  _globals['_CREATEORDERRESPONSE']._serialized_end=760
-  _globals['_GETORDERREQUEST']._serialized_start=763
-  _globals['_GETORDERREQUEST']._serialized_end=920
-  _globals['_GETORDERRESPONSE']._serialized_start=922
-  _globals['_GETORDERRESPONSE']._serialized_end=1043
-  _globals['_BATCHGETORDERSREQUEST']._serialized_start=1045
-  _globals['_BATCHGETORDERSREQUEST']._serialized_end=1097
-  _globals['_BATCHGETORDERSRESPONSE']._serialized_start=1099
-  _globals['_BATCHGETORDERSRESPONSE']._serialized_end=1218
-  _globals['_LISTORDERSREQUEST']._serialized_start=1221
-  _globals['_LISTORDERSREQUEST']._serialized_end=1596
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1599
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1738
-  _globals['_CANCELORDERREQUEST']._serialized_start=1740
-  _globals['_CANCELORDERREQUEST']._serialized_end=1842
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1844
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1968
-  _globals['_FULFILLORDERREQUEST']._serialized_start=1970
-  _globals['_FULFILLORDERREQUEST']._serialized_end=2049
-  _globals['_FULFILLORDERRESPONSE']._serialized_start=2051
-  _globals['_FULFILLORDERRESPONSE']._serialized_end=2176
-  _globals['_WATCHORDERREQUEST']._serialized_start=2179
-  _globals['_WATCHORDERREQUEST']._serialized_end=2309
-  _globals['_WATCHORDERRESPONSE']._serialized_start=2312
-  _globals['_WATCHORDERRESPONSE']._serialized_end=2466
-  _globals['_LISTORDEREVENTSREQUEST']._serialized_start=2468
-  _globals['_LISTORDEREVENTSREQUEST']._serialized_end=2579
-  _globals['_LISTORDEREVENTSRESPONSE']._serialized_start=2581
-  _globals['_LISTORDEREVENTSRESPONSE']._serialized_end=2697
-  _globals['_GETCUSTOMERSUMMARYREQUEST']._serialized_start=2699
-  _globals['_GETCUSTOMERSUMMARYREQUEST']._serialized_end=2816
-  _globals['_CUSTOMERSPEND']._serialized_start=2819
-  _globals['_CUSTOMERSPEND']._serialized_end=2968
-  _globals['_CUSTOMERSUMMARY']._serialized_start=2971
-  _globals['_CUSTOMERSUMMARY']._serialized_end=3256
-  _globals['_GETCUSTOMERSUMMARYRESPONSE']._serialized_start=3259
-  _globals['_GETCUSTOMERSUMMARYRESPONSE']._serialized_end=3421
-  _globals['_ORDERSERVICE']._serialized_start=3424
-  _globals['_ORDERSERVICE']._serialized_end=4379
+  _globals['_ORDERSERVICE'].methods_by_name['GetCustomerSummary']._serialized_options = b'\220\002\001\252\273\030?\n\022\n\003\001\002\003\032\013customer_id\022\'GET /v1/customers/{customer_id}/summary \001'
+  _globals['_CREATEORDERLINE']._serialized_start=224
+  _globals['_CREATEORDERLINE']._serialized_end=287
+  _globals['_CREATEORDERREQUEST']._serialized_start=290
+  _globals['_CREATEORDERREQUEST']._serialized_end=668
+  _globals['_CREATEORDERRESPONSE']._serialized_start=670
+  _globals['_CREATEORDERRESPONSE']._serialized_end=794
+  _globals['_GETORDERREQUEST']._serialized_start=797
+  _globals['_GETORDERREQUEST']._serialized_end=954
+  _globals['_GETORDERRESPONSE']._serialized_start=956
+  _globals['_GETORDERRESPONSE']._serialized_end=1077
+  _globals['_BATCHGETORDERSREQUEST']._serialized_start=1079
+  _globals['_BATCHGETORDERSREQUEST']._serialized_end=1131
+  _globals['_BATCHGETORDERSRESPONSE']._serialized_start=1133
+  _globals['_BATCHGETORDERSRESPONSE']._serialized_end=1252
+  _globals['_LISTORDERSREQUEST']._serialized_start=1255
+  _globals['_LISTORDERSREQUEST']._serialized_end=1630
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1633
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1772
+  _globals['_CANCELORDERREQUEST']._serialized_start=1774
+  _globals['_CANCELORDERREQUEST']._serialized_end=1876
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1878
+  _globals['_CANCELORDERRESPONSE']._serialized_end=2002
+  _globals['_FULFILLORDERREQUEST']._serialized_start=2004
+  _globals['_FULFILLORDERREQUEST']._serialized_end=2083
+  _globals['_FULFILLORDERRESPONSE']._serialized_start=2085
+  _globals['_FULFILLORDERRESPONSE']._serialized_end=2210
+  _globals['_WATCHORDERREQUEST']._serialized_start=2213
+  _globals['_WATCHORDERREQUEST']._serialized_end=2343
+  _globals['_WATCHORDERRESPONSE']._serialized_start=2346
+  _globals['_WATCHORDERRESPONSE']._serialized_end=2500
+  _globals['_LISTORDEREVENTSREQUEST']._serialized_start=2502
+  _globals['_LISTORDEREVENTSREQUEST']._serialized_end=2613
+  _globals['_LISTORDEREVENTSRESPONSE']._serialized_start=2615
+  _globals['_LISTORDEREVENTSRESPONSE']._serialized_end=2731
+  _globals['_GETCUSTOMERSUMMARYREQUEST']._serialized_start=2733
+  _globals['_GETCUSTOMERSUMMARYREQUEST']._serialized_end=2850
+  _globals['_CUSTOMERSPEND']._serialized_start=2853
+  _globals['_CUSTOMERSPEND']._serialized_end=3002
+  _globals['_CUSTOMERSUMMARY']._serialized_start=3005
+  _globals['_CUSTOMERSUMMARY']._serialized_end=3290
+  _globals['_GETCUSTOMERSUMMARYRESPONSE']._serialized_start=3293
+  _globals['_GETCUSTOMERSUMMARYRESPONSE']._serialized_end=3455
+  _globals['_ORDERSERVICE']._serialized_start=3458
+  _globals['_ORDERSERVICE']._serialized_end=4904
 # @@protoc_insertion_point(module_scope)

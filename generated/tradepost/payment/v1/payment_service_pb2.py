@@ -26,10 +26,11 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tradepost.payment.v1 import ledger_pb2 as tradepost_dot_payment_dot_v1_dot_ledger__pb2
 from tradepost.payment.v1 import payment_pb2 as tradepost_dot_payment_dot_v1_dot_payment__pb2
+from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 from tradepost.type.v1 import money_pb2 as tradepost_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tradepost/payment/v1/payment_service.proto\x12\x14tradepost.payment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tradepost/payment/v1/ledger.proto\x1a\"tradepost/payment/v1/payment.proto\x1a\x1dtradepost/type/v1/money.proto\"\xd7\x02\n\x17\x41uthorizePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12%\n\x0epayment_method\x18\x05 \x01(\tR\rpaymentMethod\x12<\n\x0c\x65xpire_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0b\x65xpireAfter\x12J\n\x13order_deadline_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11orderDeadlineTime\"S\n\x18\x41uthorizePaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"U\n\x15\x43\x61pturePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\"\x8a\x01\n\x16\x43\x61pturePaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\x12\x37\n\x07\x63\x61pture\x18\x02 \x01(\x0b\x32\x1d.tradepost.payment.v1.CaptureR\x07\x63\x61pture\"\xcc\x01\n\x12VoidPaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1f\n\npayment_id\x18\x02 \x01(\tH\x00R\tpaymentId\x12\x32\n\x14\x61uthorize_request_id\x18\x03 \x01(\tH\x00R\x12\x61uthorizeRequestId\x12\x19\n\x08order_id\x18\x04 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reasonB\x0f\n\rauthorization\"N\n\x13VoidPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"\x96\x01\n\x14RefundPaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\x12\x35\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\x06\x61mount\x88\x01\x01\x42\t\n\x07_amount\"\x86\x01\n\x15RefundPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\x12\x34\n\x06refund\x18\x02 \x01(\x0b\x32\x1c.tradepost.payment.v1.RefundR\x06refund\"2\n\x11GetPaymentRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\"M\n\x12GetPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"\xa8\x01\n\x13ListPaymentsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12:\n\x06states\x18\x02 \x03(\x0e\x32\".tradepost.payment.v1.PaymentStateR\x06states\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"y\n\x14ListPaymentsResponse\x12\x39\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x08payments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n\x18ListLedgerEntriesRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x80\x01\n\x19ListLedgerEntriesResponse\x12;\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.tradepost.payment.v1.LedgerEntryR\x07\x65ntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x9f\x06\n\x0ePaymentService\x12v\n\x10\x41uthorizePayment\x12-.tradepost.payment.v1.AuthorizePaymentRequest\x1a..tradepost.payment.v1.AuthorizePaymentResponse\"\x03\x90\x02\x02\x12p\n\x0e\x43\x61pturePayment\x12+.tradepost.payment.v1.CapturePaymentRequest\x1a,.tradepost.payment.v1.CapturePaymentResponse\"\x03\x90\x02\x02\x12g\n\x0bVoidPayment\x12(.tradepost.payment.v1.VoidPaymentRequest\x1a).tradepost.payment.v1.VoidPaymentResponse\"\x03\x90\x02\x02\x12m\n\rRefundPayment\x12*.tradepost.payment.v1.RefundPaymentRequest\x1a+.tradepost.payment.v1.RefundPaymentResponse\"\x03\x90\x02\x02\x12\x64\n\nGetPayment\x12\'.tradepost.payment.v1.GetPaymentRequest\x1a(.tradepost.payment.v1.GetPaymentResponse\"\x03\x90\x02\x01\x12j\n\x0cListPayments\x12).tradepost.payment.v1.ListPaymentsRequest\x1a*.tradepost.payment.v1.ListPaymentsResponse\"\x03\x90\x02\x01\x12y\n\x11ListLedgerEntries\x12..tradepost.payment.v1.ListLedgerEntriesRequest\x1a/.tradepost.payment.v1.ListLedgerEntriesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*tradepost/payment/v1/payment_service.proto\x12\x14tradepost.payment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tradepost/payment/v1/ledger.proto\x1a\"tradepost/payment/v1/payment.proto\x1a tradepost/policy/v1/policy.proto\x1a\x1dtradepost/type/v1/money.proto\"\xd7\x02\n\x17\x41uthorizePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x1f\n\x0b\x63ustomer_id\x18\x03 \x01(\tR\ncustomerId\x12\x30\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyR\x06\x61mount\x12%\n\x0epayment_method\x18\x05 \x01(\tR\rpaymentMethod\x12<\n\x0c\x65xpire_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0b\x65xpireAfter\x12J\n\x13order_deadline_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11orderDeadlineTime\"S\n\x18\x41uthorizePaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"U\n\x15\x43\x61pturePaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\"\x8a\x01\n\x16\x43\x61pturePaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\x12\x37\n\x07\x63\x61pture\x18\x02 \x01(\x0b\x32\x1d.tradepost.payment.v1.CaptureR\x07\x63\x61pture\"\xcc\x01\n\x12VoidPaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1f\n\npayment_id\x18\x02 \x01(\tH\x00R\tpaymentId\x12\x32\n\x14\x61uthorize_request_id\x18\x03 \x01(\tH\x00R\x12\x61uthorizeRequestId\x12\x19\n\x08order_id\x18\x04 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reasonB\x0f\n\rauthorization\"N\n\x13VoidPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"\x96\x01\n\x14RefundPaymentRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x1d\n\npayment_id\x18\x02 \x01(\tR\tpaymentId\x12\x35\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x18.tradepost.type.v1.MoneyH\x00R\x06\x61mount\x88\x01\x01\x42\t\n\x07_amount\"\x86\x01\n\x15RefundPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\x12\x34\n\x06refund\x18\x02 \x01(\x0b\x32\x1c.tradepost.payment.v1.RefundR\x06refund\"2\n\x11GetPaymentRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\"M\n\x12GetPaymentResponse\x12\x37\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x07payment\"\xa8\x01\n\x13ListPaymentsRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\x12:\n\x06states\x18\x02 \x03(\x0e\x32\".tradepost.payment.v1.PaymentStateR\x06states\x12\x1b\n\tpage_size\x18\x03 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"y\n\x14ListPaymentsResponse\x12\x39\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.tradepost.payment.v1.PaymentR\x08payments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n\x18ListLedgerEntriesRequest\x12\x1d\n\npayment_id\x18\x01 \x01(\tR\tpaymentId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x80\x01\n\x19ListLedgerEntriesResponse\x12;\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.tradepost.payment.v1.LedgerEntryR\x07\x65ntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb0\x08\n\x0ePaymentService\x12\x85\x01\n\x10\x41uthorizePayment\x12-.tradepost.payment.v1.AuthorizePaymentRequest\x1a..tradepost.payment.v1.AuthorizePaymentResponse\"\x12\x90\x02\x02\xaa\xbb\x18\x0b\n\x07\x12\x05order\x18\x01\x12\x7f\n\x0e\x43\x61pturePayment\x12+.tradepost.payment.v1.CapturePaymentRequest\x1a,.tradepost.payment.v1.CapturePaymentResponse\"\x12\x90\x02\x02\xaa\xbb\x18\x0b\n\x07\x12\x05order\x18\x01\x12\xa0\x01\n\x0bVoidPayment\x12(.tradepost.payment.v1.VoidPaymentRequest\x1a).tradepost.payment.v1.VoidPaymentResponse\"<\x90\x02\x02\xaa\xbb\x18\x35\n\n\n\x01\x03\x12\x05order\x12#POST /v1/payments/{payment_id}:void\x18\x01 \x03\x12\xa8\x01\n\rRefundPayment\x12*.tradepost.payment.v1.RefundPaymentRequest\x1a+.tradepost.payment.v1.RefundPaymentResponse\">\x90\x02\x02\xaa\xbb\x18\x37\n\n\n\x01\x03\x12\x05order\x12%POST /v1/payments/{payment_id}:refund\x18\x01 \x03\x12\x96\x01\n\nGetPayment\x12\'.tradepost.payment.v1.GetPaymentRequest\x1a(.tradepost.payment.v1.GetPaymentResponse\"5\x90\x02\x01\xaa\xbb\x18.\n\x0b\n\x02\x02\x03\x12\x05order\x12\x1dGET /v1/payments/{payment_id} \x01\x12\x8f\x01\n\x0cListPayments\x12).tradepost.payment.v1.ListPaymentsRequest\x1a*.tradepost.payment.v1.ListPaymentsResponse\"(\x90\x02\x01\xaa\xbb\x18!\n\x0b\n\x02\x02\x03\x12\x05order\x12\x10GET /v1/payments \x02\x12\x9b\x01\n\x11ListLedgerEntries\x12..tradepost.payment.v1.ListLedgerEntriesRequest\x1a/.tradepost.payment.v1.ListLedgerEntriesResponse\"%\x90\x02\x01\xaa\xbb\x18\x1e\n\x03\n\x01\x03\x12\x15GET /v1/ledgerEntries \x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,47 +38,47 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.payment.v1.paymen
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['AuthorizePayment']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['AuthorizePayment']._serialized_options = b'\220\002\002'
+  _globals['_PAYMENTSERVICE'].methods_by_name['AuthorizePayment']._serialized_options = b'\220\002\002\252\273\030\013\n\007\022\005order\030\001'
   _globals['_PAYMENTSERVICE'].methods_by_name['CapturePayment']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['CapturePayment']._serialized_options = b'\220\002\002'
+  _globals['_PAYMENTSERVICE'].methods_by_name['CapturePayment']._serialized_options = b'\220\002\002\252\273\030\013\n\007\022\005order\030\001'
   _globals['_PAYMENTSERVICE'].methods_by_name['VoidPayment']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['VoidPayment']._serialized_options = b'\220\002\002'
+  _globals['_PAYMENTSERVICE'].methods_by_name['VoidPayment']._serialized_options = b'\220\002\002\252\273\0305\n\n\n\001\003\022\005order\022#POST /v1/payments/{payment_id}:void\030\001 \003'
   _globals['_PAYMENTSERVICE'].methods_by_name['RefundPayment']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['RefundPayment']._serialized_options = b'\220\002\002'
+  _globals['_PAYMENTSERVICE'].methods_by_name['RefundPayment']._serialized_options = b'\220\002\002\252\273\0307\n\n\n\001\003\022\005order\022%POST /v1/payments/{payment_id}:refund\030\001 \003'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\220\002\001'
+  _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\220\002\001\252\273\030.\n\013\n\002\002\003\022\005order\022\035GET /v1/payments/{payment_id} \001'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._serialized_options = b'\220\002\001'
+  _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._serialized_options = b'\220\002\001\252\273\030!\n\013\n\002\002\003\022\005order\022\020GET /v1/payments \002'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListLedgerEntries']._loaded_options = None
-  _globals['_PAYMENTSERVICE'].methods_by_name['ListLedgerEntries']._serialized_options = b'\220\002\001'
-  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_start=236
-  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_end=579
-  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_start=581
-  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_end=664
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=666
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=751
-  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_start=754
-  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_end=892
-  _globals['_VOIDPAYMENTREQUEST']._serialized_start=895
-  _globals['_VOIDPAYMENTREQUEST']._serialized_end=1099
-  _globals['_VOIDPAYMENTRESPONSE']._serialized_start=1101
-  _globals['_VOIDPAYMENTRESPONSE']._serialized_end=1179
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=1182
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=1332
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=1335
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1469
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1471
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1521
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1523
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1600
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1603
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1771
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1773
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1894
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=1896
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=2013
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=2016
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=2144
-  _globals['_PAYMENTSERVICE']._serialized_start=2147
-  _globals['_PAYMENTSERVICE']._serialized_end=2946
+  _globals['_PAYMENTSERVICE'].methods_by_name['ListLedgerEntries']._serialized_options = b'\220\002\001\252\273\030\036\n\003\n\001\003\022\025GET /v1/ledgerEntries \002'
+  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_start=270
+  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_end=613
+  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_start=615
+  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_end=698
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=700
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=785
+  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_start=788
+  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_end=926
+  _globals['_VOIDPAYMENTREQUEST']._serialized_start=929
+  _globals['_VOIDPAYMENTREQUEST']._serialized_end=1133
+  _globals['_VOIDPAYMENTRESPONSE']._serialized_start=1135
+  _globals['_VOIDPAYMENTRESPONSE']._serialized_end=1213
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=1216
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=1366
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=1369
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1503
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1505
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1555
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1557
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1634
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1637
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1805
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1807
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1928
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=1930
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=2047
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=2050
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=2178
+  _globals['_PAYMENTSERVICE']._serialized_start=2181
+  _globals['_PAYMENTSERVICE']._serialized_end=3253
 # @@protoc_insertion_point(module_scope)

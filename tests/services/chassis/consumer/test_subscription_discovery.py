@@ -9,7 +9,6 @@ import pytest
 import discovery
 from discovery.clock import Clock, SystemClock
 from discovery.registry.memory import MemoryRegistry
-from services.chassis.consumer.feed_stream import FEED_CONFIG
 from tests.support.chassis.event_consumer import consumer, while_time_passes
 from tests.support.chassis.event_source import NAME, event_source
 from tests.support.clock.manual_clock import ManualClock
@@ -28,7 +27,6 @@ def a_channel(registry: MemoryRegistry, *, clock: Clock | None = None) -> discov
     return discovery.open_channel(
         f"memory:///{NAME}",
         watcher=registry,
-        service_config=FEED_CONFIG,
         clock=clock or SystemClock(),
         rng=random.Random(7),
     )

@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from tradepost.payment.testing.v1 import simulated_processor_pb2 as tradepost_dot_payment_dot_testing_dot_v1_dot_simulated__processor__pb2
+from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n>tradepost/payment/testing/v1/simulated_processor_service.proto\x12\x1ctradepost.payment.testing.v1\x1a\x36tradepost/payment/testing/v1/simulated_processor.proto\"a\n\x1bListProcessorEntriesRequest\x12%\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03R\rafterSequence\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\"z\n\x1cListProcessorEntriesResponse\x12\x46\n\x07\x65ntries\x18\x01 \x03(\x0b\x32,.tradepost.payment.testing.v1.ProcessorEntryR\x07\x65ntries\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more2\xb0\x01\n\x19SimulatedProcessorService\x12\x92\x01\n\x14ListProcessorEntries\x12\x39.tradepost.payment.testing.v1.ListProcessorEntriesRequest\x1a:.tradepost.payment.testing.v1.ListProcessorEntriesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n>tradepost/payment/testing/v1/simulated_processor_service.proto\x12\x1ctradepost.payment.testing.v1\x1a\x36tradepost/payment/testing/v1/simulated_processor.proto\x1a tradepost/policy/v1/policy.proto\"a\n\x1bListProcessorEntriesRequest\x12%\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03R\rafterSequence\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\"z\n\x1cListProcessorEntriesResponse\x12\x46\n\x07\x65ntries\x18\x01 \x03(\x0b\x32,.tradepost.payment.testing.v1.ProcessorEntryR\x07\x65ntries\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more2\xb9\x01\n\x19SimulatedProcessorService\x12\x9b\x01\n\x14ListProcessorEntries\x12\x39.tradepost.payment.testing.v1.ListProcessorEntriesRequest\x1a:.tradepost.payment.testing.v1.ListProcessorEntriesResponse\"\x0c\x90\x02\x01\xaa\xbb\x18\x05\n\x03\n\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.payment.testing.v
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIMULATEDPROCESSORSERVICE'].methods_by_name['ListProcessorEntries']._loaded_options = None
-  _globals['_SIMULATEDPROCESSORSERVICE'].methods_by_name['ListProcessorEntries']._serialized_options = b'\220\002\001'
-  _globals['_LISTPROCESSORENTRIESREQUEST']._serialized_start=152
-  _globals['_LISTPROCESSORENTRIESREQUEST']._serialized_end=249
-  _globals['_LISTPROCESSORENTRIESRESPONSE']._serialized_start=251
-  _globals['_LISTPROCESSORENTRIESRESPONSE']._serialized_end=373
-  _globals['_SIMULATEDPROCESSORSERVICE']._serialized_start=376
-  _globals['_SIMULATEDPROCESSORSERVICE']._serialized_end=552
+  _globals['_SIMULATEDPROCESSORSERVICE'].methods_by_name['ListProcessorEntries']._serialized_options = b'\220\002\001\252\273\030\005\n\003\n\001\003'
+  _globals['_LISTPROCESSORENTRIESREQUEST']._serialized_start=186
+  _globals['_LISTPROCESSORENTRIESREQUEST']._serialized_end=283
+  _globals['_LISTPROCESSORENTRIESRESPONSE']._serialized_start=285
+  _globals['_LISTPROCESSORENTRIESRESPONSE']._serialized_end=407
+  _globals['_SIMULATEDPROCESSORSERVICE']._serialized_start=410
+  _globals['_SIMULATEDPROCESSORSERVICE']._serialized_end=595
 # @@protoc_insertion_point(module_scope)
