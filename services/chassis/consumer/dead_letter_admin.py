@@ -12,11 +12,11 @@ from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import DeadLetterNotFoundError
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed, describe
+from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.pages import (
     check_page_size,
     check_page_token,
-    count_that_fits,
     encode_token,
     refuse_page_token,
 )
@@ -62,10 +62,12 @@ class DeadLetterAdmin:
             dead_letter_table.page, consumer=consumer, after_sequence=after_sequence, limit=size + 1
         )
         found = await self._database.read(read)
-        listed = found[: count_that_fits(row.event.ByteSize() for row in found[:size])]
-        response = pb.ListDeadLettersResponse(dead_letters=[_to_message(one) for one in listed])
+        messages = map(_to_message, found[:size])
+        listed = list(fitting_messages(messages))
+        response = pb.ListDeadLettersResponse(dead_letters=listed)
         if len(listed) < len(found):
-            response.next_page_token = encode_token([listed[-1].sequence], arguments)
+            newest = found[len(listed) - 1]
+            response.next_page_token = encode_token([newest.sequence], arguments)
         return response
 
     async def replay(self, request: pb.ReplayDeadLettersRequest) -> StoredResponse:

@@ -16,13 +16,13 @@ from services.chassis.feed.errors import (
     PositionTruncatedError,
 )
 from services.chassis.log.event_log import EVENT, EventLog, StoredEvent, stored_event
-from services.chassis.request.pages import count_that_fits
+from services.chassis.request.answer_size import fitting
 from services.chassis.store.prepared import Prepared, PreparedIn
 
 # A filter may match few events; one page looks through at most so many positions.
 SCAN_MAX = 10_000
-# Roughly what ids, type and times add to the payload of one event.
-_ENVELOPE_BYTES = 400
+# What ids, type and times add to the payload of one event at most.
+_ENVELOPE_BYTES = 700
 _PAYLOAD = EVENT.c.keys().index("payload")
 
 _BETWEEN = (
@@ -128,8 +128,7 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
     if query.is_filtered:
         up_to = min(up_to, query.after_position + SCAN_MAX)
     rows = _rows(connection, query, up_to)
-    fitting = count_that_fits(len(row[_PAYLOAD]) + _ENVELOPE_BYTES for row in rows)
-    events = tuple(stored_event(row) for row in rows[:fitting])
+    events = tuple(stored_event(row) for row in fitting(rows, _size_of))
     has_more = len(events) < len(rows) or len(rows) == query.limit
     next_position = events[-1].position if has_more else up_to
     if next_position == query.after_position:
@@ -139,6 +138,10 @@ def read_feed(connection: Connection, log: EventLog, query: FeedQuery) -> FeedPa
     else:
         next_id = _id_at(connection, next_position)
     return FeedPage(known.epoch, events, next_position, known.head, next_id)
+
+
+def _size_of(row: Sequence[Any]) -> int:
+    return len(row[_PAYLOAD]) + _ENVELOPE_BYTES
 
 
 def _id_at(connection: Connection, position: int) -> str:

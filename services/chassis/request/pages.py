@@ -9,18 +9,17 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.errors import InvalidPageSizeError, InvalidPageTokenError
 from services.chassis.request.validation import MAX_INT64, Check
 
 DEFAULT_PAGE_SIZE = 50
-# A client refuses messages of more than 4 MiB.
-PAGE_BYTES_MAX = 3 * 1024 * 1024
 MAX_PAGE_SIZE = 1000
 
 _ARGUMENTS_HASH_BYTES = 8
@@ -29,12 +28,13 @@ _ARGUMENTS_HASH_BYTES = 8
 _NOT_ARGUMENTS = frozenset({"page_size", "page_token", "min_position"})
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 Key: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """The rows of one page, and the token of the next; the token is empty on the last page."""
+    """The messages of one page, and the token of the next; it is empty on the last page."""
 
     rows: Sequence[T]
     next_page_token: str
@@ -101,22 +101,41 @@ def arguments_of(request: Message) -> bytes:
     return arguments.DESCRIPTOR.full_name.encode() + arguments.SerializeToString(deterministic=True)
 
 
-def page_of(request: Message, rows: Sequence[T], size: int, key_of: Callable[[T], Key]) -> Page[T]:
+def page_of(
+    request: Message,
+    rows: Sequence[T],
+    size: int,
+    *,
+    key_of: Callable[[T], Key],
+    to_message: Callable[[T], M],
+) -> Page[M]:
     """Make a page from `size + 1` rows: the extra row shows whether another page follows.
 
     `key_of` returns the sort key of a row, for the token.
     """
     has_more = len(rows) > size
-    return page_of_all(request, rows[:size], has_more=has_more, key_of=key_of)
+    return page_of_all(
+        request, rows[:size], has_more=has_more, key_of=key_of, to_message=to_message
+    )
 
 
 def page_of_all(
-    request: Message, rows: Sequence[T], *, has_more: bool, key_of: Callable[[T], Key]
-) -> Page[T]:
-    """The page that consists of all `rows`, of a list whose store says whether more rows follow."""
-    if not has_more:
-        return Page(rows, "")
-    return Page(rows, encode_token(key_of(rows[-1]), arguments_of(request)))
+    request: Message,
+    rows: Sequence[T],
+    *,
+    has_more: bool,
+    key_of: Callable[[T], Key],
+    to_message: Callable[[T], M],
+) -> Page[M]:
+    """Make a page from `rows`, of a list whose store says whether more rows follow.
+
+    The page ends early where more rows would make the answer too large.
+    """
+    messages = list(fitting_messages(map(to_message, rows)))
+    if len(messages) == len(rows) and not has_more:
+        return Page(messages, "")
+    newest = rows[len(messages) - 1]
+    return Page(messages, encode_token(key_of(newest), arguments_of(request)))
 
 
 def check_time_and_id(check: Check, token: str, arguments: bytes) -> tuple[int, str] | None:
@@ -141,17 +160,6 @@ def check_sequence(check: Check, token: str, arguments: bytes) -> int:
         case _:
             refuse_page_token(check)
             return 0
-
-
-def count_that_fits(sizes_bytes: Iterable[int]) -> int:
-    """How many of the first rows, by their sizes, fit into one message; at least one."""
-    total_bytes = count = 0
-    for size_bytes in sizes_bytes:
-        total_bytes += size_bytes
-        if total_bytes > PAGE_BYTES_MAX and count:
-            break
-        count += 1
-    return count
 
 
 def refuse_page_token(check: Check) -> None:

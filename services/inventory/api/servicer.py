@@ -40,10 +40,8 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     ) -> rpc.ListItemsResponse:
         wanted = queries.list_by_sku(request)
         rows = await self._database.read(item_rows.list_items, wanted)
-        page = queries.sku_page(request, wanted, rows)
-        return rpc.ListItemsResponse(
-            items=map(replies.to_item, page.rows), next_page_token=page.next_page_token
-        )
+        page = queries.item_page(request, wanted, rows)
+        return rpc.ListItemsResponse(items=page.rows, next_page_token=page.next_page_token)
 
     async def AdjustStock(
         self, request: rpc.AdjustStockRequest, context: Context
@@ -70,10 +68,8 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
     ) -> rpc.ListStockResponse:
         wanted = queries.list_by_sku(request)
         rows = await self._database.read(item_rows.list_levels, wanted)
-        page = queries.sku_page(request, wanted, rows)
-        return rpc.ListStockResponse(
-            stock=map(replies.to_stock, page.rows), next_page_token=page.next_page_token
-        )
+        page = queries.stock_page(request, wanted, rows)
+        return rpc.ListStockResponse(stock=page.rows, next_page_token=page.next_page_token)
 
     async def ReserveStock(
         self, request: rpc.ReserveStockRequest, context: Context
@@ -127,7 +123,7 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
         rows, has_more = await self._database.read(reservation_listing.list_reservations, wanted)
         page = queries.reservation_page(request, rows, has_more=has_more)
         return rpc.ListReservationsResponse(
-            reservations=map(replies.to_reservation, page.rows),
+            reservations=page.rows,
             next_page_token=page.next_page_token,
         )
 
@@ -138,7 +134,7 @@ class InventoryServicer(inventory_service_pb2_grpc.InventoryServiceServicer):
         rows = await self._database.read(movement_rows.list_movements, wanted)
         page = queries.movement_page(request, wanted, rows)
         return rpc.ListStockMovementsResponse(
-            movements=map(replies.to_movement, page.rows), next_page_token=page.next_page_token
+            movements=page.rows, next_page_token=page.next_page_token
         )
 
 

@@ -13,7 +13,7 @@ from services.inventory.domain.queries import ReservationFilter
 from services.inventory.domain.state import Reservation
 from services.inventory.store import reservation_rows
 
-# A page of a thousand large baskets would exceed the 4 MiB that a gRPC client accepts.
+# No answer has room for more lines; a thousand large baskets are not all loaded for one page.
 MAX_LINES_A_PAGE = 20_000
 LOADED_AT_ONCE = 20
 

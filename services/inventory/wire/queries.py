@@ -5,10 +5,9 @@ Filters ask for one row more than a page holds, which shows whether another page
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from tradepost.inventory.v1 import inventory_service_pb2 as rpc
-from tradepost.inventory.v1 import reservation_pb2
+from tradepost.inventory.v1 import item_pb2, reservation_pb2
 
 from services.chassis.request.pages import (
     Page,
@@ -31,14 +30,17 @@ from services.inventory.domain.state import (
     ReservationState,
     StockLevel,
 )
-from services.inventory.wire.replies import from_state
+from services.inventory.wire.replies import (
+    from_state,
+    to_item,
+    to_movement,
+    to_reservation,
+    to_stock,
+)
 from services.inventory.wire.requests import MAX_LINES
 
-SkuRequest = TypeVar("SkuRequest", rpc.ListItemsRequest, rpc.ListStockRequest)
-SkuRow = TypeVar("SkuRow", Item, StockLevel)
 
-
-def list_by_sku(request: SkuRequest) -> SkuFilter:
+def list_by_sku(request: rpc.ListItemsRequest | rpc.ListStockRequest) -> SkuFilter:
     """Raises InvalidRequestError."""
     check = Check()
     size = check_page_size(check, request.page_size)
@@ -109,20 +111,34 @@ def get_reservation(request: rpc.GetReservationRequest) -> str:
     return request.reservation_id
 
 
-def sku_page(request: SkuRequest, wanted: SkuFilter, rows: Sequence[SkuRow]) -> Page[SkuRow]:
-    """The page of items or stock levels."""
-    return page_of(request, rows, wanted.limit - 1, lambda row: (row.sku,))
+def item_page(
+    request: rpc.ListItemsRequest, wanted: SkuFilter, rows: Sequence[Item]
+) -> Page[item_pb2.Item]:
+    """The page of items."""
+    return page_of(
+        request, rows, wanted.limit - 1, key_of=lambda row: (row.sku,), to_message=to_item
+    )
+
+
+def stock_page(
+    request: rpc.ListStockRequest, wanted: SkuFilter, rows: Sequence[StockLevel]
+) -> Page[item_pb2.StockLevel]:
+    """The page of stock levels."""
+    return page_of(
+        request, rows, wanted.limit - 1, key_of=lambda row: (row.sku,), to_message=to_stock
+    )
 
 
 def reservation_page(
     request: rpc.ListReservationsRequest, rows: Sequence[Reservation], *, has_more: bool
-) -> Page[Reservation]:
+) -> Page[reservation_pb2.Reservation]:
     """The page of reservations; the store decides where it ends, because lines vary in number."""
     return page_of_all(
         request,
         rows,
         has_more=has_more,
         key_of=lambda row: (to_micros(row.create_time), row.reservation_id),
+        to_message=to_reservation,
     )
 
 
@@ -130,6 +146,12 @@ def movement_page(
     request: rpc.ListStockMovementsRequest,
     wanted: MovementFilter,
     rows: Sequence[RecordedMovement],
-) -> Page[RecordedMovement]:
+) -> Page[item_pb2.StockMovement]:
     """The page of the ledger."""
-    return page_of(request, rows, wanted.limit - 1, lambda row: (row.sequence,))
+    return page_of(
+        request,
+        rows,
+        wanted.limit - 1,
+        key_of=lambda row: (row.sequence,),
+        to_message=to_movement,
+    )

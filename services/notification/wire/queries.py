@@ -16,6 +16,7 @@ from services.chassis.request.validation import Check
 from services.chassis.store.micros import to_micros
 from services.notification.domain.queries import NotificationFilter
 from services.notification.domain.state import Notification, NotificationState
+from services.notification.wire.replies import to_notification
 
 MAX_CUSTOMER_CHARACTERS = 64
 
@@ -43,9 +44,9 @@ def to_page(
     request: pb.ListNotificationsRequest,
     wanted: NotificationFilter,
     rows: Sequence[Notification],
-) -> Page[Notification]:
+) -> Page[notification_pb2.Notification]:
     """Cut the rows that a request's filter found to a page, with the token of the next page."""
-    return page_of(request, rows, wanted.limit, _sort_key)
+    return page_of(request, rows, wanted.limit, key_of=_sort_key, to_message=to_notification)
 
 
 def _sort_key(notification: Notification) -> tuple[int, str]:

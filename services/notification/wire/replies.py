@@ -31,11 +31,11 @@ def to_notification(notification: Notification) -> notification_pb2.Notification
 
 
 def to_notification_page(
-    page: Page[Notification], order_position: int
+    page: Page[notification_pb2.Notification], order_position: int
 ) -> pb.ListNotificationsResponse:
     """Convert a page; `order_position` is the last position of the order feed that is applied."""
     return pb.ListNotificationsResponse(
-        notifications=[to_notification(notification) for notification in page.rows],
+        notifications=page.rows,
         next_page_token=page.next_page_token,
         order_position=order_position,
     )

@@ -68,11 +68,11 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     async def BatchGetOrders(
         self, request: rpc.BatchGetOrdersRequest, context: Context
     ) -> rpc.BatchGetOrdersResponse:
-        order_ids = queries.batch_get_orders(request)
-        found = await self._database.read(order_view.batch, order_ids)
+        found = await self._database.read(order_view.batch, queries.batch_get_orders(request))
         return rpc.BatchGetOrdersResponse(
-            orders=[found[order_id] for order_id in order_ids if order_id in found],
-            unknown_order_ids=[order_id for order_id in order_ids if order_id not in found],
+            orders=found.orders,
+            unknown_order_ids=found.unknown_ids,
+            unread_order_ids=found.unread_ids,
         )
 
     async def ListOrders(
@@ -125,11 +125,8 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     ) -> rpc.ListOrderEventsResponse:
         query = queries.list_order_events(request)
         trail = await self._database.read(self._streams.audit_trail, query)
-        page = queries.audit_trail_page(request, query, trail.events)
-        return rpc.ListOrderEventsResponse(
-            events=[replies.to_event(stored, trail.epoch) for stored in page.rows],
-            next_page_token=page.next_page_token,
-        )
+        page = queries.audit_trail_page(request, query, trail.events, trail.epoch)
+        return rpc.ListOrderEventsResponse(events=page.rows, next_page_token=page.next_page_token)
 
     async def GetCustomerSummary(
         self, request: rpc.GetCustomerSummaryRequest, context: Context

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.log.event_log import EventLog
-from services.chassis.request.pages import PAGE_BYTES_MAX
+from services.chassis.request.answer_size import AnswerRoom
 from services.chassis.store.micros import to_micros
 from services.chassis.store.prepared import Prepared
 from services.order.domain.errors import OrderNotFoundError
@@ -44,11 +44,14 @@ _UPDATE = Prepared(
 )
 _COLUMNS = (ORDER_VIEW.c.message, ORDER_VIEW.c.position)
 _GET = Prepared(select(*_COLUMNS).where(ORDER_VIEW.c.order_id == bindparam("of_order")))
-_BATCH = select(*_COLUMNS).where(ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True)))
+_BATCH = select(ORDER_VIEW.c.order_id, ORDER_VIEW.c.message).where(
+    ORDER_VIEW.c.order_id.in_(bindparam("of_orders", expanding=True))
+)
 _SORT_KEY = (ORDER_VIEW.c.create_time, ORDER_VIEW.c.order_id)
 _NEWEST_FIRST = tuple(column.desc() for column in _SORT_KEY)
 
-# gRPC clients refuse messages of more than 4 MiB, and an order may have 500 lines.
+# So many orders of a batch are read at once, because an order may have 500 lines.
+_READ_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,15 @@ class OrderPage:
     rows: tuple[OrderSnapshot, ...]
     has_more: bool
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBatch:
+    """The orders of a batch in the order of their ids; `unread_ids` did not fit into one answer."""
+
+    orders: tuple[order_pb2.Order, ...]
+    unknown_ids: tuple[str, ...]
+    unread_ids: tuple[str, ...]
 
 
 def write(connection: Connection, loaded: LoadedOrder, *, is_new: bool) -> None:
@@ -116,20 +128,33 @@ def get(connection: Connection, order_id: str) -> OrderSnapshot:
     return OrderSnapshot(order_pb2.Order.FromString(message), position)
 
 
-def batch(connection: Connection, order_ids: Sequence[str]) -> dict[str, order_pb2.Order]:
-    """Read those of the orders that exist, by id."""
-    rows = connection.execute(_BATCH, {"of_orders": list(order_ids)})
-    return {snapshot.order.order_id: snapshot.order for snapshot in map(_of_row, rows)}
+def batch(connection: Connection, order_ids: Sequence[str]) -> OrderBatch:
+    """Read orders by id, as many of the first ones as fit into one answer."""
+    room = AnswerRoom()
+    orders: list[order_pb2.Order] = []
+    unknown: list[str] = []
+    for start in range(0, len(order_ids), _READ_AT_ONCE):
+        some = list(order_ids[start : start + _READ_AT_ONCE])
+        rows = connection.execute(_BATCH, {"of_orders": some})
+        messages = {row.order_id: row.message for row in rows}
+        for place, order_id in enumerate(some, start):
+            message = messages.get(order_id)
+            if message is None:
+                unknown.append(order_id)
+            elif room.takes(len(message)):
+                orders.append(order_pb2.Order.FromString(message))
+            else:
+                return OrderBatch(tuple(orders), tuple(unknown), tuple(order_ids[place:]))
+    return OrderBatch(tuple(orders), tuple(unknown), ())
 
 
 def page(connection: Connection, log: EventLog, query: OrderFilter) -> OrderPage:
     """Read a page of orders, the newest first; a shorter one when the orders are large."""
+    room = AnswerRoom()
     rows: list[OrderSnapshot] = []
-    size_bytes = 0
     has_more = False
     for row in connection.execute(_page(query)):
-        size_bytes += len(row.message)
-        has_more = len(rows) == query.limit or (bool(rows) and size_bytes > PAGE_BYTES_MAX)
+        has_more = len(rows) == query.limit or not room.takes(len(row.message))
         if has_more:
             break
         rows.append(_of_row(row))

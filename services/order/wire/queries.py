@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from tradepost.event.v1 import event_pb2
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.admin.v1 import saga_pb2
 from tradepost.order.v1 import order_pb2
@@ -37,6 +38,7 @@ from services.order.domain.queries import (
     WatchQuery,
 )
 from services.order.domain.state import OrderState
+from services.order.wire.replies import to_event
 
 MAX_BATCH = 500
 MAX_AGE = timedelta(days=36_500)
@@ -170,25 +172,37 @@ def orders_page(
         orders,
         has_more=has_more,
         key_of=lambda order: _created(order.create_time, order.order_id),
+        to_message=lambda order: order,
     )
 
 
 def audit_trail_page(
-    request: rpc.ListOrderEventsRequest, query: AuditTrailQuery, events: Sequence[StoredEvent]
-) -> Page[StoredEvent]:
+    request: rpc.ListOrderEventsRequest,
+    query: AuditTrailQuery,
+    events: Sequence[StoredEvent],
+    epoch: str,
+) -> Page[event_pb2.Event]:
     """Return the page of the events that `query` read, and the token of the next page."""
-    return page_of(request, events, query.limit - 1, lambda stored: (stored.version,))
+    return page_of(
+        request,
+        events,
+        query.limit - 1,
+        key_of=lambda stored: (stored.version,),
+        to_message=lambda stored: to_event(stored, epoch),
+    )
 
 
 def saga_page(
     request: admin.ListSagasRequest, query: SagaFilter, sagas: Sequence[saga_pb2.Saga]
 ) -> Page[saga_pb2.Saga]:
     """Return the page of the sagas that `query` read, and the token of the next page."""
-
-    def key_of(saga: saga_pb2.Saga) -> Key:
-        return _created(saga.create_time, saga.order_id)
-
-    return page_of(request, sagas, query.limit - 1, key_of)
+    return page_of(
+        request,
+        sagas,
+        query.limit - 1,
+        key_of=lambda saga: _created(saga.create_time, saga.order_id),
+        to_message=lambda saga: saga,
+    )
 
 
 def _created(create_time: Timestamp, order_id: str) -> Key:

@@ -6,7 +6,7 @@ more than a page holds, which shows whether another page follows.
 
 from collections.abc import Sequence
 
-from tradepost.payment.v1 import payment_pb2
+from tradepost.payment.v1 import ledger_pb2, payment_pb2
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.request.pages import (
@@ -22,7 +22,7 @@ from services.chassis.store.micros import to_micros
 from services.payment.domain.ledger import LedgerEntry
 from services.payment.domain.queries import LedgerFilter, PaymentFilter
 from services.payment.domain.state import Payment
-from services.payment.wire.replies import from_state
+from services.payment.wire.replies import from_state, to_entry, to_payment
 
 
 def get_payment(request: pb.GetPaymentRequest) -> str:
@@ -59,17 +59,23 @@ def list_ledger_entries(request: pb.ListLedgerEntriesRequest) -> LedgerFilter:
 
 def payment_page(
     request: pb.ListPaymentsRequest, wanted: PaymentFilter, rows: Sequence[Payment]
-) -> Page[Payment]:
+) -> Page[payment_pb2.Payment]:
     """The page of payments."""
 
     def key_of(payment: Payment) -> tuple[int, str]:
         return (to_micros(payment.create_time), payment.payment_id)
 
-    return page_of(request, rows, wanted.limit - 1, key_of)
+    return page_of(request, rows, wanted.limit - 1, key_of=key_of, to_message=to_payment)
 
 
 def ledger_page(
     request: pb.ListLedgerEntriesRequest, wanted: LedgerFilter, rows: Sequence[LedgerEntry]
-) -> Page[LedgerEntry]:
+) -> Page[ledger_pb2.LedgerEntry]:
     """The page of the ledger."""
-    return page_of(request, rows, wanted.limit - 1, lambda entry: (entry.sequence,))
+    return page_of(
+        request,
+        rows,
+        wanted.limit - 1,
+        key_of=lambda entry: (entry.sequence,),
+        to_message=to_entry,
+    )

@@ -136,15 +136,11 @@ def to_refund_response(payment: Payment, request_id: str) -> pb.RefundPaymentRes
     )
 
 
-def to_payment_page(page: Page[Payment]) -> pb.ListPaymentsResponse:
+def to_payment_page(page: Page[payment_pb2.Payment]) -> pb.ListPaymentsResponse:
     """A page of payments."""
-    return pb.ListPaymentsResponse(
-        payments=map(to_payment, page.rows), next_page_token=page.next_page_token
-    )
+    return pb.ListPaymentsResponse(payments=page.rows, next_page_token=page.next_page_token)
 
 
-def to_ledger_page(page: Page[LedgerEntry]) -> pb.ListLedgerEntriesResponse:
+def to_ledger_page(page: Page[ledger_pb2.LedgerEntry]) -> pb.ListLedgerEntriesResponse:
     """A page of the ledger."""
-    return pb.ListLedgerEntriesResponse(
-        entries=map(to_entry, page.rows), next_page_token=page.next_page_token
-    )
+    return pb.ListLedgerEntriesResponse(entries=page.rows, next_page_token=page.next_page_token)

@@ -233,6 +233,7 @@ class BatchGetOrdersResponse(_message.Message):
 
     ORDERS_FIELD_NUMBER: _builtins.int
     UNKNOWN_ORDER_IDS_FIELD_NUMBER: _builtins.int
+    UNREAD_ORDER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
         """In the order of the request; unknown ones are left out."""
@@ -241,15 +242,22 @@ class BatchGetOrdersResponse(_message.Message):
     def unknown_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of orders that do not exist."""
 
+    @_builtins.property
+    def unread_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids, the last ones of the request, that were not looked up because the answer was full: ask for
+        them in another call.
+        """
+
     def __init__(
         self,
         *,
         orders: _abc.Iterable[_order_pb2.Order] | None = ...,
         unknown_order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        unread_order_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "unknown_order_ids", b"unknown_order_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "unknown_order_ids", b"unknown_order_ids", "unread_order_ids", b"unread_order_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

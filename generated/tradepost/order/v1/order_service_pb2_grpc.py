@@ -103,7 +103,8 @@ class OrderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetOrders(self, request, context):
-        """Reads many orders in one call.
+        """Reads many orders in one call. An answer is smaller than 2 MiB: orders that did not fit are in
+        unread_order_ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

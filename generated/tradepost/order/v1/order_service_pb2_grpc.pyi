@@ -41,7 +41,9 @@ class OrderServiceStub:
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
     """Reads one order from its event stream. Never older than any earlier answer."""
     BatchGetOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrdersRequest, _order_service_pb2.BatchGetOrdersResponse]
-    """Reads many orders in one call."""
+    """Reads many orders in one call. An answer is smaller than 2 MiB: orders that did not fit are in
+    unread_order_ids.
+    """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
     """Lists orders, the newest first."""
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
@@ -70,7 +72,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order from its event stream. Never older than any earlier answer."""
     BatchGetOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.BatchGetOrdersRequest, _order_service_pb2.BatchGetOrdersResponse]  # type: ignore[assignment]
-    """Reads many orders in one call."""
+    """Reads many orders in one call. An answer is smaller than 2 MiB: orders that did not fit are in
+    unread_order_ids.
+    """
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, the newest first."""
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
@@ -114,7 +118,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.BatchGetOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.BatchGetOrdersResponse, _abc.Awaitable[_order_service_pb2.BatchGetOrdersResponse]]:
-        """Reads many orders in one call."""
+        """Reads many orders in one call. An answer is smaller than 2 MiB: orders that did not fit are in
+        unread_order_ids.
+        """
 
     @_abc_1.abstractmethod
     def ListOrders(

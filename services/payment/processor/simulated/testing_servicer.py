@@ -7,6 +7,7 @@ from tradepost.payment.testing.v1 import simulated_processor_service_pb2 as pb
 from tradepost.payment.testing.v1 import simulated_processor_service_pb2_grpc
 
 from services.chassis.request import pages
+from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.context import Context
 from services.chassis.request.enum_numbers import enum_numbers
 from services.chassis.request.validation import MAX_INT64, Check
@@ -52,9 +53,9 @@ class SimulatedProcessorServicer(
         """List what the processor did, in the order in which it did it."""
         after_sequence, size = _selection(request)
         entries = await self._processor.entries(after_sequence, size + 1)
-        return pb.ListProcessorEntriesResponse(
-            entries=[_to_entry(each) for each in entries[:size]], more=len(entries) > size
-        )
+        messages = map(_to_entry, entries[:size])
+        listed = list(fitting_messages(messages))
+        return pb.ListProcessorEntriesResponse(entries=listed, more=len(entries) > len(listed))
 
 
 def _selection(request: pb.ListProcessorEntriesRequest) -> tuple[int, int]:

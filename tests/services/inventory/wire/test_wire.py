@@ -185,15 +185,15 @@ def test_a_forged_page_token_is_a_bad_field(
 
 def test_a_page_token_belongs_to_its_list() -> None:
     """A page token of another list or of other filters is refused."""
-    request = rpc.ListItemsRequest(page_size=1)
+    request = rpc.ListStockRequest(page_size=1)
     rows = [StockLevel(sku, 1, 0, 0, 1) for sku in ("apple", "pear")]
-    token = queries.sku_page(request, queries.list_by_sku(request), rows).next_page_token
+    token = queries.stock_page(request, queries.list_by_sku(request), rows).next_page_token
 
     assert (
-        queries.list_by_sku(rpc.ListItemsRequest(page_size=9, page_token=token)).after_sku
+        queries.list_by_sku(rpc.ListStockRequest(page_size=9, page_token=token)).after_sku
         == "apple"
     )
-    assert bad_fields(queries.list_by_sku, rpc.ListStockRequest(page_token=token)) == {"page_token"}
+    assert bad_fields(queries.list_by_sku, rpc.ListItemsRequest(page_token=token)) == {"page_token"}
 
 
 def test_every_value_of_the_domain_has_its_name_in_the_contract() -> None:

@@ -1,0 +1,121 @@
+"""Fills the services with the largest rows that requests can make, and more of them than fit."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.suite.suite_in_process import Suite
+
+LINES = 500
+ORDERS = 8
+# More rows than the largest page has.
+ROWS = 1_200
+# Payments with many refunds are so large that fewer do not fit into one answer.
+PAYMENTS = 250
+# 200 characters of four bytes each: the longest name.
+NAME = "🫖" * 200
+SKUS = tuple(f"{number:03}".ljust(64, "x") for number in range(LINES))
+REFUNDS = 100
+
+# An instant in the year 2041, in microseconds.
+_NEVER = 2**51
+_NUMBERS = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) "
+
+
+async def fill(suite: Suite) -> None:
+    """Place a few orders of 500 lines each, then multiply the rows of payments and of sagas."""
+    await _stock(suite)
+    create = suite.rpc("OrderService/CreateOrder")
+    for number in range(ORDERS):
+        await suite.call(create, create.request(_order(number)))
+    payments = suite.rpc("PaymentService/ListPayments")
+    page: Any = await suite.call(payments, payments.request({}))
+    await _refund(suite, page.payments[0].payment_id)
+    copy_rows(
+        suite.files["payment"],
+        "payment",
+        f"payment_id = '{page.payments[0].payment_id}'",
+        rows=PAYMENTS,
+        payment_id="'pay_' || printf('%032x', i)",
+        order_id="'ord_' || printf('%032x', i)",
+        authorize_request_id="'request ' || i",
+    )
+    copy_rows(
+        suite.files["payment"],
+        "ledger_entry",
+        "sequence = 1",
+        sequence="1000000 + i",
+        request_id="printf('%036x', i)",
+    )
+    _open_sagas(suite.files["order"])
+
+
+async def _stock(suite: Suite) -> None:
+    upsert = suite.rpc("InventoryService/UpsertItems")
+    price = {"currency_code": "USD", "minor_units": 1_000_000_000}
+    items = [
+        {"sku": sku, "name": NAME, "unit_price": price, "initial_on_hand_count": 1_000}
+        for sku in SKUS
+    ]
+    await suite.call(upsert, upsert.request({"request_id": request_id("items"), "items": items}))
+    copy_rows(suite.files["inventory"], "item", f"sku = '{SKUS[0]}'", sku="printf('y%063x', i)")
+    copy_rows(suite.files["inventory"], "stock", f"sku = '{SKUS[0]}'", sku="printf('y%063x', i)")
+    copy_rows(
+        suite.files["inventory"],
+        "stock_movement",
+        "sequence = 1",
+        sequence="1000000 + i",
+        reason=f"'{NAME}'",
+    )
+
+
+async def _refund(suite: Suite, payment_id: str) -> None:
+    refund = suite.rpc("PaymentService/RefundPayment")
+    for number in range(REFUNDS):
+        fields = {
+            "request_id": request_id(f"refund {number}"),
+            "payment_id": payment_id,
+            "amount": {"currency_code": "USD", "minor_units": 1},
+        }
+        await suite.call(refund, refund.request(fields))
+
+
+def _order(number: int) -> Mapping[str, Any]:
+    return {
+        "request_id": request_id(f"order {number}"),
+        "customer_id": "c" * 64,
+        "lines": [{"sku": sku, "quantity": 1} for sku in SKUS],
+        "payment_method": "pm_visa",
+    }
+
+
+def _open_sagas(file: sqlite3.Connection) -> None:
+    """Give every order an unfinished saga that is never due."""
+    with file:
+        file.execute(
+            "INSERT INTO lease (subject, kind, owner, token, lease_expire_time,"
+            " next_attempt_time, attempts, open_time, step, step_since_time, last_error,"
+            " needs_review) SELECT order_id, 'checkout', '', 1, 0, ?, 1, 0, '', 0, ?, FALSE"
+            " FROM order_view",
+            (_NEVER, "🫖" * 500),
+        )
+
+
+def copy_rows(
+    file: sqlite3.Connection, table: str, of: str, *, rows: int = ROWS, **changes: str
+) -> None:
+    """Copy one row many times; `changes` are SQL of the columns that differ, with the number i."""
+    names = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
+    values = ", ".join(changes.get(name, name) for name in names)
+    with file:
+        file.execute(
+            f"{_NUMBERS.format(rows=rows)} INSERT INTO {table} ({', '.join(names)})"
+            f" SELECT {values} FROM n CROSS JOIN (SELECT * FROM {table} WHERE {of})"
+        )
+
+
+def request_id(what: str) -> str:
+    """The request_id of a named request."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(what)))
