@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# The largest amount of one price, order or payment: ten trillion dollars. Sums of thousands of them
+# still fit into 64 bits.
+MAX_AMOUNT_MINOR = 10**15
+
 
 @dataclass(frozen=True, slots=True)
 class Money:

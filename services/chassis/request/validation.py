@@ -19,6 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tradepost.type.v1.money_pb2 import Money
 
 from services.chassis.domain.currencies import ISO_4217
+from services.chassis.domain.money import MAX_AMOUNT_MINOR
 from services.chassis.request.errors import InvalidRequestError, Violation
 
 MAX_INT64 = 2**63 - 1
@@ -138,7 +139,7 @@ class Check:
         *,
         present: bool,
         minimum: int = 0,
-        maximum: int = MAX_INT64,
+        maximum: int = MAX_AMOUNT_MINOR,
     ) -> Money:
         """An amount with its currency; `present` is `request.HasField(...)`."""
         if not present:

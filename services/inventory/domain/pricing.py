@@ -1,16 +1,15 @@
 """Prices a basket, or says why it is refused.
 
 A quote copies the name and the price of each item, so later changes of the item leave it alone.
-Amounts are integers of any size here; a total that does not fit into 64 bits is refused.
+Amounts are integers of any size here; a total above `MAX_AMOUNT_MINOR` is refused.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.chassis.domain.money import Money
+from services.chassis.domain.money import MAX_AMOUNT_MINOR, Money
 from services.inventory.domain.state import (
-    MAX_INT64,
     Demand,
     Line,
     Refusal,
@@ -62,7 +61,7 @@ def price_demands(
     if len(currencies) > 1:
         return refuse_unpriced(RefusalReason.MIXED_CURRENCY, currencies=" ".join(currencies))
     total = Money(currencies[0], sum(line.total_minor for line in lines))
-    if total.minor_units > MAX_INT64:
+    if total.minor_units > MAX_AMOUNT_MINOR:
         return refuse_unpriced(RefusalReason.TOTAL_OVERFLOW)
     refusal = _refusal(lines, total, offers, expected_total)
     return Quote(lines, total) if refusal is None else QuoteRefusal(refusal, lines, total)

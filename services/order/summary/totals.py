@@ -8,6 +8,8 @@ not depend on the order of delivery.
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+_MAX_INT64 = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -111,9 +113,13 @@ def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:
 
 
 def add(spend: Spend, movement: MoneyMovement) -> Spend:
-    """Return the spend with one more movement of its currency."""
+    """Return the spend with one more movement of its currency.
+
+    A sum ends at the largest number that the table and the contract can hold, in whatever order
+    the movements arrive.
+    """
     return Spend(
         currency_code=spend.currency_code,
-        captured_minor=spend.captured_minor + movement.captured_minor,
-        refunded_minor=spend.refunded_minor + movement.refunded_minor,
+        captured_minor=min(spend.captured_minor + movement.captured_minor, _MAX_INT64),
+        refunded_minor=min(spend.refunded_minor + movement.refunded_minor, _MAX_INT64),
     )

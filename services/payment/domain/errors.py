@@ -2,7 +2,8 @@
 
     fix the request         CurrencyMismatchError, AmountExceedsRefundableError,
                             PaymentNotFoundError
-    read the payment first  PaymentStateConflictError, PaymentAlreadyExistsError
+    read the payment first  PaymentStateConflictError, PaymentAlreadyExistsError,
+                            TooManyAttemptsError
     a bug, ours or theirs   UnexpectedEvidenceError
 
 Refusals that are stored are not errors: see `state.Refusal`.
@@ -54,6 +55,16 @@ class AmountExceedsRefundableError(Exception):
             "requested": str(left if requested_minor is None else requested_minor),
             "refundable": str(left),
         }
+
+
+class TooManyAttemptsError(Exception):
+    """The payment has as many captures, or refunds, as its row may hold."""
+
+    def __init__(self, payment: Payment, *, what: str, limit: int) -> None:
+        message = f"{payment.payment_id} has {limit} {what} already, and may have no more"
+        super().__init__(message)
+        self.precondition_violations = (Precondition("ATTEMPTS", payment.payment_id, message),)
+        self.facts = {"payment_id": payment.payment_id, "limit": str(limit)}
 
 
 class CurrencyMismatchError(Exception):

@@ -20,6 +20,7 @@ from services.payment.domain.errors import (
     CurrencyMismatchError,
     PaymentNotFoundError,
     PaymentStateConflictError,
+    TooManyAttemptsError,
     UnexpectedEvidenceError,
 )
 from services.payment.domain.events import Event
@@ -31,6 +32,12 @@ from services.payment.domain.state import (
     Refusal,
     RefusalReason,
 )
+
+# Captures and refunds are written with their payment's row and sent with each answer, so their
+# number is limited. Refunds of everything that is left have room after the partial ones.
+MAX_CAPTURES = 100
+MAX_PARTIAL_REFUNDS = 100
+MAX_REFUNDS = 2 * MAX_PARTIAL_REFUNDS
 
 # Why a capture is refused without a call, by the state of the payment.
 _CAPTURE_REFUSALS = MappingProxyType(
@@ -49,7 +56,7 @@ def decide(
     """The events of `command`; none where the payment is already as asked.
 
     Raises PaymentNotFoundError, PaymentStateConflictError, AmountExceedsRefundableError,
-    CurrencyMismatchError, UnexpectedEvidenceError.
+    CurrencyMismatchError, TooManyAttemptsError, UnexpectedEvidenceError.
     """
     match command:
         case commands.Authorize():
@@ -130,6 +137,8 @@ def _void_requested(command: commands.Void, payment: Payment) -> events.VoidRequ
 def _capture(command: commands.Capture, payment: Payment) -> tuple[Event, ...]:
     if payment.capture(command.request_id) is not None:
         return ()
+    if len(payment.captures) >= MAX_CAPTURES:
+        raise TooManyAttemptsError(payment, what="captures", limit=MAX_CAPTURES)
     if payment.state is PaymentState.AUTHORIZED:
         return (events.CaptureStarted(payment.payment_id, command.request_id, command.origin),)
     refusal = _CAPTURE_REFUSALS.get(payment.state)
@@ -156,6 +165,9 @@ def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
         raise AmountExceedsRefundableError(
             payment, requested_minor=None if wanted is None else wanted.minor_units
         )
+    limit = MAX_REFUNDS if amount.minor_units == left else MAX_PARTIAL_REFUNDS
+    if len(payment.refunds) >= limit:
+        raise TooManyAttemptsError(payment, what="refunds", limit=limit)
     return (
         events.RefundRequested(payment.payment_id, command.refund_id, command.request_id, amount),
     )

@@ -1,7 +1,7 @@
 """The payment service's tables; `migrations/` creates them, with their constraints and indexes.
 
-A payment has few captures and refunds, and they are only read with it, so its row holds them as
-JSON. Their sums have columns of their own, which the CHECK constraints need.
+The rules limit a payment's captures and refunds, and they are only read with it, so its row holds
+them as JSON. Their sums have columns of their own, which the CHECK constraints need.
 """
 
 from pathlib import Path

@@ -11,6 +11,7 @@ from services.payment.domain.errors import (
     PaymentAlreadyExistsError,
     PaymentNotFoundError,
     PaymentStateConflictError,
+    TooManyAttemptsError,
 )
 
 ERRORS: Errors = MappingProxyType(
@@ -25,6 +26,7 @@ ERRORS: Errors = MappingProxyType(
         AmountExceedsRefundableError: ErrorRule(
             grpc.StatusCode.FAILED_PRECONDITION, "AMOUNT_EXCEEDS_REFUNDABLE"
         ),
+        TooManyAttemptsError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_ATTEMPTS"),
         CurrencyMismatchError: ErrorRule(
             grpc.StatusCode.INVALID_ARGUMENT,
             "CURRENCY_MISMATCH",

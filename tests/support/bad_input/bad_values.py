@@ -125,12 +125,12 @@ _CURRENCY = each("", "usd", "XTS", "US", "DOLLARS", "U\0D", "€", OVERSIZED)
 
 def money(*, minimum: int) -> BadValues:
     """Bad values of an amount of at least `minimum` minor units."""
-    too_little = each(minimum - 1, -1, MIN_INT64)
+    outside = each(minimum - 1, -1, MIN_INT64, 10**15 + 1, MAX_INT64)
     nothing = (".currency_code", ".minor_units") if minimum > 0 else (".currency_code",)
     return (
         BadValue({}, nothing),
         *within("currency_code", _CURRENCY, minor_units=minimum),
-        *within("minor_units", too_little, currency_code="USD"),
+        *within("minor_units", outside, currency_code="USD"),
         BadValue({"currency_code": "usd", "minor_units": -1}, (".currency_code", ".minor_units")),
     )
 

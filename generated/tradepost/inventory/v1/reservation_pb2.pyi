@@ -74,7 +74,7 @@ class _ReservationRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapp
     RESERVATION_REFUSAL_REASON_MIXED_CURRENCY: _ReservationRefusalReason.ValueType  # 2
     """The items are priced in more than one currency; facts: currencies."""
     RESERVATION_REFUSAL_REASON_TOTAL_OVERFLOW: _ReservationRefusalReason.ValueType  # 3
-    """The total does not fit into 64 bits."""
+    """The total is above 10^15 minor units."""
     RESERVATION_REFUSAL_REASON_ZERO_TOTAL: _ReservationRefusalReason.ValueType  # 4
     """The total is zero: there is nothing to pay."""
     RESERVATION_REFUSAL_REASON_PRICE_CHANGED: _ReservationRefusalReason.ValueType  # 5
@@ -98,7 +98,7 @@ RESERVATION_REFUSAL_REASON_UNKNOWN_SKU: ReservationRefusalReason.ValueType  # 1
 RESERVATION_REFUSAL_REASON_MIXED_CURRENCY: ReservationRefusalReason.ValueType  # 2
 """The items are priced in more than one currency; facts: currencies."""
 RESERVATION_REFUSAL_REASON_TOTAL_OVERFLOW: ReservationRefusalReason.ValueType  # 3
-"""The total does not fit into 64 bits."""
+"""The total is above 10^15 minor units."""
 RESERVATION_REFUSAL_REASON_ZERO_TOTAL: ReservationRefusalReason.ValueType  # 4
 """The total is zero: there is nothing to pay."""
 RESERVATION_REFUSAL_REASON_PRICE_CHANGED: ReservationRefusalReason.ValueType  # 5

@@ -122,7 +122,7 @@ class _OrderRefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Or
     ORDER_REFUSAL_REASON_MIXED_CURRENCY: _OrderRefusalReason.ValueType  # 2
     """The items are priced in more than one currency; facts: currencies."""
     ORDER_REFUSAL_REASON_TOTAL_OVERFLOW: _OrderRefusalReason.ValueType  # 3
-    """The total does not fit into 64 bits."""
+    """The total is above 10^15 minor units."""
     ORDER_REFUSAL_REASON_ZERO_TOTAL: _OrderRefusalReason.ValueType  # 4
     """The total is zero: there is nothing to pay."""
     ORDER_REFUSAL_REASON_PRICE_CHANGED: _OrderRefusalReason.ValueType  # 5
@@ -152,7 +152,7 @@ ORDER_REFUSAL_REASON_UNKNOWN_SKU: OrderRefusalReason.ValueType  # 1
 ORDER_REFUSAL_REASON_MIXED_CURRENCY: OrderRefusalReason.ValueType  # 2
 """The items are priced in more than one currency; facts: currencies."""
 ORDER_REFUSAL_REASON_TOTAL_OVERFLOW: OrderRefusalReason.ValueType  # 3
-"""The total does not fit into 64 bits."""
+"""The total is above 10^15 minor units."""
 ORDER_REFUSAL_REASON_ZERO_TOTAL: OrderRefusalReason.ValueType  # 4
 """The total is zero: there is nothing to pay."""
 ORDER_REFUSAL_REASON_PRICE_CHANGED: OrderRefusalReason.ValueType  # 5

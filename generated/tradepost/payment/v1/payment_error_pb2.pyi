@@ -54,6 +54,10 @@ class _PaymentErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pa
     """FAILED_PRECONDITION: less is left to refund; facts: requested, refundable. Ask for less."""
     PAYMENT_ERROR_REASON_CURRENCY_MISMATCH: _PaymentErrorReason.ValueType  # 15
     """INVALID_ARGUMENT: the amount is of another currency than the payment. Fix the request."""
+    PAYMENT_ERROR_REASON_TOO_MANY_ATTEMPTS: _PaymentErrorReason.ValueType  # 16
+    """FAILED_PRECONDITION: the payment has as many captures or refunds as it can hold; facts: limit. A refund of
+    everything that is left is possible after the last partial one.
+    """
 
 class PaymentErrorReason(_PaymentErrorReason, metaclass=_PaymentErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -90,4 +94,8 @@ PAYMENT_ERROR_REASON_AMOUNT_EXCEEDS_REFUNDABLE: PaymentErrorReason.ValueType  # 
 """FAILED_PRECONDITION: less is left to refund; facts: requested, refundable. Ask for less."""
 PAYMENT_ERROR_REASON_CURRENCY_MISMATCH: PaymentErrorReason.ValueType  # 15
 """INVALID_ARGUMENT: the amount is of another currency than the payment. Fix the request."""
+PAYMENT_ERROR_REASON_TOO_MANY_ATTEMPTS: PaymentErrorReason.ValueType  # 16
+"""FAILED_PRECONDITION: the payment has as many captures or refunds as it can hold; facts: limit. A refund of
+everything that is left is possible after the last partial one.
+"""
 Global___PaymentErrorReason: _TypeAlias = PaymentErrorReason  # noqa: Y015

@@ -409,11 +409,11 @@ class Payment(_message.Message):
 
     @_builtins.property
     def captures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capture]:
-        """Every capture that was asked for."""
+        """Every capture that was asked for, at most 100."""
 
     @_builtins.property
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
-        """Every refund that was asked for."""
+        """Every refund that was asked for, at most 200: partial ones only up to 100."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -27,7 +27,9 @@ class Money(_message.Message):
     currency_code: _builtins.str
     """Three letters of ISO 4217, such as "USD"."""
     minor_units: _builtins.int
-    """The amount in minor units: cents where the currency has cents."""
+    """The amount in minor units: cents where the currency has cents. Requests may have at most 10^15; the sums
+    of a customer's summary end at the largest int64.
+    """
     def __init__(
         self,
         *,

@@ -2,18 +2,18 @@
 
 import pytest
 
-from services.chassis.domain.money import Money
+from services.chassis.domain.money import MAX_AMOUNT_MINOR, Money
 from services.inventory.domain.commands import Reserve
 from services.inventory.domain.events import ReservationRejected
 from services.inventory.domain.pricing import Offer, Quote, QuoteRefusal
 from services.inventory.domain.reservation_rules import decide, price
-from services.inventory.domain.state import MAX_INT64, Refusal, RefusalReason, Shortage
+from services.inventory.domain.state import Refusal, RefusalReason, Shortage
 from tests.support.inventory.reservation_examples import LINE, NOON, offer, offers_of, wants
 
 SHORT = Refusal(
     RefusalReason.INSUFFICIENT_STOCK, shortages=(Shortage("apple", 11, 10), Shortage("fig", 5, 1))
 )
-DEAR = MAX_INT64 // 2
+DEAR = MAX_AMOUNT_MINOR // 2
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ DEAR = MAX_INT64 // 2
             wants(apple=3),
             [offer("apple", price_minor=DEAR)],
             Refusal(RefusalReason.TOTAL_OVERFLOW),
-            id="a line beyond 64 bits",
+            id="a line beyond the largest amount",
         ),
         pytest.param(
             wants(apple=1, pear=2),
             [offer("apple", price_minor=DEAR), offer("pear", price_minor=DEAR)],
             Refusal(RefusalReason.TOTAL_OVERFLOW),
-            id="a sum beyond 64 bits",
+            id="a sum beyond the largest amount",
         ),
         pytest.param(
             wants(apple=99),

@@ -183,6 +183,15 @@ def from_scratch(drawn: list[DrawnOrder], customer: str) -> tuple[Totals, tuple[
     return totals, spend
 
 
+def test_a_sum_ends_at_the_largest_number(connection: Connection) -> None:
+    """Amounts from before they had a limit park no event: their sum ends at 2^63 - 1."""
+    largest = 2**63 - 1
+    for order_id in ("ord_1", "ord_2"):
+        deliver(connection, placed(order_id), captured(order_id, largest))
+
+    assert SUMMARY.spend(connection, "ann") == (Spend("USD", largest, 0),)
+
+
 @settings(max_examples=150, deadline=None)
 @given(drawn=st.lists(orders, max_size=6), moved=moves)
 def test_redelivery_ends_in_the_same_summary(

@@ -7,9 +7,11 @@ from services.payment.domain.errors import (
     AmountExceedsRefundableError,
     CurrencyMismatchError,
     PaymentStateConflictError,
+    TooManyAttemptsError,
 )
 from services.payment.domain.ledger import Account
 from services.payment.domain.processor_calls import RefundCall, next_call
+from services.payment.domain.rules import MAX_CAPTURES, MAX_PARTIAL_REFUNDS
 from services.payment.domain.state import DeclineCode, RefundState
 from tests.support.payment.payment_in_memory import (
     AUTHORIZED,
@@ -48,6 +50,28 @@ def test_refunds_are_asked_for_one_after_the_other() -> None:
     call = next_call(memory.payment)
     assert isinstance(call, RefundCall)
     assert call.key == "refund_2"
+
+
+def test_a_payment_has_a_limited_number_of_refunds() -> None:
+    """After 100 refunds no partial one is accepted, but what is left can still be given back."""
+    cents = [refund(1, f"refund_{number}") for number in range(MAX_PARTIAL_REFUNDS)]
+    memory = PaymentInMemory(*CAPTURED, *cents)
+
+    with pytest.raises(TooManyAttemptsError, match="has 100 refunds already"):
+        memory.apply(refund(1, "one more"))
+    memory.apply(refund(1, "refund_0"))
+    memory.apply(refund(None, "the rest"))
+
+    assert memory.payment.refundable_minor == 0
+
+
+def test_a_payment_has_a_limited_number_of_captures() -> None:
+    """Captures under ever new request_ids are refused once a payment has 100 of them."""
+    refused = [capture(f"capture_{number}") for number in range(MAX_CAPTURES)]
+    memory = PaymentInMemory(*VOIDED, *refused)
+
+    with pytest.raises(TooManyAttemptsError, match="has 100 captures already"):
+        memory.apply(capture("one more"))
 
 
 def test_a_refund_that_was_refused_may_be_asked_for_again() -> None:

@@ -23,6 +23,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.chassis.store.database import LOCK_WAIT_S
+from services.payment.domain.rules import MAX_PARTIAL_REFUNDS
 from services.payment.parts import Dependencies
 from services.payment.service import build
 from services.payment.store.tables import MIGRATIONS
@@ -161,6 +162,13 @@ async def _amount_exceeds_refundable(service: RunningService) -> Refusal:
     return await refusal(service.stub.RefundPayment(request))
 
 
+async def _too_many_attempts(service: RunningService) -> Refusal:
+    payment_id = (await service.captured()).payment_id
+    for _ in range(MAX_PARTIAL_REFUNDS):
+        await service.stub.RefundPayment(payment_requests.refund(payment_id, 1))
+    return await refusal(service.stub.RefundPayment(payment_requests.refund(payment_id, 1)))
+
+
 async def _currency_mismatch(service: RunningService) -> Refusal:
     request = payment_requests.refund((await service.captured()).payment_id, 1, currency="EUR")
     return await refusal(service.stub.RefundPayment(request))
@@ -190,6 +198,11 @@ CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set
         _amount_exceeds_refundable,
         Code.FAILED_PRECONDITION,
         {"payment_id", "requested", "refundable"},
+    ),
+    "TOO_MANY_ATTEMPTS": (
+        _too_many_attempts,
+        Code.FAILED_PRECONDITION,
+        {"payment_id", "limit"},
     ),
     "CURRENCY_MISMATCH": (
         _currency_mismatch,
