@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.order.domain.errors import RetryCannotHelpError
 from services.order.domain.events import Coordination
-from services.order.domain.reviews import stock_is_gone
-from services.order.domain.state import Order, OrderState
-from tests.support.simulation.direct_operations import OPERATIONS, Moment, operate_at
+from services.order.domain.reviews import RESERVATION_FULFILLED
+from services.order.domain.state import Order, OrderState, Review
+from services.order.domain.steps import RELEASE
+from tests.support.simulation.direct_operations import OPERATIONS, Moment, Operator, operate_at
 from tests.support.simulation.simulated_books import wrong_equations
 from tests.support.simulation.simulated_order import order_request
 from tests.support.simulation.simulated_suite import SimulatedSuite
@@ -130,9 +130,8 @@ async def live(
         await suite.orders.fulfill(order_id)
     await suite.run_until_idle(until_review=True)
     order = await suite.orders.order(order_id)
-    if stock_is_gone(order):
-        with pytest.raises(RetryCannotHelpError):
-            await suite.orders.retry(order_id)
-        await suite.orders.cancel(order_id)
-        await suite.run_until_idle(until_review=True)
+    if order.review == Review(RELEASE, RESERVATION_FULFILLED):
+        await Operator(suite, order_id).take_back("milk", 2)
+        await suite.orders.retry(order_id)
+        await suite.run_until_idle()
     return await suite.orders.order(order_id)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from tradepost.inventory.v1.item_pb2 import StockMovementKind
-from tradepost.inventory.v1.reservation_pb2 import ReservationState
+from tradepost.inventory.v1.reservation_pb2 import Reservation, ReservationState
 from tradepost.notification.v1.notification_pb2 import NotificationState, NotificationTemplate
 from tradepost.order.v1.order_pb2 import OrderState
 
@@ -82,7 +82,10 @@ def _stock(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     on_hand = sum(level.on_hand_count for level in snapshot.stock)
     came = by_kind[kinds.STOCK_MOVEMENT_KIND_INITIAL] + by_kind[kinds.STOCK_MOVEMENT_KIND_ADJUSTED]
     left = -by_kind[kinds.STOCK_MOVEMENT_KIND_FULFILLED]
-    yield Equation("initial + adjusted - fulfilled = on hand", came - left, on_hand)
+    back = by_kind[kinds.STOCK_MOVEMENT_KIND_RETURNED]
+    yield Equation(
+        "initial + adjusted - fulfilled + returned = on hand", came - left + back, on_hand
+    )
     drift = sum(
         (level.on_hand_count, level.held_count, level.committed_count)
         != tuple(moved.get(level.sku, Counter())[name] for name in ("on_hand", "held", "committed"))
@@ -101,7 +104,7 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     states = ReservationState
     units: Counter[int] = Counter()
     for reservation in snapshot.reservations:
-        units[reservation.state] += sum(line.quantity for line in reservation.lines)
+        units[reservation.state] += _units_of(reservation)
     held = sum(level.held_count for level in snapshot.stock)
     committed = sum(level.committed_count for level in snapshot.stock)
     yield Equation("held = lines of held reservations", held, units[states.RESERVATION_STATE_HELD])
@@ -115,7 +118,11 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
         ("fulfilled", states.RESERVATION_STATE_FULFILLED, OrderState.ORDER_STATE_FULFILLED),
     )
     for word, reservation_state, order_state in pairs:
-        reserved = {one.order_id for one in snapshot.reservations if one.state == reservation_state}
+        reserved = {
+            one.order_id
+            for one in snapshot.reservations
+            if one.state == reservation_state and _units_of(one)
+        }
         ordered = {order.order_id for order in snapshot.orders if order.state == order_state}
         yield Equation(
             f"{word} reservations without such an order, or the reverse", len(reserved ^ ordered), 0
@@ -125,6 +132,11 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
     )
     allocated = committed + units[states.RESERVATION_STATE_FULFILLED]
     yield Equation("units of paid orders = committed + fulfilled", sold, allocated)
+
+
+def _units_of(reservation: Reservation) -> int:
+    """The units of a reservation, without those that left and came back."""
+    return sum(line.quantity - line.returned_quantity for line in reservation.lines)
 
 
 def _notifications(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:

@@ -31,5 +31,10 @@ def carried_step_id(carrier: Message, step: str, subject: str) -> str:
     return carried or step_id(subject, step, _ATTEMPT)
 
 
+def is_own_step(request_id: str, step: str, subject: str) -> bool:
+    """Return whether a request is the step of `subject`'s own saga, not somebody else's call."""
+    return request_id == step_id(subject, step, _ATTEMPT)
+
+
 def _field(step: str) -> str:
     return f"{step}_request_id"

@@ -95,7 +95,7 @@ class ReservationWrites:
     def release(
         self, connection: Connection, intention: Intention[Release]
     ) -> StoredAnswer[rpc.ReleaseReservationResponse]:
-        """Give the units back. Raises ReservationStateConflictError."""
+        """Give the units back. Raises ReservationStateConflictError, ReservationOfOrderError."""
         return self._answer(connection, intention, rpc.ReleaseReservationResponse)
 
     def fulfill(

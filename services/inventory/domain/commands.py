@@ -67,11 +67,15 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give the units back. Where there is no reservation, refuse a reserve that comes later."""
+    """Give the units back. Where there is no reservation, refuse a reserve that comes later.
+
+    `by_order` says that the order itself asks, which alone may give committed units back.
+    """
 
     reservation_id: str
     order_id: str
     reason: str
+    by_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

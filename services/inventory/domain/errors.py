@@ -4,6 +4,7 @@
       ask for something that exists   ItemNotFoundError, ReservationNotFoundError
       read it first                   ReservationStateConflictError, ReservationAlreadyExistsError,
                                       EtagMismatchError
+      ask the order service           ReservationOfOrderError
       adjust or return less           StockWouldGoNegativeError, StockOverflowError,
                                       ReturnExceedsFulfilledError
 
@@ -46,6 +47,19 @@ class ReservationStateConflictError(InventoryError):
         message = f"{reservation_id} is {state} and cannot become {wanted}"
         super().__init__(message, reservation_id=reservation_id, state=state, wanted=wanted)
         self.precondition_violations = (Precondition("STATE", reservation_id, message),)
+
+
+class ReservationOfOrderError(InventoryError):
+    """The units are committed to an order, and somebody else than the order wants to release them.
+
+    `instead` is the method that cancels the order and releases its units.
+    """
+
+    def __init__(self, reservation_id: str, *, order_id: str) -> None:
+        instead = "tradepost.order.v1.OrderService/CancelOrder"
+        message = f"{reservation_id} is committed to {order_id}: call {instead}"
+        super().__init__(message, reservation_id=reservation_id, order_id=order_id, instead=instead)
+        self.precondition_violations = (Precondition("ORDER", order_id, message),)
 
 
 class ReservationAlreadyExistsError(InventoryError):

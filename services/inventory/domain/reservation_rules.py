@@ -23,6 +23,7 @@ from services.inventory.domain.commands import (
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
+    ReservationOfOrderError,
     ReservationStateConflictError,
 )
 from services.inventory.domain.events import (
@@ -73,7 +74,7 @@ def decide(
     """The events of `command`; none where the reservation is already as asked.
 
     Raises ReservationAlreadyExistsError, ReservationNotFoundError, ReservationStateConflictError,
-    ReturnExceedsFulfilledError.
+    ReservationOfOrderError, ReturnExceedsFulfilledError.
     """
     match command:
         case Reserve():
@@ -193,6 +194,8 @@ def _release(command: Release, reservation: Reservation | None) -> tuple[Reserva
     if reservation is None:
         return (released,)
     match reservation.state:
+        case ReservationState.COMMITTED if not command.by_order:
+            raise ReservationOfOrderError(reservation.reservation_id, order_id=reservation.order_id)
         case ReservationState.HELD | ReservationState.COMMITTED:
             return (released,)
         case ReservationState.RELEASED | ReservationState.EXPIRED | ReservationState.REJECTED:

@@ -10,6 +10,7 @@ from services.inventory.domain.errors import (
     ItemNotFoundError,
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
+    ReservationOfOrderError,
     ReservationStateConflictError,
     ReturnExceedsFulfilledError,
     StockOverflowError,
@@ -22,6 +23,9 @@ ERRORS: Errors = MappingProxyType(
         ReservationNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "RESERVATION_NOT_FOUND"),
         ReservationStateConflictError: ErrorRule(
             grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_STATE_CONFLICT"
+        ),
+        ReservationOfOrderError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_OF_ORDER"
         ),
         StockWouldGoNegativeError: ErrorRule(
             grpc.StatusCode.FAILED_PRECONDITION, "STOCK_WOULD_GO_NEGATIVE"

@@ -16,6 +16,7 @@ from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_money
+from services.chassis.saga.carried_ids import is_own_step
 from services.inventory.domain.commands import (
     AdjustStock,
     Commit,
@@ -112,7 +113,12 @@ def release_reservation(request: rpc.ReleaseReservationRequest) -> Intention[Rel
     _check_ids(check, request)
     reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
     check.done()
-    command = Release(request.reservation_id, request.order_id, reason)
+    command = Release(
+        request.reservation_id,
+        request.order_id,
+        reason,
+        by_order=is_own_step(request_id, "release", request.order_id),
+    )
     return Intention("ReleaseReservation", request_id, fingerprint(request), command)
 
 

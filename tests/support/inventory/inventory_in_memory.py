@@ -23,6 +23,7 @@ from tradepost.type.v1.money_pb2 import Money
 
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
+from services.chassis.saga.model import step_id
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.migrations import upgrade
 from services.chassis.store.sqlite import SqliteDialect
@@ -124,9 +125,9 @@ class InventoryInMemory:
         return answer.response.reservation
 
     def releases(self, order: str) -> reservation_pb2.Reservation:
-        """Release the order's reservation."""
+        """Release the order's reservation, as the order does."""
         request = rpc.ReleaseReservationRequest(
-            request_id=new_request_id(),
+            request_id=step_id(ord_(order), "release", 1),
             reservation_id=rsv(order),
             order_id=ord_(order),
             reason="changed their mind",

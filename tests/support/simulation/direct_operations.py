@@ -107,6 +107,24 @@ class Operator:
             )
         )
 
+    async def fulfill(self) -> None:
+        """Take the goods out of the warehouse."""
+        await self._inventory.FulfillReservation(
+            inventory_rpc.FulfillReservationRequest(
+                request_id=_new_id(), reservation_id=self._reservation_id
+            )
+        )
+
+    async def take_back(self, sku: str, quantity: int) -> None:
+        """Take goods back that had left."""
+        await self._inventory.ReturnStock(
+            inventory_rpc.ReturnStockRequest(
+                request_id=_new_id(),
+                reservation_id=self._reservation_id,
+                lines=[inventory_rpc.ReturnLine(sku=sku, quantity=quantity)],
+            )
+        )
+
     async def let_the_hold_expire(self) -> None:
         """Wait until a hold is over, and expire it."""
         await self._suite.advance(_HOLD_OVER_S)
@@ -139,6 +157,7 @@ OPERATIONS: Mapping[str, Operation] = {
         Operator.void,
         Operator.release,
         Operator.commit,
+        Operator.fulfill,
         Operator.let_the_hold_expire,
         Operator.write_off,
     )

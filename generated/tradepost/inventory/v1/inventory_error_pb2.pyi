@@ -62,6 +62,10 @@ class _InventoryErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """FAILED_PRECONDITION: more units would come back than have left; facts: sku, requested,
     returnable. Return less.
     """
+    INVENTORY_ERROR_REASON_RESERVATION_OF_ORDER: _InventoryErrorReason.ValueType  # 19
+    """FAILED_PRECONDITION: the units are committed to an order, which goes on; facts: order_id, instead
+    (the method to call). Cancel the order.
+    """
 
 class InventoryErrorReason(_InventoryErrorReason, metaclass=_InventoryErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -105,5 +109,9 @@ INVENTORY_ERROR_REASON_STOCK_OVERFLOW: InventoryErrorReason.ValueType  # 17
 INVENTORY_ERROR_REASON_RETURN_EXCEEDS_FULFILLED: InventoryErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: more units would come back than have left; facts: sku, requested,
 returnable. Return less.
+"""
+INVENTORY_ERROR_REASON_RESERVATION_OF_ORDER: InventoryErrorReason.ValueType  # 19
+"""FAILED_PRECONDITION: the units are committed to an order, which goes on; facts: order_id, instead
+(the method to call). Cancel the order.
 """
 Global___InventoryErrorReason: _TypeAlias = InventoryErrorReason  # noqa: Y015

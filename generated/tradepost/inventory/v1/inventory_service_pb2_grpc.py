@@ -169,7 +169,8 @@ class InventoryServiceServicer(object):
 
     def ReleaseReservation(self, request, context):
         """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
-        an unknown one leaves a tombstone, so that a late ReserveStock is refused.
+        an unknown one leaves a tombstone, so that a late ReserveStock is refused. Units that are committed
+        are given back only under the request_id of the order's own step: cancel the order instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

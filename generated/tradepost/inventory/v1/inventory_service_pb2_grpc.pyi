@@ -51,7 +51,8 @@ class InventoryServiceStub:
     """Makes a hold final: it no longer expires."""
     ReleaseReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseReservationRequest, _inventory_service_pb2.ReleaseReservationResponse]
     """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
-    an unknown one leaves a tombstone, so that a late ReserveStock is refused.
+    an unknown one leaves a tombstone, so that a late ReserveStock is refused. Units that are committed
+    are given back only under the request_id of the order's own step: cancel the order instead.
     """
     FulfillReservation: _grpc.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]
     """Takes committed units out of the warehouse."""
@@ -89,7 +90,8 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     """Makes a hold final: it no longer expires."""
     ReleaseReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseReservationRequest, _inventory_service_pb2.ReleaseReservationResponse]  # type: ignore[assignment]
     """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
-    an unknown one leaves a tombstone, so that a late ReserveStock is refused.
+    an unknown one leaves a tombstone, so that a late ReserveStock is refused. Units that are committed
+    are given back only under the request_id of the order's own step: cancel the order instead.
     """
     FulfillReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.FulfillReservationRequest, _inventory_service_pb2.FulfillReservationResponse]  # type: ignore[assignment]
     """Takes committed units out of the warehouse."""
@@ -178,7 +180,8 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inventory_service_pb2.ReleaseReservationResponse, _abc.Awaitable[_inventory_service_pb2.ReleaseReservationResponse]]:
         """Gives units back. Releasing a reservation that is released, expired or rejected is OK. Releasing
-        an unknown one leaves a tombstone, so that a late ReserveStock is refused.
+        an unknown one leaves a tombstone, so that a late ReserveStock is refused. Units that are committed
+        are given back only under the request_id of the order's own step: cancel the order instead.
         """
 
     @_abc_1.abstractmethod

@@ -10,6 +10,7 @@ from services.inventory.domain.commands import Commit, Expire, Fulfill, Release,
 from services.inventory.domain.errors import (
     ReservationAlreadyExistsError,
     ReservationNotFoundError,
+    ReservationOfOrderError,
     ReservationStateConflictError,
 )
 from services.inventory.domain.events import (
@@ -106,7 +107,7 @@ def test_a_reservation_is_made_once(events: tuple[ReservationEvent, ...]) -> Non
 
 COMMIT, RELEASE, FULFILL, EXPIRE = (
     Commit("rsv_1"),
-    Release("rsv_1", "ord_1", "why not"),
+    Release("rsv_1", "ord_1", "why not", by_order=True),
     Fulfill("rsv_1"),
     Expire("rsv_1"),
 )
@@ -158,6 +159,15 @@ def test_what_each_command_makes_of_each_state(
                 decide(command, reservation, now=now, offers={})
         else:
             assert decide(command, reservation, now=now, offers={}) == outcome
+
+
+def test_committed_units_are_given_back_by_their_order_alone() -> None:
+    """A release by somebody else is refused once the units are committed; a hold is released."""
+    release = replace(RELEASE, by_order=False)
+    with pytest.raises(ReservationOfOrderError):
+        decide(release, after(HELD, COMMITTED), now=NOON, offers={})
+    assert decide(release, after(HELD), now=NOON, offers={}) == (RELEASED,)
+    assert decide(release, after(HELD, RELEASED), now=NOON, offers={}) == ()
 
 
 def test_only_a_release_can_come_before_its_reservation() -> None:

@@ -169,16 +169,22 @@ async def _stock_would_go_negative(service: RunningService) -> Refusal:
     return await refusal(service.adjusts("apple", -4))
 
 
-async def _return_exceeds_fulfilled(service: RunningService) -> Refusal:
+async def _committed(service: RunningService) -> dict[str, str]:
     await service.stocks("apple", 5)
     await service.stub.ReserveStock(reserve("1", apple=2))
     await service.commits("1")
-    shipped = {"request_id": new_request_id(), "reservation_id": rsv("1")}
-    await service.stub.FulfillReservation(rpc.FulfillReservationRequest(**shipped))
-    lines = [rpc.ReturnLine(sku="apple", quantity=3)]
-    request = rpc.ReturnStockRequest(
-        request_id=new_request_id(), reservation_id=rsv("1"), lines=lines
-    )
+    return {"request_id": new_request_id(), "reservation_id": rsv("1")}
+
+
+async def _reservation_of_order(service: RunningService) -> Refusal:
+    named = {**await _committed(service), "order_id": ord_("1")}
+    return await refusal(service.stub.ReleaseReservation(rpc.ReleaseReservationRequest(**named)))
+
+
+async def _return_exceeds_fulfilled(service: RunningService) -> Refusal:
+    named = await _committed(service)
+    await service.stub.FulfillReservation(rpc.FulfillReservationRequest(**named))
+    request = rpc.ReturnStockRequest(**named, lines=[rpc.ReturnLine(sku="apple", quantity=3)])
     return await refusal(service.stub.ReturnStock(request))
 
 
@@ -191,8 +197,7 @@ async def _etag_mismatch(service: RunningService) -> Refusal:
 
 
 async def _reservation_already_exists(service: RunningService) -> Refusal:
-    await service.stocks("apple", 5)
-    await service.stub.ReserveStock(reserve("1", apple=2))
+    await _committed(service)
     return await refusal(service.stub.ReserveStock(reserve("1", apple=2)))
 
 
@@ -221,6 +226,11 @@ CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set
         _stock_would_go_negative,
         Code.FAILED_PRECONDITION,
         {"sku", "on_hand", "reserved", "delta"},
+    ),
+    "RESERVATION_OF_ORDER": (
+        _reservation_of_order,
+        Code.FAILED_PRECONDITION,
+        {"reservation_id", "order_id", "instead"},
     ),
     "RETURN_EXCEEDS_FULFILLED": (
         _return_exceeds_fulfilled,

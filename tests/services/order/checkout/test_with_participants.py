@@ -19,6 +19,7 @@ from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
 
 from discovery.clock import SystemClock
+from services.chassis.saga.model import step_id
 from services.payment.processor.simulated.adapter import open_simulated_processor
 from tests.support.chassis.rich_status import refusal
 from tests.support.order.order_service import cancel_of, fulfill_of, new_request_id, order_of
@@ -188,12 +189,19 @@ async def test_a_payment_refunded_directly_is_refunded(three_services: ThreeServ
 async def test_an_order_whose_stock_is_gone_is_cancelled(three_services: ThreeServices) -> None:
     """A confirmed order whose stock was released can't be shipped.
 
-    It waits for review, RetrySaga says that only CancelOrder helps, and CancelOrder refunds it.
+    Inventory refuses to release it under any request id but the order's own. After such a release
+    the order waits for review, RetrySaga says that only CancelOrder helps, and that refunds it.
     """
     order = await three_services.create()
     release = inventory_rpc.ReleaseReservationRequest(
-        request_id=new_request_id(), reservation_id=order.reservation_id, order_id=order.order_id
+        request_id=new_request_id(),
+        reservation_id=order.reservation_id,
+        order_id=order.order_id,
+        reason="CANCELLED",
     )
+    refused = await refusal(three_services.inventory.ReleaseReservation(release))
+    assert (refused.reason, refused.facts["order_id"]) == ("RESERVATION_OF_ORDER", order.order_id)
+    release.request_id = step_id(order.order_id, "release", 1)
     await three_services.inventory.ReleaseReservation(release)
     call = asyncio.ensure_future(three_services.orders.FulfillOrder(fulfill_of(order.order_id)))
     watch = rpc.WatchOrderRequest(order_id=order.order_id, follow=True)
