@@ -90,6 +90,7 @@ READ_STREAM = Prepared(
     .order_by(EVENT.c.version)
     .limit(bindparam("row_limit", type_=BigInteger))
 )
+READ_STREAMS = PreparedIn(select(EVENT).order_by(EVENT.c.stream, EVENT.c.version), EVENT.c.stream)
 READ_FROM = Prepared(
     select(EVENT)
     .where(EVENT.c.position > bindparam("after_position"))

@@ -24,6 +24,7 @@ from tests.support.clock.manual_clock import ManualClock
 from tests.support.order.order_service import no_order_id
 from tests.support.order.stepped_sagas import SteppedSagas
 from tests.support.store.databases import SQLITE, Databases, open_database
+from tests.support.store.query_plans import statements_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEY = (to_micros(NOON + timedelta(seconds=30)), "ord_" + "8" * 32)
@@ -191,3 +192,16 @@ async def test_the_list_agrees_with_the_streams(sagas: SteppedSagas) -> None:
     assert len(many.orders) == 4
     assert len(many.unknown_ids) == 1
     assert page.position == max(snapshot.position for snapshot in page.rows)
+
+
+@pytest.mark.parametrize("databases", [SQLITE], indirect=True)
+async def test_a_page_of_sagas_takes_two_statements(sagas: SteppedSagas) -> None:
+    """However many sagas a page lists, it reads their leases together, and then their orders."""
+    parts = await sagas.start()
+    placed = [(await sagas.place(parts)).order_id for _ in range(5)]
+
+    def page(connection: Connection) -> None:
+        listed = parts.store.sagas.page(connection, SagaFilter(limit=10))
+        assert sorted(saga.order_id for saga in listed) == sorted(placed)
+
+    assert len(await parts.store.database.read(statements_of, page)) == 2
