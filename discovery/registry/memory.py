@@ -32,8 +32,11 @@ class MemoryRegistry:
             self._wake()
 
     async def is_registered(self, instance: Instance) -> bool:
+        return await self.holder(instance) is not None
+
+    async def holder(self, instance: Instance) -> Instance | None:
         self._check()
-        return (instance.service, instance.instance_id) in self._instances
+        return self._instances.get((instance.service, instance.instance_id))
 
     async def watch(
         self, service: str, *, tag: str | None = None

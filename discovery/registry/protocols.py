@@ -32,6 +32,15 @@ class Registrar(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsHolder(Protocol):
+    """What a registrar adds so that two living processes with one instance id are noticed."""
+
+    async def holder(self, instance: Instance) -> Instance | None:
+        """What is registered under the instance's id; None: nothing. Raises RegistryError."""
+        ...
+
+
 class Watcher(Protocol):
     """Lists the instances of a service, and follows their changes."""
 

@@ -102,14 +102,29 @@ class ConsulRegistry:
 
     async def deregister(self, instance: Instance) -> None:
         """Remove the instance, unless a later incarnation uses its id."""
-        registered = await self._own_registration(instance)
-        if registered is None:
-            return
-        if (registered["Meta"] or {}).get("incarnation", "") == instance.incarnation:
+        holder = await self.holder(instance)
+        if holder is not None and holder.incarnation == instance.incarnation:
             await self._registrar().deregister(instance.instance_id)
 
     async def is_registered(self, instance: Instance) -> bool:
-        return await self._own_registration(instance) is not None
+        return await self.holder(instance) is not None
+
+    async def holder(self, instance: Instance) -> Instance | None:
+        """The agent's own entry under the id, not the catalogue's; it may be of another service."""
+        path = f"/v1/agent/service/{instance.instance_id}"
+        answer = await self._registrar().get(path, allow_404=True)
+        entry: dict[str, Any] | None = answer.data
+        if entry is None:
+            return None
+        meta = entry["Meta"] or {}
+        return Instance(
+            instance_id=entry["ID"],
+            service=entry["Service"],
+            address=entry["Address"],
+            port=entry["Port"],
+            meta=meta,
+            incarnation=meta.get("incarnation", ""),
+        )
 
     async def watch(
         self, service: str, *, tag: str | None = None
@@ -157,13 +172,6 @@ class ConsulRegistry:
         if self._client is None:
             self._client = AgentClient(self._address, connections=2)
         return self._client
-
-    async def _own_registration(self, instance: Instance) -> dict[str, Any] | None:
-        """The agent's own entry under the instance's id, not the catalogue's; None: no entry."""
-        path = f"/v1/agent/service/{instance.instance_id}"
-        answer = await self._registrar().get(path, allow_404=True)
-        registered: dict[str, Any] | None = answer.data
-        return registered
 
     def _check_definition(self, instance: Instance) -> dict[str, Any]:
         """The check in the API's form: Consul 1.8 refuses a key that py-consul's Check.grpc sends.

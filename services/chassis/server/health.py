@@ -5,15 +5,19 @@ A client's balancer watches it, and so learns within one round trip that an inst
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from discovery.registry.instance import Instance
 from services.chassis.request.context import Context
 from services.chassis.request.errors import DrainingError
 from services.chassis.server.errors import UnknownServiceError
 
 SERVICE_NAME = "grpc.health.v1.Health"
+ANSWER_TIMEOUT_S = 2.0
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
@@ -88,3 +92,14 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     def _announce(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def is_serving(instance: Instance) -> bool:
+    """Ask another instance whether it accepts calls; False if it doesn't answer in time."""
+    async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

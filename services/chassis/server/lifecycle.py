@@ -1,10 +1,11 @@
 """The life of a serving process.
 
-Start:  1. listen on the port          Stop:  6. report NOT_SERVING
-        2. start the background tasks         7. deregister
-        3. report SERVING                     8. keep serving while callers notice
-        4. register                           9. end streams, drivers and health watches
-        5. wait for the signal               10. let calls in flight finish, and stop
+Start:  1. listen on the port          Stop:  7. report NOT_SERVING
+        2. check that the id is free          8. deregister
+        3. start the background tasks         9. keep serving while callers notice
+        4. report SERVING                    10. end streams, drivers and health watches
+        5. register                          11. let calls in flight finish, and stop
+        6. wait for the signal
 
 The steps of the stop are pushed on an exit stack during the start, so they run in reverse order.
 """
@@ -20,18 +21,22 @@ import grpc
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
-from discovery.registry.protocols import Registrar
-from discovery.registry.registration import Registration
+from discovery.registry.protocols import Registrar, RegistryError
+from discovery.registry.registration import InstanceIdTakenError, Registration
+from services.chassis.environment import SettingError
 from services.chassis.feed.servicer import WAITING_METHODS
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
 from services.chassis.server.errors import CannotListenError
-from services.chassis.server.health import HealthServicer
+from services.chassis.server.health import HealthServicer, is_serving
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
+
+INSTANCE_ID = "TRADEPOST_INSTANCE_ID"
+ID_CHECK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +120,16 @@ async def running(
         port = await _listen(server, settings.listening_address)
         stop_steps.push_async_callback(_finish, service, server, health_servicer, settings)
         await server.start()
+        instance = _instance(service, settings, port, ids)
+        registration = await _registration(registrar, instance, clock=clock, rng=rng)
         for work in (*service.background, *service.consumed.background):
             start(work)
         stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
-        instance = _instance(service, settings, port, ids)
-        if registrar is not None:
-            registration = Registration(
-                registrar=registrar, instance=instance, clock=clock, rng=rng
-            )
+        if registration is not None:
             stop_steps.push_async_callback(registration.withdraw)
         stop_steps.callback(health_servicer.not_serving)
         health_servicer.serving()
-        if registrar is not None:
+        if registration is not None:
             start(registration.run)
         yield RunningServer(port, instance.endpoint, health_servicer, admission)
 
@@ -192,6 +195,33 @@ def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFact
         meta={"version": settings.version, "protocol": "grpc", "incarnation": incarnation},
         incarnation=incarnation,
     )
+
+
+async def _registration(
+    registrar: Registrar | None, instance: Instance, *, clock: Clock, rng: random.Random
+) -> Registration | None:
+    """Prepare the registration. Raises SettingError if another process serves under the same id.
+
+    A registry that doesn't answer keeps no service from starting.
+    """
+    if registrar is None:
+        return None
+    registration = Registration(
+        registrar=registrar,
+        instance=instance,
+        clock=clock,
+        rng=rng,
+        serves=is_serving,
+        id_setting=INSTANCE_ID,
+    )
+    try:
+        async with asyncio.timeout(ID_CHECK_TIMEOUT_S):
+            await registration.refuse_taken_id()
+    except InstanceIdTakenError as error:
+        raise SettingError(INSTANCE_ID, str(error)) from error
+    except (RegistryError, TimeoutError):
+        pass  # the registration's task reports it and tries again
+    return registration
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ import pytest
 
 from discovery.registry.instance import Instance
 from discovery.registry.memory import MemoryRegistry
-from discovery.registry.registration import Registration
+from discovery.registry.registration import InstanceIdTakenError, Registration
 from tests.support.clock.manual_clock import ManualClock
 
 ORDER = Instance("order-1", "order", "10.0.0.1", 50051, incarnation="second")
@@ -143,3 +143,62 @@ async def test_each_change_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
         "order-1: the registry fails: connection refused",
         "order-1: the registry answers again",
     ]
+
+
+async def _serves(_: Instance) -> bool:
+    return True
+
+
+async def _is_dead(_: Instance) -> bool:
+    return False
+
+
+async def test_the_id_of_a_living_process_is_refused_before_the_start() -> None:
+    """The error names both addresses and the setting; a dead holder is no obstacle."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    await registry.register(replace(ORDER, incarnation="first", port=50050))
+
+    def registration(serves: Callable[[Instance], Awaitable[bool]]) -> Registration:
+        return Registration(
+            registrar=registry,
+            instance=ORDER,
+            clock=clock,
+            rng=random.Random(5),
+            serves=serves,
+            id_setting="ORDER_ID",
+        )
+
+    with pytest.raises(
+        InstanceIdTakenError, match=r"10\.0\.0\.1:50050, .*10\.0\.0\.1:50051.*ORDER_ID"
+    ):
+        await registration(_serves).refuse_taken_id()
+    await registration(_is_dead).refuse_taken_id()
+
+
+async def test_two_living_processes_do_not_replace_each_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The one whose id is taken logs an error at every check, and the other stays registered."""
+    registry, clock = MemoryRegistry(), ManualClock()
+    first, second = ORDER, replace(ORDER, incarnation="third", port=50052)
+    registrations = [
+        Registration(
+            registrar=registry,
+            instance=instance,
+            clock=clock,
+            rng=random.Random(5),
+            serves=_serves,
+        )
+        for instance in (first, second)
+    ]
+    running = [asyncio.create_task(each.run()) for each in registrations]
+    await clock.settle()
+    await clock.advance(10)
+
+    assert await registry.lookup("order") == (first,)
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) >= 5
+    assert all("10.0.0.1:50051" in error and "10.0.0.1:50052" in error for error in errors)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

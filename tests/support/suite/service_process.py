@@ -24,12 +24,19 @@ class ServiceProcess:
 
     async def line(self, event: str) -> dict[str, Any]:
         """Return the next line of this event. Raises AssertionError if the process ends first."""
+        return await self._line("event", event)
+
+    async def line_at(self, level: str) -> dict[str, Any]:
+        """Return the next line at this level. Raises AssertionError if the process ends first."""
+        return await self._line("level", level)
+
+    async def _line(self, field_name: str, value: str) -> dict[str, Any]:
         async with asyncio.timeout(WAIT_S):
             while text := await self._stdout.readline():
                 self.lines.append(json.loads(text))
-                if self.lines[-1]["event"] == event:
+                if self.lines[-1][field_name] == value:
                     return self.lines[-1]
-        raise AssertionError(f"it ended without {event!r}: {self.lines}")
+        raise AssertionError(f"it ended without {value!r}: {self.lines}")
 
     async def end(self) -> int:
         """Read the log to its end and return the exit status."""
