@@ -137,7 +137,7 @@ class PostgresServer:
             lines = (self._data / "postmaster.pid").read_text().split()
         except FileNotFoundError:
             return False
-        return lines[:1] == [str(pid)] and lines[-1:] == ["ready"]
+        return lines[:1] == [str(pid)] and lines[-1:] in (["ready"], ["standby"])
 
     def _execute(self, command: str, *names: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:

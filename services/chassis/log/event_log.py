@@ -230,7 +230,7 @@ class EventLog:
 
 def _write(connection: Connection, stored: Sequence[StoredEvent], occur_micros: int) -> None:
     APPEND.change_each(connection, [_row(event, occur_micros) for event in stored])
-    changes = [Change(e.position, e.stream, e.version, e.type, e.topic) for e in stored]
+    changes = [Change(e.position, e.stream, e.version, e.type, e.topic, e.event_id) for e in stored]
     announce(connection, changes)
 
 

@@ -100,7 +100,14 @@ READ_FROM = Prepared(
 HEAD = Prepared(select(EVENT_COUNTER.c.position))
 EPOCH = Prepared(select(EVENT_COUNTER.c.epoch))
 SET_EPOCH = Prepared(update(EVENT_COUNTER).values(epoch=bindparam("new_epoch")))
-_CHANGE_COLUMNS = (EVENT.c.position, EVENT.c.stream, EVENT.c.version, EVENT.c.type, EVENT.c.topic)
+_CHANGE_COLUMNS = (
+    EVENT.c.position,
+    EVENT.c.stream,
+    EVENT.c.version,
+    EVENT.c.type,
+    EVENT.c.topic,
+    EVENT.c.event_id,
+)
 READ_CHANGES = Prepared(
     select(*_CHANGE_COLUMNS)
     .where(EVENT.c.position > bindparam("after_position"))

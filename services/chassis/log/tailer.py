@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from discovery.clock import Clock
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.event_table import NEWEST_CHANGE, READ_CHANGES
+from services.chassis.log.known_history import KnownHistory
 from services.chassis.log.poll_pace import PollPace
 from services.chassis.log.watch import ChangeFilter, Watch
 from services.chassis.store.change import Change
@@ -47,6 +48,7 @@ class Tailer:
         self._position_waiters: set[_PositionWaiter] = set()
         self._watches: set[Watch] = set()
         self._closed = False
+        self._history = KnownHistory(database)
         database.on_changes(self._appended)
 
     @property
@@ -152,6 +154,7 @@ class Tailer:
         """Report a commit of this process, without a read even if others wrote in between."""
         for change in changes:
             self._report(change)
+        self._history.note(changes[-1].position, changes[-1].event_id)
         if changes[0].position == self._position + 1:
             self._reach(changes[-1].position)
         elif self._position_waiters:
@@ -176,12 +179,14 @@ class Tailer:
                 self._report(newest)
         for watch in self._watches:
             watch.reach(head)
+        self._history.note(head)
         self._reach(head)
 
     async def _catch_up(self) -> None:
         while changes := await self._read(_changes, self._position, _READ_MAX):
             for change in changes:
                 self._report(change)
+            self._history.note(changes[-1].position, changes[-1].event_id)
             self._reach(changes[-1].position)
             if len(changes) < _READ_MAX:
                 return

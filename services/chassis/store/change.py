@@ -1,7 +1,7 @@
 """The changes that a write appended to the event log, reported in this process after its COMMIT."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ class Change:
     version: int
     type: str
     topic: str = ""
+    event_id: str = field(default="", compare=False)
 
 
 def collect(connection: Connection, into: list[Change]) -> None:

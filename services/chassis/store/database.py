@@ -20,6 +20,7 @@ from services.chassis.store.change import Change
 from services.chassis.store.dialect import Dialect
 from services.chassis.store.errors import (
     DatabaseSettingsError,
+    HistoryLostError,
     StoreOverloadedError,
     StoreUnavailableError,
 )
@@ -70,9 +71,16 @@ class Database:
         self._spans = spans
         self._commit_callbacks: list[Callable[[], None]] = []
         self._change_callbacks: list[Callable[[Sequence[Change]], None]] = []
+        self._connection_checks: list[Callable[[Connection], None]] = []
         self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
         self._readers = Readers(
-            dialect, clock=clock, name=f"read-{owner}", threads=readers, queue_max=queue_max
+            dialect,
+            clock=clock,
+            name=f"read-{owner}",
+            threads=readers,
+            queue_max=queue_max,
+            opened=self._opened,
         )
         self._writer = Writer(
             dialect,
@@ -80,6 +88,7 @@ class Database:
             name=f"write-{owner}",
             queue_max=queue_max,
             committed=self._committed,
+            opened=self._opened,
         )
         self._expiry = asyncio.create_task(self._writer.expire_waiters())
         # Real time: a server answers by it, whatever clock the service is given.
@@ -203,6 +212,13 @@ class Database:
         """Call `callback` on the event loop with the changes that a COMMIT appended, if any."""
         self._change_callbacks.append(callback)
 
+    def on_connect(self, check: Callable[[Connection], None]) -> None:
+        """Call `check` on a database thread with each new connection, before its first work.
+
+        It may raise HistoryLostError: the connection is then closed, and the work fails with it.
+        """
+        self._connection_checks.append(check)
+
     async def close(self) -> None:
         """Finish queued writes and reads, then close; wait at most the lock wait."""
         self._writer.close()
@@ -235,6 +251,14 @@ class Database:
             snapshot=snapshot,
             expires_at=self._clock.monotonic() + expires_in_s,
         )
+
+    def _opened(self, connection: Connection) -> None:
+        try:
+            for check in self._connection_checks:
+                check(connection)
+        except HistoryLostError as error:
+            self._loop.call_soon_threadsafe(self.silence.lost, error)
+            raise
 
     def _committed(self, changes: Sequence[Change]) -> None:
         for committed in self._commit_callbacks:

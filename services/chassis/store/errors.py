@@ -3,6 +3,8 @@
 DatabaseSettingsError      fix the settings; the process cannot start with them
 StoreOverloadedError       retry later; the queue is full, nothing was written
 StoreUnavailableError      retry later; the store failed, the write may or may not have happened
+  StaleServerError         the server is a standby or a former primary; nothing was read or written
+  HistoryLostError         the database lost committed events; an operator decides
 """
 
 
@@ -20,3 +22,22 @@ class StoreUnavailableError(Exception):
     The caller must repeat with the same request_id, as with every UNAVAILABLE: the COMMIT may have
     happened even though its answer was lost.
     """
+
+
+class StaleServerError(StoreUnavailableError):
+    """The server may answer from before what was committed: a standby, or a former primary."""
+
+
+class HistoryLostError(StoreUnavailableError):
+    """The database has lost an event that this instance committed or read.
+
+    A standby was promoted that had not received it, or an older state was restored.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"the database lost the event at position {position}, which was committed: a standby"
+            " without it was promoted, or a backup was restored. Restart the service after the"
+            " command epoch"
+        )
+        self.facts = {"position": str(position)}

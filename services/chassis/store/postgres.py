@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo, TransactionStatus
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from services.chassis.store.dialect import owner_number
-from services.chassis.store.errors import DatabaseSettingsError
+from services.chassis.store.errors import StaleServerError
 from services.chassis.store.watched_connection import ConnectionWatch, WatchedConnection
 
 # An advisory lock is local to its database, and each service has its own database, so all services
@@ -39,6 +39,13 @@ _BEGIN_STATEMENTS = b"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
 _BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Set in each reader's session, for statements outside a snapshot.
 _READ_ONLY = b"SET default_transaction_read_only = on"
+# Which process answers, and the server's timeline: each promotion of a standby begins a higher one.
+# A standby has none here.
+_SERVER = b"""
+    SELECT pg_catalog.pg_backend_pid(), CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN
+        pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8)
+    END
+"""
 # Defaults for a session that the server, the role or the URL may override. They disconnect a lock
 # holder that freezes in mid-batch, limit the wait for a lock, and replace synchronous_commit `off`,
 # which would lose acknowledged writes.
@@ -57,11 +64,8 @@ _POOLED_BEGIN = (
     b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; %b;"
     b" SELECT pg_catalog.pg_advisory_xact_lock(%d)" % (_SETTINGS % b"true", WRITERS_LOCK)
 )
-# The parameter of the URL that says what is between us and the server.
-_POOLER = "pooler"
-_POOLER_PARAMETER = re.compile(rf"(?P<before>[?&]|\s|^){_POOLER}=(?P<value>[^&\s]*)")
-_POOLERS = ("auto", "session", "transaction")
-# Parameters of libpq: they detect within seconds that the server has disappeared.
+# Parameters of libpq, unless the URL has others. They detect within seconds that the server has
+# disappeared.
 _CONNECT = {
     "connect_timeout": 2,
     "keepalives_idle": 5,
@@ -69,6 +73,8 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "fallback_application_name": "tradepost",
+    # Of several hosts, only the primary is connected to.
+    "target_session_attrs": "primary",
 }
 
 # Classes of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) for failures
@@ -90,35 +96,32 @@ _WRONG_SETTINGS = re.compile(
     r"|authentication failed|does not support SSL|certificate"
     r"|invalid (sslmode|port|channel_binding|connection|target_session_attrs|integer|URI)"
 )
-_UNKNOWN_PARAMETER = re.compile(r'invalid (?:URI query parameter|connection option):? ("\w+")')
 _OPEN = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
 
 
 class PostgresDialect:
     """One database of a PostgreSQL server; see `Dialect`.
 
-    `conninfo` is what libpq takes: a URL, with several hosts if need be, or `key=value` pairs. It
-    may also have our own parameter `pooler`. Raises DatabaseSettingsError for what libpq doesn't
-    take, and if it names no database.
+    `given` are parameters of libpq. `pooler` says what is between us and the server: "session" or
+    "transaction" for a pooler in that mode, "auto" to find out.
     """
 
-    def __init__(self, conninfo: str) -> None:
-        conninfo, self._pooler = _without_pooler(conninfo)
-        given = _parsed(conninfo)
+    def __init__(self, given: Mapping[str, Any], *, pooler: str = "auto") -> None:
+        self._pooler = pooler
         self._engine: Engine = create_engine(
             # SQLAlchemy's own URLs take less than libpq's, so libpq reads the text itself.
             "postgresql+psycopg://",
             poolclass=NullPool,
-            connect_args=_CONNECT | given | {"autocommit": True},
+            connect_args={**_CONNECT, **given, "autocommit": True},
             # The text of an error is logged; it must not contain the stored values.
             hide_parameters=True,
             use_native_hstore=False,
             # %s for each value: psycopg binds a list faster than named parameters.
             paramstyle="format",
         )
-        event.listen(self._engine, "do_connect", _connect)
         self._watch = ConnectionWatch()
         self._owners: set[str] = set()
+        event.listen(self._engine, "do_connect", self._connect)
         # Whether the writer's transaction has a savepoint. A dialect has one writer.
         self._has_savepoint = False
 
@@ -137,8 +140,8 @@ class PostgresDialect:
     def begin(self, connection: Connection) -> None:
         self._has_savepoint = False
         try:
-            _send(connection, _POOLED_BEGIN if _driver(connection).is_pooled else _BEGIN)
-        except psycopg.Error:
+            self._send_begin(connection, _BEGIN, _POOLED_BEGIN)
+        except (psycopg.Error, StaleServerError):
             if self.is_open(connection):
                 self.rollback(connection)
             raise
@@ -146,12 +149,12 @@ class PostgresDialect:
     def begin_statements(self, connection: Connection) -> bool:
         # A session of a pooler has no setting that refuses writes.
         if _driver(connection).is_pooled:
-            _send(connection, _BEGIN_STATEMENTS)
+            self._send_begin(connection, _BEGIN_STATEMENTS, _BEGIN_STATEMENTS)
             return True
         return False
 
     def begin_snapshot(self, connection: Connection) -> None:
-        _send(connection, _BEGIN_SNAPSHOT)
+        self._send_begin(connection, _BEGIN_SNAPSHOT, _BEGIN_SNAPSHOT)
 
     def savepoint(self, connection: Connection) -> None:
         # One round trip both releases the previous savepoint and sets the new one.
@@ -222,8 +225,15 @@ class PostgresDialect:
         connection = self._engine.connect()
         driver = _driver(connection)
         self._watch.add(driver)
+        try:
+            answers, timeline = _server(_send(connection, _SERVER))
+            self._watch.reach(driver, timeline)
+        except BaseException:
+            self.close(connection)
+            raise
+        # With PgBouncer, the process that greeted us is not the one that answers.
         driver.is_pooled = self._pooler == "transaction" or (
-            self._pooler == "auto" and _is_behind_pooler(driver)
+            self._pooler == "auto" and answers != driver.info.backend_pid
         )
         # A prepared statement belongs to a session, which the next transaction may not have.
         driver.prepare_threshold = None if driver.is_pooled else _PREPARE_AFTER
@@ -236,51 +246,39 @@ class PostgresDialect:
         connection.begin()
         return connection
 
+    def _connect(
+        self, _: object, __: object, arguments: Sequence[Any], parameters: Mapping[str, Any]
+    ) -> WatchedConnection:
+        """Open the connection for SQLAlchemy. Raises psycopg.OperationalError."""
+        with self._watch.connecting():
+            return WatchedConnection.connect(*arguments, **parameters)
+
+    def _send_begin(self, connection: Connection, direct: bytes, pooled: bytes) -> None:
+        """Begin a transaction; behind a pooler, its server may be another one than before."""
+        driver = _driver(connection)
+        if not driver.is_pooled:
+            _send(connection, direct)
+            return
+        _, timeline = _server(_send(connection, b"%b; %b" % (pooled, _SERVER)))
+        if timeline != driver.timeline:
+            raise StaleServerError("the pooler leads to another server than before")
+
 
 def _marking(owner: str) -> bytes:
     """Hold the owner's lock until the session ends; shared, as the last one may not have ended."""
     return b"SELECT pg_catalog.pg_advisory_lock_shared(%d)" % owner_number(owner)
 
 
-def _without_pooler(conninfo: str) -> tuple[str, str]:
-    """The text for libpq, which doesn't know our parameter, and its value."""
-    found = _POOLER_PARAMETER.search(conninfo)
-    if found is None:
-        return conninfo, _POOLERS[0]
-    if found["value"] not in _POOLERS:
-        raise DatabaseSettingsError(
-            f"the parameter {_POOLER} of the URL must be one of {', '.join(_POOLERS)}"
-        )
-    before, after = conninfo[: found.start()], conninfo[found.end() :]
-    is_first = found["before"] == "?"
-    return before + (f"?{after[1:]}" if is_first and after else after), found["value"]
+def _send(connection: Connection, commands: bytes) -> PGresult:
+    return _driver(connection).send(commands)
 
 
-def _parsed(conninfo: str) -> dict[str, Any]:
-    """The parameters of a URL or of pairs. Raises DatabaseSettingsError, without a secret."""
-    try:
-        given = conninfo_to_dict(conninfo)
-    except psycopg.ProgrammingError as error:
-        unknown = _UNKNOWN_PARAMETER.search(str(error))
-        cause = f"libpq has no parameter {unknown[1]}" if unknown else "the database URL is no URL"
-        raise DatabaseSettingsError(cause) from None
-    ports = str(given.get("port") or "").split(",")
-    if not all(port.isdigit() or not port for port in ports):
-        raise DatabaseSettingsError("the port of the database URL is no number")
-    defaults = {each.keyword for each in Conninfo.get_defaults() if each.val}
-    if not given.keys() & {"dbname", "service"} and not defaults & {b"dbname", b"service"}:
-        raise DatabaseSettingsError("the URL of a PostgreSQL database must name the database")
-    return given
-
-
-def _send(connection: Connection, commands: bytes) -> None:
-    _driver(connection).send(commands)
-
-
-def _is_behind_pooler(driver: WatchedConnection) -> bool:
-    """Whether the process that greeted us is not the one that answers, as with PgBouncer."""
-    result = driver.send(b"SELECT pg_catalog.pg_backend_pid()")
-    return int(result.get_value(0, 0) or 0) != driver.info.backend_pid
+def _server(answer: PGresult) -> tuple[int, int]:
+    """The process and the timeline of `_SERVER`. Raises StaleServerError for a standby."""
+    timeline = answer.get_value(0, 1)
+    if timeline is None:
+        raise StaleServerError("the database server is a standby, which may answer from before")
+    return int(answer.get_value(0, 0) or 0), int(timeline, 16)
 
 
 def _status(connection: Connection) -> TransactionStatus:
@@ -291,10 +289,3 @@ def _status(connection: Connection) -> TransactionStatus:
 
 def _driver(connection: Connection) -> WatchedConnection:
     return cast(WatchedConnection, connection.connection.dbapi_connection)
-
-
-def _connect(
-    _: object, __: object, arguments: Sequence[Any], parameters: Mapping[str, Any]
-) -> WatchedConnection:
-    """Open the connection for SQLAlchemy. Raises psycopg.OperationalError."""
-    return WatchedConnection.connect(*arguments, **parameters)

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -16,9 +17,17 @@ class Readers:
     """Owns the reader threads, each with its connection. All methods are for the event loop."""
 
     def __init__(
-        self, dialect: Dialect, *, clock: Clock, name: str, threads: int, queue_max: int
+        self,
+        dialect: Dialect,
+        *,
+        clock: Clock,
+        name: str,
+        threads: int,
+        queue_max: int,
+        opened: Callable[[Connection], None],
     ) -> None:
         self._dialect = dialect
+        self._opened = opened
         self._clock = clock
         self._queue_max = queue_max
         self._loop = asyncio.get_running_loop()
@@ -73,7 +82,9 @@ class Readers:
             self._dialect.close(connection)
             connection = None
         try:
-            connection = connection or self._dialect.open_reader()
+            if connection is None:
+                connection = self._dialect.open_reader()
+                self._opened(connection)
             if job.snapshot:
                 self._dialect.begin_snapshot(connection)
                 has_begun = True
@@ -90,6 +101,9 @@ class Readers:
             return connection
         if connection is not None:
             self._dialect.close(connection)
-        job.error = StoreUnavailableError("the store did not answer")
-        job.error.__cause__ = failure
+        if isinstance(failure, StoreUnavailableError):
+            job.error = failure
+        else:
+            job.error = StoreUnavailableError("the store did not answer")
+            job.error.__cause__ = failure
         return None

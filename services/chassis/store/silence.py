@@ -7,6 +7,7 @@ import structlog
 
 from discovery.clock import Clock
 from services.chassis.store.dialect import Dialect
+from services.chassis.store.errors import HistoryLostError
 
 # How long a statement may take, unless DATABASE_TIMEOUT_S says otherwise.
 ANSWER_TIMEOUT_S = 10.0
@@ -40,7 +41,7 @@ class SilenceWatch:
         while True:
             await self._clock.sleep(self._timeout_s / _LOOKS)
             limit_s = self._timeout_s * self._factor
-            if self._dialect.cut_silent(self._clock.monotonic(), limit_s):
+            if self._dialect.cut_silent(self._clock.monotonic(), limit_s) and not self._is_silent:
                 _LOG.error(
                     "store_silent",
                     timeout_s=limit_s,
@@ -54,6 +55,12 @@ class SilenceWatch:
         if self._is_silent:
             _LOG.info("store_answers")
             self._become(is_silent=False)
+
+    def lost(self, error: HistoryLostError) -> None:
+        """Record that the store has lost committed events, and so answers nothing any more."""
+        if not self._is_silent:
+            _LOG.error("store_lost_events", cause=str(error))
+            self._become(is_silent=True)
 
     @contextmanager
     def long_statements(self) -> Iterator[None]:

@@ -9,13 +9,16 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
+
+from services.chassis.store.errors import StaleServerError
 
 T = TypeVar("T")
 
@@ -32,6 +35,8 @@ class WatchedConnection(psycopg.Connection[Any]):
     is_stale = False
     # Whether a pooler gives each transaction another session of the server.
     is_pooled = False
+    # The server's timeline, which a promoted standby begins.
+    timeline = 0
 
     def send(self, commands: bytes) -> PGresult:
         """Send commands straight to libpq; a cursor would cost twice as much."""
@@ -66,6 +71,13 @@ class ConnectionWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._newest_timeline = 0
+        # Whether the newest attempt to connect has had no answer, and how many have had one.
+        self._is_unanswered = False
+        self._answers = 0
+        # What the last look found: those answers, and since when there is no other.
+        self._seen_answers = 0
+        self._unanswered_since_s = 0.0
         self._seen: weakref.WeakKeyDictionary[WatchedConnection, _Seen] = (
             weakref.WeakKeyDictionary()
         )
@@ -76,26 +88,65 @@ class ConnectionWatch:
         with self._lock:
             self._seen[connection] = seen
 
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Watch an attempt to connect, too; being refused is an answer."""
+        self._is_unanswered = True
+        try:
+            yield
+        except psycopg.errors.ConnectionTimeout:
+            raise
+        except BaseException:
+            self._connect_answered()
+            raise
+        self._connect_answered()
+
+    def _connect_answered(self) -> None:
+        self._answers += 1
+        self._is_unanswered = False
+
+    def reach(self, connection: WatchedConnection, timeline: int) -> None:
+        """Record the timeline of a connection's server; connections to older servers become stale.
+
+        Raises StaleServerError if this server is an older one itself: a former primary that still
+        runs answers from before, and what it commits is lost.
+        """
+        with self._lock:
+            if timeline < self._newest_timeline:
+                raise StaleServerError(
+                    f"the database server is a former primary: its timeline is {timeline}, and"
+                    f" timeline {self._newest_timeline} has begun on another server"
+                )
+            self._newest_timeline = connection.timeline = timeline
+            for other in self._seen:
+                # Those that are just being opened have none yet.
+                if 0 < other.timeline < timeline:
+                    other.is_stale = True
+
     def cut_silent(self, now_s: float, limit_s: float) -> bool:
-        """Cut each connection whose statement is unanswered for `limit_s`; whether there was one.
+        """Cut each connection whose statement is unanswered for `limit_s`; whether all is silent.
 
         A statement's time begins with the first look that finds it. All other connections become
-        stale, because they may lead to the same silent server.
+        stale, because they may lead to the same silent server. It is silence, too, if attempts to
+        connect go unanswered for so long while no statement is answered.
         """
         with self._lock:
             watched = list(self._seen.items())
-        has_cut = False
+        has_cut = has_answered = False
         for connection, seen in watched:
             turns = connection.turns
             if turns != seen.turns:
                 seen.turns, seen.since_s = turns, now_s
+                has_answered = True
             elif turns % 2 and now_s - seen.since_s >= limit_s:
                 _shut_down(connection, seen.inode)
                 has_cut = True
         if has_cut:
             for connection, _ in watched:
                 connection.is_stale = True
-        return has_cut
+        if has_answered or not self._is_unanswered or self._answers != self._seen_answers:
+            self._seen_answers, self._unanswered_since_s = self._answers, now_s
+        return has_cut or now_s - self._unanswered_since_s >= limit_s
 
 
 def _shut_down(connection: WatchedConnection, inode: int) -> None:

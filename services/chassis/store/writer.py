@@ -43,11 +43,13 @@ class Writer:
         name: str,
         queue_max: int,
         committed: Callable[[Sequence[Change]], None],
+        opened: Callable[[Connection], None],
     ) -> None:
         self._dialect = dialect
         self._clock = clock
         self._queue_max = queue_max
         self._committed = committed
+        self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # Guards the start of each job: either the thread takes it, or the loop expires it.
@@ -152,7 +154,9 @@ class Writer:
             self._dialect.lock()
             while True:
                 self._drop_stale()
-                self._connection = self._connection or self._dialect.open_writer()
+                if self._connection is None:
+                    self._connection = self._dialect.open_writer()
+                    self._opened(self._connection)
                 try:
                     self._dialect.begin(self._connection)
                 except Exception as error:
@@ -228,8 +232,11 @@ class Writer:
         for job in jobs:
             job.taken = True
             job.result = None
-            job.error = StoreUnavailableError("the store did not commit")
-            job.error.__cause__ = cause.__cause__ or cause
+            if isinstance(cause, StoreUnavailableError):
+                job.error = cause
+            else:
+                job.error = StoreUnavailableError("the store did not commit")
+                job.error.__cause__ = cause.__cause__ or cause
 
     def _call_on_loop(self, callback: Callable[..., None], *args: object) -> bool:
         """Call `callback` on the event loop; False if the loop is closed."""

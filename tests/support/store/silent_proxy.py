@@ -1,5 +1,7 @@
 """A proxy before a PostgreSQL server that stops forwarding, without closing any connection.
 
+It can also lead new connections to another server.
+
 async with silent_proxy(databases.url()) as proxy:
     database = await Database.open(proxy.url, ...)
     proxy.hush()
@@ -16,12 +18,18 @@ from sqlalchemy.engine import make_url
 class SilentProxy:
     """Forwards bytes both ways, until it is hushed. Use it on the event loop it was made on."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, url: str) -> None:
+        self.switch_to(url)
         self._requests, self._answers = asyncio.Event(), asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
         self.url = ""
         self.resume()
+
+    def switch_to(self, url: str) -> None:
+        """Lead new connections to the server of a URL; the others stay where they are."""
+        folder = make_url(url).query["host"]
+        assert isinstance(folder, str)
+        self._socket = Path(folder) / ".s.PGSQL.5432"
 
     def hush(self) -> None:
         """Forward nothing."""
@@ -39,7 +47,21 @@ class SilentProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection until either side closes it."""
-        from_server, to_server = await asyncio.open_unix_connection(str(self._socket))
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._forward(reader, writer)
+        finally:
+            await _close(writer)
+            self._connections.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            from_server, to_server = await asyncio.open_unix_connection(str(self._socket))
+        except OSError:
+            # The server is not there.
+            return
         pumps = {
             asyncio.create_task(_pump(reader, to_server, self._requests)),
             asyncio.create_task(_pump(from_server, writer, self._answers)),
@@ -50,25 +72,27 @@ class SilentProxy:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            to_server.close()
-            writer.close()
+            await _close(to_server)
+
+    async def closed(self) -> None:
+        """Wait until the connections are closed, because their clients are."""
+        if self._connections:
+            await asyncio.wait(self._connections)
 
 
 @asynccontextmanager
 async def silent_proxy(url: str) -> AsyncIterator[SilentProxy]:
     """A proxy on a free port before the server at a Unix socket; `proxy.url` leads through it."""
-    direct = make_url(url)
-    folder = direct.query["host"]
-    assert isinstance(folder, str)
-    proxy = SilentProxy(Path(folder) / ".s.PGSQL.5432")
+    proxy = SilentProxy(url)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    through = direct.set(host="127.0.0.1", port=port, query={})
+    through = make_url(url).set(host="127.0.0.1", port=port, query={})
     proxy.url = through.render_as_string(hide_password=False)
     try:
         yield proxy
     finally:
         server.close()
+        await proxy.closed()
 
 
 async def _pump(
@@ -78,3 +102,8 @@ async def _pump(
         await is_open.wait()
         writer.write(data)
         await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -13,6 +14,7 @@ from discovery.clock import SystemClock
 from services.chassis.store.database import Database, StoreUnavailableError
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from services.chassis.store.postgres import PostgresDialect
+from services.chassis.store.urls import dialect_of
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import POSTGRESQL, Databases, Gate, opened_database, writing
 from tests.support.store.note_table import add_note, create_notes, notes
@@ -149,7 +151,7 @@ class Counting(PostgresDialect):
     """Counts the attempts to take the lock."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url)
+        super().__init__(conninfo_to_dict(url))
         self.asked = threading.Semaphore(0)
 
     def begin(self, connection: Connection) -> None:
@@ -175,7 +177,7 @@ async def test_a_start_outwaits_another_that_migrates(databases: Databases) -> N
 
 async def test_the_dialect_blames_the_store_for_what_the_store_did(databases: Databases) -> None:
     """Lost connection, full disk and lock are store failures; constraints and bugs are not."""
-    dialect = PostgresDialect(databases.url("any"))
+    dialect = dialect_of(databases.url("any"))
     for sqlstate in ("08006", "53100", "55P03", "25P03", "57P01", "58030", "40P01", "XX001"):
         assert dialect.is_store_failure(psycopg.errors.lookup(sqlstate)())
     for sqlstate in ("23505", "42601", "22P02", "25006", "0A000"):

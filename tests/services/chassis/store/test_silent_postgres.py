@@ -8,6 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import Connection
 
+from discovery.clock import SystemClock
 from services.chassis.store.database import Database, StoreUnavailableError
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import while_time_passes
@@ -98,6 +99,28 @@ async def test_reads_end_and_health_follows(
         proxy.resume()
         assert await once_it_answers(lambda: database.read(notes)) == []
         assert await status() == Response.SERVING
+
+
+async def test_a_server_that_answers_no_connection_is_silent(proxy: SilentProxy) -> None:
+    """Health follows as well if the server only accepts connections and never answers them."""
+    proxy.hush()
+    database = await Database.open(
+        proxy.url, clock=SystemClock(), owner="test", readers=1, timeout_s=3.0
+    )
+    async with echo_server(database=database) as echo, asyncio.timeout(WAIT_S):
+        health: Any = health_pb2_grpc.HealthStub(echo.channel)
+
+        async def status() -> int:
+            return int((await health.Check(health_pb2.HealthCheckRequest())).status)
+
+        assert await status() == Response.SERVING
+        while await status() == Response.SERVING:
+            with pytest.raises(StoreUnavailableError):
+                await database.read(notes)
+        proxy.resume()
+        assert await once_it_answers(lambda: database.read(notes)) == []
+        assert await status() == Response.SERVING
+    await database.close()
 
 
 async def test_an_unanswered_statement_of_a_write_undoes_it(
