@@ -12,7 +12,7 @@ from services.chassis.request.context import Context
 from services.chassis.request.errors import NotImplementedYetError
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EventFeedService"].full_name
-WAITING_METHODS = frozenset({f"/{SERVICE_NAME}/SubscribeEvents"})
+SUBSCRIPTION_METHODS = frozenset({f"/{SERVICE_NAME}/SubscribeEvents"})
 
 
 class EventFeedServicer(event_service_pb2_grpc.EventFeedServiceServicer):

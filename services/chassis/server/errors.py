@@ -26,12 +26,13 @@ class UnknownServiceError(Exception):
 class OverloadedError(Exception):
     """The server has as many calls as it accepts; the call had no effect.
 
-    `retry_after_s` is when a slot may be free, if the limiter knows.
+    `setting` is the environment variable of the limit. `retry_after_s` is when a slot may be free,
+    if the limiter knows.
     """
 
-    def __init__(self, *, limit: int, retry_after_s: float | None = None) -> None:
-        super().__init__(f"all {limit} slots are taken")
-        self.facts = {"limit": str(limit)}
+    def __init__(self, *, limit: int, setting: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"all {limit} slots of this instance ({setting}) are taken")
+        self.facts = {"limit": str(limit), "setting": setting}
         self.retry_after_s = retry_after_s
 
 

@@ -24,7 +24,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import Registrar, RegistryError
 from discovery.registry.registration import InstanceIdTakenError, Registration
 from services.chassis.environment import SettingError
-from services.chassis.feed.servicer import WAITING_METHODS
+from services.chassis.feed.servicer import SUBSCRIPTION_METHODS
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
 from services.chassis.server.errors import CannotListenError
@@ -139,7 +139,10 @@ def _admission(service: Service, settings: ServerSettings, clock: Clock) -> Admi
         clock=clock,
         limit=settings.max_concurrent,
         max_waiting=settings.max_waiting,
-        waiting_methods=service.waiting_methods | WAITING_METHODS,
+        max_watching=settings.max_watching,
+        max_subscribers=settings.max_subscribers,
+        waiting_methods=service.waiting_methods,
+        subscription_methods=SUBSCRIPTION_METHODS,
         compensation_methods=service.compensation_methods,
     )
 

@@ -17,6 +17,8 @@ DRAIN_S = 2.0
 STOP_GRACE_S = 10.0
 MAX_CONCURRENT_CALLS = 256
 MAX_WAITING_CALLS = 5_000
+MAX_WATCHING_CALLS = 5_000
+MAX_SUBSCRIBERS = 1_000
 
 
 def _host(text: str) -> str:
@@ -53,7 +55,10 @@ class ServerSettings(BaseSettings):
     drain_s: float = Field(default=DRAIN_S, ge=0)
     stop_grace_s: float = Field(default=STOP_GRACE_S, ge=0)
     max_concurrent: int = Field(default=MAX_CONCURRENT_CALLS, ge=1)
+    # Calls that wait for their answer, open streams to callers, and open subscriptions to the feed.
     max_waiting: int = Field(default=MAX_WAITING_CALLS, ge=1)
+    max_watching: int = Field(default=MAX_WATCHING_CALLS, ge=1)
+    max_subscribers: int = Field(default=MAX_SUBSCRIBERS, ge=1)
     channelz: bool = False
 
     @property

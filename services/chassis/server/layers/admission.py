@@ -6,12 +6,14 @@ priorities: gRPC's own services, such as health, are never refused; a tenth of t
 compensations, because they release what others hold; all other calls are refused first.
 
 A call that only waits (for an order to settle, for the next event) gives its slot back meanwhile
-(`request.slot`), and takes it again afterwards without being refused. The number of waiting calls
-has a limit of its own.
+(`request.slot`), and takes it again afterwards without being refused. Waiting calls have three
+limits of their own, so that none starves another: calls with one answer, streams to callers, and
+the subscriptions by which services follow each other.
 """
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from discovery.clock import Clock
@@ -25,6 +27,15 @@ from services.chassis.server.layers.pushback import Pushback
 _COMPENSATION_SHARE = 10
 
 
+@dataclass(slots=True)
+class WaitingPool:
+    """The calls of one kind that wait, at most `limit`, which the environment variable sets."""
+
+    setting: str
+    limit: int
+    count: int = 0
+
+
 class Admission:
     """The layer that counts calls at work and calls that wait."""
 
@@ -34,19 +45,29 @@ class Admission:
         clock: Clock,
         limit: int,
         max_waiting: int,
+        max_watching: int,
+        max_subscribers: int,
         waiting_methods: Collection[str] = (),
+        subscription_methods: Collection[str] = (),
         compensation_methods: Collection[str] = (),
     ) -> None:
         self._clock = clock
         self._pushback = Pushback()
         self._limit = limit
-        self._max_waiting = max_waiting
-        self._waiting_methods = frozenset(waiting_methods)
+        self._calls = WaitingPool("TRADEPOST_MAX_WAITING", max_waiting)
+        self._watchers = WaitingPool("TRADEPOST_MAX_WATCHING", max_watching)
+        self._subscribers = WaitingPool("TRADEPOST_MAX_SUBSCRIBERS", max_subscribers)
+        self._waiting_methods = frozenset(waiting_methods).union(subscription_methods)
+        self._subscription_methods = frozenset(subscription_methods)
         self._compensation_methods = frozenset(compensation_methods)
         kept = limit // _COMPENSATION_SHARE if self._compensation_methods else 0
         self.ordinary_limit = limit - kept
         self.working = 0
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait, or may wait."""
+        return self._calls.count + self._watchers.count + self._subscribers.count
 
     def __call__(self, method: ServedMethod, inner: Behavior) -> Behavior:
         """Act before deserialization: a refusal must cost less than the work that it saves."""
@@ -61,7 +82,7 @@ class Admission:
         waits = method.path in self._waiting_methods
 
         async def admitted(request: Any, context: Context) -> Any:
-            slot = self._admit(limit, waits=waits)
+            slot = self._admit(limit, self._calls, waits=waits)
             try:
                 return await inner(request, context)
             finally:
@@ -72,9 +93,11 @@ class Admission:
     def _streaming(self, method: ServedMethod, inner: Behavior) -> Behavior:
         limit = self._limit_of(method)
         waits = method.path in self._waiting_methods
+        subscribes = method.path in self._subscription_methods
+        pool = self._subscribers if subscribes else self._watchers
 
         async def admitted(request: Any, context: Context) -> AsyncIterator[Any]:
-            slot = self._admit(limit, waits=waits)
+            slot = self._admit(limit, pool, waits=waits)
             try:
                 async with aclosing(inner(request, context)) as messages:
                     async for message in messages:
@@ -88,27 +111,27 @@ class Admission:
         compensates = method.path in self._compensation_methods
         return self._limit if compensates else self.ordinary_limit
 
-    def _admit(self, limit: int, *, waits: bool) -> "_Slot":
+    def _admit(self, limit: int, pool: WaitingPool, *, waits: bool) -> "_Slot":
         if self.working >= limit:
-            raise self._overloaded(limit)
-        slot = _Slot(self, waits=waits)
+            raise self._overloaded("TRADEPOST_MAX_CONCURRENT", limit)
+        slot = _Slot(self, pool, waits=waits)
         SLOT.set(slot)
         return slot
 
-    def count_waiter(self) -> None:
+    def count_waiter(self, pool: WaitingPool) -> None:
         """Count a call that may wait. Raises OverloadedError when there are too many."""
-        if self.waiting >= self._max_waiting:
-            raise self._overloaded(self._max_waiting)
-        self.waiting += 1
+        if pool.count >= pool.limit:
+            raise self._overloaded(pool.setting, pool.limit)
+        pool.count += 1
 
     def free(self) -> None:
         """Count a slot that has become free."""
         self.working -= 1
         self._pushback.freed += 1
 
-    def _overloaded(self, limit: int) -> OverloadedError:
+    def _overloaded(self, setting: str, limit: int) -> OverloadedError:
         retry_after_s = self._pushback.refused(self._clock.monotonic())
-        return OverloadedError(limit=limit, retry_after_s=retry_after_s)
+        return OverloadedError(limit=limit, setting=setting, retry_after_s=retry_after_s)
 
 
 class _Slot:
@@ -118,20 +141,21 @@ class _Slot:
     refused before it has written anything. Other calls are counted when they first wait.
     """
 
-    __slots__ = ("_admission", "_counted", "_depth", "_left")
+    __slots__ = ("_admission", "_counted", "_depth", "_left", "_pool")
 
-    def __init__(self, admission: Admission, *, waits: bool) -> None:
+    def __init__(self, admission: Admission, pool: WaitingPool, *, waits: bool) -> None:
         if waits:
-            admission.count_waiter()
+            admission.count_waiter(pool)
         admission.working += 1
         self._admission = admission
+        self._pool = pool
         self._counted = waits
         self._depth = 0
         self._left = False
 
     def step_aside(self) -> None:
         if not self._counted and not self._left:
-            self._admission.count_waiter()
+            self._admission.count_waiter(self._pool)
             self._counted = True
         self._depth += 1
         if self._depth == 1 and not self._left:
@@ -146,4 +170,4 @@ class _Slot:
         self._left = True
         if self._depth == 0:
             self._admission.free()
-        self._admission.waiting -= self._counted
+        self._pool.count -= self._counted

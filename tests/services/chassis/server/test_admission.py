@@ -80,7 +80,7 @@ async def test_calls_above_the_limit_are_refused_with_pushback() -> None:
         await asyncio.gather(*inside)
 
         assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "OVERLOADED")
-        assert refused.facts == {"limit": "2"}
+        assert refused.facts == {"limit": "2", "setting": "TRADEPOST_MAX_CONCURRENT"}
         assert refused.retry_delay_s == 0.1
         assert refused.trailers["grpc-retry-pushback-ms"] == "100"
         assert (await echo.unary("again")).value == "again"
@@ -219,7 +219,7 @@ async def test_waiters_have_a_limit_of_their_own_checked_on_admission() -> None:
         gate.open()
         await asyncio.gather(*inside)
 
-    assert (refused.reason, refused.facts) == ("OVERLOADED", {"limit": "2"})
+    assert (refused.reason, refused.facts["setting"]) == ("OVERLOADED", "TRADEPOST_MAX_WAITING")
     assert begun == ["in", "in"]
 
 
@@ -281,12 +281,6 @@ async def test_a_wait_that_outlives_its_call_takes_no_slot() -> None:
         assert (echo.server.admission.working, echo.server.admission.waiting) == (0, 0)
 
 
-def test_waiting_outside_of_a_call_does_nothing() -> None:
-    """Use cases may be called without a server."""
-    with slot_released():
-        pass
-
-
 @pytest.mark.parametrize(("limit", "ordinary"), [(1, 1), (9, 9), (10, 9), (256, 231)])
 def test_a_tenth_of_the_slots_is_kept_for_compensations(limit: int, ordinary: int) -> None:
     """The tenth is rounded down, so that a small limit still admits ordinary calls."""
@@ -294,6 +288,8 @@ def test_a_tenth_of_the_slots_is_kept_for_compensations(limit: int, ordinary: in
         clock=ManualClock(),
         limit=limit,
         max_waiting=1,
+        max_watching=1,
+        max_subscribers=1,
         compensation_methods={"/a.B/Release"},
     )
 

@@ -76,7 +76,7 @@ DOCUMENTED = [
     (NotImplementedYetError("the feed"), Expected(Code.UNIMPLEMENTED, "NOT_IMPLEMENTED")),
     (UnknownServiceError("a.B"), Expected(Code.NOT_FOUND, "SERVICE_UNKNOWN")),
     (
-        OverloadedError(limit=10),
+        OverloadedError(limit=10, setting="TRADEPOST_MAX_WAITING"),
         Expected(Code.RESOURCE_EXHAUSTED, "OVERLOADED", retry_delay_s=0.1, pushback_ms="100"),
     ),
     (
@@ -221,7 +221,7 @@ async def test_what_a_handler_put_into_the_trailers_survives_its_error() -> None
 
     async def marked(request: object, context: grpc.aio.ServicerContext) -> None:
         context.set_trailing_metadata((("tradepost-replayed", "true"),))
-        raise OverloadedError(limit=1)
+        raise OverloadedError(limit=1, setting="TRADEPOST_MAX_WAITING")
 
     async with echo_server(unary=marked) as echo:
         refused = await refusal(echo.unary())

@@ -47,6 +47,7 @@ def test_an_unset_environment_gives_the_documented_defaults(
     assert (server.host, server.port) == ("127.0.0.1", 0)
     assert (server.drain_s, server.stop_grace_s) == (2.0, 10.0)
     assert (server.max_concurrent, server.max_waiting) == (256, 5_000)
+    assert (server.max_watching, server.max_subscribers) == (5_000, 1_000)
     assert TelemetrySettings().otlp_endpoint == ""
 
 

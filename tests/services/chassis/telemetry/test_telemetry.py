@@ -75,7 +75,7 @@ async def test_all_kinds_of_call_and_refusals_have_spans_and_health_has_none() -
     """Health has no spans, because a watch never ends; an error's span has its code."""
 
     async def overloaded(request: StringValue, context: Any) -> None:
-        raise OverloadedError(limit=1)
+        raise OverloadedError(limit=1, setting="TRADEPOST_MAX_WAITING")
 
     async with collecting() as collector, traced_server(collector, unary=overloaded) as echo:
         refused = await refusal(echo.unary())

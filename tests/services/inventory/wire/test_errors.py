@@ -211,7 +211,7 @@ CASES: dict[str, tuple[Callable[[RunningService], Awaitable[Refusal]], Code, set
     "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
     "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
     "NOT_IMPLEMENTED": (_not_implemented, Code.UNIMPLEMENTED, {"feature"}),
-    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit"}),
+    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit", "setting"}),
     "STORE_UNAVAILABLE": (_store_unavailable, Code.UNAVAILABLE, set()),
     "CONFLICT": (_conflict, Code.ABORTED, {"stream", "expected_version"}),
     "INTERNAL": (_internal, Code.INTERNAL, {"error_id"}),

@@ -185,7 +185,7 @@ CASES: dict[str, tuple[Callable[[OneSlotInstance], Awaitable[Refusal]], Code, se
     "MALFORMED_MESSAGE": (_malformed_message, Code.INVALID_ARGUMENT, {"method"}),
     "REQUEST_ID_REUSED": (_request_id_reused, Code.INVALID_ARGUMENT, {"method", "request_id"}),
     "NOT_IMPLEMENTED": (_not_implemented, Code.UNIMPLEMENTED, {"feature"}),
-    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit"}),
+    "OVERLOADED": (_overloaded, Code.RESOURCE_EXHAUSTED, {"limit", "setting"}),
     "DRAINING": (_draining, Code.UNAVAILABLE, {"order_id", "after_version"}),
     "STORE_UNAVAILABLE": (_store_unavailable, Code.UNAVAILABLE, set()),
     "CONFLICT": (_conflict, Code.ABORTED, {"stream", "expected_version"}),
