@@ -22,9 +22,11 @@ A program written for `grpc.insecure_channel` behaves the same, except for the d
 
 - A stream waits for its instance where it is made, not where it is read.
 - A stream of responses is attempted again only while the caller reads it.
-- `future()` runs in a thread of its own, because it may have to wait and try again.
+- The callbacks of a `future()` run in a thread of the channel and not of a connection. There, too,
+  one that blocks holds up the channel's other futures.
 
-Each instance costs one thread, which watches its health.
+Each instance costs one thread, which watches its health. A channel has one for its look-ups, and,
+once they are used, one for all futures and time limits of streams and one for subscribers.
 """
 
 from discovery.blocking.channel import BlockingChannel

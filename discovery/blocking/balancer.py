@@ -1,5 +1,6 @@
 """Keeps a subchannel for each instance, and a picker over the usable ones, for all threads."""
 
+import asyncio
 import os
 import random
 import threading
@@ -14,6 +15,7 @@ from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, k
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
+from discovery.blocking.call_loop import resolve_soon
 from discovery.blocking.errors import EndedCallError
 from discovery.blocking.native import Dial
 from discovery.blocking.subchannel import Subchannel
@@ -62,6 +64,7 @@ class Balancer:
         )
         self._choice: Choice[Subchannel] = Choice(policy, rng, settings)
         self._records = StatsTable(clock=clock, make=weakly(self._new_record))
+        self._change: asyncio.Future[None] | None = None
         self._closed = False
         self._pid = os.getpid()
         # Ends connections; must neither wait nor lock, since a collected balancer calls it.
@@ -111,6 +114,15 @@ class Balancer:
         for drained in idle:
             drained.retire()
 
+    def change(self) -> "asyncio.Future[None]":
+        """A future of the channel's loop, resolved at the next change.
+
+        Call it in that loop, with the lock held.
+        """
+        if self._change is None:
+            self._change = asyncio.get_running_loop().create_future()
+        return self._change
+
     def why_nothing(self) -> str:
         """Describe why nothing can be picked."""
         return picker_factory.why_nothing(self._resolution, self._subchannels.values())
@@ -149,6 +161,9 @@ class Balancer:
                 self.state = picker_factory.state_of(self._resolution, listed)
                 self.pick = self._choice.picker(listed, self._clock.monotonic())
             self.changed.notify_all()
+            change, self._change = self._change, None
+        if change is not None:
+            resolve_soon(change)
 
     def __del__(self) -> None:
         """End the connections of a channel that was dropped without being closed."""

@@ -175,8 +175,7 @@ class BlockingChannel(grpc.Channel):
 
     def __del__(self) -> None:
         """End the thread that calls subscribers back."""
-        with self._changed:
-            self._changed.notify_all()
+        self._subscriptions.wake()
 
     def forked(self) -> None:
         """Prepare for use in a forked child, which has none of its parent's threads."""

@@ -8,6 +8,9 @@ import grpc
 
 logger = logging.getLogger(__name__)
 
+# Whoever holds the lock gives it back in much less.
+_LOCK_WITHIN_S = 1.0
+
 Callback = Callable[[grpc.ChannelConnectivity], None]
 
 
@@ -40,6 +43,16 @@ class Subscriptions:
         """Stop calling back; an unknown callback is no error."""
         with self._changed:
             self._seen.pop(callback, None)
+
+    def wake(self) -> None:
+        """Let the thread look whether the channel still exists.
+
+        It doesn't wait for the lock for ever: when a program exits, its daemon threads stop where
+        they are, and one of them may hold the lock.
+        """
+        if self._thread is not None and self._changed.acquire(timeout=_LOCK_WITHIN_S):
+            self._changed.notify_all()
+            self._changed.release()
 
     def _deliver(self) -> None:
         state = None

@@ -1,11 +1,14 @@
-"""Calls back when a call that was begun has ended."""
+"""Calls back when a call that was begun has ended, or wakes the task that waits for it."""
 
+import asyncio
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import grpc
+
+from discovery.blocking.call_loop import resolve_soon
 
 # Called once with the status code that a call ended with, in the thread that sees it end.
 OnEnd = Callable[[grpc.StatusCode], None]
@@ -41,6 +44,17 @@ def on_attempt_end(rpc: Any, on_end: OnEnd) -> None:
 
     if not rpc.add_callback(ended):
         on_end(_code_of(rpc))
+
+
+async def wait_for_end(rpc: Any) -> None:
+    """Wait until one of grpc's own calls has ended; cancel it if the waiting task is cancelled."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    rpc.add_done_callback(lambda _: resolve_soon(over))
+    try:
+        await over
+    except asyncio.CancelledError:
+        rpc.cancel()
+        raise
 
 
 def _code_of(rpc: Any) -> grpc.StatusCode:

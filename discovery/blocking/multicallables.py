@@ -26,7 +26,7 @@ class UnaryUnary(grpc.UnaryUnaryMultiCallable):  # type: ignore[type-arg]
         return self._opener.ask(self._opener.of_request(request, *arguments, **keywords))
 
     def future(self, request: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Return the call, under way in a thread of its own."""
+        """Return the call, under way in the channel's loop."""
         return self._opener.begin(self._opener.of_request(request, *arguments, **keywords))
 
 

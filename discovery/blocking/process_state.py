@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from discovery.balancing.explanation import Explanation, explain
 from discovery.blocking.balancer import Balancer
+from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.layers.stack import blocking_stack
 from discovery.blocking.native import Dial
 from discovery.blocking.sent import BlockingSend
@@ -63,7 +64,7 @@ class ProcessState:
         self._config = config
         self._clock = clock
         self._service = target.service
-        self._closing = threading.Event()
+        self._call_loop = CallLoop(target.service)
         self._budget = budget_of(config.budget)
         self._breakers = MethodBreakers(rng, config.breaker)
         self.bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)
@@ -73,7 +74,7 @@ class ProcessState:
             throttle=None if config.throttle is None else config.throttle.make(),
             permits=self.bulkhead,
             breakers=self._breakers,
-            closing=self._closing,
+            call_loop=self._call_loop,
             clock=clock,
             rng=rng,
             recorder=recorder,
@@ -91,7 +92,7 @@ class ProcessState:
             _resolve,
             self._loop,
             self._resolver,
-            self._closing,
+            self._call_loop.closing,
             failed=weakly(self.balancer.resolving_failed),
             service=self._service,
         )
@@ -128,12 +129,12 @@ class ProcessState:
                 breakers=self._breakers,
                 budget=self._budget,
                 now_s=self._clock.monotonic(),
-                try_picks=0 if self._closing.is_set() else try_picks,
+                try_picks=0 if self._call_loop.closing.is_set() else try_picks,
             )
 
     def close(self) -> None:
-        """Close the connections and end the resolving thread."""
-        self._closing.set()
+        """Close the connections and end the threads."""
+        self._call_loop.close()
         self.balancer.close()
         with suppress(RuntimeError):  # the loop is closed: resolving has ended with an error
             self._loop.call_soon_threadsafe(_end, self._loop, ())

@@ -1,11 +1,13 @@
-"""Waits between the attempts of a call, in the thread that makes it."""
+"""Waits between the attempts of a call: in the thread that makes it, or in the channel's loop."""
 
+import asyncio
 import threading
 from typing import Any
 
 import grpc
 
 from discovery.balancing import attempt_outcome
+from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.errors import EndedCallError
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
@@ -27,13 +29,14 @@ class Repeater:
         retrying: ChannelRetries,
         *,
         lock: threading.Condition,
-        closing: threading.Event,
+        call_loop: CallLoop,
         clock: Clock,
     ) -> None:
         self._method = method
         self._retrying = retrying
         self._lock = lock
-        self._closing = closing
+        self._closing = call_loop.closing
+        self.call_later = call_loop.call_later
         self._clock = clock
 
     def begin(self, call: CallState) -> CallRetries:
@@ -48,6 +51,26 @@ class Repeater:
         If there is no next attempt or the channel is closed, raises the error, or that of an
         earlier attempt if only that one was sent.
         """
+        delay_s, final = self._next_attempt(retries, call, error)
+        if self._closing.wait(delay_s):
+            raise final
+        self._turn_to_next(call, final)
+
+    async def wait_in_loop(
+        self, retries: CallRetries, call: CallState, error: grpc.RpcError
+    ) -> None:
+        """Do the same as `wait` in the channel's loop, whose tasks a closing channel cancels."""
+        delay_s, final = self._next_attempt(retries, call, error)
+        try:
+            await self._clock.sleep(delay_s)
+        except asyncio.CancelledError:
+            raise final from None
+        self._turn_to_next(call, final)
+
+    def _next_attempt(
+        self, retries: CallRetries, call: CallState, error: grpc.RpcError
+    ) -> tuple[float, Any]:
+        """The delay before the next attempt, and the error if it isn't made after all."""
         failure: Any = error
         with self._lock:
             delay_s = retries.delay_s(
@@ -57,8 +80,11 @@ class Repeater:
                 tried=(*call.excluded, call.subchannel),
             )
         final: Any = retries.final(failure)
-        if delay_s is None or self._closing.wait(delay_s):
+        if delay_s is None:
             raise final
+        return delay_s, final
+
+    def _turn_to_next(self, call: CallState, final: Any) -> None:
         call.now_s = self._clock.monotonic()
         if call.deadline_s is not None and call.now_s >= call.deadline_s:
             raise final

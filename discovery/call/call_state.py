@@ -86,7 +86,7 @@ class CallState:
 
     - `codec`: the program's serializer and deserializer.
     - `returns_rpc`: the stack returns grpc's call under way instead of its outcome.
-    - `on_attempt`: called with each attempt's call as it begins.
+    - `in_loop`: it runs in the channel's loop, where nothing may block (`future()`).
     """
 
     # Class-level defaults save an assignment per call: most calls never change these.
@@ -95,8 +95,8 @@ class CallState:
     codec: tuple[Any, Any] = (None, None)
     deadline_s: float | None = None
     excluded: tuple[Connection, ...] = ()
+    in_loop: bool = False
     now_s: float = 0.0
-    on_attempt: Callable[[Any], None] | None = None
     on_end: Callable[[], None] | None = None
     other_instance_only: bool = False
     returns_rpc: bool = False

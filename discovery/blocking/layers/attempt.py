@@ -46,24 +46,17 @@ def _begin(made: Any, method: Method, call: CallState, ended: Ended) -> Any:
     begin = made if method.kind in _RESPONSES else made.future
     rpc = call.attempt = begin(call.request, **call.arguments())
     if method.kind is Kind.UNARY_UNARY:
-        # A hedge: the race keeps both attempts referenced until they have ended.
+        # A hedge or a future, which keep an attempt referenced until it has ended.
         rpc.add_done_callback(lambda rpc: ended(rpc.code(), rpc))
     else:
         reference = weakref.ref(rpc)
         on_attempt_end(rpc, lambda code: ended(code, reference()))
-    if call.on_attempt is not None:
-        call.on_attempt(rpc)
     return rpc
 
 
 def _ask(made: Any, _method: Method, call: CallState, ended: Ended) -> tuple[Any, Any]:
     try:
-        if call.on_attempt is None:
-            response, rpc = made.with_call(call.request, **call.arguments())
-        else:
-            rpc = made.future(call.request, **call.arguments())
-            call.on_attempt(rpc)
-            response = rpc.result()
+        response, rpc = made.with_call(call.request, **call.arguments())
     except grpc.RpcError as error:
         failure: Any = error
         ended(failure.code(), failure)

@@ -1,6 +1,11 @@
-"""Picks the instance of each attempt; the calling thread waits while there is none to pick."""
+"""Picks the instance of each attempt.
 
+While there is none to pick, the calling thread waits, or a task of the channel's loop.
+"""
+
+import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
@@ -29,24 +34,18 @@ def layer(balancer: Balancer, *, clock: Clock) -> BlockingLayer:
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
         picks = MethodPicks(method, balancer, clock)
-        due = method.prompt
 
         def send(call: CallState) -> Sent:
+            if call.in_loop and not call.other_instance_only:
+                return send_in_loop(call)
             with balancer.changed:
                 picked = picks.take(call) or picks.wait(call)
-                picked.load.begin(call.now_s, due=due)
-                balancer.recent.append((call.now_s, method.path, picked))
-            call.subchannel = picked
-            try:
-                sent = below(call)
-            except BaseException:
-                balancer.release(picked, due=due)
-                raise
-            if call.returns_rpc:
-                on_attempt_end(sent, lambda _: balancer.release(picked, due=due))
-            else:
-                balancer.release(picked, due=due)
-            return sent
+                picks.begin(call, picked)
+            return picks.send_to(picked, call, below)
+
+        async def send_in_loop(call: CallState) -> Any:
+            picked = await picks.wait_in_loop(call)
+            return picks.send_to(picked, call, below)
 
         return send
 
@@ -86,18 +85,63 @@ class MethodPicks:
     def wait(self, call: CallState) -> Subchannel:
         """Wait while an instance may become READY; with wait_for_ready, also when all have failed.
 
-        Raises NoInstanceError, and what `take` raises.
+        Raises what `check_may_wait` and `take` raise.
         """
-        waits = call.wait_for_ready
-        if waits is None:
-            waits = self.method.wait_for_ready
         picked: Subchannel | None = None
         while picked is None:
-            if self.balancer.state is _FAILED and not waits:
-                raise NoInstanceError(f"{self.method.path}: {self.balancer.why_nothing()}")
-            deadline_s = call.deadline_s
-            self.balancer.changed.wait(None if deadline_s is None else deadline_s - call.now_s)
+            self.check_may_wait(call)
+            self.balancer.changed.wait(self.limit_s(call))
             picked = self.take(call)
         if call.telemetry is not None:
             call.telemetry.picked_late()
         return picked
+
+    async def wait_in_loop(self, call: CallState) -> Subchannel:
+        """Do the same as `wait` in the channel's loop, and begin the attempt; takes the lock."""
+        waited = False
+        while True:
+            with self.balancer.changed:
+                picked = self.take(call)
+                if picked is not None:
+                    self.begin(call, picked)
+                    break
+                self.check_may_wait(call)
+                change = self.balancer.change()
+            waited = True
+            await asyncio.wait([change], timeout=self.limit_s(call))
+        if waited and call.telemetry is not None:
+            call.telemetry.picked_late()
+        return picked
+
+    def check_may_wait(self, call: CallState) -> None:
+        """Raise NoInstanceError if all have failed and the call isn't to wait for them."""
+        waits = call.wait_for_ready
+        if waits is None:
+            waits = self.method.wait_for_ready
+        if self.balancer.state is _FAILED and not waits:
+            raise NoInstanceError(f"{self.method.path}: {self.balancer.why_nothing()}")
+
+    @staticmethod
+    def limit_s(call: CallState) -> float | None:
+        """How long the call may wait for a change; None: without a limit."""
+        return None if call.deadline_s is None else call.deadline_s - call.now_s
+
+    def begin(self, call: CallState, picked: Subchannel) -> None:
+        """Count the attempt as in flight."""
+        picked.load.begin(call.now_s, due=self.method.prompt)
+        self.balancer.recent.append((call.now_s, self.method.path, picked))
+        call.subchannel = picked
+
+    def send_to(self, picked: Subchannel, call: CallState, below: BlockingSend) -> Sent:
+        """Send the attempt; it counts as in flight until it ends. Takes the lock for its end."""
+        release, due = self.balancer.release, self.method.prompt
+        try:
+            sent = below(call)
+        except BaseException:
+            release(picked, due=due)
+            raise
+        if call.returns_rpc:
+            on_attempt_end(sent, lambda _: release(picked, due=due))
+        else:
+            release(picked, due=due)
+        return sent

@@ -1,19 +1,20 @@
 """Repeats a failed attempt on another instance, by the rules of `discovery.rules.retry_decision`.
 
-A call that waits for its next attempt waits in the thread that makes it.
+A call that waits for its next attempt waits in the thread that makes it, or in the channel's loop.
 """
 
 import random
-import threading
 from collections.abc import Collection
+from typing import Any
 
 import grpc
 
 from discovery.balancing.unserved import is_served_elsewhere
 from discovery.blocking.balancer import Balancer
+from discovery.blocking.call_loop import CallLoop
+from discovery.blocking.layers.stream_calls import UnaryStreamCall
 from discovery.blocking.repeater import Repeater
 from discovery.blocking.sent import BlockingLayer, BlockingSend, Sent
-from discovery.blocking.stream_calls import UnaryStreamCall
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 from discovery.rules.method import Kind, Method
@@ -24,7 +25,7 @@ from discovery.rules.retry_decision import ChannelRetries
 def layer(
     balancer: Balancer,
     *,
-    closing: threading.Event,
+    call_loop: CallLoop,
     clock: Clock,
     rng: random.Random,
     budget: RetryBudget,
@@ -39,7 +40,7 @@ def layer(
     retrying = ChannelRetries(rng, budget, throttle, served_elsewhere)
 
     def build(method: Method, below: BlockingSend) -> BlockingSend:
-        repeater = Repeater(method, retrying, lock=lock, closing=closing, clock=clock)
+        repeater = Repeater(method, retrying, lock=lock, call_loop=call_loop, clock=clock)
         if method.kind is Kind.UNARY_UNARY:
             return _unary(repeater, below)
         if method.kind is Kind.UNARY_STREAM:
@@ -51,13 +52,28 @@ def layer(
 
 
 def _unary(repeater: Repeater, below: BlockingSend) -> BlockingSend:
+    below_in_loop: Any = below
+
     def send(call: CallState) -> Sent:
+        if call.in_loop:
+            return send_in_loop(call)
         retries = repeater.begin(call)
         while True:
             try:
                 answered = below(call)
             except grpc.RpcError as error:
                 repeater.wait(retries, call, error)
+            else:
+                repeater.succeeded()
+                return answered
+
+    async def send_in_loop(call: CallState) -> Any:
+        retries = repeater.begin(call)
+        while True:
+            try:
+                answered = await below_in_loop(call)
+            except grpc.RpcError as error:
+                await repeater.wait_in_loop(retries, call, error)
             else:
                 repeater.succeeded()
                 return answered

@@ -21,15 +21,15 @@ The order and its reasons are those of `discovery.aio.layers.stack`; this driver
 | failures        | by the status    | by the status, after the first message too               |
 
 The thread that makes a call also waits: for its turn, an instance or the next attempt. Two
-exceptions: the `future()` of a unary method waits in a thread of its own, and a stream of responses
-waits for its next attempt in the thread that reads it.
+exceptions: the `future()` of a unary method waits in the channel's loop (`CallLoop`), and a stream
+of responses waits for its next attempt in the thread that reads it.
 """
 
 import random
-import threading
 from typing import TYPE_CHECKING
 
 from discovery.blocking.balancer import Balancer
+from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.layers import (
     attempt,
     attempt_timeout,
@@ -59,7 +59,7 @@ def blocking_stack(
     throttle: Throttle | None,
     permits: Bulkhead | None,
     breakers: MethodBreakers,
-    closing: threading.Event,
+    call_loop: CallLoop,
     clock: Clock,
     rng: random.Random,
     recorder: "Recorder | None",
@@ -75,12 +75,12 @@ def blocking_stack(
         # Above retry, so that one instant bounds the call with all its attempts.
         deadline_layer(clock=clock),
         # Below the deadline, which starts when `future()` is called; above all layers that wait.
-        future.layer(clock=clock),
+        future.layer(call_loop, clock=clock),
         # Above retry, so that a call queues once and not for each attempt.
-        bulkhead.layer(permits, lock=lock, closing=closing, clock=clock),
+        bulkhead.layer(permits, lock=lock, closing=call_loop.closing, clock=clock),
         # Above the pick, so that the next attempt goes to another instance.
         retry.layer(
-            balancer, closing=closing, clock=clock, rng=rng, budget=budget, throttle=throttle
+            balancer, call_loop=call_loop, clock=clock, rng=rng, budget=budget, throttle=throttle
         ),
         # Below retry, which repeats a call only when both attempts failed; above the breaker and
         # the pick, which both attempts must pass.

@@ -43,7 +43,7 @@ class Listed:
 
 
 def test_an_instance_that_does_not_answer_is_not_picked(
-    start: StartInBackground, open_to: OpenBlocking
+    start: StartInBackground, open_to: OpenBlocking, background: Background
 ) -> None:
     """Another instance is picked even if it was slower, and before any call
     reached its deadline.
@@ -56,6 +56,7 @@ def test_an_instance_that_does_not_answer_is_not_picked(
     subchannel_of(channel, well).load.observe(0.5, clock.monotonic())
     silent.gate.clear()
     unanswered = channel.unary_unary(path("Get")).future(b"x")
+    background.run(silent.wait_for_calls(1))
     assert subchannel_of(channel, silent).load.in_flight == 1
 
     clock.ahead_s += 1.0

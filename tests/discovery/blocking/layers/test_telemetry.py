@@ -9,6 +9,7 @@ from grpc import StatusCode
 from opentelemetry import trace
 
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
+from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready
 from tests.support.discovery.probe_service import SERVICE, Refusal, path
 from tests.support.telemetry.metrics import Metrics
@@ -181,3 +182,21 @@ def test_without_opentelemetry_nothing_is_recorded(
     open_to(server).unary_unary(path("Get"))(b"x")
 
     assert "traceparent" not in server.seen[0].metadata
+
+
+def test_the_span_of_a_future_ends_with_the_future(
+    start: StartInBackground, open_to: OpenBlocking, spans: Spans, background: Background
+) -> None:
+    """The span of a call that is made with `future()` ends with its answer, not before."""
+    server = start("a")
+    background.loop.call_soon_threadsafe(server.gate.clear)
+    channel = open_to(server, tracer_provider=spans.provider)
+    future = channel.unary_unary(path("Get")).future(b"x")
+    background.run(server.wait_for_calls(1))
+
+    assert spans.named("Sent") == []
+
+    background.loop.call_soon_threadsafe(server.gate.set)
+    assert future.result(60) == b"a:x"
+    spans.wait_for(2)
+    assert len(spans.named("Sent")) == 1

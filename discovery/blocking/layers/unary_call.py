@@ -1,16 +1,20 @@
-"""A unary call in a thread of its own: what `future()` returns."""
+"""A unary call in the channel's loop: what `future()` returns."""
 
+import asyncio
 import contextvars
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import grpc
 
+from discovery.blocking.balancer import closed_meanwhile
+from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.errors import as_call, traceback_of
-from discovery.blocking.sent import BlockingSend, Outcome
+from discovery.blocking.sent import BlockingSend
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
 
@@ -23,16 +27,16 @@ _CANCELLED_DETAILS = "Locally cancelled by application!"
 class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
     """A grpc.Future that is a grpc.Call as well, as grpc's own are.
 
-    `send` makes the call in the thread of the future, and calls `attempt_began` for each attempt.
+    `send` returns the coroutine that makes the call.
     """
 
     def __init__(self, send: BlockingSend, call_state: CallState, clock: Clock) -> None:
         super().__init__()
-        self._send = send
+        self._send: Any = send
         self._call_state = call_state
         self._clock = clock
         self._changed = threading.Condition()
-        self._attempts: list[Any] = []
+        self._task: asyncio.Task[None] | None = None
         self._rpc: Any = None
         self._done = False
         self._cancelled = False
@@ -40,31 +44,27 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Any], None]] = []
 
-    def start(self) -> None:
-        """Start the thread, in the caller's context."""
-        context = contextvars.copy_context()
-        threading.Thread(
-            target=context.run, args=(self._work,), name="discovery-future", daemon=True
-        ).start()
+    def begin(self, call_loop: CallLoop) -> None:
+        """Make the call in the loop, in the caller's context."""
+        call_loop.begin(self._work, contextvars.copy_context())
 
-    def attempt_began(self, attempt: Any) -> None:
-        """Keep an attempt that has begun; cancel it if the call was cancelled in the meantime."""
+    async def _work(self) -> None:
         with self._changed:
-            self._attempts = [one for one in self._attempts if not one.done()] + [attempt]
-            cancelled = self._cancelled
-        if cancelled:
-            attempt.cancel()
-
-    def _work(self) -> None:
+            if self._cancelled:
+                return
+            self._task = asyncio.current_task()
         response, rpc = None, None
         error: BaseException | None = None
         try:
-            response, rpc = cast("Outcome", self._send(self._call_state))
+            response, rpc = await self._send(self._call_state)
         except grpc.RpcError as raised:
             error = as_call(raised)
+        except asyncio.CancelledError:
+            error = closed_meanwhile()
         except BaseException as raised:  # noqa: BLE001 - stored: it is the call's outcome
             error = raised
         with self._changed:
+            self._task = None
             if not self._done:
                 self._response, self._rpc, self._error = response, rpc, error
         self._settle()
@@ -89,9 +89,10 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
             if self._done:
                 return False
             self._cancelled = True
-            attempts = self._attempts
-        for attempt in attempts:
-            attempt.cancel()
+            task = self._task
+        if task is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
         self._settle()
         return True
 

@@ -1,8 +1,8 @@
 """The one streaming call that may be attempted again: a stream of responses."""
 
-import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -14,11 +14,15 @@ from discovery.blocking.sent import BlockingSend
 from discovery.call.call_state import CallState
 
 
-def _give_up(call: "weakref.ref[UnaryStreamCall]", attempt: Any) -> None:
+def _give_up(call: "weakref.ref[UnaryStreamCall]", attempt: "weakref.ref[Any]") -> None:
     """Tell the call, unless it was collected: a timer must not keep it."""
-    known = call()
-    if known is not None:
-        known.give_up(attempt)
+    known, given_up = call(), attempt()
+    if known is not None and given_up is not None:
+        known.give_up(given_up)
+
+
+def _nothing_to_stop() -> None:
+    """Stop no timer: the attempt has no limit."""
 
 
 class UnaryStreamCall(grpc.RpcError, grpc.Call):
@@ -40,8 +44,9 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         self._cancelled = False
         self._retries = repeater.begin(call_state)
         self._end = EndOfCall()
-        # Cancels an attempt without an answer; `_limit_s` is its time, `_gave_up` the attempt.
-        self._timer: threading.Timer | None = None
+        # A timer gives up an attempt without an answer; `_limit_s` is its time, `_gave_up` the
+        # attempt.
+        self._stop_timer: Callable[[], None] = _nothing_to_stop
         self._limit_s = 0.0
         self._gave_up: Any = None
         self._attempt: Any = self._begin()
@@ -66,20 +71,15 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
         if limit_s is None or self._call_state.subchannel is None:
             return
         self._limit_s = limit_s
-        self._timer = threading.Timer(limit_s, _give_up, (weakref.ref(self), attempt))
-        self._timer.daemon = True
-        self._timer.start()
+        self._stop_timer = self._repeater.call_later(
+            limit_s, partial(_give_up, weakref.ref(self), weakref.ref(attempt))
+        )
 
     def give_up(self, attempt: Any) -> None:
         """Cancel an attempt that has had no answer in its time."""
         if attempt is self._attempt and not self._committed and not self._cancelled:
             self._gave_up = attempt
             attempt.cancel()
-
-    def _stop_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
 
     def __iter__(self) -> Iterator[Any]:
         return self
