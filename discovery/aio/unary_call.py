@@ -19,6 +19,7 @@ from discovery.aio import call_status
 from discovery.aio.sent import UnarySend
 from discovery.call.call_state import CallState
 from discovery.call.serialization import Deserializer, undeserialized
+from discovery.weak import weakly
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -70,8 +71,12 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
         except Exception as error:  # noqa: BLE001 - stored: it is the call's outcome
             self._fail(error)
         else:
-            if call_state.attempt is None:
+            attempt = call_state.attempt
+            if attempt is None:
                 self._drive_in_task()
+            elif call_state.holds_permit or call_state.telemetry is not None:
+                # What ends with the call must end even if nobody awaits it.
+                attempt.add_done_callback(weakly(self._attempt_ended))
 
     def __await__(self) -> Generator[Any, None, ResponseT]:
         """Await the response. The first awaiter drives the coroutine, the others wait.
@@ -116,6 +121,10 @@ class UnaryCall(grpc.aio.UnaryUnaryCall[RequestT, ResponseT], Generic[RequestT, 
             self._settle(_CANCELLED)
             raise
         return self._result()
+
+    def _attempt_ended(self, _rpc: object) -> None:
+        """Go on with a call that nobody awaits."""
+        self.done()
 
     def _join(self) -> Generator[Any, None, ResponseT]:
         """Wait for the outcome of a call that another task drives."""

@@ -74,6 +74,7 @@ class CallState:
     - `deadline_s`, `now_s`: monotonic seconds. `now_s` is when the current attempt began.
     - `telemetry`: records the call, where OpenTelemetry is configured.
     - `on_end`: called when a stream has ended.
+    - `holds_permit`: it has a permit of the bulkhead (unary calls of the asyncio driver only).
 
     Of its attempts:
 
@@ -95,6 +96,7 @@ class CallState:
     codec: tuple[Any, Any] = (None, None)
     deadline_s: float | None = None
     excluded: tuple[Connection, ...] = ()
+    holds_permit: bool = False
     in_loop: bool = False
     now_s: float = 0.0
     on_end: Callable[[], None] | None = None

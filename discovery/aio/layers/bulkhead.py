@@ -33,6 +33,7 @@ def _unary(bulkhead: Bulkhead, queue: "_Queue", method: Method, below: UnarySend
         try:
             if not bulkhead.try_enter(permit):
                 await queue.wait(permit, method, call)
+            call.holds_permit = True
             return await below(call)
         finally:
             permit.release()

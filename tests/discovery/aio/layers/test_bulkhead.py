@@ -206,3 +206,36 @@ async def test_a_stream_cancelled_in_the_queue_leaves_it(start: Start, open_to: 
 
     assert bulkhead(channel).in_flight == 0
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+async def test_a_call_that_nobody_awaits_gives_its_slot_back(
+    start: Start, open_to: Open, refusals: int
+) -> None:
+    """The slot is free when the call has ended, awaited or not, also after a retry."""
+    server = await start("a")
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * refusals)
+    channel = open_to(server, service_config={"bulkhead": {"maxCalls": 1, "maxQueued": 2}})
+    await ready(channel, 1)
+    get = channel.unary_unary(path("Get"))
+
+    unawaited = get(b"1")
+
+    assert await get(b"2", timeout=60) == b"a:2"
+    assert bulkhead(channel).in_flight == 0
+    assert await unawaited == b"a:1"
+
+
+async def test_a_collected_call_gives_its_slot_back(start: Start, open_to: Open) -> None:
+    """A call that the program drops is cancelled, and its slot is free."""
+    server, channel, _, first = await full(start, open_to)
+    first.cancel()
+    await asyncio.wait([first])
+    dropped = channel.unary_unary(path("Get"))(b"1")
+    await server.wait_for_calls(2)
+    assert bulkhead(channel).in_flight == 1
+
+    del dropped
+
+    assert bulkhead(channel).in_flight == 0
+    await server.was_cancelled()
