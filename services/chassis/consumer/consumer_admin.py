@@ -9,9 +9,10 @@ from tradepost.event.v1 import event_pb2
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
-from services.chassis.consumer.errors import ConsumerNotFoundError
+from services.chassis.consumer.errors import ConsumerNotFoundError, FeedUnreachableError
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
+from services.chassis.feed.errors import PositionAheadOfHeadError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
@@ -46,17 +47,23 @@ class ConsumerAdmin:
         return listed
 
     async def rewind(self, request: pb.RewindSubscriptionRequest) -> StoredResponse:
-        """Move a consumer back to an earlier position.
+        """Move a consumer back to an earlier position, at most to the head of its feed.
 
-        Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError and
-        PositionNotReachedError.
+        A restored feed may be shorter than before; above its head, events would be skipped as it
+        grows. Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError,
+        PositionNotReachedError, PositionAheadOfHeadError and FeedUnreachableError.
         """
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
         check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS)
         check.integer("after_position", request.after_position, minimum=0, maximum=MAX_INT64)
         check.done()
-        rewind = partial(self._rewind, request=request)
+        subscription = self._by_name.get(request.consumer)
+        feed = None
+        # 0 is below every head.
+        if subscription is not None and request.after_position > 0:
+            feed = await subscription.head()
+        rewind = partial(self._rewind, request=request, feed=feed)
         done = await self._once("RewindSubscription", request_id, request, rewind)
         self._log.info(
             "consumer_rewound", consumer=request.consumer, after_position=request.after_position
@@ -72,14 +79,29 @@ class ConsumerAdmin:
         )
 
     def _rewind(
-        self, connection: Connection, *, request: pb.RewindSubscriptionRequest
+        self,
+        connection: Connection,
+        *,
+        request: pb.RewindSubscriptionRequest,
+        feed: pb.GetFeedResponse | None,
     ) -> StoredResponse:
         subscription = self._by_name.get(request.consumer)
         if subscription is None:
-            raise ConsumerNotFoundError(request.consumer)
+            raise ConsumerNotFoundError(request.consumer, self._by_name)
         former = subscription.rewind(connection, request.after_position)
+        if former is not None and request.after_position:
+            _check_head(request, feed)
         response = pb.RewindSubscriptionResponse(rewound_from=_to_message(request.consumer, former))
         return StoredResponse(response.SerializeToString())
+
+
+def _check_head(request: pb.RewindSubscriptionRequest, feed: pb.GetFeedResponse | None) -> None:
+    if feed is None:
+        raise FeedUnreachableError(request.consumer)
+    if request.after_position > feed.head_position:
+        raise PositionAheadOfHeadError(
+            after_position=request.after_position, head_position=feed.head_position
+        )
 
 
 def _add_lag(subscription: event_pb2.Subscription, feed: pb.GetFeedResponse) -> None:

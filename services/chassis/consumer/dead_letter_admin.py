@@ -10,7 +10,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 from discovery.clock import Clock
 from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
-from services.chassis.consumer.errors import DeadLetterNotFoundError
+from services.chassis.consumer.errors import ConsumerNotFoundError, DeadLetterNotFoundError
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed, describe
 from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
@@ -44,7 +44,7 @@ class DeadLetterAdmin:
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
-        """List a page of parked events. Raises InvalidRequestError."""
+        """List a page of parked events. Raises InvalidRequestError and ConsumerNotFoundError."""
         check = Check()
         consumer = _consumer(check, request.consumer, required=False)
         size = check_page_size(check, request.page_size)
@@ -62,6 +62,9 @@ class DeadLetterAdmin:
             dead_letter_table.page, consumer=consumer, after_sequence=after_sequence, limit=size + 1
         )
         found = await self._database.read(read)
+        # A consumer that an older version of the service had may have left letters.
+        if consumer and not found and consumer not in self._inboxes:
+            raise ConsumerNotFoundError(consumer, self._inboxes)
         messages = map(_to_message, found[:size])
         listed = list(fitting_messages(messages))
         response = pb.ListDeadLettersResponse(dead_letters=listed)
@@ -73,7 +76,8 @@ class DeadLetterAdmin:
     async def replay(self, request: pb.ReplayDeadLettersRequest) -> StoredResponse:
         """Apply the parked events of an aggregate in order, until one fails again.
 
-        Raises InvalidRequestError, RequestIdReusedError and DeadLetterNotFoundError.
+        Raises InvalidRequestError, RequestIdReusedError, ConsumerNotFoundError and
+        DeadLetterNotFoundError.
         """
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
@@ -117,10 +121,10 @@ class DeadLetterAdmin:
     ) -> StoredResponse:
         consumer, aggregate_id = request.consumer, request.aggregate_id
         inbox = self._inboxes.get(consumer)
-        found: tuple[DeadLetterRow, ...] = ()
-        if inbox is not None:
-            found = dead_letter_table.of_aggregate(connection, consumer, aggregate_id, REPLAY_MAX)
-        if inbox is None or not found:
+        if inbox is None:
+            raise ConsumerNotFoundError(consumer, self._inboxes)
+        found = dead_letter_table.of_aggregate(connection, consumer, aggregate_id, REPLAY_MAX)
+        if not found:
             raise DeadLetterNotFoundError(consumer=consumer, aggregate_id=aggregate_id)
         replayed: Replayed = inbox.replay(connection, found, failures=failures, attempt=attempt)
         response = pb.ReplayDeadLettersResponse(applied_count=replayed.applied_count)

@@ -1,8 +1,11 @@
 """Errors of consumers and dead letters.
 
 DeadLetterNotFoundError, ConsumerNotFoundError, PositionNotReachedError    don't retry
+FeedUnreachableError  retry later
 PositionMovedError    read the consumer's position again; it never reaches a caller
 """
+
+from collections.abc import Iterable
 
 
 class DeadLetterNotFoundError(Exception):
@@ -17,8 +20,9 @@ class DeadLetterNotFoundError(Exception):
 class ConsumerNotFoundError(Exception):
     """The service has no consumer of this name."""
 
-    def __init__(self, consumer: str) -> None:
-        super().__init__(f"there is no consumer {consumer}")
+    def __init__(self, consumer: str, known: Iterable[str] = ()) -> None:
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(f"there is no consumer {consumer}; the service has: {names}")
         self.facts = {"consumer": consumer}
 
 
@@ -32,6 +36,16 @@ class PositionNotReachedError(Exception):
             "after_position": str(after_position),
             "position": str(position),
         }
+
+
+class FeedUnreachableError(Exception):
+    """The feed does not say where its head is, so a position above it would not be noticed."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(
+            f"the feed of {consumer} does not answer; only a rewind to 0 needs no answer of it"
+        )
+        self.facts = {"consumer": consumer}
 
 
 class PositionMovedError(Exception):

@@ -4,7 +4,7 @@
                         MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
                         UnknownServiceError
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
-                        DrainingError, DeadlinePassedError
+                        DrainingError, DeadlinePassedError, FeedUnreachableError
     read and retry      StreamConflictError
     restart elsewhere   the errors of the feed: read from another position
     a bug               UnexpectedError, and every exception without a rule
@@ -22,6 +22,7 @@ import grpc
 from services.chassis.consumer.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
+    FeedUnreachableError,
     PositionNotReachedError,
 )
 from services.chassis.feed.errors import (
@@ -100,6 +101,9 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         HistoryChangedError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "HISTORY_CHANGED"),
         DeadLetterNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "DEAD_LETTER_NOT_FOUND"),
         ConsumerNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "CONSUMER_NOT_FOUND"),
+        FeedUnreachableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "FEED_UNAVAILABLE", retry_after_s=1.0
+        ),
         PositionNotReachedError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "POSITION_NOT_REACHED"),
         UnexpectedError: UNEXPECTED,
     }

@@ -46,6 +46,8 @@ class _EventErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Even
     """FAILED_PRECONDITION: another event is at the position, so the log was restored to an earlier
     state and has grown again. An operator must begin a new epoch, or rewind the consumer.
     """
+    EVENT_ERROR_REASON_FEED_UNAVAILABLE: _EventErrorReason.ValueType  # 11
+    """UNAVAILABLE: the consumer's feed does not say where its head is. Retry after RetryInfo, or rewind to 0."""
 
 class EventErrorReason(_EventErrorReason, metaclass=_EventErrorReasonEnumTypeWrapper):
     """Why a call of the event services was refused: the reason of ErrorInfo, without the prefix."""
@@ -74,4 +76,6 @@ EVENT_ERROR_REASON_HISTORY_CHANGED: EventErrorReason.ValueType  # 10
 """FAILED_PRECONDITION: another event is at the position, so the log was restored to an earlier
 state and has grown again. An operator must begin a new epoch, or rewind the consumer.
 """
+EVENT_ERROR_REASON_FEED_UNAVAILABLE: EventErrorReason.ValueType  # 11
+"""UNAVAILABLE: the consumer's feed does not say where its head is. Retry after RetryInfo, or rewind to 0."""
 Global___EventErrorReason: _TypeAlias = EventErrorReason  # noqa: Y015

@@ -356,7 +356,9 @@ class RewindSubscriptionRequest(_message.Message):
     consumer: _builtins.str
     """The consumer."""
     after_position: _builtins.int
-    """It continues after this position; 0 for the beginning. Must not be ahead of the consumer."""
+    """It continues after this position; 0 for the beginning. Must not be ahead of the consumer, nor of
+    the head of its feed.
+    """
     def __init__(
         self,
         *,
@@ -406,7 +408,7 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Only those of this consumer; all if empty."""
+    """Only those of this consumer, which must be one of the service; all if empty."""
     page_size: _builtins.int
     """How many at most: 50 if unset, 1,000 at most."""
     page_token: _builtins.str

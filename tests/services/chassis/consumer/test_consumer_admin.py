@@ -207,6 +207,22 @@ async def test_a_repeated_request_has_no_second_effect(
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
+async def test_a_rewind_while_the_feed_is_unreachable(source: Source, databases: Databases) -> None:
+    """Without an answer of the feed, only 0 is known not to be above its head."""
+    async with consumer(databases, source.channel) as one:
+        await one.wait_for_position(5)
+    async with (
+        grpc.aio.insecure_channel("unix:/nobody/listens/here") as nobody,
+        consumer(databases, nobody, started=False) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        asked = pb.RewindSubscriptionRequest(request_id=REQUEST_ID, consumer=NAME, after_position=2)
+        refused = await refusal(stub.RewindSubscription(asked))
+        assert (refused.code, refused.reason) == (Code.UNAVAILABLE, "FEED_UNAVAILABLE")
+        assert await one.rewind() == 5
+
+
 async def test_an_impossible_rewind_is_refused(source: Source, databases: Databases) -> None:
     """A rewind to a position ahead, or of an unknown consumer, is refused."""
     async with consumer(databases, source.channel, started=False) as one, served(one) as stub:

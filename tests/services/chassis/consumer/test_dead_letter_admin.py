@@ -169,14 +169,16 @@ async def test_dead_letters_are_listed_page_by_page(one: Consumer, source: Sourc
         await one.wait_for_position(6)
         request.page_token, request.page_size = first.next_page_token, 50
         rest = await stub.ListDeadLetters(request)
-        others = await stub.ListDeadLetters(pb.ListDeadLettersRequest(consumer="nobody"))
+        others = await refusal(stub.ListDeadLetters(pb.ListDeadLettersRequest(consumer="nobody")))
         everybody = await stub.ListDeadLetters(pb.ListDeadLettersRequest())
         request.consumer = "nobody"
         foreign = await refusal(stub.ListDeadLetters(request))
 
     positions = [each.event.position for each in (*first.dead_letters, *rest.dead_letters)]
     assert (positions, rest.next_page_token) == ([3, 4, 6], "")
-    assert (len(others.dead_letters), len(everybody.dead_letters)) == (0, 3)
+    assert (others.code, others.reason) == (Code.NOT_FOUND, "CONSUMER_NOT_FOUND")
+    assert others.message.endswith(f"the service has: {NAME}")
+    assert len(everybody.dead_letters) == 3
     assert set(foreign.bad_fields) == {"page_token"}
 
 
@@ -185,7 +187,15 @@ async def test_an_event_that_is_not_parked_is_not_found(one: Consumer) -> None:
     (dead_letter, _) = await one.parked()
     await one.discard(dead_letter)
     async with served(one) as stub:
-        for consumer_, aggregate in ((NAME, "ord_1"), ("nobody", "ord_2")):
+        for consumer_, aggregate, reason, facts in (
+            (
+                NAME,
+                "ord_1",
+                "DEAD_LETTER_NOT_FOUND",
+                {"consumer": NAME, "aggregate_id": "ord_1"},
+            ),
+            ("nobody", "ord_2", "CONSUMER_NOT_FOUND", {"consumer": "nobody"}),
+        ):
             refused = await refusal(
                 stub.ReplayDeadLetters(
                     pb.ReplayDeadLettersRequest(
@@ -193,8 +203,8 @@ async def test_an_event_that_is_not_parked_is_not_found(one: Consumer) -> None:
                     )
                 )
             )
-            assert (refused.code, refused.reason) == (Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")
-            assert refused.facts == {"consumer": consumer_, "aggregate_id": aggregate}
+            assert (refused.code, refused.reason) == (Code.NOT_FOUND, reason)
+            assert refused.facts == facts
         with pytest.raises(DeadLetterNotFoundError):
             await one.discard(dead_letter)
 

@@ -9,6 +9,7 @@ import pytest
 from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis.consumer.inbox import ConsumerPosition
+from services.chassis.feed.errors import PositionAheadOfHeadError
 from tests.support.chassis.event_consumer import Consumer, Notebook, consumer, while_time_passes
 from tests.support.chassis.event_source import Source, event_source
 from tests.support.chassis.rich_status import refusal
@@ -113,6 +114,22 @@ async def test_a_new_epoch_starts_the_consumer_again(source: Source, databases: 
 
         await while_time_passes(clock, begun())
         assert {"ord_2", "ord_3", "ord_4"} < set(await again.notes())
+
+
+async def test_a_rewind_above_the_restored_head_is_refused(
+    source: Source, databases: Databases
+) -> None:
+    """A position that the restored feed has not reached again would skip events later."""
+    clock = ManualClock()
+    async with consumer(databases, source.channel, clock=clock) as one, asyncio.timeout(WAIT_S):
+        await all_positions(one, clock, 4)
+        await one.drain()
+        await restore(source, 2)
+        with pytest.raises(PositionAheadOfHeadError) as refused:
+            await one.rewind(3)
+        assert refused.value.facts == {"after_position": "3", "head_position": "2"}
+        assert await one.position() == ConsumerPosition((await source.feed.extent()).epoch, 4)
+        assert await one.rewind(2) == 4
 
 
 async def test_a_stream_that_was_open_meanwhile_is_refused(source: Source) -> None:

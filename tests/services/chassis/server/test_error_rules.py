@@ -9,6 +9,7 @@ import pytest
 from services.chassis.consumer.errors import (
     ConsumerNotFoundError,
     DeadLetterNotFoundError,
+    FeedUnreachableError,
     PositionNotReachedError,
 )
 from services.chassis.domain.precondition import Precondition
@@ -105,6 +106,10 @@ DOCUMENTED = [
     ),
     (DeadLetterNotFoundError(consumer="one"), Expected(Code.NOT_FOUND, "DEAD_LETTER_NOT_FOUND")),
     (ConsumerNotFoundError("nobody"), Expected(Code.NOT_FOUND, "CONSUMER_NOT_FOUND")),
+    (
+        FeedUnreachableError("one"),
+        Expected(Code.UNAVAILABLE, "FEED_UNAVAILABLE", retry_delay_s=1.0),
+    ),
     (
         PositionNotReachedError(consumer="one", after_position=7, position=3),
         Expected(Code.OUT_OF_RANGE, "POSITION_NOT_REACHED"),
