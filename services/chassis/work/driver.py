@@ -25,6 +25,9 @@ BACKOFF_MAX_S = 30.0
 # At most so many new claims wait for a running drive to end. Further claims are dropped: their
 # leases expire, and the loop claims the work.
 WAITING_MAX = 5000
+# A claim that waited longer than this share of its lease is renewed before its drive begins: a drive
+# takes its lease to be new.
+_WAIT_SHARE = 0.1
 
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
 
@@ -65,7 +68,7 @@ class Driver:
         self._max_running = max_running
         self._drain_s = drain_s
         self._draining = False
-        self._waiting: deque[tuple[Claim, Correlation]] = deque()
+        self._waiting: deque[tuple[Claim, Correlation, float]] = deque()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._nap: asyncio.Future[None] | None = None
         # Set while drives may start.
@@ -97,7 +100,7 @@ class Driver:
 
     def _queue(self, claim: Claim, origin: Correlation) -> None:
         if len(self._waiting) < WAITING_MAX:
-            self._waiting.append((claim, origin))
+            self._waiting.append((claim, origin, self._clock.monotonic()))
             self._fill()
 
     async def drain(self) -> None:
@@ -115,7 +118,7 @@ class Driver:
             # This empty write waits for earlier writes, which may have opened work with a lease;
             # afterwards their claims are in `_waiting`.
             await self._database.write(_no_op)
-            left = (*unfinished.values(), *(claim for claim, _ in self._waiting))
+            left = (*unfinished.values(), *(claim for claim, *_ in self._waiting))
             await self._database.write(self._release_all, left)
         except _STORE_ERRORS as error:
             _LOG.warning("release_failed", kind=self._kind, error=str(error))
@@ -152,9 +155,9 @@ class Driver:
         while self._group and not self._draining and self._waiting:
             if len(self._running) >= self._max_running:
                 return
-            claim, origin = self._waiting.popleft()
+            claim, origin, since_s = self._waiting.popleft()
             # An empty context: the work must not inherit the deadline of the call that wrote it.
-            task = self._group.create_task(self._run(claim, origin), context=Context())
+            task = self._group.create_task(self._run(claim, origin, since_s), context=Context())
             self._running[task] = claim
             task.add_done_callback(self._finished)
 
@@ -162,9 +165,12 @@ class Driver:
         del self._running[task]
         self._fill()
 
-    async def _run(self, claim: Claim, origin: Correlation) -> None:
+    async def _run(self, claim: Claim, origin: Correlation, since_s: float) -> None:
         correlation.bind(origin)
         try:
+            if self._clock.monotonic() - since_s > self._leases.lease_s * _WAIT_SHARE:
+                # Raises StaleLeaseError if another instance has claimed the work meanwhile.
+                await self._database.write(self._leases.renew, claim)
             await self._drive(claim)
         except StaleLeaseError:
             _LOG.info("drive_superseded", kind=self._kind, subject=claim.subject)
