@@ -25,8 +25,8 @@ BACKOFF_MAX_S = 30.0
 # At most so many new claims wait for a running drive to end. Further claims are dropped: their
 # leases expire, and the loop claims the work.
 WAITING_MAX = 5000
-# A claim that waited longer than this share of its lease is renewed before its drive begins: a drive
-# takes its lease to be new.
+# A claim that waited longer than this share of its lease is renewed before its drive begins: the
+# drive takes its lease to be new.
 _WAIT_SHARE = 0.1
 
 _STORE_ERRORS = (StoreUnavailableError, StoreOverloadedError)
