@@ -11,7 +11,7 @@ from discovery.clock import Clock
 from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import ConsumerNotFoundError, DeadLetterNotFoundError
-from services.chassis.consumer.inbox import Attempt, Inbox, Replayed, describe
+from services.chassis.consumer.inbox import Attempt, Inbox, Replayed
 from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.pages import (
@@ -23,6 +23,7 @@ from services.chassis.request.pages import (
 from services.chassis.request.validation import Check
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
+from services.chassis.telemetry.error_text import describe
 
 # At most so many events are applied by one call, in one transaction.
 REPLAY_MAX = 1_000

@@ -34,7 +34,6 @@ from services.chassis.store.prepared import Prepared
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
 
-_ERROR_MAX_CHARS = 200
 # The error of an event that is parked only because an earlier one of its aggregate is.
 BLOCKED = "waits behind an earlier event of its aggregate"
 
@@ -284,13 +283,3 @@ def _call_correlated(cause: Correlation, after_commit: AfterCommit) -> None:
     """Call `after_commit` under the correlation of its event, not of the batch's last event."""
     correlation.bind(cause)
     after_commit()
-
-
-def describe(error: Exception) -> str:
-    """The text of an error for a dead letter: its type and its first line.
-
-    Further lines are left out, because databases put values there; NUL, because PostgreSQL cannot
-    store it.
-    """
-    first_line = str(error).partition("\n")[0].replace("\0", "")
-    return f"{type(error).__name__}: {first_line}"[:_ERROR_MAX_CHARS]

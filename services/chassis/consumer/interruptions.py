@@ -6,8 +6,8 @@ from structlog.typing import FilteringBoundLogger
 from discovery.error_info import error_info
 from services.chassis.consumer.errors import PositionMovedError
 from services.chassis.consumer.feed_stream import FeedSilentError
-from services.chassis.consumer.inbox import describe
 from services.chassis.store.database import StoreOverloadedError, StoreUnavailableError
+from services.chassis.telemetry.error_text import describe
 
 _EXPECTED = (FeedSilentError, PositionMovedError, StoreUnavailableError, StoreOverloadedError)
 

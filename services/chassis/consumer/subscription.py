@@ -29,7 +29,6 @@ from services.chassis.consumer.inbox import (
     ConsumerPosition,
     Handler,
     Inbox,
-    describe,
     position_at,
 )
 from services.chassis.consumer.interruptions import log_interruption
@@ -44,6 +43,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.store.change import AfterCommit
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
+from services.chassis.telemetry.error_text import describe
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 
 # How often an instance without the lease checks whether it is free.

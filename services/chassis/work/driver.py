@@ -18,10 +18,14 @@ from discovery.clock import Clock
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
+from services.chassis.telemetry.error_text import describe
 from services.chassis.work.lease import Claim, Leases, StaleLeaseError
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 30.0
+# Work needs review when so many attempts made no progress and the last two ended in the same error.
+# With the backoff above they take at least 20 s: by then a passing failure is over.
+REVIEW_AFTER_ATTEMPTS = 8
 # At most so many new claims wait for a running drive to end. Further claims are dropped: their
 # leases expire, and the loop claims the work.
 WAITING_MAX = 5000
@@ -42,7 +46,8 @@ class Driver:
 
     `drive` works until the work is done or postponed, writes the outcomes itself under
     `leases.check`, and returns after its current step once `draining`. An exception is logged and
-    postpones the work with backoff; StaleLeaseError only ends the drive.
+    postpones the work with backoff; the same one again and again also marks the work for review.
+    StaleLeaseError only ends the drive.
     """
 
     def __init__(
@@ -180,17 +185,38 @@ class Driver:
 
     async def _postpone(self, claim: Claim, error: Exception) -> None:
         delay_s = min(BACKOFF_FIRST_S * 2 ** min(claim.attempts, 30), BACKOFF_MAX_S)
-        postpone = partial(
-            self._leases.postpone,
-            claim=claim,
-            delay_s=delay_s,
-            error=f"{type(error).__name__}: {error}",
-        )
+        fail = partial(self._fail, claim=claim, delay_s=delay_s, error=error)
         try:
-            await self._database.write(postpone)
+            if await self._database.write(fail):
+                _LOG.error(
+                    "drive_needs_review",
+                    kind=self._kind,
+                    subject=claim.subject,
+                    error=describe(error),
+                )
         except (StaleLeaseError, *_STORE_ERRORS) as failure:
             # The lease expires, and then an instance claims it.
             _LOG.warning("postpone_failed", subject=claim.subject, error=str(failure))
+
+    def _fail(
+        self, connection: Connection, claim: Claim, *, delay_s: float, error: Exception
+    ) -> bool:
+        """Postpone the work; return whether this attempt marks it for review.
+
+        It does after many attempts, if the attempt before it ended in the same error. A store that
+        is away mends itself. Progress clears the mark.
+        """
+        row, text = self._leases.get(connection, claim.subject), describe(error)
+        needs_review = (
+            row is not None
+            and row.last_error == text
+            and row.attempts + 1 >= REVIEW_AFTER_ATTEMPTS
+            and not isinstance(error, _STORE_ERRORS)
+        )
+        self._leases.postpone(
+            connection, claim, delay_s=delay_s, error=text, needs_review=needs_review
+        )
+        return needs_review and row is not None and not row.needs_review
 
     async def _wait_or_cancel(self, drives: set[asyncio.Task[None]]) -> None:
         """Wait for the drives; cancel those that still run after `drain_s` seconds."""

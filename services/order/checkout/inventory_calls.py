@@ -20,6 +20,7 @@ from tradepost.inventory.v1.reservation_pb2 import (
     ReservationState,
 )
 
+from services.chassis.request.enum_numbers import name_of
 from services.chassis.request.wire_values import (
     from_money,
     from_timestamp,
@@ -204,7 +205,7 @@ def _refusal(reservation: Reservation) -> Refusal:
 
 def from_reservation_refusal(refusal: ReservationRefusal) -> Refusal:
     """Return why inventory stored that it holds nothing."""
-    name = ReservationRefusalReason.Name(refusal.reason).removeprefix(_REASON_PREFIX)
+    name = name_of(ReservationRefusalReason.DESCRIPTOR, refusal.reason, _REASON_PREFIX)
     match name:
         case "RESERVATION_FENCED":
             return Refusal(RefusalReason.FENCED, {"participant": INVENTORY})
@@ -219,5 +220,5 @@ def from_reservation_refusal(refusal: ReservationRefusal) -> Refusal:
 
 
 def _contradiction(step: str, reservation: Reservation) -> Contradiction:
-    state = ReservationState.Name(reservation.state).removeprefix(_STATE_PREFIX)
+    state = name_of(ReservationState.DESCRIPTOR, reservation.state, _STATE_PREFIX)
     return Contradiction(f"{step.upper()}_ANSWERED_{state}")

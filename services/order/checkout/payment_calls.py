@@ -21,6 +21,7 @@ from tradepost.payment.v1.payment_pb2 import (
 )
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
+from services.chassis.request.enum_numbers import UnknownEnumValueError, name_of
 from services.chassis.request.wire_values import (
     from_money,
     from_timestamp,
@@ -115,7 +116,7 @@ class PaymentCalls:
             return commands.Captured(from_money(response.payment.captured_amount))
         if capture.state == CaptureState.CAPTURE_STATE_NOT_CAPTURED:
             return commands.NotCaptured(from_capture_refusal(capture.refusal))
-        return Pending(CaptureState.Name(capture.state))
+        return Pending(name_of(CaptureState.DESCRIPTOR, capture.state))
 
     async def void(
         self, order: Order, call: StepCall
@@ -152,9 +153,11 @@ class PaymentCalls:
             return _without_refund(await self._in_conflict(error, _NOTHING_LEFT, order, call))
         payment, state = response.payment, response.refund.state
         if state == RefundState.REFUND_STATE_PENDING:
-            return Pending(RefundState.Name(state))
+            return Pending(name_of(RefundState.DESCRIPTOR, state))
         if state == RefundState.REFUND_STATE_SUCCEEDED or _is_refunded(payment):
             return _without_refund(payment)
+        # Raises for a state that this version does not know: it is no failure.
+        name_of(RefundState.DESCRIPTOR, state)
         return commands.RefundFailed()
 
     async def _in_conflict(
@@ -204,7 +207,7 @@ def _open(step: str, payment: Payment) -> Pending | Contradiction:
 
 
 def _state_of(payment: Payment) -> str:
-    return PaymentState.Name(payment.state).removeprefix(_STATE_PREFIX)
+    return name_of(PaymentState.DESCRIPTOR, payment.state, _STATE_PREFIX)
 
 
 def _refusal_of(payment: Payment) -> Refusal:
@@ -226,8 +229,14 @@ def from_authorize_refusal(refusal: PaymentRefusal) -> Refusal:
 
 
 def from_capture_refusal(refusal: PaymentRefusal) -> Refusal:
-    """Return the reason of payment's evidence that it did not capture."""
-    return _not_captured(_reason(refusal))
+    """Return the reason of payment's evidence that it did not capture.
+
+    The evidence is the state; a reason that this version does not know is passed on as a number.
+    """
+    try:
+        return _not_captured(_reason(refusal))
+    except UnknownEnumValueError:
+        return _not_captured(str(int(refusal.reason)))
 
 
 def _not_captured(why: str) -> Refusal:
@@ -235,4 +244,4 @@ def _not_captured(why: str) -> Refusal:
 
 
 def _reason(refusal: PaymentRefusal) -> str:
-    return PaymentRefusalReason.Name(refusal.reason).removeprefix(_REASON_PREFIX)
+    return name_of(PaymentRefusalReason.DESCRIPTOR, refusal.reason, _REASON_PREFIX)

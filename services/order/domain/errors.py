@@ -5,6 +5,7 @@
       read the state first        OrderNotCancellableError, OrderNotFulfillableError,
                                   SagaNotRetryableError, RetryCannotHelpError
       retry later                 ViewLaggingError, ParticipantUnavailableError
+      deploy a newer version      StoredByNewerVersionError
 
 A refusal that is stored (a shortage, a decline) is part of the order: see `events.Refusal`.
 """
@@ -86,6 +87,18 @@ class RetryCannotHelpError(OrderError):
             message, order_id=order_id, step=step, review_reason=reason, instead=instead
         )
         self.precondition_violations = (Precondition("REVIEW", order_id, message),)
+
+
+class StoredByNewerVersionError(OrderError):
+    """A newer version of this service wrote an event that this one cannot read."""
+
+    def __init__(self, order_id: str, *, version: int, event_type: str, detail: str) -> None:
+        message = (
+            f"{order_id} has an event of a newer version of this service"
+            f" ({event_type}, version {version} of the order): {detail}"
+        )
+        super().__init__(message, order_id=order_id, version=str(version), event_type=event_type)
+        self.precondition_violations = (Precondition("VERSION", order_id, message),)
 
 
 class ViewLaggingError(OrderError):

@@ -13,6 +13,7 @@ from services.order.domain.errors import (
     RetryCannotHelpError,
     SagaNotFoundError,
     SagaNotRetryableError,
+    StoredByNewerVersionError,
     VersionOutOfRangeError,
     ViewLaggingError,
 )
@@ -34,6 +35,9 @@ ERRORS: Errors = MappingProxyType(
         ),
         ParticipantUnavailableError: ErrorRule(
             grpc.StatusCode.UNAVAILABLE, "PARTICIPANT_UNAVAILABLE", retry_after_s=_RETRY_SOON_S
+        ),
+        StoredByNewerVersionError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "STORED_BY_NEWER_VERSION"
         ),
         SagaNotFoundError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND"),
         RetryCannotHelpError: ErrorRule(grpc.StatusCode.FAILED_PRECONDITION, "SAGA_NOT_RETRYABLE"),

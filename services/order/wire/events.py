@@ -23,6 +23,7 @@ from services.chassis.request.wire_values import (
 from services.chassis.saga.carried_ids import write_step_ids
 from services.chassis.saga.model import CHOREOGRAPHY
 from services.order.domain import events
+from services.order.domain.errors import StoredByNewerVersionError
 from services.order.domain.events import Coordination
 from services.order.domain.steps import AUTHORIZE, CAPTURE, COMMIT, INVENTORY, PAYMENT, RESERVE
 from services.order.wire.values import add_lines, from_line, from_refusal, to_refusal
@@ -53,8 +54,24 @@ def _add_step_ids(message: Message, order_id: str) -> None:
 
 
 def from_stored(stored: StoredEvent) -> events.Event:
-    """Return the stored event. Raises KeyError for a type that this version does not know."""
-    return _READERS[stored.type](stored.payload)
+    """Return the stored event.
+
+    Raises StoredByNewerVersionError for a type, or a value of an enum, that this version does not
+    know: without that event the order would be another one.
+    """
+    read = _READERS.get(stored.type)
+    if read is None:
+        raise _by_newer_version(stored, "its type is unknown")
+    try:
+        return read(stored.payload)
+    except ValueError as error:
+        raise _by_newer_version(stored, str(error)) from error
+
+
+def _by_newer_version(stored: StoredEvent, detail: str) -> StoredByNewerVersionError:
+    return StoredByNewerVersionError(
+        stored.stream, version=stored.version, event_type=stored.type, detail=detail
+    )
 
 
 def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event

@@ -24,6 +24,7 @@ from tests.support.order.scripted_failures import (
     FailureScript,
     ForeignError,
     LostAnswer,
+    NewerAnswer,
     PendingAnswer,
     RefusedCall,
     rpc_error,
@@ -32,6 +33,10 @@ from tests.support.order.scripted_failures import (
 M = TypeVar("M", bound=Message)
 
 UNIT_PRICE = 100
+
+
+# A number that no enum of this version has.
+NEWER_STATE = 99
 
 
 class Participant:
@@ -61,6 +66,8 @@ class Participant:
         await self.script.meanwhile(method)
         if fault is LostAnswer.AFTER:
             raise rpc_error(grpc.StatusCode.DEADLINE_EXCEEDED)
+        if fault is NewerAnswer.STATE:
+            return newer(response)
         return pending(response) if fault is PendingAnswer.PENDING else response
 
     def remember(self, method: str, request: Any) -> None:
@@ -271,6 +278,17 @@ def pending(response: M) -> M:
         case payment_rpc.RefundPaymentResponse():
             answer.refund.state = pay.REFUND_STATE_PENDING
     return answer
+
+
+def newer(response: M) -> M:
+    """Change an answer to one in a state of a newer contract, through the wire."""
+    answer: Any = type(response).FromString(response.SerializeToString())
+    for field in ("payment", "capture", "refund", "reservation"):
+        if field in answer.DESCRIPTOR.fields_by_name:
+            getattr(answer, field).state = NEWER_STATE
+    if isinstance(answer, payment_rpc.RefundPaymentResponse):
+        answer.payment.refunded_amount.minor_units = 0
+    return type(response).FromString(answer.SerializeToString())
 
 
 class LocalChannel:

@@ -44,7 +44,13 @@ class PendingAnswer(Enum):
     PENDING = "pending"
 
 
-Fault = LostAnswer | RefusedCall | ForeignError | PendingAnswer
+class NewerAnswer(Enum):
+    """An OK answer in a state that only a newer contract has; the call has its effect."""
+
+    STATE = "newer state"
+
+
+Fault = LostAnswer | RefusedCall | ForeignError | PendingAnswer | NewerAnswer
 
 
 class ProcessDiedError(Exception):

@@ -64,6 +64,10 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
     only fail again, facts: step, review_reason, instead (the method to call). Read it first.
     """
+    ORDER_ERROR_REASON_STORED_BY_NEWER_VERSION: _OrderErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: a newer version of the service wrote an event of this order that the instance cannot
+    read; facts: event_type, version. Deploy the newer version.
+    """
 
 class OrderErrorReason(_OrderErrorReason, metaclass=_OrderErrorReasonEnumTypeWrapper):
     """Why a call was refused: the reason of ErrorInfo, without the prefix. Nothing was changed or stored."""
@@ -109,5 +113,9 @@ ORDER_ERROR_REASON_SAGA_NOT_FOUND: OrderErrorReason.ValueType  # 17
 ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: OrderErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
 only fail again, facts: step, review_reason, instead (the method to call). Read it first.
+"""
+ORDER_ERROR_REASON_STORED_BY_NEWER_VERSION: OrderErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: a newer version of the service wrote an event of this order that the instance cannot
+read; facts: event_type, version. Deploy the newer version.
 """
 Global___OrderErrorReason: _TypeAlias = OrderErrorReason  # noqa: Y015

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from tradepost.notification.v1 import notification_pb2 as pb
 
+from services.chassis.log.event_log import NewEvent
 from tests.support.notification.notification_cluster import (
     NotificationCluster,
     notification_cluster,
@@ -124,7 +125,8 @@ async def test_events_of_other_types_are_skipped(cluster: NotificationCluster) -
     """Events of types that the service does not subscribe to are not delivered to it."""
     order_id = new_order_id()
     unknown = to_new_event(pb.Notification(order_id=order_id))
-    last = await cluster.append(order_id, placed("ann"), unknown, unknown)
+    newer = NewEvent("tradepost.order.v9.Something", b"not a message")
+    last = await cluster.append(order_id, placed("ann"), unknown, newer)
     async with cluster.instance() as instance:
         await instance.until_applied(last)
         assert list(await instance.list()) == []

@@ -124,6 +124,12 @@ async def _internal(one_slot: OneSlotInstance) -> Refusal:
     return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(order.order_id)))
 
 
+async def _stored_by_newer_version(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    one_slot.tamper("UPDATE event SET type = 'tradepost.order.v9.Moved' WHERE version = 5")
+    return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(order.order_id)))
+
+
 async def _order_not_found(one_slot: OneSlotInstance) -> Refusal:
     return await refusal(one_slot.instance.orders.CancelOrder(cancel_of(no_order_id())))
 
@@ -190,6 +196,11 @@ CASES: dict[str, tuple[Callable[[OneSlotInstance], Awaitable[Refusal]], Code, se
     "STORE_UNAVAILABLE": (_store_unavailable, Code.UNAVAILABLE, set()),
     "CONFLICT": (_conflict, Code.ABORTED, {"stream", "expected_version"}),
     "INTERNAL": (_internal, Code.INTERNAL, {"error_id"}),
+    "STORED_BY_NEWER_VERSION": (
+        _stored_by_newer_version,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "version", "event_type"},
+    ),
     "ORDER_NOT_FOUND": (_order_not_found, Code.NOT_FOUND, {"order_id"}),
     "ORDER_NOT_CANCELLABLE": (
         _order_not_cancellable,

@@ -57,7 +57,7 @@ class Saga(_message.Message):
     needs_review: _builtins.bool
     """Whether it needs an operator."""
     review_reason: _builtins.str
-    """Why."""
+    """Why: the reason of the review; or the error, if every attempt ends in the same one."""
     @_builtins.property
     def deadline_time(self) -> _timestamp_pb2.Timestamp:
         """The instant by which the order must pass the pivot."""
