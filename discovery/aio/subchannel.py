@@ -182,14 +182,16 @@ class Subchannel:
 
     async def _watch_health(self) -> None:
         native: Any = self._native
+        request = self._health_request or health.WHOLE_SERVER
         stream = native.unary_stream(health.WATCH_PATH, None, None)
         waiting = self.loop.create_task(self._stop_waiting())
         try:
             await health.watch(
-                lambda: stream(self._health_request),
+                lambda: stream(request),
                 report=self._health_changed,
                 delays_s=self._delays_s,
                 clock=self._clock,
+                asked=request,
             )
         finally:
             waiting.cancel()

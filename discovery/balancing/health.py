@@ -1,13 +1,14 @@
 """Watches a server's health by grpc.health.v1 (service "": the whole server).
 
 It reads the messages without generated code. Only an explicit NOT_SERVING keeps an instance from
-being used. It differs from gRFC A17 in three points:
+being used, and SERVICE_UNKNOWN where the service config names a service: the address then belongs
+to another one. It differs from gRFC A17 in three points:
 
 - NOT_SERVING doesn't fail the calls in flight.
 - When the stream breaks, the last status stays, since a draining server ends its streams before its
   connections.
 - A server that refuses the watch (an interceptor that wants a token, a health service that doesn't
-  know the name), or doesn't answer it within 5 s, is used, as a plain gRPC channel would use it.
+  know ""), or doesn't answer it within 5 s, is used, as a plain gRPC channel would use it.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterator
@@ -48,19 +49,22 @@ class Health(Enum):
     """A server's last status.
 
     UNKNOWN and BROKEN both mean that it hasn't answered yet. UNREPORTED: it won't say, or isn't
-    asked, and is used as if it were SERVING.
+    asked, and is used as if it were SERVING. SERVICE_UNKNOWN: it was asked for a service by name
+    and doesn't have it.
     """
 
     UNKNOWN = "unknown"
     BROKEN = "broken"
     SERVING = "serving"
     NOT_SERVING = "not serving"
+    SERVICE_UNKNOWN = "service unknown"
     UNREPORTED = "unreported"
 
 
 # The statuses of instances that can be picked.
 USABLE = frozenset({Health.SERVING, Health.UNREPORTED})
 
+_SERVICE_UNKNOWN = 3
 _BY_NUMBER = {1: Health.SERVING, 2: Health.NOT_SERVING}
 _NO_STATUS = frozenset({Health.UNKNOWN, Health.BROKEN, Health.UNREPORTED})
 
@@ -69,6 +73,7 @@ _NO_STATUS = frozenset({Health.UNKNOWN, Health.BROKEN, Health.UNREPORTED})
 CAUSES = {
     Health.NOT_SERVING: "its health service says NOT_SERVING",
     Health.BROKEN: "its health can't be watched: UNAVAILABLE",
+    Health.SERVICE_UNKNOWN: "its health service doesn't know healthCheckConfig.serviceName",
 }
 
 
@@ -84,10 +89,11 @@ def request(service: str) -> bytes:
     return _SERVICE_TAG + bytes([*size, length]) + name
 
 
-def parse(response: bytes) -> Health:
-    """The status in a HealthCheckResponse.
+def parse(response: bytes, asked: bytes = WHOLE_SERVER) -> Health:
+    """The status in the HealthCheckResponse to the request `asked`.
 
-    UNKNOWN (0), SERVICE_UNKNOWN (3) and what isn't such a message count as UNREPORTED.
+    UNKNOWN (0), SERVICE_UNKNOWN (3) of the whole server, and what isn't such a message count as
+    UNREPORTED.
     """
     try:
         fields: Any = UnknownFieldSet(Empty.FromString(response))
@@ -95,6 +101,8 @@ def parse(response: bytes) -> Health:
         return Health.UNREPORTED
     for field in fields:
         if field.field_number == _STATUS_FIELD:
+            if field.data == _SERVICE_UNKNOWN and asked != WHOLE_SERVER:
+                return Health.SERVICE_UNKNOWN
             return _BY_NUMBER.get(field.data, Health.UNREPORTED)
     return Health.UNREPORTED
 
@@ -120,6 +128,7 @@ async def watch(
     report: Callable[[Health], None],
     delays_s: Callable[[], Iterator[float]],
     clock: Clock,
+    asked: bytes = WHOLE_SERVER,
 ) -> None:
     """Report each status of the server, and reopen the stream after a delay when it ends.
 
@@ -132,7 +141,7 @@ async def watch(
         code = grpc.StatusCode.OK
         try:
             async for response in open_stream():
-                last = parse(response)
+                last = parse(response, asked)
                 report(last)
                 if last is not Health.UNREPORTED:
                     waits_s = delays_s()

@@ -153,7 +153,7 @@ class Subchannel:
                     return
                 self._expect_answer()
                 for response in self._stream:
-                    self._health_changed(health.parse(response))
+                    self._health_changed(health.parse(response, request))
                     if self._health is not Health.UNREPORTED:
                         delays_s = jittered(_AGAIN_FIRST_S, _AGAIN_CEILING_S, self._rng)
             except grpc.RpcError as error:

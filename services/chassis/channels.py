@@ -21,12 +21,17 @@ KEEPALIVE = (("grpc.keepalive_time_ms", 30_000),)
 def participant_channel(
     target: str,
     *,
+    service: str,
     clock: Clock,
     rng: random.Random,
     watcher: Watcher | None = None,
     spans: Spans | None = None,
 ) -> "CorrelatedChannel":
     """Open a discovery channel to `target` ("consul:///payment") that passes the correlation on.
+
+    `service` is the full name of a service that only the wanted servers have. An instance whose
+    health service doesn't know it isn't called: all services have the same feed, so another one
+    that took over a registered address would answer with events of its own.
 
     In a traced process `spans` records the calls as spans, and the trace continues in the service
     that is called. The other arguments are those of `discovery.open_channel`. Raises
@@ -35,6 +40,7 @@ def participant_channel(
     return CorrelatedChannel(
         discovery.open_channel(
             target,
+            service_config={"healthCheckConfig": {"serviceName": service}},
             options=KEEPALIVE,
             watcher=watcher,
             clock=clock,

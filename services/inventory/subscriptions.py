@@ -23,8 +23,8 @@ async def feed_channels(
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
-        channel(targets.order_target) as orders,
-        channel(targets.payment_target) as payments,
+        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
+        channel(targets.payment_target, service="tradepost.payment.v1.PaymentService") as payments,
     ):
         yield FeedChannels(orders, payments)
 

@@ -42,6 +42,7 @@ async def main() -> None:
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,
+            service="tradepost.order.v1.OrderService",
             clock=clock,
             rng=rng,
             spans=spans,

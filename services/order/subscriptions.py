@@ -52,9 +52,11 @@ async def feed_channels(
     """
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
-        channel(targets.order_target) as orders,
-        channel(targets.payment_target) as payments,
-        channel(targets.inventory_target) as reservations,
+        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
+        channel(targets.payment_target, service="tradepost.payment.v1.PaymentService") as payments,
+        channel(
+            targets.inventory_target, service="tradepost.inventory.v1.InventoryService"
+        ) as reservations,
     ):
         yield FeedChannels(orders, payments, reservations)
 

@@ -23,8 +23,10 @@ async def feed_channels(
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
-        channel(targets.inventory_target) as reservations,
-        channel(targets.order_target) as orders,
+        channel(
+            targets.inventory_target, service="tradepost.inventory.v1.InventoryService"
+        ) as reservations,
+        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
     ):
         yield FeedChannels(reservations, orders)
 

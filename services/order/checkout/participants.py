@@ -44,10 +44,15 @@ async def participant_channels(
     """
     async with (
         participant_channel(
-            targets.inventory_target, clock=clock, rng=rng, spans=spans
+            targets.inventory_target,
+            service="tradepost.inventory.v1.InventoryService",
+            clock=clock,
+            rng=rng,
+            spans=spans,
         ) as inventory,
         participant_channel(
             targets.payment_target,
+            service="tradepost.payment.v1.PaymentService",
             clock=clock,
             rng=rng,
             spans=spans,

@@ -4,6 +4,7 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
@@ -40,6 +41,7 @@ from services.order.summary.feed_consumers import (
     PaymentSummarizer,
 )
 
+_payment_channel = partial(participant_channel, service="tradepost.payment.v1.PaymentService")
 _FAILURES = (
     RebuildError,
     StaleLeaseError,
@@ -80,7 +82,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         return 1
     try:
         await database.migrate(MIGRATIONS)
-        async with participant_channel(targets.payment_target, clock=clock, rng=rng) as payments:
+        async with _payment_channel(targets.payment_target, clock=clock, rng=rng) as payments:
             report = await rebuild_of(database, payments, clock=clock, rng=rng).run(
                 replace=options.replace
             )

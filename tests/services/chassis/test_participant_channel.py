@@ -1,0 +1,65 @@
+"""A service calls the service it means, also where another one has a registered address."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from tradepost.event.v1 import event_service_pb2 as pb
+from tradepost.event.v1 import event_service_pb2_grpc
+
+from discovery.clock import SystemClock
+from services.chassis.channels import participant_channel
+from services.chassis.server.health import HealthServicer
+
+INVENTORY = "tradepost.inventory.v1.InventoryService"
+PAYMENT = "tradepost.payment.v1.PaymentService"
+
+
+class NamedFeed(event_service_pb2_grpc.EventFeedServiceServicer):
+    """A feed that answers with the name of its service as its epoch."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def GetFeed(self, request: pb.GetFeedRequest, context: object) -> pb.GetFeedResponse:
+        return pb.GetFeedResponse(epoch=self._name)
+
+
+@asynccontextmanager
+async def serving(name: str) -> AsyncIterator[str]:
+    """Runs a server with the feed and the health service of a service; its address."""
+    server, health = grpc.aio.server(), HealthServicer([name])
+    health.serving()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    event_service_pb2_grpc.add_EventFeedServiceServicer_to_server(NamedFeed(name), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+async def test_the_feed_of_another_service_is_not_read() -> None:
+    """Every service has the feed's methods; only those of the wanted service are called."""
+    async with AsyncExitStack() as stack:
+        addresses = [
+            await stack.enter_async_context(serving(name)) for name in (INVENTORY, PAYMENT)
+        ]
+        channel = await stack.enter_async_context(
+            participant_channel(
+                f"static:///{','.join(addresses)}",
+                service=INVENTORY,
+                clock=SystemClock(),
+                rng=random.Random(7),
+            )
+        )
+        await channel.channel_ready()
+        stub = event_service_pb2_grpc.EventFeedServiceStub(channel)
+
+        epochs = Counter([(await stub.GetFeed(pb.GetFeedRequest())).epoch for _ in range(50)])
+
+    assert epochs == {INVENTORY: 50}
