@@ -60,6 +60,13 @@ def variables_of(kind: type[BaseSettings]) -> Mapping[str, str]:
     return names
 
 
+def forget_empty(prefix: str) -> None:
+    """Unset the empty variables whose name begins so, for a library that takes "" for a value."""
+    for name in [name for name, value in os.environ.items() if not value]:
+        if name.startswith(prefix):
+            del os.environ[name]
+
+
 def _without_service_links(kind: type[BaseSettings]) -> dict[str, Any]:
     """Return the defaults of the fields whose variable Kubernetes has set."""
     defaults = {}

@@ -30,7 +30,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
         build(

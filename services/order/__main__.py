@@ -37,7 +37,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channels(targets, clock=clock, rng=rng, spans=spans) as participants,
         feed_channels(targets, clock=clock, rng=rng) as feeds,

@@ -34,7 +34,7 @@ async def main() -> None:
     owner = settings.instance_id or NAME
     async with (
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
-        instrumentation.exporting(NAME, settings, telemetry, clock=clock) as spans,
+        instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
         build(

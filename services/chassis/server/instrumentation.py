@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from discovery.clock import Clock
+from services.chassis.environment import forget_empty
+from services.chassis.ids import IdFactory
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import otlp
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
@@ -43,10 +45,22 @@ class Spans:
 
 @asynccontextmanager
 async def exporting(
-    service_name: str, server: ServerSettings, settings: TelemetrySettings, *, clock: Clock
+    service_name: str,
+    server: ServerSettings,
+    settings: TelemetrySettings,
+    *,
+    clock: Clock,
+    ids: IdFactory,
 ) -> AsyncIterator[Spans | None]:
-    """Export spans and metrics while the block runs; yields None if no endpoint is set."""
-    process = ProcessIdentity(service_name, server.version, server.instance_id)
+    """Export spans and metrics while the block runs; yields None if neither is exported.
+
+    Every process has an id of its own: that of its registration, or a new one where the port, and
+    with it the id, isn't chosen yet.
+    """
+    forget_empty("OTEL_")
+    is_known = server.instance_id or server.port
+    instance_id = server.instance_id_at(service_name, server.port) if is_known else ids.new("ins")
+    process = ProcessIdentity(service_name, server.version, instance_id)
     async with otlp.exporting(process, settings, clock=clock) as providers:
         if providers is None:
             yield None

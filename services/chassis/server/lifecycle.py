@@ -188,12 +188,11 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
 
 
 def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFactory) -> Instance:
-    address = settings.address
     incarnation = ids.new("inc")
     return Instance(
-        instance_id=settings.instance_id or f"{service.name}-{address}-{port}",
+        instance_id=settings.instance_id_at(service.name, port),
         service=service.name,
-        address=address,
+        address=settings.address,
         port=port,
         meta={"version": settings.version, "protocol": "grpc", "incarnation": incarnation},
         incarnation=incarnation,

@@ -72,6 +72,10 @@ class ServerSettings(BaseSettings):
         """The address of the instance."""
         return self.advertise_address or self.host
 
+    def instance_id_at(self, service: str, port: int) -> str:
+        """The instance's id; by default service, address and port."""
+        return self.instance_id or f"{service}-{self.address}-{port}"
+
     def check_address(self) -> None:
         """Raise SettingError if callers can't dial the address, as 0.0.0.0 and [::]."""
         if not _is_any_address(self.address):

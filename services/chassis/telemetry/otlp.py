@@ -22,8 +22,8 @@ FLUSH_TIMEOUT_S = 2.0
 async def exporting(
     process: ProcessIdentity, settings: TelemetrySettings, *, clock: Clock
 ) -> AsyncIterator["Providers | None"]:
-    """Export spans and metrics while the block runs; yields None if no endpoint is set."""
-    if not settings.otlp_endpoint:
+    """Export spans and metrics while the block runs; yields None if neither is exported."""
+    if settings.traces_target is None and settings.metrics_target is None:
         yield None
         return
     # This import costs tens of megabytes and a third of a second, so only a traced process does it.

@@ -4,33 +4,29 @@ from dataclasses import dataclass
 
 import grpc
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
+from services.chassis.telemetry import exporters
 from services.chassis.telemetry.redacting_exporter import RedactingExporter
 from services.chassis.telemetry.settings import ProcessIdentity, TelemetrySettings
 from services.chassis.telemetry.trace_context import traceparent_of
-
-# More spans than this, waiting for a slow collector, are dropped.
-MAX_WAITING_SPANS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Providers:
     """Providers of tracers and meters, which export from threads of their own.
 
-    `meters` is None where the settings turn metrics off.
+    `meters` is None where metrics are not exported; without traces the tracers' spans end here.
     """
 
     tracers: TracerProvider
     meters: MeterProvider | None
-    _exporters: tuple[OTLPSpanExporter | OTLPMetricExporter, ...]
+    _exporters: tuple[SpanExporter | MetricExporter, ...]
 
     def shut_down(self) -> None:
         """Send the rest; blocks for as long as the exporters try."""
@@ -46,27 +42,31 @@ class Providers:
 
 def providers_of(process: ProcessIdentity, settings: TelemetrySettings) -> Providers:
     """Export spans in batches and metrics every minute (OTEL_METRIC_EXPORT_INTERVAL)."""
-    resource = Resource.create(
-        {
-            "service.namespace": "tradepost",
-            "service.name": process.service_name,
-            "service.version": process.version,
-            "service.instance.id": process.instance_id,
-        }
-    )
-    endpoint = settings.otlp_endpoint
-    insecure = endpoint.startswith("http://")
-    span_exporter = OTLPSpanExporter(endpoint=endpoint, insecure=insecure)
-    tracers = TracerProvider(resource=resource)
-    tracers.add_span_processor(
-        BatchSpanProcessor(RedactingExporter(span_exporter), max_queue_size=MAX_WAITING_SPANS)
-    )
-    if settings.metrics == "none":
-        return Providers(tracers, None, (span_exporter,))
-    metric_exporter = OTLPMetricExporter(endpoint=endpoint, insecure=insecure)
-    reader = PeriodicExportingMetricReader(metric_exporter)
-    meters = MeterProvider([reader], resource=resource)
-    return Providers(tracers, meters, (span_exporter, metric_exporter))
+    resource = _resource(process)
+    tracers, meters = TracerProvider(resource=resource), None
+    used: list[SpanExporter | MetricExporter] = []
+    if settings.traces_target is not None:
+        spans = exporters.span_exporter(settings.traces_target)
+        used.append(spans)
+        tracers.add_span_processor(
+            BatchSpanProcessor(RedactingExporter(spans), max_queue_size=settings.max_waiting_spans)
+        )
+    if settings.metrics_target is not None:
+        metrics = exporters.metric_exporter(settings.metrics_target)
+        used.append(metrics)
+        meters = MeterProvider([PeriodicExportingMetricReader(metrics)], resource=resource)
+    return Providers(tracers, meters, tuple(used))
+
+
+def _resource(process: ProcessIdentity) -> Resource:
+    """The process's attributes; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before them."""
+    own = {
+        "service.namespace": "tradepost",
+        "service.name": process.service_name,
+        "service.version": process.version,
+        "service.instance.id": process.instance_id,
+    }
+    return Resource.create(own).merge(OTELResourceDetector().detect())
 
 
 def server_interceptor(tracers: TracerProvider) -> grpc.aio.ServerInterceptor:

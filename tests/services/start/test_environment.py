@@ -26,7 +26,14 @@ ALL = (
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")
 # Read by OpenTelemetry's own code.
-OF_OPENTELEMETRY: frozenset[str] = frozenset()
+OF_OPENTELEMETRY = frozenset(
+    {
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_INSECURE",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SERVICE_NAME",
+    }
+)
 
 
 def documented() -> set[str]:

@@ -1,4 +1,4 @@
-"""A real OTLP/gRPC endpoint that keeps what is exported to it."""
+"""Real OTLP endpoints, for gRPC and HTTP, that keep what is exported to them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1 import (
     metrics_service_pb2,
@@ -39,6 +40,8 @@ class Collector:
     spans: list[ExportedSpan] = field(default_factory=list)
     resources: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # The metadata or headers of every export.
+    headers: list[dict[str, str]] = field(default_factory=list)
     # Every export as text, to check that it does not contain a secret.
     raw: list[str] = field(default_factory=list)
 
@@ -76,6 +79,7 @@ class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
         self._collector = collector
 
     async def Export(self, request: Any, context: Any) -> Any:
+        self._collector.headers.append(dict(context.invocation_metadata()))
         self._collector.keep_spans(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 
@@ -85,23 +89,60 @@ class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
         self._collector = collector
 
     async def Export(self, request: Any, context: Any) -> Any:
+        self._collector.headers.append(dict(context.invocation_metadata()))
         self._collector.keep_metrics(request)
         return metrics_service_pb2.ExportMetricsServiceResponse()
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
-    """Run a collector while the block runs."""
+async def collecting(
+    credentials: grpc.ServerCredentials | None = None,
+) -> AsyncIterator[Collector]:
+    """Run a collector by gRPC while the block runs, with TLS if there are credentials."""
     collector, server = Collector(), grpc.aio.server()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(collector), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(collector), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = "127.0.0.1:0"
+    if credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, credentials)
     await server.start()
-    collector.endpoint = f"http://127.0.0.1:{port}"
+    collector.endpoint = f"{'http' if credentials is None else 'https'}://127.0.0.1:{port}"
     try:
         yield collector
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def collecting_http() -> AsyncIterator[Collector]:
+    """Run a collector by HTTP while the block runs."""
+    collector = Collector()
+
+    async def traces(request: web.Request) -> web.Response:
+        collector.headers.append(dict(request.headers))
+        message = trace_service_pb2.ExportTraceServiceRequest.FromString(await request.read())
+        collector.keep_spans(message)
+        return web.Response()
+
+    async def metrics(request: web.Request) -> web.Response:
+        collector.headers.append(dict(request.headers))
+        message = metrics_service_pb2.ExportMetricsServiceRequest.FromString(await request.read())
+        collector.keep_metrics(message)
+        return web.Response()
+
+    application = web.Application()
+    application.add_routes([web.post("/v1/traces", traces), web.post("/v1/metrics", metrics)])
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        collector.endpoint = f"http://{host}:{port}"
+        yield collector
+    finally:
+        await runner.cleanup()
 
 
 def _exported_span(service: str, span: Any) -> ExportedSpan:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from discovery.clock import Clock, SystemClock
 from scripts.tools.paths import ROOT
 from services.chassis.channels import CorrelatedChannel, correlation_metadata, participant_channel
+from services.chassis.ids import IdFactory
 from services.chassis.server import instrumentation
 from services.chassis.server.errors import OverloadedError
 from services.chassis.server.instrumentation import Spans
@@ -49,6 +50,7 @@ def exporting(
         ServerSettings(instance_id="echo-1"),
         TelemetrySettings(otlp_endpoint=collector.endpoint, **settings),
         clock=clock or SystemClock(),
+        ids=IdFactory(clock=SystemClock(), rng=random.Random(1)),
     )
 
 
