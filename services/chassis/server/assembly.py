@@ -116,6 +116,11 @@ def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]
 
 
 def _options(settings: ServerSettings) -> Mapping[str, int]:
+    age_s, grace_s = settings.max_connection_age_s, settings.max_connection_age_grace_s
+    age = {
+        "grpc.max_connection_age_ms": round(age_s * 1000),
+        "grpc.max_connection_age_grace_ms": round(grace_s * 1000),
+    }
     return {
         # Otherwise a second process could bind the same port unnoticed and get half of the calls.
         "grpc.so_reuseport": 0,
@@ -125,4 +130,5 @@ def _options(settings: ServerSettings) -> Mapping[str, int]:
         "grpc.http2.min_ping_interval_without_data_ms": MIN_PING_INTERVAL_MS,
         "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
         "grpc.enable_channelz": int(settings.channelz),
+        **(age if age_s else {}),
     }

@@ -17,6 +17,7 @@ DRAIN_S = 2.0
 STOP_GRACE_S = 10.0
 MAX_CONCURRENT_CALLS = 256
 MAX_WAITING_CALLS = 5_000
+MAX_CONNECTION_AGE_GRACE_S = 60.0
 MAX_WATCHING_CALLS = 5_000
 MAX_SUBSCRIBERS = 1_000
 
@@ -60,6 +61,9 @@ class ServerSettings(BaseSettings):
     max_watching: int = Field(default=MAX_WATCHING_CALLS, ge=1)
     max_subscribers: int = Field(default=MAX_SUBSCRIBERS, ge=1)
     channelz: bool = False
+    # A connection older than this is replaced, its calls going on for the grace; 0: never.
+    max_connection_age_s: float = Field(default=0, ge=0)
+    max_connection_age_grace_s: float = Field(default=MAX_CONNECTION_AGE_GRACE_S, gt=0)
 
     @property
     def listening_address(self) -> str:
