@@ -13,10 +13,12 @@ from discovery.registry.instance import Resolution
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.probe_service import (
     NOT_SERVING,
+    SERVING,
     Open,
     Probe,
     Refusal,
     Start,
+    ended_unnoticed,
     path,
     ready,
     subchannels,
@@ -188,3 +190,20 @@ async def test_streams_that_break_eject_too(start: Start, open_to: Open) -> None
     assert codes.count(StatusCode.INTERNAL) == 5
     assert of(channel, broken).record.ejection is not None
     assert await asyncio.gather(*(chat() for _ in range(3))) == [StatusCode.OK] * 3
+
+
+async def test_a_probe_that_finds_no_connection_is_still_due(start: Start, open_to: Open) -> None:
+    """A probe isn't used up by a call that finds the connection ended and goes elsewhere."""
+    broken, good = await start("broken", health=SERVING), await start("good", health=SERVING)
+    clock = ManualClock()
+    channel = open_to(broken, good, service_config=ROUND_ROBIN, clock=clock)
+    await ready(channel, 2)
+    await broken_until_ejected(channel, broken)
+    await clock.advance(5.0)
+    await ended_unnoticed(channel, broken)
+
+    assert await post(channel, 1) == ["good"]
+
+    ejection = of(channel, broken).record.ejection
+    assert ejection is not None
+    assert (ejection.probed_s, ejection.due_s) == (None, clock.monotonic())

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import grpc
@@ -194,3 +194,34 @@ async def test_blocking_calls_go_elsewhere_as_well(
 
     assert answers == [b"a:x"] * 40 + [b"a:x0"] * 20
     assert max(stranger.asked.values(), default=0) <= 1
+
+
+def _code_after_reading(call: Any) -> StatusCode:
+    with suppress(grpc.RpcError):
+        list(call)
+    code: StatusCode = call.code()
+    return code
+
+
+async def test_blocking_streams_of_requests_avoid_it_from_the_second_call_on(
+    start: Start, start_stranger: StartStranger
+) -> None:
+    """The call that finds the stranger out fails, since its requests may be consumed already."""
+    stranger = Stranger()
+    addresses = [(await start("a")).address, (await start_stranger(stranger)).address]
+
+    def ask() -> list[StatusCode]:
+        with blocking.open_channel(
+            "static:///" + ",".join(addresses), service_config=ROUND_ROBIN
+        ) as channel:
+            uploads = [
+                channel.stream_unary(path("Upload")).future(iter([b"x"])).code() for _ in range(10)
+            ]
+            chat = channel.stream_stream(path("Chat"))
+            return uploads + [_code_after_reading(chat(iter([b"x"]))) for _ in range(10)]
+
+    codes = await asyncio.to_thread(ask)
+
+    assert set(codes) <= {StatusCode.OK, StatusCode.UNIMPLEMENTED}
+    assert max(stranger.asked.values(), default=0) <= 1
+    assert codes.count(StatusCode.UNIMPLEMENTED) == stranger.asked.total()
