@@ -25,6 +25,12 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
   method, while another may (`discovery.balancing.unserved`).
 - The health of each instance is watched (grpc.health.v1), and one that says NOT_SERVING gets no
   calls, unless `healthCheckConfig` is false in the service config (`discovery.balancing.health`).
+- A method that fails on every instance because of overload or absence is asked less: some of its
+  calls are refused here, unless `breaker` is false (`discovery.rules.breaker`). Of several
+  instances, one that keeps failing gets no calls for a while, unless `ejection` is false.
+- Instances are connected to again at once after a connection ended, so a channel isn't IDLE again
+  after its first call.
+- A channel belongs to the event loop of its first call, not to that in which it was opened.
 - Instances are dialled directly, whatever `http_proxy` says, unless `options` ask for a proxy
   (`discovery.config.channel_options`).
 - A request that can't be serialized and metadata that can't be sent raise where the call is made;
@@ -35,6 +41,8 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
 - The text of a call that has ended names its code and its details separately.
 - An interceptor intercepts every kind of call for which it has a method, not only the first kind.
 - A plain response or iterator that an interceptor returns comes with a complete status.
+- An intercepted call that is cancelled before it was sent has empty metadata instead of None, and
+  every intercepted call knows its time remaining.
 """
 
 from discovery.aio.channel import Channel

@@ -190,6 +190,10 @@ class Balancer:
         else:
             self.state = picker_factory.state_of(self._resolution, listed)
             self.pick = self._choice.picker(listed, self._clock.monotonic())
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake all that wait for a change."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

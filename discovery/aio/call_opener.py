@@ -21,13 +21,19 @@ ResponseT = TypeVar("ResponseT")
 
 
 class CallingChannel(Protocol):
-    """A channel, as far as a call needs it: its clock, and its event loop once it has begun."""
+    """A channel, as far as a call needs it.
+
+    That is its clock, its event loop once it has begun, and whether it has credentials.
+    """
 
     @property
     def clock(self) -> Clock: ...
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None: ...
+
+    @property
+    def secure(self) -> bool: ...
 
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop, beginning if necessary. Raises UsageError on a closed channel."""
@@ -76,6 +82,8 @@ class DirectStreamOpener(Generic[RequestT, ResponseT]):
 
     def _stream(self, call: CallState, requests: IteratedRequests | None) -> Stream:
         loop = self._channel.running_loop()
+        if call.credentials is not None and not self._channel.secure:
+            raise insecure()
         monotonic = self._channel.clock.monotonic
         sent: StreamSent
         try:
@@ -99,6 +107,11 @@ class DirectStreamOpener(Generic[RequestT, ResponseT]):
         if call.on_end is not None:
             stream.add_done_callback(call.on_end)
         return stream
+
+
+def insecure() -> grpc.aio.UsageError:
+    """Return the error of a call with credentials on a channel without any, as grpc.aio has it."""
+    return grpc.aio.UsageError("Call credentials are only valid on secure channels")
 
 
 async def _refused(error: grpc.aio.AioRpcError) -> StreamSent:

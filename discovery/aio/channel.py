@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from discovery.telemetry.call_recording import Recorder
 
 logger = logging.getLogger(__name__)
-
 _ASK_BUSY_EVERY_S = 0.02
 
 RequestT = TypeVar("RequestT")
@@ -51,9 +50,12 @@ ResponseT = TypeVar("ResponseT")
 class Channel(grpc.aio.Channel):
     """One logical channel: resolves the target, connects to every instance, picks one per attempt.
 
-    It begins with its first call, `async with` or `get_state(True)`, and belongs to the event loop
-    in which that happens. Before, it opens no connection.
+    It begins in the event loop of its first call, `get_state(True)` or `channel_ready()`.
     """
+
+    loop: asyncio.AbstractEventLoop | None = None
+    _resolving: asyncio.Task[None] | None = None
+    _closed = False
 
     def __init__(
         self,
@@ -65,9 +67,11 @@ class Channel(grpc.aio.Channel):
         interceptors: Sequence[grpc.aio.ClientInterceptor],
         clock: Clock,
         rng: random.Random,
+        secure: bool = False,
         recorder: "Recorder | None" = None,
     ) -> None:
         self.clock = clock
+        self.secure = secure
         self._target = target
         self._interceptors = chain.by_kind(interceptors)
         self._balancer = Balancer(
@@ -87,9 +91,6 @@ class Channel(grpc.aio.Channel):
             recorder=recorder,
         )
         self._stacks = StackTable(config, layers)
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._resolving: asyncio.Task[None] | None = None
-        self._closed = False
         self._resolver = Resolver(
             service=target.service,
             tag=target.tag,
@@ -101,7 +102,6 @@ class Channel(grpc.aio.Channel):
         )
 
     async def __aenter__(self) -> Self:
-        self.running_loop()
         return self
 
     async def __aexit__(
@@ -159,6 +159,7 @@ class Channel(grpc.aio.Channel):
             self._resolving.add_done_callback(weakly(self._resolving_ended))
             keep(self._resolving)
             weakref.finalize(self._balancer, cancel_collected, self._resolving.cancel, self.loop)
+            self._balancer.wake()  # those that wait for the end of IDLE
         return self.loop
 
     def _resolving_ended(self, task: asyncio.Task[None]) -> None:
@@ -170,15 +171,15 @@ class Channel(grpc.aio.Channel):
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc.aio's
         """READY if any instance is, else CONNECTING if any may become so, else TRANSIENT_FAILURE.
 
-        IDLE before the channel has begun.
+        IDLE before the channel has begun; `try_to_connect` begins it, and returns IDLE once more.
         """
         if self._closed:
             return grpc.ChannelConnectivity.SHUTDOWN
+        if self.loop is not None:
+            return self._balancer.state
         if try_to_connect:
             self.running_loop()
-        elif self.loop is None:
-            return grpc.ChannelConnectivity.IDLE
-        return self._balancer.state
+        return grpc.ChannelConnectivity.IDLE
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """Return once the state is another one. Raises UsageError on a closed channel."""

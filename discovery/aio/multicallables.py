@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import grpc
 
-from discovery.aio.call_opener import CallingChannel, StreamOpener
+from discovery.aio.call_opener import CallingChannel, StreamOpener, insecure
 from discovery.aio.sent import UnarySend
 from discovery.aio.stream_calls import StreamStreamCall, StreamUnaryCall, UnaryStreamCall
 from discovery.aio.unary_call import UnaryCall
@@ -45,8 +45,15 @@ class UnaryUnary(
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> UnaryCall[RequestT, ResponseT]:
-        """Send the request. Raises what the serializer raises, and InvalidMetadataError."""
+        """Send the request.
+
+        Raises what the serializer raises, InvalidMetadataError, and UsageError for credentials of
+        the call on a channel that has none.
+        """
         channel = self._channel
+        if credentials is not None and not channel.secure:
+            channel.running_loop()  # a closed channel comes first, as in grpc.aio
+            raise insecure()
         call_state = CallState(
             self._serializer(request),
             timeout,

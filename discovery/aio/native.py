@@ -21,6 +21,7 @@ def dialer(
     credentials: grpc.ChannelCredentials | None,
     authority: str,
     options: Iterable[tuple[str, Any]],
+    compression: grpc.Compression | None = None,
 ) -> Dial:
     """Return a function that makes a channel to an instance; the channel connects on first use."""
     chosen = channel_options(authority, options)
@@ -30,7 +31,7 @@ def dialer(
 
     def dial(instance: Instance) -> grpc.aio.Channel:
         if credentials is None:
-            return insecure(instance.endpoint, chosen)
-        return secure(instance.endpoint, credentials, chosen)
+            return insecure(instance.endpoint, chosen, compression)
+        return secure(instance.endpoint, credentials, chosen, compression)
 
     return dial

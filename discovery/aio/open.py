@@ -29,6 +29,7 @@ def open_channel(
     *,
     credentials: grpc.ChannelCredentials | None = None,
     authority: str | None = None,
+    compression: grpc.Compression | None = None,
     service_config: str | Mapping[str, Any] | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     options: Sequence[tuple[str, Any]] = (),
@@ -45,6 +46,7 @@ def open_channel(
     - `watcher`: a registry of the application's own; the scheme of the target may then be any.
     - `policy`: a balancing policy of the application's own, instead of the service config's.
     - `authority`: the name that calls carry and TLS checks; by default the service's name.
+    - `compression`: of the requests of each call that names none, as in grpc.aio.
     - `service_config`: a gRPC service config (`discovery.config.service_config`), JSON or mapping.
     - `interceptors`: grpc.aio's own, of any kind; each sees a call once, however often it is tried.
     - `options`: channel arguments of each connection.
@@ -52,8 +54,9 @@ def open_channel(
       of this call (`discovery.telemetry.activation`).
     - `clock`, `rng`: for tests and simulations.
 
-    No connection is opened before the first call or `async with`. Raises InvalidTargetError,
-    InvalidServiceConfigError, and ValueError for an interceptor that implements no interface.
+    No connection is opened before the first call or `get_state(try_to_connect=True)`. Raises
+    InvalidTargetError, InvalidServiceConfigError, and ValueError for an interceptor that implements
+    no interface.
     """
     parsed = parse_target(target, any_scheme=watcher is not None)
     clock = SystemClock() if clock is None else clock
@@ -62,7 +65,10 @@ def open_channel(
     return Channel(
         parsed,
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,
-        dial=dialer(credentials, authority_of(parsed.service, authority, options), options),
+        dial=dialer(
+            credentials, authority_of(parsed.service, authority, options), options, compression
+        ),
+        secure=credentials is not None,
         config=config if policy is None else replace(config, policy=policy),
         interceptors=interceptors,
         clock=clock,

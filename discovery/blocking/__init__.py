@@ -24,6 +24,8 @@ A program written for `grpc.insecure_channel` behaves the same, except for the d
 - A stream of responses is attempted again only while the caller reads it.
 - The callbacks of a `future()` run in a thread of the channel and not of a connection. There, too,
   one that blocks holds up the channel's other futures.
+- A cancelled `future()` of a unary method has an empty `debug_error_string()`, for which grpc waits
+  for ever.
 
 Each instance costs one thread, which watches its health. A channel has one for its look-ups, and,
 once they are used, one for all futures and time limits of streams and one for subscribers.

@@ -30,6 +30,10 @@ class CallOpener:
     deserializer: Callable[[bytes], Any] | None
     process_state: Callable[[], MethodStacks]
 
+    def __post_init__(self) -> None:
+        """Raise AttributeError for a path that is no text, as grpc does."""
+        self.path.encode()
+
     def ask(self, call: CallState) -> Outcome:
         """Wait for the response; return it with the ended call. Raises grpc.RpcError."""
         return cast("Outcome", self._send(call))

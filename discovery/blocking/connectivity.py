@@ -26,12 +26,15 @@ class Subscriptions:
         self._changed = changed
         self._state = state
         self._seen: dict[Callback, grpc.ChannelConnectivity | None] = {}
+        # The states at the time of `add`: a channel may leave IDLE before the thread runs.
+        self._first: list[tuple[Callback, grpc.ChannelConnectivity]] = []
         self._thread: threading.Thread | None = None
 
     def add(self, callback: Callback) -> None:
         """Call back with the state, now and after each change."""
         with self._changed:
-            self._seen[callback] = None
+            state = self._seen[callback] = self._state()
+            self._first.append((callback, state))
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._deliver, name="discovery-connectivity", daemon=True
@@ -43,6 +46,7 @@ class Subscriptions:
         """Stop calling back; an unknown callback is no error."""
         with self._changed:
             self._seen.pop(callback, None)
+            self._first = [pair for pair in self._first if pair[0] != callback]
 
     def wake(self) -> None:
         """Let the thread look whether the channel still exists.
@@ -60,11 +64,12 @@ class Subscriptions:
             with self._changed:
                 self._changed.wait_for(self._has_changed)
                 state = self._state()
-                due = [callback for callback, seen in self._seen.items() if seen is not state]
-                self._seen.update(dict.fromkeys(due, state))
-            for callback in due:
+                changed = [callback for callback, seen in self._seen.items() if seen is not state]
+                self._seen.update(dict.fromkeys(changed, state))
+                first, self._first = self._first, []
+            for callback, due in [*first, *((callback, state) for callback in changed)]:
                 try:
-                    callback(state)
+                    callback(due)
                 except Exception:
                     # As grpc does: the others are called all the same, and this one next time.
                     logger.exception("a callback of a channel's state raised")
@@ -72,4 +77,4 @@ class Subscriptions:
     def _has_changed(self) -> bool:
         state = self._state()
         over = state is grpc.ChannelConnectivity.SHUTDOWN
-        return over or any(seen is not state for seen in self._seen.values())
+        return over or bool(self._first) or any(seen is not state for seen in self._seen.values())

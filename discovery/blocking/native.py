@@ -25,6 +25,7 @@ def dialer(
     credentials: grpc.ChannelCredentials | None,
     authority: str,
     options: Iterable[tuple[str, Any]],
+    compression: grpc.Compression | None = None,
 ) -> Dial:
     """Return a function that makes a channel to an instance, past any instrumentation's patches."""
     chosen = channel_options(authority, options)
@@ -33,7 +34,7 @@ def dialer(
 
     def dial(instance: Instance) -> grpc.Channel:
         inner = None if handed is None else handed._credentials  # noqa: SLF001 - as grpc itself does
-        channel: grpc.Channel = plain.Channel(instance.endpoint, chosen, inner, None)
+        channel: grpc.Channel = plain.Channel(instance.endpoint, chosen, inner, compression)
         return channel
 
     return dial

@@ -32,6 +32,7 @@ def open_channel(
     *,
     credentials: grpc.ChannelCredentials | None = None,
     authority: str | None = None,
+    compression: grpc.Compression | None = None,
     service_config: str | Mapping[str, Any] | None = None,
     options: Sequence[tuple[str, Any]] = (),
     watcher: Watcher | None = None,
@@ -63,7 +64,9 @@ def open_channel(
         ProcessState,
         parsed,
         config=config if policy is None else replace(config, policy=policy),
-        dial=dialer(credentials, authority_of(parsed.service, authority, options), options),
+        dial=dialer(
+            credentials, authority_of(parsed.service, authority, options), options, compression
+        ),
         # Each process has its own: a parent's connections and what it has seen aren't the child's.
         make_watcher=make_watcher if watcher is None else lambda: watcher,
         clock=clock,

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
-from discovery.registry.instance import Instance
+from discovery.registry.instance import SOCKETS, Instance
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """The host, without brackets, and the port of `host:port`."""
+    """The host, without brackets, and the port of `host:port`; a Unix domain socket has port 0."""
+    if address.startswith(SOCKETS):
+        return address, 0
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 

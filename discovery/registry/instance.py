@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+# How the address of an instance on a Unix domain socket begins; it has no port.
+SOCKETS = ("unix:", "unix-abstract:")
+
 NO_META: Mapping[str, str] = MappingProxyType({})
 
 
@@ -13,6 +16,7 @@ class Instance:
 
     `instance_id` survives a restart on the same port; `incarnation` differs for every start of the
     process. Statistics are kept by both and the endpoint together.
+    `address` may be a Unix domain socket (`unix:/run/order.sock`); `port` is then 0.
     `weight` is relative to the other instances.
 
     `usable`: False if the registry lists the instance but says that it must get no calls. Callers
@@ -31,7 +35,9 @@ class Instance:
 
     @property
     def endpoint(self) -> str:
-        """`host:port` as grpc dials it, with brackets around an IPv6 address."""
+        """`host:port` or `unix:path` as grpc dials it, with brackets around an IPv6 address."""
+        if self.address.startswith(SOCKETS):
+            return self.address
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}"
 

@@ -35,7 +35,7 @@ def registry_of(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
             return ConsulRegistry.from_environment(target.authority, clock=clock, rng=rng)
         case "memory":
             return memory_registry(target.authority)
-        case "static":
+        case "static" | "unix" | "unix-abstract":
             return StaticWatcher(target.addresses)
         case "dns":
             return DnsWatcher(target.addresses[0], clock=clock, rng=rng)

@@ -5,6 +5,8 @@ consul:///order?tag=v2       only instances that carry the tag
 consul://10.0.0.9:8500/order the service in that agent
 static:///10.0.0.1:50051,10.0.0.2:50051
 dns:///order.internal:50051  every address of the name, looked up regularly
+unix:///run/order.sock       a Unix domain socket, as grpc names it; also unix:run/order.sock
+unix-abstract:order          a socket in Linux's abstract namespace
 memory:///order              a registry inside the process (tests, simulation);
                              memory://name/order names one of several
 etcd:///order?tag=v2         any other scheme, with a watcher of the caller's own
@@ -14,6 +16,7 @@ import re
 from dataclasses import dataclass
 
 from discovery.errors import InvalidTargetError
+from discovery.registry.instance import SOCKETS
 
 SCHEMES = ("consul", "static", "dns", "memory")
 
@@ -29,8 +32,8 @@ class Target:
     """A parsed target.
 
     `service` is what a registry is asked for, and the default authority of calls: the service's
-    name, or the first address of a `static` or `dns` target. `addresses` (each `host:port`) are set
-    for these two schemes only.
+    name, the first address of a `static` or `dns` target, or "localhost" for a Unix domain socket,
+    as in grpc. `addresses` (`host:port` or `unix:path`) are set for these schemes only.
     """
 
     scheme: str
@@ -46,10 +49,12 @@ def parse_target(text: str, *, any_scheme: bool = False) -> Target:
     With `any_scheme` the scheme may be one that this package doesn't know, because the caller has a
     registry of its own. The rest then has the form of a registry's target: `//[any]/service`.
     """
+    if text.startswith(SOCKETS):
+        return _socket(text)
     scheme, separator, rest = text.partition("://")
     name = scheme.split(":")[0]
     if name not in SCHEMES and not (any_scheme and _SCHEME.fullmatch(name)):
-        known = ", ".join(f"{name}://" for name in SCHEMES)
+        known = ", ".join((*(f"{name}://" for name in SCHEMES), *SOCKETS))
         raise InvalidTargetError(
             text, 0, f"it must begin with one of {known} (or have a watcher of its own)"
         )
@@ -62,6 +67,17 @@ def parse_target(text: str, *, any_scheme: bool = False) -> Target:
     if scheme in ("static", "dns"):
         return _listed(text, scheme, authority, path, path_at)
     return _named(text, scheme, authority, path, path_at)
+
+
+def _socket(text: str) -> Target:
+    """Parse a Unix domain socket: `unix:path`, `unix:///path` or `unix-abstract:name`."""
+    scheme, _, path = text.partition(":")
+    path_at = len(text) - len(path)
+    if path.startswith("//") and not path.startswith("///"):
+        raise InvalidTargetError(text, path_at + 2, f"{scheme}:// takes no authority")
+    if not path.strip("/"):
+        raise InvalidTargetError(text, len(text), "expected the path of a socket")
+    return Target(scheme, "", "localhost", None, (text,))
 
 
 def _named(text: str, scheme: str, authority: str, path: str, path_at: int) -> Target:

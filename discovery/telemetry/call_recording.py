@@ -151,7 +151,8 @@ class AttemptRecord:
         self._span = call.start_span(
             {
                 "server.address": instance.address,
-                "server.port": instance.port,
+                # A Unix domain socket has none.
+                **({"server.port": instance.port} if instance.port else {}),
                 "discovery.instance.id": instance.instance_id,
                 "previous-rpc-attempts": before,
             }

@@ -62,6 +62,8 @@ class CorrelatedChannel(grpc.aio.Channel):
 
     async def __aenter__(self) -> Self:
         await self._channel.__aenter__()
+        # Connect before the first call.
+        self._channel.get_state(try_to_connect=True)
         return self
 
     async def __aexit__(

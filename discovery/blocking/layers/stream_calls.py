@@ -25,11 +25,11 @@ def _nothing_to_stop() -> None:
     """Stop no timer: the attempt has no limit."""
 
 
-class UnaryStreamCall(grpc.RpcError, grpc.Call):
+class UnaryStreamCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
     """A stream of responses, attempted again where it fails before its first message.
 
-    It is an RpcError as well, as grpc's own calls are, because an interceptor may pass it on as the
-    outcome.
+    It is an RpcError and a Future as well, as grpc's own calls are, because an interceptor may pass
+    it on as the outcome.
 
     The reading thread does the work: `next()` waits, retries and commits. Reading the metadata or
     the status commits the attempt under way, so that no other follows it.
@@ -180,6 +180,21 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call):
 
     def done(self) -> bool:
         return not self.is_active()
+
+    def running(self) -> bool:
+        return self.is_active()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end; return None, as grpc does. Raises the error the stream ended with."""
+        return self._commit().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> Any:
+        """Wait for the end; return the error the stream ended with, or None."""
+        return self._commit().exception(timeout)
+
+    def traceback(self, timeout: float | None = None) -> Any:
+        """Wait for the end; return the traceback of the error, or None."""
+        return self._commit().traceback(timeout)
 
     def cancelled(self) -> bool:
         return bool(self._attempt.cancelled())

@@ -235,7 +235,8 @@ async def test_slow_start_does_not_begin_before_an_instance_serves(
     """An instance that was listed long before it serves starts slowly all the same."""
     server, clock = await start("a", health=NOT_SERVING), ManualClock()
     channel = open_to(server, clock=clock)
-    await channel.wait_for_state_change(channel.get_state(try_to_connect=True))
+    channel.get_state(try_to_connect=True)
+    await channel.wait_for_state_change(channel.get_state())
     await clock.advance(30.0)
     await server.set_health(SERVING)
     await ready(channel, 1)

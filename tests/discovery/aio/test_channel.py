@@ -89,7 +89,8 @@ async def test_states_are_aggregated(start: Start, open_to: Open) -> None:
     a, b = await start("a"), await start("b")
     channel = open_to(a, b)
 
-    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.CONNECTING
+    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.IDLE
+    assert channel.get_state() is ChannelConnectivity.CONNECTING
     await channel.channel_ready()
     assert channel.get_state() is ChannelConnectivity.READY
 

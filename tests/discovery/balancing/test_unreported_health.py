@@ -37,7 +37,8 @@ async def test_a_server_that_never_answers_the_watch_is_used(start: Start, open_
     """After 5 s without a first answer the connection alone decides."""
     clock, handler = ManualClock(), SilentWatch()
     channel = open_to(await start("a", handlers=(handler,)), clock=clock)
-    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.CONNECTING
+    assert channel.get_state(try_to_connect=True) is ChannelConnectivity.IDLE
+    assert channel.get_state() is ChannelConnectivity.CONNECTING
     await handler.asked.wait()
     await clock.wait_for_sleepers(1)
     assert channel.get_state() is ChannelConnectivity.CONNECTING

@@ -9,11 +9,10 @@ import pytest
 
 from discovery import blocking
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
-from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.blocking.call_outcome import outcome
 from tests.support.discovery.blocking.manual_readiness import ready
-from tests.support.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.scripted_server import NO_LISTENER, path
 from tests.support.discovery.probe_service import path as probe_path
 
 # How a call of each kind that waits for a connection is made, and how its end is awaited.

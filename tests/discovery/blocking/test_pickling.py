@@ -15,8 +15,12 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 import discovery
 from discovery import blocking, error_info
 from discovery.error_info import DETAILS_KEY
-from tests.discovery.dropin.test_channel_states import NO_LISTENER
-from tests.support.discovery.dropin.scripted_server import SERVICE, ScriptedServer, path
+from tests.support.discovery.dropin.scripted_server import (
+    NO_LISTENER,
+    SERVICE,
+    ScriptedServer,
+    path,
+)
 
 # How a call of each kind is made that the server refuses; each raises.
 REFUSED: dict[str, Callable[[Any], Any]] = {

@@ -33,6 +33,7 @@ async def test_a_registry_of_one_s_own(start: Start, tmp_path: Path) -> None:
     a, b = await start("a"), await start("b")
     own = documented("FileRegistry")(tmp_path)
     async with discovery.open_channel("file:///order", watcher=own) as channel:
+        channel.get_state(try_to_connect=True)
         get = channel.unary_unary(path("Get"))
         while (error := channel.explain().error) is None:
             await channel._balancer.change()

@@ -18,6 +18,8 @@ def test_each_scheme_has_its_watcher() -> None:
         ("consul:///order", ConsulRegistry),
         ("static:///10.0.0.1:50051", StaticWatcher),
         ("dns:///localhost:50051", DnsWatcher),
+        ("unix:///run/order.sock", StaticWatcher),
+        ("unix-abstract:order", StaticWatcher),
     ]:
         assert isinstance(watcher_for(parse_target(text), clock=clock, rng=rng), kind)
     in_memory = watcher_for(parse_target("memory://north/order"), clock=clock, rng=rng)

@@ -24,6 +24,9 @@ from discovery.registry.target import Target, parse_target
             "dns:///order.internal:50051",
             Target("dns", "", "order.internal:50051", None, ("order.internal:50051",)),
         ),
+        ("unix:run/a.sock", Target("unix", "", "localhost", None, ("unix:run/a.sock",))),
+        ("unix:///run/a", Target("unix", "", "localhost", None, ("unix:///run/a",))),
+        ("unix-abstract:a", Target("unix-abstract", "", "localhost", None, ("unix-abstract:a",))),
     ],
 )
 def test_a_target_is_read(text: str, target: Target) -> None:
@@ -66,6 +69,9 @@ def test_a_scheme_of_the_caller_s_own_is_read() -> None:
         ("static://10.0.0.1:50051", 23, "expected '/'"),
         ("dns://8.8.8.8/order:50051", 6, "takes no authority"),
         ("dns:///order", 7, "expected host:port"),
+        ("unix:", 5, "expected the path"),
+        ("unix:///", 8, "expected the path"),
+        ("unix://host/run/a", 7, "takes no authority"),
     ],
 )
 def test_an_invalid_target_is_refused_with_the_place(text: str, place: int, reason: str) -> None:

@@ -1,14 +1,18 @@
-"""Runs one program with a channel of grpc.aio and with ours, and compares what it observes."""
+"""Runs one program with a channel of grpc and with ours, and compares what it observes."""
 
 import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
 import discovery
+from discovery import blocking
+from discovery.registry.instance import SOCKETS
+from tests.support.discovery.dropin.awaitable_channel import AwaitableChannel
 from tests.support.discovery.dropin.differences import Difference
 from tests.support.discovery.dropin.scripted_server import ScriptedServer
 
@@ -19,11 +23,27 @@ _BOUND_S = 60.0
 _VARIES = re.compile(r"127\.0\.0\.1:\d+|ipv4:127\.0\.0\.1:\d+|0x[0-9a-f]+|created_time:\"[^\"]*\"")
 
 
-class Both:
-    """The two channels to one server."""
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How a driver's channel is opened: grpc's to an address, ours to a target."""
 
-    def __init__(self, server: ScriptedServer) -> None:
+    native: Callable[..., Any]
+    ours: Callable[..., Any]
+
+
+AIO = Driver(grpc.aio.insecure_channel, discovery.open_channel)
+BLOCKING = Driver(
+    lambda *args, **keywords: AwaitableChannel(grpc.insecure_channel(*args, **keywords)),
+    lambda *args, **keywords: AwaitableChannel(blocking.open_channel(*args, **keywords)),
+)
+
+
+class Both:
+    """The two channels of one driver to one server."""
+
+    def __init__(self, server: ScriptedServer, driver: Driver = AIO) -> None:
         self._server = server
+        self._driver = driver
 
     async def __call__(self, program: Program, **arguments: Any) -> None:
         """Run the program with both channels; it must observe the same. `arguments` go to both."""
@@ -43,9 +63,9 @@ class Both:
 
     async def _run(self, program: Program, arguments: dict[str, Any]) -> tuple[Any, Any]:
         address = arguments.pop("address", self._server.address)
-        native = grpc.aio.insecure_channel(address, **arguments)
-        saw = await self._observe(program, native)
-        ours = discovery.open_channel(f"static:///{address}", rng=random.Random(7), **arguments)
+        saw = await self._observe(program, self._driver.native(address, **arguments))
+        target = address if address.startswith(SOCKETS) else f"static:///{address}"
+        ours = self._driver.ours(target, rng=random.Random(7), **arguments)
         return saw, await self._observe(program, ours)
 
     async def _observe(self, program: Program, channel: Any) -> Any:
@@ -83,6 +103,9 @@ async def all_of(call: Any) -> Any:
 
 def exception_content(error: BaseException) -> tuple[Any, ...]:
     """The content of an exception, except addresses and times."""
+    # Ours of the blocking driver are AioRpcErrors as well.
+    if isinstance(error, grpc.Call):
+        return _content_of_call(error)
     if isinstance(error, grpc.aio.AioRpcError):
         return (
             "AioRpcError",
@@ -94,6 +117,20 @@ def exception_content(error: BaseException) -> tuple[Any, ...]:
             lasting(str(error)),
         )
     return (type(error).__name__, lasting(str(error)))
+
+
+def _content_of_call(error: Any) -> tuple[Any, ...]:
+    """The content of an error of a synchronous call, which is the call itself."""
+    cancelled = error.code() is grpc.StatusCode.CANCELLED
+    return (
+        "RpcError",
+        error.code(),
+        error.details(),
+        pairs(error.initial_metadata()),
+        pairs(error.trailing_metadata()),
+        # grpc waits for ever for the text of a call that was cancelled on this side.
+        "" if cancelled else lasting(error.debug_error_string()),
+    )
 
 
 def pairs(

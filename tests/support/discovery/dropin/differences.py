@@ -1,4 +1,4 @@
-"""The list of intended differences from grpc.aio, as the docstring of `discovery` states it."""
+"""The list of intended differences from grpc, as the docstring of `discovery` states it."""
 
 import re
 from enum import Enum
@@ -12,6 +12,9 @@ class Difference(Enum):
     DEFAULT_DEADLINE = "A unary call without a timeout has one of 10 s"
     RETRIES = "A call of a method whose contract says that it is safe"
     HEALTH = "The health of each instance is watched"
+    BREAKER = "A method that fails on every instance"
+    CONNECTIONS = "Instances are connected to again"
+    EVENT_LOOP = "A channel belongs to the event loop"
     PROXY = "Instances are dialled directly"
     SERIALIZATION = "A request that can't be serialized"
     REFUSED_HERE = "A call that is refused before it is sent"
@@ -19,6 +22,7 @@ class Difference(Enum):
     TEXTS = "The text of a call"
     INTERCEPTORS = "An interceptor intercepts every kind"
     PLAIN_RESPONSES = "A plain response or iterator"
+    INTERCEPTED = "An intercepted call"
 
 
 def listed() -> list[str]:

@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 
 SERVICE = "discovery.testing.Scripted"
+# The discard port, on which nothing listens.
+NO_LISTENER = "127.0.0.1:9"
 ABORTED = (
     grpc.StatusCode.FAILED_PRECONDITION,
     "asked to abort",
@@ -114,8 +116,10 @@ def reserved_port() -> Iterator[int]:
 
 
 @asynccontextmanager
-async def scripted_server(*, port: int = 0) -> AsyncIterator[ScriptedServer]:
-    """Run a server until the end of the block."""
+async def scripted_server(
+    *, port: int = 0, address: str | None = None
+) -> AsyncIterator[ScriptedServer]:
+    """Run a server until the end of the block, on a port or at an address such as `unix:path`."""
     scripted = ScriptedServer()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
@@ -125,7 +129,7 @@ async def scripted_server(*, port: int = 0) -> AsyncIterator[ScriptedServer]:
         "Both": grpc.stream_stream_rpc_method_handler(scripted.both),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    scripted.port = server.add_insecure_port(f"127.0.0.1:{port}")
+    scripted.port = server.add_insecure_port(address or f"127.0.0.1:{port}")
     await server.start()
     try:
         yield scripted

@@ -50,27 +50,27 @@ class Raises(grpc.aio.UnaryUnaryClientInterceptor):
         raise ValueError("the interceptor's own")
 
 
-async def test_metadata_that_interceptors_add(both: Both) -> None:
+async def test_metadata_that_interceptors_add(aio: Both) -> None:
     """The first interceptor is the outermost."""
 
     async def program(channel: Any, server: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".", metadata=(("trailing-a", "0"),))
         return await call, pairs(await call.trailing_metadata()), await ending(call)
 
-    await both(program, interceptors=[AddsMetadata("1"), AddsMetadata("2")])
+    await aio(program, interceptors=[AddsMetadata("1"), AddsMetadata("2")])
 
 
-async def test_a_refusal_below_an_interceptor(both: Both) -> None:
+async def test_a_refusal_below_an_interceptor(aio: Both) -> None:
     """A server's error reaches the call with its whole status."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b"!")
         return await outcome(call), await ending(call)
 
-    await both(program, interceptors=[AddsMetadata("1")])
+    await aio(program, interceptors=[AddsMetadata("1")])
 
 
-async def test_a_stream_below_an_interceptor(both: Both) -> None:
+async def test_a_stream_below_an_interceptor(aio: Both) -> None:
     """An interceptor sees a stream's method, request and timeout."""
     counts = Counts()
 
@@ -80,10 +80,10 @@ async def test_a_stream_below_an_interceptor(both: Both) -> None:
         messages = [await call.read(), await call.read()]
         return messages, await outcome(call.read()), await call.code(), list(counts.seen)
 
-    await both(program, interceptors=[counts])
+    await aio(program, interceptors=[counts])
 
 
-async def test_requests_through_an_interceptor(both: Both) -> None:
+async def test_requests_through_an_interceptor(aio: Both) -> None:
     """An interceptor may send other requests than the caller's."""
 
     async def requests() -> Any:
@@ -93,10 +93,10 @@ async def test_requests_through_an_interceptor(both: Both) -> None:
     async def program(channel: Any, _: Any) -> Any:
         return await channel.stream_unary(path("Requests"))(requests())
 
-    await both(program, interceptors=[Doubles()])
+    await aio(program, interceptors=[Doubles()])
 
 
-async def test_requests_written_through_an_interceptor(both: Both) -> None:
+async def test_requests_written_through_an_interceptor(aio: Both) -> None:
     """Written requests pass the interceptor too."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -105,20 +105,20 @@ async def test_requests_written_through_an_interceptor(both: Both) -> None:
         await call.done_writing()
         return await call, await call.code()
 
-    await both(program, interceptors=[Doubles()])
+    await aio(program, interceptors=[Doubles()])
 
 
-async def test_an_interceptor_that_raises(both: Both) -> None:
+async def test_an_interceptor_that_raises(aio: Both) -> None:
     """An interceptor's error ends the call."""
 
     async def program(channel: Any, _: Any) -> Any:
         call = channel.unary_unary(path("Unary"))(b".")
         return await outcome(call), call.done()
 
-    await both(program, interceptors=[Raises()])
+    await aio(program, interceptors=[Raises()])
 
 
-async def test_cancelling_through_an_interceptor(both: Both) -> None:
+async def test_cancelling_through_an_interceptor(aio: Both) -> None:
     """Cancelling an intercepted call reaches the server."""
 
     async def program(channel: Any, server: Any) -> Any:
@@ -128,10 +128,10 @@ async def test_cancelling_through_an_interceptor(both: Both) -> None:
         await server.over.wait()
         return said, await outcome(call), call.cancelled(), call.done()
 
-    await both(program, interceptors=[AddsMetadata("1")])
+    await aio(program, interceptors=[AddsMetadata("1")])
 
 
-async def test_an_interceptor_of_another_kind(both: Both) -> None:
+async def test_an_interceptor_of_another_kind(aio: Both) -> None:
     """An interceptor of another kind of call isn't asked."""
     counts = Counts()
 
@@ -142,4 +142,4 @@ async def test_an_interceptor_of_another_kind(both: Both) -> None:
             list(counts.seen),
         )
 
-    await both(program, interceptors=[counts])
+    await aio(program, interceptors=[counts])

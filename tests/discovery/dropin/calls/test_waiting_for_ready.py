@@ -6,9 +6,13 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.dropin.comparison import Both, all_of, outcome
-from tests.support.discovery.dropin.scripted_server import path, reserved_port, scripted_server
+from tests.support.discovery.dropin.scripted_server import (
+    NO_LISTENER,
+    path,
+    reserved_port,
+    scripted_server,
+)
 
 KINDS = pytest.mark.parametrize(
     ("kind", "method", "request_"),
@@ -49,7 +53,7 @@ async def test_waiting_for_ready_until_the_deadline(
 
 @KINDS
 async def test_a_waiting_call_is_cancelled(
-    both: Both, kind: str, method: str, request_: Any
+    aio: Both, kind: str, method: str, request_: Any
 ) -> None:
     """A waiting call can be cancelled."""
 
@@ -59,12 +63,12 @@ async def test_a_waiting_call_is_cancelled(
         said = call.done(), call.cancel()
         return said, await outcome(all_of(call)), await call.code()
 
-    await both(program, address=NO_LISTENER)
+    await aio(program, address=NO_LISTENER)
 
 
 @KINDS
 async def test_a_waiting_call_is_sent_when_the_server_starts(
-    both: Both, kind: str, method: str, request_: Any
+    aio: Both, kind: str, method: str, request_: Any
 ) -> None:
     """A waiting call is sent when the server starts."""
 
@@ -77,10 +81,10 @@ async def test_a_waiting_call_is_sent_when_the_server_starts(
             return await awaiting, await call.code()
 
     with reserved_port() as port:
-        await both(program, address=f"127.0.0.1:{port}")
+        await aio(program, address=f"127.0.0.1:{port}")
 
 
-async def test_the_server_stops_while_calls_are_in_flight(both: Both) -> None:
+async def test_the_server_stops_while_calls_are_in_flight(aio: Both) -> None:
     """Calls in flight fail with the code that the server's end gives them."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -92,4 +96,4 @@ async def test_the_server_stops_while_calls_are_in_flight(both: Both) -> None:
         return first, (await outcome(unary))[1], (await outcome(reading.read()))[1]
 
     with reserved_port() as port:
-        await both(program, address=f"127.0.0.1:{port}")
+        await aio(program, address=f"127.0.0.1:{port}")

@@ -60,7 +60,7 @@ async def test_a_timeout_that_is_no_number(
 async def test_credentials_on_an_insecure_channel(
     both: Both, kind: str, method: str, request_: Any
 ) -> None:
-    """Call credentials on an insecure channel raise UsageError: they would be sent unencrypted."""
+    """Call credentials on an insecure channel are refused: they would be sent unencrypted."""
     credentials = grpc.access_token_call_credentials("token")
 
     async def program(channel: Any, _: Any) -> Any:
@@ -70,6 +70,40 @@ async def test_credentials_on_an_insecure_channel(
         return ended, await _goes_on(channel)
 
     await both(program)
+
+
+@MULTICALLABLES
+async def test_credentials_are_refused_where_the_call_is_made(
+    aio: Both, kind: str, method: str, request_: Any
+) -> None:
+    """Call credentials on an insecure channel raise UsageError, also before it has connected."""
+    credentials = grpc.access_token_call_credentials("token")
+
+    async def program(channel: Any, _: Any) -> Any:
+        multicallable = getattr(channel, kind)(path(method))
+        refused = attempted(lambda: multicallable(request_, credentials=credentials))
+        await channel.close()
+        return refused, attempted(lambda: multicallable(request_, credentials=credentials))
+
+    await aio(program)
+
+
+async def test_credentials_below_an_interceptor(aio: Both) -> None:
+    """The call is made, and ends with the error when the interceptor passes it on."""
+    credentials = grpc.access_token_call_credentials("token")
+
+    async def program(channel: Any, _: Any) -> Any:
+        call = channel.unary_unary(path("Unary"))(b".", credentials=credentials)
+        return await outcome(call), await outcome(call.code())
+
+    await aio(program, interceptors=[PassesOn()])
+
+
+class PassesOn(grpc.aio.UnaryUnaryClientInterceptor):
+    """An interceptor that changes nothing."""
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await continuation(details, request)
 
 
 @pytest.mark.parametrize("request_", [None, 3, "text"])
@@ -83,7 +117,7 @@ async def test_a_request_that_is_no_bytes(both: Both, request_: Any) -> None:
     await both(program)
 
 
-async def test_an_interceptor_of_no_kind(both: Both) -> None:
+async def test_an_interceptor_of_no_kind(aio: Both) -> None:
     """An object that implements none of the interfaces raises ValueError."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -94,4 +128,4 @@ async def test_an_interceptor_of_no_kind(both: Both) -> None:
         )
         return attempted(lambda: opened(interceptors=[object()]))[0]
 
-    await both(program)
+    await aio(program)

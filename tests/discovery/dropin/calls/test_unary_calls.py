@@ -102,7 +102,7 @@ async def test_a_positional_request_and_keywords(both: Both) -> None:
     await both(program)
 
 
-async def test_waiting_for_the_connection(both: Both) -> None:
+async def test_waiting_for_the_connection(aio: Both) -> None:
     """`wait_for_connection` of a unary call waits for its end and raises its error."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -114,7 +114,7 @@ async def test_waiting_for_the_connection(both: Both) -> None:
             await outcome(refused.wait_for_connection()),
         )
 
-    await both(program)
+    await aio(program)
 
 
 async def test_large_messages(both: Both) -> None:

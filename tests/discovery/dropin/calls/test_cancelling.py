@@ -1,14 +1,13 @@
 """A call can be cancelled at each stage and from each side, as in grpc.aio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from tests.discovery.dropin.test_channel_states import NO_LISTENER
 from tests.support.discovery.dropin.comparison import Both, all_of, ending, outcome
-from tests.support.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.scripted_server import NO_LISTENER, path
 
 KINDS = pytest.mark.parametrize(
     ("kind", "method", "hangs", "answers"),
@@ -67,7 +66,7 @@ async def test_cancelled_after_its_end(
 
 @KINDS
 async def test_the_awaiting_task_is_cancelled(
-    both: Both, kind: str, method: str, hangs: Any, answers: Any
+    aio: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
     """Cancelling the awaiting task cancels the call."""
 
@@ -80,12 +79,12 @@ async def test_the_awaiting_task_is_cancelled(
         await server.over.wait()
         return task.cancelled(), call.cancelled(), await ending(call)
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
 async def test_a_wait_for_that_times_out(
-    both: Both, kind: str, method: str, hangs: Any, answers: Any
+    aio: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
     """A timeout of asyncio.wait_for cancels the call."""
 
@@ -96,12 +95,12 @@ async def test_a_wait_for_that_times_out(
         await server.over.wait()
         return gave_up[0], call.cancelled(), call.done(), await call.code()
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
 async def test_cancelling_a_reader_of_the_status(
-    both: Both, kind: str, method: str, hangs: Any, answers: Any
+    aio: Both, kind: str, method: str, hangs: Any, answers: Any
 ) -> None:
     """Cancelling a task that waits for the status, not the response, leaves the call running."""
 
@@ -115,7 +114,7 @@ async def test_cancelling_a_reader_of_the_status(
         call.cancel()
         return seen
 
-    await both(program)
+    await aio(program)
 
 
 async def test_cancelled_between_messages(both: Both) -> None:
@@ -170,7 +169,7 @@ async def test_a_bidirectional_stream_cancelled_in_the_middle(both: Both) -> Non
     await both(program)
 
 
-async def test_a_reader_is_cancelled_while_another_writes(both: Both) -> None:
+async def test_a_reader_is_cancelled_while_another_writes(aio: Both) -> None:
     """Cancelling the reader ends the stream for the writer too."""
 
     async def program(channel: Any, server: Any) -> Any:
@@ -182,10 +181,10 @@ async def test_a_reader_is_cancelled_while_another_writes(both: Both) -> None:
         await asyncio.wait([reading])
         return reading.cancelled(), call.cancelled(), await outcome(call.write(b"."))
 
-    await both(program)
+    await aio(program)
 
 
-async def test_a_request_iterator_that_raises(both: Both) -> None:
+async def test_a_request_iterator_that_raises(aio: Both) -> None:
     """An error of the request iterator cancels the call."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -202,10 +201,25 @@ async def test_a_request_iterator_that_raises(both: Both) -> None:
             await chatting.code(),
         )
 
+    await aio(program)
+
+
+async def test_a_synchronous_request_iterator_that_raises(both: Both) -> None:
+    """It ends the call as well, also one that has been answered in part."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        def broken() -> Iterator[bytes]:
+            yield b"."
+            raise ValueError("the program's own")
+
+        uploading = channel.stream_unary(path("Requests"))(broken())
+        chatting = channel.stream_stream(path("Both"))(broken())
+        return await uploading.code(), await chatting.code()
+
     await both(program)
 
 
-async def test_the_writer_is_cancelled(both: Both) -> None:
+async def test_the_writer_is_cancelled(aio: Both) -> None:
     """Cancelling a writer cancels the call."""
 
     async def program(channel: Any, server: Any) -> Any:
@@ -223,11 +237,11 @@ async def test_the_writer_is_cancelled(both: Both) -> None:
         await asyncio.wait([writing])
         return done, writing.cancelled(), call.cancelled(), await call.code()
 
-    await both(program)
+    await aio(program)
 
 
 @pytest.mark.parametrize("kind", ["stream_unary", "stream_stream"])
-async def test_writing_after_a_cancel_before_the_connection(both: Both, kind: str) -> None:
+async def test_writing_after_a_cancel_before_the_connection(aio: Both, kind: str) -> None:
     """`write` raises and `done_writing` does nothing, as after any other end."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -235,4 +249,4 @@ async def test_writing_after_a_cancel_before_the_connection(both: Both, kind: st
         cancelled = call.cancel()
         return cancelled, await outcome(call.write(b".")), await outcome(call.done_writing())
 
-    await both(program, address=NO_LISTENER)
+    await aio(program, address=NO_LISTENER)

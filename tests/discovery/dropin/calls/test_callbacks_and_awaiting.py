@@ -107,7 +107,7 @@ async def test_awaiting_from_several_tasks(both: Both, orders: bytes) -> None:
     await both(program)
 
 
-async def test_one_of_several_awaiters_is_cancelled(both: Both) -> None:
+async def test_one_of_several_awaiters_is_cancelled(aio: Both) -> None:
     """Cancelling one awaiter cancels the call for the others."""
 
     async def program(channel: Any, server: Any) -> Any:
@@ -119,7 +119,7 @@ async def test_one_of_several_awaiters_is_cancelled(both: Both) -> None:
         await server.over.wait()
         return first.result(), third.result(), call.cancelled(), await call.code()
 
-    await both(program)
+    await aio(program)
 
 
 async def test_gathered_and_shielded(both: Both) -> None:
@@ -140,7 +140,7 @@ async def test_gathered_and_shielded(both: Both) -> None:
     await both(program)
 
 
-async def test_awaited_in_another_task_than_it_was_made_in(both: Both) -> None:
+async def test_awaited_in_another_task_than_it_was_made_in(aio: Both) -> None:
     """A call can be awaited in another task than it was made in."""
 
     async def program(channel: Any, server: Any) -> Any:
@@ -151,10 +151,10 @@ async def test_awaited_in_another_task_than_it_was_made_in(both: Both) -> None:
         server.gate.set()
         return await asyncio.create_task(all_of(call))
 
-    await both(program)
+    await aio(program)
 
 
-async def test_context_variables(both: Both) -> None:
+async def test_context_variables(aio: Both) -> None:
     """The caller's context is unchanged, and a serializer sees it."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -172,10 +172,10 @@ async def test_context_variables(both: Both) -> None:
         await asyncio.sleep(0)
         return answer, seen, _variable.get()
 
-    await both(program)
+    await aio(program)
 
 
-async def test_context_variables_of_a_request_iterator(both: Both) -> None:
+async def test_context_variables_of_a_request_iterator(aio: Both) -> None:
     """A request iterator runs in the context in which the call was made."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -186,7 +186,7 @@ async def test_context_variables_of_a_request_iterator(both: Both) -> None:
         call = channel.stream_unary(path("Requests"))(requests())
         return await call
 
-    await both(program)
+    await aio(program)
 
 
 async def test_a_callback_that_reads_the_call(both: Both) -> None:

@@ -37,7 +37,7 @@ async def _raised(call: Any) -> Any:
 
 @KINDS
 async def test_the_exception_of_a_refused_call(
-    both: Both, kind: str, method: str, answers: Any, refused: Any
+    aio: Both, kind: str, method: str, answers: Any, refused: Any
 ) -> None:
     """A failed call raises a complete AioRpcError, which is an RpcError and can be pickled."""
 
@@ -53,12 +53,12 @@ async def test_the_exception_of_a_refused_call(
             exception_content(again),
         )
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
 async def test_the_types_of_calls_and_multicallables(
-    both: Both, kind: str, method: str, answers: Any, refused: Any
+    aio: Both, kind: str, method: str, answers: Any, refused: Any
 ) -> None:
     """Calls and multicallables have grpc.aio's types."""
     name = "".join(word.capitalize() for word in kind.split("_"))
@@ -75,7 +75,7 @@ async def test_the_types_of_calls_and_multicallables(
             isinstance(call, grpc.aio.RpcContext),
         )
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS

@@ -42,7 +42,7 @@ async def test_read(both: Both, orders: bytes) -> None:
     await both(program)
 
 
-async def test_mixing_styles(both: Both) -> None:
+async def test_mixing_styles(aio: Both) -> None:
     """Reading and iterating can't be mixed while the call lasts."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -56,11 +56,11 @@ async def test_mixing_styles(both: Both) -> None:
         iterated.cancel()
         return seen
 
-    await both(program)
+    await aio(program)
 
 
 @pytest.mark.parametrize("orders", [b"..", b"..!"])
-async def test_reading_after_iterating_to_the_end(both: Both, orders: bytes) -> None:
+async def test_reading_after_iterating_to_the_end(aio: Both, orders: bytes) -> None:
     """After the end of the call it may also be read."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -68,10 +68,10 @@ async def test_reading_after_iterating_to_the_end(both: Both, orders: bytes) -> 
         seen = await outcome(all_of(call)), repr(await outcome(call.read()))
         return seen[0], seen[1].split(" details")[0]
 
-    await both(program)
+    await aio(program)
 
 
-async def test_iterating_after_reading_to_the_end(both: Both) -> None:
+async def test_iterating_after_reading_to_the_end(aio: Both) -> None:
     """A call that was read to its end can't be iterated."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -79,10 +79,10 @@ async def test_iterating_after_reading_to_the_end(both: Both) -> None:
         seen = [repr(await call.read()) for _ in range(3)]
         return seen, attempted(lambda: aiter(call))
 
-    await both(program)
+    await aio(program)
 
 
-async def test_two_loops_share_one_iterator(both: Both) -> None:
+async def test_two_loops_share_one_iterator(aio: Both) -> None:
     """Two loops over one call share its messages."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -90,7 +90,7 @@ async def test_two_loops_share_one_iterator(both: Both) -> None:
         first, second = aiter(call), aiter(call)
         return first is second, await anext(first), await anext(second), await all_of(call)
 
-    await both(program)
+    await aio(program)
 
 
 async def test_left_early(both: Both) -> None:
@@ -120,7 +120,7 @@ async def test_waiting_for_the_status_keeps_the_messages(both: Both) -> None:
     await both(program)
 
 
-async def test_waiting_for_the_connection_of_a_stream(both: Both) -> None:
+async def test_waiting_for_the_connection_of_a_stream(aio: Both) -> None:
     """`wait_for_connection` returns when the request has been sent, not at the end."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -130,7 +130,7 @@ async def test_waiting_for_the_connection_of_a_stream(both: Both) -> None:
         call.cancel()
         return seen
 
-    await both(program)
+    await aio(program)
 
 
 async def test_many_messages(both: Both) -> None:

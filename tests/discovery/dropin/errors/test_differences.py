@@ -1,6 +1,7 @@
 """Every intended difference from grpc.aio is on the list, and a test here shows it."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,21 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from tests.discovery.dropin.test_channel_states import NO_LISTENER
+import discovery
 from tests.support.discovery import probe_service
-from tests.support.discovery.dropin.comparison import Both, all_of, ending, lasting, outcome, pairs
+from tests.support.discovery.dropin.comparison import (
+    Both,
+    all_of,
+    lasting,
+    outcome,
+)
 from tests.support.discovery.dropin.differences import Difference, listed
-from tests.support.discovery.dropin.scripted_server import path
+from tests.support.discovery.dropin.scripted_server import (
+    NO_LISTENER,
+    path,
+    reserved_port,
+    scripted_server,
+)
 
 REFUSED = """\tstatus = StatusCode.FAILED_PRECONDITION
 \tdetails = "asked to abort"
@@ -32,13 +43,14 @@ def test_the_list_is_closed() -> None:
 
 
 def test_every_difference_is_shown() -> None:
-    """Each difference has a test in this file."""
-    source = Path(__file__).read_text()
+    """Each difference has a test in this folder."""
+    files = Path(__file__).parent.glob("test_differences*.py")
+    source = "".join(file.read_text() for file in files)
 
     assert [one for one in Difference if f"differ(Difference.{one.name}," not in source] == []
 
 
-async def test_a_unary_call_has_a_default_deadline(both: Both) -> None:
+async def test_a_unary_call_has_a_default_deadline(aio: Both) -> None:
     """A unary call has 10 s by default; in grpc.aio it waits for ever."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -47,10 +59,10 @@ async def test_a_unary_call_has_a_default_deadline(both: Both) -> None:
         await call
         return remaining_s if remaining_s is None else 9 < remaining_s <= 10
 
-    assert await both.differ(Difference.DEFAULT_DEADLINE, program) == (None, True)
+    assert await aio.differ(Difference.DEFAULT_DEADLINE, program) == (None, True)
 
 
-async def test_a_safe_method_is_attempted_again(both: Both) -> None:
+async def test_a_safe_method_is_attempted_again(aio: Both) -> None:
     """An UNAVAILABLE of a safe method is not seen if another attempt succeeds."""
     async with probe_service.running("a") as probe:
 
@@ -59,12 +71,12 @@ async def test_a_safe_method_is_attempted_again(both: Both) -> None:
             ended = await outcome(channel.unary_unary(probe_service.path("Get"))(b"x"))
             return ended[1] if isinstance(ended, tuple) else ended
 
-        seen = await both.differ(Difference.RETRIES, program, address=probe.address)
+        seen = await aio.differ(Difference.RETRIES, program, address=probe.address)
 
     assert seen == (StatusCode.UNAVAILABLE, b"a:x")
 
 
-async def test_an_instance_that_does_not_serve(both: Both) -> None:
+async def test_an_instance_that_does_not_serve(aio: Both) -> None:
     """grpc.aio calls an instance that says NOT_SERVING."""
     async with probe_service.running("a", health=probe_service.NOT_SERVING) as probe:
 
@@ -72,12 +84,67 @@ async def test_an_instance_that_does_not_serve(both: Both) -> None:
             ended = await outcome(channel.unary_unary(probe_service.path("Post"))(b"x"))
             return ended[1] if isinstance(ended, tuple) else ended
 
-        seen = await both.differ(Difference.HEALTH, program, address=probe.address)
+        seen = await aio.differ(Difference.HEALTH, program, address=probe.address)
 
     assert seen == (b"a:x", StatusCode.UNAVAILABLE)
 
 
-async def test_a_proxy_in_the_environment(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_method_that_fails_everywhere(aio: Both) -> None:
+    """The breaker refuses some of its calls; grpc.aio sends all of them."""
+    async with probe_service.running("a") as probe:
+        refusal = probe_service.Refusal(StatusCode.UNAVAILABLE)
+
+        async def program(channel: Any, _: Any) -> Any:
+            probe.script.extend([refusal] * 60)
+            post = channel.unary_unary(probe_service.path("Post"))
+            ended = [await outcome(post(b"x")) for _ in range(60)]
+            probe.script.clear()
+            return {each[2] == "scripted" for each in ended}
+
+        seen = await aio.differ(Difference.BREAKER, program, address=probe.address)
+
+    assert seen == ({True}, {True, False})
+
+
+async def test_a_connection_that_ended(aio: Both) -> None:
+    """grpc.aio waits for the next call, and is IDLE until then."""
+
+    async def program(channel: Any, _: Any) -> Any:
+        async with scripted_server(port=port):
+            await channel.channel_ready()
+        await channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+        return channel.get_state() is grpc.ChannelConnectivity.IDLE
+
+    with reserved_port() as port:
+        seen = await aio.differ(Difference.CONNECTIONS, program, address=f"127.0.0.1:{port}")
+    assert seen == (True, False)
+
+
+async def test_a_channel_of_another_event_loop(aio: Both) -> None:
+    """A channel may be opened before its event loop runs; one of grpc.aio is used where it was
+    opened.
+    """
+
+    async def program(channel: Any, _: Any) -> Any:
+        async def use() -> Any:
+            # grpc.aio raises what asyncio raises for a task of another loop.
+            with suppress(RuntimeError):
+                return await channel.unary_unary(path("Unary"))(b".")
+            return "RuntimeError"
+
+        async def use_and_close() -> Any:
+            seen = await use()
+            if isinstance(channel, discovery.Channel):
+                await channel.close()
+            return seen
+
+        return await asyncio.to_thread(asyncio.run, use_and_close())
+
+    seen = await aio.differ(Difference.EVENT_LOOP, program)
+    assert seen == ("RuntimeError", b".")
+
+
+async def test_a_proxy_in_the_environment(aio: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """grpc.aio calls through the proxy that the environment names, even on the loopback."""
     host, _, port = NO_LISTENER.rpartition(":")
     monkeypatch.setenv("http_proxy", f"http://{host}:{port}")
@@ -88,11 +155,11 @@ async def test_a_proxy_in_the_environment(both: Both, monkeypatch: pytest.Monkey
         ended = await outcome(channel.unary_unary(path("Unary"))(b"."))
         return ended[1] if isinstance(ended, tuple) else ended
 
-    seen = await both.differ(Difference.PROXY, program)
+    seen = await aio.differ(Difference.PROXY, program)
     assert seen == (StatusCode.UNAVAILABLE, b".")
 
 
-async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
+async def test_a_request_that_cannot_be_serialized(aio: Both) -> None:
     """A request that can't be serialized raises; grpc.aio sends an empty message."""
 
     def refuse(_: object) -> bytes:
@@ -105,11 +172,11 @@ async def test_a_request_that_cannot_be_serialized(both: Both) -> None:
         except ValueError as error:
             return str(error)
 
-    seen = await both.differ(Difference.SERIALIZATION, program)
+    seen = await aio.differ(Difference.SERIALIZATION, program)
     assert seen == (b"", "the program's own")
 
 
-async def test_a_response_that_cannot_be_deserialized(both: Both) -> None:
+async def test_a_response_that_cannot_be_deserialized(aio: Both) -> None:
     """A response that can't be deserialized is INTERNAL; in grpc.aio it is None."""
 
     def refuse(_: bytes) -> str:
@@ -119,23 +186,23 @@ async def test_a_response_that_cannot_be_deserialized(both: Both) -> None:
         ended = await outcome(channel.unary_unary(path("Unary"), None, refuse)(b"."))
         return ended[1] if isinstance(ended, tuple) else ended
 
-    seen = await both.differ(Difference.SERIALIZATION, program)
+    seen = await aio.differ(Difference.SERIALIZATION, program)
     assert seen == (None, StatusCode.INTERNAL)
 
 
-async def test_the_details_of_a_local_refusal_are_ours(both: Both) -> None:
+async def test_the_details_of_a_local_refusal_are_ours(aio: Both) -> None:
     """The details list the instances and their states; grpc.aio lists addresses."""
 
     async def program(channel: Any, _: Any) -> Any:
         return (await outcome(channel.unary_unary(path("Unary"))(b".")))[1:3]
 
-    native, ours = await both.differ(Difference.REFUSED_HERE, program, address=NO_LISTENER)
+    native, ours = await aio.differ(Difference.REFUSED_HERE, program, address=NO_LISTENER)
     assert native[0] is ours[0] is StatusCode.UNAVAILABLE
     assert ours[1].startswith(f"{path('Unary')}: {NO_LISTENER} TRANSIENT_FAILURE (")
     assert "Connection refused" in ours[1]
 
 
-async def test_a_callback_that_raises(both: Both) -> None:
+async def test_a_callback_that_raises(aio: Both) -> None:
     """The loop's exception handler gets the error; the response and other
     callbacks are unaffected.
     """
@@ -154,11 +221,11 @@ async def test_a_callback_that_raises(both: Both) -> None:
         loop.set_exception_handler(None)
         return answer, called, reported
 
-    _, ours = await both.differ(Difference.CALLBACKS, program)
+    _, ours = await aio.differ(Difference.CALLBACKS, program)
     assert ours == (b".", ["second"], ["ZeroDivisionError('division by zero')"])
 
 
-async def test_the_text_of_a_call(both: Both) -> None:
+async def test_the_text_of_a_call(aio: Both) -> None:
     """grpc.aio prints the details after "status" and the code after "details"."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -174,64 +241,6 @@ async def test_the_text_of_a_call(both: Both) -> None:
             await call.code()
         return fresh, [lasting(str(call)) for call in calls]
 
-    native, ours = await both.differ(Difference.TEXTS, program)
+    native, ours = await aio.differ(Difference.TEXTS, program)
     assert native[0] == ours[0] == {"object>"}
     assert {text.partition("\n")[2] for text in ours[1]} == {REFUSED}
-
-
-class Counts(grpc.aio.UnaryUnaryClientInterceptor, grpc.aio.UnaryStreamClientInterceptor):
-    """An interceptor of two kinds of call."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        self.seen.append("unary")
-        return await continuation(details, request)
-
-    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        self.seen.append("stream")
-        return await continuation(details, request)
-
-
-async def test_an_interceptor_of_two_kinds(both: Both) -> None:
-    """An interceptor of two kinds intercepts both."""
-    counts = Counts()
-
-    async def program(channel: Any, _: Any) -> Any:
-        counts.seen.clear()
-        await channel.unary_unary(path("Unary"))(b".")
-        await all_of(channel.unary_stream(path("Responses"))(b"."))
-        return list(counts.seen)
-
-    seen = await both.differ(Difference.INTERCEPTORS, program, interceptors=[counts])
-    assert seen == (["unary"], ["unary", "stream"])
-
-
-class Answers(grpc.aio.UnaryUnaryClientInterceptor):
-    """An interceptor that answers without a call."""
-
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        return b"cached"
-
-
-async def test_a_plain_response(both: Both) -> None:
-    """A plain response comes with a status and metadata."""
-
-    async def program(channel: Any, _: Any) -> Any:
-        call = channel.unary_unary(path("Unary"))(b".")
-        return await call, pairs(await call.trailing_metadata()), call.time_remaining is not None
-
-    native, ours = await both.differ(Difference.PLAIN_RESPONSES, program, interceptors=[Answers()])
-    assert (native[1], ours[:2]) == (None, (b"cached", []))
-
-
-async def test_nothing_else_differs_below_an_interceptor(both: Both) -> None:
-    """A call that an interceptor passes on keeps its whole status."""
-    counts = Counts()
-
-    async def program(channel: Any, _: Any) -> Any:
-        call = channel.unary_unary(path("Unary"))(b"!")
-        return await outcome(call), await ending(call)
-
-    await both(program, interceptors=[counts])

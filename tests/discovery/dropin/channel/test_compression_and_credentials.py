@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.support.discovery.blocking.background_loop import Background
 from tests.support.discovery.dropin.comparison import Both, all_of
 from tests.support.discovery.dropin.scripted_server import ScriptedServer, path
 
@@ -82,13 +83,14 @@ async def counted(server: ScriptedServer) -> AsyncIterator[Wire]:
 async def test_compression_of_one_call(  # noqa: PLR0917 - what pytest gives
     both: Both,
     server: ScriptedServer,
+    background: Background,
     kind: str,
     method: str,
     request_: Any,
     compression: grpc.Compression | None,
 ) -> None:
     """A call with compression sends fewer bytes, and the request arrives whole."""
-    async with counted(server) as wire:
+    with background.entered(counted(server)) as wire:
 
         async def program(channel: Any, _: Any) -> Any:
             await channel.unary_unary(path("Unary"))(b".")
@@ -100,9 +102,11 @@ async def test_compression_of_one_call(  # noqa: PLR0917 - what pytest gives
         await both(program, address=wire.address)
 
 
-async def test_compression_of_a_channel(both: Both, server: ScriptedServer) -> None:
+async def test_compression_by_a_channel_argument(
+    both: Both, server: ScriptedServer, background: Background
+) -> None:
     """A channel argument compresses every call."""
-    async with counted(server) as wire:
+    with background.entered(counted(server)) as wire:
 
         async def program(channel: Any, _: Any) -> Any:
             answered = await channel.unary_unary(path("Unary"))(LONG)
@@ -112,8 +116,32 @@ async def test_compression_of_a_channel(both: Both, server: ScriptedServer) -> N
         await both(program, address=wire.address, options=options)
 
 
+@KINDS
+@pytest.mark.parametrize("own", [None, grpc.Compression.NoCompression, grpc.Compression.Gzip])
+async def test_compression_of_a_channel(  # noqa: PLR0917 - what pytest gives
+    both: Both,
+    server: ScriptedServer,
+    background: Background,
+    kind: str,
+    method: str,
+    request_: Any,
+    own: grpc.Compression | None,
+) -> None:
+    """A channel's compression is that of each call which names none of its own."""
+    with background.entered(counted(server)) as wire:
+
+        async def program(channel: Any, _: Any) -> Any:
+            await channel.unary_unary(path("Unary"))(b".")
+            before = wire.sent_bytes
+            call = getattr(channel, kind)(path(method))(request_, compression=own)
+            answered = await all_of(call)
+            return answered == request_ or answered, wire.sent_bytes - before > 250_000
+
+        await both(program, address=wire.address, compression=grpc.Compression.Deflate)
+
+
 async def test_the_user_agent(both: Both) -> None:
-    """The user agent is the program's own text, then grpc-python-asyncio."""
+    """The user agent is the program's own text, then grpc's."""
 
     async def program(channel: Any, server: Any) -> Any:
         await channel.unary_unary(path("Unary"))(b".")

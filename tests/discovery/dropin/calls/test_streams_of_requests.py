@@ -63,7 +63,7 @@ async def test_requests_are_written(both: Both, kind: str, method: str) -> None:
 
 
 @KINDS
-async def test_writing_after_done_writing(both: Both, kind: str, method: str) -> None:
+async def test_writing_after_done_writing(aio: Both, kind: str, method: str) -> None:
     """Writing after `done_writing` raises and doesn't end the call."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -72,11 +72,11 @@ async def test_writing_after_done_writing(both: Both, kind: str, method: str) ->
         await call.done_writing()
         return await outcome(call.write(b".2")), await outcome(all_of(call))
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
-async def test_writing_after_the_end(both: Both, kind: str, method: str) -> None:
+async def test_writing_after_the_end(aio: Both, kind: str, method: str) -> None:
     """Writing after the end raises; `done_writing` does nothing."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -89,11 +89,11 @@ async def test_writing_after_the_end(both: Both, kind: str, method: str) -> None
             await outcome(all_of(call)),
         )
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
-async def test_writing_to_a_call_with_an_iterator(both: Both, kind: str, method: str) -> None:
+async def test_writing_to_a_call_with_an_iterator(aio: Both, kind: str, method: str) -> None:
     """A call with a request iterator can't be written to."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -104,7 +104,7 @@ async def test_writing_to_a_call_with_an_iterator(both: Both, kind: str, method:
             await all_of(call),
         )
 
-    await both(program)
+    await aio(program)
 
 
 @KINDS
@@ -150,7 +150,7 @@ async def test_awaiting_before_writing(both: Both) -> None:
 
 
 @KINDS
-async def test_waiting_for_the_connection(both: Both, kind: str, method: str) -> None:
+async def test_waiting_for_the_connection(aio: Both, kind: str, method: str) -> None:
     """`wait_for_connection` returns before the first request is written."""
 
     async def program(channel: Any, _: Any) -> Any:
@@ -160,4 +160,4 @@ async def test_waiting_for_the_connection(both: Both, kind: str, method: str) ->
         await call.done_writing()
         return seen, await outcome(all_of(call))
 
-    await both(program)
+    await aio(program)
