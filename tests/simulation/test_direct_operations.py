@@ -18,7 +18,7 @@ from tests.support.simulation.simulated_books import wrong_equations
 from tests.support.simulation.simulated_order import order_request
 from tests.support.simulation.simulated_suite import SimulatedSuite
 from tests.support.simulation.simulation_setup import open_simulated_suite
-from tests.support.store.databases import sqlite_databases
+from tests.support.store.databases import Databases, sqlite_databases
 
 CHECKOUT = (
     Moment("order", "OrderPlaced"),
@@ -114,6 +114,27 @@ async def test_every_order_ends_and_the_books_balance(
                     suite, keeps_refunded=life == "fulfilled" and "refund" in operation
                 )
                 assert not wrong, f"{moment}: {order.state.name}"
+
+
+# One conclusion of each step that reads its participant's state.
+CONCLUSIONS = (
+    ("refunded", "refund_everything", Moment("order", "OrderConfirmed")),
+    ("fulfilled", "capture", Moment("order", "CaptureRequested")),
+    ("fulfilled", "release", Moment("payment", "PaymentAuthorized")),
+    ("cancelled", "capture_and_refund", Moment("order", "CancellationStarted")),
+    ("not captured", "fulfill", Moment("inventory", "ReservationCommitted")),
+)
+
+
+@pytest.mark.parametrize(("life", "operation", "moment"), CONCLUSIONS)
+async def test_both_databases_conclude_the_same(
+    databases: Databases, life: str, operation: str, moment: Moment
+) -> None:
+    """Each conclusion is drawn on SQLite and on PostgreSQL."""
+    async with open_simulated_suite(databases, 1, units={"milk": 500}) as suite:
+        order = await live(suite, LIVES[life], moment, operation, Coordination.ORCHESTRATED)
+        assert order.is_final, f"{order.state.name}, {order.review}"
+        assert not await wrong_equations(suite)
 
 
 async def live(

@@ -69,6 +69,7 @@ _UNDECIDED = frozenset(
 # Why payment refuses a step whose work somebody else has done.
 _CONFLICT = "PAYMENT_STATE_CONFLICT"
 _NOTHING_LEFT = "AMOUNT_EXCEEDS_REFUNDABLE"
+_TOO_MANY = "TOO_MANY_ATTEMPTS"
 
 
 class PaymentCalls:
@@ -107,9 +108,11 @@ class PaymentCalls:
         try:
             response = await self._stub.CapturePayment(request, timeout=call.timeout_s)
         except grpc.aio.AioRpcError as error:
-            payment = await self._in_conflict(error, _CONFLICT, order, call)
+            payment = await self._in_conflict(error, {_CONFLICT, _TOO_MANY}, order, call)
             if payment.state == PaymentState.PAYMENT_STATE_CAPTURED:
                 return commands.Captured(from_money(payment.captured_amount))
+            if payment.state in _ENDED:
+                return commands.NotCaptured(_not_captured(f"AUTHORIZATION_{_state_of(payment)}"))
             return Pending(_state_of(payment))
         capture = response.capture
         if capture.state == CaptureState.CAPTURE_STATE_CAPTURED:
@@ -132,7 +135,7 @@ class PaymentCalls:
             response = await self._stub.VoidPayment(request, timeout=call.timeout_s)
             payment = response.payment
         except grpc.aio.AioRpcError as error:
-            payment = await self._in_conflict(error, _CONFLICT, order, call)
+            payment = await self._in_conflict(error, {_CONFLICT}, order, call)
         if payment.state in _ENDED:
             return Done.DONE
         if payment.state == PaymentState.PAYMENT_STATE_CAPTURED:
@@ -150,7 +153,7 @@ class PaymentCalls:
         try:
             response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
         except grpc.aio.AioRpcError as error:
-            return _without_refund(await self._in_conflict(error, _NOTHING_LEFT, order, call))
+            return _without_refund(await self._in_conflict(error, {_NOTHING_LEFT}, order, call))
         payment, state = response.payment, response.refund.state
         if state == RefundState.REFUND_STATE_PENDING:
             return Pending(name_of(RefundState.DESCRIPTOR, state))
@@ -161,14 +164,14 @@ class PaymentCalls:
         return commands.RefundFailed()
 
     async def _in_conflict(
-        self, error: grpc.aio.AioRpcError, reason: str, order: Order, call: StepCall
+        self, error: grpc.aio.AioRpcError, reasons: set[str], order: Order, call: StepCall
     ) -> Payment:
-        """Read the payment that refused a step for this reason.
+        """Read the payment that refused a step for one of these reasons.
 
         Raises the error again if it has another reason, or if the payment's state doesn't explain
         it: an authorized payment can be captured and voided.
         """
-        if failure_reason(error) != reason:
+        if failure_reason(error) not in reasons:
             raise error
         request = rpc.ListPaymentsRequest(order_id=order.order_id)
         response = await self._stub.ListPayments(request, timeout=call.timeout_s)

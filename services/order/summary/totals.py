@@ -1,8 +1,9 @@
 """Sums up what a customer ordered and spent, as pure functions.
 
-The events of the two feeds arrive in any order relative to each other, and again after a rewind.
-So what is known about an order only grows, and a payment is counted once by its id: the totals do
-not depend on the order of delivery.
+The events of the two feeds arrive in any order relative to each other, and again after a rewind;
+those of one order arrive in their order. What is known about an order follows from its newest
+events, and a payment is counted once by its id: so the totals do not depend on how often and in
+which order the feeds are delivered.
 """
 
 from dataclasses import dataclass, replace

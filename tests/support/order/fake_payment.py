@@ -106,13 +106,21 @@ class FakePayment(Participant):
             if refund is None:
                 fails = self.methods[payment.payment_id] == "pm_refund_refused"
                 fails = fails and not payment.refunds
-                refund = payment.refunds.add(request_id=request.request_id, amount=payment.amount)
+                left = (
+                    payment.captured_amount.minor_units
+                    - payment.refunded_amount.minor_units
+                    - payment.refund_pending_amount.minor_units
+                )
+                if not left:
+                    code = grpc.StatusCode.FAILED_PRECONDITION
+                    raise self.refusal(code, "AMOUNT_EXCEEDS_REFUNDABLE")
+                refund = payment.refunds.add(request_id=request.request_id, amount=usd(left))
                 if fails:
                     refund.state = pay.REFUND_STATE_FAILED
                 else:
                     refund.state = pay.REFUND_STATE_SUCCEEDED
                     payment.refunded_amount.CopyFrom(
-                        usd(payment.refunded_amount.minor_units + payment.amount.minor_units)
+                        usd(payment.refunded_amount.minor_units + left)
                     )
             return rpc.RefundPaymentResponse(payment=payment, refund=refund)
 

@@ -39,6 +39,10 @@ def refund_begun(order_id: str) -> Event:
     return event_of(order_id, order_pb.RefundStarted())
 
 
+def shipped(order_id: str) -> Event:
+    return event_of(order_id, order_pb.OrderFulfilled())
+
+
 def captured(order_id: str, minor_units: int, currency_code: str = "USD") -> Event:
     payment_id = order_id.replace("ord", "pay")
     message = payment_pb.PaymentCaptured(

@@ -160,6 +160,17 @@ async def test_progress_resets_the_count_of_tries(sagas: SagasOnDatabase) -> Non
     assert (row.attempts, row.last_error) == (1, "second: at it")
 
 
+async def test_a_compensation_that_answers_is_recorded_instead(sagas: SagasOnDatabase) -> None:
+    """The conclusion of a plan is recorded only where every step is done without a result."""
+    sagas.saga.deadline = sagas.clock.now()
+    sagas.saga.answers["undo"] = ["cannot be undone"]
+    await sagas.runner.drive(await sagas.begin())
+    assert sagas.saga.stored["one"].answered == ("too late", "cannot be undone")
+    await sagas.clock.advance(1)
+    await sagas.runner.drive(await sagas.claim())
+    assert sagas.saga.stored["one"].answered == ("too late", "cannot be undone", "undone")
+
+
 async def test_the_deadline_ends_the_repeating(sagas: SagasOnDatabase) -> None:
     """After the deadline the step is not called again; it is compensated."""
     sagas.saga.deadline = sagas.clock.now() + timedelta(seconds=5)

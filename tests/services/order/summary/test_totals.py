@@ -29,6 +29,7 @@ from tests.support.order.summary_events import (
     placed,
     refund_begun,
     refunded,
+    shipped,
 )
 
 CUSTOMERS = ("ann", "bob")
@@ -113,6 +114,14 @@ def test_an_order_refunded_as_it_was_confirmed_is_not_kept(connection: Connectio
     """A cancel during the capture brings both events at once, in either order."""
     deliver(connection, placed("ord_1"), refund_begun("ord_1"), confirmed("ord_1"))
     assert summary(connection)["ann"][0].confirmed_count == 0
+
+
+def test_goods_that_have_left_end_a_refund(connection: Connection) -> None:
+    """An order that is shipped although its refund had begun is kept."""
+    refunding = (placed("ord_1"), confirmed("ord_1"), refund_begun("ord_1"))
+    deliver(connection, *refunding, shipped("ord_1"))
+    deliver(connection, *refunding, shipped("ord_1"))
+    assert summary(connection)["ann"][0].confirmed_count == 1
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ GOLDEN: tuple[tuple[Event, str], ...] = (
         events.OrderConfirmed(Money("USD", 200)),
         "0a080a0355534410c801",
     ),
+    (events.OrderConfirmed(Money("USD", 200), "pay_1"), "0a080a0355534410c80112057061795f31"),
     (
         events.CancelRequested("changed my mind"),
         "0a0f6368616e676564206d79206d696e64",
