@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
 
 import typer
-import uvloop
 from rich.console import Console
 
 from discovery.clock import SystemClock
@@ -28,6 +27,7 @@ from scripts.benchmarks.shared.contender import OrderFailedError
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_report import SoakReport
+from scripts.suite import interruption
 from scripts.suite.run_folder import StartError
 from scripts.tools.commands import SetupError
 from scripts.tools.paths import ROOT
@@ -163,7 +163,7 @@ def discovery(
         console.print(f"measuring {name}")
         with _exit_if_not_measured():
             # On asyncio's own loop, which most callers use.
-            rows += asyncio.run(MEASUREMENTS[name](bench))
+            rows += interruption.run(MEASUREMENTS[name](bench), runner=asyncio.run)
         if json is not None:
             discovery_row.write(json, rows)
     console.print(table(rows))
@@ -181,7 +181,7 @@ ReportT = TypeVar("ReportT", bound=_Report)
 def _report(running: Coroutine[object, object, ReportT], file: Path | None) -> ReportT:
     """Run the benchmark, print its report, and write it to the file."""
     with _exit_if_not_measured():
-        report = uvloop.run(running)
+        report = interruption.run(running)
     report.show(console)
     if file is not None:
         report.write(file)

@@ -28,16 +28,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: Options) -> int:
     # Not at the top: these modules import installed packages.
-    import uvloop  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
     from discovery.clock import SystemClock  # noqa: PLC0415
     from scripts.replay import session  # noqa: PLC0415
+    from scripts.suite import interruption  # noqa: PLC0415
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
     console = Console()
     try:
-        report = uvloop.run(session.run(options, console=console, clock=SystemClock()))
+        report = interruption.run(session.run(options, console=console, clock=SystemClock()))
     except StartError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return EXIT_NOT_STARTED

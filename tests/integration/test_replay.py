@@ -116,6 +116,21 @@ async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> N
     assert [name for name in _commands() if str(tmp_path) in name] == []
 
 
+async def test_further_interrupts_change_nothing(tmp_path: Path) -> None:
+    """Ctrl-C again and again neither cuts the stop short nor prints more than the one line."""
+    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    await read_until(process, "export CONSUL_HTTP_ADDR=")
+    ending = asyncio.create_task(process.communicate())
+    while not ending.done():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        await asyncio.wait({ending}, timeout=0.05)
+
+    assert (await ending)[0] == b"stopped\n"
+    assert process.returncode == 130
+    assert [name for name in _commands() if str(tmp_path) in name] == []
+
+
 async def test_an_interrupt_while_orders_are_placed_prints_one_line(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a replay ends it without a traceback."""
     process = await replay("--baskets=2000", f"--folder={tmp_path}")

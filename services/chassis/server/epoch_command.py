@@ -51,7 +51,7 @@ async def begin_epoch(*, clock: Clock, rng: random.Random) -> int:
     try:
         former, epoch, head = await database.write(begin)
     except (StoreUnavailableError, StoreOverloadedError) as error:
-        sys.stderr.write(f"no epoch was begun: {error}: {error.__cause__}; see DATABASE_URL\n")
+        sys.stderr.write(f"no epoch was begun: {error.__cause__ or error}; see DATABASE_URL\n")
         return 1
     finally:
         await database.close()

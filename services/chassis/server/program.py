@@ -49,9 +49,23 @@ def _report(error: Exception) -> int:
 
 
 async def _stoppable(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Let a signal cancel the start; a server that runs replaces the handlers by its own."""
+    """Let a signal cancel the start; a server that runs replaces the handlers by its own.
+
+    Further signals change nothing: the stop goes on, and has its own time limits.
+    """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this coroutine runs in one
+    loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await main()
+        loop.add_signal_handler(number, _cancel_once, task)
+    try:
+        await main()
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _cancel_once(task: asyncio.Task[Any]) -> None:
+    if not task.cancelling():
+        task.cancel()

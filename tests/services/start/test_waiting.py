@@ -1,5 +1,8 @@
 """A service that starts waits for its database, and can be stopped while it waits."""
 
+import asyncio
+import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +43,25 @@ async def test_a_service_waits_for_its_database(
     assert waiting["setting"] == variable
     assert "No such file" in waiting["cause"] or "refused" in waiting["cause"]
     assert status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_further_signals_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Signals during the stop neither cut it short nor print anything."""
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/inventory.db"}
+    errors = tmp_path / "errors"
+    async with service_process("inventory", environment, log=errors) as service:
+        await service.line("serving")
+        service.process.send_signal(number)
+        ending = asyncio.create_task(service.end())
+        while not ending.done():
+            with contextlib.suppress(ProcessLookupError):
+                service.process.send_signal(number)
+            await asyncio.wait({ending}, timeout=0.02)
+        assert await ending == 0
+
+    assert errors.read_text() == ""
+    assert "stopped" in {line["event"] for line in service.lines}
 
 
 async def test_a_service_that_waits_can_be_stopped(server: PostgresServer) -> None:
