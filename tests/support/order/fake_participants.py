@@ -13,13 +13,12 @@ import grpc
 from google.protobuf.message import Message
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1 import reservation_pb2 as rsv
-from tradepost.payment.v1 import payment_pb2 as pay
-from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
 from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock
 from discovery.rules import deadline
 from services.chassis.request.wire_values import to_timestamp
+from tests.support.order.changed_answers import newer, pending
 from tests.support.order.scripted_failures import (
     FailureScript,
     ForeignError,
@@ -33,10 +32,6 @@ from tests.support.order.scripted_failures import (
 M = TypeVar("M", bound=Message)
 
 UNIT_PRICE = 100
-
-
-# A number that no enum of this version has.
-NEWER_STATE = 99
 
 
 class Participant:
@@ -261,34 +256,6 @@ class FakeInventory(Participant):
 def usd(minor_units: int) -> Money:
     """Make an amount in US cents."""
     return Money(currency_code="USD", minor_units=minor_units)
-
-
-def pending(response: M) -> M:
-    """Change an answer to that of a participant that does not know the outcome yet."""
-    answer = type(response)()
-    answer.CopyFrom(response)
-    match answer:
-        case payment_rpc.AuthorizePaymentResponse():
-            answer.payment.state = pay.PAYMENT_STATE_AUTHORIZING
-        case payment_rpc.CapturePaymentResponse():
-            answer.payment.state = pay.PAYMENT_STATE_CAPTURING
-            answer.capture.state = pay.CAPTURE_STATE_PENDING
-        case payment_rpc.VoidPaymentResponse():
-            answer.payment.state = pay.PAYMENT_STATE_VOIDING
-        case payment_rpc.RefundPaymentResponse():
-            answer.refund.state = pay.REFUND_STATE_PENDING
-    return answer
-
-
-def newer(response: M) -> M:
-    """Change an answer to one in a state of a newer contract, through the wire."""
-    answer: Any = type(response).FromString(response.SerializeToString())
-    for field in ("payment", "capture", "refund", "reservation"):
-        if field in answer.DESCRIPTOR.fields_by_name:
-            getattr(answer, field).state = NEWER_STATE
-    if isinstance(answer, payment_rpc.RefundPaymentResponse):
-        answer.payment.refunded_amount.minor_units = 0
-    return type(response).FromString(answer.SerializeToString())
 
 
 class LocalChannel:
