@@ -14,6 +14,8 @@ from tradepost.order.v1.order_service_pb2 import (
     CreateOrderLine,
     CreateOrderRequest,
     FulfillOrderRequest,
+    ReturnOrderLine,
+    ReturnOrderRequest,
 )
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.type.v1.money_pb2 import Money
@@ -34,8 +36,10 @@ SETTLED = frozenset(
         OrderState.ORDER_STATE_REJECTED,
         OrderState.ORDER_STATE_CANCELLED,
         OrderState.ORDER_STATE_REFUNDED,
+        OrderState.ORDER_STATE_RETURNED,
     )
 )
+RETURNS = (CustomerAction.RETURN_ONE, CustomerAction.RETURN_ALL)
 UNKNOWN = frozenset(
     (
         grpc.StatusCode.UNAVAILABLE,
@@ -72,10 +76,12 @@ class OrderPlacer:
         order = await self._create_by_action(planned)
         latency_s = self._clock.monotonic() - started_s
         if (
-            planned.action is CustomerAction.FULFILL
+            planned.action in (CustomerAction.FULFILL, *RETURNS)
             and order.state == OrderState.ORDER_STATE_CONFIRMED
         ):
             order = await self._fulfill(planned, order)
+        if planned.action in RETURNS and order.state == OrderState.ORDER_STATE_FULFILLED:
+            order = await self._return(planned, order)
         if (
             planned.action is CustomerAction.CANCEL_CONFIRMED
             and order.state == OrderState.ORDER_STATE_CONFIRMED
@@ -143,6 +149,22 @@ class OrderPlacer:
 
         return await self._until_settled("FulfillOrder", call)
 
+    async def _return(self, planned: PlannedOrder, order: Order) -> Order:
+        returns_all = planned.action is CustomerAction.RETURN_ALL
+        line = ReturnOrderLine(sku=order.lines[0].sku, quantity=1)
+        request = ReturnOrderRequest(
+            request_id=_third_id(planned),
+            order_id=order.order_id,
+            lines=[] if returns_all else [line],
+            return_all=returns_all,
+            reason="broken",
+        )
+
+        async def call() -> Order:
+            return (await self._orders.ReturnOrder(request, timeout=CALL_TIMEOUT_S)).order
+
+        return await self._until_settled("ReturnOrder", call)
+
     async def _until_settled(self, method: str, call: Callable[[], Awaitable[Order]]) -> Order:
         for _ in range(REPEATS_MAX):
             try:
@@ -174,7 +196,16 @@ def create_request(planned: PlannedOrder) -> CreateOrderRequest:
 
 def _second_id(planned: PlannedOrder) -> str:
     """The request_id of what the customer does next: the first one with another last digit."""
-    digit = int(planned.request_id[-1], 16) ^ 1
+    return _other_id(planned, 1)
+
+
+def _third_id(planned: PlannedOrder) -> str:
+    """The request_id of what the customer does after that."""
+    return _other_id(planned, 2)
+
+
+def _other_id(planned: PlannedOrder, bits: int) -> str:
+    digit = int(planned.request_id[-1], 16) ^ bits
     return f"{planned.request_id[:-1]}{digit:x}"
 
 

@@ -51,16 +51,20 @@ class CustomerAction(Enum):
     CANCEL_CONFIRMED = "cancel after confirmation"
     EXPECT_WRONG_TOTAL = "expect a wrong total"
     CREATE_TWICE = "create twice at once"
+    RETURN_ONE = "return one unit after fulfilment"
+    RETURN_ALL = "return everything after fulfilment"
 
 
 # Shares of orders, in percent.
 ACTION_SHARES = {
-    CustomerAction.KEEP: 78.0,
+    CustomerAction.KEEP: 74.0,
     CustomerAction.FULFILL: 12.0,
     CustomerAction.CANCEL_EARLY: 3.0,
     CustomerAction.CANCEL_CONFIRMED: 3.0,
     CustomerAction.EXPECT_WRONG_TOTAL: 1.0,
     CustomerAction.CREATE_TWICE: 3.0,
+    CustomerAction.RETURN_ONE: 2.0,
+    CustomerAction.RETURN_ALL: 2.0,
 }
 
 

@@ -24,6 +24,7 @@ from services.order.api.waiting import OrderWaiter
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
 from services.order.checkout.consumer import CheckoutConsumer
 from services.order.checkout.participants import ParticipantChannels, Participants
+from services.order.checkout.refund_consumer import RefundConsumer
 from services.order.checkout.saga import CheckoutSaga
 from services.order.domain.commands import Command
 from services.order.settings import SagaSettings
@@ -98,6 +99,7 @@ class Parts:
     use_cases: OrderUseCases
     waiter: OrderWaiter
     consumer: CheckoutConsumer
+    refunds: RefundConsumer
 
 
 def assemble(database: Database, dependencies: Dependencies) -> Parts:
@@ -135,7 +137,14 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         leases=checkout_leases,
         after_commit=partial(_after_report, store.latest, start),
     )
-    return Parts(store, checkout_leases, driver, runner, writes, use_cases, waiter, consumer)
+    refunds = RefundConsumer(
+        streams=store.streams,
+        recorder=store.recorder,
+        after_commit=lambda loaded: store.latest.record(loaded.order.order_id, loaded),
+    )
+    return Parts(
+        store, checkout_leases, driver, runner, writes, use_cases, waiter, consumer, refunds
+    )
 
 
 def _store(database: Database, dependencies: Dependencies) -> StoreParts:

@@ -31,7 +31,7 @@ from services.order.wire.requests import ORCHESTRATED_ONLY
 _ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _ADMIN = saga_admin_service_pb2.DESCRIPTOR.services_by_name["SagaAdminService"].full_name
 # These methods wait for the outcome of an order.
-_WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "WatchOrder")
+_WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "ReturnOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
 CONTENTS = FeedContents(
     NAME,

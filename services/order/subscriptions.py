@@ -1,4 +1,4 @@
-"""Subscribes an instance to its feeds: for the customer summary and for choreographed checkouts."""
+"""Subscribes an instance to its feeds: for the summary, refunds and choreographed checkouts."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.saga.model import CHOREOGRAPHY
-from services.order.checkout import consumer, participant_events
+from services.order.checkout import consumer, participant_events, refund_consumer
 from services.order.domain.events import Coordination
 from services.order.parts import Dependencies, FeedChannels, Parts
 from services.order.settings import ParticipantSettings
@@ -80,8 +80,14 @@ def subscribe_to_feeds(parts: Parts, dependencies: Dependencies) -> FeedSubscrip
     payments = summarize(
         dependencies.feeds.payments, PAYMENT_CONSUMER, PaymentSummarizer(), types=PAYMENT_TYPES
     )
+    refunds = subscribe(
+        dependencies.feeds.payments,
+        refund_consumer.CONSUMER,
+        parts.refunds,
+        types=refund_consumer.TYPES,
+    )
     checkout = _checkout(subscribe, parts, dependencies.feeds)
-    subscriptions = (orders, payments, *checkout)
+    subscriptions = (orders, payments, refunds, *checkout)
     return FeedSubscriptions(
         consumed=ConsumedFeeds.of(
             subscriptions, database=parts.store.database, clock=dependencies.clock

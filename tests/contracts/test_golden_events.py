@@ -27,10 +27,10 @@ from services.order.summary.summary_store import SUMMARY
 from services.order.summary.summary_tables import summary_tables
 from services.order.summary.totals import CountedOrder, Placed, Spend, evolve
 from services.order.wire.events import from_stored, type_of
-from tests.services.order.wire.test_wire import GOLDEN as GOLDEN_ORDER
-from tests.services.order.wire.test_wire import NOON
 from tests.services.order.wire.test_wire import stored as as_stored
 from tests.support.contracts.event_examples import as_encoded_today, events_of_the_contract
+from tests.support.order.golden_events import GOLDEN as GOLDEN_ORDER
+from tests.support.order.golden_events import NOON
 
 _PATH = Path(__file__).with_name("golden_events.json")
 _CONTRACT = events_of_the_contract()

@@ -22,6 +22,7 @@ PAUSED_CALLS = {
     "OrderService/CreateOrder": "/ReserveStock",
     "OrderService/CancelOrder": "/ReleaseReservation",
     "OrderService/FulfillOrder": "/FulfillReservation",
+    "OrderService/ReturnOrder": "/ReturnStock",
 }
 # Mutations whose outcome can be pending; the others are complete within one transaction.
 PENDING = [each for each in SCENARIOS if each.method in PAUSED_CALLS or "Payment" in each.method]

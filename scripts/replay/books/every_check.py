@@ -1,29 +1,30 @@
 """The equations that must hold when the suite is idle, as pure functions of a snapshot."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tradepost.inventory.v1.item_pb2 import StockMovementKind
 from tradepost.inventory.v1.reservation_pb2 import Reservation, ReservationState
 from tradepost.notification.v1.notification_pb2 import NotificationState, NotificationTemplate
-from tradepost.order.v1.order_pb2 import OrderState
+from tradepost.order.v1.order_pb2 import Order, OrderState
 
 from scripts.replay.books import money
 from scripts.replay.books.equation import Equation
-from scripts.replay.books.money import KEPT
+from scripts.replay.books.money import KEPT, SHIPPED
 from scripts.replay.books.snapshot import Snapshot
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED
 
 _CONFIRMED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_CONFIRMED
+_SHIPPED = (_CONFIRMED, NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_FULFILLED)
+_RETURNED = NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_RETURNED
 # The notifications that a customer has been sent of an order in each state.
 _NOTIFIED_IN: Mapping[int, tuple[int, ...]] = {
     OrderState.ORDER_STATE_CONFIRMED: (_CONFIRMED,),
     OrderState.ORDER_STATE_FULFILLING: (_CONFIRMED,),
-    OrderState.ORDER_STATE_FULFILLED: (
-        _CONFIRMED,
-        NotificationTemplate.NOTIFICATION_TEMPLATE_ORDER_FULFILLED,
-    ),
+    OrderState.ORDER_STATE_FULFILLED: _SHIPPED,
+    OrderState.ORDER_STATE_RETURNING: _SHIPPED,
+    OrderState.ORDER_STATE_RETURNED: _SHIPPED,
     OrderState.ORDER_STATE_REFUNDING: (_CONFIRMED,),
     OrderState.ORDER_STATE_REFUNDED: (
         _CONFIRMED,
@@ -127,11 +128,27 @@ def _reservations(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
         yield Equation(
             f"{word} reservations without such an order, or the reverse", len(reserved ^ ordered), 0
         )
-    sold = sum(
-        line.quantity for order in snapshot.orders if order.state in KEPT for line in order.lines
-    )
+    paid = [order for order in snapshot.orders if order.state in (*KEPT, *SHIPPED)]
+    sold = sum(line.quantity for order in paid for line in order.lines)
     allocated = committed + units[states.RESERVATION_STATE_FULFILLED]
-    yield Equation("units of paid orders = committed + fulfilled", sold, allocated)
+    yield Equation(
+        "units of paid orders - returned = committed + fulfilled",
+        sold - _returned(paid),
+        allocated,
+    )
+    shipped = {order.order_id for order in paid}
+    back = sum(
+        line.returned_quantity
+        for one in snapshot.reservations
+        if one.order_id in shipped
+        for line in one.lines
+    )
+    yield Equation("returned units of reservations = returns of orders", back, _returned(paid))
+
+
+def _returned(orders: Iterable[Order]) -> int:
+    """The units of all returns."""
+    return sum(line.quantity for order in orders for each in order.returns for line in each.lines)
 
 
 def _units_of(reservation: Reservation) -> int:
@@ -140,14 +157,21 @@ def _units_of(reservation: Reservation) -> int:
 
 
 def _notifications(snapshot: Snapshot, _: Observations) -> Iterator[Equation]:
-    written_times = Counter((each.order_id, each.template) for each in snapshot.notifications)
+    written_times = Counter(
+        (each.order_id, each.template, each.return_id) for each in snapshot.notifications
+    )
     yield Equation(
         "notifications written twice", sum(count > 1 for count in written_times.values()), 0
     )
     due = {
-        (order.order_id, template)
+        (order.order_id, template, "")
         for order in snapshot.orders
         for template in _NOTIFIED_IN.get(order.state, ())
+    }
+    due |= {
+        (order.order_id, _RETURNED, each.return_id)
+        for order in snapshot.orders
+        for each in order.returns
     }
     yield Equation("notifications due = written", len(due), len(written_times))
     yield Equation(

@@ -13,7 +13,8 @@ from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED
 
 KEPT = (OrderState.ORDER_STATE_CONFIRMED, OrderState.ORDER_STATE_FULFILLED)
-PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED)
+SHIPPED = (OrderState.ORDER_STATE_FULFILLED, OrderState.ORDER_STATE_RETURNED)
+PAID = (*KEPT, OrderState.ORDER_STATE_REFUNDED, OrderState.ORDER_STATE_RETURNED)
 UNPAID = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_CANCELLED)
 
 
@@ -32,9 +33,20 @@ def _captures(snapshot: Snapshot) -> Iterator[Equation]:
     totals = _totals(snapshot.orders, PAID)
     yield in_money("captured = totals of paid orders", captured.total(), totals.total())
     yield Equation("orders whose capture is not their total", _differences(captured, totals), 0)
+    shown = _refunds(snapshot.orders)
+    yield in_money("refunded = refunds that orders show", refunded.total(), shown.total())
+    yield Equation("orders that show another refund", _differences(refunded, shown), 0)
     sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
-    yield in_money("refunded = totals of refunded orders", refunded.total(), sent_back.total())
-    yield Equation("orders whose refund is not their total", _differences(refunded, sent_back), 0)
+    partly = sum(refunded[order_id] != total for order_id, total in sent_back.items())
+    yield Equation("refunded orders whose refund is not their total", partly, 0)
+    over = sum(refunded[order_id] > captured[order_id] for order_id in refunded)
+    yield Equation("orders refunded beyond their capture", over, 0)
+    overpaid = sum(
+        entry.refunded_amount.minor_units > sum(line.line_total.minor_units for line in entry.lines)
+        for order in snapshot.orders
+        for entry in order.returns
+    )
+    yield Equation("returns refunded beyond their price", overpaid, 0)
     unpaid = {order.order_id for order in snapshot.orders if order.state in UNPAID}
     yield in_money(
         "captured for rejected or cancelled orders", sum(captured[key] for key in unpaid), 0
@@ -52,8 +64,8 @@ def _summaries(snapshot: Snapshot) -> Iterator[Equation]:
     orders = _totals(snapshot.orders, PAID).total()
     yield in_money("captured in all summaries = orders", taken, orders)
     returned = sum(entry.refunded_amount.minor_units for entry in spend)
-    sent_back = _totals(snapshot.orders, (OrderState.ORDER_STATE_REFUNDED,))
-    yield in_money("refunded in all summaries = orders", returned, sent_back.total())
+    shown = _refunds(snapshot.orders).total()
+    yield in_money("refunded in all summaries = orders", returned, shown)
 
 
 def _ledger(snapshot: Snapshot) -> Iterator[Equation]:
@@ -113,6 +125,10 @@ def _totals(orders: Iterable[Order], states: tuple[int, ...]) -> Counter[str]:
     return Counter(
         {order.order_id: order.total.minor_units for order in orders if order.state in states}
     )
+
+
+def _refunds(orders: Iterable[Order]) -> Counter[str]:
+    return Counter({order.order_id: order.refunded_amount.minor_units for order in orders})
 
 
 def _sum(orders: Iterable[Order]) -> int:

@@ -68,6 +68,14 @@ class OrderRefunded:
     refunded_amount: Money
 
 
+@dataclass(frozen=True, slots=True)
+class ReturnCompleted:
+    """Goods came back, and this much was returned."""
+
+    return_id: str
+    refunded_amount: Money
+
+
 OrderEvent: TypeAlias = (
     OrderPlaced
     | CancellationStarted
@@ -76,4 +84,5 @@ OrderEvent: TypeAlias = (
     | OrderCancelled
     | OrderFulfilled
     | OrderRefunded
+    | ReturnCompleted
 )

@@ -15,6 +15,7 @@ class Template(IntEnum):
     CANCELLED = 3
     REFUNDED = 4
     FULFILLED = 5
+    RETURNED = 6
 
 
 class NotificationState(IntEnum):
@@ -41,11 +42,12 @@ class OrderDetails:
 
 @dataclass(frozen=True, slots=True)
 class CustomerMessage:
-    """The text of a notification."""
+    """The text of a notification; `return_id` is the return it is about, for RETURNED."""
 
     template: Template
     subject: str
     body: str
+    return_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from services.notification.domain.events import (
     OrderFulfilled,
     OrderRefunded,
     OrderRejected,
+    ReturnCompleted,
 )
 from services.notification.domain.state import CustomerMessage, OrderDetails, Template
 
@@ -21,7 +22,8 @@ def write_message(order: OrderDetails, event: OrderEvent) -> CustomerMessage | N
         return None
     template, subject, text = content
     body = f"Dear customer {order.customer_id},\n\n{text}\n\nYour order: {order.order_id}\n"
-    return CustomerMessage(template, f"{subject} ({order.order_id})", body)
+    return_id = event.return_id if isinstance(event, ReturnCompleted) else ""
+    return CustomerMessage(template, f"{subject} ({order.order_id})", body, return_id)
 
 
 def cancellation_reason(event: CancellationStarted) -> str:
@@ -50,6 +52,10 @@ def _content(order: OrderDetails, event: OrderEvent) -> tuple[Template, str, str
             returned = f"{format_amount(amount)} is on its way back to you."
             text = f"your order was cancelled, and {returned}"
             return Template.REFUNDED, "Your order was refunded", text
+        case ReturnCompleted(refunded_amount=amount):
+            returned = f"{format_amount(amount)} is on its way back to you."
+            text = f"we have received what you sent back. {returned}"
+            return Template.RETURNED, "Your return has arrived", text
         case OrderFulfilled():
             total = "" if order.total is None else f" over {format_amount(order.total)}"
             text = f"your order{total} is on its way."

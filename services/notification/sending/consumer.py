@@ -69,7 +69,7 @@ class OrderConsumer:
         message = decide(order, order_event)
         if message is None:
             return None
-        if notifications.exists(connection, order.order_id, message.template):
+        if notifications.exists(connection, order.order_id, message):
             return None
         return self._write(connection, order, message)
 

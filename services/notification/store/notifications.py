@@ -21,7 +21,9 @@ _COLUMNS = tuple(_C.keys())
 _of_notification = _C.notification_id == bindparam("of_notification")
 _EXISTS = Prepared(
     select(_C.notification_id).where(
-        _C.order_id == bindparam("of_order"), _C.template == bindparam("of_template")
+        _C.order_id == bindparam("of_order"),
+        _C.template == bindparam("of_template"),
+        _C.return_id == bindparam("of_return"),
     )
 )
 _ADD = Prepared(insert(NOTIFICATION).inline())
@@ -37,9 +39,15 @@ _RECORD = Prepared(
 )
 
 
-def exists(connection: Connection, order_id: str, template: Template) -> bool:
-    """Whether the order has a notification of the template, sent or not."""
-    return _EXISTS.first(connection, of_order=order_id, of_template=int(template)) is not None
+def exists(connection: Connection, order_id: str, message: CustomerMessage) -> bool:
+    """Whether the order has a notification of the message's subject, sent or not."""
+    row = _EXISTS.first(
+        connection,
+        of_order=order_id,
+        of_template=int(message.template),
+        of_return=message.return_id,
+    )
+    return row is not None
 
 
 def add(connection: Connection, notification: Notification) -> None:
@@ -57,6 +65,7 @@ def add(connection: Connection, notification: Notification) -> None:
         error=notification.error,
         create_time=to_micros(notification.create_time),
         send_time=None,
+        return_id=notification.message.return_id,
     )
 
 
@@ -94,7 +103,9 @@ def from_row(row: Sequence[Any]) -> Notification:
         notification_id=column["notification_id"],
         order_id=column["order_id"],
         customer_id=column["customer_id"],
-        message=CustomerMessage(Template(column["template"]), column["subject"], column["body"]),
+        message=CustomerMessage(
+            Template(column["template"]), column["subject"], column["body"], column["return_id"]
+        ),
         recipient=column["recipient"],
         state=NotificationState(column["state"]),
         create_time=from_micros(column["create_time"]),

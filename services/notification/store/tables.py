@@ -35,4 +35,6 @@ NOTIFICATION = Table(
     Column("error", String, nullable=False),
     Column("create_time", BigInteger, nullable=False),
     Column("send_time", BigInteger),
+    # The return that the notification is about; empty unless it is about one.
+    Column("return_id", String, nullable=False, server_default=""),
 )

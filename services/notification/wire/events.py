@@ -61,6 +61,12 @@ _READERS: dict[str, Callable[[bytes], OrderEvent]] = dict(
             order_event_pb2.OrderRefunded,
             lambda message: events.OrderRefunded(from_money(message.refunded_amount)),
         ),
+        _reader(
+            order_event_pb2.ReturnCompleted,
+            lambda message: events.ReturnCompleted(
+                message.return_id, from_money(message.refunded_amount)
+            ),
+        ),
     )
 )
 # The types of the events to subscribe to.

@@ -23,6 +23,7 @@ def to_notification(notification: Notification) -> notification_pb2.Notification
         subject=notification.message.subject,
         body=notification.message.body,
         error=notification.error,
+        return_id=notification.message.return_id,
     )
     message.create_time.FromDatetime(notification.create_time)
     if notification.send_time is not None:

@@ -13,9 +13,9 @@ from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from discovery.clock import Clock
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import RememberedRequest, recall, remember
-from services.chassis.work.lease import LeaseRow, Leases
+from services.chassis.work.lease import Claim, LeaseRow, Leases
 from services.order.checkout.checkout_leases import CheckoutLeases, WrittenOrder
-from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
+from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep, ReturnGoods
 from services.order.domain.errors import SagaNotFoundError, SagaNotRetryableError
 from services.order.domain.state import Order
 from services.order.store.order_streams import LoadedOrder, OrderStreams
@@ -23,7 +23,11 @@ from services.order.store.recorder import OrderRecorder
 from services.order.store.saga_listing import current_step, to_saga
 
 AnyIntention: TypeAlias = (
-    Intention[Place] | Intention[Cancel] | Intention[Fulfill] | Intention[RetryStep]
+    Intention[Place]
+    | Intention[Cancel]
+    | Intention[Fulfill]
+    | Intention[ReturnGoods]
+    | Intention[RetryStep]
 )
 
 
@@ -81,9 +85,23 @@ class OrderWrites:
         self._remember(connection, intention, intention.subject)
         if after is before:
             return WrittenOrder(intention.subject, after)
-        leases = self._checkout_leases
-        lease = leases.open if before.order.is_settled else leases.claim
-        return WrittenOrder(intention.subject, after, lease(connection, after))
+        return WrittenOrder(intention.subject, after, self._lease_on(connection, before, after))
+
+    def take_back(self, connection: Connection, intention: Intention[ReturnGoods]) -> WrittenOrder:
+        """Start a return of a fulfilled order, or put it behind those that are under way.
+
+        Raises RequestIdReusedError, OrderNotFoundError, OrderNotReturnableError and
+        ReturnExceedsFulfilledError.
+        """
+        order_id, return_id = intention.subject, intention.command.return_id
+        known = _recall(connection, intention)
+        if known is not None:
+            return WrittenOrder(order_id, return_id=known.resource)
+        before = self._streams.load(connection, order_id)
+        after = self._record(connection, before, intention)
+        self._remember(connection, intention, return_id)
+        claim = self._lease_on(connection, before, after)
+        return WrittenOrder(order_id, after, claim, return_id)
 
     def retry(self, connection: Connection, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step tried at once; as a new attempt if it has finally failed.
@@ -110,6 +128,14 @@ class OrderWrites:
         self._remember(connection, intention, order_id, response)
         return RetriedSaga(response, written=WrittenOrder(order_id, after, kept))
 
+    def _lease_on(
+        self, connection: Connection, before: LoadedOrder, after: LoadedOrder
+    ) -> Claim | None:
+        """Open the lease on a settled order's new work, or claim that on work under way."""
+        leases = self._checkout_leases
+        lease = leases.open if before.order.is_settled else leases.claim
+        return lease(connection, after)
+
     def _lease(self, connection: Connection, order_id: str) -> LeaseRow:
         lease = self._leases.get(connection, order_id)
         if lease is None:
@@ -127,7 +153,7 @@ class OrderWrites:
         self,
         connection: Connection,
         intention: AnyIntention,
-        order_id: str,
+        resource: str,
         response: bytes | None = None,
     ) -> None:
         remember(
@@ -135,7 +161,7 @@ class OrderWrites:
             method=intention.method,
             request_id=intention.request_id,
             fingerprint=intention.fingerprint,
-            resource=order_id,
+            resource=resource,
             response=response,
             now=self._clock.now(),
         )

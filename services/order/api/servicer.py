@@ -107,6 +107,15 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             order=snapshot.order, version=snapshot.order.version, position=snapshot.position
         )
 
+    async def ReturnOrder(
+        self, request: rpc.ReturnOrderRequest, context: Context
+    ) -> rpc.ReturnOrderResponse:
+        patience = patience_s(context.time_remaining())
+        intention = requests.return_order(request)
+        snapshot, return_id = await self._use_cases.take_back(intention, patience)
+        _mark_replayed(snapshot, context)
+        return replies.to_return_response(snapshot.order, return_id, snapshot.position)
+
     async def WatchOrder(
         self, request: rpc.WatchOrderRequest, context: Context
     ) -> AsyncIterator[rpc.WatchOrderResponse]:

@@ -18,7 +18,7 @@ from services.order.api.waiting import OrderWaiter
 from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.checkout.inventory_calls import InventoryCalls
 from services.order.domain import commands
-from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
+from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep, ReturnGoods
 from services.order.domain.errors import ParticipantUnavailableError
 from services.order.domain.steps import INVENTORY
 from services.order.store.order_view import OrderSnapshot
@@ -63,6 +63,19 @@ class OrderUseCases:
         written = await self._database.write(self._writes.change, intention, then=self._start)
         snapshot = await self._waiter.join(written.order_id, patience_s)
         return replace(snapshot, replayed=written.loaded is None)
+
+    async def take_back(
+        self, intention: Intention[ReturnGoods], patience_s: float
+    ) -> tuple[OrderSnapshot, str]:
+        """Return goods and wait until the order is settled, at most `patience_s` seconds.
+
+        Returns the order and the id of the return.
+        """
+        command = replace(intention.command, return_id=self._ids.new("ret"))
+        named = replace(intention, command=command)
+        written = await self._database.write(self._writes.take_back, named, then=self._start)
+        snapshot = await self._waiter.join(written.order_id, patience_s)
+        return replace(snapshot, replayed=written.loaded is None), written.return_id
 
     async def retry(self, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step of a saga tried at once."""

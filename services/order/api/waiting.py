@@ -36,6 +36,8 @@ _SETTLING = frozenset(
         events.OrderCancelled,
         events.OrderFulfilled,
         events.OrderRefunded,
+        events.ReturnCompleted,
+        events.OrderReturned,
     )
 )
 

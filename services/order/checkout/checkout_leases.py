@@ -20,12 +20,14 @@ class WrittenOrder:
     """An order after a write.
 
     `loaded` is None when the request had been carried out before: that order is already driven.
-    `claim` is the work to start; None when there is none or another process has it.
+    `claim` is the work to start; None when there is none or another process has it. `return_id` is
+    the return that the request asked for, if it was one.
     """
 
     order_id: str
     loaded: LoadedOrder | None = None
     claim: Claim | None = None
+    return_id: str = ""
 
 
 class CheckoutLeases:

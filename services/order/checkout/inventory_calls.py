@@ -28,14 +28,15 @@ from services.chassis.request.wire_values import (
     to_money,
     to_timestamp,
 )
-from services.chassis.saga.model import Contradiction, Done, StepCall, failure_reason
+from services.chassis.saga.model import Contradiction, Done, StepCall, failure_reason, step_id
 from services.order.domain import commands
 from services.order.domain.events import Line, Refusal, RefusalReason, Shortage
 from services.order.domain.reviews import RESERVATION_ENDED
 from services.order.domain.state import Order
-from services.order.domain.steps import COMMIT, FULFILL, INVENTORY, RELEASE, RESERVE
+from services.order.domain.steps import COMMIT, FULFILL, INVENTORY, RELEASE, RESERVE, RESTOCK
 
-# The largest quantity of one line of ReserveStock; more of one SKU goes into several lines.
+# The largest quantity of one line of ReserveStock and of ReturnStock; more of one SKU goes into
+# several lines.
 _LINE_QUANTITY_MAX = 1_000_000
 
 _REASON_PREFIX = "RESERVATION_REFUSAL_REASON_"
@@ -132,6 +133,20 @@ class InventoryCalls:
             return Contradiction(RESERVATION_ENDED)
         return _contradiction(FULFILL, reservation)
 
+    async def restock(self, order: Order, call: StepCall) -> Done | Contradiction:
+        """Take back the goods of the return that is under way."""
+        current = order.pending_returns[0]
+        request = rpc.ReturnStockRequest(
+            request_id=step_id(current.return_id, RESTOCK, order.attempt_of(RESTOCK)),
+            reservation_id=order.reservation_id,
+            lines=[rpc.ReturnLine(sku=sku, quantity=n) for sku, n in _split(current.lines)],
+            reason=current.reason,
+        )
+        response = await self._stub.ReturnStock(request, timeout=call.timeout_s)
+        if response.reservation.state == ReservationState.RESERVATION_STATE_FULFILLED:
+            return Done.DONE
+        return _contradiction(RESTOCK, response.reservation)
+
     async def _in_conflict(
         self, error: grpc.aio.AioRpcError, order: Order, call: StepCall
     ) -> Reservation:
@@ -161,10 +176,14 @@ _ENDED = frozenset(
 
 
 def _reserve_lines(lines: tuple[Line, ...]) -> Iterator[rpc.ReserveLine]:
+    return (rpc.ReserveLine(sku=sku, quantity=quantity) for sku, quantity in _split(lines))
+
+
+def _split(lines: tuple[Line, ...]) -> Iterator[tuple[str, int]]:
+    """Yield SKU and quantity, no quantity above what one line of a request may have."""
     for line in lines:
         for taken in range(0, line.quantity, _LINE_QUANTITY_MAX):
-            quantity = min(_LINE_QUANTITY_MAX, line.quantity - taken)
-            yield rpc.ReserveLine(sku=line.sku, quantity=quantity)
+            yield line.sku, min(_LINE_QUANTITY_MAX, line.quantity - taken)
 
 
 def _of_reserve(

@@ -80,4 +80,6 @@ class Participants:
             steps.CAPTURE: self.payment.capture,
             steps.VOID: self.payment.void,
             steps.REFUND: self.payment.refund,
+            steps.RESTOCK: self.inventory.restock,
+            steps.REFUND_RETURN: self.payment.refund_return,
         }

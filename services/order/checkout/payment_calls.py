@@ -21,6 +21,7 @@ from tradepost.payment.v1.payment_pb2 import (
 )
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
 
+from services.chassis.domain.money import Money
 from services.chassis.request.enum_numbers import UnknownEnumValueError, name_of
 from services.chassis.request.wire_values import (
     from_money,
@@ -39,8 +40,8 @@ from services.chassis.saga.model import (
 )
 from services.order.domain import commands
 from services.order.domain.events import Refusal, RefusalReason
-from services.order.domain.state import Order
-from services.order.domain.steps import AUTHORIZE, PAYMENT, VOID
+from services.order.domain.state import Order, OrderReturn
+from services.order.domain.steps import AUTHORIZE, PAYMENT, REFUND_RETURN, VOID
 
 _REASON_PREFIX = "PAYMENT_REFUSAL_REASON_"
 _STATE_PREFIX = "PAYMENT_STATE_"
@@ -163,6 +164,31 @@ class PaymentCalls:
         name_of(RefundState.DESCRIPTOR, state)
         return commands.RefundFailed()
 
+    async def refund_return(
+        self, order: Order, call: StepCall
+    ) -> commands.ReturnRefunded | commands.LessRefundable | commands.RefundFailed | Pending:
+        """Give back the price of the return that is under way, or what is left of it."""
+        current = order.pending_returns[0]
+        if current.amount.minor_units == 0:
+            return commands.ReturnRefunded(current.return_id, "", current.amount)
+        request = rpc.RefundPaymentRequest(
+            request_id=step_id(current.return_id, REFUND_RETURN, order.attempt_of(REFUND_RETURN)),
+            payment_id=order.payment_id,
+            amount=to_money(current.amount),
+        )
+        try:
+            response = await self._stub.RefundPayment(request, timeout=call.timeout_s)
+        except grpc.aio.AioRpcError as error:
+            payment = await self._in_conflict(error, {_NOTHING_LEFT}, order, call)
+            return _without_price(payment, current)
+        refund = response.refund
+        if refund.state == RefundState.REFUND_STATE_SUCCEEDED:
+            amount = from_money(refund.amount)
+            return commands.ReturnRefunded(current.return_id, refund.refund_id, amount)
+        if refund.state == RefundState.REFUND_STATE_FAILED:
+            return commands.RefundFailed()
+        return Pending(name_of(RefundState.DESCRIPTOR, refund.state))
+
     async def _in_conflict(
         self, error: grpc.aio.AioRpcError, reasons: set[str], order: Order, call: StepCall
     ) -> Payment:
@@ -200,6 +226,23 @@ def _without_refund(
     if payment.refund_pending_amount.minor_units:
         return Pending("ANOTHER_REFUND_PENDING")
     return commands.RefundIncomplete()
+
+
+def _without_price(
+    payment: Payment, current: OrderReturn
+) -> commands.ReturnRefunded | commands.LessRefundable | Pending:
+    """Return what a payment shows of which less is left than the price of a return.
+
+    Only a pending refund that fails could add to what is left.
+    """
+    captured = from_money(payment.captured_amount)
+    left_minor = captured.minor_units - payment.refunded_amount.minor_units
+    if payment.refund_pending_amount.minor_units or left_minor >= current.amount.minor_units:
+        return Pending("ANOTHER_REFUND_PENDING")
+    left = Money(captured.currency_code, left_minor)
+    if left_minor == 0:
+        return commands.ReturnRefunded(current.return_id, "", left)
+    return commands.LessRefundable(current.return_id, left)
 
 
 def _open(step: str, payment: Payment) -> Pending | Contradiction:

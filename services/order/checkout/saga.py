@@ -2,7 +2,7 @@
 
 The steps come from `domain.steps`. Until the pivot each step has a compensation. The pivot is the
 capture: its intent is recorded before the call is sent, and from then on only payment's evidence
-moves the order. What follows a confirmed order (fulfill, refund) runs without a deadline.
+moves the order. What follows a confirmed order (fulfill, refund, return) runs without a deadline.
 
 The participants of a choreographed order take its checkout steps by themselves until its deadline:
 they follow each other's events, and `checkout.consumer` records what they report. The runner takes

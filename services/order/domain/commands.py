@@ -3,6 +3,7 @@
 An answer is final. While a participant does not know the outcome yet, there is no command.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -47,6 +48,15 @@ class Cancel:
 @dataclass(frozen=True, slots=True)
 class Fulfill:
     """Ship the stock of a confirmed order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnGoods:
+    """A customer sends goods back: units by SKU, or (None) all that have not come back."""
+
+    units: Mapping[str, int] | None
+    reason: str
+    return_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,31 @@ class RefundIncomplete:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnRefunded:
+    """The goods are on hand again and their price went back; no `refund_id`: none was left."""
+
+    return_id: str
+    refund_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LessRefundable:
+    """Payment has no more than this left to refund for a return, because of other refunds."""
+
+    return_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSeen:
+    """Payment reports a refund that this order did not ask for."""
+
+    refund_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The order's deadline has passed."""
 
@@ -149,6 +184,7 @@ class StepOverdue:
     step: str
 
 
+ReturnCommand: TypeAlias = ReturnGoods | ReturnRefunded | LessRefundable | RefundSeen
 Command: TypeAlias = (
     Place
     | Cancel
@@ -168,4 +204,5 @@ Command: TypeAlias = (
     | DeadlinePassed
     | StepFailed
     | StepOverdue
+    | ReturnCommand
 )

@@ -3,6 +3,7 @@
     OrderError
       fix the id or the version   OrderNotFoundError, SagaNotFoundError, VersionOutOfRangeError
       read the state first        OrderNotCancellableError, OrderNotFulfillableError,
+                                  OrderNotReturnableError, ReturnExceedsFulfilledError,
                                   SagaNotRetryableError, RetryCannotHelpError
       retry later                 ViewLaggingError, ParticipantUnavailableError
       deploy a newer version      StoredByNewerVersionError
@@ -67,6 +68,30 @@ class OrderNotFulfillableError(OrderError):
         message = f"{order_id} is {state} and cannot be fulfilled"
         super().__init__(message, order_id=order_id, state=state)
         self.precondition_violations = (Precondition("STATE", order_id, message),)
+
+
+class OrderNotReturnableError(OrderError):
+    """Only the goods of a fulfilled order can come back, and in a limited number of returns."""
+
+    def __init__(self, order_id: str, *, state: str, returns: int) -> None:
+        message = f"{order_id} is {state} with {returns} returns and takes no other"
+        super().__init__(message, order_id=order_id, state=state, returns=str(returns))
+        self.precondition_violations = (Precondition("STATE", order_id, message),)
+
+
+class ReturnExceedsFulfilledError(OrderError):
+    """More units would come back than were fulfilled and have not come back yet."""
+
+    def __init__(self, order_id: str, sku: str, *, requested: int, returnable: int) -> None:
+        message = f"{requested} of {sku} cannot come back to {order_id}: {returnable} can"
+        super().__init__(
+            message,
+            order_id=order_id,
+            sku=sku,
+            requested=str(requested),
+            returnable=str(returnable),
+        )
+        self.precondition_violations = (Precondition("QUANTITY", order_id, message),)
 
 
 class SagaNotRetryableError(OrderError):

@@ -179,6 +179,47 @@ class OrderRefunded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnStarted:
+    """RETURNING: goods are coming back; `amount` is the sum of the lines."""
+
+    return_id: str
+    lines: tuple[Line, ...]
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnAmountReduced:
+    """Less is left of the payment than the return's amount: it is refunded as a new attempt."""
+
+    return_id: str
+    amount: Money
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnCompleted:
+    """FULFILLED, unless another return is under way; no `refund_id`: nothing was to refund."""
+
+    return_id: str
+    refund_id: str
+    refunded_amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReturned:
+    """RETURNED: every unit came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundObserved:
+    """Money was refunded at the payment service directly."""
+
+    refund_id: str
+    refunded_amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewRequested:
     """An operator should look at a step."""
 
@@ -194,6 +235,9 @@ class StepRetried:
     attempt: int
 
 
+ReturnEvent: TypeAlias = (
+    ReturnStarted | ReturnAmountReduced | ReturnCompleted | OrderReturned | RefundObserved
+)
 Event: TypeAlias = (
     OrderPlaced
     | StockReserved
@@ -210,4 +254,5 @@ Event: TypeAlias = (
     | OrderRefunded
     | ReviewRequested
     | StepRetried
+    | ReturnEvent
 )

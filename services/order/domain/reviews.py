@@ -13,15 +13,17 @@ docs/operations.md has the command for each of them.
 from services.order.domain import events
 from services.order.domain.errors import RetryCannotHelpError
 from services.order.domain.events import Cause, Event
-from services.order.domain.state import Order, Review
-from services.order.domain.steps import FULFILL, REFUND, RELEASE
+from services.order.domain.state import Order, OrderState, Review
+from services.order.domain.steps import FULFILL, REFUND, REFUND_RETURN, RELEASE
 
 REFUND_REFUSED = "REFUND_REFUSED"
 STEP_OVERDUE = "STEP_OVERDUE"
 RESERVATION_ENDED = "RESERVATION_ENDED"
 RESERVATION_FULFILLED = "RESERVATION_FULFILLED"
 
-_REFUND_REVIEW = Review(REFUND, REFUND_REFUSED)
+# The step that refunds money, by the state of the order.
+REFUND_STEPS = {OrderState.REFUNDING: REFUND, OrderState.RETURNING: REFUND_RETURN}
+_REFUND_REVIEWS = tuple(Review(step, REFUND_REFUSED) for step in REFUND_STEPS.values())
 _STOCK_REVIEW = Review(FULFILL, RESERVATION_ENDED)
 _UNPAID_REVIEW = Review(RELEASE, RESERVATION_FULFILLED)
 
@@ -36,7 +38,7 @@ def request_review(order: Order, step: str, reason: str) -> tuple[Event, ...]:
 
 def refund_was_refused(order: Order) -> bool:
     """Return whether its step was refused for good, so that only a new attempt can help."""
-    return order.review == _REFUND_REVIEW
+    return order.review in _REFUND_REVIEWS
 
 
 def stock_is_gone(order: Order) -> bool:
@@ -62,7 +64,8 @@ def retry(order: Order) -> tuple[Event, ...]:
 
 def next_refund(order: Order) -> events.StepRetried:
     """Return the start of another refund, under a request id of its own."""
-    return events.StepRetried(REFUND, order.attempt_of(REFUND) + 1)
+    step = REFUND_STEPS[order.state]
+    return events.StepRetried(step, order.attempt_of(step) + 1)
 
 
 def end_of_cancellation(order: Order) -> Event:

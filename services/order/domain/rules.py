@@ -4,6 +4,7 @@
       before the pivot: refusal, cancel or deadline -> CANCELLING -> REJECTED | CANCELLED
     CAPTURING begins at the pivot: only evidence of the outcome ends it
     CONFIRMED -- cancel --> REFUNDING -> REFUNDED
+    FULFILLED -- return --> RETURNING -> FULFILLED | RETURNED: see `return_rules`
 
 What somebody did at a participant directly arrives as a step's answer, and moves the order too:
     CANCELLING -- the payment was captured --> CONFIRMED -> REFUNDING
@@ -17,11 +18,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from services.order.domain import commands, events
+from services.order.domain import commands, events, return_rules
 from services.order.domain.errors import OrderNotCancellableError, OrderNotFulfillableError
 from services.order.domain.events import Cause, Coordination, Event, Refusal, RefusalReason
 from services.order.domain.reviews import (
     REFUND_REFUSED,
+    REFUND_STEPS,
     RESERVATION_FULFILLED,
     STEP_OVERDUE,
     end_of_cancellation,
@@ -31,16 +33,13 @@ from services.order.domain.reviews import (
     retry,
     stock_is_gone,
 )
-from services.order.domain.state import Order, OrderState, Review
+from services.order.domain.state import GONE, Order, OrderState, Review
 from services.order.domain.steps import (
     ASKED_AT_MOST,
     ASKED_BEFORE_STEP,
     ASKED_IN_STATE,
     BEFORE_PIVOT,
-    REFUND,
     RELEASE,
-    STEPS_BY_STATE,
-    OrderStep,
     is_step_of,
 )
 
@@ -50,7 +49,8 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
 ) -> tuple[Event, ...]:
     """Return the events of `command` on `order`; none when the command was already carried out.
 
-    Raises OrderNotCancellableError, OrderNotFulfillableError and RetryCannotHelpError.
+    Raises OrderNotCancellableError, OrderNotFulfillableError, OrderNotReturnableError,
+    ReturnExceedsFulfilledError and RetryCannotHelpError.
     """
     match command, order.state:
         case commands.Place(), OrderState.UNPLACED:
@@ -59,6 +59,8 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return _cancel(order, reason)
         case commands.Fulfill(), _:
             return _fulfill(order)
+        case returning, _ if isinstance(returning, commands.ReturnCommand):
+            return return_rules.decide(order, returning)
         case commands.Reserved(lines, total, expire_time), OrderState.RESERVING:
             return (events.StockReserved(order.reservation_id, lines, total, expire_time),)
         case commands.Authorized(payment_id, expire_time), OrderState.AUTHORIZING:
@@ -85,8 +87,10 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return request_review(order, RELEASE, RESERVATION_FULFILLED)
         case commands.Refunded(amount), OrderState.REFUNDING:
             return (events.OrderRefunded(amount),)
-        case commands.RefundFailed(), OrderState.REFUNDING if not refund_was_refused(order):
-            return (events.ReviewRequested(REFUND, REFUND_REFUSED),)
+        case commands.RefundFailed(), state if state in REFUND_STEPS and not refund_was_refused(
+            order
+        ):
+            return (events.ReviewRequested(REFUND_STEPS[state], REFUND_REFUSED),)
         case commands.RefundIncomplete(), OrderState.REFUNDING:
             return (next_refund(order),)
         case commands.RetryStep(), _:
@@ -100,14 +104,6 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
         case _:
             # A late answer, to a step that the order has already left, changes nothing.
             return ()
-
-
-def due_steps(order: Order) -> tuple[OrderStep, ...]:
-    """Return the steps of its state; of the compensations, those of participants in `asked`."""
-    steps = STEPS_BY_STATE.get(order.state, ())
-    if order.state is not OrderState.CANCELLING:
-        return steps
-    return tuple(step for step in steps if step.participant in order.asked)
 
 
 def _placed(command: commands.Place, now: datetime, terms: commands.Terms) -> events.OrderPlaced:
@@ -127,8 +123,8 @@ def _cancel(order: Order, reason: str) -> tuple[Event, ...]:
     match order.state:
         case OrderState.FULFILLING if stock_is_gone(order):
             return (events.RefundStarted(reason),)
-        case OrderState.FULFILLING | OrderState.FULFILLED:
-            raise OrderNotCancellableError(order.order_id, state=order.state.name)
+        case state if state in GONE:
+            raise OrderNotCancellableError(order.order_id, state=state.name)
         case OrderState.CONFIRMED:
             return (events.RefundStarted(reason),)
         case OrderState.CAPTURING if not order.cancel_requested:
@@ -144,7 +140,7 @@ def _fulfill(order: Order) -> tuple[Event, ...]:
     match order.state:
         case OrderState.CONFIRMED:
             return (events.FulfillmentStarted(),)
-        case OrderState.FULFILLING | OrderState.FULFILLED:
+        case state if state in GONE:
             return ()
         case _:
             raise OrderNotFulfillableError(order.order_id, state=order.state.name)
@@ -212,7 +208,7 @@ def _step_failed(order: Order, step: str, reason: str) -> tuple[Event, ...]:
     )
 
 
-def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - one arm an event
+def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901, PLR0912 - one arm an event
     """Return the order after `event`, which was recorded `at` that instant."""
     match event:
         case events.OrderPlaced():
@@ -242,8 +238,10 @@ def evolve(order: Order, event: Event, at: datetime) -> Order:  # noqa: C901 - o
             # The first cause decides: an order may have been refused before its payment was taken.
             cancelled = {"cause": order.cause or Cause.CANCELLED, "cancel_reason": reason}
             return _moved(order, at, OrderState.REFUNDING, **cancelled)
-        case events.OrderRefunded():
-            return _moved(order, at, OrderState.REFUNDED)
+        case events.OrderRefunded(amount):
+            return _moved(order, at, OrderState.REFUNDED, refunded=amount)
+        case returning if isinstance(returning, events.ReturnEvent):
+            return return_rules.evolve(order, returning, at)
         case events.ReviewRequested(step, reason):
             return _noted(order, at, review=Review(step, reason))
         case events.StepRetried(step, attempt):

@@ -29,11 +29,23 @@ class OrderState(IntEnum):
     CANCELLED = 10
     REFUNDING = 11
     REFUNDED = 12
+    RETURNING = 13
+    RETURNED = 14
 
 
-# Nothing can happen to the order any more.
+# Nothing happens to the order any more, unless the goods of a fulfilled one come back.
 FINAL = frozenset(
-    {OrderState.FULFILLED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.REFUNDED}
+    {
+        OrderState.FULFILLED,
+        OrderState.REJECTED,
+        OrderState.CANCELLED,
+        OrderState.REFUNDED,
+        OrderState.RETURNED,
+    }
+)
+# The goods are leaving or have left, even if they came back afterwards.
+GONE = frozenset(
+    {OrderState.FULFILLING, OrderState.FULFILLED, OrderState.RETURNING, OrderState.RETURNED}
 )
 # Nothing is left to do unless a caller asks for it.
 SETTLED = FINAL | {OrderState.CONFIRMED}
@@ -47,12 +59,34 @@ class Review:
     reason: str
 
 
+class ReturnState(IntEnum):
+    """The state of a return; the numbers are those of the contract."""
+
+    RETURNING = 1
+    RETURNED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReturn:
+    """Goods of the order that come back; `refunded` and `complete_time` are set in RETURNED."""
+
+    return_id: str
+    lines: tuple[Line, ...]
+    amount: Money
+    reason: str
+    create_time: datetime
+    state: ReturnState = ReturnState.RETURNING
+    refunded: Money | None = None
+    complete_time: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """An order after all of its events; `Order(order_id)` is one that is not placed yet.
 
     `version` is the number of its events, `step_since` the instant at which its current step
-    began. `asked` names the participants of which a cancellation has to undo something.
+    began. `asked` names the participants of which a cancellation has to undo something. `refunded`
+    is the money that went back in all; `refund_ids` are the refunds of returns, and observed ones.
     """
 
     order_id: str
@@ -74,6 +108,9 @@ class Order:
     refusal: Refusal | None = None
     cancel_reason: str = ""
     cancel_requested: bool = False
+    returns: tuple[OrderReturn, ...] = ()
+    refunded: Money | None = None
+    refund_ids: frozenset[str] = frozenset()
     review: Review | None = None
     attempts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     step_since: datetime = _EPOCH
@@ -92,13 +129,18 @@ class Order:
         return self.deadline if self.coordination is Coordination.CHOREOGRAPHED else None
 
     @property
+    def pending_returns(self) -> tuple[OrderReturn, ...]:
+        """The returns that are under way; the saga carries out the first of them."""
+        return tuple(each for each in self.returns if each.state is ReturnState.RETURNING)
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing is left to do unless a caller asks for it: CONFIRMED, or final."""
         return self.state in SETTLED
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether nothing happens to it any more, unless goods of a fulfilled order come back."""
         return self.state in FINAL
 
     @property

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.order.domain.state import OrderState
+from services.order.domain.state import Order, OrderState
 
 INVENTORY = "inventory"
 PAYMENT = "payment"
@@ -22,6 +22,8 @@ VOID = "void"
 RELEASE = "release"
 FULFILL = "fulfill"
 REFUND = "refund"
+RESTOCK = "restock"
+REFUND_RETURN = "refund-return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ STEPS = (
     OrderStep(FULFILL, INVENTORY, OrderState.FULFILLING),
     OrderStep(RELEASE, INVENTORY, OrderState.REFUNDING),
     OrderStep(REFUND, PAYMENT, OrderState.REFUNDING),
+    # Both are carried out once for each return, under ids of their own.
+    OrderStep(RESTOCK, INVENTORY, OrderState.RETURNING),
+    OrderStep(REFUND_RETURN, PAYMENT, OrderState.RETURNING),
 )
 
 
@@ -98,3 +103,11 @@ ASKED_BEFORE_STEP = {
 def is_step_of(state: OrderState, name: str) -> bool:
     """Return whether an order in this state takes the step of this name."""
     return any(step.name == name for step in STEPS_BY_STATE.get(state, ()))
+
+
+def due_steps(order: Order) -> tuple[OrderStep, ...]:
+    """Return the steps of its state; of the compensations, those of participants in `asked`."""
+    steps = STEPS_BY_STATE.get(order.state, ())
+    if order.state is not OrderState.CANCELLING:
+        return steps
+    return tuple(step for step in steps if step.participant in order.asked)

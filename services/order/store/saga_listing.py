@@ -12,8 +12,8 @@ from services.chassis.work.lease import LEASE, LeaseRow, Leases
 from services.chassis.work.lease_table import lease_row
 from services.order.domain.errors import SagaNotFoundError, StoredByNewerVersionError
 from services.order.domain.queries import SagaFilter
-from services.order.domain.rules import due_steps
 from services.order.domain.state import Order
+from services.order.domain.steps import due_steps
 from services.order.store import order_view
 from services.order.store.order_streams import OrderStreams
 from services.order.store.tables import CHECKOUT_LEASE, ORDER_VIEW

@@ -17,10 +17,10 @@ from services.order.domain import events
 from services.order.summary.summary_store import SUMMARY, SummaryStore
 from services.order.summary.totals import (
     Confirmed,
+    GivenBack,
     MoneyMovement,
     OrderFact,
     Placed,
-    RefundBegun,
     Shipped,
     evolve,
 )
@@ -35,8 +35,9 @@ MAX_BATCH = 200
 _PLACED = type_of(events.OrderPlaced)
 _ORDER_FACTS: dict[str, OrderFact] = {
     type_of(events.OrderConfirmed): Confirmed(),
-    type_of(events.RefundStarted): RefundBegun(),
+    type_of(events.RefundStarted): GivenBack(),
     type_of(events.OrderFulfilled): Shipped(),
+    type_of(events.OrderReturned): GivenBack(),
 }
 # These events change no summary, but callers know their positions: a caller who asks for the
 # summary as of such a position would else wait until the next heartbeat of the feed.
@@ -46,6 +47,7 @@ _ENDINGS = tuple(
         events.OrderRejected,
         events.OrderCancelled,
         events.OrderRefunded,
+        events.ReturnCompleted,
     )
 )
 ORDER_TYPES = (_PLACED, *_ORDER_FACTS, *_ENDINGS)

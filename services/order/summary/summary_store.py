@@ -24,9 +24,9 @@ class SummaryStore:
         row = self._orders.get(connection, order_id)
         if row is None:
             return CountedOrder(order_id)
-        customer_id, place_micros, is_confirmed, is_refunding = row
+        customer_id, place_micros, is_confirmed, is_given_back = row
         return CountedOrder(
-            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_refunding)
+            order_id, customer_id, place_micros, bool(is_confirmed), bool(is_given_back)
         )
 
     def update(self, connection: Connection, before: CountedOrder, after: CountedOrder) -> None:
@@ -38,7 +38,7 @@ class SummaryStore:
                 after.customer_id,
                 after.place_micros,
                 int(after.is_confirmed),
-                int(after.is_refunding),
+                int(after.is_given_back),
             ),
         )
         customer_id = after.customer_id

@@ -26,8 +26,8 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundBegun:
-    """The order was cancelled after that: its refund has begun."""
+class GivenBack:
+    """The order was cancelled after that, or every unit of it came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Shipped:
     """The goods have left, so a refund that had begun is over."""
 
 
-OrderFact: TypeAlias = Placed | Confirmed | RefundBegun | Shipped
+OrderFact: TypeAlias = Placed | Confirmed | GivenBack | Shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class CountedOrder:
     customer_id: str = ""
     place_micros: int = 0
     is_confirmed: bool = False
-    is_refunding: bool = False
+    is_given_back: bool = False
 
     @property
     def is_kept(self) -> bool:
         """Whether it counts as confirmed."""
-        return self.is_confirmed and not self.is_refunding
+        return self.is_confirmed and not self.is_given_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ def evolve(order: CountedOrder, fact: OrderFact) -> CountedOrder:
             return replace(order, customer_id=customer_id, place_micros=at_micros)
         case Confirmed():
             return replace(order, is_confirmed=True)
-        case RefundBegun():
-            return replace(order, is_refunding=True)
+        case GivenBack():
+            return replace(order, is_given_back=True)
         case Shipped():
-            return replace(order, is_refunding=False)
+            return replace(order, is_given_back=False)
 
 
 def count(totals: Totals, before: CountedOrder, after: CountedOrder) -> Totals:

@@ -9,8 +9,10 @@ from services.order.domain.errors import (
     OrderNotCancellableError,
     OrderNotFoundError,
     OrderNotFulfillableError,
+    OrderNotReturnableError,
     ParticipantUnavailableError,
     RetryCannotHelpError,
+    ReturnExceedsFulfilledError,
     SagaNotFoundError,
     SagaNotRetryableError,
     StoredByNewerVersionError,
@@ -28,6 +30,12 @@ ERRORS: Errors = MappingProxyType(
         ),
         OrderNotFulfillableError: ErrorRule(
             grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_FULFILLABLE"
+        ),
+        OrderNotReturnableError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "ORDER_NOT_RETURNABLE"
+        ),
+        ReturnExceedsFulfilledError: ErrorRule(
+            grpc.StatusCode.FAILED_PRECONDITION, "RETURN_EXCEEDS_FULFILLED"
         ),
         VersionOutOfRangeError: ErrorRule(grpc.StatusCode.OUT_OF_RANGE, "VERSION_OUT_OF_RANGE"),
         ViewLaggingError: ErrorRule(

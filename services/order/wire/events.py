@@ -26,6 +26,7 @@ from services.order.domain import events
 from services.order.domain.errors import StoredByNewerVersionError
 from services.order.domain.events import Coordination
 from services.order.domain.steps import AUTHORIZE, CAPTURE, COMMIT, INVENTORY, PAYMENT, RESERVE
+from services.order.wire import return_events
 from services.order.wire.values import add_lines, from_line, from_refusal, to_refusal
 
 
@@ -74,7 +75,7 @@ def _by_newer_version(stored: StoredEvent, detail: str) -> StoredByNewerVersionE
     )
 
 
-def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
+def _message(event: events.Event) -> Message:  # noqa: C901, PLR0912 - one arm an event
     match event:
         case events.OrderPlaced():
             return _from_placed(event)
@@ -107,6 +108,8 @@ def _message(event: events.Event) -> Message:  # noqa: C901 - one arm an event
             return pb.RefundStarted(reason=reason)
         case events.OrderRefunded(amount):
             return pb.OrderRefunded(refunded_amount=to_money(amount))
+        case returning if isinstance(returning, events.ReturnEvent):
+            return return_events.to_message(returning)
         case events.ReviewRequested(step, reason):
             return pb.ReviewRequested(step=step, reason=reason)
         case events.StepRetried(step, attempt):
@@ -228,5 +231,8 @@ _READERS: dict[str, Callable[[bytes], events.Event]] = {
         ),
         (pb.StepRetried, lambda message: events.StepRetried(message.step, message.attempt)),
     )
+} | {
+    message_type.DESCRIPTOR.full_name: _reader(message_type, read)
+    for message_type, read in return_events.READERS
 }
 _TYPES = {kind: type_of(kind) for kind in events.Event.__args__}

@@ -5,6 +5,7 @@ from typing import cast
 
 from tradepost.event.v1 import event_pb2
 from tradepost.order.v1 import order_pb2
+from tradepost.order.v1 import order_service_pb2 as rpc
 
 from services.chassis.domain.money import Money
 from services.chassis.feed import wire
@@ -12,7 +13,7 @@ from services.chassis.log.event_log import StoredEvent
 from services.chassis.request.wire_values import to_money, to_timestamp
 from services.order.domain.commands import Place
 from services.order.domain.events import Line, Refusal
-from services.order.domain.state import Order
+from services.order.domain.state import Order, OrderReturn
 from services.order.wire.values import add_lines, to_refusal
 
 FEED = "order"
@@ -43,7 +44,34 @@ def to_order(order: Order) -> order_pb2.Order:
         message.total.CopyFrom(to_money(order.total))
     if order.refusal is not None:
         message.refusal.CopyFrom(to_refusal(order.refusal))
+    if order.refunded is not None:
+        message.refunded_amount.CopyFrom(to_money(order.refunded))
+    for each in order.returns:
+        _add_return(message, each)
     return message
+
+
+def to_return_response(
+    order: order_pb2.Order, return_id: str, position: int
+) -> rpc.ReturnOrderResponse:
+    """Return the order with the one of its returns that was asked for."""
+    asked_for = next(each for each in order.returns if each.return_id == return_id)
+    return rpc.ReturnOrderResponse(
+        order=order, order_return=asked_for, version=order.version, position=position
+    )
+
+
+def _add_return(message: order_pb2.Order, value: OrderReturn) -> None:
+    added = message.returns.add(
+        return_id=value.return_id,
+        state=cast(order_pb2.OrderReturnState.ValueType, int(value.state)),
+        amount=to_money(value.amount),
+        refunded_amount=None if value.refunded is None else to_money(value.refunded),
+        reason=value.reason,
+        create_time=to_timestamp(value.create_time),
+        complete_time=None if value.complete_time is None else to_timestamp(value.complete_time),
+    )
+    add_lines(added.lines, value.lines)
 
 
 def to_quote(

@@ -17,8 +17,11 @@ from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import Check
 from services.chassis.request.wire_values import from_money
-from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep
+from services.order.domain.commands import Cancel, Fulfill, Place, RetryStep, ReturnGoods
 from services.order.domain.events import Coordination, Line
+
+# Both name an item and a number of its units.
+RequestedLine: TypeAlias = rpc.CreateOrderLine | rpc.ReturnOrderLine
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
@@ -77,6 +80,30 @@ def fulfill_order(request: rpc.FulfillOrderRequest) -> Intention[Fulfill]:
     return Intention("FulfillOrder", request_id, fingerprint(request), Fulfill(), order_id)
 
 
+def return_order(request: rpc.ReturnOrderRequest) -> Intention[ReturnGoods]:
+    """Validate ReturnOrder. Lines of one SKU are summed, also in the fingerprint.
+
+    Raises InvalidRequestError.
+    """
+    check = Check()
+    request_id = check.uuid("request_id", request.request_id)
+    order_id = check.identifier("order_id", request.order_id, "ord")
+    lines: tuple[Line, ...] = ()
+    if request.return_all:
+        check.that(not request.lines, "return_all", "must not be set together with lines")
+    else:
+        lines = _lines(check, request.lines)
+    reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
+    check.done()
+    units = None if request.return_all else {line.sku: line.quantity for line in lines}
+    normal = rpc.ReturnOrderRequest()
+    normal.CopyFrom(request)
+    del normal.lines[:]
+    normal.lines.extend(rpc.ReturnOrderLine(sku=line.sku, quantity=line.quantity) for line in lines)
+    command = ReturnGoods(units, reason)
+    return Intention("ReturnOrder", request_id, fingerprint(normal), command, order_id)
+
+
 def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     """Validate RetrySaga. Raises InvalidRequestError."""
     check = Check()
@@ -109,7 +136,7 @@ def _place(check: Check, request: rpc.CreateOrderRequest, offered: OfferedCoordi
     )
 
 
-def _lines(check: Check, lines: Iterable[rpc.CreateOrderLine]) -> tuple[Line, ...]:
+def _lines(check: Check, lines: Iterable[RequestedLine]) -> tuple[Line, ...]:
     """Return one line for each SKU, sorted. The sum of 500 lines of a million units fits int64."""
     asked = list(lines)
     check.that(1 <= len(asked) <= MAX_LINES, "lines", f"must have 1 to {MAX_LINES} entries")

@@ -80,6 +80,17 @@ ORDER_CASES = {
     "FulfillOrder": MethodCases(
         _CHANGE, {"request_id": bad_values.UUID, "order_id": _ORDER_ID}, refused=(_NOT_FOUND,)
     ),
+    "ReturnOrder": MethodCases(
+        {**_CHANGE, "lines": [{"sku": "milk", "quantity": 1}]},
+        {
+            "request_id": bad_values.UUID,
+            "order_id": _ORDER_ID,
+            "lines": bad_values.LINES,
+            "return_all": (bad_values.BadValue(value=True),),
+            "reason": bad_values.REASON,
+        },
+        refused=(_NOT_FOUND,),
+    ),
     "WatchOrder": MethodCases(
         _BY_ID,
         {"order_id": _ORDER_ID, "after_version": bad_values.NATURAL, "follow": ANY},

@@ -65,6 +65,10 @@ def fulfilled() -> NewEvent:
     return to_new_event(pb.OrderFulfilled())
 
 
+def returned(return_id: str = "ret_1", minor_units: int = 500) -> NewEvent:
+    return to_new_event(pb.ReturnCompleted(return_id=return_id, refunded_amount=_usd(minor_units)))
+
+
 def refunded(minor_units: int = 1250) -> NewEvent:
     return to_new_event(pb.OrderRefunded(refunded_amount=_usd(minor_units)))
 

@@ -1,4 +1,4 @@
-"""Changes the answers of participants in memory to such as cannot be acted on yet."""
+"""Answers of participants, changed as a failure script says."""
 
 from typing import Any, TypeVar
 

@@ -5,9 +5,9 @@ request with other bytes fails the test.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -86,6 +86,7 @@ class FakeInventory(Participant):
         super().__init__("inventory.tradepost", clock=clock, script=script)
         self.stock = Counter({"milk": 100, "tea": 100})
         self.reservations: dict[str, rsv.Reservation] = {}
+        self.returned: set[str] = set()
 
     async def ReserveStock(
         self, request: inventory_rpc.ReserveStockRequest, *, timeout: float | None = None, **_: Any
@@ -183,6 +184,25 @@ class FakeInventory(Participant):
         reservation = self._existing(request.reservation_id)
         return inventory_rpc.GetReservationResponse(reservation=reservation)
 
+    async def ReturnStock(
+        self, request: inventory_rpc.ReturnStockRequest, *, timeout: float | None = None, **_: Any
+    ) -> inventory_rpc.ReturnStockResponse:
+        """Take shipped units back, once for each request."""
+
+        def effect() -> inventory_rpc.ReturnStockResponse:
+            known = self._existing(request.reservation_id)
+            self._must_be(known, rsv.RESERVATION_STATE_FULFILLED)
+            if request.request_id not in self.returned:
+                self.returned.add(request.request_id)
+                for line in request.lines:
+                    shipped = next(each for each in known.lines if each.sku == line.sku)
+                    shipped.returned_quantity += line.quantity
+                    assert shipped.returned_quantity <= shipped.quantity
+                    self.stock[line.sku] += line.quantity
+            return inventory_rpc.ReturnStockResponse(reservation=known)
+
+        return await self.answer("ReturnStock", request, effect)
+
     def expire_holds(self) -> None:
         """Expire every hold, as the sweeper would."""
         for known in self.reservations.values():
@@ -256,29 +276,3 @@ class FakeInventory(Participant):
 def usd(minor_units: int) -> Money:
     """Make an amount in US cents."""
     return Money(currency_code="USD", minor_units=minor_units)
-
-
-class LocalChannel:
-    """A channel without a network: the stub's methods are the participant's own."""
-
-    def __init__(self, participant: Participant) -> None:
-        self._participant = participant
-
-    def unary_unary(self, path: str, *_: Any, **__: Any) -> Callable[..., Awaitable[Any]]:
-        """Return the participant's method at the end of the path."""
-        method = path.rpartition("/")[2]
-        return cast(
-            Callable[..., Awaitable[Any]], getattr(self._participant, method, _not_here(method))
-        )
-
-
-def _not_here(method: str) -> Callable[..., Awaitable[Any]]:
-    async def refuse(*_: Any, **__: Any) -> Any:
-        raise AssertionError(f"no test should call {method}")
-
-    return refuse
-
-
-def local_channel(participant: Participant) -> grpc.aio.Channel:
-    """Make a channel to a participant in the same process."""
-    return cast(grpc.aio.Channel, LocalChannel(participant))

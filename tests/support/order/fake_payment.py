@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from tradepost.payment.v1 import payment_pb2 as pay
 from tradepost.payment.v1 import payment_service_pb2 as rpc
+from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock
 from services.chassis.request.wire_values import to_timestamp
@@ -97,7 +98,7 @@ class FakePayment(Participant):
     async def RefundPayment(
         self, request: rpc.RefundPaymentRequest, *, timeout: float | None = None, **_: Any
     ) -> rpc.RefundPaymentResponse:
-        """Give everything back."""
+        """Give everything back, or the amount that is asked for."""
 
         def effect() -> rpc.RefundPaymentResponse:
             payment = self._existing(request.payment_id)
@@ -106,21 +107,18 @@ class FakePayment(Participant):
             if refund is None:
                 fails = self.methods[payment.payment_id] == "pm_refund_refused"
                 fails = fails and not payment.refunds
-                left = (
-                    payment.captured_amount.minor_units
-                    - payment.refunded_amount.minor_units
-                    - payment.refund_pending_amount.minor_units
+                amount = self._refundable(payment, request)
+                refund = payment.refunds.add(
+                    refund_id=f"rfd_{len(self.requests):032x}",
+                    request_id=request.request_id,
+                    amount=amount,
                 )
-                if not left:
-                    code = grpc.StatusCode.FAILED_PRECONDITION
-                    raise self.refusal(code, "AMOUNT_EXCEEDS_REFUNDABLE")
-                refund = payment.refunds.add(request_id=request.request_id, amount=usd(left))
                 if fails:
                     refund.state = pay.REFUND_STATE_FAILED
                 else:
                     refund.state = pay.REFUND_STATE_SUCCEEDED
                     payment.refunded_amount.CopyFrom(
-                        usd(payment.refunded_amount.minor_units + left)
+                        usd(payment.refunded_amount.minor_units + amount.minor_units)
                     )
             return rpc.RefundPaymentResponse(payment=payment, refund=refund)
 
@@ -132,6 +130,24 @@ class FakePayment(Participant):
         """List the payments of an order."""
         found = [each for each in self.payments.values() if each.order_id == request.order_id]
         return rpc.ListPaymentsResponse(payments=found)
+
+    def refund_directly(self, order_id: str, minor_units: int) -> None:
+        """Refund a part as somebody else would, without the order service."""
+        payment = self.of_order(order_id)
+        assert payment is not None
+        payment.refunds.add(state=pay.REFUND_STATE_SUCCEEDED, amount=usd(minor_units))
+        payment.refunded_amount.CopyFrom(usd(payment.refunded_amount.minor_units + minor_units))
+
+    def _refundable(self, payment: pay.Payment, request: rpc.RefundPaymentRequest) -> Money:
+        left = (
+            payment.captured_amount.minor_units
+            - payment.refunded_amount.minor_units
+            - payment.refund_pending_amount.minor_units
+        )
+        wanted = request.amount.minor_units if request.HasField("amount") else left
+        if not 0 < wanted <= left:
+            raise self.refusal(grpc.StatusCode.FAILED_PRECONDITION, "AMOUNT_EXCEEDS_REFUNDABLE")
+        return usd(wanted)
 
     def _capture(self, payment: pay.Payment, capture: pay.Capture) -> None:
         authorized = payment.state == pay.PAYMENT_STATE_AUTHORIZED

@@ -29,8 +29,9 @@ from services.order.checkout.participants import ParticipantChannels
 from services.order.parts import Dependencies, FeedChannels
 from services.order.service import build
 from services.order.settings import SagaSettings
-from tests.support.order.fake_participants import FakeInventory, local_channel
+from tests.support.order.fake_participants import FakeInventory
 from tests.support.order.fake_payment import FakePayment
+from tests.support.order.local_channel import local_channel
 from tests.support.order.scripted_failures import FailureScript, PendingAnswer
 
 # Numbers for the ids of requests and orders; each is used once.
@@ -196,6 +197,17 @@ def cancel_of(order_id: str) -> rpc.CancelOrderRequest:
     """Make a valid CancelOrderRequest with its own request_id."""
     return rpc.CancelOrderRequest(
         request_id=new_request_id(), order_id=order_id, reason="changed my mind"
+    )
+
+
+def return_of(order_id: str, **units: int) -> rpc.ReturnOrderRequest:
+    """Make a request to return units of an order, or everything that is left of it."""
+    return rpc.ReturnOrderRequest(
+        request_id=new_request_id(),
+        order_id=order_id,
+        lines=[rpc.ReturnOrderLine(sku=sku, quantity=count) for sku, count in units.items()],
+        return_all=not units,
+        reason="broken",
     )
 
 

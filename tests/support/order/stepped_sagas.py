@@ -6,7 +6,7 @@ work, until nothing is left to do.
 
 import random
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -32,8 +32,9 @@ from services.order.store.order_streams import LoadedOrder
 from services.order.store.tables import CHECKOUT_LEASE, MIGRATIONS
 from services.order.wire import requests
 from tests.support.clock.manual_clock import ManualClock
-from tests.support.order.fake_participants import UNIT_PRICE, FakeInventory, local_channel
+from tests.support.order.fake_participants import UNIT_PRICE, FakeInventory
 from tests.support.order.fake_payment import FakePayment
+from tests.support.order.local_channel import local_channel
 from tests.support.order.scripted_failures import FailureScript, crashing
 from tests.support.store.databases import Databases, open_database
 
@@ -114,6 +115,19 @@ class SteppedSagas:
         return await parts.store.database.write(
             parts.writes.change, requests.fulfill_order(request)
         )
+
+    async def take_back(self, parts: Parts, order_id: str, **units: int) -> WrittenOrder:
+        """Return units of an order, or all that are left, without driving it."""
+        request = rpc.ReturnOrderRequest(
+            request_id=self._request_id(),
+            order_id=order_id,
+            lines=[rpc.ReturnOrderLine(sku=sku, quantity=count) for sku, count in units.items()],
+            return_all=not units,
+            reason="broken",
+        )
+        asked = requests.return_order(request)
+        intention = replace(asked, command=replace(asked.command, return_id=self.ids.new("ret")))
+        return await parts.store.database.write(parts.writes.take_back, intention)
 
     async def retry(self, parts: Parts, order_id: str) -> RetriedSaga:
         """Retry a saga as an operator does, without driving it."""
@@ -197,7 +211,7 @@ class SteppedSagas:
                     pay.PAYMENT_STATE_CAPTURED,
                     rsv.RESERVATION_STATE_COMMITTED,
                 )
-            case OrderState.FULFILLED:
+            case OrderState.FULFILLED | OrderState.RETURNED:
                 assert (money, stock) == (
                     pay.PAYMENT_STATE_CAPTURED,
                     rsv.RESERVATION_STATE_FULFILLED,
@@ -216,10 +230,12 @@ class SteppedSagas:
                 )
             case _:
                 raise AssertionError(f"{order.state.name} is not at drive_all")
-        if order.state in (OrderState.CONFIRMED, OrderState.FULFILLED):
+        if order.state in (OrderState.CONFIRMED, OrderState.FULFILLED, OrderState.RETURNED):
             assert order.total is not None
             assert taken == order.total.minor_units == UNIT_PRICE * order.lines[0].quantity
-            assert returned == 0
+            refunds = [each.refunded.minor_units for each in order.returns if each.refunded]
+            assert sum(refunds) <= returned <= taken
+            assert returned == 0 or order.returns
         self._check_stock()
 
     def _check_stock(self) -> None:
@@ -231,7 +247,7 @@ class SteppedSagas:
                 rsv.RESERVATION_STATE_FULFILLED,
             ):
                 for line in reservation.lines:
-                    away[line.sku] += line.quantity
+                    away[line.sku] += line.quantity - line.returned_quantity
         assert all(STOCK - number == self.inventory.stock[sku] for sku, number in away.items())
 
 

@@ -77,6 +77,13 @@ async def a_confirmed_order(suite: Suite) -> Fields:
     return {"order_id": answer.order.order_id}
 
 
+async def a_fulfilled_order(suite: Suite) -> Fields:
+    """Place and fulfil an order, so that all of it can be returned."""
+    order = await a_confirmed_order(suite)
+    await call(suite, "/FulfillOrder", **order)
+    return {**order, "return_all": True}
+
+
 async def a_failed_refund(suite: Suite) -> Fields:
     """Place an order whose refund fails, so that its saga waits for an operator."""
     order = await new_order(suite, "pm_refund_declined")
@@ -188,6 +195,7 @@ SCENARIOS = (
     Scenario("OrderService/CreateOrder", new_order, {"customer_id": "eve"}, 5),
     Scenario("OrderService/CancelOrder", a_confirmed_order, {"reason": "another"}, 2),
     Scenario("OrderService/FulfillOrder", a_confirmed_order, _OTHER_ORDER, 2),
+    Scenario("OrderService/ReturnOrder", a_fulfilled_order, {"reason": "another"}, 3),
     Scenario("SagaAdminService/RetrySaga", a_failed_refund, _OTHER_ORDER, 2, a_second_failure),
     Scenario("PaymentService/AuthorizePayment", new_authorization, {"customer_id": "eve"}, 2),
     Scenario("PaymentService/CapturePayment", an_authorized_payment, _OTHER_PAYMENT, 2),

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from services.chassis.log.event_log import EventLog
 from services.chassis.store.database import Database
 from services.chassis.work.lease import StaleLeaseError
 from services.order.checkout import consumer as checkout_consumer
+from services.order.checkout import refund_consumer
 from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.checkout.consumer import CheckoutConsumer
 from services.order.checkout.participants import ParticipantChannels
@@ -109,6 +111,7 @@ class SimulatedOrderService:
         self.handlers: Mapping[str, Handler] = {
             checkout_consumer.RESERVATION_CONSUMER: consumer,
             checkout_consumer.PAYMENT_CONSUMER: consumer,
+            refund_consumer.CONSUMER: self.parts.refunds,
         }
 
     async def place(self, request: rpc.CreateOrderRequest, *, cancel_at: int | None = None) -> str:
@@ -140,6 +143,16 @@ class SimulatedOrderService:
         request = rpc.FulfillOrderRequest(request_id=self._request_id(), order_id=order_id)
         intention = requests.fulfill_order(request)
         self.pending.append(await self.database.write(self.parts.writes.change, intention))
+
+    async def take_back(self, order_id: str) -> None:
+        """Return everything of an order. Raises OrderNotReturnableError."""
+        request = rpc.ReturnOrderRequest(
+            request_id=self._request_id(), order_id=order_id, return_all=True
+        )
+        asked = requests.return_order(request)
+        command = replace(asked.command, return_id=self._dependencies.ids.new("ret"))
+        intention = replace(asked, command=command)
+        self.pending.append(await self.database.write(self.parts.writes.take_back, intention))
 
     async def retry(self, order_id: str) -> None:
         """Retry the step of an order, as an operator does. Raises RetryCannotHelpError."""

@@ -19,7 +19,7 @@ from services.chassis.store.change import AfterCommit
 from services.chassis.work.lease import LeaseRow, Leases
 from services.inventory.checkout import consumer as inventory_consumer
 from services.order.checkout import consumer as checkout_consumer
-from services.order.checkout import participant_events
+from services.order.checkout import participant_events, refund_consumer
 from services.order.store.tables import CHECKOUT_LEASE
 from services.payment.checkout import consumer as payment_consumer
 from services.payment.store.payment_writes import LEASE_KIND
@@ -73,6 +73,7 @@ SUBSCRIPTIONS = (
     FeedSubscription(
         checkout_consumer.PAYMENT_CONSUMER, "order", "payment", participant_events.PAYMENT_TYPES
     ),
+    FeedSubscription(refund_consumer.CONSUMER, "order", "payment", refund_consumer.TYPES),
 )
 
 

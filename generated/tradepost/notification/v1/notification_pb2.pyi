@@ -36,9 +36,13 @@ class _NotificationTemplateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """The order was refunded and everything was returned."""
     NOTIFICATION_TEMPLATE_ORDER_FULFILLED: _NotificationTemplate.ValueType  # 5
     """The goods have left the warehouse."""
+    NOTIFICATION_TEMPLATE_ORDER_RETURNED: _NotificationTemplate.ValueType  # 6
+    """Goods came back, and their price was refunded."""
 
 class NotificationTemplate(_NotificationTemplate, metaclass=_NotificationTemplateEnumTypeWrapper):
-    """What a notification is about. There is at most one of each for an order."""
+    """What a notification is about. There is at most one of each for an order; of ORDER_RETURNED, for each
+    return.
+    """
 
 NOTIFICATION_TEMPLATE_UNSPECIFIED: NotificationTemplate.ValueType  # 0
 """Never sent."""
@@ -52,6 +56,8 @@ NOTIFICATION_TEMPLATE_ORDER_REFUNDED: NotificationTemplate.ValueType  # 4
 """The order was refunded and everything was returned."""
 NOTIFICATION_TEMPLATE_ORDER_FULFILLED: NotificationTemplate.ValueType  # 5
 """The goods have left the warehouse."""
+NOTIFICATION_TEMPLATE_ORDER_RETURNED: NotificationTemplate.ValueType  # 6
+"""Goods came back, and their price was refunded."""
 Global___NotificationTemplate: _TypeAlias = NotificationTemplate  # noqa: Y015
 
 class _NotificationState:
@@ -99,6 +105,7 @@ class Notification(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEND_TIME_FIELD_NUMBER: _builtins.int
+    RETURN_ID_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """"ntf_" and a UUIDv7. Also part of the Message-ID, so that a receiver can recognize a repetition."""
     order_id: _builtins.str
@@ -117,6 +124,8 @@ class Notification(_message.Message):
     """Its text."""
     error: _builtins.str
     """Why it was refused, for REFUSED."""
+    return_id: _builtins.str
+    """The return it is about, for ORDER_RETURNED."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
@@ -139,10 +148,11 @@ class Notification(_message.Message):
         error: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         send_time: _timestamp_pb2.Timestamp | None = ...,
+        return_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "send_time", b"send_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "customer_id", b"customer_id", "error", b"error", "notification_id", b"notification_id", "order_id", b"order_id", "recipient", b"recipient", "send_time", b"send_time", "state", b"state", "subject", b"subject", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "create_time", b"create_time", "customer_id", b"customer_id", "error", b"error", "notification_id", b"notification_id", "order_id", b"order_id", "recipient", b"recipient", "return_id", b"return_id", "send_time", b"send_time", "state", b"state", "subject", b"subject", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

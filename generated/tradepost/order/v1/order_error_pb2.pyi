@@ -64,6 +64,14 @@ class _OrderErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Orde
     """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
     only fail again, facts: step, review_reason, instead (the method to call). Read it first.
     """
+    ORDER_ERROR_REASON_ORDER_NOT_RETURNABLE: _OrderErrorReason.ValueType  # 19
+    """FAILED_PRECONDITION: only a fulfilled order can be returned, in at most 100 returns with at most 2,000
+    lines together; facts: state, returns. Do not retry.
+    """
+    ORDER_ERROR_REASON_RETURN_EXCEEDS_FULFILLED: _OrderErrorReason.ValueType  # 20
+    """FAILED_PRECONDITION: more units of an item would come back than were fulfilled and have not come
+    back yet, or the order has no such item; facts: sku, requested, returnable. Read it first.
+    """
     ORDER_ERROR_REASON_STORED_BY_NEWER_VERSION: _OrderErrorReason.ValueType  # 21
     """FAILED_PRECONDITION: a newer version of the service wrote an event of this order that the instance cannot
     read; facts: event_type, version. Deploy the newer version.
@@ -113,6 +121,14 @@ ORDER_ERROR_REASON_SAGA_NOT_FOUND: OrderErrorReason.ValueType  # 17
 ORDER_ERROR_REASON_SAGA_NOT_RETRYABLE: OrderErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: the saga has no step that an operator could repeat. Where a repeated step could
 only fail again, facts: step, review_reason, instead (the method to call). Read it first.
+"""
+ORDER_ERROR_REASON_ORDER_NOT_RETURNABLE: OrderErrorReason.ValueType  # 19
+"""FAILED_PRECONDITION: only a fulfilled order can be returned, in at most 100 returns with at most 2,000
+lines together; facts: state, returns. Do not retry.
+"""
+ORDER_ERROR_REASON_RETURN_EXCEEDS_FULFILLED: OrderErrorReason.ValueType  # 20
+"""FAILED_PRECONDITION: more units of an item would come back than were fulfilled and have not come
+back yet, or the order has no such item; facts: sku, requested, returnable. Read it first.
 """
 ORDER_ERROR_REASON_STORED_BY_NEWER_VERSION: OrderErrorReason.ValueType  # 21
 """FAILED_PRECONDITION: a newer version of the service wrote an event of this order that the instance cannot

@@ -455,6 +455,153 @@ class OrderRefunded(_message.Message):
 Global___OrderRefunded: _TypeAlias = OrderRefunded  # noqa: Y015
 
 @_typing.final
+class ReturnStarted(_message.Message):
+    """Goods are coming back: RETURNING. Holds every constant that a later step needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    """The return."""
+    reason: _builtins.str
+    """The reason the caller gave."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.OrderLine]:
+        """What comes back, at the prices of the order."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is to be refunded: the sum of the lines."""
+
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        lines: _abc.Iterable[_order_pb2.OrderLine] | None = ...,
+        amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "lines", b"lines", "reason", b"reason", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnStarted: _TypeAlias = ReturnStarted  # noqa: Y015
+
+@_typing.final
+class ReturnAmountReduced(_message.Message):
+    """Less than the amount of the return is left of the payment, because of other refunds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    """The return."""
+    attempt: _builtins.int
+    """The attempt number of the refund, from 2."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is to be refunded instead."""
+
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt", b"attempt", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnAmountReduced: _TypeAlias = ReturnAmountReduced  # noqa: Y015
+
+@_typing.final
+class ReturnCompleted(_message.Message):
+    """The stock and the money of a return were returned: FULFILLED, unless another return is under way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    """The return."""
+    refund_id: _builtins.str
+    """The refund; empty if there was nothing to refund."""
+    @_builtins.property
+    def refunded_amount(self) -> _money_pb2.Money:
+        """The amount refunded."""
+
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        refunded_amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refunded_amount", b"refunded_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_id", b"refund_id", "refunded_amount", b"refunded_amount", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnCompleted: _TypeAlias = ReturnCompleted  # noqa: Y015
+
+@_typing.final
+class OrderReturned(_message.Message):
+    """Every unit of the order came back: RETURNED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderReturned: _TypeAlias = OrderReturned  # noqa: Y015
+
+@_typing.final
+class RefundObserved(_message.Message):
+    """Money of the order was refunded at the payment service directly."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """The refund."""
+    @_builtins.property
+    def refunded_amount(self) -> _money_pb2.Money:
+        """The amount refunded."""
+
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        refunded_amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refunded_amount", b"refunded_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_id", b"refund_id", "refunded_amount", b"refunded_amount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundObserved: _TypeAlias = RefundObserved  # noqa: Y015
+
+@_typing.final
 class ReviewRequested(_message.Message):
     """A step needs an operator."""
 

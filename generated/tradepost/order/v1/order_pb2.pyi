@@ -42,7 +42,7 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     ORDER_STATE_FULFILLING: _OrderState.ValueType  # 6
     """The goods are leaving the warehouse."""
     ORDER_STATE_FULFILLED: _OrderState.ValueType  # 7
-    """Done. Final."""
+    """Done. Final, unless goods come back: ReturnOrder."""
     ORDER_STATE_CANCELLING: _OrderState.ValueType  # 8
     """Refused, cancelled or too late; stock and money are being released."""
     ORDER_STATE_REJECTED: _OrderState.ValueType  # 9
@@ -53,6 +53,12 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     """Cancelled after it was paid; stock and money are being returned."""
     ORDER_STATE_REFUNDED: _OrderState.ValueType  # 12
     """Everything was returned. Final."""
+    ORDER_STATE_RETURNING: _OrderState.ValueType  # 13
+    """Goods are coming back; their stock and money are being returned. FULFILLED again, or RETURNED, once
+    every return has ended.
+    """
+    ORDER_STATE_RETURNED: _OrderState.ValueType  # 14
+    """Every unit came back after it had been fulfilled. Final."""
 
 class OrderState(_OrderState, metaclass=_OrderStateEnumTypeWrapper):
     """The state of an order. "Settled" means CONFIRMED or final."""
@@ -72,7 +78,7 @@ ORDER_STATE_CONFIRMED: OrderState.ValueType  # 5
 ORDER_STATE_FULFILLING: OrderState.ValueType  # 6
 """The goods are leaving the warehouse."""
 ORDER_STATE_FULFILLED: OrderState.ValueType  # 7
-"""Done. Final."""
+"""Done. Final, unless goods come back: ReturnOrder."""
 ORDER_STATE_CANCELLING: OrderState.ValueType  # 8
 """Refused, cancelled or too late; stock and money are being released."""
 ORDER_STATE_REJECTED: OrderState.ValueType  # 9
@@ -83,7 +89,37 @@ ORDER_STATE_REFUNDING: OrderState.ValueType  # 11
 """Cancelled after it was paid; stock and money are being returned."""
 ORDER_STATE_REFUNDED: OrderState.ValueType  # 12
 """Everything was returned. Final."""
+ORDER_STATE_RETURNING: OrderState.ValueType  # 13
+"""Goods are coming back; their stock and money are being returned. FULFILLED again, or RETURNED, once
+every return has ended.
+"""
+ORDER_STATE_RETURNED: OrderState.ValueType  # 14
+"""Every unit came back after it had been fulfilled. Final."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015
+
+class _OrderReturnState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderReturnStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderReturnState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_RETURN_STATE_UNSPECIFIED: _OrderReturnState.ValueType  # 0
+    """Never sent."""
+    ORDER_RETURN_STATE_RETURNING: _OrderReturnState.ValueType  # 1
+    """The stock and the money are being returned."""
+    ORDER_RETURN_STATE_RETURNED: _OrderReturnState.ValueType  # 2
+    """Both were returned. Final."""
+
+class OrderReturnState(_OrderReturnState, metaclass=_OrderReturnStateEnumTypeWrapper):
+    """The state of a return."""
+
+ORDER_RETURN_STATE_UNSPECIFIED: OrderReturnState.ValueType  # 0
+"""Never sent."""
+ORDER_RETURN_STATE_RETURNING: OrderReturnState.ValueType  # 1
+"""The stock and the money are being returned."""
+ORDER_RETURN_STATE_RETURNED: OrderReturnState.ValueType  # 2
+"""Both were returned. Final."""
+Global___OrderReturnState: _TypeAlias = OrderReturnState  # noqa: Y015
 
 class _Coordination:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -328,6 +364,68 @@ class OrderLine(_message.Message):
 Global___OrderLine: _TypeAlias = OrderLine  # noqa: Y015
 
 @_typing.final
+class OrderReturn(_message.Message):
+    """Goods of a fulfilled order that come back. The returns of an order are carried out one after the
+    other, the oldest first.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    """"ret_" and a UUIDv7."""
+    state: Global___OrderReturnState.ValueType
+    """Its state."""
+    reason: _builtins.str
+    """The reason the caller gave."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
+        """What comes back, sorted by sku, at the prices of the order and without the names."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is to be refunded: the sum of the lines, or what was left of the payment where that was less."""
+
+    @_builtins.property
+    def refunded_amount(self) -> _money_pb2.Money:
+        """What was refunded for it; unset until it ended."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    @_builtins.property
+    def complete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; unset until then."""
+
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        state: Global___OrderReturnState.ValueType = ...,
+        lines: _abc.Iterable[Global___OrderLine] | None = ...,
+        amount: _money_pb2.Money | None = ...,
+        refunded_amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        complete_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "complete_time", b"complete_time", "create_time", b"create_time", "refunded_amount", b"refunded_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "complete_time", b"complete_time", "create_time", b"create_time", "lines", b"lines", "reason", b"reason", "refunded_amount", b"refunded_amount", "return_id", b"return_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderReturn: _TypeAlias = OrderReturn  # noqa: Y015
+
+@_typing.final
 class Order(_message.Message):
     """An order."""
 
@@ -350,6 +448,8 @@ class Order(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    RETURNS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"ord_" and a UUIDv7."""
     customer_id: _builtins.str
@@ -396,6 +496,16 @@ class Order(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When its newest event was recorded."""
 
+    @_builtins.property
+    def refunded_amount(self) -> _money_pb2.Money:
+        """What was refunded in all: by a cancel, by returns, or at the payment service directly. Unset until
+        something was.
+        """
+
+    @_builtins.property
+    def returns(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderReturn]:
+        """The returns, the oldest first: at most 100, with at most 2,000 lines together."""
+
     def __init__(
         self,
         *,
@@ -416,10 +526,12 @@ class Order(_message.Message):
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        refunded_amount: _money_pb2.Money | None = ...,
+        returns: _abc.Iterable[Global___OrderReturn] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "refusal", b"refusal", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline_time", b"deadline_time", "refunded_amount", b"refunded_amount", "refusal", b"refusal", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "cause", b"cause", "coordination", b"coordination", "create_time", b"create_time", "customer_id", b"customer_id", "deadline_time", b"deadline_time", "lines", b"lines", "needs_review", b"needs_review", "order_id", b"order_id", "payment_id", b"payment_id", "refusal", b"refusal", "reservation_id", b"reservation_id", "state", b"state", "total", b"total", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "cancel_requested", b"cancel_requested", "cause", b"cause", "coordination", b"coordination", "create_time", b"create_time", "customer_id", b"customer_id", "deadline_time", b"deadline_time", "lines", b"lines", "needs_review", b"needs_review", "order_id", b"order_id", "payment_id", b"payment_id", "refunded_amount", b"refunded_amount", "refusal", b"refusal", "reservation_id", b"reservation_id", "returns", b"returns", "state", b"state", "total", b"total", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

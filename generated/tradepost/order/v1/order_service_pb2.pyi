@@ -470,6 +470,110 @@ class FulfillOrderResponse(_message.Message):
 Global___FulfillOrderResponse: _TypeAlias = FulfillOrderResponse  # noqa: Y015
 
 @_typing.final
+class ReturnOrderLine(_message.Message):
+    """Units of one item that come back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The stock keeping unit: one of the order."""
+    quantity: _builtins.int
+    """How many units: 1 to 1,000,000. Lines of one sku are summed."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quantity", b"quantity", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnOrderLine: _TypeAlias = ReturnOrderLine  # noqa: Y015
+
+@_typing.final
+class ReturnOrderRequest(_message.Message):
+    """Asks to return goods of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    RETURN_ALL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID for this intention; a repetition has no second effect."""
+    order_id: _builtins.str
+    """The order, which must be FULFILLED or RETURNING."""
+    return_all: _builtins.bool
+    """Everything comes back that has not come back yet."""
+    reason: _builtins.str
+    """Why: at most 200 characters."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnOrderLine]:
+        """What comes back: 1 to 500 lines; none with return_all."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___ReturnOrderLine] | None = ...,
+        return_all: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "order_id", b"order_id", "reason", b"reason", "request_id", b"request_id", "return_all", b"return_all"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnOrderRequest: _TypeAlias = ReturnOrderRequest  # noqa: Y015
+
+@_typing.final
+class ReturnOrderResponse(_message.Message):
+    """The order in its current state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    ORDER_RETURN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The order's version, for min_version."""
+    position: _builtins.int
+    """Position of that version in the order feed, for min_position."""
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order."""
+
+    @_builtins.property
+    def order_return(self) -> _order_pb2.OrderReturn:
+        """The return that this request asked for, in its current state."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+        order_return: _order_pb2.OrderReturn | None = ...,
+        version: _builtins.int = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "order_return", b"order_return"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "order_return", b"order_return", "position", b"position", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnOrderResponse: _TypeAlias = ReturnOrderResponse  # noqa: Y015
+
+@_typing.final
 class WatchOrderRequest(_message.Message):
     """Asks to follow an order."""
 
@@ -670,7 +774,9 @@ class CustomerSummary(_message.Message):
     order_count: _builtins.int
     """How many orders were placed."""
     confirmed_count: _builtins.int
-    """How many of them are confirmed or fulfilled; refunded ones do not count."""
+    """How many of them are confirmed or fulfilled; refunded ones do not count, and neither do those of
+    which every unit came back.
+    """
     last_order_id: _builtins.str
     """The newest order."""
     @_builtins.property

@@ -65,6 +65,11 @@ class OrderServiceStub(object):
                 request_serializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderRequest.SerializeToString,
                 response_deserializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderResponse.FromString,
                 _registered_method=True)
+        self.ReturnOrder = channel.unary_unary(
+                '/tradepost.order.v1.OrderService/ReturnOrder',
+                request_serializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderRequest.SerializeToString,
+                response_deserializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderResponse.FromString,
+                _registered_method=True)
         self.WatchOrder = channel.unary_stream(
                 '/tradepost.order.v1.OrderService/WatchOrder',
                 request_serializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.WatchOrderRequest.SerializeToString,
@@ -131,6 +136,14 @@ class OrderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReturnOrder(self, request, context):
+        """Takes goods of a fulfilled order back, whole or in part: their stock is on hand again and their price
+        is refunded. Waits like CreateOrder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchOrder(self, request, context):
         """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
         set.
@@ -185,6 +198,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.FulfillOrder,
                     request_deserializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderRequest.FromString,
                     response_serializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderResponse.SerializeToString,
+            ),
+            'ReturnOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnOrder,
+                    request_deserializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderRequest.FromString,
+                    response_serializer=tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderResponse.SerializeToString,
             ),
             'WatchOrder': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchOrder,
@@ -365,6 +383,33 @@ class OrderService(object):
             '/tradepost.order.v1.OrderService/FulfillOrder',
             tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderRequest.SerializeToString,
             tradepost_dot_order_dot_v1_dot_order__service__pb2.FulfillOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradepost.order.v1.OrderService/ReturnOrder',
+            tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderRequest.SerializeToString,
+            tradepost_dot_order_dot_v1_dot_order__service__pb2.ReturnOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,10 @@ class OrderServiceStub:
     """Cancels an order; a confirmed one is refunded. Waits like CreateOrder."""
     FulfillOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.FulfillOrderRequest, _order_service_pb2.FulfillOrderResponse]
     """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
+    ReturnOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ReturnOrderRequest, _order_service_pb2.ReturnOrderResponse]
+    """Takes goods of a fulfilled order back, whole or in part: their stock is on hand again and their price
+    is refunded. Waits like CreateOrder.
+    """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _order_service_pb2.WatchOrderResponse]
     """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
     set.
@@ -81,6 +85,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Cancels an order; a confirmed one is refunded. Waits like CreateOrder."""
     FulfillOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.FulfillOrderRequest, _order_service_pb2.FulfillOrderResponse]  # type: ignore[assignment]
     """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
+    ReturnOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReturnOrderRequest, _order_service_pb2.ReturnOrderResponse]  # type: ignore[assignment]
+    """Takes goods of a fulfilled order back, whole or in part: their stock is on hand again and their price
+    is refunded. Waits like CreateOrder.
+    """
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrderRequest, _order_service_pb2.WatchOrderResponse]  # type: ignore[assignment]
     """Streams every version of an order once, in order. Ends when the order is settled, unless `follow` is
     set.
@@ -145,6 +153,16 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_service_pb2.FulfillOrderResponse, _abc.Awaitable[_order_service_pb2.FulfillOrderResponse]]:
         """Ships a confirmed order: its stock leaves the warehouse. Waits like CreateOrder."""
+
+    @_abc_1.abstractmethod
+    def ReturnOrder(
+        self,
+        request: _order_service_pb2.ReturnOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_service_pb2.ReturnOrderResponse, _abc.Awaitable[_order_service_pb2.ReturnOrderResponse]]:
+        """Takes goods of a fulfilled order back, whole or in part: their stock is on hand again and their price
+        is refunded. Waits like CreateOrder.
+        """
 
     @_abc_1.abstractmethod
     def WatchOrder(

@@ -22,6 +22,7 @@ from tests.support.notification.order_events import (
     priced,
     refunded,
     rejected,
+    returned,
     to_new_event,
 )
 from tests.support.store.databases import Databases
@@ -34,6 +35,21 @@ async def cluster(databases: Databases) -> AsyncIterator[NotificationCluster]:
     """An order feed and a mail server, without an instance."""
     async with notification_cluster(databases) as opened:
         yield opened
+
+
+async def test_every_return_causes_an_email(cluster: NotificationCluster) -> None:
+    """Each return of an order causes one email, even when its event is delivered again."""
+    order_id = new_order_id()
+    await cluster.append(order_id, placed("ann"), priced(), confirmed(), fulfilled())
+    await cluster.append(order_id, returned("ret_1", 500), returned("ret_2", 750))
+    await cluster.append(order_id, returned("ret_1", 500))
+    async with cluster.instance() as instance:
+        found = await instance.until_sent(4)
+
+    about = pb.NOTIFICATION_TEMPLATE_ORDER_RETURNED
+    mails = [each for each in found if each.template == about]
+    assert [each.return_id for each in mails] == ["ret_1", "ret_2"]
+    assert ["USD 5.00" in mails[0].body, "USD 7.50" in mails[1].body] == [True, True]
 
 
 async def test_every_end_of_an_order_causes_an_email(cluster: NotificationCluster) -> None:

@@ -81,6 +81,17 @@ async def fulfilled(sagas: SteppedSagas) -> str:
     return placed.order_id
 
 
+async def returned(sagas: SteppedSagas) -> str:
+    """Drive a fulfilled order of which a part comes back, and then the rest."""
+    parts = await sagas.start()
+    placed = await sagas.place(parts)
+    await sagas.drive(parts, placed)
+    await sagas.drive(parts, await sagas.fulfill(parts, placed.order_id))
+    await sagas.drive(parts, await sagas.take_back(parts, placed.order_id, milk=1))
+    await sagas.drive(parts, await sagas.take_back(parts, placed.order_id))
+    return placed.order_id
+
+
 async def broken(sagas: SteppedSagas) -> str:
     """Drive an order whose commit is answered with an error."""
     parts = await sagas.start()
@@ -112,6 +123,7 @@ SCENARIOS: list[tuple[Scenario, int, OrderState]] = [
     (cancelled_in_checkout, 30, OrderState.CANCELLED),
     (refunded, 26, OrderState.REFUNDED),
     (fulfilled, 34, OrderState.FULFILLED),
+    (returned, 40, OrderState.RETURNED),
     (broken, 19, OrderState.REJECTED),
 ]
 

@@ -38,6 +38,7 @@ def test_the_pivot_is_the_only_step_of_the_checkout_without_a_compensation() -> 
         (OrderState.CANCELLING, ["void", "release"]),
         (OrderState.FULFILLING, ["fulfill"]),
         (OrderState.REFUNDING, ["release", "refund"]),
+        (OrderState.RETURNING, ["restock", "refund-return"]),
     ],
     ids=lambda each: getattr(each, "name", None),
 )

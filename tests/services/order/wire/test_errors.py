@@ -24,6 +24,7 @@ from tests.support.order.order_service import (
     new_request_id,
     no_order_id,
     order_of,
+    return_of,
 )
 from tests.support.order.scripted_failures import LostAnswer, PendingAnswer
 from tests.support.store.databases import Databases, tamper, writing
@@ -145,6 +146,18 @@ async def _order_not_fulfillable(one_slot: OneSlotInstance) -> Refusal:
     return await refusal(one_slot.instance.orders.FulfillOrder(fulfill_of(order.order_id)))
 
 
+async def _order_not_returnable(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    return await refusal(one_slot.instance.orders.ReturnOrder(return_of(order.order_id)))
+
+
+async def _return_exceeds_fulfilled(one_slot: OneSlotInstance) -> Refusal:
+    order = await create(one_slot.instance.orders)
+    await one_slot.instance.orders.FulfillOrder(fulfill_of(order.order_id))
+    request = return_of(order.order_id, gold=1)
+    return await refusal(one_slot.instance.orders.ReturnOrder(request))
+
+
 async def _version_out_of_range(one_slot: OneSlotInstance) -> Refusal:
     order = await create(one_slot.instance.orders)
     request = rpc.GetOrderRequest(order_id=order.order_id, as_of_version=99)
@@ -211,6 +224,16 @@ CASES: dict[str, tuple[Callable[[OneSlotInstance], Awaitable[Refusal]], Code, se
         _order_not_fulfillable,
         Code.FAILED_PRECONDITION,
         {"order_id", "state"},
+    ),
+    "ORDER_NOT_RETURNABLE": (
+        _order_not_returnable,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "state", "returns"},
+    ),
+    "RETURN_EXCEEDS_FULFILLED": (
+        _return_exceeds_fulfilled,
+        Code.FAILED_PRECONDITION,
+        {"order_id", "sku", "requested", "returnable"},
     ),
     "VERSION_OUT_OF_RANGE": (
         _version_out_of_range,
