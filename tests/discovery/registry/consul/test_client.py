@@ -131,12 +131,15 @@ async def test_only_the_own_registration_is_withdrawn(
     """A stopping process doesn't remove a later incarnation with its id."""
 
     async def registered(_: web.Request) -> web.Response:
-        return web.json_response({"Meta": {"incarnation": incarnation}})
+        entry = {"ID": "slot-1", "Service": "order", "Address": "::1", "Port": 50051}
+        return web.json_response({**entry, "Meta": {"incarnation": incarnation}})
 
     agent.answer = registered
     registry = agent.registry()
-    await registry.deregister(ORDER)
-    await registry.close()
+    try:
+        await registry.deregister(ORDER)
+    finally:
+        await registry.close()
     assert [request.method for request in agent.requests] == asked
 
 
