@@ -4,17 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.chassis.domain.money import Money
 from services.chassis.log.event_log import StoredEvent
-from services.order.domain import commands, events
+from services.order.domain import commands, errors, events
 from services.order.domain.commands import Command, Terms
-from services.order.domain.errors import (
-    OrderNotCancellableError,
-    OrderNotFulfillableError,
-    RetryCannotHelpError,
-)
 from services.order.domain.events import Coordination, Event, Line, Refusal, RefusalReason, Shortage
 from services.order.domain.reviews import RESERVATION_ENDED, RESERVATION_FULFILLED, stock_is_gone
 from services.order.domain.rules import decide, evolve
@@ -61,6 +56,15 @@ answers = st.one_of(
     st.builds(commands.StepOverdue, st.sampled_from(STEPS)),
 )
 
+# The answer of a step that goes well.
+EXPECTED: dict[str, Command] = {
+    "RESERVING": commands.Reserved(LINES, TOTAL, NOON),
+    "AUTHORIZING": commands.Authorized("pay_1", NOON + timedelta(days=1)),
+    "COMMITTING": commands.Committed(),
+    "CAPTURING": commands.Captured(TOTAL),
+    "FULFILLING": commands.Fulfilled(),
+}
+
 # The next state for each state and each command that changes it; any other answer is late.
 MOVES = {
     ("RESERVING", "Reserved"): "AUTHORIZING",
@@ -85,7 +89,8 @@ MOVES = {
     ("AUTHORIZING", "StepFailed(authorize)"): "CANCELLING",
     ("COMMITTING", "StepFailed(commit)"): "CANCELLING",
 }
-FINAL = {"REJECTED", "CANCELLED", "FULFILLED", "REFUNDED"}
+FINAL = {"REJECTED", "CANCELLED", "FULFILLED", "REFUNDED", "RETURNED"}
+SHIPPED = {"FULFILLING", "FULFILLED", "RETURNING", "RETURNED"}
 
 
 class OrderMachine(RuleBasedStateMachine):
@@ -100,6 +105,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.cancel_waits = False
         self.ended_by = ""
         self.authorized_until = NOON
+        self.units_left = LINES[0].quantity
+        self.returning: list[int] = []
 
     def ask(self, command: Command) -> tuple[Event, ...]:
         """Decide and evolve, as the store does."""
@@ -108,6 +115,18 @@ class OrderMachine(RuleBasedStateMachine):
             self.order = evolve(self.order, event, self.now)
             self.log.append((event, self.now))
         return made
+
+    @initialize(steps=st.integers(min_value=0, max_value=7))
+    def begin(self, steps: int) -> None:
+        """Begin with an order of which some steps went well, so that every state is reached."""
+        for _ in range(steps):
+            match self.state:
+                case "UNPLACED":
+                    self.place()
+                case "CONFIRMED":
+                    self.fulfill()
+                case state:
+                    self.answer(EXPECTED[state])
 
     @precondition(lambda self: self.state == "UNPLACED")
     @rule()
@@ -125,10 +144,10 @@ class OrderMachine(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         """A customer may cancel at any time."""
-        if self.state in ("FULFILLING", "FULFILLED") and not stock_is_gone(self.order):
+        if self.state in SHIPPED and not stock_is_gone(self.order):
             try:
                 self.ask(commands.Cancel("why"))
-            except OrderNotCancellableError:
+            except errors.OrderNotCancellableError:
                 return
             raise AssertionError("an order that is shipped was cancelled")
         if self.state == "FULFILLING":
@@ -143,8 +162,8 @@ class OrderMachine(RuleBasedStateMachine):
         """An operator may fulfill at any time."""
         try:
             self.ask(commands.Fulfill())
-        except OrderNotFulfillableError:
-            assert self.state not in ("CONFIRMED", "FULFILLING", "FULFILLED")
+        except errors.OrderNotFulfillableError:
+            assert self.state not in {"CONFIRMED", *SHIPPED}
             return
         self.moves("Fulfill")
 
@@ -155,7 +174,7 @@ class OrderMachine(RuleBasedStateMachine):
         review = self.order.review
         try:
             self.ask(commands.RetryStep())
-        except RetryCannotHelpError:
+        except errors.RetryCannotHelpError:
             assert stock_is_gone(self.order)
             return
         assert not stock_is_gone(self.order)
@@ -184,6 +203,47 @@ class OrderMachine(RuleBasedStateMachine):
                 self.state = "REJECTED" if self.ended_by == "refused" else "CANCELLED"
             case _:
                 self.moves(name)
+
+    @precondition(lambda self: self.state in SHIPPED)
+    @rule(quantity=st.one_of(st.none(), st.integers(min_value=1, max_value=8)))
+    def return_goods(self, quantity: int | None) -> None:
+        """Goods come back once they were fulfilled, and never more than were."""
+        return_id = f"ret_{len(self.order.returns) + 1}"
+        units = None if quantity is None else {"tea": quantity}
+        quantity = quantity or self.units_left
+        was_priced = self.order.lines == LINES
+        try:
+            self.ask(commands.ReturnGoods(units, "why", return_id))
+        except errors.OrderNotReturnableError:
+            assert self.state == "FULFILLING" or not was_priced or not self.units_left
+            return
+        except errors.ReturnExceedsFulfilledError:
+            assert quantity > self.units_left
+            return
+        self.units_left -= quantity
+        self.returning.append(quantity)
+        self.state = "RETURNING"
+
+    @precondition(lambda self: self.state == "RETURNING")
+    @rule(number=st.integers(min_value=1, max_value=3), minor_units=st.sampled_from([0, 100]))
+    def finish_return(self, number: int, minor_units: int) -> None:
+        """The oldest return ends first; an answer to any other one changes nothing."""
+        return_id = f"ret_{number}"
+        done = commands.ReturnRefunded(return_id, f"rfd_{number}", Money("EUR", minor_units))
+        if self.order.pending_returns[0].return_id != return_id:
+            assert not self.ask(done)
+            return
+        self.ask(done)
+        self.returning.pop(0)
+        gone = "FULFILLED" if self.units_left else "RETURNED"
+        self.state = "RETURNING" if self.returning else gone
+
+    @precondition(lambda self: self.state != "UNPLACED")
+    @rule(number=st.integers(min_value=1, max_value=3))
+    def see_refund(self, number: int) -> None:
+        """A refund at the payment service is shown once and moves no order."""
+        self.ask(commands.RefundSeen(f"rfd_{number}", Money("EUR", 100)))
+        assert not self.ask(commands.RefundSeen(f"rfd_{number}", Money("EUR", 100)))
 
     def may_pass_the_pivot(self) -> bool:
         """Return whether there is time for the order and for its capture."""
