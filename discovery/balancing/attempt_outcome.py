@@ -2,7 +2,9 @@
 
 | ended with                                   | load                     | ejection              |
 |----------------------------------------------|--------------------------|-----------------------|
-| UNAVAILABLE, UNKNOWN, INTERNAL, DATA_LOSS    | a failure's cost         | a failure             |
+| UNAVAILABLE                                  | a failure's cost         | a failure             |
+| UNKNOWN, INTERNAL, DATA_LOSS                 | a fault's cost           | a failure in ratios,  |
+|                                              |                          | none in a row         |
 | DEADLINE_EXCEEDED, given at least the        | a failure's cost         | a failure             |
 | method's p95 (any time while there is none)  |                          |                       |
 | DEADLINE_EXCEEDED, with less time            | nothing                  | nothing               |
@@ -24,7 +26,12 @@ import grpc
 
 from discovery.balancing import unserved
 from discovery.balancing.instance_stats import InstanceStats
-from discovery.rules.failure_codes import FAILURES, is_too_large, is_unknown_method
+from discovery.rules.failure_codes import (
+    APPLICATION_FAULTS,
+    FAILURES,
+    is_too_large,
+    is_unknown_method,
+)
 from discovery.rules.method import Method
 from discovery.rules.retry_policy import pushback_s
 
@@ -36,7 +43,7 @@ def succeeded(
 ) -> None:
     """Record an answer, or a stream's first message; not `measured`: without its latency."""
     method.outcomes.calls.append(now_s)
-    record.outcomes.calls.append(now_s)
+    record.outcomes[method].calls.append(now_s)
     load = record.load
     load.failures_in_row = 0
     if measured and not method.waits:
@@ -107,10 +114,14 @@ def _failure(
     asked_s: float | None = None,
     lasted_s: float | None = None,
 ) -> None:
-    if method.waits:
-        record.load.failures_in_row += 1
+    load = record.load
+    if code in APPLICATION_FAULTS:
+        if not method.waits:
+            load.faulted(latency_s, now_s, pushback_s=asked_s)
+    elif method.waits:
+        load.failures_in_row += 1
     else:
-        record.load.failed(latency_s, now_s, pushback_s=asked_s)
+        load.failed(latency_s, now_s, pushback_s=asked_s)
     _note(method, record, code, latency_s if lasted_s is None else lasted_s, now_s)
 
 
@@ -130,8 +141,8 @@ def _note(
         method.outcomes.failed(now_s, record, began_s=now_s - lasted_s)
     else:
         method.outcomes.calls.append(now_s)
-    record.outcomes.failed(now_s)
-    record.suspect(record, now_s - lasted_s, now_s)
+    record.outcomes[method].failed(now_s, code)
+    record.suspect(record, method, code, now_s - lasted_s, now_s)
 
 
 def _pushback_s(error: grpc.aio.AioRpcError) -> float | None:

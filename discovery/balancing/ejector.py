@@ -3,23 +3,30 @@
 The limits are made for 2 to 5 instances. The defaults of gRPC and Envoy want 5 hosts with 100 calls
 each in an interval, and so never eject anything in such a small service.
 
-- An instance is ejected after 5 failures in a row, or if its success rate of the last 10 s (at
-  least 10 attempts) is below 80 % of the others'. An overload that all instances share ejects none
-  of them: one instance less would make it worse. At most max(1, N / 2) of N are ejected.
+- An instance is ejected after 5 failures in a row that show absence or overload (UNAVAILABLE,
+  DEADLINE_EXCEEDED), or if it succeeds much less often than the others do with the same methods
+  (`discovery.balancing.peer_comparison`). What an application answers about one method ejects
+  nobody. At most max(1, N / 2) of N are ejected.
 - It is ejected for min(5 s x n, 300 s) x U(0.5, 1); the random part keeps many clients from
   returning together. n counts the ejections; every 10 s without another reduce it by one.
 - Then the next call is the probe. If it succeeds, the ejection ends; if it fails, the next ejection
-  begins. If it has no result (cancelled, still waiting), another probe follows after 5 s.
+  begins. An application's error fails it only if the others answer the method. If it has no result
+  (cancelled, still waiting), another probe follows after 5 s.
 """
 
 import logging
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar
 
+import grpc
+
 from discovery.balancing.instance_stats import Ejection, InstanceStats
+from discovery.balancing.peer_comparison import is_answered_elsewhere, worse_than_others
 from discovery.balancing.policy import Candidate, Picker
 from discovery.balancing.settings import DEFAULT_EJECTION, EjectionSettings
+from discovery.rules.failure_codes import APPLICATION_FAULTS
+from discovery.rules.method import Method
 
 logger = logging.getLogger(__name__)
 
@@ -57,17 +64,42 @@ class Ejector:
         self._rng = rng
         self._changed = changed
 
-    def suspect(self, record: InstanceStats, began_s: float, now_s: float) -> None:
+    def suspect(
+        self,
+        record: InstanceStats,
+        method: Method,
+        code: grpc.StatusCode,
+        began_s: float,
+        now_s: float,
+    ) -> None:
         """Decide on an ejection after an attempt that began at `began_s` failed now."""
-        ejection = record.ejection
-        if ejection is not None:
-            if ejection.probed_s is not None and began_s >= ejection.probed_s:
-                self._eject(record, "the probe failed", now_s)
-            return
         settings = self._settings
         if settings is None:
             return
-        reason = why(record, self._listed(), now_s, settings)
+        ejection = record.ejection
+        if ejection is None:
+            self._judge(record, code, settings, now_s)
+        elif ejection.probed_s is None or began_s < ejection.probed_s:
+            return
+        elif code not in APPLICATION_FAULTS or is_answered_elsewhere(
+            record, method, self._listed(), now_s, settings
+        ):
+            self._eject(record, "the probe failed", now_s)
+        else:
+            self.redeem(record, began_s, now_s)
+
+    def _judge(
+        self,
+        record: InstanceStats,
+        code: grpc.StatusCode,
+        settings: EjectionSettings,
+        now_s: float,
+    ) -> None:
+        in_row = record.load.failures_in_row
+        if in_row >= settings.failures_in_row and code not in APPLICATION_FAULTS:
+            reason: str | None = f"{in_row} failures in a row"
+        else:
+            reason = worse_than_others(record, self._listed(), now_s, settings)
         if reason is not None and self._has_room(record, settings):
             self._eject(record, reason, now_s)
 
@@ -79,6 +111,7 @@ class Ejector:
         record.ejection = None
         record.returned_s = now_s
         record.outcomes.clear()
+        record.load.failures_in_row = 0
         logger.info("%s: %s returns after %.1f s", *_named(record), now_s - ejection.since_s)
         self._changed()
 
@@ -106,40 +139,6 @@ class Ejector:
             reason,
         )
         self._changed()
-
-
-def why(
-    record: InstanceStats,
-    listed: Iterable[InstanceStats],
-    now_s: float,
-    settings: EjectionSettings = DEFAULT_EJECTION,
-) -> str | None:
-    """The reason, in words, to eject the instance from among those listed; None: there is none."""
-    if record.load.failures_in_row >= settings.failures_in_row:
-        return f"{record.load.failures_in_row} failures in a row"
-    outcomes = record.outcomes
-    outcomes.forget_old(now_s)
-    calls, failures = len(outcomes.calls), len(outcomes.failures)
-    good = calls - failures
-    least = settings.least_success * calls
-    if calls < settings.least_calls or good >= least:
-        return None
-    if good >= least * _success_of_others(record, listed, now_s, settings.least_calls):
-        return None
-    return f"{failures} of {calls} calls failed"
-
-
-def _success_of_others(
-    record: InstanceStats, listed: Iterable[InstanceStats], now_s: float, least_calls: int
-) -> float:
-    """The success rate of the other instances; 1 while they have too few attempts to compare."""
-    calls = failures = 0
-    for other in listed:
-        if other is not record:
-            other.outcomes.forget_old(now_s)
-            calls += len(other.outcomes.calls)
-            failures += len(other.outcomes.failures)
-    return 1.0 if calls < least_calls else (calls - failures) / calls
 
 
 def duration_s(

@@ -171,7 +171,7 @@ def explain(
 
 def _instance(one: WatchedConnection, now_s: float) -> InstanceView:
     record, load, instance = one.record, one.load, one.instance
-    record.outcomes.forget_old(now_s)
+    calls, failures = record.totals(now_s)
     share = slow_start.share(load, now_s)
     ejection = record.ejection
     return InstanceView(
@@ -185,8 +185,8 @@ def _instance(one: WatchedConnection, now_s: float) -> InstanceView:
         latency_s=load.latency_s(now_s),
         in_flight=load.in_flight,
         load=load.value(now_s) / (max(1, instance.weight) * share),
-        calls=len(record.outcomes.calls),
-        failures=len(record.outcomes.failures),
+        calls=calls,
+        failures=failures,
         failures_in_row=load.failures_in_row,
         ejected=None if ejection is None else ejection.reason,
         returns_in_s=None if ejection is None else max(0.0, ejection.due_s - now_s),

@@ -1,11 +1,16 @@
 """What is measured of one incarnation of an instance; it survives a lost connection."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
 
 from discovery.balancing.load import TAU_S, Load
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
+from discovery.rules.method import Method
 from discovery.rules.outcome_window import Outcomes
 
 # By then the load of an instance that is no longer listed has decayed to nothing.
@@ -13,6 +18,9 @@ FORGET_S = 10 * TAU_S
 
 # Id, incarnation and endpoint: what identifies one process and the connection to it.
 Key = tuple[str, str, str]
+
+# Of one method at one instance: the newest attempts that are kept, so that memory stays bounded.
+_MOST_ATTEMPTS = 1_000
 
 
 def key_of(instance: Instance) -> Key:
@@ -33,12 +41,31 @@ class Ejection:
     probed_s: float | None = None
 
 
-class InstanceStats:
-    """Load, outcomes and ejections of one incarnation.
+class Suspect(Protocol):
+    """Decides on an ejection after an attempt of a method failed with a code."""
 
-    `suspect` is called after each failed attempt, to decide on an ejection; `redeem` after each
-    successful one of an ejected instance. Their arguments: the record, when the attempt began, when
-    it ended.
+    def __call__(
+        self,
+        record: "InstanceStats",
+        method: Method,
+        code: grpc.StatusCode,
+        began_s: float,
+        now_s: float,
+        /,
+    ) -> None: ...
+
+
+class Redeem(Protocol):
+    """Ends the ejection of an instance whose probe succeeded."""
+
+    def __call__(self, record: "InstanceStats", began_s: float, now_s: float, /) -> None: ...
+
+
+class InstanceStats:
+    """Load, outcomes of each method, and ejections of one incarnation.
+
+    `suspect` is called after each failed attempt, `redeem` after each successful one of an ejected
+    instance. In `outcomes` the culprit of a failure is its code.
     """
 
     __slots__ = (
@@ -57,18 +84,31 @@ class InstanceStats:
         instance: Instance,
         now_s: float,
         *,
-        suspect: Callable[["InstanceStats", float, float], None],
-        redeem: Callable[["InstanceStats", float, float], None],
+        suspect: Suspect,
+        redeem: Redeem,
     ) -> None:
         self.instance = instance
         self.load = Load(now_s)
-        self.outcomes = Outcomes()
+        self.outcomes: defaultdict[Method, Outcomes] = defaultdict(_new_window)
         self.ejection: Ejection | None = None
         # How often in a row: each ejection is longer than the one before.
         self.ejections = 0
         self.returned_s = now_s
         self.suspect = suspect
         self.redeem = redeem
+
+    def totals(self, now_s: float) -> tuple[int, int]:
+        """How many attempts of all methods ended in the last 10 s, and how many of them failed."""
+        calls = failures = 0
+        for outcomes in self.outcomes.values():
+            outcomes.forget_old(now_s)
+            calls += len(outcomes.calls)
+            failures += len(outcomes.failures)
+        return calls, failures
+
+
+def _new_window() -> Outcomes:
+    return Outcomes(_MOST_ATTEMPTS)
 
 
 class StatsTable:

@@ -97,6 +97,17 @@ class Load:
             penalty_s = FIRST_FAILURE_FACTOR * self.latency_s(now_s)
         self.observe(max(penalty_s, latency_s), now_s)
 
+    def faulted(self, latency_s: float, now_s: float, *, pushback_s: float | None = None) -> None:
+        """Observe an application's error: 10 x the average, at most 5 s; with pushback as `failed`.
+
+        It is no failure in a row, since the instance is there and answers.
+        """
+        if pushback_s is None:
+            penalty_s = min(FIRST_FAILURE_FACTOR * self.latency_s(now_s), FAILURE_S)
+        else:
+            penalty_s = max(FAILURE_S, pushback_s)
+        self.observe(max(penalty_s, latency_s), now_s)
+
     def pushed_back(self, pushback_s: float, now_s: float) -> None:
         """Observe max(5 s, pushback): the instance sheds load, which is no failure in a row."""
         self.observe(max(FAILURE_S, pushback_s), now_s)

@@ -4,15 +4,13 @@ import re
 
 import grpc
 
-# Failures of the instance that answers with them.
-FAILURES = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.DATA_LOSS,
-    }
+# An application answers with these when its code fails, which may be the fault of one method.
+APPLICATION_FAULTS = frozenset(
+    {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
 )
+
+# Failures of the instance or of the method.
+FAILURES = APPLICATION_FAULTS | {grpc.StatusCode.UNAVAILABLE}
 
 # Signs that the service is overloaded or absent. Any other code is an answer of the application.
 OVERLOAD = frozenset(

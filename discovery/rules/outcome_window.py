@@ -15,14 +15,16 @@ class Outcomes:
     """When the attempts of the window ended (monotonic seconds), and which of them failed.
 
     `calls` holds every attempt that counts, `failures` those of them that failed. To record a
-    success, append to `calls`. `culprits` counts the failures of each instance. `failed_from_s`:
-    when the failed attempt began that began last.
+    success, append to `calls`. `culprits` counts the failures by what caused them: an instance, or
+    a code. `failed_from_s`: when the failed attempt began that began last. `most`: how many
+    attempts are kept.
     """
 
-    __slots__ = ("_culprits", "calls", "culprits", "failed_from_s", "failures")
+    __slots__ = ("_culprits", "_most", "calls", "culprits", "failed_from_s", "failures")
 
-    def __init__(self) -> None:
-        self.calls: deque[float] = deque(maxlen=MAX_ATTEMPTS)
+    def __init__(self, most: int = MAX_ATTEMPTS) -> None:
+        self._most = most
+        self.calls: deque[float] = deque(maxlen=most)
         self.failures: deque[float] = deque()
         # The culprit of each failure, in the same order as `failures`.
         self._culprits: deque[object | None] = deque()
@@ -32,14 +34,14 @@ class Outcomes:
     def failed(
         self, now_s: float, culprit: object | None = None, *, began_s: float | None = None
     ) -> None:
-        """Record a failed attempt; `culprit` is its instance; without `began_s` it began now."""
+        """Record a failed attempt; `culprit` caused it; without `began_s` it began now."""
         self.failed_from_s = max(self.failed_from_s, now_s if began_s is None else began_s)
         self.calls.append(now_s)
         self.failures.append(now_s)
         self._culprits.append(culprit)
         if culprit is not None:
             self.culprits[culprit] += 1
-        if len(self.failures) > MAX_ATTEMPTS:
+        if len(self.failures) > self._most:
             self._forget_failure()
 
     def forget_old(self, now_s: float) -> None:

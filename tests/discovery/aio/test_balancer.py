@@ -212,7 +212,7 @@ async def test_the_record_of_an_instance_with_calls_in_flight_is_kept() -> None:
     def make(instance: Instance, now_s: float) -> InstanceStats:
         return InstanceStats(instance, now_s, suspect=ignore, redeem=ignore)
 
-    def ignore(_record: InstanceStats, _began_s: float, _now_s: float) -> None: ...
+    def ignore(*_attempt: object) -> None: ...
 
     records = StatsTable(clock=clock, make=make)
     instance = Instance("a", "probe", "127.0.0.1", 1)

@@ -12,7 +12,8 @@ from discovery.rules.failure_codes import OVERLOAD
 from discovery.rules.method import Kind, Method
 from discovery.rules.retry_policy import DEFAULT_RETRY
 
-BAD = (StatusCode.UNAVAILABLE, StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)
+FAULTS = (StatusCode.UNKNOWN, StatusCode.INTERNAL, StatusCode.DATA_LOSS)
+BAD = (StatusCode.UNAVAILABLE, *FAULTS)
 NEITHER = (StatusCode.CANCELLED, StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNIMPLEMENTED)
 GOOD = tuple(
     code
@@ -48,7 +49,7 @@ class EjectorCalls:
         return InstanceStats(
             Instance("a", "service", "127.0.0.1", 1),
             0.0,
-            suspect=lambda _, began_s, now_s: self.failed.append((began_s, now_s)),
+            suspect=lambda _, _method, _code, began_s, now_s: self.failed.append((began_s, now_s)),
             redeem=lambda _, began_s, now_s: self.succeeded.append((began_s, now_s)),
         )
 
@@ -82,10 +83,27 @@ def record_after(
     return record
 
 
-@pytest.mark.parametrize("code", BAD)
-def test_failures_of_the_instance_count(code: StatusCode) -> None:
-    """UNAVAILABLE, UNKNOWN, INTERNAL and DATA_LOSS are failures of the instance."""
-    assert after(code).failures_in_row == 1
+def test_an_instance_that_is_unavailable_fails() -> None:
+    """UNAVAILABLE is a failure in a row, since the instance may be absent."""
+    assert after(StatusCode.UNAVAILABLE).failures_in_row == 1
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_faults_of_an_application_cost_load_but_are_no_row(code: StatusCode) -> None:
+    """An instance that fails fast must not look fast, but its answer shows that it is there."""
+    load = after(code)
+
+    assert load.failures_in_row == 0
+    assert load.latency_s(1.0) > 0.030
+
+
+def test_faults_in_a_row_cost_5_s_at_most() -> None:
+    """Each fault counts as ten times the usual latency, which must not grow without a limit."""
+    record, of = EjectorCalls().record(), method()
+    for _ in range(10):
+        attempt_outcome.stream_failed(of, record, StatusCode.INTERNAL, latency_s=0.0, now_s=1.0)
+
+    assert record.load.latency_s(1.0) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("code", GOOD)
@@ -180,15 +198,16 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
 
     attempt_outcome.stream_failed(of, record, code, latency_s=0.5, now_s=1.0)
 
-    assert record.load.failures_in_row == failures
-    assert len(record.outcomes.failures) == failures
+    assert record.load.failures_in_row == (code is StatusCode.UNAVAILABLE)
+    assert record.totals(1.0)[1] == failures
     assert len(of.outcomes.failures) == (code is StatusCode.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
     ("code", "waits", "ratio", "in_row"),
     [
-        *((code, waits, 1, 1) for code in BAD for waits in (False, True)),
+        *((StatusCode.UNAVAILABLE, waits, 1, 1) for waits in (False, True)),
+        *((code, waits, 1, 0) for code in FAULTS for waits in (False, True)),
         (StatusCode.DEADLINE_EXCEEDED, False, 1, 1),
         (StatusCode.DEADLINE_EXCEEDED, True, 0, 0),
         (StatusCode.RESOURCE_EXHAUSTED, False, 1, 0),
@@ -200,18 +219,17 @@ def test_a_stream_counts_only_where_it_breaks(code: StatusCode, failures: int) -
 def test_ejection_and_breaker_count_the_same_attempts(
     code: StatusCode, *, waits: bool, ratio: int, in_row: int
 ) -> None:
-    """Both count failures of waiting methods, but not their deadlines; shedding counts in ratios
-    only. For the breaker, what an application answers is no failure.
+    """Both count failures of waiting methods, but not their deadlines; shedding and faults of the
+    application count in ratios only. For the breaker, what an application answers is no failure.
     """
     of = method(waits=waits)
 
     record = record_after(code, of)
 
     assert record.load.failures_in_row == in_row
-    assert len(record.outcomes.failures) == ratio
+    assert record.totals(1.0) == (1 if code in GOOD else ratio, ratio)
     assert len(of.outcomes.failures) == (ratio if code in OVERLOAD else 0)
-    for outcomes in (record.outcomes, of.outcomes):
-        assert len(outcomes.calls) == (1 if code in GOOD else ratio)
+    assert len(of.outcomes.calls) == (1 if code in GOOD else ratio)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +251,7 @@ def test_a_message_above_a_limit_is_no_overload(details: str) -> None:
     attempt_outcome.failed(of, record, error, latency_s=0.1, timeout_s=1.0, now_s=1.0)
     attempt_outcome.stream_failed(of, record, code, latency_s=0.1, now_s=1.0, details=details)
 
-    assert not record.outcomes.failures
+    assert record.totals(1.0)[1] == 0
     assert not of.outcomes.failures
 
 

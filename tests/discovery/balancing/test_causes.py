@@ -66,7 +66,7 @@ async def test_an_ejection_is_named(start: Start, open_to: Open) -> None:
     """Where ejections hold, a call says which one keeps it from its instance."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock(), service_config={"panic": False})
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 5)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 5)
     for _ in range(5):
         with pytest.raises(grpc.aio.AioRpcError):
             await channel.unary_unary(path("Post"))(b"x")

@@ -25,7 +25,8 @@ from tests.support.discovery.probe_service import (
 )
 
 ROUND_ROBIN = {"loadBalancingConfig": [{"round_robin": {}}]}
-BROKEN = Refusal(StatusCode.INTERNAL)
+BROKEN = Refusal(StatusCode.UNAVAILABLE)
+FAULT = Refusal(StatusCode.INTERNAL)
 
 
 async def post(channel: discovery.Channel, times: int) -> list[str]:
@@ -187,7 +188,7 @@ async def test_streams_that_break_eject_too(start: Start, open_to: Open) -> None
 
     codes = [await chat() for _ in range(10)]
 
-    assert codes.count(StatusCode.INTERNAL) == 5
+    assert codes.count(StatusCode.UNAVAILABLE) == 5
     assert of(channel, broken).record.ejection is not None
     assert await asyncio.gather(*(chat() for _ in range(3))) == [StatusCode.OK] * 3
 
@@ -207,3 +208,42 @@ async def test_a_probe_that_finds_no_connection_is_still_due(start: Start, open_
     ejection = of(channel, broken).record.ejection
     assert ejection is not None
     assert (ejection.probed_s, ejection.due_s) == (None, clock.monotonic())
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+async def test_a_method_that_fails_everywhere_ejects_nobody(
+    start: Start, open_to: Open, *, mixed: bool
+) -> None:
+    """An application that answers INTERNAL to one method keeps both of its instances."""
+    servers = [await start("a"), await start("b")]
+    channel = open_to(*servers, service_config=ROUND_ROBIN, clock=ManualClock())
+    await ready(channel, 2)
+
+    for _ in range(60):
+        for server in servers:
+            server.script.append(FAULT)
+        assert await post(channel, 1) == ["-"]
+        for server in servers:
+            server.script.clear()
+        if mixed:
+            assert await channel.unary_unary(path("Get"))(b"x") in {b"a:x", b"b:x"}
+
+    assert [of(channel, server).record.ejection for server in servers] == [None, None]
+
+
+async def test_one_of_three_that_answers_internal_alone_is_ejected(
+    start: Start, open_to: Open
+) -> None:
+    """An instance whose methods all fail, while the others answer them, gets no calls."""
+    broken, *others = [await start(name) for name in ("broken", "b", "c")]
+    channel = open_to(broken, *others, service_config=ROUND_ROBIN, clock=ManualClock())
+    await ready(channel, 3)
+    broken.script.extend([FAULT] * 1000)
+
+    # Two methods for three instances in turn: each instance is asked for both.
+    for _ in range(30):
+        for method in ("Put", "Post"):
+            await channel.unary_unary(path(method))(b"x").code()
+
+    assert of(channel, broken).record.ejection is not None
+    assert "-" not in await post(channel, 10)

@@ -5,10 +5,13 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from grpc import StatusCode
 
 from discovery.balancing.ejector import Ejector, begin_probe, duration_s, with_probes
 from discovery.balancing.instance_stats import InstanceStats
 from discovery.registry.instance import Instance
+from discovery.rules.method import Kind, Method
+from discovery.rules.retry_policy import DEFAULT_RETRY
 from tests.support.clock.manual_clock import ManualClock
 
 
@@ -17,6 +20,25 @@ class EjectableInstance:
     """An instance that a picker can pick, with its record."""
 
     record: InstanceStats
+
+
+def method(path: str) -> Method:
+    """A unary method."""
+    return Method(
+        path=path,
+        kind=Kind.UNARY_UNARY,
+        registered=True,
+        safe=True,
+        retry=DEFAULT_RETRY,
+        timeout_s=None,
+        default_timeout_s=None,
+        wait_for_ready=False,
+        waits=False,
+    )
+
+
+GET = method("/a.B/Get")
+PUT = method("/a.B/Put")
 
 
 class InstancesWithEjector:
@@ -42,19 +64,26 @@ class InstancesWithEjector:
         self.changes += 1
 
     def fail(self, index: int, times: int = 1) -> None:
-        """Attempts that begin and fail now."""
+        """Attempts that begin now and find the instance unavailable."""
         for _ in range(times):
             record, now_s = self.records[index], self.clock.monotonic()
             record.load.failures_in_row += 1
-            record.outcomes.failed(now_s)
-            record.suspect(record, now_s, now_s)
+            record.outcomes[GET].failed(now_s, StatusCode.UNAVAILABLE)
+            record.suspect(record, GET, StatusCode.UNAVAILABLE, now_s, now_s)
 
-    def succeed(self, index: int, times: int = 1) -> None:
+    def fault(self, index: int, times: int = 1, of: Method = GET) -> None:
+        """Attempts that begin now and end in an error of the application."""
+        for _ in range(times):
+            record, now_s = self.records[index], self.clock.monotonic()
+            record.outcomes[of].failed(now_s, StatusCode.INTERNAL)
+            record.suspect(record, of, StatusCode.INTERNAL, now_s, now_s)
+
+    def succeed(self, index: int, times: int = 1, of: Method = GET) -> None:
         """Attempts that begin and succeed now."""
         for _ in range(times):
             record, now_s = self.records[index], self.clock.monotonic()
             record.load.failures_in_row = 0
-            record.outcomes.calls.append(now_s)
+            record.outcomes[of].calls.append(now_s)
             record.redeem(record, now_s, now_s)
 
     @property
@@ -130,18 +159,74 @@ async def test_failures_that_all_share_eject_nobody(instances: InstancesWithEjec
 async def test_an_instance_much_worse_than_bad_others_is_ejected(
     instances: InstancesWithEjector,
 ) -> None:
-    """Less than 80 % of the others' success rate ejects: 0.5 against 0.75."""
+    """Less than 80 % of the others' success rate ejects, beyond chance: 0.5 against 0.9."""
     for _ in range(10):
         for index in range(3):
             instances.succeed(index)
             instances.fail(index)
     for index in (1, 2):
-        instances.succeed(index, 20)
+        instances.succeed(index, 80)
     assert instances.ejected == []
 
     instances.fail(0)
 
     assert instances.ejected == [0]
+
+
+@pytest.mark.parametrize("others", [0, 1, 40])
+async def test_a_method_that_fails_everywhere_ejects_nobody(
+    instances: InstancesWithEjector, others: int
+) -> None:
+    """An application's answer about one method is nobody's fault, however unevenly it is called."""
+    for index in (1, 2):
+        instances.succeed(index, 40, of=PUT)
+        instances.fault(index, others)
+    instances.fault(0, 40)
+
+    assert instances.ejected == []
+
+
+async def test_a_method_that_fails_half_the_time_ejects_nobody(
+    instances: InstancesWithEjector,
+) -> None:
+    """Chance makes one of the instances worse for a while, and that is no reason."""
+    coin = random.Random(7)
+    for _ in range(500):
+        index = coin.randrange(3)
+        (instances.fault if coin.random() < 0.5 else instances.succeed)(index)
+
+    assert instances.ejected == []
+
+
+async def test_an_instance_whose_methods_fail_only_there_is_ejected(
+    instances: InstancesWithEjector,
+) -> None:
+    """Ten faults eject, of any methods, where the others answer the same methods."""
+    for index in (1, 2):
+        instances.succeed(index, 5)
+        instances.succeed(index, 5, of=PUT)
+    instances.fault(0, 5, of=PUT)
+    instances.fault(0, 4)
+    assert instances.ejected == []
+
+    instances.fault(0)
+
+    assert instances.ejected == [0]
+
+
+@pytest.mark.parametrize(("answered", "ejected"), [(True, [0]), (False, [])])
+async def test_a_fault_fails_a_probe_only_if_others_answer_the_method(
+    instances: InstancesWithEjector, *, answered: bool, ejected: list[int]
+) -> None:
+    """An instance that was absent and answers again returns, also with an application's error."""
+    instances.fail(0, 5)
+    await instances.probe(0)
+    (instances.succeed if answered else instances.fault)(1)
+
+    instances.fault(0)
+    instances.fault(0)
+
+    assert instances.ejected == ejected
 
 
 async def test_fewer_than_ten_calls_prove_nothing(instances: InstancesWithEjector) -> None:
@@ -178,7 +263,7 @@ async def test_an_unlisted_instance_is_not_ejected(instances: InstancesWithEject
     gone = instances.records.pop()
     for _ in range(10):
         gone.load.failures_in_row += 1
-        gone.suspect(gone, 0.0, 0.0)
+        gone.suspect(gone, GET, StatusCode.UNAVAILABLE, 0.0, 0.0)
 
     assert gone.ejection is None
 
@@ -249,7 +334,7 @@ async def test_calls_from_before_the_probe_decide_nothing(instances: InstancesWi
     now_s = instances.clock.monotonic()
 
     record.redeem(record, 0.0, now_s)
-    record.suspect(record, 0.0, now_s)
+    record.suspect(record, GET, StatusCode.UNAVAILABLE, 0.0, now_s)
 
     assert instances.ejected == [0]
     assert record.ejections == 1

@@ -24,7 +24,7 @@ from tests.support.discovery.blocking.manual_readiness import (
 from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Probe, Refusal, path
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
-BROKEN = Refusal(StatusCode.INTERNAL)
+BROKEN = Refusal(StatusCode.UNAVAILABLE)
 
 
 class Listed:

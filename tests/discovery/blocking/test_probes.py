@@ -32,7 +32,7 @@ def test_a_probe_that_finds_no_connection_is_still_due(
     clock.stands_at_s = 100.0
     channel = open_to(broken, good, service_config=ROUND_ROBIN, clock=clock)
     ready(channel, 2)
-    broken.script.extend([Refusal(StatusCode.INTERNAL)] * 5)
+    broken.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 5)
     post(channel, 10)
     subchannel = subchannel_of(channel, broken)
     ejection = subchannel.record.ejection

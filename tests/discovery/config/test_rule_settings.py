@@ -98,7 +98,7 @@ async def test_without_ejection_a_failing_instance_stays(start: Start, open_to: 
     """With `"ejection": false` no instance is ejected, however often it fails."""
     server = await start("a")
     channel = open_to(server, clock=ManualClock(), service_config={"ejection": False})
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 20)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 20)
     post = channel.unary_unary(path("Post"))
     for _ in range(20):
         with pytest.raises(grpc.aio.AioRpcError):
@@ -113,7 +113,7 @@ async def test_ejection_follows_its_settings(start: Start, open_to: Open) -> Non
     server = await start("a")
     config = {"ejection": {"failuresInRow": 2}}
     channel = open_to(server, clock=ManualClock(), service_config=config)
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 2)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 2)
     post = channel.unary_unary(path("Post"))
     for _ in range(2):
         with pytest.raises(grpc.aio.AioRpcError):
@@ -129,7 +129,7 @@ async def test_without_panic_an_ejection_of_the_only_instance_holds(
     server = await start("a")
     config = {"panic": False}
     channel = open_to(server, clock=ManualClock(), service_config=config)
-    server.script.extend([Refusal(StatusCode.INTERNAL)] * 5)
+    server.script.extend([Refusal(StatusCode.UNAVAILABLE)] * 5)
     post = channel.unary_unary(path("Post"))
     for _ in range(5):
         with pytest.raises(grpc.aio.AioRpcError):

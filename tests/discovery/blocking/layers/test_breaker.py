@@ -10,7 +10,7 @@ from grpc import StatusCode
 import discovery
 from discovery.errors import RefusalReason
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
-from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready, subchannel_of
+from tests.support.discovery.blocking.manual_readiness import AdjustableClock, ready
 from tests.support.discovery.probe_service import Refusal, path
 
 
@@ -52,7 +52,8 @@ def test_calls_of_a_failing_method_are_refused(
         (StatusCode.UNAVAILABLE, RefusalReason.BREAKER_OPEN)
     }
     assert len(server.seen) == 100 - len(refusals)
-    assert len(subchannel_of(channel, server).record.outcomes.failures) == len(server.seen)
+    (view,) = channel.explain().instances
+    assert view.failures == len(server.seen)
     (breaker,) = channel.explain().breakers
     assert breaker.refusing
 
