@@ -13,6 +13,7 @@ from grpc import StatusCode
 from discovery import blocking
 from discovery.balancing.unserved import AVOID_S
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.discovery.blocking.manual_readiness import ready as ready_in_blocking
 from tests.support.discovery.probe_service import Open, Probe, Refusal, Start, path, ready
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
@@ -186,6 +187,7 @@ async def test_blocking_calls_go_elsewhere_as_well(
         with blocking.open_channel(
             "static:///" + ",".join(addresses), service_config=ROUND_ROBIN
         ) as channel:
+            ready_in_blocking(channel, 2)
             answers = [channel.unary_unary(path("Post"))(b"x") for _ in range(20)]
             answers += [channel.unary_unary(path("Get")).future(b"x").result() for _ in range(20)]
             return answers + [next(channel.unary_stream(path("Watch"))(b"x")) for _ in range(20)]
