@@ -47,7 +47,11 @@ from services.chassis.server.errors import (
     UnexpectedError,
     UnknownServiceError,
 )
-from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.errors import (
+    ReadTimeoutError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         StoreOverloadedError: ErrorRule(
             grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
         ),
+        ReadTimeoutError: ErrorRule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED"),
         StoreUnavailableError: ErrorRule(
             grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_s=0.5
         ),

@@ -74,9 +74,12 @@ class Database:
         self._connection_checks: list[Callable[[Connection], None]] = []
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
+        # Real time: a server answers by it, whatever clock the service is given.
+        self.silence = SilenceWatch(dialect, clock=SystemClock(), timeout_s=timeout_s)
         self._readers = Readers(
             dialect,
             clock=clock,
+            silence=self.silence,
             name=f"read-{owner}",
             threads=readers,
             queue_max=queue_max,
@@ -91,8 +94,6 @@ class Database:
             opened=self._opened,
         )
         self._expiry = asyncio.create_task(self._writer.expire_waiters())
-        # Real time: a server answers by it, whatever clock the service is given.
-        self.silence = SilenceWatch(dialect, clock=SystemClock(), timeout_s=timeout_s)
         self._watching = asyncio.create_task(self.silence.run())
 
     @classmethod
@@ -113,7 +114,8 @@ class Database:
         SQLite's file may not exist yet, its folder must; PostgreSQL's database must exist.
         `owner` becomes part of thread names. At most `queue_max` writes and `queue_max` reads
         wait at a time; a write waits at most `lock_wait_s` for the writers' lock. A PostgreSQL
-        connection on which a statement is unanswered for `timeout_s` is replaced. `spans` opens a
+        connection on which a statement is unanswered for `timeout_s` is replaced; on SQLite, a read
+        that takes so long is ended. `spans` opens a
         span for each write in a traced process. Raises DatabaseSettingsError.
         """
         return cls(
@@ -161,11 +163,18 @@ class Database:
 
         Pass `snapshot=False` for a frequent read of a single statement: beginning and ending the
         snapshot takes longer than the statement. An exception from the function reaches the
-        caller unchanged. Raises StoreUnavailableError and StoreOverloadedError.
+        caller unchanged. A read whose caller is cancelled is ended, and so is, on SQLite, one that
+        takes longer than the timeout. Raises StoreUnavailableError (ReadTimeoutError after the
+        timeout) and StoreOverloadedError.
         """
         job = self._job(function, args, expires_in_s=self._timeout_s, snapshot=snapshot)
         self._readers.submit(job)
-        result: T = await job.future
+        try:
+            result: T = await job.future
+        except asyncio.CancelledError:
+            # The caller's deadline is over, or it hung up.
+            self._readers.abandon(job)
+            raise
         self.silence.answered()
         return result
 

@@ -5,6 +5,7 @@ one. All methods block. A connection is used by one thread at a time.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -34,6 +35,20 @@ class Dialect(Protocol):
 
     def begin(self, connection: Connection) -> None:
         """Begin a write transaction; waits a limited time for the lock if `lock` does nothing."""
+        ...
+
+    def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
+        """End a statement of this reader soon after `is_over` says so, where the driver can.
+
+        The statement then fails like the store; `is_over` is called on the reader's thread.
+        """
+        ...
+
+    def cancel(self, connection: Connection) -> None:
+        """Ask the server, without waiting, to end the running statement of a reader.
+
+        It may end the next statement instead, so the connection must not be used again.
+        """
         ...
 
     def begin_statements(self, connection: Connection) -> bool:

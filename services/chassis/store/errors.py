@@ -3,6 +3,7 @@
 DatabaseSettingsError      fix the settings; the process cannot start with them
 StoreOverloadedError       retry later; the queue is full, nothing was written
 StoreUnavailableError      retry later; the store failed, the write may or may not have happened
+  ReadTimeoutError         the read took too long and was ended; ask for less
   StaleServerError         the server is a standby or a former primary; nothing was read or written
   HistoryLostError         the database lost committed events; an operator decides
 """
@@ -22,6 +23,10 @@ class StoreUnavailableError(Exception):
     The caller must repeat with the same request_id, as with every UNAVAILABLE: the COMMIT may have
     happened even though its answer was lost.
     """
+
+
+class ReadTimeoutError(StoreUnavailableError):
+    """The read took longer than DATABASE_TIMEOUT_S, and was ended."""
 
 
 class StaleServerError(StoreUnavailableError):

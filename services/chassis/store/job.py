@@ -18,7 +18,11 @@ class Job:
     The database thread calls `run`, the event loop calls `settle`. `future` belongs to the loop;
     the thread only reads whether it is done. `expires_at` is a monotonic instant, after which a
     job that has not started fails. `batch_size` is the number of writes in its transaction, known
-    once that has ended. `snapshot` is for reads.
+    once that has ended.
+
+    The rest is for reads. `connection` is there while the function runs, `first_look_s` once it
+    was looked at whether the read takes too long (a monotonic instant), which `timed_out` tells.
+    `abandoned` says that nobody waits any more.
     """
 
     function: Callable[..., Any]
@@ -29,6 +33,10 @@ class Job:
     then: Callable[[Any], None] | None = None
     snapshot: bool = True
     taken: bool = False
+    abandoned: bool = False
+    timed_out: bool = False
+    first_look_s: float | None = None
+    connection: Connection | None = None
     result: Any = None
     error: BaseException | None = None
     changes: list[Change] = field(default_factory=list)

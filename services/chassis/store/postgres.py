@@ -7,7 +7,8 @@ stays in one SQLAlchemy transaction, which sends nothing to the database.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from threading import Thread
 from typing import Any, cast
 
 import psycopg
@@ -146,6 +147,12 @@ class PostgresDialect:
                 self.rollback(connection)
             raise
 
+    def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
+        """Do nothing: `cut_silent` ends what takes too long."""
+
+    def cancel(self, connection: Connection) -> None:
+        Thread(target=_driver(connection).give_up, name="cancel", daemon=True).start()
+
     def begin_statements(self, connection: Connection) -> bool:
         # A session of a pooler has no setting that refuses writes.
         if _driver(connection).is_pooled:
@@ -250,8 +257,7 @@ class PostgresDialect:
         self, _: object, __: object, arguments: Sequence[Any], parameters: Mapping[str, Any]
     ) -> WatchedConnection:
         """Open the connection for SQLAlchemy. Raises psycopg.OperationalError."""
-        with self._watch.connecting():
-            return WatchedConnection.connect(*arguments, **parameters)
+        return self._watch.connect(*arguments, **parameters)
 
     def _send_begin(self, connection: Connection, direct: bytes, pooled: bytes) -> None:
         """Begin a transaction; behind a pooler, its server may be another one than before."""

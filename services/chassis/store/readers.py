@@ -9,8 +9,39 @@ from sqlalchemy import Connection
 
 from discovery.clock import Clock
 from services.chassis.store.dialect import Dialect
-from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.errors import (
+    ReadTimeoutError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
 from services.chassis.store.job import Job
+from services.chassis.store.silence import SilenceWatch
+
+
+class _CurrentRead:
+    """The read that one thread runs, and whether it is over before it has ended.
+
+    One object a thread, so that a short read costs no more than an assignment.
+    """
+
+    def __init__(self, silence: SilenceWatch) -> None:
+        self._silence = silence
+        self.job: Job | None = None
+
+    def is_over(self) -> bool:
+        """Whether nobody waits for the read any more, or it has taken too long.
+
+        The dialect calls it in the middle of a long statement, on the reader's thread. A read's
+        time begins with the first call, which saves short reads from looking at the clock.
+        """
+        job = self.job
+        if job is None:
+            return False
+        now_s = self._silence.clock.monotonic()
+        if job.first_look_s is None:
+            job.first_look_s = now_s
+        job.timed_out = now_s - job.first_look_s >= self._silence.limit_s
+        return job.abandoned or job.timed_out
 
 
 class Readers:
@@ -21,6 +52,7 @@ class Readers:
         dialect: Dialect,
         *,
         clock: Clock,
+        silence: SilenceWatch,
         name: str,
         threads: int,
         queue_max: int,
@@ -29,6 +61,7 @@ class Readers:
         self._dialect = dialect
         self._opened = opened
         self._clock = clock
+        self._silence = silence
         self._queue_max = queue_max
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -47,6 +80,13 @@ class Readers:
             raise StoreOverloadedError(f"{self._queue_max} reads wait for the database")
         self._queue.put(job)
 
+    def abandon(self, job: Job) -> None:
+        """End a read whose caller has left, so that others get its thread."""
+        job.abandoned = True
+        connection = job.connection
+        if connection is not None:
+            self._dialect.cancel(connection)
+
     async def close(self) -> None:
         """Refuse further reads, and wait until the queued ones are done."""
         if not self._closing:
@@ -57,6 +97,7 @@ class Readers:
 
     def _work(self, stopped: asyncio.Future[None]) -> None:
         connection: Connection | None = None
+        current = _CurrentRead(self._silence)
         has_failed = False
         try:
             while (job := self._queue.get()) is not None:
@@ -65,7 +106,7 @@ class Readers:
                     job.error = StoreUnavailableError("the store did not answer in time")
                     self._loop.call_soon_threadsafe(job.settle)
                 elif not job.future.done():
-                    connection = self._read(connection, job)
+                    connection = self._read(connection, job, current)
                     has_failed = connection is None
                     self._loop.call_soon_threadsafe(job.settle)
             self._loop.call_soon_threadsafe(stopped.set_result, None)
@@ -76,7 +117,9 @@ class Readers:
             if connection is not None:
                 self._dialect.close(connection)
 
-    def _read(self, connection: Connection | None, job: Job) -> Connection | None:
+    def _read(
+        self, connection: Connection | None, job: Job, current: _CurrentRead
+    ) -> Connection | None:
         """Run one read; return the connection for the next one, None if it failed."""
         if connection is not None and self._dialect.is_stale(connection):
             self._dialect.close(connection)
@@ -84,25 +127,38 @@ class Readers:
         try:
             if connection is None:
                 connection = self._dialect.open_reader()
+                self._dialect.limit_reads(connection, current.is_over)
                 self._opened(connection)
+            current.job, job.connection = job, connection
+            if job.abandoned:
+                # `abandon` may have come before there was a connection.
+                raise StoreUnavailableError("the caller has left")
             if job.snapshot:
                 self._dialect.begin_snapshot(connection)
                 has_begun = True
             else:
                 has_begun = self._dialect.begin_statements(connection)
             job.run(connection)
-            if has_begun:
+            # From here on `abandon` leaves the connection alone; it may have cancelled it before.
+            current.job = job.connection = None
+            if has_begun and not job.abandoned:
                 self._dialect.rollback(connection)
             failure = job.error
-            failed = failure is not None and self._dialect.is_store_failure(failure)
+            failed = job.abandoned or (
+                failure is not None and self._dialect.is_store_failure(failure)
+            )
         except BaseException as error:  # noqa: BLE001 - the thread must survive, and the caller gets it
             failure, failed = error, True
+            current.job = job.connection = None
         if not failed:
             return connection
         if connection is not None:
             self._dialect.close(connection)
         if isinstance(failure, StoreUnavailableError):
             job.error = failure
+        elif job.timed_out:
+            job.error = ReadTimeoutError("the read took longer than DATABASE_TIMEOUT_S")
+            job.error.__cause__ = failure
         else:
             job.error = StoreUnavailableError("the store did not answer")
             job.error.__cause__ = failure

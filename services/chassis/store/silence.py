@@ -26,11 +26,16 @@ class SilenceWatch:
 
     def __init__(self, dialect: Dialect, *, clock: Clock, timeout_s: float) -> None:
         self._dialect = dialect
-        self._clock = clock
+        self.clock = clock
         self._timeout_s = timeout_s
         self._factor = 1
         self._is_silent = False
         self._callbacks: list[Callable[[bool], None]] = []
+
+    @property
+    def limit_s(self) -> float:
+        """How long a statement may take at the moment; any thread may ask."""
+        return self._timeout_s * self._factor
 
     def on_change(self, callback: Callable[[bool], None]) -> None:
         """Call `callback` with whether the store is silent, at each change."""
@@ -39,9 +44,9 @@ class SilenceWatch:
     async def run(self) -> None:
         """Look at the connections until cancelled."""
         while True:
-            await self._clock.sleep(self._timeout_s / _LOOKS)
-            limit_s = self._timeout_s * self._factor
-            if self._dialect.cut_silent(self._clock.monotonic(), limit_s) and not self._is_silent:
+            await self.clock.sleep(self._timeout_s / _LOOKS)
+            limit_s = self.limit_s
+            if self._dialect.cut_silent(self.clock.monotonic(), limit_s) and not self._is_silent:
                 _LOG.error(
                     "store_silent",
                     timeout_s=limit_s,

@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -53,6 +54,10 @@ _CACHE_KIB = 8192
 # of 32 MiB.
 _CHECKPOINT_PAGES = 8000
 _PAGE_BYTES = 4096
+
+# Steps of SQLite's machine between two looks at whether a read is over, about a millisecond; a
+# look-up by key takes far fewer.
+_STEPS_BETWEEN_LOOKS = 20_000
 
 _LOG = structlog.get_logger(__name__)
 
@@ -99,6 +104,12 @@ class SqliteDialect:
 
     def begin(self, connection: Connection) -> None:
         _driver(connection).execute("BEGIN IMMEDIATE")
+
+    def limit_reads(self, connection: Connection, is_over: Callable[[], bool]) -> None:
+        _driver(connection).set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+
+    def cancel(self, connection: Connection) -> None:
+        """Do nothing: `is_over` ends the statement."""
 
     def begin_statements(self, connection: Connection) -> bool:
         return False

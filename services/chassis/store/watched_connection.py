@@ -9,8 +9,7 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +21,9 @@ from services.chassis.store.errors import StaleServerError
 
 T = TypeVar("T")
 
+_CANCEL_TIMEOUT_S = 5.0
+_CANCEL_PAUSE_S = 0.05
+_CANCELS_MAX = 8
 _GOOD = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
@@ -48,6 +50,21 @@ class WatchedConnection(psycopg.Connection[Any]):
         if result.status not in _GOOD:
             raise psycopg.errors.error_from_result(result)
         return result
+
+    def give_up(self) -> None:
+        """Ask the server to end the running statement, until the reader has closed the connection.
+
+        A request that arrives before the statement begins has no effect, so it is repeated.
+        """
+        pause = threading.Event()
+        for number in range(_CANCELS_MAX):
+            if self.closed:
+                return
+            try:
+                self.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
+            except psycopg.Error:
+                return
+            pause.wait(_CANCEL_PAUSE_S * 2**number)
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         self.turns += 1
@@ -76,7 +93,8 @@ class ConnectionWatch:
         self._is_unanswered = False
         self._answers = 0
         # What the last look found: those answers, and since when there is no other.
-        self._seen_answers = 0
+        # It begins with the first look, whose number differs from this one.
+        self._seen_answers = -1
         self._unanswered_since_s = 0.0
         self._seen: weakref.WeakKeyDictionary[WatchedConnection, _Seen] = (
             weakref.WeakKeyDictionary()
@@ -88,18 +106,20 @@ class ConnectionWatch:
         with self._lock:
             self._seen[connection] = seen
 
-    @contextmanager
-    def connecting(self) -> Iterator[None]:
-        """Watch an attempt to connect, too; being refused is an answer."""
+    def connect(self, *arguments: Any, **parameters: Any) -> WatchedConnection:
+        """Open a connection and watch the attempt; being refused is an answer."""
         self._is_unanswered = True
         try:
-            yield
-        except psycopg.errors.ConnectionTimeout:
-            raise
+            connection = WatchedConnection.connect(*arguments, **parameters)
+        except psycopg.errors.ConnectionTimeout as error:
+            # The frames of its traceback would keep the unfinished connection open.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
         except BaseException:
             self._connect_answered()
             raise
         self._connect_answered()
+        return connection
 
     def _connect_answered(self) -> None:
         self._answers += 1

@@ -79,6 +79,12 @@ class SilentProxy:
         if self._connections:
             await asyncio.wait(self._connections)
 
+    async def close(self) -> None:
+        """Close the connections, also those that a failed test has left open."""
+        for connection in self._connections:
+            connection.cancel()
+        await self.closed()
+
 
 @asynccontextmanager
 async def silent_proxy(url: str) -> AsyncIterator[SilentProxy]:
@@ -92,7 +98,7 @@ async def silent_proxy(url: str) -> AsyncIterator[SilentProxy]:
         yield proxy
     finally:
         server.close()
-        await proxy.closed()
+        await proxy.close()
 
 
 async def _pump(

@@ -38,7 +38,11 @@ from services.chassis.server.errors import (
     UnknownServiceError,
 )
 from services.chassis.server.rich_status import to_status
-from services.chassis.store.errors import StoreOverloadedError, StoreUnavailableError
+from services.chassis.store.errors import (
+    ReadTimeoutError,
+    StoreOverloadedError,
+    StoreUnavailableError,
+)
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.rich_status import refusal
 
@@ -87,6 +91,10 @@ DOCUMENTED = [
     (
         StoreUnavailableError("no lock in time"),
         Expected(Code.UNAVAILABLE, "STORE_UNAVAILABLE", retry_delay_s=0.5),
+    ),
+    (
+        ReadTimeoutError("the read took longer"),
+        Expected(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED"),
     ),
     (DrainingError(after_version="7"), Expected(Code.UNAVAILABLE, "DRAINING")),
     (DeadlinePassedError(), Expected(Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED")),

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -43,15 +44,19 @@ async def proxy(pair: ServerPair) -> AsyncIterator[SilentProxy]:
 @pytest.fixture
 async def database(proxy: SilentProxy) -> AsyncIterator[Database]:
     """The database at that address, with a table of notes."""
-    opened = await opened_at(proxy.url)
-    await opened.write(create_notes)
-    yield opened
-    await opened.close()
+    async with opened_at(proxy.url) as opened:
+        await opened.write(create_notes)
+        yield opened
 
 
-async def opened_at(url: str) -> Database:
+@asynccontextmanager
+async def opened_at(url: str) -> AsyncIterator[Database]:
     """Open a database with one reader."""
-    return await Database.open(url, clock=SystemClock(), owner="test", readers=1)
+    opened = await Database.open(url, clock=SystemClock(), owner="test", readers=1)
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 def end_session(connection: Connection) -> None:
@@ -74,19 +79,18 @@ async def test_a_standby_is_not_read(
     await database.write(add_note, "milk")
     await asyncio.to_thread(pair.catch_up)
     proxy.switch_to(pair.standby_url)
-    early = await opened_at(proxy.url + parameters)
-    for snapshot in (True, False):
-        with pytest.raises(StoreUnavailableError) as refused:
-            await early.read(notes, snapshot=snapshot)
-        if parameters:
-            assert isinstance(refused.value, StaleServerError)
-        assert "standby" in f"{refused.value} {refused.value.__cause__}"
-    with pytest.raises(StoreUnavailableError):
-        await early.write(add_note, "bread")
+    async with opened_at(proxy.url + parameters) as early:
+        for snapshot in (True, False):
+            with pytest.raises(StoreUnavailableError) as refused:
+                await early.read(notes, snapshot=snapshot)
+            if parameters:
+                assert isinstance(refused.value, StaleServerError)
+            assert "standby" in f"{refused.value} {refused.value.__cause__}"
+        with pytest.raises(StoreUnavailableError):
+            await early.write(add_note, "bread")
 
-    await asyncio.to_thread(pair.promote)
-    assert await early.read(notes) == ["milk"]
-    await early.close()
+        await asyncio.to_thread(pair.promote)
+        assert await early.read(notes) == ["milk"]
 
 
 async def test_who_committed_does_not_read_from_the_former_primary(
@@ -142,45 +146,44 @@ async def test_the_primary_is_found_among_several_hosts(
             dbname=places[0].database,
             **attributes,
         )
-        several = await opened_at(url)
-        await several.write(add_note, "milk")
-        assert await several.read(notes) == ["milk"]
-        await several.close()
+        async with opened_at(url) as several:
+            await several.write(add_note, "milk")
+            assert await several.read(notes) == ["milk"]
 
 
 async def test_lost_events_are_said(pair: ServerPair, proxy: SilentProxy) -> None:
     """A promoted standby that lacks a committed event is neither read nor written."""
     await migrate(pair.primary_url, CHASSIS_VERSIONS)
     log = EventLog(clock=SystemClock(), ids=IdFactory(clock=SystemClock(), rng=random.Random(1)))
-    one, another = await opened_at(proxy.url), await opened_at(proxy.url)
-    healths: dict[str, list[bool]] = {"one": [], "another": []}
-    one.silence.on_change(healths["one"].append)
-    another.silence.on_change(healths["another"].append)
-    Tailer(database=one, log=log, clock=SystemClock())
-    following = Tailer(database=another, log=log, clock=SystemClock(), poll_s=0.001)
-    running = asyncio.create_task(following.run())
-    await one.write(log.append, "ord_1", 0, (PLACED,))
-    await asyncio.to_thread(pair.catch_up)
-    pair.standby.stop()
-    await one.write(log.append, "ord_1", 1, (PLACED,))
-    async with asyncio.timeout(WAIT_S):
-        assert await following.wait_position(2)
+    async with AsyncExitStack() as stack:
+        one, another, fresh = [
+            await stack.enter_async_context(opened_at(proxy.url)) for _ in range(3)
+        ]
+        healths: dict[str, list[bool]] = {"one": [], "another": []}
+        one.silence.on_change(healths["one"].append)
+        another.silence.on_change(healths["another"].append)
+        Tailer(database=one, log=log, clock=SystemClock())
+        following = Tailer(database=another, log=log, clock=SystemClock(), poll_s=0.001)
+        running = asyncio.create_task(following.run())
+        stack.callback(running.cancel)
+        await one.write(log.append, "ord_1", 0, (PLACED,))
+        await asyncio.to_thread(pair.catch_up)
+        pair.standby.stop()
+        await one.write(log.append, "ord_1", 1, (PLACED,))
+        async with asyncio.timeout(WAIT_S):
+            assert await following.wait_position(2)
 
-    pair.primary.kill()
-    pair.standby.start()
-    await asyncio.to_thread(pair.promote)
-    proxy.switch_to(pair.standby_url)
-    for database in (one, another):
-        for call in (lambda each: each.read(log.head), lambda each: each.write(log.head)):
-            await said(database, call)
-    # Another event at the position doesn't make up for the one that was lost.
-    fresh = await opened_at(proxy.url)
-    await fresh.write(log.append, "ord_2", 0, (PLACED, PLACED))
-    await said(one, lambda each: each.read(log.head))
-    running.cancel()
-    for database in (one, another, fresh):
-        await database.close()
-    assert healths == {"one": [True], "another": [True]}
+        pair.primary.kill()
+        pair.standby.start()
+        await asyncio.to_thread(pair.promote)
+        proxy.switch_to(pair.standby_url)
+        for database in (one, another):
+            for call in (lambda each: each.read(log.head), lambda each: each.write(log.head)):
+                await said(database, call)
+        # Another event at the position doesn't make up for the one that was lost.
+        await fresh.write(log.append, "ord_2", 0, (PLACED, PLACED))
+        await said(one, lambda each: each.read(log.head))
+        assert healths == {"one": [True], "another": [True]}
 
 
 async def said(database: Database, call: Callable[[Database], Awaitable[object]]) -> None:

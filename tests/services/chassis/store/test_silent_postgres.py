@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.errors import ConnectionTimeout
 from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
 from services.chassis.store.database import Database, StoreUnavailableError
+from services.chassis.store.watched_connection import ConnectionWatch
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import while_time_passes
 from tests.support.clock.manual_clock import ManualClock
@@ -26,6 +28,11 @@ from tests.support.store.silent_proxy import SilentProxy, silent_proxy
 
 T = TypeVar("T")
 WAIT_S = 60.0
+# How long a statement may be unanswered here, in real time. It is longer than an attempt to connect
+# takes, and than a busy machine keeps a statement waiting.
+TIMEOUT_S = 3.0
+# A server closes by itself, after a minute, a connection on which nobody has logged in.
+CLOSED_BY_US_S = 30.0
 Response = health_pb2.HealthCheckResponse
 
 
@@ -47,14 +54,16 @@ async def proxy(databases: Databases) -> AsyncIterator[SilentProxy]:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The clock by which statements are unanswered for too long."""
+    """The clock by which writes wait for each other."""
     return ManualClock()
 
 
 @pytest.fixture
 async def database(proxy: SilentProxy, clock: ManualClock) -> AsyncIterator[Database]:
     """The database through the proxy."""
-    opened = await Database.open(proxy.url, clock=clock, owner="test", readers=1)
+    opened = await Database.open(
+        proxy.url, clock=clock, owner="test", readers=1, timeout_s=TIMEOUT_S
+    )
     yield opened
     proxy.resume()
     await while_time_passes(clock, opened.close())
@@ -105,7 +114,7 @@ async def test_a_server_that_answers_no_connection_is_silent(proxy: SilentProxy)
     """Health follows as well if the server only accepts connections and never answers them."""
     proxy.hush()
     database = await Database.open(
-        proxy.url, clock=SystemClock(), owner="test", readers=1, timeout_s=3.0
+        proxy.url, clock=SystemClock(), owner="test", readers=1, timeout_s=TIMEOUT_S
     )
     async with echo_server(database=database) as echo, asyncio.timeout(WAIT_S):
         health: Any = health_pb2_grpc.HealthStub(echo.channel)
@@ -121,6 +130,20 @@ async def test_a_server_that_answers_no_connection_is_silent(proxy: SilentProxy)
         assert await once_it_answers(lambda: database.read(notes)) == []
         assert await status() == Response.SERVING
     await database.close()
+    # No attempt to connect has left its connection open.
+    async with asyncio.timeout(CLOSED_BY_US_S):
+        await proxy.closed()
+
+
+async def test_the_time_without_answers_begins_with_the_first_look(proxy: SilentProxy) -> None:
+    """A service whose first attempt to connect takes a while is not silent at once."""
+    proxy.hush()
+    watch = ConnectionWatch()
+    with pytest.raises(ConnectionTimeout):
+        await asyncio.to_thread(watch.connect, proxy.url, connect_timeout=2)
+    assert not watch.cut_silent(1000.0, TIMEOUT_S)
+    assert not watch.cut_silent(1000.0 + TIMEOUT_S / 2, TIMEOUT_S)
+    assert watch.cut_silent(1000.0 + TIMEOUT_S, TIMEOUT_S)
 
 
 async def test_an_unanswered_statement_of_a_write_undoes_it(
