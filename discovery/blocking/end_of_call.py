@@ -1,4 +1,4 @@
-"""Calls back when a call that was begun has ended, or wakes the task that waits for it."""
+"""Calls back when a call has ended, wakes the task that waits for it, and describes the call."""
 
 import asyncio
 import threading
@@ -55,6 +55,26 @@ async def wait_for_end(rpc: Any) -> None:
     except asyncio.CancelledError:
         rpc.cancel()
         raise
+
+
+def described(call: Any, ended: Any) -> str:
+    """Describe a call for logs and debuggers, in the form of grpc's own.
+
+    `ended` has its status; None while the call is under way.
+    """
+    name = type(call).__name__
+    if ended is None:
+        return f"<{name} object>"
+    try:
+        code, details = ended.code(), ended.details()
+        # grpc waits for ever for the text of a call that was cancelled on this side.
+        debug = None if code is grpc.StatusCode.CANCELLED else ended.debug_error_string()
+    except Exception:  # noqa: BLE001 - it ended in an error that has no status
+        return f"<{name} object>"
+    lines = f'\tstatus = {code}\n\tdetails = "{details}"\n'
+    if code is not grpc.StatusCode.OK:
+        lines += f'\tdebug_error_string = "{debug}"\n'
+    return f"<{name} of RPC that terminated with:\n{lines}>"
 
 
 def _code_of(rpc: Any) -> grpc.StatusCode:

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from discovery.blocking.end_of_call import EndOfCall, OnEnd, on_attempt_end
+from discovery.blocking.end_of_call import EndOfCall, OnEnd, described, on_attempt_end
 from discovery.blocking.errors import EndedCallError, as_call
 from discovery.blocking.repeater import Repeater
 from discovery.blocking.sent import BlockingSend
@@ -132,6 +132,13 @@ class UnaryStreamCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[ty
     def on_call_end(self, on_end: OnEnd) -> None:
         """Call back with the code, once, when the stream's last attempt has ended."""
         self._end.on_call_end(on_end)
+
+    def __repr__(self) -> str:
+        # Another attempt may follow one that failed and isn't committed.
+        over = (self._committed or self._cancelled) and not self.is_active()
+        return described(self, self._attempt if over else None)
+
+    __str__ = __repr__
 
     def __del__(self) -> None:
         """Cancel a stream that is collected unfinished, as grpc does."""

@@ -13,6 +13,7 @@ import grpc
 
 from discovery.blocking.balancer import closed_meanwhile
 from discovery.blocking.call_loop import CallLoop
+from discovery.blocking.end_of_call import described
 from discovery.blocking.errors import as_call, traceback_of
 from discovery.blocking.sent import BlockingSend
 from discovery.call.call_state import CallState
@@ -82,6 +83,11 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
             except Exception:
                 # As grpc does: the other callbacks are called all the same.
                 logger.exception("a callback of a call raised")
+
+    def __repr__(self) -> str:
+        return described(self, self if self._done else None)
+
+    __str__ = __repr__
 
     def cancel(self) -> bool:
         """End the call. Returns False if it had ended already."""
