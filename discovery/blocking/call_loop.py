@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeAlias
+
+# What is under way, with its task once it has one. The event loop refers to its tasks weakly.
+_Tasks: TypeAlias = "dict[Callable[[], None], asyncio.Task[None] | None]"
 
 
 class CallLoop:
@@ -24,11 +27,27 @@ class CallLoop:
         self._lock = threading.Lock()
         self.closing = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: _Tasks = {}
 
-    def begin(self, work: Callable[[], Coroutine[Any, Any, None]], context: Context) -> None:
-        """Run the coroutine that `work` makes, in the context."""
+    def begin(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        abandon: Callable[[], None],
+        context: Context,
+    ) -> None:
+        """Run the coroutine that `work` makes, in the context.
+
+        `abandon` is called when the coroutine has ended, and before that by `close`, so that no
+        call stays open that the closing thread came before.
+        """
         loop = self._running()
-        loop.call_soon_threadsafe(_create_task, loop, work, context)
+        with self._lock:
+            is_open = not self.closing.is_set()
+            if is_open:
+                self._tasks[abandon] = None
+                loop.call_soon_threadsafe(_create_task, loop, work, context, self._tasks, abandon)
+        if not is_open:
+            abandon()
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after `delay_s` seconds; return what cancels that."""
@@ -43,9 +62,12 @@ class CallLoop:
         return cancel
 
     def close(self) -> None:
-        """Cancel all tasks; the thread ends with the last one. No task may be begun afterwards."""
-        self.closing.set()
+        """Abandon and cancel all that was begun; the thread ends with the last task."""
+        with self._lock:
+            self.closing.set()
         self._end_thread()
+        for abandon in tuple(self._tasks):
+            abandon()
 
     def _end_thread(self) -> None:
         loop = self._loop
@@ -85,14 +107,18 @@ def _create_task(
     loop: asyncio.AbstractEventLoop,
     work: Callable[[], Coroutine[Any, Any, None]],
     context: Context,
+    tasks: "_Tasks",
+    abandon: Callable[[], None],
 ) -> None:
     task = loop.create_task(work(), context=context)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    tasks[abandon] = task
 
+    def end(_: "asyncio.Task[None]") -> None:
+        tasks.pop(abandon)
+        # A task that is cancelled before it begins runs nothing of its coroutine.
+        abandon()
 
-# The event loop itself refers to its tasks weakly.
-_tasks: set["asyncio.Task[None]"] = set()
+    task.add_done_callback(end)
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -108,6 +108,8 @@ class ConsulAgent:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Ctrl-C ends the services first, which still deregister.
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)
         self._reader.start()

@@ -62,6 +62,9 @@ async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
             service: await stack.enter_async_context(discovery.open_channel(suite.target(service)))
             for service in SERVICES
         }
+        for channel in channels.values():
+            # A channel that knows its instances goes on when Consul restarts.
+            channel.get_state(try_to_connect=True)
         orders, payments = channels["order"], channels["payment"]
         yield Stubs(
             orders=OrderServiceStub(orders),

@@ -174,6 +174,16 @@ async def test_another_body_under_the_same_request_id_is_refused(
     assert "REQUEST_ID_REUSED" in result.err
 
 
+async def fulfilled_order(instance: Instance) -> str:
+    """Order one of the teapots that the page puts in stock, ship it, and return the order's id."""
+    lines = [{"sku": "RED-TEAPOT", "quantity": 1}]
+    created = await call(instance, f"{ORDERS}/CreateOrder", an_order("teapot", lines=lines))
+    order_id: str = created.messages()[0]["order"]["orderId"]
+    request = {"request_id": str(uuid5(NAMESPACE, "ship the teapot")), "order_id": order_id}
+    await call(instance, f"{ORDERS}/FulfillOrder", request)
+    return order_id
+
+
 def examples() -> list[str]:
     """The commands with grpcurl in docs/contracts.md that end by themselves."""
     blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/contracts.md").read_text(), re.DOTALL)
@@ -188,8 +198,8 @@ def _after_grpcurl(block: str) -> list[str]:
 async def test_the_examples_of_the_contracts_page_are_answered(
     suite: Cluster, order_instances: tuple[Instance, ...]
 ) -> None:
-    """Every grpcurl command of docs/contracts.md works as it is written, but for the ports."""
-    ports = {
+    """Every grpcurl command of docs/contracts.md works as written, but for ports and the order."""
+    replaced = {
         "localhost:INVENTORY_PORT": (await suite.instances("inventory"))[0].endpoint,
         "localhost:PAYMENT_PORT": (await suite.instances("payment"))[0].endpoint,
         "localhost:PORT": order_instances[0].endpoint,
@@ -198,7 +208,9 @@ async def test_the_examples_of_the_contracts_page_are_answered(
     assert len(examples()) >= 10
     for example in examples():
         command = example
-        for port, endpoint in ports.items():
-            command = command.replace(port, endpoint)
+        if "ORDER_ID" in example:
+            replaced["ORDER_ID"] = await fulfilled_order(order_instances[0])
+        for name, value in replaced.items():
+            command = command.replace(name, value)
         result = await run(grpcurl_path(), *shlex.split(command)[1:])
         assert result.code == 0, f"{command}\n{result.err}"

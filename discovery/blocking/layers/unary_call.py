@@ -47,7 +47,7 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
 
     def begin(self, call_loop: CallLoop) -> None:
         """Make the call in the loop, in the caller's context."""
-        call_loop.begin(self._work, contextvars.copy_context())
+        call_loop.begin(self._work, self._abandon, contextvars.copy_context())
 
     async def _work(self) -> None:
         with self._changed:
@@ -68,6 +68,14 @@ class UnaryCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg
             self._task = None
             if not self._done:
                 self._response, self._rpc, self._error = response, rpc, error
+        self._settle()
+
+    def _abandon(self) -> None:
+        """End a call that is still under way: its channel is closed."""
+        with self._changed:
+            if self._done:
+                return
+            self._error = closed_meanwhile()
         self._settle()
 
     def _settle(self) -> None:

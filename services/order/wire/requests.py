@@ -88,11 +88,9 @@ def return_order(request: rpc.ReturnOrderRequest) -> Intention[ReturnGoods]:
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
-    lines: tuple[Line, ...] = ()
-    if request.return_all:
-        check.that(not request.lines, "return_all", "must not be set together with lines")
-    else:
-        lines = _lines(check, request.lines)
+    both = bool(request.return_all and request.lines)
+    check.that(not both, "return_all", "must not be set together with lines")
+    lines = _lines(check, request.lines) if request.lines or not request.return_all else ()
     reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
     check.done()
     units = None if request.return_all else {line.sku: line.quantity for line in lines}

@@ -82,7 +82,9 @@ def test_futures_that_wait_share_a_thread(open_to: OpenBlocking) -> None:
         assert threading.active_count() < threads + FEW
 
     assert {one.code() for one in futures} == {StatusCode.CANCELLED}
-    assert (bulkhead.in_flight, bulkhead.queued) == (0, 0)
+    # The loop cancels the rest after the calls have ended.
+    while (bulkhead.in_flight, bulkhead.queued) != (0, 0):
+        pass
 
 
 def test_limits_of_streams_share_a_thread(

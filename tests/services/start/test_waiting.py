@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,11 +53,12 @@ async def test_further_signals_change_nothing(tmp_path: Path, number: signal.Sig
     errors = tmp_path / "errors"
     async with service_process("inventory", environment, log=errors) as service:
         await service.line("serving")
-        service.process.send_signal(number)
+        # Not `send_signal`, which may take the exit status that `end` waits for.
+        os.kill(service.process.pid, number)
         ending = asyncio.create_task(service.end())
         while not ending.done():
             with contextlib.suppress(ProcessLookupError):
-                service.process.send_signal(number)
+                os.kill(service.process.pid, number)
             await asyncio.wait({ending}, timeout=0.02)
         assert await ending == 0
 

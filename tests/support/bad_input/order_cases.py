@@ -86,9 +86,10 @@ ORDER_CASES = {
             "request_id": bad_values.UUID,
             "order_id": _ORDER_ID,
             "lines": bad_values.LINES,
-            "return_all": (bad_values.BadValue(value=True),),
+            "return_all": ANY,
             "reason": bad_values.REASON,
         },
+        alternatives=frozenset({"lines", "return_all"}),
         refused=(_NOT_FOUND,),
     ),
     "WatchOrder": MethodCases(

@@ -132,7 +132,8 @@ class Operator:
 
     async def write_off(self) -> None:
         """Write off every unit that is not reserved, and take it back in."""
-        for stock in (await self._inventory.ListStock(inventory_rpc.ListStockRequest())).stock:
+        page = await self._inventory.ListStock(inventory_rpc.ListStockRequest())
+        for stock in (each for each in page.stock if each.available_count):
             for delta in (-stock.available_count, stock.available_count):
                 request = inventory_rpc.AdjustStockRequest(
                     request_id=_new_id(), sku=stock.sku, delta=delta, reason="counted"

@@ -5,9 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy import Connection
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from services.chassis.store import sqlite
 from services.chassis.store.sqlite import SqliteDialect
@@ -34,6 +33,14 @@ def writer(dialect: SqliteDialect) -> Iterator[Connection]:
     dialect.close(connection)
 
 
+@pytest.fixture
+def logger(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
+    """The logger of the module, whatever configuration other tests leave."""
+    capturing = CapturingLogger()
+    monkeypatch.setattr(sqlite, "_LOG", capturing)
+    return capturing
+
+
 def fill(dialect: SqliteDialect, writer: Connection, commits: int) -> None:
     """Commit a few pages so many times."""
     for _ in range(commits):
@@ -43,21 +50,18 @@ def fill(dialect: SqliteDialect, writer: Connection, commits: int) -> None:
 
 
 def test_the_log_shrinks_after_a_long_read(
-    dialect: SqliteDialect, writer: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dialect: SqliteDialect, writer: Connection, tmp_path: Path, logger: CapturingLogger
 ) -> None:
     """An open read makes the log grow, which is logged; afterwards it gets its size back."""
     log = tmp_path / "test.db-wal"
     reader = dialect.open_reader()
     dialect.begin_snapshot(reader)
     reader.exec_driver_sql("SELECT count(*) FROM page").scalar_one()
-    with capture_logs() as logged:
-        # A logger that was used before keeps the output it had then.
-        monkeypatch.setattr(sqlite, "_LOG", structlog.get_logger())
-        fill(dialect, writer, COMMITS)
+    fill(dialect, writer, COMMITS)
     assert log.stat().st_size > 4 * LIMIT_BYTES
-    lines = [line for line in logged if line["event"] == "store_log_grows"]
-    assert [line["file"] for line in lines] == [str(log)] * len(lines)
-    sizes = [line["size_bytes"] for line in lines]
+    lines = [line for line in logger.calls if line.args == ("store_log_grows",)]
+    assert [line.kwargs["file"] for line in lines] == [str(log)] * len(lines)
+    sizes = [line.kwargs["size_bytes"] for line in lines]
     assert len(sizes) > 1
     assert all(later >= 2 * earlier for earlier, later in pairwise(sizes))
 
@@ -68,11 +72,8 @@ def test_the_log_shrinks_after_a_long_read(
 
 
 def test_a_log_of_usual_size_is_not_reported(
-    dialect: SqliteDialect, writer: Connection, monkeypatch: pytest.MonkeyPatch
+    dialect: SqliteDialect, writer: Connection, logger: CapturingLogger
 ) -> None:
     """Without an open read the log stays short, and nothing is logged."""
-    with capture_logs() as logged:
-        # A logger that was used before keeps the output it had then.
-        monkeypatch.setattr(sqlite, "_LOG", structlog.get_logger())
-        fill(dialect, writer, COMMITS)
-    assert logged == []
+    fill(dialect, writer, COMMITS)
+    assert logger.calls == []
