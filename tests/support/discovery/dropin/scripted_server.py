@@ -117,9 +117,15 @@ def reserved_port() -> Iterator[int]:
 
 @asynccontextmanager
 async def scripted_server(
-    *, port: int = 0, address: str | None = None
+    *,
+    port: int = 0,
+    address: str | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[ScriptedServer]:
-    """Run a server until the end of the block, on a port or at an address such as `unix:path`."""
+    """Run a server until the end of the block, on a port or at an address such as `unix:path`.
+
+    With credentials it speaks TLS.
+    """
     scripted = ScriptedServer()
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
@@ -129,7 +135,11 @@ async def scripted_server(
         "Both": grpc.stream_stream_rpc_method_handler(scripted.both),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    scripted.port = server.add_insecure_port(address or f"127.0.0.1:{port}")
+    at = address or f"127.0.0.1:{port}"
+    if credentials is None:
+        scripted.port = server.add_insecure_port(at)
+    else:
+        scripted.port = server.add_secure_port(at, credentials)
     await server.start()
     try:
         yield scripted
