@@ -2,107 +2,16 @@
 
 import logging
 import random
-from dataclasses import dataclass
 
 import pytest
 from grpc import StatusCode
 
-from discovery.balancing.ejector import Ejector, begin_probe, duration_s, with_probes
-from discovery.balancing.instance_stats import InstanceStats
-from discovery.registry.instance import Instance
-from discovery.rules.method import Kind, Method
-from discovery.rules.retry_policy import DEFAULT_RETRY
-from tests.support.clock.manual_clock import ManualClock
-
-
-@dataclass(frozen=True)
-class EjectableInstance:
-    """An instance that a picker can pick, with its record."""
-
-    record: InstanceStats
-
-
-def method(path: str) -> Method:
-    """A unary method."""
-    return Method(
-        path=path,
-        kind=Kind.UNARY_UNARY,
-        registered=True,
-        safe=True,
-        retry=DEFAULT_RETRY,
-        timeout_s=None,
-        default_timeout_s=None,
-        wait_for_ready=False,
-        waits=False,
-    )
-
-
-GET = method("/a.B/Get")
-PUT = method("/a.B/Put")
-
-
-class InstancesWithEjector:
-    """Some instances under one ejector."""
-
-    def __init__(self, number: int) -> None:
-        self.clock = ManualClock()
-        self.changes = 0
-        self.ejector = Ejector(
-            listed=lambda: self.records, rng=random.Random(5), changed=self._count
-        )
-        self.records = [
-            InstanceStats(
-                Instance(f"i{index}", "order", "127.0.0.1", 1),
-                0.0,
-                suspect=self.ejector.suspect,
-                redeem=self.ejector.redeem,
-            )
-            for index in range(number)
-        ]
-
-    def _count(self) -> None:
-        self.changes += 1
-
-    def fail(self, index: int, times: int = 1) -> None:
-        """Attempts that begin now and find the instance unavailable."""
-        for _ in range(times):
-            record, now_s = self.records[index], self.clock.monotonic()
-            record.load.failures_in_row += 1
-            record.outcomes[GET].failed(now_s, StatusCode.UNAVAILABLE)
-            record.suspect(record, GET, StatusCode.UNAVAILABLE, now_s, now_s)
-
-    def fault(self, index: int, times: int = 1, of: Method = GET) -> None:
-        """Attempts that begin now and end in an error of the application."""
-        for _ in range(times):
-            record, now_s = self.records[index], self.clock.monotonic()
-            record.outcomes[of].failed(now_s, StatusCode.INTERNAL)
-            record.suspect(record, of, StatusCode.INTERNAL, now_s, now_s)
-
-    def succeed(self, index: int, times: int = 1, of: Method = GET) -> None:
-        """Attempts that begin and succeed now."""
-        for _ in range(times):
-            record, now_s = self.records[index], self.clock.monotonic()
-            record.load.failures_in_row = 0
-            record.outcomes[of].calls.append(now_s)
-            record.redeem(record, now_s, now_s)
-
-    @property
-    def ejected(self) -> list[int]:
-        """The instances that are ejected now."""
-        return [index for index, record in enumerate(self.records) if record.ejection is not None]
-
-    def is_offered(self, index: int) -> bool:
-        """Whether the next pick is the instance's probe."""
-        ejection = self.records[index].ejection
-        return ejection is not None and self.clock.monotonic() >= ejection.due_s
-
-    async def probe(self, index: int) -> None:
-        """Wait until the ejection is due, and begin the probe."""
-        ejection = self.records[index].ejection
-        assert ejection is not None
-        await self.clock.advance(ejection.due_s - self.clock.monotonic())
-        assert self.is_offered(index)
-        begin_probe(ejection, self.clock.monotonic())
+from discovery.balancing.ejector import duration_s, with_probes
+from tests.support.discovery.ejectable_instances import (
+    GET,
+    EjectableInstance,
+    InstancesWithEjector,
+)
 
 
 @pytest.fixture
@@ -132,88 +41,6 @@ async def test_a_success_ends_the_row(instances: InstancesWithEjector) -> None:
     assert instances.ejected == []
 
 
-async def test_less_than_80_percent_of_ten_ejects(instances: InstancesWithEjector) -> None:
-    """Two failures of ten are allowed; the third of eleven ejects."""
-    for index in (0, 1):
-        instances.succeed(index, 4)
-        instances.fail(index)
-    instances.succeed(0, 4)
-    instances.fail(0)
-    assert instances.ejected == []
-
-    instances.fail(0)
-
-    assert instances.ejected == [0]
-
-
-async def test_failures_that_all_share_eject_nobody(instances: InstancesWithEjector) -> None:
-    """In an overload all refuse half; with one ejected the others would refuse more."""
-    for _ in range(20):
-        for index in range(3):
-            instances.succeed(index)
-            instances.fail(index)
-
-    assert instances.ejected == []
-
-
-async def test_an_instance_much_worse_than_bad_others_is_ejected(
-    instances: InstancesWithEjector,
-) -> None:
-    """Less than 80 % of the others' success rate ejects, beyond chance: 0.5 against 0.9."""
-    for _ in range(10):
-        for index in range(3):
-            instances.succeed(index)
-            instances.fail(index)
-    for index in (1, 2):
-        instances.succeed(index, 80)
-    assert instances.ejected == []
-
-    instances.fail(0)
-
-    assert instances.ejected == [0]
-
-
-@pytest.mark.parametrize("others", [0, 1, 40])
-async def test_a_method_that_fails_everywhere_ejects_nobody(
-    instances: InstancesWithEjector, others: int
-) -> None:
-    """An application's answer about one method is nobody's fault, however unevenly it is called."""
-    for index in (1, 2):
-        instances.succeed(index, 40, of=PUT)
-        instances.fault(index, others)
-    instances.fault(0, 40)
-
-    assert instances.ejected == []
-
-
-async def test_a_method_that_fails_half_the_time_ejects_nobody(
-    instances: InstancesWithEjector,
-) -> None:
-    """Chance makes one of the instances worse for a while, and that is no reason."""
-    coin = random.Random(7)
-    for _ in range(500):
-        index = coin.randrange(3)
-        (instances.fault if coin.random() < 0.5 else instances.succeed)(index)
-
-    assert instances.ejected == []
-
-
-async def test_an_instance_whose_methods_fail_only_there_is_ejected(
-    instances: InstancesWithEjector,
-) -> None:
-    """Ten faults eject, of any methods, where the others answer the same methods."""
-    for index in (1, 2):
-        instances.succeed(index, 5)
-        instances.succeed(index, 5, of=PUT)
-    instances.fault(0, 5, of=PUT)
-    instances.fault(0, 4)
-    assert instances.ejected == []
-
-    instances.fault(0)
-
-    assert instances.ejected == [0]
-
-
 @pytest.mark.parametrize(("answered", "ejected"), [(True, [0]), (False, [])])
 async def test_a_fault_fails_a_probe_only_if_others_answer_the_method(
     instances: InstancesWithEjector, *, answered: bool, ejected: list[int]
@@ -227,25 +54,6 @@ async def test_a_fault_fails_a_probe_only_if_others_answer_the_method(
     instances.fault(0)
 
     assert instances.ejected == ejected
-
-
-async def test_fewer_than_ten_calls_prove_nothing(instances: InstancesWithEjector) -> None:
-    """Three failures of nine calls don't eject."""
-    instances.succeed(0, 6)
-    instances.fail(0, 3)
-
-    assert instances.ejected == []
-
-
-async def test_attempts_older_than_10_s_do_not_count(instances: InstancesWithEjector) -> None:
-    """The window is exact."""
-    instances.succeed(0, 6)
-    instances.fail(0, 3)
-    await instances.clock.advance(10.1)
-    instances.succeed(0, 8)
-    instances.fail(0, 1)
-
-    assert instances.ejected == []
 
 
 @pytest.mark.parametrize(("number", "most"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (9, 4)])
