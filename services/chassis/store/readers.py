@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import Connection
 
@@ -109,13 +110,15 @@ class Readers:
                     connection = self._read(connection, job, current)
                     has_failed = connection is None
                     self._loop.call_soon_threadsafe(job.settle)
-            self._loop.call_soon_threadsafe(stopped.set_result, None)
         except RuntimeError:
             # The loop was closed before the database, so no caller is left.
             return
         finally:
+            # Before `stopped`: a connection that is closed while the process exits crashes it.
             if connection is not None:
                 self._dialect.close(connection)
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(stopped.set_result, None)
 
     def _read(
         self, connection: Connection | None, job: Job, current: _CurrentRead

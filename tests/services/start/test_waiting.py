@@ -60,7 +60,7 @@ async def test_further_signals_change_nothing(tmp_path: Path, number: signal.Sig
             with contextlib.suppress(ProcessLookupError):
                 os.kill(service.process.pid, number)
             await asyncio.wait({ending}, timeout=0.02)
-        assert await ending == 0
+        assert (await ending, errors.read_text()) == (0, "")
 
     assert errors.read_text() == ""
     assert "stopped" in {line["event"] for line in service.lines}

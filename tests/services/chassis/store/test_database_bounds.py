@@ -1,6 +1,7 @@
 """What a database refuses, what reads see, and how a database opens and closes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from services.chassis.store.database import (
     StoreOverloadedError,
     StoreUnavailableError,
 )
+from services.chassis.store.sqlite import SqliteDialect
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import (
     IDLE_TRANSACTION_TIMEOUT,
@@ -149,6 +151,37 @@ async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databa
     with pytest.raises(StoreUnavailableError):
         await database.write(add_note, "late")
     await database.close()
+
+
+async def test_closing_ends_after_the_connections_are_closed(tmp_path: Path) -> None:
+    """A process may exit once its database is closed: no thread uses a connection any more."""
+    dialect = SlowToClose(tmp_path / "notes.db")
+    database = Database(
+        dialect, clock=SystemClock(), owner="test", readers=1, queue_max=9, lock_wait_s=60.0
+    )
+    await database.write(create_notes)
+    await database.read(notes)
+    closing = asyncio.create_task(database.close())
+    for _ in range(2):
+        await asyncio.to_thread(dialect.closes.acquire)
+        await asyncio.wait({closing}, timeout=0.05)
+        assert not closing.done()
+        dialect.may_close.release()
+    await closing
+
+
+class SlowToClose(SqliteDialect):
+    """Closes a connection when the test allows it."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.closes = threading.Semaphore(0)
+        self.may_close = threading.Semaphore(0)
+
+    def close(self, connection: Connection) -> None:
+        self.closes.release()
+        self.may_close.acquire()
+        super().close(connection)
 
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
