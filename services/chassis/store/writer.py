@@ -57,8 +57,8 @@ class Writer:
         self._waiting: deque[Job] = deque()
         self._has_waiting = asyncio.Event()
         self._connection: Connection | None = None
-        # Whether the thread waits for the lock; written by the thread, read by the loop.
-        self._waits_for_lock = False
+        # The thread's present wait for the lock; written by the thread, read by the loop.
+        self._lock_wait: object | None = None
         self._closing = threading.Event()
         self.stopped: asyncio.Future[None] = self._loop.create_future()
         # A daemon: waiting for the lock of a frozen process must not keep this process alive.
@@ -97,7 +97,12 @@ class Writer:
             first_expires_at = min(job.expires_at for job in self._waiting)
             expires_in_s = first_expires_at - self._clock.monotonic()
             await self._clock.sleep(max(expires_in_s, LOCK_RECHECK_S))
-            if self._waits_for_lock:
+            wait = self._lock_wait
+            if wait is None:
+                continue
+            # After a pause of the whole process the thread gets the time to take a free lock.
+            await self._clock.sleep(LOCK_RECHECK_S)
+            if self._lock_wait is wait:
                 self.expire(self._clock.monotonic())
 
     def expire(self, now: float) -> None:
@@ -149,14 +154,17 @@ class Writer:
 
     def _begin(self, first: Job) -> Connection:
         """Begin a transaction; wait for the lock until it is acquired or `first` has expired."""
-        self._waits_for_lock = True
+        self._lock_wait = object()
         try:
             self._dialect.lock()
             while True:
                 self._drop_stale()
                 if self._connection is None:
+                    # A slow disk or server makes this slow; it has limits of its own.
+                    self._lock_wait = None
                     self._connection = self._dialect.open_writer()
                     self._opened(self._connection)
+                    self._lock_wait = object()
                 try:
                     self._dialect.begin(self._connection)
                 except Exception as error:
@@ -165,7 +173,7 @@ class Writer:
                 else:
                     return self._connection
         finally:
-            self._waits_for_lock = False
+            self._lock_wait = None
 
     def _drop_stale(self) -> None:
         if self._connection is not None and self._dialect.is_stale(self._connection):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from discovery.clock import SystemClock
 from scripts.suite.postgres import NOT_DURABLE
 from services.chassis.store.database import (
+    LOCK_WAIT_S,
     Database,
     DatabaseSettingsError,
     StoreOverloadedError,
@@ -25,6 +26,7 @@ from tests.support.store.databases import (
     SQLITE,
     Databases,
     Gate,
+    writing,
 )
 from tests.support.store.note_table import add_note, create_notes, notes
 
@@ -137,6 +139,26 @@ async def test_a_wrong_statement_is_no_failure_of_the_store(database: Database) 
         await database.write(misspell)
     with pytest.raises(DBAPIError, match="syntax error"):
         await database.read(misspell)
+
+
+async def test_a_write_outlives_a_pause_of_its_process(databases: Databases) -> None:
+    """After a pause longer than the wait for the lock, a write still takes a free lock."""
+    clock = ManualClock()
+    database = await Database.open(databases.url("notes"), clock=clock, owner="test")
+    await database.write(create_notes)
+    with writing(databases.url("notes")):
+        written = asyncio.create_task(database.write(add_note, "late"))
+        await asyncio.to_thread(until_it_waits, database)
+        await clock.advance(LOCK_WAIT_S)
+
+    assert await written == "late"
+    await database.close()
+
+
+def until_it_waits(database: Database) -> None:
+    """Return once the writer's thread waits for the lock."""
+    while database._writer._lock_wait is None:
+        pass
 
 
 async def test_closing_writes_what_is_queued_and_takes_no_more(databases: Databases) -> None:
