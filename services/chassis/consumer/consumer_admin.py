@@ -10,6 +10,7 @@ from tradepost.event.v1 import event_service_pb2 as pb
 
 from discovery.clock import Clock
 from services.chassis.consumer.errors import ConsumerNotFoundError, FeedUnreachableError
+from services.chassis.consumer.feed_stream import REWIND_TIMEOUT_S
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.feed.errors import PositionAheadOfHeadError
@@ -62,7 +63,7 @@ class ConsumerAdmin:
         feed = None
         # 0 is below every head.
         if subscription is not None and request.after_position > 0:
-            feed = await subscription.head()
+            feed = await subscription.head(REWIND_TIMEOUT_S)
         rewind = partial(self._rewind, request=request, feed=feed)
         done = await self._once("RewindSubscription", request_id, request, rewind)
         self._log.info(

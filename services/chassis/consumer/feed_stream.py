@@ -18,6 +18,8 @@ from services.chassis.request.wire_values import to_duration
 SILENCE_S = 10.0
 # An operator's list of consumers waits so long for a feed.
 HEAD_TIMEOUT_S = 1.0
+# A rewind waits longer: without an answer it is refused.
+REWIND_TIMEOUT_S = 5.0
 
 
 class FeedSilentError(Exception):
@@ -52,10 +54,10 @@ class FeedStream:
         """Fetch the feed's current epoch. Raises grpc.aio.AioRpcError."""
         return (await self._stub.GetFeed(pb.GetFeedRequest())).epoch
 
-    async def head(self) -> pb.GetFeedResponse | None:
-        """Fetch how far the feed is; None if it doesn't answer within HEAD_TIMEOUT_S."""
+    async def head(self, timeout_s: float = HEAD_TIMEOUT_S) -> pb.GetFeedResponse | None:
+        """Fetch how far the feed is; None if it doesn't answer within `timeout_s`."""
         try:
-            return await self._stub.GetFeed(pb.GetFeedRequest(), timeout=HEAD_TIMEOUT_S)
+            return await self._stub.GetFeed(pb.GetFeedRequest(), timeout=timeout_s)
         except grpc.aio.AioRpcError:
             return None
 

@@ -23,7 +23,7 @@ from discovery.error_info import ErrorInfo, error_info
 from discovery.rules.backoff import jittered
 from services.chassis.consumer.consumer_lease import ConsumerLease
 from services.chassis.consumer.errors import PositionMovedError, PositionNotReachedError
-from services.chassis.consumer.feed_stream import FeedStream
+from services.chassis.consumer.feed_stream import HEAD_TIMEOUT_S, FeedStream
 from services.chassis.consumer.inbox import (
     Attempt,
     ConsumerPosition,
@@ -129,9 +129,9 @@ class Subscription:
             self._stopping.set_result(None)
         await self._ended.wait()
 
-    async def head(self) -> pb.GetFeedResponse | None:
+    async def head(self, timeout_s: float = HEAD_TIMEOUT_S) -> pb.GetFeedResponse | None:
         """How far the feed is; None if it can't be reached now."""
-        return await self._stream.head()
+        return await self._stream.head(timeout_s)
 
     def rewind(self, connection: Connection, after_position: int) -> ConsumerPosition | None:
         """Move the consumer back, whichever instance runs it; return its former position.

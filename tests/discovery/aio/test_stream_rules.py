@@ -104,4 +104,5 @@ async def test_a_callback_that_raises_does_not_stop_the_others(start: Start, ope
         await channel.close()
         assert ended == [True]
     loop.set_exception_handler(None)
-    assert reported == [ZeroDivisionError] * 2
+    # gRPC itself may report errors of its poller here.
+    assert reported.count(ZeroDivisionError) == 2
