@@ -37,8 +37,8 @@ class CallLoop:
     ) -> None:
         """Run the coroutine that `work` makes, in the context.
 
-        `abandon` is called when the coroutine has ended, and before that by `close`, so that no
-        call stays open that the closing thread came before.
+        `abandon` is called when the coroutine has ended, and by `close` while it still runs. It has
+        to end the call if nothing else has, so that none is open when `close` returns.
         """
         loop = self._running()
         with self._lock:

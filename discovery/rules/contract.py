@@ -26,7 +26,7 @@ def is_safe(path: str, pool: descriptor_pool.DescriptorPool | None = None) -> bo
 
 
 def waits(path: str) -> bool:
-    """True if the method's policy says that its answer waits for something else than the instance.
+    """True if the method's policy says that its answer waits for something other than the instance.
 
     `path` is "/package.Service/Method". False for a method without the option or without a
     descriptor in the default pool.

@@ -108,7 +108,7 @@ class ConsulAgent:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Ctrl-C ends the services first, which still deregister.
+            # Ctrl-C must not reach Consul: the services deregister first.
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_log, args=(self._process,), daemon=True)

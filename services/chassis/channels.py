@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from google.protobuf.descriptor import FileDescriptor
 
 import discovery
 from discovery.clock import Clock
@@ -21,7 +22,7 @@ KEEPALIVE = (("grpc.keepalive_time_ms", 30_000),)
 def participant_channel(
     target: str,
     *,
-    service: str,
+    contract: FileDescriptor,
     clock: Clock,
     rng: random.Random,
     watcher: Watcher | None = None,
@@ -29,18 +30,19 @@ def participant_channel(
 ) -> "CorrelatedChannel":
     """Open a discovery channel to `target` ("consul:///payment") that passes the correlation on.
 
-    `service` is the full name of a service that only the wanted servers have. An instance whose
-    health service doesn't know it isn't called: all services have the same feed, so another one
+    `contract` is the file of the one service that only the wanted servers have. An instance whose
+    health service doesn't know that service isn't called: all servers have the same feed, so one
     that took over a registered address would answer with events of its own.
 
     In a traced process `spans` records the calls as spans, and the trace continues in the service
     that is called. The other arguments are those of `discovery.open_channel`. Raises
     InvalidTargetError.
     """
+    (service,) = contract.services_by_name.values()
     return CorrelatedChannel(
         discovery.open_channel(
             target,
-            service_config={"healthCheckConfig": {"serviceName": service}},
+            service_config={"healthCheckConfig": {"serviceName": service.full_name}},
             options=KEEPALIVE,
             watcher=watcher,
             clock=clock,

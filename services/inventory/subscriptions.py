@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from tradepost.order.v1 import order_service_pb2
+from tradepost.payment.v1 import payment_service_pb2
+
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
@@ -23,8 +26,8 @@ async def feed_channels(
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
-        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
-        channel(targets.payment_target, service="tradepost.payment.v1.PaymentService") as payments,
+        channel(targets.order_target, contract=order_service_pb2.DESCRIPTOR) as orders,
+        channel(targets.payment_target, contract=payment_service_pb2.DESCRIPTOR) as payments,
     ):
         yield FeedChannels(orders, payments)
 

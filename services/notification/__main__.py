@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
+from tradepost.order.v1 import order_service_pb2
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
@@ -42,7 +43,7 @@ async def main() -> None:
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channel(
             notification.order_target,
-            service="tradepost.order.v1.OrderService",
+            contract=order_service_pb2.DESCRIPTOR,
             clock=clock,
             rng=rng,
             spans=spans,

@@ -30,8 +30,6 @@ from services.order.wire.requests import ORCHESTRATED_ONLY
 
 _ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _ADMIN = saga_admin_service_pb2.DESCRIPTOR.services_by_name["SagaAdminService"].full_name
-# These methods wait for the outcome of an order.
-_WAITING = ("CreateOrder", "CancelOrder", "FulfillOrder", "ReturnOrder", "WatchOrder")
 _COMPENSATIONS = ("CancelOrder",)
 CONTENTS = FeedContents(
     NAME,
@@ -65,7 +63,6 @@ def to_service(parts: Parts, feeds: FeedSubscriptions | None, *, clock: Clock) -
         ),
         service_names=(_ORDERS, _ADMIN),
         errors=ERRORS,
-        waiting_methods=frozenset(f"/{_ORDERS}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_ORDERS}/{method}" for method in _COMPENSATIONS),
         database=parts.store.database,
         feed=Feed(

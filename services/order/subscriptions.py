@@ -6,6 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.order.v1 import order_service_pb2
+from tradepost.payment.v1 import payment_service_pb2
+
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
@@ -52,10 +56,10 @@ async def feed_channels(
     """
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
-        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
-        channel(targets.payment_target, service="tradepost.payment.v1.PaymentService") as payments,
+        channel(targets.order_target, contract=order_service_pb2.DESCRIPTOR) as orders,
+        channel(targets.payment_target, contract=payment_service_pb2.DESCRIPTOR) as payments,
         channel(
-            targets.inventory_target, service="tradepost.inventory.v1.InventoryService"
+            targets.inventory_target, contract=inventory_service_pb2.DESCRIPTOR
         ) as reservations,
     ):
         yield FeedChannels(orders, payments, reservations)

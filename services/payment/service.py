@@ -21,7 +21,6 @@ from services.payment.subscriptions import subscribe_to_feeds
 from services.payment.wire.errors import ERRORS
 
 _SERVICE = payment_service_pb2.DESCRIPTOR.services_by_name["PaymentService"].full_name
-_WAITING = ("AuthorizePayment", "CapturePayment", "VoidPayment", "RefundPayment")
 _COMPENSATIONS = ("VoidPayment", "RefundPayment")
 _AGGREGATE_TYPES = MappingProxyType({"pay": "payment"})
 CONTENTS = FeedContents(
@@ -70,7 +69,6 @@ def to_service(parts: Parts, dependencies: Dependencies) -> Service:
         ),
         service_names=(_SERVICE, *(each.name for each in testing)),
         errors=ERRORS,
-        waiting_methods=frozenset(f"/{_SERVICE}/{method}" for method in _WAITING),
         compensation_methods=frozenset(f"/{_SERVICE}/{method}" for method in _COMPENSATIONS),
         database=parts.database,
         feed=Feed(

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from tradepost.inventory.v1 import inventory_service_pb2
+from tradepost.order.v1 import order_service_pb2
+
 from discovery.clock import Clock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
@@ -24,9 +27,9 @@ async def feed_channels(
     channel = partial(participant_channel, clock=clock, rng=rng)
     async with (
         channel(
-            targets.inventory_target, service="tradepost.inventory.v1.InventoryService"
+            targets.inventory_target, contract=inventory_service_pb2.DESCRIPTOR
         ) as reservations,
-        channel(targets.order_target, service="tradepost.order.v1.OrderService") as orders,
+        channel(targets.order_target, contract=order_service_pb2.DESCRIPTOR) as orders,
     ):
         yield FeedChannels(reservations, orders)
 

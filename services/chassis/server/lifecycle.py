@@ -141,7 +141,6 @@ def _admission(service: Service, settings: ServerSettings, clock: Clock) -> Admi
         max_waiting=settings.max_waiting,
         max_watching=settings.max_watching,
         max_subscribers=settings.max_subscribers,
-        waiting_methods=service.waiting_methods,
         subscription_methods=SUBSCRIPTION_METHODS,
         compensation_methods=service.compensation_methods,
     )

@@ -18,8 +18,8 @@ class Service:
     """A service's name, its servicers, and facts about its methods.
 
     `servicers` add themselves to the server; `service_names` are their full names, for health and
-    reflection. `errors` are the rules of its own exceptions. `waiting_methods` and
-    `compensation_methods` are full paths ("/package.Service/Method"). While `database` does not
+    reflection. `errors` are the rules of its own exceptions. `compensation_methods` are
+    full paths ("/package.Service/Method"). While `database` does not
     answer, the instance is NOT_SERVING. `feed` serves its event log, if it has one, and `consumed`
     are the feeds that it consumes. `background` tasks and subscriptions run while the server does;
     if one of them fails, the server stops. The server calls `on_drain` hooks when streams shall
@@ -30,7 +30,6 @@ class Service:
     servicers: Sequence[Callable[[grpc.aio.Server], None]]
     service_names: Sequence[str]
     errors: Errors = field(default_factory=dict)
-    waiting_methods: frozenset[str] = frozenset()
     compensation_methods: frozenset[str] = frozenset()
     database: Database | None = None
     feed: Feed | None = None

@@ -20,9 +20,9 @@ class Job:
     job that has not started fails. `batch_size` is the number of writes in its transaction, known
     once that has ended.
 
-    The rest is for reads. `connection` is there while the function runs, `first_look_s` once it
-    was looked at whether the read takes too long (a monotonic instant), which `timed_out` tells.
-    `abandoned` says that nobody waits any more.
+    The rest is for reads. `connection` is set while the function runs. `first_look_s` is the
+    monotonic instant of the first check whether the read takes too long, and `timed_out` its
+    result. `abandoned` is set when the caller has left.
     """
 
     function: Callable[..., Any]

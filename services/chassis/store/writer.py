@@ -160,7 +160,7 @@ class Writer:
             while True:
                 self._drop_stale()
                 if self._connection is None:
-                    # A slow disk or server makes this slow; it has limits of its own.
+                    # Opening is no wait for the lock, and has its own time limits.
                     self._lock_wait = None
                     self._connection = self._dialect.open_writer()
                     self._opened(self._connection)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import grpc
+from tradepost.inventory.v1 import inventory_service_pb2
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
@@ -45,14 +47,14 @@ async def participant_channels(
     async with (
         participant_channel(
             targets.inventory_target,
-            service="tradepost.inventory.v1.InventoryService",
+            contract=inventory_service_pb2.DESCRIPTOR,
             clock=clock,
             rng=rng,
             spans=spans,
         ) as inventory,
         participant_channel(
             targets.payment_target,
-            service="tradepost.payment.v1.PaymentService",
+            contract=payment_service_pb2.DESCRIPTOR,
             clock=clock,
             rng=rng,
             spans=spans,

@@ -8,6 +8,7 @@ from functools import partial
 
 import grpc
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
+from tradepost.payment.v1 import payment_service_pb2
 
 from discovery.clock import Clock, SystemClock
 from services.chassis.channels import participant_channel
@@ -41,7 +42,7 @@ from services.order.summary.feed_consumers import (
     PaymentSummarizer,
 )
 
-_payment_channel = partial(participant_channel, service="tradepost.payment.v1.PaymentService")
+_payment_channel = partial(participant_channel, contract=payment_service_pb2.DESCRIPTOR)
 _FAILURES = (
     RebuildError,
     StaleLeaseError,

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
+from tradepost.inventory.v1 import inventory_service_pb2
 
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
@@ -52,7 +53,7 @@ async def test_the_feed_of_another_service_is_not_read() -> None:
         channel = await stack.enter_async_context(
             participant_channel(
                 f"static:///{','.join(addresses)}",
-                service=INVENTORY,
+                contract=inventory_service_pb2.DESCRIPTOR,
                 clock=SystemClock(),
                 rng=random.Random(7),
             )

@@ -5,7 +5,7 @@
     async with echo_server(unary=unary) as echo:
         assert await echo.unary("hi") == "hi"
 
-Texts are sent as google.protobuf.StringValue, so the service needs no contract of its own.
+Texts are sent as google.protobuf.StringValue. Of the contract there is only what a test reads.
 """
 
 import random
@@ -16,7 +16,11 @@ from functools import partial
 from typing import Any
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.wrappers_pb2 import StringValue
+from tradepost.policy.v1 import policy_pb2
 
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
@@ -29,12 +33,31 @@ from services.chassis.server.settings import ServerSettings
 SERVICE_NAME = "tradepost.testing.Echo"
 _FACTORIES: Mapping[str, Callable[..., Any]] = {
     "Unary": grpc.unary_unary_rpc_method_handler,
-    # A second unary method, for tests of what differs by method.
+    # A second unary method, for tests of what differs by method: its contract says that it waits.
     "Second": grpc.unary_unary_rpc_method_handler,
     "UnaryStream": grpc.unary_stream_rpc_method_handler,
     "StreamUnary": grpc.stream_unary_rpc_method_handler,
     "StreamStream": grpc.stream_stream_rpc_method_handler,
 }
+
+
+def _contract() -> FileDescriptor:
+    text = f".{StringValue.DESCRIPTOR.full_name}"
+    file = FileDescriptorProto(
+        name="tradepost/testing/echo.proto",
+        package="tradepost.testing",
+        syntax="proto3",
+        dependency=[StringValue.DESCRIPTOR.file.name, policy_pb2.DESCRIPTOR.name],
+    )
+    second = file.service.add(name="Echo").method.add(
+        name="Second", input_type=text, output_type=text
+    )
+    second.options.Extensions[policy_pb2.policy].waits = True
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    return descriptor_pool.Default().FindFileByName(file.name)
+
+
+CONTRACT = _contract()
 
 
 def path(method: str) -> str:

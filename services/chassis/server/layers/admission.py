@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from discovery.clock import Clock
+from discovery.rules import contract
 from services.chassis.request.context import Context
 from services.chassis.request.slot import SLOT
 from services.chassis.server.errors import OverloadedError
@@ -47,7 +48,6 @@ class Admission:
         max_waiting: int,
         max_watching: int,
         max_subscribers: int,
-        waiting_methods: Collection[str] = (),
         subscription_methods: Collection[str] = (),
         compensation_methods: Collection[str] = (),
     ) -> None:
@@ -57,7 +57,6 @@ class Admission:
         self._calls = WaitingPool("TRADEPOST_MAX_WAITING", max_waiting)
         self._watchers = WaitingPool("TRADEPOST_MAX_WATCHING", max_watching)
         self._subscribers = WaitingPool("TRADEPOST_MAX_SUBSCRIBERS", max_subscribers)
-        self._waiting_methods = frozenset(waiting_methods).union(subscription_methods)
         self._subscription_methods = frozenset(subscription_methods)
         self._compensation_methods = frozenset(compensation_methods)
         kept = limit // _COMPENSATION_SHARE if self._compensation_methods else 0
@@ -79,7 +78,7 @@ class Admission:
 
     def _unary(self, method: ServedMethod, inner: Behavior) -> Behavior:
         limit = self._limit_of(method)
-        waits = method.path in self._waiting_methods
+        waits = contract.waits(method.path)
 
         async def admitted(request: Any, context: Context) -> Any:
             slot = self._admit(limit, self._calls, waits=waits)
@@ -92,7 +91,7 @@ class Admission:
 
     def _streaming(self, method: ServedMethod, inner: Behavior) -> Behavior:
         limit = self._limit_of(method)
-        waits = method.path in self._waiting_methods
+        waits = contract.waits(method.path)
         subscribes = method.path in self._subscription_methods
         pool = self._subscribers if subscribes else self._watchers
 

@@ -208,14 +208,10 @@ async def test_waiters_have_a_limit_of_their_own_checked_on_admission() -> None:
         begun.append(request.value)
         return await gate.waiting(request, context)
 
-    async with echo_server(
-        unary=unary,
-        waiting_methods=frozenset({path("Unary")}),
-        settings={"max_waiting": 2},
-    ) as echo:
-        inside = [asyncio.ensure_future(echo.unary("in")) for _ in range(2)]
+    async with echo_server(second=unary, settings={"max_waiting": 2}) as echo:
+        inside = [asyncio.ensure_future(echo.unary("in", method="Second")) for _ in range(2)]
         await gate.came(2)
-        refused = await refusal(echo.unary("late"))
+        refused = await refusal(echo.unary("late", method="Second"))
         gate.open()
         await asyncio.gather(*inside)
 

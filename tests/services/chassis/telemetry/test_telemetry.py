@@ -25,7 +25,7 @@ from services.chassis.server.settings import (
 )
 from services.chassis.telemetry import correlation, otlp
 from services.chassis.telemetry.settings import TelemetrySettings
-from tests.support.chassis.echo_service import SERVICE_NAME, Echo, echo_server, path
+from tests.support.chassis.echo_service import CONTRACT, Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.telemetry.otlp_collector import Collector, collecting
@@ -128,7 +128,7 @@ async def test_a_channel_of_a_traced_process_records_its_calls() -> None:
         exporting(collector) as spans,
         participant_channel(
             f"static:///{echo.server.endpoint}",
-            service=SERVICE_NAME,
+            contract=CONTRACT,
             clock=SystemClock(),
             rng=random.Random(7),
             spans=spans,
