@@ -1,7 +1,8 @@
 """`scripts/generate`: writes the committed files that are derived from other files.
 
-buf and protoc generate `generated/` from `protos/`; the table of folders in ARCHITECTURE.md is
-computed from the source. Everything is made in a temporary folder and compared with the
+buf and protoc generate `generated/` from `protos/`: the stubs, and all contracts as one descriptor
+set with their comments, which the edge reads. The table of folders in ARCHITECTURE.md is computed
+from the source. Everything is made in a temporary folder and compared with the
 committed files. Only files that differ are written (or, with `--check`, reported), so a test that
 imports the stubs at the same time never finds an empty folder.
 """
@@ -19,6 +20,8 @@ from scripts.tools.paths import ROOT, buf_path, tool_environment
 GENERATED = ROOT / "generated"
 # Without this file, mypy treats the installed stubs as untyped.
 TYPE_MARKER = Path("tradepost/py.typed")
+# A google.protobuf.FileDescriptorSet. Generated Python code has no comments in its descriptors.
+DESCRIPTOR_SET = Path("contracts.binpb")
 
 
 def main() -> int:
@@ -60,9 +63,16 @@ def main() -> int:
 
 def generate(folder: Path) -> dict[Path, bytes] | None:
     """All files of `generated/`, made in `folder`; None when buf fails (it prints why)."""
-    command = [str(buf_path()), "generate", "--output", str(folder)]
-    if subprocess.run(command, cwd=ROOT, env=tool_environment(), check=False).returncode != 0:
-        return None
+    descriptor_set = str(folder / "generated" / DESCRIPTOR_SET)
+    for command in (
+        ["generate", "--output", str(folder)],
+        ["build", "--as-file-descriptor-set", "--output", descriptor_set],
+    ):
+        made = subprocess.run(
+            [str(buf_path()), *command], cwd=ROOT, env=tool_environment(), check=False
+        )
+        if made.returncode != 0:
+            return None
     return {**read_tree(folder / "generated"), TYPE_MARKER: b""}
 
 

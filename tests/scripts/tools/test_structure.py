@@ -21,6 +21,7 @@ PARTS = {
     "payment": "services/payment/",
     "inventory": "services/inventory/",
     "notification": "services/notification/",
+    "edge": "services/edge/",
     "scripts": "scripts/",
 }
 ROOTS = [folder.rstrip("/").replace("/", ".") for folder in PARTS.values()]
