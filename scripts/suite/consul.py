@@ -62,6 +62,11 @@ class ConsulAgent:
         return f"{'https://' if self._tls else ''}{self.host}:{self.http_port}"
 
     @property
+    def node(self) -> str:
+        """The name of its node."""
+        return f"test-{self.host.replace('.', '-')}"
+
+    @property
     def log(self) -> str:
         """The log since the last start."""
         return "".join(self._log)
@@ -143,7 +148,7 @@ class ConsulAgent:
             *(
                 f"-bind={self.host}",
                 f"-client={self.host}",
-                f"-node=test-{self.host.replace('.', '-')}",
+                f"-node={self.node}",
             ),
             "-log-level=info",
             *(f"-hcl={setting}" for setting in settings),
