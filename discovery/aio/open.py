@@ -11,7 +11,7 @@ from discovery.aio.channel import Channel
 from discovery.aio.native import dialer
 from discovery.balancing.policy import Policy
 from discovery.clock import Clock, SystemClock
-from discovery.config.channel_options import authority_of
+from discovery.config.channel_options import authority_of, service_config_of
 from discovery.config.service_config import parse_service_config
 from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
@@ -49,7 +49,8 @@ def open_channel(
     - `compression`: of the requests of each call that names none, as in grpc.aio.
     - `service_config`: a gRPC service config (`discovery.config.service_config`), JSON or mapping.
     - `interceptors`: grpc.aio's own, of any kind; each sees a call once, however often it is tried.
-    - `options`: channel arguments of each connection.
+    - `options`: channel arguments of each connection; a `grpc.service_config` among them is read as
+      `service_config`.
     - `tracer_provider`, `meter_provider`: OpenTelemetry's; by default the global ones at the time
       of this call (`discovery.telemetry.activation`).
     - `clock`, `rng`: for tests and simulations.
@@ -61,7 +62,7 @@ def open_channel(
     parsed = parse_target(target, any_scheme=watcher is not None)
     clock = SystemClock() if clock is None else clock
     rng = random_numbers() if rng is None else rng
-    config = parse_service_config(service_config)
+    config = parse_service_config(service_config_of(service_config, options))
     return Channel(
         parsed,
         watcher=watcher_for(parsed, clock=clock, rng=rng) if watcher is None else watcher,

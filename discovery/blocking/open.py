@@ -13,7 +13,7 @@ from discovery.blocking.channel import BlockingChannel
 from discovery.blocking.native import dialer
 from discovery.blocking.process_state import ProcessState
 from discovery.clock import Clock, SystemClock
-from discovery.config.channel_options import authority_of
+from discovery.config.channel_options import authority_of, service_config_of
 from discovery.config.service_config import parse_service_config
 from discovery.errors import InvalidTargetError
 from discovery.fork import random_numbers
@@ -56,7 +56,7 @@ def open_channel(
         raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
     clock = SystemClock() if clock is None else clock
     rng = random_numbers() if rng is None else rng
-    config = parse_service_config(service_config)
+    config = parse_service_config(service_config_of(service_config, options))
     make_watcher = partial(watcher_for, parsed, clock=clock, rng=rng)
     if watcher is None:
         make_watcher()  # raises here what it would raise at the first call

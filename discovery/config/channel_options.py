@@ -1,10 +1,13 @@
 """The options of every connection: what C-core calls channel arguments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from discovery.errors import InvalidServiceConfigError
 
 _INT32_MAX = 2**31 - 1
 _ENABLE_PROXY = "grpc.enable_http_proxy"
+_SERVICE_CONFIG = "grpc.service_config"
 
 # A caller's own options replace these one by one.
 DEFAULT_OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -41,16 +44,32 @@ def authority_of(service: str, authority: str | None, options: Iterable[tuple[st
     return str(dict(options).get("grpc.ssl_target_name_override", service))
 
 
+def service_config_of(
+    given: str | Mapping[str, Any] | None, options: Iterable[tuple[str, Any]]
+) -> str | Mapping[str, Any] | None:
+    """Return the service config: the argument, or the option by which grpc.aio is given one.
+
+    C-core would carry out the option's inside one connection, past this package's retry budget.
+    Raises InvalidServiceConfigError if there are both.
+    """
+    option = dict(options).get(_SERVICE_CONFIG)
+    if option is not None and given is not None:
+        raise InvalidServiceConfigError(_SERVICE_CONFIG, "given as an option and as service_config")
+    return option if given is None else given
+
+
 def channel_options(
     authority: str, options: Iterable[tuple[str, Any]]
 ) -> tuple[tuple[str, Any], ...]:
     """Return the options of a connection; the caller's own take precedence over the defaults.
 
-    A caller asks for a proxy by `grpc.http_proxy` (this proxy) or by `grpc.enable_http_proxy`=1
-    (the proxy that the environment names).
+    The service config is left out, because it belongs to the channel, not to a connection. A caller
+    asks for a proxy by `grpc.http_proxy` (this proxy) or by `grpc.enable_http_proxy`=1 (the proxy
+    that the environment names).
     """
     chosen = {**dict(DEFAULT_OPTIONS), "grpc.default_authority": authority}
     own = dict(options)
     if "grpc.http_proxy" in own:
         del chosen[_ENABLE_PROXY]
+    own.pop(_SERVICE_CONFIG, None)
     return tuple({**chosen, **own}.items())

@@ -1,6 +1,9 @@
 """The options of the connections under a channel."""
 
-from discovery.config.channel_options import channel_options
+import pytest
+
+from discovery.config.channel_options import channel_options, service_config_of
+from discovery.errors import InvalidServiceConfigError
 
 
 def test_the_options_of_every_connection() -> None:
@@ -22,3 +25,17 @@ def test_the_options_of_every_connection() -> None:
     assert options.get("grpc.enable_retries", 1) == 1
     assert options["grpc.service_config_disable_resolution"] == 1
     assert "grpc.service_config" not in options
+
+
+def test_a_service_config_among_the_options_is_the_channels() -> None:
+    """The option of gRPC is read like the argument, and no connection gets it."""
+    options = [("grpc.service_config", '{"methodConfig": []}')]
+
+    assert service_config_of(None, options) == '{"methodConfig": []}'
+    assert "grpc.service_config" not in dict(channel_options("order", options))
+
+
+def test_two_service_configs_are_refused() -> None:
+    """An option and an argument at once are an error, because one of them would be ignored."""
+    with pytest.raises(InvalidServiceConfigError, match="given as an option and as service_config"):
+        service_config_of({}, [("grpc.service_config", "{}")])
