@@ -95,6 +95,7 @@ def to_event(stored: StoredEvent, *, feed: str, epoch: str, aggregate_type: str)
         causation_id=stored.causation_id,
         traceparent=stored.traceparent,
         topic=stored.topic,
+        actor=stored.actor,
         payload=Any(type_url=_TYPE_URL_PREFIX + stored.type, value=stored.payload),
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from discovery.clock import Clock
+from services.chassis.identity import caller
 from services.chassis.ids import IdFactory
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.log.event_table import (
@@ -70,7 +71,10 @@ class StreamAppend:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event in the log: `position` counts all events, `version` those of its stream."""
+    """An event in the log: `position` counts all events, `version` those of its stream.
+
+    `actor` says who recorded it ("person:alice", "service:order"); "" is nobody that is known.
+    """
 
     position: int
     event_id: str
@@ -83,6 +87,7 @@ class StoredEvent:
     causation_id: str
     traceparent: str
     topic: str = ""
+    actor: str = ""
 
 
 class EventLog:
@@ -108,7 +113,8 @@ class EventLog:
         """Append `events` from version `expected_version + 1` on; 0 is for a new stream.
 
         All get the same occur time, not before `not_before` nor before the stream's previous
-        event, and the correlation of the running context. Raises StreamConflictError.
+        event, and the correlation and the caller of the running context. Raises
+        StreamConflictError.
         """
         taken = TAKE_POSITIONS_AT.first(
             connection, of_stream=stream, expected_version=expected_version, number=len(events)
@@ -132,7 +138,7 @@ class EventLog:
         """Append to many different streams, with a fixed number of statements.
 
         All events get the same occur time, not before the previous event of any of the streams,
-        and the correlation of the running context. Raises StreamConflictError.
+        and the correlation and the caller of the running context. Raises StreamConflictError.
         """
         rows = NEWEST_EACH.all(connection, [each.stream for each in appends])
         newest = {stream: (version, occur_micros) for stream, version, occur_micros in rows}
@@ -162,6 +168,7 @@ class EventLog:
         occur_micros: int,
     ) -> tuple[StoredEvent, ...]:
         origin = correlation.current()
+        actor = caller.current().actor
         occur_time = from_micros(occur_micros)
         return tuple(
             StoredEvent(
@@ -176,6 +183,7 @@ class EventLog:
                 causation_id=origin.causation_id,
                 traceparent=origin.traceparent,
                 topic=event.topic,
+                actor=actor,
             )
             for index, event in enumerate(events, start=1)
         )
@@ -247,6 +255,7 @@ def _row(event: StoredEvent, occur_micros: int) -> dict[str, object]:
         "causation_id": event.causation_id,
         "traceparent": event.traceparent,
         "topic": event.topic,
+        "actor": event.actor,
     }
 
 

@@ -34,6 +34,7 @@ EVENT = Table(
     Column("causation_id", String, nullable=False),
     Column("traceparent", String, nullable=False),
     Column("topic", String, nullable=False),
+    Column("actor", String, nullable=False),
 )
 EVENT_COUNTER = Table(
     "event_counter",

@@ -25,6 +25,7 @@ from discovery.registry.protocols import Registrar, RegistryError
 from discovery.registry.registration import InstanceIdTakenError, Registration
 from services.chassis.environment import SettingError
 from services.chassis.feed.servicer import SUBSCRIPTION_METHODS
+from services.chassis.identity.caller import UNKNOWN, Caller
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
 from services.chassis.server.errors import CannotListenError
@@ -59,13 +60,14 @@ async def serve(
     rng: random.Random,
     log_level: str = "info",
     spans: Spans | None = None,
+    secure: bool = False,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or `stop`; `ready` is called with the port.
 
-    Lines below `log_level` are not logged. `spans` are the span makers of a traced process. Raises
-    CannotListenError.
+    Lines below `log_level` are not logged. `spans` are the span makers of a traced process.
+    `secure` is that of `running`. Raises CannotListenError.
     """
     process.tune()
     logs.configure(level=log_level)
@@ -80,6 +82,7 @@ async def serve(
             ids=ids,
             rng=rng,
             spans=spans,
+            secure=secure,
         ) as server:
             log.info("serving", service=service.name, port=server.port)
             if ready is not None:
@@ -99,11 +102,17 @@ async def running(
     rng: random.Random,
     registrar: Registrar | None = None,
     spans: Spans | None = None,
+    secure: bool = False,
 ) -> AsyncIterator[RunningServer]:
-    """Serve while the block runs, without signals or settings of the process, as tests need it."""
+    """Serve while the block runs, without signals or settings of the process, as tests need it.
+
+    In a `secure` server callers are known, and so is the service in the events of its own work.
+    """
     logs.ensure_configured()
     async with AsyncExitStack() as stop_steps:
-        start = await stop_steps.enter_async_context(background.tasks())
+        start = await stop_steps.enter_async_context(
+            background.tasks(Caller(service=service.name) if secure else UNKNOWN)
+        )
         admission = _admission(service, settings, clock)
         health_servicer = HealthServicer(assembly.service_names(service, settings))
         if service.database is not None:

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 
 import structlog
@@ -42,7 +42,8 @@ class Driver:
     """Runs `drive(claim)` for each claim of one kind, at most `max_running` at a time.
 
     A drive that a write started runs under the correlation of that write, and without the rest of
-    its context, such as its deadline. A drive that the loop started has no correlation.
+    its context, such as its deadline and its caller: the work is the service's own, as `run` is. A
+    drive that the loop started has no correlation.
 
     `drive` works until the work is done or postponed, writes the outcomes itself under
     `leases.check`, and returns after its current step once `draining`. An exception is logged and
@@ -76,8 +77,9 @@ class Driver:
         self._waiting: deque[tuple[Claim, Correlation, float]] = deque()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._nap: asyncio.Future[None] | None = None
-        # Set while drives may start.
+        # Set while drives may start; each starts in a copy of the context of `run`.
         self._group: asyncio.TaskGroup | None = None
+        self._context = Context()
 
     @property
     def draining(self) -> bool:
@@ -90,7 +92,7 @@ class Driver:
         Cancelling stops drives immediately, like a crash: their leases must expire.
         """
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._group, self._context = group, copy_context()
             try:
                 self._fill()
                 while not self._draining:
@@ -161,8 +163,11 @@ class Driver:
             if len(self._running) >= self._max_running:
                 return
             claim, origin, since_s = self._waiting.popleft()
-            # An empty context: the work must not inherit the deadline of the call that wrote it.
-            task = self._group.create_task(self._run(claim, origin, since_s), context=Context())
+            # Not in the present context: the work must inherit neither the deadline nor the caller
+            # of the call that wrote it.
+            task = self._group.create_task(
+                self._run(claim, origin, since_s), context=self._context.copy()
+            )
             self._running[task] = claim
             task.add_done_callback(self._finished)
 

@@ -16,7 +16,8 @@ from tests.support.suite.breakable_suite import BreakableSuite
 _FILLERS = 8 * 2_150
 _FILL = (
     "INSERT INTO event SELECT -number, 'filler-' || number, 'filler', number, '',"
-    f" convert_to(repeat('x', 931), 'UTF8'), 0, '', '', '', '' FROM generate_series(1, {_FILLERS})"
+    " convert_to(repeat('x', 931), 'UTF8'), 0, '', '', '', '', ''"
+    f" FROM generate_series(1, {_FILLERS})"
     " AS number"
 )
 _SERVER = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"

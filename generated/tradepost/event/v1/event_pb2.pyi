@@ -38,6 +38,7 @@ class Event(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     TOPIC_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Unique id, "evt_" and a UUIDv7."""
     feed: _builtins.str
@@ -62,6 +63,12 @@ class Event(_message.Message):
     """W3C trace context of the call that recorded the fact."""
     topic: _builtins.str
     """A topic such as "choreography", for consumers that follow nothing else; mostly empty."""
+    actor: _builtins.str
+    """Who recorded the fact: "person:alice", by the subject of the token, or "service:order". A service
+    acts by itself in a saga, and where it applies another service's events; causation_id then leads
+    to what it acts on. Empty where callers are not known, and in events recorded before this field
+    existed.
+    """
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When the service recorded the fact; never earlier than the previous one of its stream."""
@@ -87,10 +94,11 @@ class Event(_message.Message):
         traceparent: _builtins.str = ...,
         payload: _any_pb2.Any | None = ...,
         topic: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate_id", b"aggregate_id", "aggregate_type", b"aggregate_type", "aggregate_version", b"aggregate_version", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "epoch", b"epoch", "event_id", b"event_id", "feed", b"feed", "occur_time", b"occur_time", "payload", b"payload", "position", b"position", "topic", b"topic", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_type", b"aggregate_type", "aggregate_version", b"aggregate_version", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "epoch", b"epoch", "event_id", b"event_id", "feed", b"feed", "occur_time", b"occur_time", "payload", b"payload", "position", b"position", "topic", b"topic", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

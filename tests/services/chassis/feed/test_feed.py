@@ -10,6 +10,8 @@ from tradepost.event.v1 import event_service_pb2 as pb
 
 from services.chassis.feed import feed_page
 from services.chassis.feed.errors import PositionTruncatedError
+from services.chassis.identity import caller
+from services.chassis.identity.caller import Caller
 from tests.support.chassis.event_source import (
     UNHEARD,
     Source,
@@ -60,6 +62,21 @@ async def test_an_event_carries_its_whole_envelope(source: Source) -> None:
     assert event.payload.type_url == f"type.googleapis.com/{event.type}"
     assert text_of(event) == "Placed"
     assert event.epoch == (await source.stub.GetFeed(pb.GetFeedRequest())).epoch != ""
+
+
+async def test_a_feed_tells_who_recorded_an_event(source: Source) -> None:
+    """An event of the feed names the person or the service that recorded it."""
+
+    async def append_as(who: Caller, stream: str) -> None:
+        caller.bind(who)
+        await source.append(stream, "Placed")
+
+    await asyncio.create_task(append_as(Caller(subject="alice"), "ord_1"))
+    await asyncio.create_task(append_as(Caller(service="order"), "ord_2"))
+    await asyncio.create_task(append_as(caller.UNKNOWN, "ord_3"))
+
+    actors = [event.actor for event in (await a_page(source)).events]
+    assert actors == ["person:alice", "service:order", ""]
 
 
 async def test_get_feed_returns_the_extent(source: Source) -> None:

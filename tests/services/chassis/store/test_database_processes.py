@@ -161,7 +161,7 @@ async def test_two_instances_migrate_at_once(databases: Databases) -> None:
         counters = await database.read(
             lambda c: c.exec_driver_sql("SELECT position, epoch FROM event_counter").all()
         )
-    assert [tuple(row) for row in revisions] == [("chassis_0004",)]
+    assert [tuple(row) for row in revisions] == [("chassis_0005",)]
     assert [row.position for row in counters] == [0]
     assert counters[0].epoch
 

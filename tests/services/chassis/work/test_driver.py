@@ -8,6 +8,8 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
+from services.chassis.identity import caller
+from services.chassis.identity.caller import Caller
 from services.chassis.store.database import Database
 from services.chassis.telemetry import correlation
 from services.chassis.telemetry.correlation import Correlation
@@ -40,6 +42,25 @@ async def database(databases: Databases, clock: ManualClock) -> AsyncIterator[Da
     """A migrated database. No write may expire while a test advances the clock past leases."""
     async with opened_database(databases, clock=clock, lock_wait_s=3600) as opened:
         yield opened
+
+
+async def test_work_is_done_by_the_service_whoever_placed_it(
+    database: Database, clock: ManualClock
+) -> None:
+    """A drive has the caller of the driver's task, not the person whose call wrote the work."""
+    actors: list[str] = []
+
+    async def note_caller(instance: Instance, claim: Claim) -> None:
+        actors.append(caller.current().actor)
+        await finish(instance, claim)
+
+    caller.bind(Caller(service="order"))
+    ours = Instance("ours", database, clock, note_caller)
+    async with ours.running():
+        caller.bind(Caller(subject="alice"))
+        await ours.place("ord_1")
+        await ours.next_driven()
+    assert actors == ["service:order"]
 
 
 async def test_placed_work_is_driven_at_once(database: Database, clock: ManualClock) -> None:
