@@ -53,6 +53,11 @@ class PublicMethod:
     max_age_s: float
 
     @property
+    def full_name(self) -> str:
+        """The full name of the method: "tradepost.order.v1.OrderService.GetOrder"."""
+        return self.path[1:].replace("/", ".")
+
+    @property
     def service_name(self) -> str:
         """The full name of the gRPC service: "tradepost.order.v1.OrderService"."""
         return self.path[1:].partition("/")[0]

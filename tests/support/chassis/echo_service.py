@@ -35,6 +35,8 @@ _FACTORIES: Mapping[str, Callable[..., Any]] = {
     "Unary": grpc.unary_unary_rpc_method_handler,
     # A second unary method, for tests of what differs by method: its contract says that it waits.
     "Second": grpc.unary_unary_rpc_method_handler,
+    # A third one, whose contract says for how long its answer may be reused.
+    "Reusable": grpc.unary_unary_rpc_method_handler,
     "UnaryStream": grpc.unary_stream_rpc_method_handler,
     "StreamUnary": grpc.stream_unary_rpc_method_handler,
     "StreamStream": grpc.stream_stream_rpc_method_handler,
@@ -49,10 +51,11 @@ def _contract() -> FileDescriptor:
         syntax="proto3",
         dependency=[StringValue.DESCRIPTOR.file.name, policy_pb2.DESCRIPTOR.name],
     )
-    second = file.service.add(name="Echo").method.add(
-        name="Second", input_type=text, output_type=text
-    )
+    echo = file.service.add(name="Echo")
+    second = echo.method.add(name="Second", input_type=text, output_type=text)
     second.options.Extensions[policy_pb2.policy].waits = True
+    reusable = echo.method.add(name="Reusable", input_type=text, output_type=text)
+    reusable.options.Extensions[policy_pb2.policy].max_age.seconds = 5
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
     return descriptor_pool.Default().FindFileByName(file.name)
 
@@ -129,13 +132,14 @@ def echo_service(
     name: str = "echo",
     unary: Callable[..., Any] = repeat,
     second: Callable[..., Any] = repeat,
+    reusable: Callable[..., Any] = repeat,
     unary_stream: Callable[..., Any] = repeat_stream,
     stream_unary: Callable[..., Any] = join,
     stream_stream: Callable[..., Any] = repeat_each,
     **fields: Any,
 ) -> Service:
     """Make the service with these behaviors; `fields` are those of Service."""
-    behaviors = (unary, second, unary_stream, stream_unary, stream_stream)
+    behaviors = (unary, second, reusable, unary_stream, stream_unary, stream_stream)
     handlers = {
         name: factory(behavior, StringValue.FromString, StringValue.SerializeToString)
         for (name, factory), behavior in zip(_FACTORIES.items(), behaviors, strict=True)

@@ -8,6 +8,7 @@ import grpc
 
 from services.chassis.request.context import Context
 from services.chassis.server.layers.admission import Admission
+from services.chassis.server.layers.cache_control import cache_control
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
 from services.chassis.server.layers.layer import (
@@ -34,6 +35,8 @@ def layers(
         deadline,
         # Above deserialization; otherwise a refused call would cost as much as an accepted one.
         admission,
+        # Below every layer that refuses, because a refusal must not be reused.
+        cache_control,
         # Innermost, so that only admitted calls are read, and its errors are still mapped.
         serialization,
     ]
