@@ -12,6 +12,7 @@ and in `discovery.blocking` are public; every other module is private and may ch
   the calls of a handler keep the deadline and the attempt number of the call it answers.
 - The author of a registry: `Registrar`, `Watcher`, `Instance`, `RegistryError`, `parse_target`.
 - The author of a balancing policy: `Policy`, `Picker`, `Candidate`, `Load`.
+- Mutual TLS, for clients and servers: `FileCertificates`, `CertificateSource`, `Certificates`.
 - A test: `MemoryRegistry`, `memory_registry`, `Clock`.
 
 A program written against `grpc.aio.insecure_channel` behaves the same with this channel, except:
@@ -54,6 +55,7 @@ from discovery.balancing.policy import Candidate, Picker, Policy
 from discovery.clock import Clock, SystemClock
 from discovery.error_info import ErrorInfo, error_info
 from discovery.errors import (
+    InvalidCertificatesError,
     InvalidMetadataError,
     InvalidServiceConfigError,
     InvalidTargetError,
@@ -77,11 +79,15 @@ from discovery.rules.deadline import inherit as inherit_deadline
 from discovery.rules.deadline import of_time_remaining as deadline_of_time_remaining
 from discovery.rules.retry_budget import RetryBudget
 from discovery.rules.retry_policy import RetryPolicy
+from discovery.tls.certificates import Certificates, CertificateSource
+from discovery.tls.files import FileCertificates
 
 __all__ = [
     "AgentAddress",
     "BreakerView",
     "Candidate",
+    "CertificateSource",
+    "Certificates",
     "Channel",
     "CheckSettings",
     "Clock",
@@ -89,9 +95,11 @@ __all__ = [
     "DeadlineInterceptor",
     "ErrorInfo",
     "Explanation",
+    "FileCertificates",
     "Freshness",
     "Instance",
     "InstanceView",
+    "InvalidCertificatesError",
     "InvalidMetadataError",
     "InvalidServiceConfigError",
     "InvalidTargetError",

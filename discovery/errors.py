@@ -3,6 +3,7 @@
 Fix the program (ValueError, raised before anything is sent):
     InvalidTargetError          the target's text can't be used
     InvalidServiceConfigError   the service config can't be used
+    InvalidCertificatesError    the certificates, or a name that they must prove, can't be used
     InvalidMetadataError        gRPC can't carry the metadata
 Retry later (grpc.aio.AioRpcError, like any other failed call):
     NoInstanceError             UNAVAILABLE: no instance could be picked, nothing was sent
@@ -38,6 +39,10 @@ class InvalidServiceConfigError(ValueError):
 
     def __reduce__(self) -> tuple[type["InvalidServiceConfigError"], tuple[str, str]]:
         return type(self), (self.place, self.reason)
+
+
+class InvalidCertificatesError(ValueError):
+    """Certificates that can't be used, or a name that none can prove; never contains a key."""
 
 
 class InvalidMetadataError(ValueError):

@@ -20,13 +20,18 @@ class Certificates:
 class CertificateSource(Protocol):
     """Where a process's certificates come from, and how they name services.
 
-    The SPIFFE id of a certificate names the service that holds it. `current` never waits and never
-    raises: a source that can't be read keeps the certificates that it read before, and logs why.
+    The SPIFFE id of a certificate names the service that holds it. A source has no task or thread
+    of its own: it looks for newer certificates while somebody waits in `changed`, in any event
+    loop. A channel does that by itself; so must a server.
     """
 
     @property
     def current(self) -> Certificates:
-        """The newest certificates."""
+        """The newest certificates that were read.
+
+        It never waits and never raises: a source that can't be read, or holds a certificate that
+        doesn't fit its key, keeps the certificates that it read before, and logs why.
+        """
         ...
 
     async def changed(self, known: Certificates) -> Certificates:
@@ -34,7 +39,10 @@ class CertificateSource(Protocol):
         ...
 
     def server_name(self, service: str) -> str:
-        """The name that TLS must find in the certificate of a server of `service`."""
+        """The name that TLS must find in the certificate of a server of `service`.
+
+        Raises InvalidCertificatesError if no certificate could prove this name.
+        """
         ...
 
     def service_of(self, spiffe_id: str) -> str:

@@ -22,6 +22,7 @@ PURPOSES = {
     },
     "to tell the errors apart": {
         *("InvalidMetadataError", "InvalidServiceConfigError", "InvalidTargetError"),
+        "InvalidCertificatesError",
         *("LocalRefusalError", "NoInstanceError", "RegistryError"),
     },
     "to retry and bound the calls of any grpc.aio channel": {
@@ -31,6 +32,9 @@ PURPOSES = {
         *("Instance", "Registration", "ConsulRegistry", "CheckSettings", "AgentAddress"),
         *("Freshness", "inherit_deadline", "bind_deadline", "deadline_of_time_remaining"),
         *("inherit_attempt_number", "bind_attempt_number", "attempt_number_of_metadata"),
+    },
+    "to call and serve over mutual TLS": {
+        *("Certificates", "CertificateSource", "FileCertificates"),
     },
     "to write a registry": {"Registrar", "Watcher"},
     "to write a balancing policy": {"Policy", "Picker", "Candidate", "Load"},
@@ -90,7 +94,7 @@ def own_types_in(hint: Any) -> Iterator[str]:
 
 
 def test_importing_discovery_loads_no_extra() -> None:
-    """What only the extras `otel`, `cli` and `errors` need is loaded where it is used."""
+    """What only the extras `otel`, `cli`, `errors` and `tls` need is loaded where it is used."""
     program = (
         "import sys, discovery, discovery.blocking\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
@@ -103,5 +107,7 @@ def test_importing_discovery_loads_no_extra() -> None:
     loaded, google_rpc = printed.stdout.splitlines()
 
     assert "grpc" in loaded.split()
-    assert not {"opentelemetry", "rich", "typer", "grpc_status"} & set(loaded.split())
+    assert not {"opentelemetry", "rich", "typer", "grpc_status", "cryptography"} & set(
+        loaded.split()
+    )
     assert google_rpc == "False"

@@ -30,7 +30,7 @@ def application(
 ) -> Path:
     """The Python of an application with the wheel and all extras."""
     folder = tmp_path_factory.mktemp("application") / request.param
-    extra, versions = "[cli,errors,otel,typing]", VERSIONS[request.param]
+    extra, versions = "[cli,errors,otel,tls,typing]", VERSIONS[request.param]
     return environment_with(wheel, folder, HEALTH, extra=extra, versions=versions)
 
 

@@ -5,7 +5,7 @@ order = authority.issue("order")    # chain, key and the root
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from discovery.clock import SystemClock
 from discovery.tls.certificates import Certificates
 
 _HOUR = timedelta(hours=1)
@@ -29,7 +30,7 @@ class Authority:
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         name = _common_name(f"root of {self.trust_domain}")
-        now = datetime.now(UTC)
+        now = SystemClock().now()
         self._root = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -60,7 +61,7 @@ class Authority:
         `spiffe_id` is `spiffe://<trust domain>/<service>` unless it is given; "" leaves it out.
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.now(UTC)
+        now = SystemClock().now()
         spiffe_id = f"spiffe://{self.trust_domain}/{service}" if spiffe_id is None else spiffe_id
         names: list[x509.GeneralName] = [x509.DNSName(service)]
         if spiffe_id:

@@ -1,0 +1,73 @@
+"""Reads certificates: whether they can be used together, and whom they name.
+
+The package cryptography is imported on first use, so that `discovery` runs without it.
+"""
+
+from typing import TYPE_CHECKING
+
+from discovery.errors import InvalidCertificatesError
+from discovery.tls.certificates import Certificates
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+
+def check(certificates: Certificates) -> None:
+    """Check that all three parts can be read, and that the key is that of the certificate.
+
+    Raises InvalidCertificatesError, which says what is wrong; it never contains the key.
+    """
+    _need_cryptography()
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    leaf = _leaf(certificates.chain)
+    try:
+        key = load_pem_private_key(certificates.key, password=None)
+    except TypeError:
+        raise InvalidCertificatesError(
+            "the private key needs a password, give one without"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidCertificatesError("the private key isn't a PEM key of a known kind") from None
+    if key.public_key() != leaf.public_key():
+        raise InvalidCertificatesError("the private key isn't that of the certificate")
+    _read(certificates.roots, "roots")
+
+
+def spiffe_id(chain: bytes) -> str:
+    """The SPIFFE id of a certificate, the first of the chain; "" if it has none.
+
+    Raises InvalidCertificatesError if the chain can't be read.
+    """
+    _need_cryptography()
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        names = _leaf(chain).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    identifiers = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return next((uri for uri in identifiers if uri.startswith("spiffe://")), "")
+
+
+def _leaf(chain: bytes) -> "x509.Certificate":
+    return _read(chain, "certificate")[0]
+
+
+def _read(pem: bytes, what: str) -> "list[x509.Certificate]":
+    """The certificates of a PEM text, at least one."""
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise InvalidCertificatesError(f"the {what} can't be read: {error}") from None
+
+
+def _need_cryptography() -> None:
+    try:
+        import cryptography  # noqa: F401, PLC0415
+    except ImportError as error:
+        message = "certificates need the package cryptography: pip install tradepost[tls]"
+        raise InvalidCertificatesError(message) from error
