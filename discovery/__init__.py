@@ -12,7 +12,8 @@ and in `discovery.blocking` are public; every other module is private and may ch
   the calls of a handler keep the deadline and the attempt number of the call it answers.
 - The author of a registry: `Registrar`, `Watcher`, `Instance`, `RegistryError`, `parse_target`.
 - The author of a balancing policy: `Policy`, `Picker`, `Candidate`, `Load`.
-- Mutual TLS, for clients and servers: `FileCertificates`, `CertificateSource`, `Certificates`.
+- Mutual TLS, for clients and servers: `FileCertificates`, `ConsulCertificates`, and the Protocol
+  `CertificateSource` of `Certificates`.
 - A test: `MemoryRegistry`, `memory_registry`, `Clock`.
 
 A program written against `grpc.aio.insecure_channel` behaves the same with this channel, except:
@@ -64,6 +65,7 @@ from discovery.errors import (
     RefusalReason,
 )
 from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.certificates import ConsulCertificates
 from discovery.registry.consul.health_endpoint import Freshness
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance
@@ -91,6 +93,7 @@ __all__ = [
     "Channel",
     "CheckSettings",
     "Clock",
+    "ConsulCertificates",
     "ConsulRegistry",
     "DeadlineInterceptor",
     "ErrorInfo",

@@ -51,6 +51,18 @@ def spiffe_id(chain: bytes) -> str:
     return next((uri for uri in identifiers if uri.startswith("spiffe://")), "")
 
 
+def common_name(chain: bytes) -> str:
+    """The common name of a certificate, the first of the chain; "" if it has none.
+
+    Raises InvalidCertificatesError if the chain can't be read.
+    """
+    _need_cryptography()
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
+    names = _leaf(chain).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
 def _leaf(chain: bytes) -> "x509.Certificate":
     return _read(chain, "certificate")[0]
 

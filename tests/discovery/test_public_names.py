@@ -34,7 +34,8 @@ PURPOSES = {
         *("inherit_attempt_number", "bind_attempt_number", "attempt_number_of_metadata"),
     },
     "to call and serve over mutual TLS": {
-        *("Certificates", "CertificateSource", "FileCertificates"),
+        *("Certificates", "CertificateSource"),
+        *("ConsulCertificates", "FileCertificates"),
     },
     "to write a registry": {"Registrar", "Watcher"},
     "to write a balancing policy": {"Policy", "Picker", "Candidate", "Load"},

@@ -53,20 +53,24 @@ async def watch_instances(
     seen: tuple[Instance, ...] | None = None
     while True:
         await bucket.take()
-        params, timeout_s = _question(index, wait_s * rng.uniform(0.9, 1.0))
-        page = await endpoint.ask(params, timeout_s=timeout_s)
+        params, timeout_s = blocking_question(index, wait_s * rng.uniform(0.9, 1.0))
+        page = await endpoint.ask([("stale", ""), *params], timeout_s=timeout_s)
         bucket.charge(max(0.0, len(page.instances) / _INSTANCES_PER_TOKEN - 1))
         observe(page.freshness)
-        index = 0 if page.index < index else max(1, page.index)
+        index = next_index(index, page.index)
         if page.instances != seen:
             seen = page.instances
             yield page.instances
 
 
-def _question(index: int, wait_s: float) -> tuple[Params, float]:
-    """The query's parameters and timeout; the first query has no index and doesn't block."""
-    params: Params = [("stale", "")]
+def blocking_question(index: int, wait_s: float) -> tuple[Params, float]:
+    """A query's parameters and timeout; the first query has no index and doesn't block."""
     if not index:
-        return params, ANSWER_WITHIN_S
-    params += [("index", index), ("wait", f"{wait_s * 1000:.0f}ms")]
-    return params, ANSWER_WITHIN_S + wait_s * _AGENT_JITTER
+        return [], ANSWER_WITHIN_S
+    wait = f"{wait_s * 1000:.0f}ms"
+    return [("index", index), ("wait", wait)], ANSWER_WITHIN_S + wait_s * _AGENT_JITTER
+
+
+def next_index(index: int, answered: int) -> int:
+    """The index of the next query: at least 1, or none if the agent's index went backwards."""
+    return 0 if answered < index else max(1, answered)
