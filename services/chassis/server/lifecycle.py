@@ -73,7 +73,7 @@ async def serve(
     logs.configure(level=log_level)
     log = logs.get_logger("server")
     stop = stop or asyncio.Event()
-    with _set_on_signals(stop):
+    with set_on_signals(stop):
         async with running(
             service,
             settings=settings,
@@ -235,7 +235,8 @@ async def _registration(
 
 
 @contextmanager
-def _set_on_signals(stop: asyncio.Event) -> Iterator[None]:
+def set_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on SIGTERM and SIGINT until the block ends."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
     former = {number: signal.getsignal(number) for number in numbers}

@@ -28,12 +28,20 @@ async def registrar_of(
         yield None
         return
     server.check_address()
-    try:
-        registry = ConsulRegistry.from_environment(settings.address, clock=clock, rng=rng)
-    except ValueError as error:
-        named = _VARIABLE.search(str(error))
-        raise SettingError(named[0] if named else "CONSUL_HTTP_ADDR", str(error)) from error
+    registry = consul_registry(settings.address, clock=clock, rng=rng)
     try:
         yield registry
     finally:
         await registry.close()
+
+
+def consul_registry(address: str, *, clock: Clock, rng: random.Random) -> ConsulRegistry:
+    """Return the registry of the agent at the address, or else of the environment.
+
+    Raises SettingError for a variable that can't be used.
+    """
+    try:
+        return ConsulRegistry.from_environment(address, clock=clock, rng=rng)
+    except ValueError as error:
+        named = _VARIABLE.search(str(error))
+        raise SettingError(named[0] if named else "CONSUL_HTTP_ADDR", str(error)) from error

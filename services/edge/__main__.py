@@ -1,0 +1,66 @@
+"""`python -m services.edge` runs the edge: the control plane, and an Envoy that it looks after."""
+
+import asyncio
+import random
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from discovery.clock import SystemClock
+from services.chassis.environment import read
+from services.chassis.server import program
+from services.chassis.server.lifecycle import set_on_signals
+from services.chassis.server.registrar import consul_registry
+from services.chassis.server.settings import RegistrySettings
+from services.chassis.telemetry import logs
+from services.edge.bootstrap import bootstrap, unix_socket
+from services.edge.contract.contract import read as read_contract
+from services.edge.edge import control_plane
+from services.edge.envoy import EnvoyProcess, kept_running, program_of
+from services.edge.settings import EdgeSettings
+
+_LOOPBACK = "127.0.0.1"
+
+
+async def main() -> None:
+    """Run until a signal stops it. Raises SettingError."""
+    settings, registry = read(EdgeSettings), read(RegistrySettings)
+    clock, rng = SystemClock(), random.Random()
+    log = logs.get_logger("edge")
+    stop = asyncio.Event()
+    with set_on_signals(stop):
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
+            socket = folder / "xds.sock"
+            addresses = [f"unix:{socket}"]
+            if settings.xds_port:
+                addresses.append(f"{_LOOPBACK}:{settings.xds_port}")
+            await stack.enter_async_context(
+                control_plane(
+                    addresses,
+                    contract=read_contract(),
+                    settings=settings,
+                    watcher=consul_registry(registry.address, clock=clock, rng=rng),
+                    clock=clock,
+                    rng=rng,
+                )
+            )
+            if settings.envoy:
+                envoy = _envoy(settings, socket)
+                await stack.enter_async_context(kept_running(envoy, clock=clock, rng=rng))
+            log.info("serving", service="edge", port=settings.port)
+            await stop.wait()
+    log.info("stopped", service="edge")
+
+
+def _envoy(settings: EdgeSettings, socket: Path) -> EnvoyProcess:
+    return EnvoyProcess(
+        program_of(settings.envoy),
+        bootstrap(unix_socket(str(socket)), node="edge", settings=settings),
+        concurrency=settings.concurrency,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main))

@@ -1,0 +1,121 @@
+"""Envoy as a child process that is started again when it ends."""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from discovery.clock import Clock
+from discovery.rules.backoff import jittered
+from services.chassis.environment import SettingError
+from services.chassis.telemetry import logs
+
+_FIRST_DELAY_S = 0.2
+_DELAY_CEILING_S = 10.0
+# One that ran for so long ended for another reason than the one before.
+_RAN_WELL_S = 60.0
+_STOP_TIMEOUT_S = 5.0
+# Envoy's own lines, as JSON like ours.
+_LINE = '{"event":"envoy","level":"%l","timestamp":"%Y-%m-%dT%T.%eZ","logger":"%n","line":"%j"}'
+
+
+class EnvoyProcess:
+    """Starts Envoy with one bootstrap. Call it in the main thread: Envoy ends with its thread."""
+
+    def __init__(
+        self, program: Path, bootstrap: str, *, concurrency: int, log_level: str = "warning"
+    ) -> None:
+        self._command = [
+            *(str(program), "--config-yaml", bootstrap, "--concurrency", str(concurrency)),
+            # The only such line says that a filter is still being worked on, for each update.
+            *("--component-log-level", "misc:error"),
+            # Without hot restarts no shared memory is needed, so any number can run.
+            *("--disable-hot-restart", "--log-level", log_level, "--log-format", _LINE),
+            *("--drain-time-s", "5"),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process. Raises ValueError before the first start."""
+        if self._process is None:
+            raise ValueError("Envoy was not started")
+        return self._process.pid
+
+    async def run(self, *, clock: Clock, rng: random.Random) -> None:
+        """Start Envoy, and again whenever it ends, until cancelled; then stop it."""
+        log = logs.get_logger("envoy")
+        delays = jittered(_FIRST_DELAY_S, _DELAY_CEILING_S, rng)
+        while True:
+            started_s = clock.monotonic()
+            async with self._running() as process:
+                log.info("Envoy started", pid=process.pid)
+                status = await _ended(process)
+            if clock.monotonic() - started_s > _RAN_WELL_S:
+                delays = jittered(_FIRST_DELAY_S, _DELAY_CEILING_S, rng)
+            delay_s = next(delays)
+            log.error("Envoy ended", status=status, starts_again_in_s=round(delay_s, 2))
+            await clock.sleep(delay_s)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[subprocess.Popen[bytes]]:
+        # Not by the event loop, which forks: a fork of a process that uses gRPC may crash.
+        self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns once it runs
+            self._command, stdin=subprocess.DEVNULL
+        )
+        try:
+            yield self._process
+        finally:
+            await _stop(self._process)
+
+
+@asynccontextmanager
+async def kept_running(
+    envoy: EnvoyProcess, *, clock: Clock, rng: random.Random
+) -> AsyncIterator[None]:
+    """Keep Envoy running until the block ends."""
+    running = asyncio.create_task(envoy.run(clock=clock, rng=rng))
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def program_of(setting: str) -> Path:
+    """Return the Envoy program that TRADEPOST_EDGE_ENVOY names. Raises SettingError."""
+    found = shutil.which(setting)
+    if found is None:
+        raise SettingError("TRADEPOST_EDGE_ENVOY", f"there is no program {setting!r}")
+    return Path(found)
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait until the process has ended; return its status, negative for a signal."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+        return process.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_TIMEOUT_S):
+            await _ended(process)
+    except TimeoutError:
+        process.kill()
+        process.wait()

@@ -1,0 +1,57 @@
+"""EDS: the registered instances of each service."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from envoy.config.core.v3 import address_pb2, base_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from discovery.registry.instance import SOCKETS, Instance
+
+
+def endpoints(service: str, instances: Sequence[Instance]) -> endpoint_pb2.ClusterLoadAssignment:
+    """Return the load assignment of a service; its cluster has the same name.
+
+    Instances without weight, and those that Envoy can't dial, are left out.
+    """
+    return endpoint_pb2.ClusterLoadAssignment(
+        cluster_name=service,
+        endpoints=[
+            endpoint_components_pb2.LocalityLbEndpoints(
+                locality=base_pb2.Locality(),
+                lb_endpoints=[_endpoint(each) for each in instances if can_be_dialled(each)],
+            )
+        ],
+    )
+
+
+def can_be_dialled(instance: Instance) -> bool:
+    """Whether Envoy can dial the instance: EDS takes IP addresses and sockets, but no names."""
+    if instance.weight < 1:
+        return False
+    if instance.address.startswith(SOCKETS):
+        return True
+    try:
+        ipaddress.ip_address(instance.address)
+    except ValueError:
+        return False
+    return True
+
+
+def _endpoint(instance: Instance) -> endpoint_components_pb2.LbEndpoint:
+    return endpoint_components_pb2.LbEndpoint(
+        endpoint=endpoint_components_pb2.Endpoint(address=_address(instance)),
+        load_balancing_weight=UInt32Value(value=instance.weight),
+    )
+
+
+def _address(instance: Instance) -> address_pb2.Address:
+    scheme, _, path = instance.address.partition(":")
+    if scheme == "unix":
+        return address_pb2.Address(pipe=address_pb2.Pipe(path=path.removeprefix("//")))
+    if scheme == "unix-abstract":
+        return address_pb2.Address(pipe=address_pb2.Pipe(path=f"@{path}"))
+    return address_pb2.Address(
+        socket_address=address_pb2.SocketAddress(address=instance.address, port_value=instance.port)
+    )

@@ -1,0 +1,50 @@
+"""The whole configuration of Envoy as one pure function."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from discovery.registry.instance import Instance
+from services.edge.contract.contract import Contract
+from services.edge.resources.clusters import service_cluster, translating_cluster
+from services.edge.resources.endpoints import endpoints
+from services.edge.resources.listeners import public_listener, translating_listener
+from services.edge.resources.public_routes import public_routes
+from services.edge.resources.translated_routes import translated_routes
+from services.edge.settings import EdgeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The resources of each kind by name: what LDS, RDS, CDS and EDS hand out."""
+
+    listeners: Mapping[str, Message]
+    routes: Mapping[str, Message]
+    clusters: Mapping[str, Message]
+    endpoints: Mapping[str, Message]
+
+
+def services_of(contract: Contract) -> tuple[str, ...]:
+    """Return the services that have public methods, sorted."""
+    return tuple(sorted({method.service for method in contract.methods}))
+
+
+def resources(
+    registry: Mapping[str, Sequence[Instance]], contract: Contract, settings: EdgeSettings
+) -> Resources:
+    """Return everything that Envoy is to know; equal arguments give equal resources.
+
+    `registry` has the instances of each service that may get calls. A service without an entry has
+    no instance.
+    """
+    services = services_of(contract)
+    clusters = [*map(service_cluster, services), translating_cluster()]
+    listeners = (public_listener(settings), translating_listener(contract, settings))
+    routes = (public_routes(contract, settings), translated_routes(contract, settings))
+    return Resources(
+        listeners={each.name: each for each in listeners},
+        routes={each.name: each for each in routes},
+        clusters={each.name: each for each in clusters},
+        endpoints={name: endpoints(name, registry.get(name, ())) for name in services},
+    )

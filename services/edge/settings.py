@@ -1,0 +1,43 @@
+"""The settings of the edge; read once in `__main__`."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.chassis.server.settings import HostSetting
+
+MIB = 1024 * 1024
+
+
+class EdgeSettings(BaseSettings):
+    """Where the edge listens, and the limits of what it accepts.
+
+    `timeout_s` is for a call whose caller sets no deadline, and the longest that a caller may set;
+    `waiting_timeout_s` is that of methods whose policy says `waits`. Streams have no such limit,
+    but one on which nothing was sent for `stream_idle_s` ends.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TRADEPOST_EDGE_", frozen=True)
+
+    host: HostSetting = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65_535)
+    # Envoy's own pages, on loopback; 0: a free port.
+    admin_port: int = Field(default=0, ge=0, le=65_535)
+    # The Envoy program: a path, or a name on PATH. Empty: the control plane runs without one.
+    envoy: str = "envoy"
+    # Worker threads of Envoy.
+    concurrency: int = Field(default=2, ge=1)
+    # Where Envoys that run elsewhere ask for their configuration, on loopback; 0: nowhere.
+    xds_port: int = Field(default=0, ge=0, le=65_535)
+
+    max_connections: int = Field(default=10_000, ge=1)
+    timeout_s: float = Field(default=10.0, gt=0)
+    waiting_timeout_s: float = Field(default=35.0, gt=0)
+    stream_idle_s: float = Field(default=3_600.0, gt=0)
+    max_request_bytes: int = Field(default=4 * MIB, ge=1)
+    # JSON takes more bytes than the message that a service answered.
+    max_response_bytes: int = Field(default=16 * MIB, ge=1)
+    max_headers_kib: int = Field(default=32, ge=1, le=8_192)
+    # How many proxies stand before the edge and add themselves to x-forwarded-for.
+    trusted_hops: int = Field(default=0, ge=0)
+    # One line of JSON on standard output for each request.
+    access_log: bool = True

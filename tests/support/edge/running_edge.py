@@ -1,0 +1,88 @@
+"""A real Envoy with its control plane, over a registry that the test writes."""
+
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from discovery.clock import SystemClock
+from discovery.registry.instance import Instance
+from discovery.registry.memory import MemoryRegistry
+from scripts.suite.consul import free_ports
+from scripts.tools.paths import envoy_path
+from services.edge.bootstrap import bootstrap, unix_socket
+from services.edge.contract.contract import Contract, read
+from services.edge.control_plane.state import State
+from services.edge.edge import control_plane
+from services.edge.envoy import EnvoyProcess, kept_running
+from services.edge.settings import EdgeSettings
+
+WAIT_S = 60.0
+CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEdge:
+    """An edge that listens; `channel` is a gRPC channel to it without any policy of its own."""
+
+    settings: EdgeSettings
+    registry: MemoryRegistry
+    state: State
+    envoy: EnvoyProcess
+    channel: grpc.aio.Channel
+    contract: Contract
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.settings.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+
+def instance_at(service: str, endpoint: str, name: str = "") -> Instance:
+    """The instance of a service that listens at `host:port`."""
+    host, _, port = endpoint.rpartition(":")
+    return Instance(name or f"{service}-{port}", service, host, int(port), incarnation=endpoint)
+
+
+def settings_at_free_ports(**changes: object) -> EdgeSettings:
+    """The settings of an edge that writes no log, with these changes."""
+    port, admin_port = free_ports(2)
+    given = {"port": port, "admin_port": admin_port, "access_log": False, "concurrency": 1}
+    return EdgeSettings.model_validate({**given, **changes})
+
+
+@asynccontextmanager
+async def running_edge(
+    folder: Path, instances: Iterable[Instance], *, settings: EdgeSettings | None = None
+) -> AsyncIterator[RunningEdge]:
+    """Run an edge until the block ends; it listens when the block begins."""
+    settings = settings or settings_at_free_ports()
+    registry, rng, contract = MemoryRegistry(), random.Random(3), read()
+    for instance in instances:
+        await registry.register(instance)
+    socket = folder / "xds.sock"
+    envoy = EnvoyProcess(
+        envoy_path(),
+        bootstrap(unix_socket(str(socket)), node="edge", settings=settings),
+        concurrency=settings.concurrency,
+    )
+    async with (
+        control_plane(
+            [f"unix:{socket}"],
+            contract=contract,
+            settings=settings,
+            watcher=registry,
+            clock=CLOCK,
+            rng=rng,
+        ) as state,
+        kept_running(envoy, clock=CLOCK, rng=rng),
+        grpc.aio.insecure_channel(f"127.0.0.1:{settings.port}") as channel,
+    ):
+        await channel.channel_ready()
+        yield RunningEdge(settings, registry, state, envoy, channel, contract)
