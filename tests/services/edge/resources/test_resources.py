@@ -1,24 +1,13 @@
 """The whole configuration of Envoy, compared with a file, and what it must not depend on."""
 
-import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import pytest
 from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from discovery.registry.instance import Instance
 from services.edge.contract.contract import Contract, read
-from services.edge.resources.resources import Resources, resources, services_of
+from services.edge.resources.resources import resources, services_of
 from services.edge.settings import EdgeSettings
-
-GOLDEN = Path(__file__).parent / "golden"
-# A read, a change that waits, and a stream.
-METHODS = ("GetOrder", "CreateOrder", "WatchOrder")
-KINDS = ("listeners", "routes", "clusters", "endpoints")
+from tests.support.edge import golden
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +15,11 @@ def contract() -> Contract:
     return read()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", golden.KINDS)
 def test_the_configuration_is_the_one_in_the_file(contract: Contract, kind: str) -> None:
-    """A change of Envoy's configuration is seen in review.
-
-    `TRADEPOST_WRITE_GOLDEN=yes` writes the files anew.
-    """
-    written = _text(getattr(_small(contract), kind))
-    file = GOLDEN / f"{kind}.json"
-    if os.environ.get("TRADEPOST_WRITE_GOLDEN") == "yes":
-        file.write_text(written)
-    assert written == file.read_text()
+    """A change of Envoy's configuration is seen in review."""
+    written = (golden.FOLDER / f"{kind}.json").read_text()
+    assert golden.configuration(contract, kind) == written
 
 
 def test_every_service_with_public_methods_has_a_cluster(contract: Contract) -> None:
@@ -64,33 +47,3 @@ def test_an_instance_without_weight_gets_no_calls(contract: Contract) -> None:
         {"socketAddress": {"address": "::1", "portValue": 50051}},
     ]
     assert [each["loadBalancingWeight"] for each in locality["lbEndpoints"]] == [1, 1, 3]
-
-
-def _small(contract: Contract) -> Resources:
-    """The configuration for three methods and one instance."""
-    methods = tuple(method for method in contract.methods if method.name in METHODS)
-    small = Contract(methods, b"descriptors")
-    order = Instance("order-1", "order", "10.0.0.1", 50051)
-    return resources({"order": (order,)}, small, EdgeSettings())
-
-
-def _text(named: Mapping[str, Message]) -> str:
-    found = [
-        json_format.MessageToDict(each, preserving_proto_field_name=True)
-        for each in named.values()
-    ]
-    return f"{json.dumps(_without_replies(found), indent=2, sort_keys=True)}\n"
-
-
-def _without_replies(value: Any) -> Any:
-    """Leave out the edge's own errors, a mapper for each with each protocol: calls test them."""
-    match value:
-        case dict():
-            return {
-                name: _without_replies(each)
-                for name, each in value.items()
-                if name != "local_reply_config"
-            }
-        case list():
-            return [_without_replies(each) for each in value]
-    return value

@@ -1,0 +1,63 @@
+"""Envoy's configuration for a small contract, as text that is kept in files.
+
+`python -m tests.support.edge.golden` writes the files anew after a change that was meant.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from discovery.registry.instance import Instance
+from services.edge.contract.contract import Contract, read
+from services.edge.resources.resources import Resources, resources
+from services.edge.settings import EdgeSettings
+
+FOLDER = Path(__file__).parents[2] / "services/edge/resources/golden"
+KINDS = ("listeners", "routes", "clusters", "endpoints")
+# A read, a change that waits, and a stream.
+_METHODS = ("GetOrder", "CreateOrder", "WatchOrder")
+
+
+def configuration(contract: Contract, kind: str) -> str:
+    """The resources of one kind, for three methods and one instance, without the descriptors."""
+    return _text(getattr(_small(contract), kind))
+
+
+def _small(contract: Contract) -> Resources:
+    """The configuration for three methods and one instance."""
+    methods = tuple(method for method in contract.methods if method.name in METHODS)
+    small = replace(contract, methods=methods, descriptor_set=b"descriptors")
+    order = Instance("order-1", "order", "10.0.0.1", 50051)
+    return resources({"order": (order,)}, small, EdgeSettings())
+
+
+def _text(named: Mapping[str, Message]) -> str:
+    found = [
+        json_format.MessageToDict(each, preserving_proto_field_name=True) for each in named.values()
+    ]
+    return f"{json.dumps(_without_replies(found), indent=2, sort_keys=True)}\n"
+
+
+def _without_replies(value: Any) -> Any:
+    """Leave out the edge's own errors, a mapper for each with each protocol: calls test them."""
+    match value:
+        case dict():
+            return {
+                name: _without_replies(each)
+                for name, each in value.items()
+                if name != "local_reply_config"
+            }
+        case list():
+            return [_without_replies(each) for each in value]
+    return value
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in KINDS:
+        (FOLDER / f"{each}.json").write_text(configuration(read(), each))
