@@ -25,10 +25,14 @@ _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 
 
 class Balancer:
-    """Turns resolutions into a picker; `pick` is the current one, replaced on each change."""
+    """Turns resolutions into a picker; `pick` is the current one, replaced on each change.
+
+    `wanted` names in errors what the instances are of.
+    """
 
     def __init__(
         self,
+        wanted: str,
         policy: Policy,
         *,
         settings: BalancerSettings = DEFAULT_SETTINGS,
@@ -36,6 +40,7 @@ class Balancer:
         clock: Clock,
         rng: random.Random,
     ) -> None:
+        self._wanted = wanted
         self._settings = settings
         self._dial = dial
         self._clock = clock
@@ -98,7 +103,9 @@ class Balancer:
 
     def why_nothing(self) -> str:
         """Describe why nothing can be picked."""
-        return picker_factory.why_nothing(self._resolution, self._subchannels.values())
+        return picker_factory.why_nothing(
+            self._wanted, self._resolution, self._subchannels.values()
+        )
 
     @property
     def panics(self) -> bool:

@@ -75,7 +75,7 @@ class Channel(grpc.aio.Channel):
         self._target = target
         self._interceptors = chain.by_kind(interceptors)
         self._balancer = Balancer(
-            config.policy, settings=config.balancer, dial=dial, clock=clock, rng=rng
+            target.wanted, config.policy, settings=config.balancer, dial=dial, clock=clock, rng=rng
         )
         self._breakers = MethodBreakers(rng, config.breaker)
         self._bulkhead = None if config.bulkhead is None else Bulkhead(config.bulkhead)

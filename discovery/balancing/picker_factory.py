@@ -134,12 +134,12 @@ def state_of(
     return _CONNECTING if resolution is None or _CONNECTING in states else _FAILED
 
 
-def why_nothing(resolution: Resolution | None, listed: Collection[Connection]) -> str:
-    """The reason, in words, why no instance can be picked."""
+def why_nothing(wanted: str, resolution: Resolution | None, listed: Collection[Connection]) -> str:
+    """The reason, in words, why no instance of what is `wanted` can be picked."""
     if resolution is None:
         return "not resolved yet"
     error = f" (the last look-up failed: {resolution.error})" if resolution.error else ""
-    return (", ".join(_why_not(one) for one in listed) or "no instances") + error
+    return (", ".join(_why_not(one) for one in listed) or f"no instances of {wanted}") + error
 
 
 def _why_not(one: Connection) -> str:

@@ -39,6 +39,7 @@ class Balancer:
 
     def __init__(
         self,
+        wanted: str,
         policy: Policy,
         *,
         settings: BalancerSettings = DEFAULT_SETTINGS,
@@ -49,6 +50,7 @@ class Balancer:
     ) -> None:
         self.changed = changed
         self.state = _CONNECTING
+        self._wanted = wanted
         self._settings = settings
         self._dial = dial
         self._clock = clock
@@ -125,7 +127,9 @@ class Balancer:
 
     def why_nothing(self) -> str:
         """Describe why nothing can be picked."""
-        return picker_factory.why_nothing(self._resolution, self._subchannels.values())
+        return picker_factory.why_nothing(
+            self._wanted, self._resolution, self._subchannels.values()
+        )
 
     @property
     def panics(self) -> bool:

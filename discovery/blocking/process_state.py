@@ -54,6 +54,7 @@ class ProcessState:
         recorder: "Recorder | None",
     ) -> None:
         self.balancer = Balancer(
+            target.wanted,
             config.policy,
             settings=config.balancer,
             changed=changed,

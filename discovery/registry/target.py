@@ -42,6 +42,11 @@ class Target:
     tag: str | None
     addresses: tuple[str, ...]
 
+    @property
+    def wanted(self) -> str:
+        """What is looked for, in words, for messages to people."""
+        return self.service if self.tag is None else f"{self.service} with the tag {self.tag}"
+
 
 def parse_target(text: str, *, any_scheme: bool = False) -> Target:
     """Parse a target. Raises InvalidTargetError, which says at which character the fault is.

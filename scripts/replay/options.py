@@ -12,6 +12,7 @@ from scripts.tools.paths import ROOT
 PROGRAM = "./scripts/run"
 RUN_FOLDER = ROOT / ".run"
 PORT_MAX = 65_535
+NO_LIMIT = float("inf")
 FLAGS = {
     "--kill": "kill instances, kill -9",
     "--kill-consul": "restart Consul; it loses all registrations",
@@ -86,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         default=CoordinationChoice.ORCHESTRATION.value,
         help="how the steps of a checkout are coordinated (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument(
+        "--json", type=_new_file, metavar="FILE", help="also write the figures to FILE"
+    )
     parser.add_argument(
         *("--folder",),
         type=Path,
@@ -125,13 +128,22 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _number(lowest: int, highest: float = float("inf")) -> Callable[[str], int]:
+def _new_file(text: str) -> Path:
+    """A file that can be written; it is checked now, since the run would fail at its very end."""
+    file = Path(text)
+    if file.is_dir() or not file.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file in a folder that exists, not {text}")
+    return file
+
+
+def _number(lowest: int, highest: float = NO_LIMIT) -> Callable[[str], int]:
     """A parser of whole numbers from `lowest` to `highest`."""
 
     def number(text: str) -> int:
         value = int(text)
         if not lowest <= value <= highest:
-            raise argparse.ArgumentTypeError(f"{value} is not in {lowest}..{highest}")
+            allowed = f"at least {lowest}" if highest == NO_LIMIT else f"{lowest} to {highest}"
+            raise argparse.ArgumentTypeError(f"must be {allowed}, not {value}")
         return value
 
     return number

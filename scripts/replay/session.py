@@ -21,6 +21,8 @@ from scripts.suite.items import create_items
 from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.paths import ROOT
 
+POLL_S = 0.5
+
 
 async def run(options: Options, *, console: Console, clock: Clock) -> ReplayReport:
     """Start the suite, replay, print and write the report; with `stay`, serve until cancelled.
@@ -54,7 +56,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         if options.json is not None:
             report.write(options.json)
         if options.stay:
-            await _stay(suite, console)
+            await _stay(suite, console, clock)
     return report
 
 
@@ -121,7 +123,7 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
 
 
-async def _stay(suite: cluster.Cluster, console: Console) -> None:
+async def _stay(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
     order = (await suite.instances("order"))[0]
     grpcurl = ROOT / ".tools" / "bin" / "grpcurl"
     console.print(
@@ -132,4 +134,19 @@ async def _stay(suite: cluster.Cluster, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    await asyncio.Event().wait()
+    await _print_ends(suite, console, clock)
+
+
+async def _print_ends(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
+    """Print each process of the suite that ends, how, and where its log is; until cancelled."""
+    left = list(suite.slots)
+    consul_runs = True
+    while True:
+        for slot in [slot for slot in left if slot.ended]:
+            left.remove(slot)
+            end = f"{slot.name} has ended ({slot.ended}); its log: {slot.log}"
+            console.print(end, highlight=False, soft_wrap=True)
+        if consul_runs and suite.consul.ended:
+            consul_runs = False
+            console.print("Consul has ended; callers keep the instances that they know")
+        await clock.sleep(POLL_S)

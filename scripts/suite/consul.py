@@ -53,6 +53,8 @@ class ConsulAgent:
         self._process: subprocess.Popen[str] | None = None
         self._log: list[str] = []
         self._has_run = False
+        # Whether it was started and runs no longer.
+        self.ended = False
         self._line_came = threading.Condition()
         self._choose_ports()
 
@@ -101,12 +103,12 @@ class ConsulAgent:
     def wait_for_line(self, text: str, *, timeout_s: float) -> bool:
         """Wait for a text in the log; False when the time is up or the process ends first."""
         with self._line_came:
-            self._line_came.wait_for(lambda: self._ended or text in self.log, timeout_s)
+            self._line_came.wait_for(lambda: self.ended or text in self.log, timeout_s)
             return text in self.log
 
     def _launch(self) -> None:
         self._log.clear()
-        self._ended = False
+        self.ended = False
         self._process = subprocess.Popen(
             ["sh", "-c", _UNTIL_INPUT_ENDS, "sh", str(consul_path()), "agent", *self._settings()],
             stdin=subprocess.PIPE,
@@ -129,7 +131,7 @@ class ConsulAgent:
                     self._log.append(line)
                     self._line_came.notify_all()
         with self._line_came:
-            self._ended = True
+            self.ended = True
             self._line_came.notify_all()
 
     def _choose_ports(self) -> None:

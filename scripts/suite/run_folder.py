@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 LOCK = ".lock"
 
@@ -20,8 +21,7 @@ def only_user(folder: Path) -> Iterator[None]:
 
     The system frees it when this process ends, however it ends; the instances don't inherit it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as lock:
+    with _lock_file(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,6 +34,14 @@ def only_user(folder: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("a+")
+    except OSError as error:
+        raise StartError(f"{folder} can't be used ({error}): choose another --folder") from None
 
 
 def expect_free(first_port: int | None, number: int) -> None:

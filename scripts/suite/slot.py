@@ -42,7 +42,9 @@ class ProcessSlot:
         if self.process is None:
             return "it was never started"
         status = self.process.poll()
-        return None if status is None else f"status {status}"
+        if status is None:
+            return None
+        return f"status {status}" if status >= 0 else signal.Signals(-status).name
 
     async def start(self) -> None:
         """Start the process; return before it serves.

@@ -113,7 +113,7 @@ async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> N
     assert await interrupt(process) == "stopped\n"
 
     assert process.returncode == 130
-    assert [name for name in _commands() if str(tmp_path) in name] == []
+    assert _processes(str(tmp_path)) == []
 
 
 async def test_further_interrupts_change_nothing(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_further_interrupts_change_nothing(tmp_path: Path) -> None:
 
     assert (await ending)[0] == b"stopped\n"
     assert process.returncode == 130
-    assert [name for name in _commands() if str(tmp_path) in name] == []
+    assert _processes(str(tmp_path)) == []
 
 
 async def test_an_interrupt_while_orders_are_placed_prints_one_line(tmp_path: Path) -> None:
@@ -162,6 +162,43 @@ async def test_a_second_run_leaves_the_first_one_alone(tmp_path: Path) -> None:
     assert third.returncode == 0
 
 
+async def test_what_ends_is_named_while_the_suite_stays(tmp_path: Path) -> None:
+    """With --stay, an instance that is killed is reported with the signal and its log."""
+    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    await read_until(process, "export CONSUL_HTTP_ADDR=")
+    (victim,) = _processes(f"{tmp_path}", "TRADEPOST_INSTANCE_ID=order-1")
+
+    os.kill(victim, signal.SIGKILL)
+
+    printed = await read_until(process, "order-1 has ended")
+    assert f"(SIGKILL); its log: {tmp_path / 'logs' / 'order-1.log'}" in printed
+    await interrupt(process)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "answer"),
+    [
+        ("--json", "missing/figures.json", "must be a file in a folder that exists"),
+        ("--folder", "taken", "can't be used .*choose another --folder"),
+        ("--instances", "1", "must be at least 2, not 1"),
+        ("--first-port", "70000", "must be 1 to 65535, not 70000"),
+    ],
+)
+async def test_a_wrong_option_is_refused_before_anything_starts(
+    tmp_path: Path, option: str, value: str, answer: str
+) -> None:
+    """The refusal is one message that names the option, and no traceback."""
+    (tmp_path / "taken").touch()
+    given = tmp_path / value if option in {"--json", "--folder"} else value
+
+    process = await replay(f"{option}={given}")
+    output, _ = await process.communicate()
+
+    assert process.returncode == 2
+    assert re.search(f"{option}.*{answer}|{answer}", output.decode(), re.DOTALL)
+    assert "Traceback" not in output.decode()
+
+
 async def test_ports_can_be_chosen(tmp_path: Path) -> None:
     """With --first-port Consul and all instances listen on known ports; a taken one is named."""
     port = free_range(9)
@@ -187,13 +224,15 @@ async def test_amounts_have_a_currency(tmp_path: Path) -> None:
     assert "rejected on purpose" in output.decode()
 
 
-def _commands() -> list[str]:
-    """The environment and command line of every process that we may read."""
+def _processes(*texts: str) -> list[int]:
+    """The processes whose environment and command line contain all `texts`."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                found.append((folder / "environ").read_text() + (folder / "cmdline").read_text())
+                text = (folder / "environ").read_text() + (folder / "cmdline").read_text()
             except (OSError, UnicodeDecodeError):
                 continue
+            if all(wanted in text for wanted in texts):
+                found.append(int(folder.name))
     return found

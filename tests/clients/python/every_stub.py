@@ -1,6 +1,7 @@
 """Imports every stub, and calls an order service with discovery, asyncio and blocking.
 
-    pip install 'tradepost[errors]' grpcio-health-checking && python every_stub.py 127.0.0.1:50051
+    pip install '.[errors]' grpcio-health-checking     # in a checkout: it isn't on PyPI
+    python tests/clients/python/every_stub.py 127.0.0.1:50051
 
 Prints a line of JSON for each step.
 """

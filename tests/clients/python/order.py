@@ -1,9 +1,10 @@
 """Creates, watches and cancels an order, and reads the reason of a refusal.
 
-    pip install tradepost && python order.py consul://localhost:8500/order 1082185
+    pip install . && python tests/clients/python/order.py consul:///order 1082185
 
-The arguments are the target of the order service and the sku to buy; each step prints a line of
-JSON.
+Both are typed in a checkout: the package isn't on PyPI. The arguments are the target of the order
+service and the sku to buy; each step prints a line of JSON. `./scripts/run --stay` prints the
+CONSUL_HTTP_ADDR that the target needs.
 """
 
 import asyncio
@@ -79,4 +80,6 @@ def show(**line: str | int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python order.py TARGET SKU")
     asyncio.run(main(*sys.argv[1:]))

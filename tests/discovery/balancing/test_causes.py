@@ -72,3 +72,10 @@ async def test_an_ejection_is_named(start: Start, open_to: Open) -> None:
             await channel.unary_unary(path("Post"))(b"x")
 
     assert "READY (ejected: 5 failures in a row)" in channel._balancer.why_nothing()
+
+
+async def test_a_service_that_nobody_serves_is_named() -> None:
+    """The error of a call names what was looked for, so a misspelt service is seen at once."""
+    async with discovery.open_channel("memory:///ordr?tag=v2") as channel:
+        with pytest.raises(discovery.NoInstanceError, match="no instances of ordr with the tag v2"):
+            await channel.unary_unary(path("Get"))(b"x")
