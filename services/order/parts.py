@@ -9,8 +9,10 @@ import grpc
 
 from discovery.clock import Clock
 from services.chassis.ids import IdFactory
+from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.log.event_log import EventLog
 from services.chassis.log.tailer import Tailer
+from services.chassis.request.idempotent_writes import IdempotentWrites
 from services.chassis.saga.runner import SagaRunner
 from services.chassis.server.instrumentation import Spans
 from services.chassis.store.database import Database
@@ -127,6 +129,7 @@ def assemble(database: Database, dependencies: Dependencies) -> Parts:
         database=database,
         ids=dependencies.ids,
         writes=writes,
+        audited=AuditedWrites(IdempotentWrites(database, dependencies.clock)),
         waiter=waiter,
         inventory=participants.inventory,
         start=start,

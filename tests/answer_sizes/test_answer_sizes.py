@@ -79,7 +79,7 @@ READS: Mapping[str, Callable[[Ids], Read]] = {
     ),
 }
 # Methods of consumers: the notification service answers them, see below.
-_OF_CONSUMERS = ("DeadLetterService", "SubscriptionService")
+_OF_CONSUMERS = ("DeadLetterService", "SubscriptionService", "AuditService")
 _NOT_OURS = "grpc."
 
 

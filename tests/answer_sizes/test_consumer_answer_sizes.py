@@ -7,13 +7,15 @@ from google.protobuf import descriptor_pool
 from google.protobuf.any_pb2 import Any as AnyMessage
 from tradepost.event.v1.event_pb2 import Event
 from tradepost.event.v1.event_service_pb2 import (
+    ListAuditRecordsRequest,
     ListDeadLettersRequest,
     ListSubscriptionsRequest,
 )
-from tradepost.event.v1.event_service_pb2_grpc import SubscriptionServiceStub
+from tradepost.event.v1.event_service_pb2_grpc import AuditServiceStub, SubscriptionServiceStub
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
 
 from services.chassis.consumer.dead_letter_table import DEAD_LETTER
+from services.chassis.log.audit_log import AUDIT_RECORD
 from services.chassis.request.answer_size import ANSWER_BYTES_MAX
 from services.notification.domain.state import NotificationState
 from services.notification.store.tables import NOTIFICATION
@@ -26,6 +28,7 @@ SERVICES = (
     "tradepost.notification.v1.NotificationService",
     "tradepost.event.v1.DeadLetterService",
     "tradepost.event.v1.SubscriptionService",
+    "tradepost.event.v1.AuditService",
 )
 
 
@@ -40,6 +43,10 @@ async def test_consumers_answer_within_the_limit(databases: Databases) -> None:
                 SubscriptionServiceStub(instance.channel),
                 ListSubscriptionsRequest(),
             ),
+            "ListAuditRecords": (
+                AuditServiceStub(instance.channel),
+                ListAuditRecordsRequest(page_size=1_000),
+            ),
         }
         assert set(lists) == lists_of(*SERVICES)
         pages = {
@@ -50,6 +57,7 @@ async def test_consumers_answer_within_the_limit(databases: Databases) -> None:
         assert max(page.ByteSize() for page in answers) < ANSWER_BYTES_MAX, name
     assert sum(len(page.notifications) for page in pages["ListNotifications"]) == ROWS
     assert sum(len(page.dead_letters) for page in pages["ListDeadLetters"]) == LETTERS
+    assert sum(len(page.audit_records) for page in pages["ListAuditRecords"]) == LETTERS
 
 
 def lists_of(*services: str) -> set[str]:
@@ -74,7 +82,7 @@ async def pages_of(call: Callable[[Any], Awaitable[Any]], request: Any) -> Async
 
 
 def fill(url: str) -> None:
-    """Write long notifications that were sent, and the dead letters of large events."""
+    """Write long notifications, dead letters of large events, and records of their discards."""
     notices = [
         {
             "notification_id": f"ntf_{number:032x}",
@@ -106,9 +114,24 @@ def fill(url: str) -> None:
             "park_time": number,
             "discard_time": None,
             "discard_reason": "",
+            "discard_actor": "",
+        }
+        for number in range(1, LETTERS + 1)
+    ]
+    records = [
+        {
+            "sequence": number,
+            "occur_time": number,
+            "actor": "person:olga",
+            "method": "tradepost.event.v1.DeadLetterService.DiscardDeadLetter",
+            "reason": "r" * 500,
+            "request": b"",
+            "response": payload.SerializeToString(),
+            "correlation_id": "c" * 128,
         }
         for number in range(1, LETTERS + 1)
     ]
     with writing(url) as connection:
+        connection.execute(AUDIT_RECORD.insert(), records)
         connection.execute(NOTIFICATION.insert(), notices)
         connection.execute(DEAD_LETTER.insert(), letters)

@@ -22,9 +22,14 @@ SIZED = [
     for name, cases in CASES.items()
     if "page_size" in cases.bad_values and not cases.not_served
 ]
-# ListSagas is left out: no saga is unfinished here, so it has no second page. The key of its tokens
-# is that of ListOrders.
-PAGED = [name for name in SIZED if "page_token" in CASES[name].bad_values and "Saga" not in name]
+# Two lists are left out, because they have no second page here: no saga is unfinished, and no
+# consumer was repaired. The keys of their tokens are those of ListOrders and ListLedgerEntries.
+_WITHOUT_ROWS = ("/ListSagas", "/ListAuditRecords")
+PAGED = [
+    name
+    for name in SIZED
+    if "page_token" in CASES[name].bad_values and not name.endswith(_WITHOUT_ROWS)
+]
 MAX_PAGE = 1_000
 HASH_BYTES = 8
 FORGED_KEYS = (

@@ -162,6 +162,26 @@ def test_people_call_what_the_edge_serves(method: MethodDescriptor) -> None:
     assert not method.client_streaming
 
 
+@EVERY_METHOD
+def test_what_only_operators_change_needs_a_reason(method: MethodDescriptor) -> None:
+    """Whoever corrects what the services did says why; everyday changes need no reason."""
+    policy = policy_of(method)
+
+    only_operators = list(policy.access.roles) == [Role.ROLE_OPERATOR]
+    assert policy.reason == (only_operators and not is_read(method))
+
+
+@EVERY_METHOD
+def test_a_reason_is_a_text_field_of_the_request(method: MethodDescriptor) -> None:
+    """A method that needs a reason has a field for it, and is answered once."""
+    if not policy_of(method).reason:
+        return
+
+    assert method.input_type.fields_by_name["reason"].type == FieldDescriptor.TYPE_STRING
+    assert not method.client_streaming
+    assert not method.server_streaming
+
+
 def test_no_two_methods_have_one_path() -> None:
     """Verb and path name one method, whatever the variables in the path are called."""
     paths = Counter(re.sub(r"\{\w+\}", "{}", policy_of(method).http) for method in EDGE)

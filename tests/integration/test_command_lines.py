@@ -142,6 +142,12 @@ CASES = (
     ),
     ServiceCase(
         "order",
+        "tradepost.event.v1.AuditService",
+        Call("ListAuditRecords", {}),
+        Call("ListAuditRecords", {"page_size": -1}, INVALID_ARGUMENT, "INVALID_REQUEST"),
+    ),
+    ServiceCase(
+        "order",
         "grpc.health.v1.Health",
         Call("Check", {}),
         Call("Check", {"service": "tradepost.order.v2"}, NOT_FOUND, "SERVICE_UNKNOWN"),

@@ -15,6 +15,7 @@ from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.consumer.subscription import Subscription
 from services.chassis.feed.errors import PositionAheadOfHeadError
 from services.chassis.feed.wire import MAX_NAME_CHARACTERS
+from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.store.database import Database
@@ -33,7 +34,7 @@ class ConsumerAdmin:
     ) -> None:
         self._database = database
         self._by_name = {each.inbox.consumer: each for each in subscriptions}
-        self._once = IdempotentWrites(database, clock)
+        self._audited = AuditedWrites(IdempotentWrites(database, clock))
         self._log = logs.get_logger("consumers")
 
     async def list(self) -> pb.ListSubscriptionsResponse:
@@ -58,6 +59,7 @@ class ConsumerAdmin:
         request_id = check.uuid("request_id", request.request_id)
         check.text("consumer", request.consumer, max_len=MAX_NAME_CHARACTERS)
         check.integer("after_position", request.after_position, minimum=0, maximum=MAX_INT64)
+        check.reason(request.reason)
         check.done()
         subscription = self._by_name.get(request.consumer)
         feed = None
@@ -65,7 +67,7 @@ class ConsumerAdmin:
         if subscription is not None and request.after_position > 0:
             feed = await subscription.head(REWIND_TIMEOUT_S)
         rewind = partial(self._rewind, request=request, feed=feed)
-        done = await self._once("RewindSubscription", request_id, request, rewind)
+        done = await self._audited(request_id, request, rewind)
         self._log.info(
             "consumer_rewound", consumer=request.consumer, after_position=request.after_position
         )

@@ -12,6 +12,8 @@ from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import ConsumerNotFoundError, DeadLetterNotFoundError
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed
+from services.chassis.identity import caller
+from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.answer_size import fitting_messages
 from services.chassis.request.idempotent_writes import IdempotentWrites, StoredResponse
 from services.chassis.request.pages import (
@@ -41,15 +43,20 @@ class DeadLetterAdmin:
         self._database = database
         self._inboxes = {inbox.consumer: inbox for inbox in inboxes}
         self._clock = clock
-        self._once = IdempotentWrites(database, clock)
+        self._audited = AuditedWrites(IdempotentWrites(database, clock))
         self._log = logs.get_logger("dead_letters")
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
-        """List a page of parked events. Raises InvalidRequestError and ConsumerNotFoundError."""
+        """List a page of parked events, and of discarded ones if the request asks for them.
+
+        Raises InvalidRequestError and ConsumerNotFoundError.
+        """
         check = Check()
         consumer = _consumer(check, request.consumer, required=False)
         size = check_page_size(check, request.page_size)
-        arguments = consumer.encode()
+        arguments = (
+            f"{consumer}+discarded".encode() if request.show_discarded else consumer.encode()
+        )
         after_sequence = 0
         match check_page_token(check, request.page_token, arguments):
             case None:
@@ -60,7 +67,11 @@ class DeadLetterAdmin:
                 refuse_page_token(check)
         check.done()
         read = partial(
-            dead_letter_table.page, consumer=consumer, after_sequence=after_sequence, limit=size + 1
+            dead_letter_table.page,
+            consumer=consumer,
+            after_sequence=after_sequence,
+            limit=size + 1,
+            show_discarded=request.show_discarded,
         )
         found = await self._database.read(read)
         # A consumer that an older version of the service had may have left letters.
@@ -84,13 +95,14 @@ class DeadLetterAdmin:
         request_id = check.uuid("request_id", request.request_id)
         _consumer(check, request.consumer)
         check.text("aggregate_id", request.aggregate_id, max_len=MAX_NAME_CHARACTERS)
+        check.reason(request.reason)
         check.done()
         failures: dict[int, str] = {}
         while True:
             attempt = Attempt()
             replay = partial(self._replay, request=request, failures=failures, attempt=attempt)
             try:
-                return await self._once("ReplayDeadLetters", request_id, request, replay)
+                return await self._audited(request_id, request, replay)
             except (StoreUnavailableError, StoreOverloadedError):
                 raise
             except Exception as error:
@@ -110,7 +122,7 @@ class DeadLetterAdmin:
         check.text("reason", request.reason, max_len=MAX_NAME_CHARACTERS)
         check.done()
         discard = partial(self._discard, request=request)
-        return await self._once("DiscardDeadLetter", request_id, request, discard)
+        return await self._audited(request_id, request, discard)
 
     def _replay(
         self,
@@ -137,7 +149,13 @@ class DeadLetterAdmin:
         found = dead_letter_table.find(connection, request.dead_letter_id)
         if found is None:
             raise DeadLetterNotFoundError(dead_letter_id=request.dead_letter_id)
-        dead_letter_table.discard(connection, found, reason=request.reason, now=self._clock.now())
+        dead_letter_table.discard(
+            connection,
+            found,
+            reason=request.reason,
+            actor=caller.current().actor,
+            now=self._clock.now(),
+        )
         response = pb.DiscardDeadLetterResponse(dead_letter=_to_message(found))
         return StoredResponse(response.SerializeToString())
 
@@ -153,6 +171,10 @@ def _to_message(row: DeadLetterRow) -> event_pb2.DeadLetter:
         event=row.event,
         error=row.error,
         attempt_count=row.attempt_count,
+        discard_reason=row.discard_reason,
+        discard_actor=row.discard_actor,
     )
     message.park_time.FromDatetime(row.park_time)
+    if row.discard_time is not None:
+        message.discard_time.FromDatetime(row.discard_time)
     return message

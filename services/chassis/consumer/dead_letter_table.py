@@ -45,6 +45,7 @@ DEAD_LETTER = Table(
     Column("park_time", BigInteger, nullable=False),
     Column("discard_time", BigInteger),
     Column("discard_reason", String, nullable=False),
+    Column("discard_actor", String, nullable=False),
 )
 _C = DEAD_LETTER.c
 _IS_PARKED = _C.discard_time.is_(None)
@@ -68,7 +69,7 @@ _KNOWN = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """A parked event; `sequence` numbers the dead letters of the service as they are parked."""
+    """A parked or discarded event; `sequence` numbers those of the service as they are parked."""
 
     sequence: int
     dead_letter_id: str
@@ -77,6 +78,9 @@ class DeadLetterRow:
     error: str
     attempt_count: int
     park_time: datetime
+    discard_time: datetime | None = None
+    discard_reason: str = ""
+    discard_actor: str = ""
 
 
 def first_parked(
@@ -138,6 +142,7 @@ def park(
             park_time=to_micros(now),
             discard_time=None,
             discard_reason="",
+            discard_actor="",
         )
     )
 
@@ -156,15 +161,22 @@ def of_aggregate(
 
 
 def page(
-    connection: Connection, *, consumer: str, after_sequence: int, limit: int
+    connection: Connection,
+    *,
+    consumer: str,
+    after_sequence: int,
+    limit: int,
+    show_discarded: bool = False,
 ) -> tuple[DeadLetterRow, ...]:
-    """Parked events in the order of parking; those of all consumers if `consumer` is empty."""
+    """Parked events in the order of parking; those of all consumers if `consumer` is empty.
+
+    With `show_discarded`, discarded events too.
+    """
     rows = (
-        select(DEAD_LETTER)
-        .where(_C.sequence > after_sequence, _IS_PARKED)
-        .order_by(_C.sequence)
-        .limit(limit)
+        select(DEAD_LETTER).where(_C.sequence > after_sequence).order_by(_C.sequence).limit(limit)
     )
+    if not show_discarded:
+        rows = rows.where(_IS_PARKED)
     if consumer:
         rows = rows.where(_C.consumer == consumer)
     return tuple(_dead_letter_row(row) for row in connection.execute(rows))
@@ -192,13 +204,13 @@ def record_failure(connection: Connection, dead_letter: DeadLetterRow, error: st
 
 
 def discard(
-    connection: Connection, dead_letter: DeadLetterRow, *, reason: str, now: datetime
+    connection: Connection, dead_letter: DeadLetterRow, *, reason: str, actor: str, now: datetime
 ) -> None:
-    """Mark a dead letter as discarded."""
+    """Mark a dead letter as discarded by `actor`."""
     connection.execute(
         update(DEAD_LETTER)
         .where(_C.sequence == dead_letter.sequence)
-        .values(discard_time=to_micros(now), discard_reason=reason)
+        .values(discard_time=to_micros(now), discard_reason=reason, discard_actor=actor)
     )
 
 
@@ -217,4 +229,7 @@ def _dead_letter_row(row: Any) -> DeadLetterRow:
         error=row.error,
         attempt_count=row.attempt_count,
         park_time=from_micros(row.park_time),
+        discard_time=None if row.discard_time is None else from_micros(row.discard_time),
+        discard_reason=row.discard_reason,
+        discard_actor=row.discard_actor,
     )

@@ -27,6 +27,7 @@ MAX_INT64 = 2**63 - 1
 MAX_ENUM_FILTER = 100
 # Every line of a request may be bad; more violations than this help no caller.
 MAX_VIOLATIONS = 1_000
+MAX_REASON_CHARACTERS = 500
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -96,6 +97,10 @@ class Check:
         elif value.isspace():
             self.violation(field, "must not be blank")
         return value
+
+    def reason(self, value: str) -> str:
+        """Why a change is made. The server stack refuses a person who leaves it out."""
+        return self.text("reason", value, max_len=MAX_REASON_CHARACTERS, required=False)
 
     def visible_text(self, field: str, value: str, *, max_len: int = 64) -> str:
         """1 to `max_len` visible ASCII characters: no spaces, no control characters."""

@@ -10,6 +10,7 @@ from tradepost.event.v1 import event_service_pb2_grpc
 
 from discovery.clock import Clock
 from services.chassis.consumer import repair_servicers as consumer_servicers
+from services.chassis.feed import audit_servicer
 from services.chassis.feed import servicer as feed_servicer
 from services.chassis.ids import IdFactory
 from services.chassis.server import health, reflection
@@ -85,6 +86,9 @@ def _add_event_services(server: grpc.aio.Server, service: Service) -> None:
     event_service_pb2_grpc.add_SubscriptionServiceServicer_to_server(
         consumer_servicers.SubscriptionServicer(service.consumed.consumer_admin), server
     )
+    event_service_pb2_grpc.add_AuditServiceServicer_to_server(
+        audit_servicer.AuditServicer(service.database), server
+    )
 
 
 class _GenericHandlersOnly:
@@ -108,6 +112,7 @@ def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]
         *service.service_names,
         feed_servicer.SERVICE_NAME,
         *consumer_servicers.SERVICE_NAMES,
+        audit_servicer.SERVICE_NAME,
         health.SERVICE_NAME,
     ]
     if settings.channelz:

@@ -96,11 +96,15 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class RecordedMovement:
-    """A movement as a line of the ledger; `sequence` counts the lines from 1."""
+    """A movement as a line of the ledger; `sequence` counts the lines from 1.
+
+    `actor` says who moved the stock ("person:alice", "service:order").
+    """
 
     sequence: int
     movement: Movement
     occur_time: datetime
+    actor: str = ""
 
 
 class ReservationState(StrEnum):

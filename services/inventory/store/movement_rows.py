@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from services.chassis.identity import caller
 from services.chassis.store.micros import from_micros, to_micros
 from services.chassis.store.prepared import Prepared
 from services.inventory.domain.queries import MovementFilter
@@ -14,6 +15,7 @@ from services.inventory.store.tables import STOCK, STOCK_MOVEMENT
 _MOVEMENT = (
     STOCK_MOVEMENT.c.sequence,
     STOCK_MOVEMENT.c.occur_time,
+    STOCK_MOVEMENT.c.actor,
     STOCK_MOVEMENT.c.sku,
     STOCK_MOVEMENT.c.kind,
     STOCK_MOVEMENT.c.on_hand_delta,
@@ -61,6 +63,7 @@ _APPEND_MOVEMENT = Prepared(
         reservation_id=bindparam("reservation_id"),
         reason=bindparam("reason"),
         occur_time=bindparam("occur_time"),
+        actor=bindparam("actor"),
     )
 )
 
@@ -77,9 +80,12 @@ def list_movements(connection: Connection, wanted: MovementFilter) -> list[Recor
     )
     return [
         RecordedMovement(
-            row[0], Movement(row[2], MovementKind(row[3]), *row[4:]), from_micros(row[1])
+            sequence,
+            Movement(sku, MovementKind(kind), *moved),
+            from_micros(occur_micros),
+            actor,
         )
-        for row in rows
+        for sequence, occur_micros, actor, sku, kind, *moved in rows
     ]
 
 
@@ -98,7 +104,7 @@ def append_movements(connection: Connection, movements: Sequence[Movement], at: 
 
 
 def _movement_rows(movements: Sequence[Movement], at: datetime) -> list[dict[str, object]]:
-    occur_time = to_micros(at)
+    occur_time, actor = to_micros(at), caller.current().actor
     return [
         {
             "moved_sku": movement.sku,
@@ -109,6 +115,7 @@ def _movement_rows(movements: Sequence[Movement], at: datetime) -> list[dict[str
             "reservation_id": movement.reservation_id,
             "reason": movement.reason,
             "occur_time": occur_time,
+            "actor": actor,
         }
         for movement in movements
     ]

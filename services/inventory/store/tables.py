@@ -102,6 +102,7 @@ STOCK_MOVEMENT = Table(
     Column("reservation_id", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("occur_time", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
     Index("stock_movement_by_sku", "sku", "sequence"),
     Index("stock_movement_by_reservation", "reservation_id", "sequence"),
 )

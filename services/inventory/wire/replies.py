@@ -71,6 +71,7 @@ def to_movement(recorded: RecordedMovement) -> item_pb2.StockMovement:
         reservation_id=movement.reservation_id,
         reason=movement.reason,
         occur_time=to_timestamp(recorded.occur_time),
+        actor=recorded.actor,
     )
 
 

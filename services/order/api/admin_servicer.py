@@ -38,7 +38,7 @@ class SagaAdminServicer(saga_admin_service_pb2_grpc.SagaAdminServiceServicer):
     async def RetrySaga(
         self, request: rpc.RetrySagaRequest, context: Context
     ) -> rpc.RetrySagaResponse:
-        retried = await self._use_cases.retry(requests.retry_saga(request))
+        retried = await self._use_cases.retry(request, requests.retry_saga(request))
         if retried.replayed:
             mark_replayed(context)
         return rpc.RetrySagaResponse.FromString(retried.response)

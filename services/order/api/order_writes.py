@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sqlalchemy import Connection
-from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
+from tradepost.order.admin.v1.saga_pb2 import Saga
 
 from discovery.clock import Clock
 from services.chassis.request.intention import Intention
@@ -33,11 +33,10 @@ AnyIntention: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class RetriedSaga:
-    """The serialized RetrySagaResponse, and the order with the work to start."""
+    """The saga after RetrySaga, and the order with the work to start."""
 
-    response: bytes
-    replayed: bool = False
-    written: WrittenOrder | None = None
+    saga: Saga
+    written: WrittenOrder
 
 
 class OrderWrites:
@@ -106,11 +105,8 @@ class OrderWrites:
     def retry(self, connection: Connection, intention: Intention[RetryStep]) -> RetriedSaga:
         """Have the current step tried at once; as a new attempt if it has finally failed.
 
-        Raises RequestIdReusedError, SagaNotFoundError and SagaNotRetryableError.
+        Remembers no request_id. Raises SagaNotFoundError and SagaNotRetryableError.
         """
-        known = _recall(connection, intention)
-        if known is not None:
-            return RetriedSaga(known.response or b"", replayed=True)
         order_id = intention.subject
         lease = self._lease(connection, order_id)
         before = self._streams.load(connection, order_id)
@@ -124,9 +120,7 @@ class OrderWrites:
             claim = replace(claim, attempts=0)
         kept = self._checkout_leases.keep(connection, claim)
         saga = to_saga(after.order, self._lease(connection, order_id))
-        response = admin.RetrySagaResponse(saga=saga).SerializeToString()
-        self._remember(connection, intention, order_id, response)
-        return RetriedSaga(response, written=WrittenOrder(order_id, after, kept))
+        return RetriedSaga(saga, WrittenOrder(order_id, after, kept))
 
     def _lease_on(
         self, connection: Connection, before: LoadedOrder, after: LoadedOrder
@@ -154,7 +148,6 @@ class OrderWrites:
         connection: Connection,
         intention: AnyIntention,
         resource: str,
-        response: bytes | None = None,
     ) -> None:
         remember(
             connection,
@@ -162,7 +155,6 @@ class OrderWrites:
             request_id=intention.request_id,
             fingerprint=intention.fingerprint,
             resource=resource,
-            response=response,
             now=self._clock.now(),
         )
 

@@ -5,15 +5,20 @@ An order is durable before its caller waits for it, and its work goes on without
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import grpc
+from sqlalchemy import Connection
+from tradepost.order.admin.v1 import saga_admin_service_pb2 as admin
 from tradepost.order.v1 import order_pb2
 
 from services.chassis.ids import IdFactory
+from services.chassis.log.audit_log import AuditedWrites
+from services.chassis.request.idempotent_writes import StoredResponse
 from services.chassis.request.intention import Intention
 from services.chassis.saga.model import Contradiction
 from services.chassis.store.database import Database
-from services.order.api.order_writes import OrderWrites, RetriedSaga
+from services.order.api.order_writes import OrderWrites
 from services.order.api.waiting import OrderWaiter
 from services.order.checkout.checkout_leases import WrittenOrder
 from services.order.checkout.inventory_calls import InventoryCalls
@@ -34,6 +39,7 @@ class OrderUseCases:
         database: Database,
         ids: IdFactory,
         writes: OrderWrites,
+        audited: AuditedWrites,
         waiter: OrderWaiter,
         inventory: InventoryCalls,
         start: Callable[[WrittenOrder], None],
@@ -41,6 +47,7 @@ class OrderUseCases:
         self._database = database
         self._ids = ids
         self._writes = writes
+        self._audited = audited
         self._waiter = waiter
         self._inventory = inventory
         self._start = start
@@ -77,14 +84,17 @@ class OrderUseCases:
         snapshot = await self._waiter.join(written.order_id, patience_s)
         return replace(snapshot, replayed=written.loaded is None), written.return_id
 
-    async def retry(self, intention: Intention[RetryStep]) -> RetriedSaga:
-        """Have the current step of a saga tried at once."""
+    async def retry(
+        self, request: admin.RetrySagaRequest, intention: Intention[RetryStep]
+    ) -> StoredResponse:
+        """Have the current step of a saga tried at once; the request is kept in the audit log."""
 
-        def start(retried: RetriedSaga) -> None:
-            if retried.written is not None:
-                self._start(retried.written)
+        def write(connection: Connection) -> StoredResponse:
+            retried = self._writes.retry(connection, intention)
+            response = admin.RetrySagaResponse(saga=retried.saga).SerializeToString()
+            return StoredResponse(response, (partial(self._start, retried.written),))
 
-        return await self._database.write(self._writes.retry, intention, then=start)
+        return await self._audited(intention.request_id, request, write)
 
     async def quote(self, place: Place, patience_s: float) -> order_pb2.Order:
         """Return the order that would be placed, or its refusal; nothing is written.

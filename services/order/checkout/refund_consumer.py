@@ -48,7 +48,8 @@ class RefundConsumer:
             return None
         if fact.request_id in _own_request_ids(before.order):
             return None
-        seen = RefundSeen(fact.refund_id, from_money(fact.amount))
+        amount = from_money(fact.amount)
+        seen = RefundSeen(fact.refund_id, amount, fact.requester, fact.reason)
         after = self._recorder.record(connection, before, seen, causation_id=event.event_id)
         return None if after is before else partial(self._after_commit, after)
 

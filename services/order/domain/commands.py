@@ -63,6 +63,8 @@ class ReturnGoods:
 class RetryStep:
     """An operator has a step that finally failed tried again."""
 
+    reason: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -158,10 +160,12 @@ class LessRefundable:
 
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
-    """Payment reports a refund that this order did not ask for."""
+    """Payment reports a refund that this order did not ask for, and who asked for it and why."""
 
     refund_id: str
     amount: Money
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,10 +213,12 @@ class OrderReturned:
 
 @dataclass(frozen=True, slots=True)
 class RefundObserved:
-    """Money was refunded at the payment service directly."""
+    """Money was refunded at the payment service directly; `requester` asked for it."""
 
     refund_id: str
     refunded_amount: Money
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ class StepRetried:
 
     step: str
     attempt: int
+    reason: str = ""
 
 
 ReturnEvent: TypeAlias = (

@@ -32,10 +32,12 @@ def decide(order: Order, command: commands.ReturnCommand) -> tuple[Event, ...]:
     match command:
         case commands.ReturnGoods():
             return _start(order, command)
-        case commands.RefundSeen(refund_id, amount):
+        case commands.RefundSeen(refund_id, amount, requester, reason):
             # A cancelled order gives back all that is left, and its end states the whole sum.
             is_known = order.state in _GIVEN_BACK or refund_id in order.refund_ids
-            return () if is_known else (events.RefundObserved(refund_id, amount),)
+            if is_known:
+                return ()
+            return (events.RefundObserved(refund_id, amount, requester, reason),)
         case commands.ReturnRefunded(return_id) if _is_current(order, return_id):
             return _complete(order, command)
         case commands.LessRefundable(return_id, amount) if _is_current(order, return_id):

@@ -46,13 +46,13 @@ def stock_is_gone(order: Order) -> bool:
     return order.review == _STOCK_REVIEW
 
 
-def retry(order: Order) -> tuple[Event, ...]:
+def retry(order: Order, reason: str) -> tuple[Event, ...]:
     """Return the events of RetrySaga; none where the same call is sent again.
 
     Raises RetryCannotHelpError where that call would always get the same answer.
     """
     if refund_was_refused(order):
-        return (next_refund(order),)
+        return (next_refund(order, reason),)
     if order.review == _UNPAID_REVIEW:
         return (end_of_cancellation(order),)
     if stock_is_gone(order):
@@ -62,10 +62,10 @@ def retry(order: Order) -> tuple[Event, ...]:
     return ()
 
 
-def next_refund(order: Order) -> events.StepRetried:
+def next_refund(order: Order, reason: str = "") -> events.StepRetried:
     """Return the start of another refund, under a request id of its own."""
     step = REFUND_STEPS[order.state]
-    return events.StepRetried(step, order.attempt_of(step) + 1)
+    return events.StepRetried(step, order.attempt_of(step) + 1, reason)
 
 
 def end_of_cancellation(order: Order) -> Event:

@@ -93,8 +93,8 @@ def decide(  # noqa: C901, PLR0912 - one arm a command
             return (events.ReviewRequested(REFUND_STEPS[state], REFUND_REFUSED),)
         case commands.RefundIncomplete(), OrderState.REFUNDING:
             return (next_refund(order),)
-        case commands.RetryStep(), _:
-            return retry(order)
+        case commands.RetryStep(reason), _:
+            return retry(order, reason)
         case commands.DeadlinePassed(), state if state in BEFORE_PIVOT:
             return (_start_cancellation(order, Cause.DEADLINE_PASSED),)
         case commands.StepFailed(step, reason), state if is_step_of(state, step):

@@ -112,8 +112,8 @@ def _message(event: events.Event) -> Message:  # noqa: C901, PLR0912 - one arm a
             return return_events.to_message(returning)
         case events.ReviewRequested(step, reason):
             return pb.ReviewRequested(step=step, reason=reason)
-        case events.StepRetried(step, attempt):
-            return pb.StepRetried(step=step, attempt=attempt)
+        case events.StepRetried(step, attempt, reason):
+            return pb.StepRetried(step=step, attempt=attempt, reason=reason)
 
 
 def _from_placed(event: events.OrderPlaced) -> pb.OrderPlaced:
@@ -229,7 +229,10 @@ _READERS: dict[str, Callable[[bytes], events.Event]] = {
             pb.ReviewRequested,
             lambda message: events.ReviewRequested(message.step, message.reason),
         ),
-        (pb.StepRetried, lambda message: events.StepRetried(message.step, message.attempt)),
+        (
+            pb.StepRetried,
+            lambda message: events.StepRetried(message.step, message.attempt, message.reason),
+        ),
     )
 } | {
     message_type.DESCRIPTOR.full_name: _reader(message_type, read)

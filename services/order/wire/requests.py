@@ -107,8 +107,9 @@ def retry_saga(request: admin.RetrySagaRequest) -> Intention[RetryStep]:
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
+    reason = check.reason(request.reason)
     check.done()
-    return Intention("RetrySaga", request_id, fingerprint(request), RetryStep(), order_id)
+    return Intention("RetrySaga", request_id, fingerprint(request), RetryStep(reason), order_id)
 
 
 def _place(check: Check, request: rpc.CreateOrderRequest, offered: OfferedCoordinations) -> Place:

@@ -28,8 +28,13 @@ def to_message(event: events.ReturnEvent) -> Message:
             )
         case events.OrderReturned():
             return pb.OrderReturned()
-        case events.RefundObserved(refund_id, amount):
-            return pb.RefundObserved(refund_id=refund_id, refunded_amount=to_money(amount))
+        case events.RefundObserved(refund_id, amount, requester, reason):
+            return pb.RefundObserved(
+                refund_id=refund_id,
+                refunded_amount=to_money(amount),
+                requester=requester,
+                reason=reason,
+            )
 
 
 def _started(message: pb.ReturnStarted) -> events.ReturnStarted:
@@ -50,7 +55,8 @@ def _completed(message: pb.ReturnCompleted) -> events.ReturnCompleted:
 
 
 def _observed(message: pb.RefundObserved) -> events.RefundObserved:
-    return events.RefundObserved(message.refund_id, from_money(message.refunded_amount))
+    amount = from_money(message.refunded_amount)
+    return events.RefundObserved(message.refund_id, amount, message.requester, message.reason)
 
 
 # The function that reads each message.

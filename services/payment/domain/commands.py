@@ -59,12 +59,17 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Refund `amount`, or everything that is not refunded yet if it is None."""
+    """Refund `amount`, or everything that is not refunded yet if it is None.
+
+    `requester` says who asks: "person:alice", "service:order".
+    """
 
     request_id: str
     payment_id: str
     refund_id: str
     amount: Money | None = None
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class AuthorizationFenced:
     order_id: str
     authorize_request_id: str
     void_request_id: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,14 @@ class AuthorizationExpired:
 
 @dataclass(frozen=True, slots=True)
 class RefundRequested:
-    """A refund will be sent to the processor."""
+    """A refund will be sent to the processor; `requester` asked for it."""
 
     payment_id: str
     refund_id: str
     request_id: str
     amount: Money
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ class RefundSucceeded:
     refund_id: str
     amount: Money
     request_id: str
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

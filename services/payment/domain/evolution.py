@@ -49,11 +49,8 @@ def evolve(payment: Payment | None, event: Event, at: datetime) -> Payment:
             return replace(moved, state=PaymentState.EXPIRED)
         case events.CaptureStarted() | events.PaymentCaptured() | events.CaptureRefused():
             return _after_capture(moved, event)
-        case events.RefundRequested(refund_id=refund_id, request_id=request_id, amount=amount):
-            refund = RefundAttempt(
-                refund_id, request_id, amount, RefundState.PENDING, create_time=at
-            )
-            return replace(moved, refunds=(*payment.refunds, refund))
+        case events.RefundRequested():
+            return replace(moved, refunds=(*payment.refunds, _asked_for(event, at)))
         case events.RefundSucceeded(refund_id=refund_id):
             return _after_refund(moved, refund_id, RefundState.SUCCEEDED)
         case events.RefundFailed(refund_id=refund_id, refusal=refusal):
@@ -140,11 +137,25 @@ def _with_capture(payment: Payment, answered: CaptureAttempt) -> tuple[CaptureAt
     return tuple(answered if each is known else each for each in payment.captures)
 
 
+def _asked_for(event: events.RefundRequested, at: datetime) -> RefundAttempt:
+    return RefundAttempt(
+        event.refund_id,
+        event.request_id,
+        event.amount,
+        RefundState.PENDING,
+        create_time=at,
+        requester=event.requester,
+        reason=event.reason,
+    )
+
+
 def _after_refund(
     moved: Payment, refund_id: str, state: RefundState, refusal: Refusal | None = None
 ) -> Payment:
     refunds = tuple(
-        replace(each, state=state, refusal=refusal) if each.refund_id == refund_id else each
+        replace(each, state=state, refusal=refusal, reason="")
+        if each.refund_id == refund_id
+        else each
         for each in moved.refunds
     )
     return replace(moved, refunds=refunds)

@@ -46,13 +46,18 @@ class PostingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Two entries that balance; unique by payment, kind and `request_id`."""
+    """Two entries that balance; unique by payment, kind and `request_id`.
+
+    Of a refund, `requester` and `reason` say who asked for it and why.
+    """
 
     kind: PostingKind
     request_id: str
     debit: Account
     credit: Account
     amount: Money
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ class LedgerEntry:
     side: Side
     amount: Money
     occur_time: datetime
+    requester: str = ""
+    reason: str = ""
 
 
 def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
@@ -82,8 +89,8 @@ def postings(before: Payment | None, event: Event) -> tuple[Posting, ...]:
             return (_reversed(before, request_id), _captured(before, request_id))
         case events.PaymentVoided() | events.AuthorizationExpired():
             return (_reversed(before, _asked_by(before)),)
-        case events.RefundSucceeded(request_id=request_id, amount=amount):
-            return (_refunded(request_id, amount),)
+        case events.RefundSucceeded():
+            return (_refunded(event),)
         case _:
             return ()
 
@@ -128,11 +135,13 @@ def _captured(payment: Payment, request_id: str) -> Posting:
     )
 
 
-def _refunded(request_id: str, amount: Money) -> Posting:
+def _refunded(event: events.RefundSucceeded) -> Posting:
     return Posting(
         PostingKind.REFUNDED,
-        request_id,
+        event.request_id,
         Account.CUSTOMER_FUNDS,
         Account.PROCESSOR_CLEARING,
-        amount,
+        event.amount,
+        event.requester,
+        event.reason,
     )

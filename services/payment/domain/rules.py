@@ -116,6 +116,7 @@ def _void(command: commands.Void, payment: Payment | None) -> tuple[Event, ...]:
                     order_id=command.order_id,
                     authorize_request_id=command.authorize_request_id,
                     void_request_id=command.request_id,
+                    reason=command.reason,
                 ),
             )
         case None:
@@ -169,7 +170,14 @@ def _refund(command: commands.Refund, payment: Payment) -> tuple[Event, ...]:
     if len(payment.refunds) >= limit:
         raise TooManyAttemptsError(payment, what="refunds", limit=limit)
     return (
-        events.RefundRequested(payment.payment_id, command.refund_id, command.request_id, amount),
+        events.RefundRequested(
+            payment.payment_id,
+            command.refund_id,
+            command.request_id,
+            amount,
+            command.requester,
+            command.reason,
+        ),
     )
 
 
@@ -264,6 +272,8 @@ def _on_refund(evidence: commands.Evidence, payment: Payment) -> Event:
                 refund.refund_id,
                 refund.amount,
                 refund.request_id,
+                refund.requester,
+                refund.reason,
             )
         case commands.RefundRefused(key, code):
             refund = _pending_refund(key, evidence, payment)

@@ -99,7 +99,11 @@ class CaptureAttempt:
 
 @dataclass(frozen=True, slots=True)
 class RefundAttempt:
-    """One refund, identified by its id and by the request that asked for it."""
+    """One refund, identified by its id and by the request that asked for it.
+
+    `requester` says who asked ("person:alice", "service:order"). `reason` is kept until the outcome
+    is recorded, whose event and ledger entries repeat it: so payments stay small.
+    """
 
     refund_id: str
     request_id: str
@@ -107,6 +111,8 @@ class RefundAttempt:
     state: RefundState
     create_time: datetime
     refusal: Refusal | None = None
+    requester: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

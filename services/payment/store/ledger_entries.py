@@ -48,6 +48,8 @@ def append_postings(
             "currency_code": posting.amount.currency_code,
             "amount_minor": posting.amount.minor_units,
             "occur_time": to_micros(payment.update_time),
+            "requester": posting.requester,
+            "reason": posting.reason,
         }
         for posting_id, posting, side, account in sides
     ]
@@ -80,4 +82,6 @@ def _to_entry(row: Row[Any]) -> LedgerEntry:
         side=Side(row.side),
         amount=Money(row.currency_code, row.amount_minor),
         occur_time=from_micros(row.occur_time),
+        requester=row.requester,
+        reason=row.reason,
     )

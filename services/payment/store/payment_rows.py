@@ -177,21 +177,22 @@ def _to_captures(text: str) -> tuple[CaptureAttempt, ...]:
 
 
 def _from_refunds(refunds: Sequence[RefundAttempt]) -> str:
-    if not refunds:
-        return ""
-    return json.dumps(
-        [
-            [
-                each.refund_id,
-                each.request_id,
-                each.amount.minor_units,
-                each.state,
-                to_micros(each.create_time),
-                _from_refusal(each.refusal),
-            ]
-            for each in refunds
-        ]
-    )
+    return json.dumps([refund_values(each) for each in refunds]) if refunds else ""
+
+
+def refund_values(refund: RefundAttempt) -> list[object]:
+    """The values of a refund, as its payment's row holds them."""
+    values: list[object] = [
+        refund.refund_id,
+        refund.request_id,
+        refund.amount.minor_units,
+        refund.state,
+        to_micros(refund.create_time),
+        _from_refusal(refund.refusal),
+    ]
+    # Only where it is known, so that instances of an older version can read the others.
+    origin = [refund.requester, refund.reason]
+    return [*values, *origin] if any(origin) else values
 
 
 def _to_refunds(text: str, currency_code: str) -> tuple[RefundAttempt, ...]:
@@ -205,6 +206,9 @@ def _to_refunds(text: str, currency_code: str) -> tuple[RefundAttempt, ...]:
             RefundState(state),
             from_micros(create_micros),
             _to_refusal(refusal),
+            *origin,
         )
-        for refund_id, request_id, minor_units, state, create_micros, refusal in json.loads(text)
+        for refund_id, request_id, minor_units, state, create_micros, refusal, *origin in (
+            json.loads(text)
+        )
     )

@@ -58,4 +58,6 @@ LEDGER_ENTRY = Table(
     Column("currency_code", String, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("occur_time", BigInteger, nullable=False),
+    Column("requester", String, nullable=False),
+    Column("reason", String, nullable=False),
 )

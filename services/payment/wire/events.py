@@ -127,6 +127,7 @@ def _(event: events.AuthorizationFenced) -> Message:
         order_id=event.order_id,
         authorize_request_id=event.authorize_request_id,
         tombstone=True,
+        reason=event.reason,
     )
 
 
@@ -142,6 +143,7 @@ def _(event: events.RefundRequested) -> Message:
         refund_id=event.refund_id,
         request_id=event.request_id,
         amount=to_money(event.amount),
+        reason=event.reason,
     )
 
 
@@ -153,6 +155,8 @@ def _(event: events.RefundSucceeded) -> Message:
         refund_id=event.refund_id,
         amount=to_money(event.amount),
         request_id=event.request_id,
+        requester=event.requester,
+        reason=event.reason,
     )
 
 

@@ -81,6 +81,7 @@ def to_refund(refund: RefundAttempt) -> payment_pb2.Refund:
         state=_REFUND_STATES[refund.state],
         refusal=_refusal(refund.refusal),
         create_time=to_timestamp(refund.create_time),
+        requester=refund.requester,
     )
 
 
@@ -108,6 +109,8 @@ def to_entry(entry: LedgerEntry) -> ledger_pb2.LedgerEntry:
         side=_SIDES[entry.side],
         amount=to_money(entry.amount),
         occur_time=to_timestamp(entry.occur_time),
+        requester=entry.requester,
+        reason=entry.reason,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tradepost.payment.v1 import payment_service_pb2 as pb
 
+from services.chassis.identity import caller
 from services.chassis.request.intention import Intention
 from services.chassis.request.request_ids import fingerprint
 from services.chassis.request.validation import Check
@@ -110,11 +111,14 @@ def refund_payment(request: pb.RefundPaymentRequest, new_id: NewId) -> Intention
     check.identifier("payment_id", request.payment_id, "pay")
     if request.HasField("amount"):
         check.money("amount", request.amount, present=True, minimum=1)
+    reason = check.reason(request.reason)
     check.done()
     command = commands.Refund(
         request_id=request_id,
         payment_id=request.payment_id,
         refund_id=new_id("ref"),
         amount=from_money(request.amount) if request.HasField("amount") else None,
+        requester=caller.current().actor,
+        reason=reason,
     )
     return Intention("RefundPayment", request_id, fingerprint(request), command)

@@ -16,6 +16,8 @@ ROWS = 1_200
 PAYMENTS = 250
 # 200 characters of four bytes each: the longest name.
 NAME = "🫖" * 200
+# 500 characters of four bytes each: the longest reason.
+REASON = "🫖" * 500
 SKUS = tuple(f"{number:03}".ljust(64, "x") for number in range(LINES))
 REFUNDS = 100
 
@@ -48,6 +50,7 @@ async def fill(suite: Suite) -> None:
         "sequence = 1",
         sequence="1000000 + i",
         request_id="printf('%036x', i)",
+        reason=f"'{REASON}'",
     )
     _open_sagas(suite.files["order"])
 
@@ -78,6 +81,7 @@ async def _refund(suite: Suite, payment_id: str) -> None:
             "request_id": request_id(f"refund {number}"),
             "payment_id": payment_id,
             "amount": {"currency_code": "USD", "minor_units": 1},
+            "reason": REASON,
         }
         await suite.call(refund, refund.request(fields))
 

@@ -51,13 +51,23 @@ _FEED = {
 }
 # None of these servers consumes a feed, so none has dead letters or subscriptions.
 _DEAD_LETTERS = {
-    "ListDeadLetters": not_served(consumer=ANY, page_size=ANY, page_token=ANY),
-    "ReplayDeadLetters": not_served(request_id=ANY, consumer=ANY, aggregate_id=ANY),
+    "ListDeadLetters": not_served(consumer=ANY, page_size=ANY, page_token=ANY, show_discarded=ANY),
+    "ReplayDeadLetters": not_served(request_id=ANY, consumer=ANY, aggregate_id=ANY, reason=ANY),
     "DiscardDeadLetter": not_served(request_id=ANY, dead_letter_id=ANY, reason=ANY),
 }
 _SUBSCRIPTIONS = {
     "ListSubscriptions": not_served(),
-    "RewindSubscription": not_served(request_id=ANY, consumer=ANY, after_position=ANY),
+    "RewindSubscription": not_served(request_id=ANY, consumer=ANY, after_position=ANY, reason=ANY),
+}
+_AUDIT = {
+    "ListAuditRecords": MethodCases(
+        {},
+        {
+            "actor": bad_values.each("x" * 501, NUL, "   ", OVERSIZED),
+            "page_size": bad_values.PAGE_SIZE,
+            "page_token": bad_values.PAGE_TOKEN,
+        },
+    ),
 }
 _HEALTH = {
     "Check": MethodCases(
@@ -82,6 +92,7 @@ _SERVICES: Mapping[str, Mapping[str, MethodCases]] = {
     "tradepost.event.v1.EventFeedService": _FEED,
     "tradepost.event.v1.DeadLetterService": _DEAD_LETTERS,
     "tradepost.event.v1.SubscriptionService": _SUBSCRIPTIONS,
+    "tradepost.event.v1.AuditService": _AUDIT,
     "grpc.health.v1.Health": _HEALTH,
 }
 CASES: Mapping[str, MethodCases] = {

@@ -70,6 +70,7 @@ VISIBLE = (*each(""), *_NOT_VISIBLE)
 OPTIONAL_VISIBLE = _NOT_VISIBLE
 OPTIONAL_TEXT = each("x" * 65, NUL, " \t ", OVERSIZED)
 REASON = each("x" * 201, NUL, "   ", "\x7f", OVERSIZED)
+LONG_REASON = each("x" * 501, NUL, "   ", "\x7f", OVERSIZED)
 REQUIRED_REASON = (*each(""), *REASON)
 OPTIONAL_ETAG = each("x" * 65, NUL, OVERSIZED)
 

@@ -111,6 +111,12 @@ SAGA_ADMIN_CASES = {
     ),
     "GetSaga": MethodCases(_BY_ID, {"order_id": _ORDER_ID}, refused=(_NO_SAGA,)),
     "RetrySaga": MethodCases(
-        _CHANGE, {"request_id": bad_values.UUID, "order_id": _ORDER_ID}, refused=(_NO_SAGA,)
+        _CHANGE,
+        {
+            "request_id": bad_values.UUID,
+            "order_id": _ORDER_ID,
+            "reason": bad_values.LONG_REASON,
+        },
+        refused=(_NO_SAGA,),
     ),
 }

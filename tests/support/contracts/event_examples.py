@@ -25,6 +25,7 @@ from services.payment.wire.events import to_new_event as of_payment
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _BY_CALL, _BY_EVENT = Origin.ORCHESTRATED, Origin.CHOREOGRAPHED
 _USD_500 = Money("USD", 500)
+_USD_200 = Money("USD", 200)
 _MILK = Money("USD", 250)
 
 _STEP_IDS = order_event_pb2.CheckoutStepIds(
@@ -69,10 +70,10 @@ _PAYMENT: tuple[pay.Event, ...] = (
     ),
     pay.VoidRequested("pay_3", "req_4", "too late"),
     pay.PaymentVoided("pay_3", "ord_3", "req_5"),
-    pay.AuthorizationFenced("pay_4", "ord_4", "req_6", "req_7"),
+    pay.AuthorizationFenced("pay_4", "ord_4", "req_6", "req_7", "wrong order"),
     pay.AuthorizationExpired("pay_5"),
-    pay.RefundRequested("pay_1", "rfd_1", "req_8", Money("USD", 200)),
-    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", Money("USD", 200), "req_3"),
+    pay.RefundRequested("pay_1", "rfd_1", "req_8", _USD_200, "person:olga", "goodwill"),
+    pay.RefundSucceeded("pay_1", "ord_1", "rfd_1", _USD_200, "req_3", "person:olga", "goodwill"),
     pay.RefundFailed("pay_1", "rfd_2", Refusal(RefusalReason.REFUND_REFUSED)),
     pay.PaymentAuthorized(
         "pay_6", "ord_6", _USD_500, "ref_6", NOON + timedelta(days=7), _BY_EVENT, _HISTORY

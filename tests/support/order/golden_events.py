@@ -128,11 +128,19 @@ GOLDEN: tuple[tuple[Event, str], ...] = (
         "0a057266645f3212070a035553441028",
     ),
     (
+        events.RefundObserved("rfd_3", Money("USD", 40), "person:olga", "goodwill"),
+        ("0a057266645f3312070a0355534410281a0b706572736f6e3a6f6c67612208676f6f6477696c6c"),
+    ),
+    (
         events.ReviewRequested("refund", "REFUND_REFUSED"),
         "0a06726566756e64120e524546554e445f52454655534544",
     ),
     (
         events.StepRetried("refund", 2),
         "0a06726566756e641002",
+    ),
+    (
+        events.StepRetried("refund", 3, "processor is back"),
+        "0a06726566756e6410031a1170726f636573736f72206973206261636b",
     ),
 )

@@ -102,10 +102,18 @@ def void_unseen(
 
 
 def refund(
-    payment_id: str, minor_units: int | None = None, *, request_id: str = "", currency: str = "USD"
+    payment_id: str,
+    minor_units: int | None = None,
+    *,
+    request_id: str = "",
+    currency: str = "USD",
+    reason: str = "",
 ) -> pb.RefundPaymentRequest:
     """Refund an amount, or everything."""
     amount = None if minor_units is None else Money(currency_code=currency, minor_units=minor_units)
     return pb.RefundPaymentRequest(
-        request_id=request_id or new_request_id(), payment_id=payment_id, amount=amount
+        request_id=request_id or new_request_id(),
+        payment_id=payment_id,
+        amount=amount,
+        reason=reason,
     )

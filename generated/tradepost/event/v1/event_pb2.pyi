@@ -165,7 +165,7 @@ Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class DeadLetter(_message.Message):
-    """An event that a consumer could not apply, kept until an operator replays or discards it."""
+    """An event that a consumer could not apply, parked until an operator replays or discards it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,6 +175,9 @@ class DeadLetter(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     PARK_TIME_FIELD_NUMBER: _builtins.int
+    DISCARD_TIME_FIELD_NUMBER: _builtins.int
+    DISCARD_REASON_FIELD_NUMBER: _builtins.int
+    DISCARD_ACTOR_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Unique id of the dead letter."""
     consumer: _builtins.str
@@ -183,6 +186,10 @@ class DeadLetter(_message.Message):
     """What went wrong; contains nothing secret."""
     attempt_count: _builtins.int
     """How often it was tried."""
+    discard_reason: _builtins.str
+    """Why it was discarded."""
+    discard_actor: _builtins.str
+    """Who discarded it, as Event.actor tells it."""
     @_builtins.property
     def event(self) -> Global___Event:
         """The event."""
@@ -190,6 +197,10 @@ class DeadLetter(_message.Message):
     @_builtins.property
     def park_time(self) -> _timestamp_pb2.Timestamp:
         """When it was parked."""
+
+    @_builtins.property
+    def discard_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was discarded; unset while it is parked, like all that follows."""
 
     def __init__(
         self,
@@ -200,11 +211,70 @@ class DeadLetter(_message.Message):
         error: _builtins.str = ...,
         attempt_count: _builtins.int = ...,
         park_time: _timestamp_pb2.Timestamp | None = ...,
+        discard_time: _timestamp_pb2.Timestamp | None = ...,
+        discard_reason: _builtins.str = ...,
+        discard_actor: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "park_time", b"park_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discard_time", b"discard_time", "event", b"event", "park_time", b"park_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "consumer", b"consumer", "dead_letter_id", b"dead_letter_id", "error", b"error", "event", b"event", "park_time", b"park_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "consumer", b"consumer", "dead_letter_id", b"dead_letter_id", "discard_actor", b"discard_actor", "discard_reason", b"discard_reason", "discard_time", b"discard_time", "error", b"error", "event", b"event", "park_time", b"park_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class AuditRecord(_message.Message):
+    """One change that no event tells of: who made it, when and why, what was asked for and the outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Sequence number of the record, from 1."""
+    actor: _builtins.str
+    """Who made it, as Event.actor tells it."""
+    method: _builtins.str
+    """Full name of the method, such as "tradepost.event.v1.SubscriptionService.RewindSubscription"."""
+    reason: _builtins.str
+    """Why, where whoever made it gave a reason."""
+    correlation_id: _builtins.str
+    """Shared with everything that the same call caused."""
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When the change was made."""
+
+    @_builtins.property
+    def request(self) -> _any_pb2.Any:
+        """What was asked for: the request of the method."""
+
+    @_builtins.property
+    def response(self) -> _any_pb2.Any:
+        """The outcome: the response of the method."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        method: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request: _any_pb2.Any | None = ...,
+        response: _any_pb2.Any | None = ...,
+        correlation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time", "request", b"request", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "correlation_id", b"correlation_id", "method", b"method", "occur_time", b"occur_time", "reason", b"reason", "request", b"request", "response", b"response", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditRecord: _TypeAlias = AuditRecord  # noqa: Y015

@@ -221,7 +221,7 @@ class DeadLetterServiceServicer(object):
     """
 
     def ListDeadLetters(self, request, context):
-        """Lists parked events in the order in which they were parked.
+        """Lists parked events, and discarded ones if asked for, in the order in which they were parked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -474,6 +474,83 @@ class SubscriptionService(object):
             _registered_method=True)
 
 
+class AuditServiceStub(object):
+    """What people and services changed at this service without an event that tells of it.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListAuditRecords = channel.unary_unary(
+                '/tradepost.event.v1.AuditService/ListAuditRecords',
+                request_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsRequest.SerializeToString,
+                response_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsResponse.FromString,
+                _registered_method=True)
+
+
+class AuditServiceServicer(object):
+    """What people and services changed at this service without an event that tells of it.
+    """
+
+    def ListAuditRecords(self, request, context):
+        """Lists audit records in the order in which the changes were made. A record is written with its
+        change: either both exist or neither does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AuditServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListAuditRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditRecords,
+                    request_deserializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsRequest.FromString,
+                    response_serializer=tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'tradepost.event.v1.AuditService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('tradepost.event.v1.AuditService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AuditService(object):
+    """What people and services changed at this service without an event that tells of it.
+    """
+
+    @staticmethod
+    def ListAuditRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradepost.event.v1.AuditService/ListAuditRecords',
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsRequest.SerializeToString,
+            tradepost_dot_event_dot_v1_dot_event__service__pb2.ListAuditRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 EventFeedServiceAsyncStub = EventFeedServiceStub
 
 
@@ -481,3 +558,6 @@ DeadLetterServiceAsyncStub = DeadLetterServiceStub
 
 
 SubscriptionServiceAsyncStub = SubscriptionServiceStub
+
+
+AuditServiceAsyncStub = AuditServiceStub

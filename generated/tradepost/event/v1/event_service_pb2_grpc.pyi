@@ -89,7 +89,7 @@ class DeadLetterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DeadLetterServiceAsyncStub: ...
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListDeadLettersRequest, _event_service_pb2.ListDeadLettersResponse]
-    """Lists parked events in the order in which they were parked."""
+    """Lists parked events, and discarded ones if asked for, in the order in which they were parked."""
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ReplayDeadLettersRequest, _event_service_pb2.ReplayDeadLettersResponse]
     """Applies the parked events of one aggregate again, in order."""
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.DiscardDeadLetterRequest, _event_service_pb2.DiscardDeadLetterResponse]
@@ -101,7 +101,7 @@ class DeadLetterServiceAsyncStub(DeadLetterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListDeadLettersRequest, _event_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
-    """Lists parked events in the order in which they were parked."""
+    """Lists parked events, and discarded ones if asked for, in the order in which they were parked."""
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ReplayDeadLettersRequest, _event_service_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
     """Applies the parked events of one aggregate again, in order."""
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_event_service_pb2.DiscardDeadLetterRequest, _event_service_pb2.DiscardDeadLetterResponse]  # type: ignore[assignment]
@@ -116,7 +116,7 @@ class DeadLetterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.ListDeadLettersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_event_service_pb2.ListDeadLettersResponse]]:
-        """Lists parked events in the order in which they were parked."""
+        """Lists parked events, and discarded ones if asked for, in the order in which they were parked."""
 
     @_abc_1.abstractmethod
     def ReplayDeadLetters(
@@ -184,3 +184,40 @@ class SubscriptionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_SubscriptionServiceServicer_to_server(servicer: SubscriptionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AuditServiceStub:
+    """What people and services changed at this service without an event that tells of it."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
+    ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]
+    """Lists audit records in the order in which the changes were made. A record is written with its
+    change: either both exist or neither does.
+    """
+
+@_typing.type_check_only
+class AuditServiceAsyncStub(AuditServiceStub):
+    """What people and services changed at this service without an event that tells of it."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListAuditRecords: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
+    """Lists audit records in the order in which the changes were made. A record is written with its
+    change: either both exist or neither does.
+    """
+
+class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What people and services changed at this service without an event that tells of it."""
+
+    @_abc_1.abstractmethod
+    def ListAuditRecords(
+        self,
+        request: _event_service_pb2.ListAuditRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_service_pb2.ListAuditRecordsResponse, _abc.Awaitable[_event_service_pb2.ListAuditRecordsResponse]]:
+        """Lists audit records in the order in which the changes were made. A record is written with its
+        change: either both exist or neither does.
+        """
+
+def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -562,7 +562,7 @@ class ReleaseReservationRequest(_message.Message):
     order_id: _builtins.str
     """The order it is for."""
     reason: _builtins.str
-    """Why: at most 200 characters."""
+    """Why: at most 200 characters; a person must say so."""
     def __init__(
         self,
         *,

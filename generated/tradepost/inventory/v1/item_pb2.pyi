@@ -166,6 +166,7 @@ class StockMovement(_message.Message):
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the movement, from 1."""
     sku: _builtins.str
@@ -182,6 +183,8 @@ class StockMovement(_message.Message):
     """The reservation that moved the units, if one did."""
     reason: _builtins.str
     """Why, where a person gave a reason."""
+    actor: _builtins.str
+    """Who recorded it, as Event.actor tells it: "person:alice", "service:order"."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -198,10 +201,11 @@ class StockMovement(_message.Message):
         reservation_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_delta", b"committed_delta", "held_delta", b"held_delta", "kind", b"kind", "occur_time", b"occur_time", "on_hand_delta", b"on_hand_delta", "reason", b"reason", "reservation_id", b"reservation_id", "sequence", b"sequence", "sku", b"sku"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "committed_delta", b"committed_delta", "held_delta", b"held_delta", "kind", b"kind", "occur_time", b"occur_time", "on_hand_delta", b"on_hand_delta", "reason", b"reason", "reservation_id", b"reservation_id", "sequence", b"sequence", "sku", b"sku"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -581,8 +581,14 @@ class RefundObserved(_message.Message):
 
     REFUND_ID_FIELD_NUMBER: _builtins.int
     REFUNDED_AMOUNT_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """The refund."""
+    requester: _builtins.str
+    """Who asked payment for it, as Event.actor tells it; empty where callers were not known."""
+    reason: _builtins.str
+    """Why, where whoever asked for it gave a reason."""
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
         """The amount refunded."""
@@ -592,10 +598,12 @@ class RefundObserved(_message.Message):
         *,
         refund_id: _builtins.str = ...,
         refunded_amount: _money_pb2.Money | None = ...,
+        requester: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refunded_amount", b"refunded_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund_id", b"refund_id", "refunded_amount", b"refunded_amount"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "refund_id", b"refund_id", "refunded_amount", b"refunded_amount", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,19 +645,23 @@ class StepRetried(_message.Message):
 
     STEP_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """The step."""
     attempt: _builtins.int
     """The attempt number, from 2."""
+    reason: _builtins.str
+    """Why, where an operator asked for it and gave a reason."""
     def __init__(
         self,
         *,
         step: _builtins.str = ...,
         attempt: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "reason", b"reason", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -123,6 +123,8 @@ class LedgerEntry(_message.Message):
     SIDE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence number of the entry, from 1."""
     posting_id: _builtins.str
@@ -139,6 +141,10 @@ class LedgerEntry(_message.Message):
     """The account."""
     side: Global___LedgerSide.ValueType
     """The side."""
+    requester: _builtins.str
+    """Of a refund, who asked for it, as Event.actor tells it: "person:alice", "service:order"."""
+    reason: _builtins.str
+    """Of a refund, why, where whoever asked for it gave a reason."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount; always positive."""
@@ -160,10 +166,12 @@ class LedgerEntry(_message.Message):
         side: Global___LedgerSide.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         occur_time: _timestamp_pb2.Timestamp | None = ...,
+        requester: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "kind", b"kind", "occur_time", b"occur_time", "order_id", b"order_id", "payment_id", b"payment_id", "posting_id", b"posting_id", "request_id", b"request_id", "sequence", b"sequence", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "amount", b"amount", "kind", b"kind", "occur_time", b"occur_time", "order_id", b"order_id", "payment_id", b"payment_id", "posting_id", b"posting_id", "reason", b"reason", "request_id", b"request_id", "requester", b"requester", "sequence", b"sequence", "side", b"side"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -333,6 +333,7 @@ class PaymentVoided(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AUTHORIZE_REQUEST_ID_FIELD_NUMBER: _builtins.int
     TOMBSTONE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     order_id: _builtins.str
@@ -341,6 +342,8 @@ class PaymentVoided(_message.Message):
     """The request_id of the authorize that was voided."""
     tombstone: _builtins.bool
     """Whether nothing had been authorized yet."""
+    reason: _builtins.str
+    """Why, of a tombstone; otherwise VoidRequested tells."""
     def __init__(
         self,
         *,
@@ -348,10 +351,11 @@ class PaymentVoided(_message.Message):
         order_id: _builtins.str = ...,
         authorize_request_id: _builtins.str = ...,
         tombstone: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize_request_id", b"authorize_request_id", "order_id", b"order_id", "payment_id", b"payment_id", "tombstone", b"tombstone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize_request_id", b"authorize_request_id", "order_id", b"order_id", "payment_id", b"payment_id", "reason", b"reason", "tombstone", b"tombstone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,12 +393,15 @@ class RefundRequested(_message.Message):
     REFUND_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     refund_id: _builtins.str
     """The refund."""
     request_id: _builtins.str
     """The request_id of RefundPayment, which is also the processor's key."""
+    reason: _builtins.str
+    """Why, where whoever asked for it gave a reason."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount."""
@@ -406,10 +413,11 @@ class RefundRequested(_message.Message):
         refund_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id", "refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,6 +434,8 @@ class RefundSucceeded(_message.Message):
     REFUND_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     order_id: _builtins.str
@@ -434,6 +444,10 @@ class RefundSucceeded(_message.Message):
     """The refund."""
     request_id: _builtins.str
     """The request_id of RefundPayment; empty in events recorded before this field existed."""
+    requester: _builtins.str
+    """Who asked for it, as Event.actor tells it: this event itself is recorded by the payment service."""
+    reason: _builtins.str
+    """Why, where whoever asked for it gave a reason."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount."""
@@ -446,10 +460,12 @@ class RefundSucceeded(_message.Message):
         refund_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         request_id: _builtins.str = ...,
+        requester: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_id", b"payment_id", "refund_id", b"refund_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "order_id", b"order_id", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -307,12 +307,17 @@ class Refund(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """"ref_" and a UUIDv7."""
     request_id: _builtins.str
     """The request_id of RefundPayment."""
     state: Global___RefundState.ValueType
     """Its state."""
+    requester: _builtins.str
+    """Who asked for it, as Event.actor tells it: "person:alice", "service:order". The ledger and the
+    events tell why.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount."""
@@ -334,10 +339,11 @@ class Refund(_message.Message):
         state: Global___RefundState.ValueType = ...,
         refusal: Global___PaymentRefusal | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        requester: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "refund_id", b"refund_id", "refusal", b"refusal", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "refund_id", b"refund_id", "refusal", b"refusal", "request_id", b"request_id", "requester", b"requester", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -175,7 +175,7 @@ class VoidPaymentRequest(_message.Message):
     order_id: _builtins.str
     """The order; required with authorize_request_id."""
     reason: _builtins.str
-    """Why: at most 200 characters."""
+    """Why: at most 200 characters; a person must say so."""
     def __init__(
         self,
         *,
@@ -228,10 +228,13 @@ class RefundPaymentRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A UUID for this intention; a repetition has no second effect."""
     payment_id: _builtins.str
     """The payment."""
+    reason: _builtins.str
+    """Why: 1 to 500 characters; a person must say so."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount; everything not yet refunded if unset."""
@@ -242,10 +245,11 @@ class RefundPaymentRequest(_message.Message):
         request_id: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "payment_id", b"payment_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "amount", b"amount", "payment_id", b"payment_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
     _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015

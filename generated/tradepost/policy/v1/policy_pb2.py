@@ -26,19 +26,19 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tradepost/policy/v1/policy.proto\x12\x13tradepost.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"e\n\x06\x41\x63\x63\x65ss\x12/\n\x05roles\x18\x01 \x03(\x0e\x32\x19.tradepost.policy.v1.RoleR\x05roles\x12\x14\n\x05peers\x18\x02 \x03(\tR\x05peers\x12\x14\n\x05owner\x18\x03 \x01(\tR\x05owner\"\xd5\x01\n\x0cMethodPolicy\x12\x33\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0b\x32\x1b.tradepost.policy.v1.AccessR\x06\x61\x63\x63\x65ss\x12\x12\n\x04http\x18\x02 \x01(\tR\x04http\x12\x14\n\x05waits\x18\x03 \x01(\x08R\x05waits\x12\x32\n\x04rate\x18\x04 \x01(\x0e\x32\x1e.tradepost.policy.v1.RateClassR\x04rate\x12\x32\n\x07max_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge*R\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x0e\n\nROLE_CLERK\x10\x02\x12\x11\n\rROLE_OPERATOR\x10\x03*}\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x13\n\x0fRATE_CLASS_LIST\x10\x02\x12\x14\n\x10RATE_CLASS_WRITE\x10\x03\x12\x14\n\x10RATE_CLASS_WATCH\x10\x04:[\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32!.tradepost.policy.v1.MethodPolicyR\x06policyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tradepost/policy/v1/policy.proto\x12\x13tradepost.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"e\n\x06\x41\x63\x63\x65ss\x12/\n\x05roles\x18\x01 \x03(\x0e\x32\x19.tradepost.policy.v1.RoleR\x05roles\x12\x14\n\x05peers\x18\x02 \x03(\tR\x05peers\x12\x14\n\x05owner\x18\x03 \x01(\tR\x05owner\"\xed\x01\n\x0cMethodPolicy\x12\x33\n\x06\x61\x63\x63\x65ss\x18\x01 \x01(\x0b\x32\x1b.tradepost.policy.v1.AccessR\x06\x61\x63\x63\x65ss\x12\x12\n\x04http\x18\x02 \x01(\tR\x04http\x12\x14\n\x05waits\x18\x03 \x01(\x08R\x05waits\x12\x32\n\x04rate\x18\x04 \x01(\x0e\x32\x1e.tradepost.policy.v1.RateClassR\x04rate\x12\x32\n\x07max_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06maxAge\x12\x16\n\x06reason\x18\x06 \x01(\x08R\x06reason*R\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x0e\n\nROLE_CLERK\x10\x02\x12\x11\n\rROLE_OPERATOR\x10\x03*}\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x13\n\x0fRATE_CLASS_LIST\x10\x02\x12\x14\n\x10RATE_CLASS_WRITE\x10\x03\x12\x14\n\x10RATE_CLASS_WATCH\x10\x04:[\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b\x32!.tradepost.policy.v1.MethodPolicyR\x06policyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradepost.policy.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=442
-  _globals['_ROLE']._serialized_end=524
-  _globals['_RATECLASS']._serialized_start=526
-  _globals['_RATECLASS']._serialized_end=651
+  _globals['_ROLE']._serialized_start=466
+  _globals['_ROLE']._serialized_end=548
+  _globals['_RATECLASS']._serialized_start=550
+  _globals['_RATECLASS']._serialized_end=675
   _globals['_ACCESS']._serialized_start=123
   _globals['_ACCESS']._serialized_end=224
   _globals['_METHODPOLICY']._serialized_start=227
-  _globals['_METHODPOLICY']._serialized_end=440
+  _globals['_METHODPOLICY']._serialized_end=464
 # @@protoc_insertion_point(module_scope)

@@ -130,6 +130,7 @@ class MethodPolicy(_message.Message):
     WAITS_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     MAX_AGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     http: _builtins.str
     """Verb and path at the edge, such as "GET /v1/orders/{order_id}". The fields of the request that
     the path doesn't name are query parameters of a GET and the JSON body of a POST. Empty: the
@@ -141,6 +142,10 @@ class MethodPolicy(_message.Message):
     """
     rate: Global___RateClass.ValueType
     """The class by which the edge limits its callers."""
+    reason: _builtins.bool
+    """Whether a person who calls it must say why, in the request's field "reason". What was asked for, by
+    whom and why is kept: in an event, or in an audit record.
+    """
     @_builtins.property
     def access(self) -> Global___Access:
         """Who may call it."""
@@ -159,10 +164,11 @@ class MethodPolicy(_message.Message):
         waits: _builtins.bool = ...,
         rate: Global___RateClass.ValueType = ...,
         max_age: _duration_pb2.Duration | None = ...,
+        reason: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "max_age", b"max_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "http", b"http", "max_age", b"max_age", "rate", b"rate", "waits", b"waits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "http", b"http", "max_age", b"max_age", "rate", b"rate", "reason", b"reason", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

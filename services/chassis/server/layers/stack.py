@@ -18,6 +18,7 @@ from services.chassis.server.layers.layer import (
     ServedMethod,
     ServerLayer,
 )
+from services.chassis.server.layers.reason import reason
 from services.chassis.server.layers.serialization import serialization
 from services.chassis.server.layers.trace import Trace
 
@@ -35,10 +36,12 @@ def layers(
         deadline,
         # Above deserialization; otherwise a refused call would cost as much as an accepted one.
         admission,
-        # Below every layer that refuses, because a refusal must not be reused.
+        # Below every layer that refuses reads, because a refusal must not be reused.
         cache_control,
-        # Innermost, so that only admitted calls are read, and its errors are still mapped.
+        # Below admission, so that only admitted calls are read; its errors are still mapped.
         serialization,
+        # Innermost: it reads a field of the request. Only methods that ask for a reason have it.
+        reason,
     ]
 
 

@@ -138,6 +138,7 @@ async def test_reflection_lists_every_service() -> None:
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection",
+            "tradepost.event.v1.AuditService",
             "tradepost.event.v1.DeadLetterService",
             "tradepost.event.v1.EventFeedService",
             "tradepost.event.v1.SubscriptionService",

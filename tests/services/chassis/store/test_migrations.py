@@ -68,7 +68,7 @@ async def test_a_service_has_the_tables_of_the_chassis_and_its_own(
 
     made = await database.read(tables)
     assert {"event", "event_counter", "request", "lease", "dead_letter", "shelf"} <= made
-    assert await database.read(revisions) == {"chassis_0005", "shop_0001"}
+    assert await database.read(revisions) == {"chassis_0006", "shop_0001"}
     await database.close()
 
 
@@ -105,7 +105,7 @@ async def test_a_new_revision_is_run_on_the_old_tables(
     await database.migrate(tmp_path / "shop")
 
     assert {"shelf", "basket"} <= await database.read(tables)
-    assert await database.read(revisions) == {"chassis_0005", "shop_0002"}
+    assert await database.read(revisions) == {"chassis_0006", "shop_0002"}
     await database.close()
 
 

@@ -1,12 +1,17 @@
 """The tables: constraints, indexes and pages."""
 
+from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, cast
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
+from services.chassis.identity import caller
+from services.chassis.identity.caller import UNKNOWN, Caller
 from services.chassis.store.micros import to_micros
 from services.inventory.domain.queries import ReservationFilter
 from services.inventory.domain.state import Movement, MovementKind, ReservationState
@@ -16,6 +21,7 @@ from services.inventory.store import (
     reservation_rows,
     tables,
 )
+from services.inventory.wire import queries
 from tests.support.inventory.inventory_in_memory import OPENING, TTL_S, InventoryInMemory, ord_, rsv
 from tests.support.store.databases import CONSTRAINT_VIOLATION, SQLITE
 
@@ -152,3 +158,25 @@ def test_a_page_of_large_baskets_is_shorter(
     assert [each.reservation_id for each in first] == [rsv("1"), rsv("2")]
     assert [each.reservation_id for each in rest] == [rsv("3")]
     assert (more_than_first, more_than_rest) == (True, False)
+
+
+def test_a_movement_tells_who_moved_the_stock(inventory: InventoryInMemory) -> None:
+    """A line of the ledger names its caller, and the reason where one was given."""
+    changes: list[tuple[Caller, Callable[[], object]]] = [
+        (Caller(subject="olga"), lambda: inventory.stocks("apple", 5)),
+        (Caller(service="order"), lambda: inventory.reserves("1", apple=2)),
+        (UNKNOWN, lambda: inventory.adjusts("apple", -1)),
+    ]
+    for who, change in changes:
+        context = copy_context()
+        context.run(caller.bind, who)
+        context.run(change)
+
+    wanted = queries.list_movements(rpc.ListStockMovementsRequest(sku="apple"))
+    lines = movement_rows.list_movements(inventory.connection, wanted)
+    assert [(line.movement.kind, line.actor) for line in lines] == [
+        (MovementKind.INITIAL, "person:olga"),
+        (MovementKind.HELD, "service:order"),
+        (MovementKind.ADJUSTED, ""),
+    ]
+    assert lines[-1].movement.reason

@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
+from tradepost.event.v1.event_service_pb2 import ListAuditRecordsRequest
+from tradepost.event.v1.event_service_pb2_grpc import AuditServiceStub
 from tradepost.order.admin.v1 import saga_admin_service_pb2 as rpc
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as orders
+from tradepost.order.v1.order_event_pb2 import StepRetried
 
 from services.order.store.tables import MIGRATIONS
 from tests.support.chassis.rich_status import refusal
@@ -112,7 +115,9 @@ async def test_a_failed_refund_is_retried_under_a_new_attempt(
     (saga,) = page.sagas
     assert (saga.step, saga.attempt, saga.review_reason) == ("refund", 1, "REFUND_REFUSED")
 
-    request = rpc.RetrySagaRequest(request_id=new_request_id(), order_id=order.order_id)
+    request = rpc.RetrySagaRequest(
+        request_id=new_request_id(), order_id=order.order_id, reason="the processor is back"
+    )
     retried = await instance.admin.RetrySaga(request)
     assert (retried.saga.attempt, retried.saga.needs_review) == (2, False)
     refunded = (await waiting).order
@@ -121,3 +126,20 @@ async def test_a_failed_refund_is_retried_under_a_new_attempt(
     call = instance.admin.RetrySaga(request)
     assert await call == retried
     assert ("tradepost-replayed", "true") in tuple(await call.trailing_metadata())
+
+    # Why it was retried is in the order's events, and the retry itself in the audit log, once.
+    trail = await instance.orders.ListOrderEvents(
+        orders.ListOrderEventsRequest(order_id=order.order_id)
+    )
+    (step_retried,) = [
+        StepRetried.FromString(event.payload.value)
+        for event in trail.events
+        if event.type == StepRetried.DESCRIPTOR.full_name
+    ]
+    assert step_retried.reason == "the processor is back"
+    audit = AuditServiceStub(instance.channel)
+    (record,) = (await audit.ListAuditRecords(ListAuditRecordsRequest())).audit_records
+    asked, answered = rpc.RetrySagaRequest(), rpc.RetrySagaResponse()
+    assert record.request.Unpack(asked)
+    assert record.response.Unpack(answered)
+    assert (asked, answered, record.reason) == (request, retried, "the processor is back")

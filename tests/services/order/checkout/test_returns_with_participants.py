@@ -10,6 +10,7 @@ from dataclasses import replace
 import grpc
 import pytest
 import pytest_asyncio
+from tradepost.order.v1 import order_event_pb2
 from tradepost.order.v1 import order_pb2 as pb
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.payment.v1 import payment_service_pb2 as payment_rpc
@@ -66,6 +67,7 @@ async def refund_directly(shop: ThreeServices, order: pb.Order, minor_units: int
             request_id=new_request_id(),
             payment_id=order.payment_id,
             amount=Money(currency_code="USD", minor_units=minor_units),
+            reason=f"goodwill of {minor_units}",
         )
     )
 
@@ -138,6 +140,22 @@ async def test_an_order_shows_a_direct_refund(shop: ThreeServices, *, is_shipped
     assert second.version == order.version + 2
     listed = await shop.orders.BatchGetOrders(rpc.BatchGetOrdersRequest(order_ids=[order.order_id]))
     assert list(listed.orders) == [second]
+
+
+async def test_the_events_of_an_order_tell_why_it_was_refunded_directly(
+    shop: ThreeServices,
+) -> None:
+    """The reason that payment was given is in the order's own events."""
+    order = await shop.create()
+    await refund_directly(shop, order, 60)
+    await until(shop, order, lambda now: now.refunded_amount.minor_units > 0)
+
+    listed = await shop.orders.ListOrderEvents(
+        rpc.ListOrderEventsRequest(order_id=order.order_id, page_size=1_000)
+    )
+    observed = order_event_pb2.RefundObserved()
+    assert listed.events[-1].payload.Unpack(observed)
+    assert observed.reason == "goodwill of 60"
 
 
 async def test_a_cancel_after_a_direct_refund(shop: ThreeServices) -> None:

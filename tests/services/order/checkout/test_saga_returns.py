@@ -166,7 +166,6 @@ async def test_a_refused_refund_waits_for_an_operator(sagas: SteppedSagas) -> No
     assert (order.state, order.needs_review) == (OrderState.RETURNING, True)
 
     retried = await sagas.retry(parts, order_id)
-    assert retried.written is not None
     await sagas.drive(parts, retried.written)
 
     order = await sagas.load(parts, order_id)
@@ -226,6 +225,5 @@ async def test_goods_that_inventory_refuses_need_review(sagas: SteppedSagas) -> 
     assert refunded_units(order) == 0
 
     retried = await sagas.retry(parts, order_id)
-    assert retried.written is not None
     await sagas.drive(parts, retried.written)
     assert (await sagas.load(parts, order_id)).state is OrderState.RETURNED

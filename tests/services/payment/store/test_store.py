@@ -43,7 +43,8 @@ from tests.support.store.databases import CONSTRAINT_VIOLATION, Databases, opene
 CAPTURED = (authorize(), AUTHORIZED, capture(), commands.Captured())
 AGAIN = (
     "INSERT INTO ledger_entry SELECT sequence + 100, posting_id, payment_id, order_id, kind,"
-    " {request_id}, account, side, currency_code, amount_minor, occur_time FROM ledger_entry"
+    " {request_id}, account, side, currency_code, amount_minor, occur_time, requester, reason"
+    " FROM ledger_entry"
 )
 
 

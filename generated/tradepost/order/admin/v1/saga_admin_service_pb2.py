@@ -28,7 +28,7 @@ from tradepost.order.v1 import order_pb2 as tradepost_dot_order_dot_v1_dot_order
 from tradepost.policy.v1 import policy_pb2 as tradepost_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1tradepost/order/admin/v1/saga_admin_service.proto\x12\x18tradepost.order.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a#tradepost/order/admin/v1/saga.proto\x1a\x1etradepost/order/v1/order.proto\x1a tradepost/policy/v1/policy.proto\"\xf7\x01\n\x10ListSagasRequest\x12\x38\n\nolder_than\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\tolderThan\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.tradepost.order.v1.OrderStateR\x05state\x12&\n\x0cneeds_review\x18\x03 \x01(\x08H\x00R\x0bneedsReview\x88\x01\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x0f\n\r_needs_review\"q\n\x11ListSagasResponse\x12\x34\n\x05sagas\x18\x01 \x03(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"+\n\x0eGetSagaRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\"E\n\x0fGetSagaResponse\x12\x32\n\x04saga\x18\x01 \x01(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x04saga\"L\n\x10RetrySagaRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\"G\n\x11RetrySagaResponse\x12\x32\n\x04saga\x18\x01 \x01(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x04saga2\xbb\x03\n\x10SagaAdminService\x12\x83\x01\n\tListSagas\x12*.tradepost.order.admin.v1.ListSagasRequest\x1a+.tradepost.order.admin.v1.ListSagasResponse\"\x1d\x90\x02\x01\xaa\xbb\x18\x16\n\x03\n\x01\x03\x12\rGET /v1/sagas \x02\x12\x88\x01\n\x07GetSaga\x12(.tradepost.order.admin.v1.GetSagaRequest\x1a).tradepost.order.admin.v1.GetSagaResponse\"(\x90\x02\x01\xaa\xbb\x18!\n\x03\n\x01\x03\x12\x18GET /v1/sagas/{order_id} \x01\x12\x95\x01\n\tRetrySaga\x12*.tradepost.order.admin.v1.RetrySagaRequest\x1a+.tradepost.order.admin.v1.RetrySagaResponse\"/\x90\x02\x02\xaa\xbb\x18(\n\x03\n\x01\x03\x12\x1fPOST /v1/sagas/{order_id}:retry \x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1tradepost/order/admin/v1/saga_admin_service.proto\x12\x18tradepost.order.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a#tradepost/order/admin/v1/saga.proto\x1a\x1etradepost/order/v1/order.proto\x1a tradepost/policy/v1/policy.proto\"\xf7\x01\n\x10ListSagasRequest\x12\x38\n\nolder_than\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\tolderThan\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.tradepost.order.v1.OrderStateR\x05state\x12&\n\x0cneeds_review\x18\x03 \x01(\x08H\x00R\x0bneedsReview\x88\x01\x01\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x0f\n\r_needs_review\"q\n\x11ListSagasResponse\x12\x34\n\x05sagas\x18\x01 \x03(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"+\n\x0eGetSagaRequest\x12\x19\n\x08order_id\x18\x01 \x01(\tR\x07orderId\"E\n\x0fGetSagaResponse\x12\x32\n\x04saga\x18\x01 \x01(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x04saga\"d\n\x10RetrySagaRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x19\n\x08order_id\x18\x02 \x01(\tR\x07orderId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"G\n\x11RetrySagaResponse\x12\x32\n\x04saga\x18\x01 \x01(\x0b\x32\x1e.tradepost.order.admin.v1.SagaR\x04saga2\xbd\x03\n\x10SagaAdminService\x12\x83\x01\n\tListSagas\x12*.tradepost.order.admin.v1.ListSagasRequest\x1a+.tradepost.order.admin.v1.ListSagasResponse\"\x1d\x90\x02\x01\xaa\xbb\x18\x16\n\x03\n\x01\x03\x12\rGET /v1/sagas \x02\x12\x88\x01\n\x07GetSaga\x12(.tradepost.order.admin.v1.GetSagaRequest\x1a).tradepost.order.admin.v1.GetSagaResponse\"(\x90\x02\x01\xaa\xbb\x18!\n\x03\n\x01\x03\x12\x18GET /v1/sagas/{order_id} \x01\x12\x97\x01\n\tRetrySaga\x12*.tradepost.order.admin.v1.RetrySagaRequest\x1a+.tradepost.order.admin.v1.RetrySagaResponse\"1\x90\x02\x02\xaa\xbb\x18*\n\x03\n\x01\x03\x12\x1fPOST /v1/sagas/{order_id}:retry \x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAGAADMINSERVICE'].methods_by_name['GetSaga']._loaded_options = None
   _globals['_SAGAADMINSERVICE'].methods_by_name['GetSaga']._serialized_options = b'\220\002\001\252\273\030!\n\003\n\001\003\022\030GET /v1/sagas/{order_id} \001'
   _globals['_SAGAADMINSERVICE'].methods_by_name['RetrySaga']._loaded_options = None
-  _globals['_SAGAADMINSERVICE'].methods_by_name['RetrySaga']._serialized_options = b'\220\002\002\252\273\030(\n\003\n\001\003\022\037POST /v1/sagas/{order_id}:retry \003'
+  _globals['_SAGAADMINSERVICE'].methods_by_name['RetrySaga']._serialized_options = b'\220\002\002\252\273\030*\n\003\n\001\003\022\037POST /v1/sagas/{order_id}:retry \0030\001'
   _globals['_LISTSAGASREQUEST']._serialized_start=215
   _globals['_LISTSAGASREQUEST']._serialized_end=462
   _globals['_LISTSAGASRESPONSE']._serialized_start=464
@@ -50,9 +50,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSAGARESPONSE']._serialized_start=624
   _globals['_GETSAGARESPONSE']._serialized_end=693
   _globals['_RETRYSAGAREQUEST']._serialized_start=695
-  _globals['_RETRYSAGAREQUEST']._serialized_end=771
-  _globals['_RETRYSAGARESPONSE']._serialized_start=773
-  _globals['_RETRYSAGARESPONSE']._serialized_end=844
-  _globals['_SAGAADMINSERVICE']._serialized_start=847
-  _globals['_SAGAADMINSERVICE']._serialized_end=1290
+  _globals['_RETRYSAGAREQUEST']._serialized_end=795
+  _globals['_RETRYSAGARESPONSE']._serialized_start=797
+  _globals['_RETRYSAGARESPONSE']._serialized_end=868
+  _globals['_SAGAADMINSERVICE']._serialized_start=871
+  _globals['_SAGAADMINSERVICE']._serialized_end=1316
 # @@protoc_insertion_point(module_scope)
