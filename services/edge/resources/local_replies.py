@@ -1,6 +1,7 @@
 """Writes Envoy's own replies in the protocol of the caller, each with its reason as ErrorInfo."""
 
 import base64
+import struct
 from collections.abc import Iterator
 
 from envoy.config.accesslog.v3 import accesslog_pb2
@@ -9,50 +10,67 @@ from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
 )
-from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from services.edge.resources.headers import (
+    GRPC_WEB_TYPE,
+    containing,
+    content_type,
+    exactly,
+    grpc_content_type,
+    overwritten,
+    present,
+)
+from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER
 from services.edge.resources.own_errors import OWN_ERRORS, OwnError
 
-_GRPC = "application/grpc(\\+.*)?"
-_GRPC_WEB = "application/grpc-web"
 _INFO_TYPE = "google.rpc.ErrorInfo"
 _OK = 200
+# The flag of the frame in which gRPC-Web sends trailers.
+_TRAILERS = 0x80
 _ENVOYS_TEXT = ": %LOCAL_REPLY_BODY%"
-# In the inner stage these come from the filters that translate: their caller doesn't use gRPC, even
-# if the request looks so already.
-_OF_TRANSLATION = frozenset({400, 404, 413, 415})
 
 
-def local_replies(*, translating: bool) -> manager_pb2.LocalReplyConfig:
-    """Return the mappers of all errors; of those that match a reply, the first one counts.
+def outer_replies() -> manager_pb2.LocalReplyConfig:
+    """Return the mappers of the outer stage, which sees what the caller sent.
 
-    `translating` is true for the inner stage.
+    Of the mappers that match a reply, the first one counts.
     """
     return manager_pb2.LocalReplyConfig(
-        mappers=[
-            mapper
-            for error in OWN_ERRORS
-            for mapper in _mappers(
-                error, grpc=not translating or error.http_status not in _OF_TRANSLATION
-            )
-        ]
+        mappers=[mapper for error in OWN_ERRORS for mapper in _outer(error)]
     )
 
 
-def _mappers(error: OwnError, *, grpc: bool) -> Iterator[manager_pb2.ResponseMapper]:
-    if grpc:
-        yield _mapper(error, _content_type(regex=_GRPC), headers=_grpc_headers(error), text=True)
-    yield _mapper(
-        error,
-        _content_type(prefix=_GRPC_WEB),
-        headers={"content-type": f"{_GRPC_WEB}+proto", **_grpc_headers(error, with_message=True)},
-        status=_OK,
-        text=True,
+def inner_replies() -> manager_pb2.LocalReplyConfig:
+    """Return the mappers of the inner stage, which only knows from the outer one who calls."""
+    return manager_pb2.LocalReplyConfig(
+        mappers=[mapper for error in OWN_ERRORS for mapper in _inner(error)]
     )
-    for connect in (_header("connect-protocol-version"), _path_contains("connect=v1")):
+
+
+def _outer(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+    yield _mapper(error, grpc_content_type(), headers=_grpc_headers(error), text=True)
+    yield _grpc_web(error, content_type(prefix=GRPC_WEB_TYPE))
+    for connect in (present("connect-protocol-version"), containing(":path", "connect=v1")):
         yield _mapper(error, connect, body=_connect_body(error))
     yield _mapper(error, None, body=_rest_body(error))
+
+
+def _inner(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+    yield _grpc_web(error, exactly(PROTOCOL_HEADER, GRPC_WEB))
+    yield _mapper(error, exactly(PROTOCOL_HEADER, CONNECT), body=_connect_body(error))
+    yield _mapper(error, None, body=_rest_body(error))
+
+
+def _grpc_web(
+    error: OwnError, caller: route_components_pb2.HeaderMatcher
+) -> manager_pb2.ResponseMapper:
+    """An answer without messages: its only frame holds the trailers."""
+    trailers = {**_grpc_headers(error), "grpc-message": error.message}
+    block = "".join(f"{name}: {value}\r\n" for name, value in trailers.items()).encode()
+    mapper = _mapper(error, caller, headers={"content-type": f"{GRPC_WEB_TYPE}+proto"}, status=_OK)
+    mapper.body.inline_bytes = struct.pack(">BI", _TRAILERS, len(block)) + block
+    return mapper
 
 
 def _mapper(
@@ -67,7 +85,7 @@ def _mapper(
     """One mapper; without `protocol` it is for every caller whom no earlier one matched."""
     mapper = manager_pb2.ResponseMapper(
         filter=_both(_status_is(error.http_status), protocol),
-        headers_to_add=[_overwritten(name, value) for name, value in (headers or {}).items()],
+        headers_to_add=[overwritten(name, value) for name, value in (headers or {}).items()],
     )
     if status is not None:
         mapper.status_code.CopyFrom(UInt32Value(value=status))
@@ -82,13 +100,10 @@ def _mapper(
     return mapper
 
 
-def _grpc_headers(error: OwnError, *, with_message: bool = False) -> dict[str, str]:
+def _grpc_headers(error: OwnError) -> dict[str, str]:
     """The status of a gRPC answer without messages; Envoy adds the text as `grpc-message`."""
     details = base64.b64encode(error.status().SerializeToString(deterministic=True)).decode()
-    headers = {"grpc-status": str(error.code), "grpc-status-details-bin": details}
-    if with_message:
-        headers["grpc-message"] = error.message
-    return headers
+    return {"grpc-status": str(error.code), "grpc-status-details-bin": details}
 
 
 def _connect_body(error: OwnError) -> dict[str, object]:
@@ -137,30 +152,4 @@ def _status_is(http_status: int) -> accesslog_pb2.AccessLogFilter:
     )
     return accesslog_pb2.AccessLogFilter(
         status_code_filter=accesslog_pb2.StatusCodeFilter(comparison=comparison)
-    )
-
-
-def _content_type(*, regex: str = "", prefix: str = "") -> route_components_pb2.HeaderMatcher:
-    matcher = (
-        string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=regex))
-        if regex
-        else string_pb2.StringMatcher(prefix=prefix)
-    )
-    return route_components_pb2.HeaderMatcher(name="content-type", string_match=matcher)
-
-
-def _header(name: str) -> route_components_pb2.HeaderMatcher:
-    return route_components_pb2.HeaderMatcher(name=name, present_match=True)
-
-
-def _path_contains(text: str) -> route_components_pb2.HeaderMatcher:
-    return route_components_pb2.HeaderMatcher(
-        name=":path", string_match=string_pb2.StringMatcher(contains=text)
-    )
-
-
-def _overwritten(name: str, value: str) -> base_pb2.HeaderValueOption:
-    return base_pb2.HeaderValueOption(
-        header=base_pb2.HeaderValue(key=name, value=value),
-        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )

@@ -7,3 +7,7 @@ PUBLIC_ROUTES = "public"
 TRANSLATED_ROUTES = "translated"
 # The cluster that leads to the inner listener. No service can have this name: it begins with "_".
 TRANSLATING_CLUSTER = "_translating"
+# Tells the inner stage which protocol the caller uses: there the request looks like gRPC. Services
+# get it too, because a header that is removed on the way to them is unknown when a call fails.
+PROTOCOL_HEADER = "x-edge-protocol"
+GRPC_WEB, CONNECT, REST = "grpc-web", "connect", "rest"

@@ -7,14 +7,26 @@ Everything else is answered with 404.
 
 from collections.abc import Iterator
 
-from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
-from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from envoy.type.matcher.v3 import regex_pb2
 
 from services.edge.contract.contract import Contract
 from services.edge.contract.methods import PublicMethod
 from services.edge.resources.call_rules import deadline_header, to_service
-from services.edge.resources.names import PUBLIC_ROUTES, TRANSLATING_CLUSTER
+from services.edge.resources.headers import (
+    GRPC_WEB_TYPE,
+    content_type,
+    exactly,
+    overwritten,
+)
+from services.edge.resources.names import (
+    CONNECT,
+    GRPC_WEB,
+    PROTOCOL_HEADER,
+    PUBLIC_ROUTES,
+    REST,
+    TRANSLATING_CLUSTER,
+)
 from services.edge.resources.packing import seconds
 from services.edge.resources.path_patterns import by_specificity, pattern
 from services.edge.settings import EdgeSettings
@@ -33,6 +45,8 @@ _NOT_FROM_OUTSIDE = (
     "x-rewrite-url",
     "tradepost-causation-id",
 )
+# Answers in JSON say the same by their HTTP status and their body.
+_ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 _NOT_FOUND = 404
 
 
@@ -50,9 +64,9 @@ def public_routes(contract: Contract, settings: EdgeSettings) -> route_pb2.Route
         virtual_hosts=[
             route_components_pb2.VirtualHost(name="public", domains=["*"], routes=routes)
         ],
-        request_headers_to_add=[_overwritten(INNER_CORRELATION, _CORRELATION_VALUE)],
+        request_headers_to_add=[overwritten(INNER_CORRELATION, _CORRELATION_VALUE)],
         request_headers_to_remove=list(_NOT_FROM_OUTSIDE),
-        response_headers_to_add=[_overwritten(CORRELATION, _CORRELATION_VALUE)],
+        response_headers_to_add=[overwritten(CORRELATION, _CORRELATION_VALUE)],
     )
 
 
@@ -80,10 +94,14 @@ def _grpc(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.
 def _by_grpc_path(
     method: PublicMethod, settings: EdgeSettings
 ) -> Iterator[route_components_pb2.Route]:
-    """The routes of gRPC-Web and Connect: POST, and for reads GET too."""
+    """The routes of gRPC-Web and Connect: POST, and Connect's GET for reads."""
+    web = route_components_pb2.RouteMatch(
+        path=method.path, headers=[_verb("POST"), content_type(prefix=GRPC_WEB_TYPE)]
+    )
+    yield _to_translation(web, GRPC_WEB, settings)
     for verb in ("POST", "GET") if method.read else ("POST",):
         match = route_components_pb2.RouteMatch(path=method.path, headers=[_verb(verb)])
-        yield _to_translation(match, settings)
+        yield _to_translation(match, CONNECT, settings)
 
 
 def _rest(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.Route:
@@ -93,11 +111,13 @@ def _rest(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.
         match = route_components_pb2.RouteMatch(safe_regex=regex, headers=verb)
     else:
         match = route_components_pb2.RouteMatch(path=method.http_path, headers=verb)
-    return _to_translation(match, settings)
+    route = _to_translation(match, REST, settings)
+    route.response_headers_to_remove.extend(_ONLY_FOR_GRPC)
+    return route
 
 
 def _to_translation(
-    match: route_components_pb2.RouteMatch, settings: EdgeSettings
+    match: route_components_pb2.RouteMatch, protocol: str, settings: EdgeSettings
 ) -> route_components_pb2.Route:
     """The route to the inner stage, which has the time limits and repeats calls."""
     return route_components_pb2.Route(
@@ -107,17 +127,9 @@ def _to_translation(
             timeout=seconds(0),
             idle_timeout=seconds(settings.stream_idle_s),
         ),
+        request_headers_to_add=[overwritten(PROTOCOL_HEADER, protocol)],
     )
 
 
 def _verb(verb: str) -> route_components_pb2.HeaderMatcher:
-    return route_components_pb2.HeaderMatcher(
-        name=":method", string_match=string_pb2.StringMatcher(exact=verb)
-    )
-
-
-def _overwritten(name: str, value: str) -> base_pb2.HeaderValueOption:
-    return base_pb2.HeaderValueOption(
-        header=base_pb2.HeaderValue(key=name, value=value),
-        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
+    return exactly(":method", verb)
