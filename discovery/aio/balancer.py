@@ -2,12 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
+import weakref
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
 import grpc
 
+from discovery.aio.call_status import cancel_collected
+from discovery.aio.native import Dialer
 from discovery.aio.subchannel import Subchannel
 from discovery.aio.waiting_calls import WaitingCalls, keep
 from discovery.balancing import picker_factory
@@ -15,9 +18,11 @@ from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
+from discovery.balancing.renewal import renew_connections
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
+from discovery.tls.certificates import CertificateSource
 from discovery.weak import weakly
 
 _READY = grpc.ChannelConnectivity.READY
@@ -36,7 +41,7 @@ class Balancer:
         policy: Policy,
         *,
         settings: BalancerSettings = DEFAULT_SETTINGS,
-        dial: Callable[[Instance], grpc.aio.Channel],
+        dial: Dialer,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -48,6 +53,8 @@ class Balancer:
         self._resolution: Resolution | None = None
         self._subchannels: dict[Key, Subchannel] = {}
         self._draining: dict[Key, tuple[Subchannel, asyncio.Task[None]]] = {}
+        self._replaced: dict[asyncio.Task[None], Subchannel] = {}
+        self._renewing: asyncio.Task[None] | None = None
         self._ejector = Ejector(
             listed=weakly(self._listed, ()),
             rng=rng,
@@ -67,6 +74,8 @@ class Balancer:
         """Apply a full list of instances: connect to new ones, drain those that are gone."""
         if self._closed:
             return
+        if self._dial.tls is not None and self._renewing is None:
+            self._renewing = self._renew(self._dial.tls.source)
         self._resolution = resolution
         wanted = {key_of(instance): instance for instance in resolution.instances}
         for key in [key for key in self._subchannels if key not in wanted]:
@@ -91,6 +100,29 @@ class Balancer:
         """Whether the instance is connected and SERVING, whatever the registry says."""
         known = self._subchannels.get(key_of(instance))
         return known is not None and known.state is _READY
+
+    async def replace_connection(self, old: Subchannel) -> bool:
+        """Put a new connection in the place of this one once it is READY; whether none is needed.
+
+        One that isn't READY itself is replaced at once: no call can be on it.
+        """
+        new = self._connect(old.instance, old.record)
+        is_replaced = False
+        try:
+            while old.state is _READY and new.state is _CONNECTING and self._lists(old):
+                await self.change()
+            is_replaced = self._lists(old) and (old.state is not _READY or new.state is _READY)
+            if is_replaced:
+                new.instance = old.instance
+                self._subchannels[key_of(old.instance)] = new
+                task = new.loop.create_task(old.retire())
+                self._replaced[task] = old
+                task.add_done_callback(self._replaced.pop)
+                self._changed()
+        finally:
+            if not is_replaced:
+                await new.close()
+        return is_replaced or not self._lists(old)
 
     def change(self) -> asyncio.Future[None]:
         """Return a future of the next change of the picker or the state after this moment."""
@@ -140,7 +172,11 @@ class Balancer:
         self._closed = True
         self.waiting_calls.end_all()
         self._changed()
-        everything = list(self._subchannels.values())
+        if self._renewing is not None:
+            self._renewing.cancel()
+        everything = [*self._subchannels.values(), *self._replaced.values()]
+        for task in self._replaced:
+            task.cancel()
         for key in list(self._draining):
             subchannel, task = self._draining.pop(key)
             task.cancel()
@@ -163,6 +199,26 @@ class Balancer:
             health_request=self._settings.health_request,
         )
 
+    def _renew(self, source: CertificateSource) -> asyncio.Task[None]:
+        """Replace the connections whenever the certificates change, while the balancer lives."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(
+            renew_connections(
+                source,
+                listed=weakly(self._connected, ()),
+                replace=weakly(self.replace_connection),
+                clock=self._clock,
+                rng=self._rng,
+            )
+        )
+        weakref.finalize(self, cancel_collected, task.cancel, loop)
+        return task
+
+    def _lists(self, subchannel: Subchannel) -> bool:
+        """Whether this is the connection to a listed instance."""
+        is_listed = self._subchannels.get(key_of(subchannel.instance)) is subchannel
+        return is_listed and not self._closed
+
     def _drain(self, key: Key, subchannel: Subchannel) -> None:
         task = asyncio.get_running_loop().create_task(subchannel.drain())
         self._draining[key] = subchannel, task
@@ -181,6 +237,9 @@ class Balancer:
             return None
         subchannel, task = draining
         return subchannel if task.cancel() else None
+
+    def _connected(self) -> tuple[Subchannel, ...]:
+        return self.subchannels
 
     def _listed(self) -> list[InstanceStats]:
         return [one.record for one in self._subchannels.values()]

@@ -20,7 +20,7 @@ from discovery.aio.interceptors.intercepted_multicallables import (
 )
 from discovery.aio.layers.stack import client_stack
 from discovery.aio.multicallables import StreamStream, StreamUnary, UnaryStream, UnaryUnary
-from discovery.aio.native import Dial
+from discovery.aio.native import Dialer
 from discovery.aio.sent import AioLayer, StreamSend, UnarySend
 from discovery.aio.waiting_calls import keep, steps
 from discovery.balancing.explanation import Explanation, explain
@@ -62,16 +62,15 @@ class Channel(grpc.aio.Channel):
         target: Target,
         *,
         watcher: Watcher,
-        dial: Dial,
+        dial: Dialer,
         config: ServiceConfig,
         interceptors: Sequence[grpc.aio.ClientInterceptor],
         clock: Clock,
         rng: random.Random,
-        secure: bool = False,
         recorder: "Recorder | None" = None,
     ) -> None:
         self.clock = clock
-        self.secure = secure
+        self.secure = dial.secure
         self._target = target
         self._interceptors = chain.by_kind(interceptors)
         self._balancer = Balancer(

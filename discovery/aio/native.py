@@ -12,26 +12,38 @@ import grpc
 from grpc.aio import _channel as _originals
 
 from discovery.config.channel_options import channel_options
+from discovery.config.mutual_tls import MutualTls
 from discovery.registry.instance import Instance
 
-Dial = Callable[[Instance], grpc.aio.Channel]
 
+class Dialer:
+    """Makes a channel to an instance; the channel connects on first use.
 
-def dialer(
-    credentials: grpc.ChannelCredentials | None,
-    authority: str,
-    options: Iterable[tuple[str, Any]],
-    compression: grpc.Compression | None = None,
-) -> Dial:
-    """Return a function that makes a channel to an instance; the channel connects on first use."""
-    chosen = channel_options(authority, options)
-    # The types are those of the exported functions; the defining module has none.
-    insecure: Callable[..., grpc.aio.Channel] = _originals.insecure_channel  # type: ignore[assignment]
-    secure: Callable[..., grpc.aio.Channel] = _originals.secure_channel  # type: ignore[assignment]
+    With `tls` it uses the certificates that are the newest when it is made.
+    """
 
-    def dial(instance: Instance) -> grpc.aio.Channel:
-        if credentials is None:
-            return insecure(instance.endpoint, chosen, compression)
-        return secure(instance.endpoint, credentials, chosen, compression)
+    def __init__(
+        self,
+        credentials: grpc.ChannelCredentials | None,
+        authority: str,
+        options: Iterable[tuple[str, Any]],
+        compression: grpc.Compression | None = None,
+        *,
+        tls: MutualTls | None = None,
+    ) -> None:
+        self.tls = tls
+        self.secure = credentials is not None or tls is not None
+        self._credentials = credentials
+        self._options = channel_options(authority, options)
+        self._compression = compression
 
-    return dial
+    def __call__(self, instance: Instance) -> grpc.aio.Channel:
+        # The types are those of the exported functions; the defining module has none.
+        insecure: Callable[..., grpc.aio.Channel] = _originals.insecure_channel  # type: ignore[assignment]
+        secure: Callable[..., grpc.aio.Channel] = _originals.secure_channel  # type: ignore[assignment]
+        if self.tls is not None:
+            options = (*self._options, self.tls.option())
+            return secure(instance.endpoint, self.tls.credentials(), options, self._compression)
+        if self._credentials is None:
+            return insecure(instance.endpoint, self._options, self._compression)
+        return secure(instance.endpoint, self._credentials, self._options, self._compression)

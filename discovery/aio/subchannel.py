@@ -16,6 +16,7 @@ from discovery.clock import Clock
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
 from discovery.rules.method import Method
+from discovery.tls import failures
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -129,6 +130,21 @@ class Subchannel:
             await self._clock.sleep(_DRAINED_EVERY_S)
         await self.close()
 
+    async def retire(self) -> None:
+        """Let the calls in flight end, without a limit; then close the connection.
+
+        Another connection has taken its place, so its load isn't only its own: it asks for its own
+        calls. The first look is late enough for a call that picked it, but isn't made yet.
+        """
+        self._watch_task.cancel()
+        self._stop_health()
+        own_calls: Any = getattr(self._native, "_active_calls", self._calls)
+        while True:
+            await self._clock.sleep(_DRAINED_EVERY_S)
+            if all(call.done() for call in list(own_calls)):
+                break
+        await self.close()
+
     def forget(self) -> None:
         """Close the connection soon, from any thread, if the event loop still runs."""
         if not self.loop.is_closed():
@@ -164,7 +180,7 @@ class Subchannel:
             probe = native.unary_stream(health.WATCH_PATH, None, None)
             await probe(health.WHOLE_SERVER, timeout=_CAUSE_WITHIN_S).read()
         except grpc.aio.AioRpcError as error:
-            return error.details() or ""
+            return failures.in_words(error.details() or "")
         return ""
 
     def _connected(self, seen: grpc.ChannelConnectivity) -> None:

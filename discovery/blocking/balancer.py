@@ -4,8 +4,10 @@ import asyncio
 import os
 import random
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import grpc
 
@@ -14,10 +16,11 @@ from discovery.balancing.ejector import Ejector
 from discovery.balancing.instance_stats import InstanceStats, Key, StatsTable, key_of
 from discovery.balancing.picker_factory import Choice
 from discovery.balancing.policy import Picker, Policy
+from discovery.balancing.renewal import renew_connections
 from discovery.balancing.settings import DEFAULT_SETTINGS, BalancerSettings
 from discovery.blocking.call_loop import resolve_soon
 from discovery.blocking.errors import EndedCallError
-from discovery.blocking.native import Dial
+from discovery.blocking.native import Dialer
 from discovery.blocking.subchannel import Subchannel
 from discovery.clock import Clock
 from discovery.registry.instance import Instance, Resolution
@@ -25,6 +28,8 @@ from discovery.weak import weakly
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
+
+_ASK_CONNECTED_EVERY_S = 0.02
 
 CLOSED = "Cannot invoke RPC on closed channel!"
 # The words of grpc.
@@ -44,7 +49,7 @@ class Balancer:
         *,
         settings: BalancerSettings = DEFAULT_SETTINGS,
         changed: threading.Condition,
-        dial: Dial,
+        dial: Dialer,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -58,6 +63,7 @@ class Balancer:
         self._resolution: Resolution | None = None
         self._subchannels: dict[Key, Subchannel] = {}
         self._draining: dict[Key, Subchannel] = {}
+        self._replaced: set[Subchannel] = set()
         self._ejector = Ejector(
             listed=weakly(self._listed, ()),
             rng=rng,
@@ -112,9 +118,47 @@ class Balancer:
         """End an attempt; close the connections of removed instances that have no attempt left."""
         with self.changed:
             subchannel.load.end(due=due)
-            idle = self._take_drained() if self._draining else []
+            subchannel.calls -= 1
+            idle = self._take_drained() if self._draining or self._replaced else []
         for drained in idle:
             drained.retire()
+
+    async def replace_connection(self, old: Subchannel) -> bool:
+        """Put a new connection in the place of this one once it is READY; whether none is needed.
+
+        One that isn't READY itself is replaced at once: no call can be on it. It runs in the event
+        loop of the resolver.
+        """
+        with self.changed:
+            new = self._connect(old.instance, old.record)
+        idle = [new]
+        try:
+            while old.state is _READY and new.state is _CONNECTING and self._lists(old):
+                await self._clock.sleep(_ASK_CONNECTED_EVERY_S)
+            with self.changed:
+                if self._lists(old) and (old.state is not _READY or new.state is _READY):
+                    new.instance = old.instance
+                    self._subchannels[key_of(old.instance)] = new
+                    self._replaced.add(old)
+                    idle = self._take_drained()
+                    self.refresh()
+                return not self._lists(old)
+        finally:
+            for subchannel in idle:
+                subchannel.retire()
+
+    def renewal(self) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """What replaces the connections when the certificates change; it refers here weakly."""
+        if self._dial.tls is None:
+            return None
+        return partial(
+            renew_connections,
+            self._dial.tls.source,
+            listed=weakly(self._connected, ()),
+            replace=weakly(self.replace_connection),
+            clock=self._clock,
+            rng=self._rng,
+        )
 
     def change(self) -> "asyncio.Future[None]":
         """A future of the channel's loop, resolved at the next change.
@@ -150,7 +194,7 @@ class Balancer:
         """Close all connections, cancel the calls in flight and wake those that wait."""
         with self.changed:
             self._closed = True
-            everything = [*self._subchannels.values(), *self._draining.values()]
+            everything = self._everything()
             self.refresh()
         for subchannel in everything:
             subchannel.close()
@@ -172,7 +216,7 @@ class Balancer:
     def __del__(self) -> None:
         """End the connections of a channel that was dropped without being closed."""
         if not self._closed and os.getpid() == self._pid:
-            self.forget([*self._subchannels.values(), *self._draining.values()])
+            self.forget(self._everything())
 
     def _connect(self, instance: Instance, record: InstanceStats) -> Subchannel:
         dialled = self._dial(instance)
@@ -185,6 +229,18 @@ class Balancer:
             health_request=self._settings.health_request,
         )
 
+    def _everything(self) -> list[Subchannel]:
+        """All connections, also those that drain."""
+        return [*self._subchannels.values(), *self._draining.values(), *self._replaced]
+
+    def _connected(self) -> tuple[Subchannel, ...]:
+        return self.subchannels
+
+    def _lists(self, subchannel: Subchannel) -> bool:
+        """Whether this is the connection to a listed instance."""
+        is_listed = self._subchannels.get(key_of(subchannel.instance)) is subchannel
+        return is_listed and not self._closed
+
     def _listed(self) -> list[InstanceStats]:
         return [one.record for one in self._subchannels.values()]
 
@@ -193,8 +249,10 @@ class Balancer:
         return InstanceStats(instance, now_s, suspect=ejector.suspect, redeem=ejector.redeem)
 
     def _take_drained(self) -> list[Subchannel]:
-        idle = [key for key, one in self._draining.items() if not one.load.in_flight]
-        return [self._draining.pop(key) for key in idle]
+        idle = [key for key, one in self._draining.items() if not one.calls]
+        replaced = {one for one in self._replaced if not one.calls}
+        self._replaced -= replaced
+        return [*(self._draining.pop(key) for key in idle), *replaced]
 
 
 def _retire(subchannels: list[Subchannel]) -> None:

@@ -4,7 +4,7 @@ All use private parts of gRPC, each for the reason it states.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -12,32 +12,44 @@ from grpc import _channel as _originals
 from grpc._cython import cygrpc
 
 from discovery.config.channel_options import channel_options
+from discovery.config.mutual_tls import MutualTls
 from discovery.registry.instance import Instance
 
 _STATES = {state.value[0]: state for state in grpc.ChannelConnectivity}
 
-Dial = Callable[[Instance], grpc.Channel]
-
 _SOURCE = _originals.__file__
 
 
-def dialer(
-    credentials: grpc.ChannelCredentials | None,
-    authority: str,
-    options: Iterable[tuple[str, Any]],
-    compression: grpc.Compression | None = None,
-) -> Dial:
-    """Return a function that makes a channel to an instance, past any instrumentation's patches."""
-    chosen = channel_options(authority, options)
-    plain: Any = _originals
-    handed: Any = credentials
+class Dialer:
+    """Makes a channel to an instance, past any instrumentation's patches.
 
-    def dial(instance: Instance) -> grpc.Channel:
-        inner = None if handed is None else handed._credentials  # noqa: SLF001 - as grpc itself does
-        channel: grpc.Channel = plain.Channel(instance.endpoint, chosen, inner, compression)
+    With `tls` it uses the certificates that are the newest when it is made.
+    """
+
+    def __init__(
+        self,
+        credentials: grpc.ChannelCredentials | None,
+        authority: str,
+        options: Iterable[tuple[str, Any]],
+        compression: grpc.Compression | None = None,
+        *,
+        tls: MutualTls | None = None,
+    ) -> None:
+        self.tls = tls
+        self._credentials = credentials
+        self._options = channel_options(authority, options)
+        self._compression = compression
+
+    def __call__(self, instance: Instance) -> grpc.Channel:
+        plain: Any = _originals
+        credentials: Any = self._credentials
+        options = self._options
+        if self.tls is not None:
+            credentials = self.tls.credentials()
+            options = (*options, self.tls.option())
+        inner = None if credentials is None else credentials._credentials  # noqa: SLF001 - as grpc itself does
+        channel: grpc.Channel = plain.Channel(instance.endpoint, options, inner, self._compression)
         return channel
-
-    return dial
 
 
 def is_ready(channel: grpc.Channel) -> bool:

@@ -10,10 +10,11 @@ import grpc
 
 from discovery.balancing.policy import Policy
 from discovery.blocking.channel import BlockingChannel
-from discovery.blocking.native import dialer
+from discovery.blocking.native import Dialer
 from discovery.blocking.process_state import ProcessState
 from discovery.clock import Clock, SystemClock
 from discovery.config.channel_options import authority_of, service_config_of
+from discovery.config.mutual_tls import mutual_tls
 from discovery.config.service_config import parse_service_config
 from discovery.errors import InvalidTargetError
 from discovery.fork import random_numbers
@@ -21,6 +22,7 @@ from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
 from discovery.registry.target import parse_target
 from discovery.telemetry.activation import recorder_for
+from discovery.tls.certificates import CertificateSource
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -31,6 +33,7 @@ def open_channel(
     target: str,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    certificates: CertificateSource | None = None,
     authority: str | None = None,
     compression: grpc.Compression | None = None,
     service_config: str | Mapping[str, Any] | None = None,
@@ -49,7 +52,7 @@ def open_channel(
     event loop of its own thread, so `memory:///`, which belongs to one event loop, can't be a
     target.
 
-    Raises InvalidTargetError and InvalidServiceConfigError.
+    Raises InvalidTargetError, InvalidServiceConfigError and InvalidCertificatesError.
     """
     parsed = parse_target(target, any_scheme=watcher is not None)
     if parsed.scheme == "memory" and watcher is None:
@@ -64,8 +67,14 @@ def open_channel(
         ProcessState,
         parsed,
         config=config if policy is None else replace(config, policy=policy),
-        dial=dialer(
-            credentials, authority_of(parsed.service, authority, options), options, compression
+        dial=Dialer(
+            credentials,
+            authority_of(parsed.service, authority, options),
+            options,
+            compression,
+            tls=mutual_tls(
+                parsed, certificates, credentials=credentials, authority=authority, options=options
+            ),
         ),
         # Each process has its own: a parent's connections and what it has seen aren't the child's.
         make_watcher=make_watcher if watcher is None else lambda: watcher,

@@ -4,16 +4,16 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from discovery.balancing.explanation import Explanation, explain
 from discovery.blocking.balancer import Balancer
 from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.layers.stack import blocking_stack
-from discovery.blocking.native import Dial
+from discovery.blocking.native import Dialer
 from discovery.blocking.sent import BlockingSend
 from discovery.blocking.subchannel import Subchannel
 from discovery.call.stack_building import compose
@@ -47,7 +47,7 @@ class ProcessState:
         changed: threading.Condition,
         *,
         config: ServiceConfig,
-        dial: Dial,
+        dial: Dialer,
         make_watcher: Callable[[], Watcher],
         clock: Clock,
         rng: random.Random,
@@ -95,6 +95,7 @@ class ProcessState:
             self._resolver,
             self._call_loop.closing,
             failed=weakly(self.balancer.resolving_failed),
+            renewal=self.balancer.renewal(),
             service=self._service,
         )
 
@@ -163,18 +164,26 @@ def _resolve(
     closing: threading.Event,
     *,
     failed: Callable[[str], None],
+    renewal: Callable[[], Coroutine[Any, Any, None]] | None,
     service: str,
 ) -> None:
     """Run the resolver until the channel is closed or collected.
 
-    It should not end before: if it fails, calls must not wait for it.
+    It should not end before: if it fails, calls must not wait for it. `renewal` runs beside it.
     """
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=lambda: loop) as runner:
         if not closing.is_set():
-            runner.run(_run(resolver, failed, service))
+            renewing = None if renewal is None else renewal()
+            runner.run(_run(resolver, failed, renewing, service))
 
 
-async def _run(resolver: Resolver, failed: Callable[[str], None], service: str) -> None:
+async def _run(
+    resolver: Resolver,
+    failed: Callable[[str], None],
+    renewing: Coroutine[Any, Any, None] | None,
+    service: str,
+) -> None:
+    beside = None if renewing is None else asyncio.get_running_loop().create_task(renewing)
     try:
         await resolver.run()
     except Exception as error:
@@ -182,3 +191,6 @@ async def _run(resolver: Resolver, failed: Callable[[str], None], service: str) 
         failed(repr(error))
         # The thread still ends the connections of the channel.
         await asyncio.get_running_loop().create_future()
+    finally:
+        if beside is not None:
+            beside.cancel()

@@ -14,6 +14,7 @@ from discovery.blocking.native import connection_state, in_callback, is_ready
 from discovery.registry.instance import Instance
 from discovery.rules.backoff import jittered
 from discovery.rules.method import Method
+from discovery.tls import failures
 
 _READY = grpc.ChannelConnectivity.READY
 _CONNECTING = grpc.ChannelConnectivity.CONNECTING
@@ -54,6 +55,8 @@ class Subchannel:
         self.instance = instance
         self.record = record
         self.load = record.load
+        # Attempts in flight on this connection; the load also has those on one that it replaced.
+        self.calls = 0
         self.state = _CONNECTING
         self._native = native
         self._rng = rng
@@ -160,7 +163,7 @@ class Subchannel:
                 ended: Any = error
                 code = ended.code()
                 if code is grpc.StatusCode.UNAVAILABLE:
-                    self._cause = ended.details() or ""
+                    self._cause = failures.in_words(ended.details() or "")
             if self._over.is_set():
                 return
             self._broke(code)
@@ -252,7 +255,7 @@ class Subchannel:
             next(probe(health.WHOLE_SERVER, timeout=_CAUSE_WITHIN_S))
         except grpc.RpcError as error:
             failed: Any = error
-            return failed.details() or ""
+            return failures.in_words(failed.details() or "")
         except StopIteration:
             pass
         return ""

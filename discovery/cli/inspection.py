@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import grpc
 import grpc.aio
 
-from discovery.aio.native import Dial
+from discovery.aio.native import Dialer
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.instance import Instance
 from discovery.registry.protocols import Watcher
@@ -43,7 +43,7 @@ class Finding:
 
 
 async def inspect(
-    target: Target, watcher: Watcher, *, dial: Dial, timeout_s: float
+    target: Target, watcher: Watcher, *, dial: Dialer, timeout_s: float
 ) -> tuple[Finding, ...]:
     """List every registered instance, also those that fail their check, sorted by id.
 

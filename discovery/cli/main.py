@@ -20,7 +20,7 @@ from pathlib import Path
 
 import grpc
 
-from discovery.aio.native import dialer
+from discovery.aio.native import Dialer
 from discovery.aio.open import open_channel
 from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
 from discovery.cli.inspection import Finding, inspect
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     try:
         if options.command == "resolve":
-            dial = dialer(credentials, options.authority or target.service, ())
+            dial = Dialer(credentials, options.authority or target.service, ())
             findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
         if options.command == "explain":

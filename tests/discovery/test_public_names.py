@@ -80,8 +80,9 @@ def functions_of(public: Any) -> Iterator[FunctionType]:
         return
     for name, member in vars(public).items():
         function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-        # A channel is made by `open_channel`, whose arguments are the public ones.
-        is_constructor = name == "__init__" and public is not discovery.Channel
+        # A channel is made by `open_channel`, Consul's certificates by `fetch`.
+        made_otherwise = (discovery.Channel, discovery.ConsulCertificates)
+        is_constructor = name == "__init__" and public not in made_otherwise
         if isinstance(function, FunctionType) and (is_constructor or not name.startswith("_")):
             yield function
 

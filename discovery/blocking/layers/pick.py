@@ -129,6 +129,7 @@ class MethodPicks:
     def begin(self, call: CallState, picked: Subchannel) -> None:
         """Count the attempt as in flight."""
         picked.load.begin(call.now_s, due=self.method.prompt)
+        picked.calls += 1
         self.balancer.recent.append((call.now_s, self.method.path, picked))
         call.subchannel = picked
 

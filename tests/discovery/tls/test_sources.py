@@ -48,15 +48,15 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_two_services_know_each_other(world: World) -> None:
     """A caller checks the server's name, and the server knows the caller by its SPIFFE id."""
-    async with tls_server(world.order) as address:
-        assert await who_calls(world.payment, address, "order") == "payment"
+    async with tls_server(world.order) as server:
+        assert await who_calls(world.payment, server, "order") == "payment"
 
 
 async def test_a_server_of_another_name_is_refused(world: World) -> None:
     """A certificate of "order" doesn't prove that its holder is "payment"."""
-    async with tls_server(world.order) as address:
+    async with tls_server(world.order) as server:
         with pytest.raises(grpc.aio.AioRpcError, match="Hostname Verification Check failed"):
-            await who_calls(world.payment, address, "payment")
+            await who_calls(world.payment, server, "payment")
 
 
 async def test_new_certificates_are_handed_out(world: World) -> None:
@@ -69,8 +69,8 @@ async def test_new_certificates_are_handed_out(world: World) -> None:
     assert renewed != before
     assert world.payment.current == renewed
     assert await world.payment.changed(before) == renewed
-    async with tls_server(world.order) as address:
-        assert await who_calls(world.payment, address, "order") == "payment"
+    async with tls_server(world.order) as server:
+        assert await who_calls(world.payment, server, "order") == "payment"
 
 
 async def test_a_source_that_cannot_be_read_changes_nothing(

@@ -14,22 +14,28 @@ class MemoryCertificates:
     def __init__(self, certificates: Certificates, *, trust_domain: str = "shop.test") -> None:
         self._current = certificates
         self._prefix = f"spiffe://{trust_domain}/"
-        self._changed = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     @property
     def current(self) -> Certificates:
         return self._current
 
     def rotate(self, certificates: Certificates) -> None:
-        """Hand out these from now on."""
+        """Hand out these from now on, in every event loop."""
         self._current = certificates
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for waiter in list(self._waiting):
+            waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
     async def changed(self, known: Certificates) -> Certificates:
-        while self._current == known:
-            await self._changed.wait()
-        return self._current
+        while True:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            waiter.add_done_callback(self._waiting.discard)
+            # Only now: whoever rotates from here on finds the waiter.
+            if self._current != known:
+                waiter.cancel()
+                return self._current
+            await waiter
 
     def server_name(self, service: str) -> str:
         return service
@@ -37,3 +43,8 @@ class MemoryCertificates:
     def service_of(self, spiffe_id: str) -> str:
         is_ours = spiffe_id.startswith(self._prefix)
         return spiffe_id.rpartition("/")[2] if is_ours else ""
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

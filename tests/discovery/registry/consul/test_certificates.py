@@ -62,8 +62,8 @@ async def test_who_knows_only_the_old_root_trusts_the_new_one(agent: ConsulAgent
     assert len(x509.load_pem_x509_certificates(renewed.current.roots)) > 1
     assert len(x509.load_pem_x509_certificates(renewed.current.chain)) == 2
 
-    async with tls_server(renewed) as address:
-        assert await who_calls(order, address, "payment") == "order"
+    async with tls_server(renewed) as server:
+        assert await who_calls(order, server, "payment") == "order"
 
 
 async def test_an_agent_that_refuses_says_why() -> None:
