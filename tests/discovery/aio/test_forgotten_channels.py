@@ -20,8 +20,11 @@ def _work() -> set[asyncio.Task[Any]]:
 
 
 async def _until_no_work() -> None:
-    """Return once no channel has a task."""
-    async with asyncio.timeout(10):
+    """Return once no channel has a task.
+
+    On a busy machine a collection takes seconds, because the process of the tests has many objects.
+    """
+    async with asyncio.timeout(60):
         while _work():
             gc.collect()
             await asyncio.sleep(0)
