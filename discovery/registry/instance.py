@@ -21,6 +21,9 @@ class Instance:
 
     `usable`: False if the registry lists the instance but says that it must get no calls. Callers
     drop it at once. One that is only missing from a list they keep for 15 s while it serves.
+
+    `health_endpoint`: where the registry's own check asks for the health of an instance that it
+    registers, if not at the endpoint. Watches don't report it.
     """
 
     instance_id: str
@@ -32,6 +35,7 @@ class Instance:
     weight: int = 1
     incarnation: str = ""
     usable: bool = True
+    health_endpoint: str = field(default="", compare=False)
 
     @property
     def endpoint(self) -> str:

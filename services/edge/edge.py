@@ -62,4 +62,4 @@ def _listen(server: grpc.aio.Server, address: str) -> None:
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:  # gRPC has written the reason to standard error
-        raise CannotListenError(address) from error
+        raise CannotListenError(address, "TRADEPOST_EDGE_XDS_PORT") from error

@@ -7,6 +7,7 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.environment import read
+from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
@@ -30,6 +31,7 @@ async def main() -> None:
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
+        secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
@@ -56,6 +58,7 @@ async def main() -> None:
             rng=rng,
             log_level=telemetry.log_level,
             spans=spans,
+            security=security,
         )
 
 

@@ -11,6 +11,7 @@ from tradepost.order.v1 import order_service_pb2
 from discovery.clock import SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.environment import read
+from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
@@ -32,13 +33,12 @@ from services.notification.settings import NotificationSettings, smtp_login
 
 async def main() -> None:
     """Serve. Raises SettingError."""
-    settings = read(ServerSettings)
-    database = read(DatabaseSettings)
-    notification = read(NotificationSettings)
-    telemetry = read(TelemetrySettings)
+    settings, database = read(ServerSettings), read(DatabaseSettings)
+    notification, telemetry = read(NotificationSettings), read(TelemetrySettings)
     clock, rng = SystemClock(), random.Random()
     ids = IdFactory(clock=clock, rng=rng)
     async with (
+        secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
         participant_channel(
@@ -74,6 +74,7 @@ async def main() -> None:
             rng=rng,
             log_level=telemetry.log_level,
             spans=spans,
+            security=security,
         )
 
 

@@ -7,6 +7,7 @@ import uvloop
 
 from discovery.clock import SystemClock
 from services.chassis.environment import read
+from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.server import epoch_command, instrumentation, program
 from services.chassis.server.lifecycle import serve
@@ -33,6 +34,7 @@ async def main() -> None:
     ids = IdFactory(clock=clock, rng=rng)
     owner = settings.instance_id or NAME
     async with (
+        secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
@@ -63,6 +65,7 @@ async def main() -> None:
             rng=rng,
             log_level=telemetry.log_level,
             spans=spans,
+            security=security,
         )
 
 

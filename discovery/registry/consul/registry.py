@@ -181,7 +181,7 @@ class ConsulRegistry:
         """
         definition: dict[str, Any] = {
             "Name": "grpc.health.v1",
-            "GRPC": instance.endpoint,
+            "GRPC": instance.health_endpoint or instance.endpoint,
             "Interval": f"{self._check.interval_s:g}s",
             "Timeout": f"{self._check.timeout_s:g}s",
             "Status": "passing",

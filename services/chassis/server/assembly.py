@@ -1,6 +1,7 @@
-"""Builds the gRPC server: options, stack, the service's servicers, and those of every server."""
+"""Builds the gRPC server: options, stack and servicers, and opens its ports."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
@@ -9,15 +10,22 @@ from grpc_health.v1 import health_pb2_grpc
 from tradepost.event.v1 import event_service_pb2_grpc
 
 from discovery.clock import Clock
+from discovery.tls.certificates import CertificateSource
 from services.chassis.consumer import repair_servicers as consumer_servicers
 from services.chassis.feed import audit_servicer
 from services.chassis.feed import servicer as feed_servicer
+from services.chassis.identity.peer import peer_of
+from services.chassis.identity.security import OPEN, Security
+from services.chassis.identity.server_credentials import server_credentials
 from services.chassis.ids import IdFactory
 from services.chassis.server import health, reflection
+from services.chassis.server.errors import CannotListenError
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
+from services.chassis.server.layers.peer_check import PeerCheck
+from services.chassis.server.layers.serialization import serialization
 from services.chassis.server.layers.stack import Stack, layers
 from services.chassis.server.layers.trace import Trace
 from services.chassis.server.service_definition import Service
@@ -28,30 +36,30 @@ from services.chassis.server.settings import ServerSettings
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 MIN_PING_INTERVAL_MS = 10_000
+LOOPBACK = "127.0.0.1"
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# Otherwise a second process could bind the same port unnoticed and get half of the calls.
+_ONE_PROCESS_A_PORT = ("grpc.so_reuseport", 0)
 
 
 def build(
     service: Service,
     settings: ServerSettings,
+    security: Security,
     *,
     clock: Clock,
     ids: IdFactory,
     admission: Admission,
+    peer_check: PeerCheck | None,
     health_servicer: health.HealthServicer,
     spans: Spans | None,
 ) -> grpc.aio.Server:
     """Build a server that has everything but a port."""
     stack = layers(
-        trace=Trace(
-            clock=clock,
-            new_correlation_id=partial(ids.new, "cor"),
-            server_span=None if spans is None else spans.traceparent,
-        ),
-        error_mapping=ErrorMapping(
-            errors=service.errors, domain=service.domain, new_error_id=partial(ids.new, "err")
-        ),
+        trace=_trace(clock, ids, spans),
+        error_mapping=_error_mapping(service, ids),
         deadline=Deadline(clock=clock),
+        peer_check=peer_check,
         admission=admission,
     )
     interceptors = [] if spans is None else [spans.interceptor]
@@ -63,13 +71,106 @@ def build(
         add(handlers)
     _add_event_services(handlers, service)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, handlers)
-    reflection.add_to_server(handlers, service_names(service, settings))
+    if _is_reflected(settings, security):
+        reflection.add_to_server(handlers, service_names(service, settings, security))
     if settings.channelz:
         # It checks the type of the server, so it gets the server itself.
         from grpc_channelz.v1 import channelz  # noqa: PLC0415 - only imported when turned on
 
         channelz.add_channelz_servicer(server)
     return server
+
+
+@asynccontextmanager
+async def checks(
+    service: Service,
+    settings: ServerSettings,
+    security: Security,
+    health_servicer: health.HealthServicer,
+    *,
+    clock: Clock,
+    ids: IdFactory,
+) -> AsyncIterator[str]:
+    """Yield where checks ask for health: the server itself ("") or, if it is secure, another."""
+    if security.is_open:
+        yield ""
+        return
+    server = _build_health(service, health_servicer, clock=clock, ids=ids)
+    address = f"{LOOPBACK}:{settings.health_port}"
+    port = await listen(server, address, None, setting="TRADEPOST_HEALTH_PORT")
+    await server.start()
+    try:
+        yield f"{LOOPBACK}:{port}"
+    finally:
+        await server.stop(None)
+
+
+def _build_health(
+    service: Service, health_servicer: health.HealthServicer, *, clock: Clock, ids: IdFactory
+) -> grpc.aio.Server:
+    """Build a server that answers for health only, to checks that have no certificate."""
+    trace, error_mapping = _trace(clock, ids, None), _error_mapping(service, ids)
+    stack = Stack([trace, error_mapping, serialization])
+    server = grpc.aio.server(interceptors=[stack], options=[_ONE_PROCESS_A_PORT])
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    return server
+
+
+async def listen(
+    server: grpc.aio.Server,
+    address: str,
+    certificates: CertificateSource | None,
+    *,
+    setting: str = "TRADEPOST_HOST, TRADEPOST_PORT",
+) -> int:
+    """Listen on `address`, over TLS if there are certificates; return the port.
+
+    `setting` names the variables of the address. Raises CannotListenError.
+    """
+    try:
+        if certificates is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(certificates))
+    except RuntimeError as error:  # gRPC has written the reason to standard error
+        # A server that was not stopped logs an error when it is collected after its loop has
+        # ended, and only a server that was started can be stopped.
+        await server.start()
+        await server.stop(None)
+        raise CannotListenError(address, setting) from error
+
+
+def admission_of(service: Service, settings: ServerSettings, *, clock: Clock) -> Admission:
+    """Create the layer with the limits of the settings."""
+    return Admission(
+        clock=clock,
+        limit=settings.max_concurrent,
+        max_waiting=settings.max_waiting,
+        max_watching=settings.max_watching,
+        max_subscribers=settings.max_subscribers,
+        subscription_methods=feed_servicer.SUBSCRIPTION_METHODS,
+        compensation_methods=service.compensation_methods,
+    )
+
+
+def peer_check_of(security: Security) -> PeerCheck | None:
+    """Create the layer, where there are intentions."""
+    if security.certificates is None or security.intentions is None:
+        return None
+    return PeerCheck(security.intentions, peer=peer_of(security.certificates))
+
+
+def _trace(clock: Clock, ids: IdFactory, spans: Spans | None) -> Trace:
+    return Trace(
+        clock=clock,
+        new_correlation_id=partial(ids.new, "cor"),
+        server_span=None if spans is None else spans.traceparent,
+    )
+
+
+def _error_mapping(service: Service, ids: IdFactory) -> ErrorMapping:
+    return ErrorMapping(
+        errors=service.errors, domain=service.domain, new_error_id=partial(ids.new, "err")
+    )
 
 
 def _add_event_services(server: grpc.aio.Server, service: Service) -> None:
@@ -106,7 +207,9 @@ class _GenericHandlersOnly:
         """Do nothing: the generic handler of the same service answers the calls."""
 
 
-def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]:
+def service_names(
+    service: Service, settings: ServerSettings, security: Security = OPEN
+) -> tuple[str, ...]:
     """Return the full names of all services that are served."""
     names = [
         *service.service_names,
@@ -117,7 +220,12 @@ def service_names(service: Service, settings: ServerSettings) -> tuple[str, ...]
     ]
     if settings.channelz:
         names.append("grpc.channelz.v1.Channelz")
-    return (*names, *reflection.SERVICE_NAMES)
+    return (*names, *(reflection.SERVICE_NAMES if _is_reflected(settings, security) else ()))
+
+
+def _is_reflected(settings: ServerSettings, security: Security) -> bool:
+    """Whether the contracts are described: unless the settings say it, in the open mode only."""
+    return security.is_open if settings.reflection is None else settings.reflection
 
 
 def _options(settings: ServerSettings) -> Mapping[str, int]:
@@ -127,8 +235,7 @@ def _options(settings: ServerSettings) -> Mapping[str, int]:
         "grpc.max_connection_age_grace_ms": round(grace_s * 1000),
     }
     return {
-        # Otherwise a second process could bind the same port unnoticed and get half of the calls.
-        "grpc.so_reuseport": 0,
+        **dict([_ONE_PROCESS_A_PORT]),
         "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
         "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
         "grpc.keepalive_permit_without_calls": 1,

@@ -3,6 +3,7 @@
     fix the request     InvalidRequestError, InvalidPageTokenError, InvalidPageSizeError,
                         MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
                         UnknownServiceError
+    ask the operator    PeerDeniedError
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
                         DrainingError, DeadlinePassedError, FeedUnreachableError
     read and retry      StreamConflictError
@@ -44,6 +45,7 @@ from services.chassis.server.errors import (
     DeadlinePassedError,
     MalformedMessageError,
     OverloadedError,
+    PeerDeniedError,
     UnexpectedError,
     UnknownServiceError,
 )
@@ -87,6 +89,7 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         ),
         NotImplementedYetError: ErrorRule(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
         UnknownServiceError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN"),
+        PeerDeniedError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "PEER_DENIED"),
         OverloadedError: ErrorRule(
             grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
         ),

@@ -1,6 +1,7 @@
 """Errors that the server itself refuses a call with.
 
 fix the request     MalformedMessageError, UnknownServiceError
+ask the operator    PeerDeniedError
 retry later         OverloadedError, DeadlinePassedError
 a bug               UnexpectedError
 the operator's      CannotListenError; it stops the start
@@ -21,6 +22,16 @@ class UnknownServiceError(Exception):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not served here")
         self.facts = {"service": service}
+
+
+class PeerDeniedError(Exception):
+    """No intention of Consul allows the peer to call this service, or no longer."""
+
+    def __init__(self, *, peer: str, service: str) -> None:
+        super().__init__(
+            f"no intention allows {peer or 'a peer without a known service'} to call {service}"
+        )
+        self.facts = {"peer": peer, "service": service}
 
 
 class OverloadedError(Exception):
@@ -55,7 +66,11 @@ class UnexpectedError(Exception):
 
 
 class CannotListenError(Exception):
-    """The server can't listen on the address: another process has the port, or it isn't ours."""
+    """The server can't listen on the address: another process has the port, or it isn't ours.
 
-    def __init__(self, address: str) -> None:
+    `setting` names the environment variables of the address.
+    """
+
+    def __init__(self, address: str, setting: str) -> None:
         super().__init__(f"cannot listen on {address}")
+        self.setting = setting

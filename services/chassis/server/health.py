@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from discovery.registry.instance import Instance
+from discovery.tls.certificates import CertificateSource
 from services.chassis.request.context import Context
 from services.chassis.request.errors import DrainingError
 from services.chassis.server.errors import UnknownServiceError
@@ -94,12 +95,26 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._changed = asyncio.Event()
 
 
-async def is_serving(instance: Instance) -> bool:
-    """Ask another instance whether it accepts calls; False if it doesn't answer in time."""
-    async with grpc.aio.insecure_channel(instance.endpoint) as channel:
+async def is_serving(instance: Instance, *, certificates: CertificateSource | None = None) -> bool:
+    """Ask another instance whether it accepts calls; False if it doesn't answer in time.
+
+    In the secure mode, a process that can't prove to be an instance of the service isn't believed.
+    """
+    async with _channel(instance, certificates) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_TIMEOUT_S)
         except grpc.aio.AioRpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _channel(instance: Instance, certificates: CertificateSource | None) -> grpc.aio.Channel:
+    if certificates is None:
+        return grpc.aio.insecure_channel(instance.endpoint)
+    current = certificates.current
+    credentials = grpc.ssl_channel_credentials(current.roots, current.key, current.chain)
+    name = certificates.server_name(instance.service)
+    return grpc.aio.secure_channel(
+        instance.endpoint, credentials, options=[("grpc.ssl_target_name_override", name)]
+    )

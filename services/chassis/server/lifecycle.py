@@ -13,9 +13,10 @@ The steps of the stop are pushed on an exit stack during the start, so they run 
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
@@ -24,14 +25,14 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import Registrar, RegistryError
 from discovery.registry.registration import InstanceIdTakenError, Registration
 from services.chassis.environment import SettingError
-from services.chassis.feed.servicer import SUBSCRIPTION_METHODS
 from services.chassis.identity.caller import UNKNOWN, Caller
+from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly, background, process
-from services.chassis.server.errors import CannotListenError
 from services.chassis.server.health import HealthServicer, is_serving
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
+from services.chassis.server.layers.peer_check import PeerCheck
 from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
@@ -45,9 +46,14 @@ class RunningServer:
     """A server that listens, with the parts that tests look at."""
 
     port: int
-    endpoint: str
+    instance: Instance
     health: HealthServicer
     admission: Admission
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is called."""
+        return self.instance.endpoint
 
 
 async def serve(
@@ -60,14 +66,14 @@ async def serve(
     rng: random.Random,
     log_level: str = "info",
     spans: Spans | None = None,
-    secure: bool = False,
+    security: Security = OPEN,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run a service until SIGTERM, SIGINT or `stop`; `ready` is called with the port.
 
-    Lines below `log_level` are not logged. `spans` are the span makers of a traced process.
-    `secure` is that of `running`. Raises CannotListenError.
+    Lines below `log_level` are not logged. `spans` are the span makers of a traced process. Without
+    `security` it serves everybody. Raises CannotListenError.
     """
     process.tune()
     logs.configure(level=log_level)
@@ -82,7 +88,7 @@ async def serve(
             ids=ids,
             rng=rng,
             spans=spans,
-            secure=secure,
+            security=security,
         ) as server:
             log.info("serving", service=service.name, port=server.port)
             if ready is not None:
@@ -102,68 +108,65 @@ async def running(
     rng: random.Random,
     registrar: Registrar | None = None,
     spans: Spans | None = None,
-    secure: bool = False,
+    security: Security = OPEN,
 ) -> AsyncIterator[RunningServer]:
     """Serve while the block runs, without signals or settings of the process, as tests need it.
 
-    In a `secure` server callers are known, and so is the service in the events of its own work.
+    With `security` callers are known, and so is the service in the events of its own work.
     """
     logs.ensure_configured()
     async with AsyncExitStack() as stop_steps:
-        start = await stop_steps.enter_async_context(
-            background.tasks(Caller(service=service.name) if secure else UNKNOWN)
-        )
-        admission = _admission(service, settings, clock)
-        health_servicer = HealthServicer(assembly.service_names(service, settings))
-        if service.database is not None:
-            service.database.silence.on_change(health_servicer.store_silent)
+        start = await stop_steps.enter_async_context(background.tasks(_actor(service, security)))
+        admission = assembly.admission_of(service, settings, clock=clock)
+        peer_check = assembly.peer_check_of(security)
+        health = _health_of(service, settings, security)
         server = assembly.build(
             service,
             settings,
+            security,
             clock=clock,
             ids=ids,
             admission=admission,
-            health_servicer=health_servicer,
+            peer_check=peer_check,
+            health_servicer=health,
             spans=spans,
         )
-        port = await _listen(server, settings.listening_address)
-        stop_steps.push_async_callback(_finish, service, server, health_servicer, settings)
+        port = await assembly.listen(server, settings.listening_address, security.certificates)
+        stop_steps.push_async_callback(_finish, service, server, health, settings)
         await server.start()
-        instance = _instance(service, settings, port, ids)
-        registration = await _registration(registrar, instance, clock=clock, rng=rng)
-        for work in (*service.background, *service.consumed.background):
+        checks = assembly.checks(service, settings, security, health, clock=clock, ids=ids)
+        health_endpoint = await stop_steps.enter_async_context(checks)
+        instance = _instance(service, settings, port, health_endpoint, ids)
+        registration = await _registration(registrar, instance, security, clock=clock, rng=rng)
+        for work in _background(service, security, peer_check):
             start(work)
         stop_steps.push_async_callback(_keep_serving, clock, settings.drain_s)
         if registration is not None:
             stop_steps.push_async_callback(registration.withdraw)
-        stop_steps.callback(health_servicer.not_serving)
-        health_servicer.serving()
+        stop_steps.callback(health.not_serving)
+        health.serving()
         if registration is not None:
             start(registration.run)
-        yield RunningServer(port, instance.endpoint, health_servicer, admission)
+        yield RunningServer(port, instance, health, admission)
 
 
-def _admission(service: Service, settings: ServerSettings, clock: Clock) -> Admission:
-    return Admission(
-        clock=clock,
-        limit=settings.max_concurrent,
-        max_waiting=settings.max_waiting,
-        max_watching=settings.max_watching,
-        max_subscribers=settings.max_subscribers,
-        subscription_methods=SUBSCRIPTION_METHODS,
-        compensation_methods=service.compensation_methods,
-    )
+def _actor(service: Service, security: Security) -> Caller:
+    return UNKNOWN if security.is_open else Caller(service=service.name)
 
 
-async def _listen(server: grpc.aio.Server, address: str) -> int:
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError as error:  # gRPC has written the reason to standard error
-        # A server that was not stopped logs an error when it is collected after its loop has
-        # ended, and only a server that was started can be stopped.
-        await server.start()
-        await server.stop(None)
-        raise CannotListenError(address) from error
+def _health_of(service: Service, settings: ServerSettings, security: Security) -> HealthServicer:
+    health = HealthServicer(assembly.service_names(service, settings, security))
+    if service.database is not None:
+        service.database.silence.on_change(health.store_silent)
+    return health
+
+
+def _background(
+    service: Service, security: Security, peer_check: PeerCheck | None
+) -> Iterator[Callable[[], Awaitable[None]]]:
+    yield from (*security.background, *service.background, *service.consumed.background)
+    if peer_check is not None:
+        yield peer_check.run
 
 
 async def _keep_serving(clock: Clock, drain_s: float) -> None:
@@ -195,7 +198,9 @@ async def _call_hook(hook: Hook, timeout_s: float) -> None:
         logs.get_logger("server").error("drain hook failed", exc_info=error)
 
 
-def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFactory) -> Instance:
+def _instance(
+    service: Service, settings: ServerSettings, port: int, health_endpoint: str, ids: IdFactory
+) -> Instance:
     incarnation = ids.new("inc")
     return Instance(
         instance_id=settings.instance_id_at(service.name, port),
@@ -204,11 +209,17 @@ def _instance(service: Service, settings: ServerSettings, port: int, ids: IdFact
         port=port,
         meta={"version": settings.version, "protocol": "grpc", "incarnation": incarnation},
         incarnation=incarnation,
+        health_endpoint=health_endpoint,
     )
 
 
 async def _registration(
-    registrar: Registrar | None, instance: Instance, *, clock: Clock, rng: random.Random
+    registrar: Registrar | None,
+    instance: Instance,
+    security: Security,
+    *,
+    clock: Clock,
+    rng: random.Random,
 ) -> Registration | None:
     """Prepare the registration. Raises SettingError if another process serves under the same id.
 
@@ -221,7 +232,7 @@ async def _registration(
         instance=instance,
         clock=clock,
         rng=rng,
-        serves=is_serving,
+        serves=partial(is_serving, certificates=security.certificates),
         id_setting=INSTANCE_ID,
     )
     try:

@@ -42,7 +42,7 @@ def _report(error: Exception) -> int:
             log.error("cannot start", setting=error.variable, cause=error.cause)
             return WRONG_SETTINGS
         case CannotListenError():
-            log.error("cannot start", setting="TRADEPOST_HOST, TRADEPOST_PORT", cause=str(error))
+            log.error("cannot start", setting=error.setting, cause=str(error))
         case _:
             log.error("failed", exc_info=error)
     return FAILED

@@ -1,17 +1,14 @@
 """Opens the registry that a service registers with."""
 
 import random
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from discovery.clock import Clock
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.protocols import Registrar
-from services.chassis.environment import SettingError
+from services.chassis.identity.consul_connect import agent_address
 from services.chassis.server.settings import RegistrySettings, ServerSettings
-
-_VARIABLE = re.compile(r"CONSUL_\w+")
 
 
 @asynccontextmanager
@@ -40,8 +37,4 @@ def consul_registry(address: str, *, clock: Clock, rng: random.Random) -> Consul
 
     Raises SettingError for a variable that can't be used.
     """
-    try:
-        return ConsulRegistry.from_environment(address, clock=clock, rng=rng)
-    except ValueError as error:
-        named = _VARIABLE.search(str(error))
-        raise SettingError(named[0] if named else "CONSUL_HTTP_ADDR", str(error)) from error
+    return ConsulRegistry(agent_address(address), clock=clock, rng=rng)

@@ -4,6 +4,7 @@ Each field is an environment variable. An invalid value stops the start, and the
 variable.
 """
 
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated, TypeAlias
 
@@ -61,6 +62,10 @@ class ServerSettings(BaseSettings):
     max_watching: int = Field(default=MAX_WATCHING_CALLS, ge=1)
     max_subscribers: int = Field(default=MAX_SUBSCRIBERS, ge=1)
     channelz: bool = False
+    # Whether the contracts are described to callers; by default in the open mode only.
+    reflection: bool | None = None
+    # In the secure mode, the port on 127.0.0.1 that tells checks without a certificate the health.
+    health_port: int = Field(default=0, ge=0, le=65_535)
     # A connection older than this is replaced, its calls going on for the grace; 0: never.
     max_connection_age_s: float = Field(default=0, ge=0)
     max_connection_age_grace_s: float = Field(default=MAX_CONNECTION_AGE_GRACE_S, gt=0)
@@ -75,6 +80,11 @@ class ServerSettings(BaseSettings):
     def address(self) -> str:
         """The address of the instance."""
         return self.advertise_address or self.host
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where the server listens and is dialled, by the variable that says so."""
+        return {"TRADEPOST_HOST": self.host, "TRADEPOST_ADVERTISE_ADDRESS": self.address}
 
     def instance_id_at(self, service: str, port: int) -> str:
         """The instance's id; by default service, address and port."""

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from scripts.tools.paths import ROOT
 from services.chassis.environment import SettingError, read, variables_of
+from services.chassis.identity.settings import TlsSettings, TokenSettings
 from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.settings import TelemetrySettings
@@ -21,7 +22,7 @@ from services.payment.settings import FeedSettings, PaymentSettings
 ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
     *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
-    *(FeedSettings, PaymentSettings),
+    *(FeedSettings, PaymentSettings, TlsSettings, TokenSettings),
 )
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")

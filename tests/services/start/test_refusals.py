@@ -119,6 +119,7 @@ async def test_a_service_that_listens_everywhere_asks_for_its_address(tmp_path: 
     environment = {
         "DATABASE_URL": SQLITE.format(folder=tmp_path),
         "TRADEPOST_HOST": "0.0.0.0",
+        "TRADEPOST_INSECURE": "yes",
         "TRADEPOST_REGISTRY": "consul",
     }
     async with service_process("inventory", environment) as process:

@@ -63,12 +63,14 @@ class Authority:
         service: str,
         *,
         spiffe_id: str | None = None,
+        roots: bytes = b"",
         not_before: timedelta = -_HOUR,
         not_after: timedelta = _HOUR,
     ) -> Certificates:
         """Sign a certificate for a service; its times are relative to now.
 
         `spiffe_id` is `spiffe://<trust domain>/<service>` unless it is given; "" leaves it out.
+        The service trusts `roots`, by default this authority alone.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         now = SystemClock().now()
@@ -98,7 +100,7 @@ class Authority:
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             ),
-            roots=self.roots,
+            roots=roots or self.roots,
         )
 
 

@@ -18,22 +18,30 @@ from services.chassis.server.layers.layer import (
     ServedMethod,
     ServerLayer,
 )
+from services.chassis.server.layers.peer_check import PeerCheck
 from services.chassis.server.layers.reason import reason
 from services.chassis.server.layers.serialization import serialization
 from services.chassis.server.layers.trace import Trace
 
 
 def layers(
-    *, trace: Trace, error_mapping: ErrorMapping, deadline: Deadline, admission: Admission
+    *,
+    trace: Trace,
+    error_mapping: ErrorMapping,
+    deadline: Deadline,
+    peer_check: PeerCheck | None,
+    admission: Admission,
 ) -> list[ServerLayer]:
-    """List the layers from the outermost to the innermost."""
-    return [
+    """List the layers from the outermost to the innermost; a layer that is None is left out."""
+    listed: list[ServerLayer | None] = [
         # Outermost, so that refusals by the layers below also have a correlation and a log line.
         trace,
         # Above every layer that refuses; otherwise a refusal would be UNKNOWN and without a reason.
         error_mapping,
         # Above admission; otherwise calls whose caller has given up would take slots from others.
         deadline,
+        # Above admission; otherwise calls of a denied service would take slots from others.
+        peer_check,
         # Above deserialization; otherwise a refused call would cost as much as an accepted one.
         admission,
         # Below every layer that refuses reads, because a refusal must not be reused.
@@ -43,6 +51,7 @@ def layers(
         # Innermost: it reads a field of the request. Only methods that ask for a reason have it.
         reason,
     ]
+    return [layer for layer in listed if layer is not None]
 
 
 class Stack(grpc.aio.ServerInterceptor):

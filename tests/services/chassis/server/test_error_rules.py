@@ -34,6 +34,7 @@ from services.chassis.server.errors import (
     DeadlinePassedError,
     MalformedMessageError,
     OverloadedError,
+    PeerDeniedError,
     UnexpectedError,
     UnknownServiceError,
 )
@@ -80,6 +81,10 @@ DOCUMENTED = [
     (MalformedMessageError("/a.B/C"), Expected(Code.INVALID_ARGUMENT, "MALFORMED_MESSAGE")),
     (NotImplementedYetError("the feed"), Expected(Code.UNIMPLEMENTED, "NOT_IMPLEMENTED")),
     (UnknownServiceError("a.B"), Expected(Code.NOT_FOUND, "SERVICE_UNKNOWN")),
+    (
+        PeerDeniedError(peer="payment", service="order"),
+        Expected(Code.PERMISSION_DENIED, "PEER_DENIED"),
+    ),
     (
         OverloadedError(limit=10, setting="TRADEPOST_MAX_WAITING"),
         Expected(Code.RESOURCE_EXHAUSTED, "OVERLOADED", retry_delay_s=0.1, pushback_ms="100"),

@@ -5,17 +5,20 @@ import random
 
 from services.chassis.identity import caller
 from services.chassis.identity.caller import Caller
+from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import background
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
+from tests.support.certificates.authority import Authority
+from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis.echo_service import echo_service
 from tests.support.clock.manual_clock import ManualClock
 
 WAIT_S = 10.0
 
 
-async def caller_of_background_work(*, secure: bool) -> str:
+async def caller_of_background_work(security: Security) -> str:
     """The actor that a background task of a running server has."""
     seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     clock = ManualClock()
@@ -31,7 +34,7 @@ async def caller_of_background_work(*, secure: bool) -> str:
             clock=clock,
             ids=IdFactory(clock=clock, rng=random.Random(7)),
             rng=random.Random(7),
-            secure=secure,
+            security=security,
         ),
     ):
         return await seen
@@ -39,12 +42,14 @@ async def caller_of_background_work(*, secure: bool) -> str:
 
 async def test_background_work_of_a_secure_server_is_done_by_the_service() -> None:
     """The service is the caller of all its background tasks."""
-    assert await caller_of_background_work(secure=True) == "service:shop"
+    certificates = MemoryCertificates(Authority().issue("shop"))
+
+    assert await caller_of_background_work(Security(certificates)) == "service:shop"
 
 
 async def test_background_work_of_an_open_server_is_done_by_nobody_known() -> None:
     """Without certificates and tokens a service is as little known as its callers."""
-    assert not await caller_of_background_work(secure=False)
+    assert not await caller_of_background_work(OPEN)
 
 
 async def test_the_caller_of_one_task_is_not_that_of_another() -> None:
