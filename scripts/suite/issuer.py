@@ -3,9 +3,9 @@
 For a machine of one's own and for tests. In production, tokens come from the identity provider.
 """
 
+import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,24 +25,32 @@ VALID_S = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, and the id by which a token names it."""
+    """A private key. Its id, by which a token names it, is its thumbprint (RFC 7638)."""
 
-    key_id: str
     private: ec.EllipticCurvePrivateKey = field(repr=False)
 
     def public_jwk(self) -> dict[str, Any]:
         """The public half as a JSON Web Key."""
-        public = ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
-        return {**public, "kid": self.key_id, "alg": ALGORITHM, "use": "sig"}
+        return {**self._public(), "kid": self.key_id, "alg": ALGORITHM, "use": "sig"}
 
     def private_jwk(self) -> dict[str, Any]:
         """Both halves as a JSON Web Key; a secret."""
-        return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.key_id}
+        return ECAlgorithm.to_jwk(self.private, as_dict=True)
+
+    @property
+    def key_id(self) -> str:
+        """The SHA-256 of the public half."""
+        required = {name: self._public()[name] for name in ("crv", "kty", "x", "y")}
+        canonical = json.dumps(required, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _public(self) -> dict[str, Any]:
+        return ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
 
 
 def new_key() -> SigningKey:
     """Make a key; its randomness is the system's."""
-    return SigningKey(uuid.uuid4().hex, ec.generate_private_key(ec.SECP256R1()))
+    return SigningKey(ec.generate_private_key(ec.SECP256R1()))
 
 
 class Issuer:
@@ -51,6 +59,11 @@ class Issuer:
     def __init__(self, *, clock: Clock, keys: Iterable[SigningKey] = ()) -> None:
         self._clock = clock
         self._keys = list(keys) or [new_key()]
+
+    @property
+    def newest(self) -> SigningKey:
+        """The key that signs."""
+        return self._keys[-1]
 
     @classmethod
     def load(cls, path: Path, *, clock: Clock) -> "Issuer":
@@ -95,16 +108,15 @@ class Issuer:
             "exp": int(now_s + valid_s),
             **claims,
         }
-        newest = self._keys[-1]
-        headers = {"kid": newest.key_id}
-        return jwt.encode(payload, newest.private, algorithm=ALGORITHM, headers=headers)
+        headers = {"kid": self.newest.key_id}
+        return jwt.encode(payload, self.newest.private, algorithm=ALGORITHM, headers=headers)
 
 
 def _signing_key(jwk: dict[str, Any]) -> SigningKey:
     private = ECAlgorithm.from_jwk(jwk)
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise TypeError("the issuer's file has a key without its private half")
-    return SigningKey(jwk["kid"], private)
+    return SigningKey(private)
 
 
 def _replace(path: Path, content: dict[str, Any], *, mode: int) -> None:

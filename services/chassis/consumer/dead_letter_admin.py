@@ -22,6 +22,7 @@ from services.chassis.request.pages import (
     encode_token,
     refuse_page_token,
 )
+from services.chassis.request.request_ids import own_steps
 from services.chassis.request.validation import Check
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
@@ -139,7 +140,8 @@ class DeadLetterAdmin:
         found = dead_letter_table.of_aggregate(connection, consumer, aggregate_id, REPLAY_MAX)
         if not found:
             raise DeadLetterNotFoundError(consumer=consumer, aggregate_id=aggregate_id)
-        replayed: Replayed = inbox.replay(connection, found, failures=failures, attempt=attempt)
+        with own_steps():
+            replayed: Replayed = inbox.replay(connection, found, failures=failures, attempt=attempt)
         response = pb.ReplayDeadLettersResponse(applied_count=replayed.applied_count)
         return StoredResponse(response.SerializeToString(), replayed.after_commit)
 

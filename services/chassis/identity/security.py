@@ -10,9 +10,11 @@ from discovery.clock import Clock
 from discovery.registry.consul.intentions import ConsulIntentions
 from discovery.tls.certificates import CertificateSource
 from services.chassis.environment import read
+from services.chassis.identity.authentication import Authentication
 from services.chassis.identity.certificate_files import certificates_from_files
 from services.chassis.identity.consul_connect import from_consul
 from services.chassis.identity.mode import is_secure
+from services.chassis.identity.peer import peer_of
 from services.chassis.identity.settings import TlsSettings, TokenSettings
 
 
@@ -20,18 +22,19 @@ from services.chassis.identity.settings import TlsSettings, TokenSettings
 class Security:
     """The identity of a process and its view of others; in the open mode it has neither.
 
-    `intentions` are Consul's, where certificates come from it. The server runs `background` while
-    it serves.
+    With `authentication` callers are known. `intentions` are Consul's, where certificates come from
+    it. The server runs `background` while it serves.
     """
 
     certificates: CertificateSource | None = None
     intentions: ConsulIntentions | None = None
     background: Sequence[Callable[[], Awaitable[None]]] = ()
+    authentication: Authentication | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether everybody may call everything."""
-        return self.certificates is None
+        return self.certificates is None and self.authentication is None
 
 
 OPEN = Security()
@@ -48,16 +51,36 @@ async def secured(
     machines reach.
     """
     tls = read(TlsSettings)
-    if not is_secure(tls, read(TokenSettings), addresses):
+    tokens = read(TokenSettings)
+    if not is_secure(tls, tokens, addresses):
         yield OPEN
         return
+    certificates: CertificateSource
+    intentions = None
     if tls.tls == "files":
-        files = certificates_from_files(tls, service, clock=clock)
-        yield Security(files, background=(partial(_keep_reading, files),))
-        return
-    certificates, intentions = await from_consul(service, clock=clock, rng=rng)
-    keep_reading = partial(_keep_reading, certificates)
-    yield Security(certificates, intentions, background=(keep_reading, intentions.run))
+        certificates = certificates_from_files(tls, service, clock=clock)
+    else:
+        certificates, intentions = await from_consul(service, clock=clock, rng=rng)
+    authentication, keep_keys = _authentication(tokens, certificates, clock=clock)
+    watched = () if intentions is None else (intentions.run,)
+    background = (partial(_keep_reading, certificates), keep_keys, *watched)
+    yield Security(certificates, intentions, background, authentication)
+
+
+def _authentication(
+    tokens: TokenSettings, certificates: CertificateSource, *, clock: Clock
+) -> tuple[Authentication, Callable[[], Awaitable[None]]]:
+    """Return the authentication, and the task that keeps the issuer's keys current."""
+    # These load libraries that an open process doesn't need.
+    from services.chassis.identity.key_set import fetch  # noqa: PLC0415
+    from services.chassis.identity.keys import IssuerKeys  # noqa: PLC0415
+    from services.chassis.identity.tokens import TokenVerifier  # noqa: PLC0415
+
+    keys = IssuerKeys(fetch=partial(fetch, tokens.jwks_url), clock=clock)
+    verifier = TokenVerifier(
+        keys=keys, issuer=tokens.token_issuer, audience=tokens.token_audience, clock=clock
+    )
+    return Authentication(peer_of(certificates), verifier.verify), keys.run
 
 
 async def _keep_reading(source: CertificateSource) -> None:

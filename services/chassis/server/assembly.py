@@ -21,6 +21,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server import health, reflection
 from services.chassis.server.errors import CannotListenError
 from services.chassis.server.instrumentation import Spans
+from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.deadline import Deadline
 from services.chassis.server.layers.error_mapping import ErrorMapping
@@ -60,6 +61,7 @@ def build(
         error_mapping=_error_mapping(service, ids),
         deadline=Deadline(clock=clock),
         peer_check=peer_check,
+        access=_access(security),
         admission=admission,
     )
     interceptors = [] if spans is None else [spans.interceptor]
@@ -157,6 +159,10 @@ def peer_check_of(security: Security) -> PeerCheck | None:
     if security.certificates is None or security.intentions is None:
         return None
     return PeerCheck(security.intentions, peer=peer_of(security.certificates))
+
+
+def _access(security: Security) -> Access | None:
+    return None if security.authentication is None else Access(security.authentication)
 
 
 def _trace(clock: Clock, ids: IdFactory, spans: Spans | None) -> Trace:

@@ -4,8 +4,11 @@
                         MalformedMessageError, RequestIdReusedError, NotImplementedYetError,
                         UnknownServiceError
     ask the operator    PeerDeniedError
+    show who you are    TokenRequiredError, InvalidTokenError, ExpiredTokenError
+    not for the caller  RoleNotAllowedError, PeerNotAllowedError, ClosedMethodError, NotOwnerError
     retry later         OverloadedError, StoreOverloadedError, StoreUnavailableError,
-                        DrainingError, DeadlinePassedError, FeedUnreachableError
+                        DrainingError, DeadlinePassedError, FeedUnreachableError,
+                        KeysUnavailableError
     read and retry      StreamConflictError
     restart elsewhere   the errors of the feed: read from another position
     a bug               UnexpectedError, and every exception without a rule
@@ -31,6 +34,16 @@ from services.chassis.feed.errors import (
     HistoryChangedError,
     PositionAheadOfHeadError,
     PositionTruncatedError,
+)
+from services.chassis.identity.errors import (
+    ClosedMethodError,
+    ExpiredTokenError,
+    InvalidTokenError,
+    KeysUnavailableError,
+    NotOwnerError,
+    PeerNotAllowedError,
+    RoleNotAllowedError,
+    TokenRequiredError,
 )
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.request.errors import (
@@ -90,6 +103,16 @@ CHASSIS_ERRORS: Errors = MappingProxyType(
         NotImplementedYetError: ErrorRule(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
         UnknownServiceError: ErrorRule(grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN"),
         PeerDeniedError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "PEER_DENIED"),
+        TokenRequiredError: ErrorRule(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_REQUIRED"),
+        InvalidTokenError: ErrorRule(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"),
+        ExpiredTokenError: ErrorRule(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED"),
+        RoleNotAllowedError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_ALLOWED"),
+        PeerNotAllowedError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "PEER_NOT_ALLOWED"),
+        ClosedMethodError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "METHOD_CLOSED"),
+        NotOwnerError: ErrorRule(grpc.StatusCode.PERMISSION_DENIED, "NOT_OWNER"),
+        KeysUnavailableError: ErrorRule(
+            grpc.StatusCode.UNAVAILABLE, "KEYS_UNAVAILABLE", retry_after_s=1.0
+        ),
         OverloadedError: ErrorRule(
             grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_s=0.1
         ),

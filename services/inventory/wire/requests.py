@@ -13,7 +13,7 @@ from tradepost.inventory.v1 import inventory_service_pb2 as rpc
 
 from services.chassis.ids import with_prefix
 from services.chassis.request.intention import Intention
-from services.chassis.request.request_ids import fingerprint
+from services.chassis.request.request_ids import fingerprint, own_id
 from services.chassis.request.validation import MAX_INT64, Check
 from services.chassis.request.wire_values import from_money
 from services.chassis.saga.carried_ids import is_own_step
@@ -117,7 +117,7 @@ def release_reservation(request: rpc.ReleaseReservationRequest) -> Intention[Rel
         request.reservation_id,
         request.order_id,
         reason,
-        by_order=is_own_step(request_id, "release", request.order_id),
+        by_order=is_own_step(own_id(request_id), "release", request.order_id),
     )
     return Intention("ReleaseReservation", request_id, fingerprint(request), command)
 

@@ -79,7 +79,7 @@ class OrderWrites:
         known = _recall(connection, intention)
         if known is not None:
             return WrittenOrder(known.resource)
-        before = self._streams.load(connection, intention.subject)
+        before = self._streams.load_own(connection, intention.subject)
         after = self._record(connection, before, intention)
         self._remember(connection, intention, intention.subject)
         if after is before:
@@ -96,7 +96,7 @@ class OrderWrites:
         known = _recall(connection, intention)
         if known is not None:
             return WrittenOrder(order_id, return_id=known.resource)
-        before = self._streams.load(connection, order_id)
+        before = self._streams.load_own(connection, order_id)
         after = self._record(connection, before, intention)
         self._remember(connection, intention, return_id)
         claim = self._lease_on(connection, before, after)

@@ -7,8 +7,6 @@ processes within one poll. A call that waits does not count as running for admis
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
-
 from discovery.clock import Clock
 from services.chassis.log.tailer import Follower, Tailer
 from services.chassis.request.errors import DrainingError
@@ -117,7 +115,7 @@ class OrderWaiter:
         loaded = LoadedOrder(Order(query.order_id))
         with self._tailer.follow(query.order_id) as follower:
             while True:
-                versions = await self._database.read(self._newer, loaded)
+                versions = await self._database.read(self._streams.own_versions, loaded)
                 for loaded in versions:
                     if loaded.order.version > query.after_version:
                         yield loaded
@@ -129,9 +127,6 @@ class OrderWaiter:
                     change = await follower.wait(after_version=order.version)
                 if change is None:
                     raise DrainingError(order_id=order.order_id, after_version=str(order.version))
-
-    def _newer(self, connection: Connection, loaded: LoadedOrder) -> tuple[LoadedOrder, ...]:
-        return tuple(self._streams.versions(connection, loaded))
 
 
 def _check_known(query: WatchQuery, newest: LoadedOrder) -> None:

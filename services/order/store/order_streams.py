@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from services.chassis.log.event_log import EventLog, StoredEvent
+from services.chassis.request import ownership
 from services.chassis.telemetry.correlation import EMPTY, Correlation
 from services.order.domain.errors import OrderNotFoundError, VersionOutOfRangeError
 from services.order.domain.events import Event
@@ -60,6 +61,16 @@ class OrderStreams:
             raise OrderNotFoundError(order_id)
         return loaded
 
+    def load_own(self, connection: Connection, order_id: str) -> LoadedOrder:
+        """Return the newest version of an order for a call.
+
+        Raises OrderNotFoundError; to a customer also for somebody else's order.
+        """
+        loaded = self.load(connection, order_id)
+        if ownership.is_hidden(loaded.order.customer_id):
+            raise OrderNotFoundError(order_id)
+        return loaded
+
     def load_each(
         self, connection: Connection, order_ids: Sequence[str]
     ) -> Mapping[str, LoadedOrder]:
@@ -82,6 +93,16 @@ class OrderStreams:
         stored = self._log.read_stream(connection, order.order_id, after_version=order.version)
         return _fold(after, stored)
 
+    def own_versions(self, connection: Connection, after: LoadedOrder) -> tuple[LoadedOrder, ...]:
+        """Return every version after a known one for a call.
+
+        Raises OrderNotFoundError to a customer for somebody else's order.
+        """
+        versions = tuple(self.versions(connection, after))
+        if versions and ownership.is_hidden(versions[0].order.customer_id):
+            raise OrderNotFoundError(after.order.order_id)
+        return versions
+
     def as_of(self, connection: Connection, order_id: str, position: int) -> LoadedOrder:
         """Return the order as of a position of the log."""
         stored = self._log.read_stream(connection, order_id)
@@ -92,7 +113,7 @@ class OrderStreams:
 
     def query(self, connection: Connection, query: OrderQuery) -> LoadedOrder:
         """Return the requested version. Raises OrderNotFoundError and VersionOutOfRangeError."""
-        versions = tuple(self.versions(connection, LoadedOrder(Order(query.order_id))))
+        versions = self.own_versions(connection, LoadedOrder(Order(query.order_id)))
         if not versions:
             raise OrderNotFoundError(query.order_id)
         newest = len(versions)

@@ -36,7 +36,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         """Take the whole authorized amount."""
         intention = requests.capture_payment(request)
         answer = await self._carry_out(intention, context)
-        return replies.to_capture_response(answer.payment, intention.request_id)
+        return replies.to_capture_response(answer.payment, intention.command.request_id)
 
     async def VoidPayment(
         self, request: pb.VoidPaymentRequest, context: Context
@@ -51,7 +51,7 @@ class PaymentServicer(payment_service_pb2_grpc.PaymentServiceServicer):
         """Give money back."""
         intention = requests.refund_payment(request, self._new_id)
         answer = await self._carry_out(intention, context)
-        return replies.to_refund_response(answer.payment, intention.request_id)
+        return replies.to_refund_response(answer.payment, intention.command.request_id)
 
     async def GetPayment(
         self,

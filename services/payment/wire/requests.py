@@ -12,7 +12,7 @@ from tradepost.payment.v1 import payment_service_pb2 as pb
 
 from services.chassis.identity import caller
 from services.chassis.request.intention import Intention
-from services.chassis.request.request_ids import fingerprint
+from services.chassis.request.request_ids import fingerprint, own_id
 from services.chassis.request.validation import Check
 from services.chassis.request.wire_values import from_money
 from services.payment.domain import commands
@@ -52,7 +52,7 @@ def authorize_payment(
     )
     check.done()
     command = commands.Authorize(
-        request_id=request_id,
+        request_id=own_id(request_id),
         payment_id=new_id("pay"),
         order_id=request.order_id,
         customer_id=request.customer_id,
@@ -70,7 +70,7 @@ def capture_payment(request: pb.CapturePaymentRequest) -> Intention[commands.Cap
     request_id = check.uuid("request_id", request.request_id)
     check.identifier("payment_id", request.payment_id, "pay")
     check.done()
-    command = commands.Capture(request_id=request_id, payment_id=request.payment_id)
+    command = commands.Capture(request_id=own_id(request_id), payment_id=request.payment_id)
     return Intention("CapturePayment", request_id, fingerprint(request), command)
 
 
@@ -91,7 +91,7 @@ def void_payment(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[com
     check.text("reason", request.reason, max_len=MAX_REASON, required=False)
     check.done()
     command = commands.Void(
-        request_id=request_id,
+        request_id=own_id(request_id),
         payment_id=request.payment_id or new_id("pay"),
         reason=request.reason,
         authorize_request_id=authorize_request_id,
@@ -114,7 +114,7 @@ def refund_payment(request: pb.RefundPaymentRequest, new_id: NewId) -> Intention
     reason = check.reason(request.reason)
     check.done()
     command = commands.Refund(
-        request_id=request_id,
+        request_id=own_id(request_id),
         payment_id=request.payment_id,
         refund_id=new_id("ref"),
         amount=from_money(request.amount) if request.HasField("amount") else None,

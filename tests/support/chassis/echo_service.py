@@ -24,6 +24,7 @@ from tradepost.policy.v1 import policy_pb2
 
 from discovery.clock import Clock, SystemClock
 from discovery.registry.protocols import Registrar
+from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.lifecycle import RunningServer, running
@@ -33,7 +34,8 @@ from services.chassis.server.settings import ServerSettings
 SERVICE_NAME = "tradepost.testing.Echo"
 _FACTORIES: Mapping[str, Callable[..., Any]] = {
     "Unary": grpc.unary_unary_rpc_method_handler,
-    # A second unary method, for tests of what differs by method: its contract says that it waits.
+    # A second unary method, for tests of what differs by method: its contract says that it waits,
+    # and not who may call it.
     "Second": grpc.unary_unary_rpc_method_handler,
     # A third one, whose contract says for how long its answer may be reused.
     "Reusable": grpc.unary_unary_rpc_method_handler,
@@ -56,6 +58,13 @@ def _contract() -> FileDescriptor:
     second.options.Extensions[policy_pb2.policy].waits = True
     reusable = echo.method.add(name="Reusable", input_type=text, output_type=text)
     reusable.options.Extensions[policy_pb2.policy].max_age.seconds = 5
+    for name, streams in (("Unary", False), ("UnaryStream", True)):
+        method = echo.method.add(
+            name=name, input_type=text, output_type=text, server_streaming=streams
+        )
+        access = method.options.Extensions[policy_pb2.policy].access
+        access.roles.append(policy_pb2.ROLE_CLERK)
+        access.peers.append("shop")
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
     return descriptor_pool.Default().FindFileByName(file.name)
 
@@ -158,6 +167,7 @@ async def echo_server(
     clock: Clock | None = None,
     registrar: Registrar | None = None,
     spans: Spans | None = None,
+    security: Security = OPEN,
     settings: Mapping[str, Any] | None = None,
     **service: Any,
 ) -> AsyncIterator[Echo]:
@@ -173,6 +183,7 @@ async def echo_server(
             rng=rng,
             registrar=registrar,
             spans=spans,
+            security=security,
         ) as server,
         grpc.aio.insecure_channel(server.endpoint) as channel,
     ):

@@ -19,12 +19,17 @@ class Answer:
     replayed: bool
 
 
-async def ask(suite: Suite, scenario: Scenario, fields: Mapping[str, Any]) -> Answer:
+async def ask(
+    suite: Suite,
+    scenario: Scenario,
+    fields: Mapping[str, Any],
+    metadata: tuple[tuple[str, str], ...] = (),
+) -> Answer:
     """Send a request to this suite's instance of the service. Raises AioRpcError."""
     rpc = suite.rpc(scenario.method)
     channel = suite.channels[rpc.service]
     method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{rpc.name}")
-    call = method(rpc.request(fields).SerializeToString(), timeout=TIMEOUT_S)
+    call = method(rpc.request(fields).SerializeToString(), timeout=TIMEOUT_S, metadata=metadata)
     response = await call
     trailers = await call.trailing_metadata()
     return Answer(response, (REPLAYED_KEY, "true") in tuple(trailers or ()))

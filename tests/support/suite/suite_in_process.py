@@ -17,6 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from discovery.clock import SystemClock
+from services.chassis.identity.security import OPEN, Security
 from services.chassis.ids import IdFactory
 from services.chassis.server import assembly
 from services.chassis.server.lifecycle import RunningServer, running
@@ -122,12 +123,14 @@ async def running_suite(
     seed: int = 5,
     processor: Processor | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    security: Security = OPEN,
+    callers: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> AsyncIterator[Suite]:
     """Three services, each on a port and on a file of its name in the folder.
 
     A second suite on the same folder is a second instance of each; it needs another seed. Without
     `processor` the simulated processor is used, and its service is served. The order service calls
-    the others through `interceptors`.
+    the others through `interceptors`, and tests call all of them through `callers`.
     """
     rng, settings = random.Random(seed), ServerSettings(port=0, drain_s=0, stop_grace_s=1)
     ids = IdFactory(clock=CLOCK, rng=rng)
@@ -140,9 +143,11 @@ async def running_suite(
         async def serve(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
             """Serve a service; return the channel through which the order service calls it."""
             service = await enter(built)
-            server = await enter(running(service, settings=settings, clock=CLOCK, ids=ids, rng=rng))
-            servers[service.name] = server
-            names[service.name] = assembly.service_names(service, settings)
+            serving = running(
+                service, settings=settings, clock=CLOCK, ids=ids, rng=rng, security=security
+            )
+            servers[service.name] = server = await enter(serving)
+            names[service.name] = assembly.service_names(service, settings, security)
             return await enter(
                 grpc.aio.insecure_channel(server.endpoint, interceptors=interceptors)
             )
@@ -160,7 +165,7 @@ async def running_suite(
         participants = ParticipantChannels(await serve(stock), await serve(payment))
         dependencies = Dependencies(CLOCK, ids, rng, participants, SagaSettings())
         await serve(build_order(database_url=_url(folder, "order"), dependencies=dependencies))
-        yield await _suite(enter, servers, served_rpcs(names), folder)
+        yield await _suite(enter, servers, served_rpcs(names), folder, callers)
 
 
 def _payment_dependencies(
@@ -185,10 +190,11 @@ async def _suite(
     servers: Mapping[str, RunningServer],
     rpcs: tuple[Rpc, ...],
     folder: Path,
+    callers: Sequence[grpc.aio.ClientInterceptor],
 ) -> Suite:
-    """The suite for tests: channels without interceptors, and the files."""
+    """The suite for tests: channels of their own, and the files."""
     channels = {
-        service: await enter(grpc.aio.insecure_channel(server.endpoint))
+        service: await enter(grpc.aio.insecure_channel(server.endpoint, interceptors=callers))
         for service, server in servers.items()
     }
     files = {service: await enter(_opened(folder / f"{service}.db")) for service in servers}

@@ -307,7 +307,7 @@ class VoidRequested(_message.Message):
     reason: _builtins.str
     """Why."""
     request_id: _builtins.str
-    """The request_id of VoidPayment, which is also the processor's key."""
+    """The request_id of VoidPayment, or the id made of it for a person; it is also the processor's key."""
     def __init__(
         self,
         *,
@@ -399,7 +399,7 @@ class RefundRequested(_message.Message):
     refund_id: _builtins.str
     """The refund."""
     request_id: _builtins.str
-    """The request_id of RefundPayment, which is also the processor's key."""
+    """The request_id of RefundPayment, or the id made of it for a person; it is also the processor's key."""
     reason: _builtins.str
     """Why, where whoever asked for it gave a reason."""
     @_builtins.property

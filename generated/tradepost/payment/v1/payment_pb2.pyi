@@ -311,7 +311,7 @@ class Refund(_message.Message):
     refund_id: _builtins.str
     """"ref_" and a UUIDv7."""
     request_id: _builtins.str
-    """The request_id of RefundPayment."""
+    """The request_id of RefundPayment; for a person's request, an id made of it and of their subject."""
     state: Global___RefundState.ValueType
     """Its state."""
     requester: _builtins.str

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import grpc
 
 from services.chassis.request.context import Context
+from services.chassis.server.layers.access import Access
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.cache_control import cache_control
 from services.chassis.server.layers.deadline import Deadline
@@ -18,6 +19,7 @@ from services.chassis.server.layers.layer import (
     ServedMethod,
     ServerLayer,
 )
+from services.chassis.server.layers.owner_check import owner_check
 from services.chassis.server.layers.peer_check import PeerCheck
 from services.chassis.server.layers.reason import reason
 from services.chassis.server.layers.serialization import serialization
@@ -30,6 +32,7 @@ def layers(
     error_mapping: ErrorMapping,
     deadline: Deadline,
     peer_check: PeerCheck | None,
+    access: Access | None,
     admission: Admission,
 ) -> list[ServerLayer]:
     """List the layers from the outermost to the innermost; a layer that is None is left out."""
@@ -42,12 +45,16 @@ def layers(
         deadline,
         # Above admission; otherwise calls of a denied service would take slots from others.
         peer_check,
+        # Above admission; otherwise callers who may call nothing would take slots from others.
+        access,
         # Above deserialization; otherwise a refused call would cost as much as an accepted one.
         admission,
         # Below every layer that refuses reads, because a refusal must not be reused.
         cache_control,
         # Below admission, so that only admitted calls are read; its errors are still mapped.
         serialization,
+        # Below serialization: it reads and fills a field of the messages that `access` limits.
+        None if access is None else owner_check,
         # Innermost: it reads a field of the request. Only methods that ask for a reason have it.
         reason,
     ]

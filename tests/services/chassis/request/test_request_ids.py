@@ -8,9 +8,18 @@ import pytest
 from sqlalchemy import Connection
 from tradepost.order.v1 import order_service_pb2
 
+from services.chassis.identity.caller import Caller
 from services.chassis.request.errors import RequestIdReusedError
-from services.chassis.request.request_ids import RememberedRequest, fingerprint, recall, remember
+from services.chassis.request.request_ids import (
+    RememberedRequest,
+    fingerprint,
+    own_id,
+    own_steps,
+    recall,
+    remember,
+)
 from services.chassis.store.database import Database
+from tests.support.identity.acting import acting
 from tests.support.store.databases import Databases, opened_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,3 +97,25 @@ def test_the_fingerprint_is_of_the_request_without_its_id() -> None:
     assert fingerprint(request) != fingerprint(a_request(customer_id="c2"))
     assert len(fingerprint(request)) == 32
     assert request.request_id == "r1"
+
+
+async def test_people_have_request_ids_of_their_own(database: Database) -> None:
+    """A person's row is found by that person only, as it is read and written on other threads."""
+    with acting(Caller(subject="alice")):
+        await database.write(remember_order, None)
+
+    for other in (Caller(subject="bob"), Caller(service="order")):
+        with acting(other):
+            assert await database.read(recall_order) is None
+            await database.write(remember_order, None)
+    with acting(Caller(subject="alice", service="edge")):
+        assert await database.read(recall_order) == RememberedRequest("ord_1", None)
+
+
+def test_what_a_service_does_for_a_person_has_the_services_ids() -> None:
+    """A step is the same request whether its event came by itself or a person replays it."""
+    with acting(Caller(subject="olga")):
+        assert own_id("r1") != "r1"
+        with own_steps():
+            assert own_id("r1") == "r1"
+        assert own_id("r1") == own_id("r1") != own_id("r2")

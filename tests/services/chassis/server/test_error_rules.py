@@ -19,6 +19,16 @@ from services.chassis.feed.errors import (
     PositionAheadOfHeadError,
     PositionTruncatedError,
 )
+from services.chassis.identity.errors import (
+    ClosedMethodError,
+    ExpiredTokenError,
+    InvalidTokenError,
+    KeysUnavailableError,
+    NotOwnerError,
+    PeerNotAllowedError,
+    RoleNotAllowedError,
+    TokenRequiredError,
+)
 from services.chassis.log.errors import StreamConflictError
 from services.chassis.request.errors import (
     DrainingError,
@@ -77,6 +87,17 @@ DOCUMENTED = [
     (
         RequestIdReusedError(method="CreateOrder", request_id="r-1"),
         Expected(Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED", bad_fields=("request_id",)),
+    ),
+    (TokenRequiredError(["CLERK"]), Expected(Code.UNAUTHENTICATED, "TOKEN_REQUIRED")),
+    (InvalidTokenError("it is odd"), Expected(Code.UNAUTHENTICATED, "TOKEN_INVALID")),
+    (ExpiredTokenError(), Expected(Code.UNAUTHENTICATED, "TOKEN_EXPIRED")),
+    (RoleNotAllowedError(["CLERK"]), Expected(Code.PERMISSION_DENIED, "ROLE_NOT_ALLOWED")),
+    (PeerNotAllowedError("shop"), Expected(Code.PERMISSION_DENIED, "PEER_NOT_ALLOWED")),
+    (ClosedMethodError(), Expected(Code.PERMISSION_DENIED, "METHOD_CLOSED")),
+    (NotOwnerError("customer_id"), Expected(Code.PERMISSION_DENIED, "NOT_OWNER")),
+    (
+        KeysUnavailableError(),
+        Expected(Code.UNAVAILABLE, "KEYS_UNAVAILABLE", retry_delay_s=1.0),
     ),
     (MalformedMessageError("/a.B/C"), Expected(Code.INVALID_ARGUMENT, "MALFORMED_MESSAGE")),
     (NotImplementedYetError("the feed"), Expected(Code.UNIMPLEMENTED, "NOT_IMPLEMENTED")),

@@ -1,0 +1,87 @@
+"""Reads the issuer's public keys: a JSON Web Key Set (RFC 7517) in a file or behind a URL."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+import jwt
+
+ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
+FETCH_TIMEOUT_S = 5.0
+MAX_BYTES = 256 * 1024
+
+# The keys by their ids.
+KeySet: TypeAlias = Mapping[str, jwt.PyJWK]
+
+
+class KeysNotReadError(Exception):
+    """The document can't be read now, or holds no key that could verify a token."""
+
+
+async def fetch(url: str) -> bytes:
+    """Read the document at `file:///path` or `http(s)://host/path`. Raises KeysNotReadError."""
+    scheme, _, path, _, _ = urlsplit(url)
+    try:
+        if scheme == "file":
+            return await asyncio.to_thread(_read_file, Path(unquote(path)))
+        return await _get(url)
+    except TimeoutError:
+        raise KeysNotReadError(f"no answer in {FETCH_TIMEOUT_S:.0f} s") from None
+    except (OSError, aiohttp.ClientError) as error:
+        raise KeysNotReadError(str(error) or type(error).__name__) from error
+
+
+def parse(document: bytes) -> KeySet:
+    """Return the keys that sign tokens with one of `ALGORITHMS`. Raises KeysNotReadError.
+
+    Keys of other kinds, without an id or too short to be safe are left out.
+    """
+    try:
+        found = jwt.PyJWKSet.from_dict(json.loads(document)).keys
+    except (ValueError, AttributeError, RecursionError, jwt.PyJWTError):
+        raise KeysNotReadError("it is no JSON Web Key Set with usable keys") from None
+    usable = {key.key_id: key for key in found if key.key_id and _is_usable(key)}
+    if not usable:
+        raise KeysNotReadError(f"it has no key for {', '.join(sorted(ALGORITHMS))} with an id")
+    return MappingProxyType(usable)
+
+
+def _is_usable(key: jwt.PyJWK) -> bool:
+    return (
+        key.algorithm_name in ALGORITHMS
+        and key.public_key_use in {None, "sig"}
+        and key.Algorithm.check_key_length(key.key) is None
+    )
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return _bounded(file.read(MAX_BYTES + 1))
+
+
+async def _get(url: str) -> bytes:
+    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        # A redirect could lead from https to http.
+        session.get(url, allow_redirects=False) as response,
+    ):
+        if response.status != HTTPStatus.OK:
+            raise KeysNotReadError(f"the answer was {response.status}")
+        document = bytearray()
+        async for part in response.content.iter_any():
+            document += part
+            _bounded(document)
+        return bytes(document)
+
+
+def _bounded(document: bytes | bytearray) -> bytes:
+    if len(document) > MAX_BYTES:
+        raise KeysNotReadError(f"it has more than {MAX_BYTES} bytes")
+    return bytes(document)
