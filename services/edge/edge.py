@@ -16,6 +16,7 @@ from services.edge.control_plane.registry_watch import Instances, RegistryWatch
 from services.edge.control_plane.servicer import AggregatedDiscoveryServicer
 from services.edge.control_plane.snapshot import snapshot
 from services.edge.control_plane.state import State
+from services.edge.proxyless.client_resources import client_resources
 from services.edge.resources.resources import resources, services_of
 from services.edge.settings import EdgeSettings
 
@@ -32,26 +33,28 @@ async def control_plane(
 ) -> AsyncIterator[State]:
     """Serve ADS at these addresses (`host:port`, `unix:path`) until the block ends.
 
-    Nothing is sent before all services were asked for at the registry. Raises CannotListenError.
+    Yields what Envoys are sent. Nothing is sent before all services were asked for at the registry.
+    Raises CannotListenError.
     """
-    state = State()
+    envoys, grpc_clients = State(), State()
 
     def publish(instances: Instances) -> None:
-        state.publish(snapshot(resources(instances, contract, settings)))
+        envoys.publish(snapshot(resources(instances, contract, settings)))
+        grpc_clients.publish(snapshot(client_resources(instances, contract, settings)))
 
     watch = RegistryWatch(
         services_of(contract), watcher=watcher, clock=clock, rng=rng, changed=publish
     )
     server = grpc.aio.server()
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(
-        AggregatedDiscoveryServicer(state), server
+        AggregatedDiscoveryServicer(envoys, grpc_clients), server
     )
     for address in addresses:
         _listen(server, address)
     await server.start()
     watching = asyncio.create_task(watch.run())
     try:
-        yield state
+        yield envoys
     finally:
         watching.cancel()
         # Envoys keep what they have; they connect again to the next control plane.

@@ -26,7 +26,7 @@ class EdgeSettings(BaseSettings):
     envoy: str = "envoy"
     # Worker threads of Envoy.
     concurrency: int = Field(default=2, ge=1)
-    # Where Envoys that run elsewhere ask for their configuration, on loopback; 0: nowhere.
+    # Where Envoys that run elsewhere and clients of `xds:///` targets ask, on loopback; 0: nowhere.
     xds_port: int = Field(default=0, ge=0, le=65_535)
 
     max_connections: int = Field(default=10_000, ge=1)

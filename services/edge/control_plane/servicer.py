@@ -4,21 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
+from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from services.chassis.telemetry import logs
 from services.edge.control_plane.state import State
 from services.edge.control_plane.subscriber import Rejection, Subscriber
 
+# "gRPC C-core linux", "gRPC Node Pure JS", "gRPC Java", "gRPC Go".
+_GRPC = "gRPC "
+
 
 class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
-    """State-of-the-world ADS over one `State`; logs every rejection with its reason.
+    """State-of-the-world ADS; logs every rejection with its reason.
 
-    A client that rejects a version goes on with the one before, and so does one that lost us.
+    Envoys get the state `envoys`; clients of gRPC, in any language, get `grpc_clients`. One that
+    rejects a version goes on with the one before, and so does one that lost us.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, envoys: State, grpc_clients: State) -> None:
+        self._envoys = envoys
+        self._grpc_clients = grpc_clients
         self._log = logs.get_logger("control_plane")
 
     async def StreamAggregatedResources(
@@ -28,20 +34,30 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
             discovery_pb2.DiscoveryRequest, discovery_pb2.DiscoveryResponse
         ],
     ) -> AsyncIterator[discovery_pb2.DiscoveryResponse]:
+        first = await anext(request_iterator, None)
+        if first is None:
+            return
         subscriber, wake = Subscriber(), asyncio.Event()
+        state = self._state_for(first.node)
+        self._log.info("client connected", node=first.node.id, program=first.node.user_agent_name)
+        subscriber.accept(first)
         reading = asyncio.create_task(self._read(request_iterator, subscriber, wake))
         reading.add_done_callback(lambda _: wake.set())
         try:
-            with self._state.waking(wake):
+            with state.waking(wake):
                 while not reading.done():
-                    if self._state.current is not None:
-                        for response in subscriber.due(self._state.current):
+                    if state.current is not None:
+                        for response in subscriber.due(state.current):
                             yield response
                     await wake.wait()
                     wake.clear()
             await reading
         finally:
             reading.cancel()
+
+    def _state_for(self, node: base_pb2.Node) -> State:
+        is_grpc = node.user_agent_name.startswith(_GRPC)
+        return self._grpc_clients if is_grpc else self._envoys
 
     async def _read(
         self,
@@ -50,8 +66,6 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
         wake: asyncio.Event,
     ) -> None:
         async for request in requests:
-            if not subscriber.node:
-                self._log.info("client connected", node=request.node.id)
             rejection = subscriber.accept(request)
             if rejection is not None:
                 self._log_rejection(rejection)

@@ -1,0 +1,112 @@
+"""Clients of `xds:///order` in Python and Node: gRPC's own, over the edge's control plane alone."""
+
+import json
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from discovery.registry.memory import MemoryRegistry
+from scripts.suite.consul import free_ports
+from scripts.tools.paths import ROOT
+from services.edge.contract.contract import read
+from services.edge.edge import control_plane
+from tests.support.edge.asking_program import AskingProgram, asking_program
+from tests.support.edge.named_server import NamedServer, named_servers
+from tests.support.edge.running_edge import CLOCK, settings_at_free_ports
+from tests.support.suite.tools import node_path
+
+CLIENTS = ROOT / "tests" / "clients"
+PROGRAMS = {
+    "python": (sys.executable, CLIENTS / "python" / "proxyless.py"),
+    "node": (node_path(), CLIENTS / "node" / "proxyless.js"),
+}
+IN_EACH_LANGUAGE = pytest.mark.parametrize("language", list(PROGRAMS))
+
+
+def bootstrap_file(folder: Path, port: int) -> Path:
+    """The file that tells a client of gRPC where the control plane is."""
+    server = {"server_uri": f"127.0.0.1:{port}", "channel_creds": [{"type": "insecure"}]}
+    file = folder / "xds.json"
+    file.write_text(
+        json.dumps({"xds_servers": [server], "node": {"id": "a-client", "locality": {}}})
+    )
+    return file
+
+
+@asynccontextmanager
+async def plane(registry: MemoryRegistry, port: int) -> AsyncIterator[None]:
+    """The control plane over this registry, without an Envoy."""
+    async with control_plane(
+        [f"127.0.0.1:{port}"],
+        contract=read(),
+        settings=settings_at_free_ports(),
+        watcher=registry,
+        clock=CLOCK,
+        rng=random.Random(1),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def client(language: str, bootstrap: Path) -> AsyncIterator[AskingProgram]:
+    """The example application of this language, which asks for `xds:///order`."""
+    environment = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), "PYTHONPATH": str(ROOT / "generated")}
+    command = (*PROGRAMS[language], "xds:///order")
+    async with asking_program(*command, environment=environment) as program:
+        yield program
+
+
+@IN_EACH_LANGUAGE
+async def test_a_client_follows_the_registry_without_a_failed_call(
+    tmp_path: Path, language: str
+) -> None:
+    """All instances get calls, a new one too, and one that is drained costs no call."""
+    first, second, third = (NamedServer(name) for name in ("first", "second", "third"))
+    registry, (port,) = MemoryRegistry(), free_ports(1)
+    await registry.register(first.instance)
+    await registry.register(second.instance)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(named_servers(first, second, third))
+        await stack.enter_async_context(plane(registry, port))
+        asked = await stack.enter_async_context(client(language, bootstrap_file(tmp_path, port)))
+
+        answers = await asked.ask_until("first", "second")
+        await registry.register(third.instance)
+        answers += await asked.ask_until("first", "second", "third")
+        await registry.deregister(first.instance)
+        answers += await asked.ask_until("second", "third", "second", "third")
+        await first.stop(5)
+        answers += await asked.ask_until("second", "third", "second", "third")
+
+    assert set(answers) == {"first", "second", "third"}
+
+
+@IN_EACH_LANGUAGE
+async def test_a_client_survives_an_instance_and_the_control_plane(
+    tmp_path: Path, language: str
+) -> None:
+    """Neither an instance that breaks off nor the loss of the control plane costs a safe call."""
+    first, second, third = (NamedServer(name) for name in ("first", "second", "third"))
+    registry, (port,) = MemoryRegistry(), free_ports(1)
+    await registry.register(first.instance)
+    await registry.register(second.instance)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(named_servers(first, second, third))
+        async with plane(registry, port):
+            asked = await stack.enter_async_context(
+                client(language, bootstrap_file(tmp_path, port))
+            )
+            answers = await asked.ask_until("first", "second")
+        answers += await asked.ask_until("first", "second")
+        await first.stop()
+        answers += await asked.ask_until("second", "second", "second")
+        await registry.register(third.instance)
+        await registry.deregister(second.instance)
+        await stack.enter_async_context(plane(registry, port))
+        answers += await asked.ask_until("third", "third", "third")
+
+    assert set(answers) == {"first", "second", "third"}
