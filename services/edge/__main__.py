@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from discovery.clock import SystemClock
-from services.chassis.environment import read
+from services.chassis.environment import SettingError, read
 from services.chassis.server import program
 from services.chassis.server.lifecycle import set_on_signals
 from services.chassis.server.registrar import consul_registry
@@ -32,6 +32,7 @@ async def main() -> None:
     with set_on_signals(stop):
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
+            settings = _with_cache(settings, folder / "cache")
             socket = folder / "xds.sock"
             addresses = [f"unix:{socket}"]
             if settings.xds_port:
@@ -52,6 +53,16 @@ async def main() -> None:
             log.info("serving", service="edge", port=settings.port)
             await stop.wait()
     log.info("stopped", service="edge")
+
+
+def _with_cache(settings: EdgeSettings, folder: Path) -> EdgeSettings:
+    """Return the settings with a folder for the cache, which exists. Raises SettingError."""
+    chosen = settings.model_copy(update={"cache_folder": settings.cache_folder or str(folder)})
+    try:
+        Path(chosen.cache_folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError("TRADEPOST_EDGE_CACHE_FOLDER", f"can't be made: {error}") from error
+    return chosen
 
 
 def _envoy(settings: EdgeSettings, socket: Path) -> EnvoyProcess:

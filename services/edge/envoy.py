@@ -32,8 +32,9 @@ class EnvoyProcess:
     ) -> None:
         self._command = [
             *(str(program), "--config-yaml", bootstrap, "--concurrency", str(concurrency)),
-            # The only such line says that a filter is still being worked on, for each update.
-            *("--component-log-level", "misc:error"),
+            # The only such lines say that a filter is still being worked on, for each update, and
+            # that an answer was written into the cache.
+            *("--component-log-level", "misc:error,cache_filter:error"),
             # Without hot restarts no shared memory is needed, so any number can run.
             *("--disable-hot-restart", "--log-level", log_level, "--log-format", _LINE),
             *("--drain-time-s", "5"),

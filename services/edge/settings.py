@@ -41,3 +41,22 @@ class EdgeSettings(BaseSettings):
     trusted_hops: int = Field(default=0, ge=0)
     # One line of JSON on standard output for each request.
     access_log: bool = True
+
+    # How many calls of a rate class one caller may make in a minute; 0: any number.
+    read_per_minute: int = Field(default=3_000, ge=0)
+    list_per_minute: int = Field(default=600, ge=0)
+    write_per_minute: int = Field(default=600, ge=0)
+    watch_per_minute: int = Field(default=120, ge=0)
+    # How many callers of a class are counted at a time, in about 0.6 KiB each.
+    max_callers: int = Field(default=10_000, ge=20)
+    # The folder of answers that may be reused. Empty: one that ends with the process.
+    cache_folder: str = ""
+    cache_bytes: int = Field(default=64 * MIB, ge=MIB)
+    # The origins of pages that may call from a browser, separated by commas, such as
+    # "https://shop.example,https://staff.example:8443".
+    allowed_origins: str = ""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The allowed origins, one by one."""
+        return tuple(filter(None, (each.strip() for each in self.allowed_origins.split(","))))

@@ -15,8 +15,9 @@ CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENERS = "type.googleapis.com/envoy.config.listener.v3.Listener"
 ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+EXTENSIONS = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
 # In this order, nothing refers to what Envoy doesn't know yet.
-ORDER = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
+ORDER = (CLUSTERS, ENDPOINTS, EXTENSIONS, LISTENERS, ROUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ def snapshot(resources: Resources) -> Snapshot:
         {
             CLUSTERS: _typed(resources.clusters),
             ENDPOINTS: _typed(resources.endpoints),
+            EXTENSIONS: _typed(resources.extensions),
             LISTENERS: _typed(resources.listeners),
             ROUTES: _typed(resources.routes),
         }

@@ -5,8 +5,8 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 
 from services.edge.contract.contract import Contract
 from services.edge.contract.methods import PublicMethod
-from services.edge.resources.call_rules import time_limit_s
 from services.edge.resources.packing import seconds
+from services.edge.resources.routes.call_rules import time_limit_s
 from services.edge.settings import EdgeSettings
 
 _RETRIES = 2

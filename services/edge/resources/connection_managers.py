@@ -27,13 +27,15 @@ _STREAM_WINDOW = 256 * 1024
 _CONNECTION_WINDOW = 1024 * 1024
 
 
-def outer_manager(settings: EdgeSettings) -> manager_pb2.HttpConnectionManager:
+def outer_manager(
+    settings: EdgeSettings, *, with_tokens: bool
+) -> manager_pb2.HttpConnectionManager:
     """Return the manager of connections from outside: it trusts nothing that a caller sent."""
     return _Manager(
         stat_prefix="public",
         codec_type=_Manager.AUTO,
         rds=_routes(PUBLIC_ROUTES),
-        http_filters=outer_filters(),
+        http_filters=outer_filters(settings, with_tokens=with_tokens),
         access_log=access_log() if settings.access_log else [],
         local_reply_config=outer_replies(),
         common_http_protocol_options=_common_options(),

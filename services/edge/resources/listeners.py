@@ -13,7 +13,7 @@ from services.edge.resources.packing import packed
 from services.edge.settings import EdgeSettings
 
 
-def public_listener(settings: EdgeSettings) -> listener_pb2.Listener:
+def public_listener(settings: EdgeSettings, *, with_tokens: bool) -> listener_pb2.Listener:
     """Return the listener that callers connect to."""
     return listener_pb2.Listener(
         name=PUBLIC_LISTENER,
@@ -22,7 +22,7 @@ def public_listener(settings: EdgeSettings) -> listener_pb2.Listener:
                 address=settings.host, port_value=settings.port
             )
         ),
-        filter_chains=[_chain(outer_manager(settings))],
+        filter_chains=[_chain(outer_manager(settings, with_tokens=with_tokens))],
     )
 
 

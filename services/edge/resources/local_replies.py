@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
 from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
 )
@@ -23,6 +24,7 @@ from services.edge.resources.headers import (
 )
 from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER
 from services.edge.resources.own_errors import OWN_ERRORS, OwnError
+from services.edge.resources.packing import packed
 
 _INFO_TYPE = "google.rpc.ErrorInfo"
 _OK = 200
@@ -84,11 +86,11 @@ def _mapper(
 ) -> manager_pb2.ResponseMapper:
     """One mapper; without `protocol` it is for every caller whom no earlier one matched."""
     mapper = manager_pb2.ResponseMapper(
-        filter=_both(_status_is(error.http_status), protocol),
+        filter=_matching(error, protocol),
         headers_to_add=[overwritten(name, value) for name, value in (headers or {}).items()],
     )
-    if status is not None:
-        mapper.status_code.CopyFrom(UInt32Value(value=status))
+    if sent := status or error.sent_status:
+        mapper.status_code.CopyFrom(UInt32Value(value=sent))
     if text:
         mapper.body.inline_string = error.message
     if body is not None:
@@ -132,16 +134,26 @@ def _message(error: OwnError) -> str:
     return error.message + (_ENVOYS_TEXT if error.adds_text else "")
 
 
-def _both(
-    status: accesslog_pb2.AccessLogFilter, protocol: route_components_pb2.HeaderMatcher | None
+def _matching(
+    error: OwnError, protocol: route_components_pb2.HeaderMatcher | None
 ) -> accesslog_pb2.AccessLogFilter:
-    if protocol is None:
-        return status
-    header = accesslog_pb2.AccessLogFilter(
-        header_filter=accesslog_pb2.HeaderFilter(header=protocol)
-    )
+    filters = [_status_is(error.http_status)]
+    if error.cause:
+        filters.append(_cause_has(error.cause))
+    if protocol is not None:
+        header = accesslog_pb2.HeaderFilter(header=protocol)
+        filters.append(accesslog_pb2.AccessLogFilter(header_filter=header))
+    if len(filters) == 1:
+        return filters[0]
+    return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=filters))
+
+
+def _cause_has(text: str) -> accesslog_pb2.AccessLogFilter:
+    expression = cel_pb2.ExpressionFilter(expression=f"response.code_details.contains('{text}')")
     return accesslog_pb2.AccessLogFilter(
-        and_filter=accesslog_pb2.AndFilter(filters=[status, header])
+        extension_filter=accesslog_pb2.ExtensionFilter(
+            name="envoy.access_loggers.extension_filters.cel", typed_config=packed(expression)
+        )
     )
 
 

@@ -19,7 +19,9 @@ class OwnError:
     """What callers get for an HTTP status that Envoy produced.
 
     `code` is that of gRPC callers; `rest_code` of REST callers, where that differs. With
-    `adds_text`, Envoy's own text follows the message: it says what exactly is wrong.
+    `adds_text`, Envoy's own text follows the message: it says what exactly is wrong. `cause` is a
+    part of Envoy's details of the reply, where the status alone doesn't tell it from others;
+    callers get `sent_status`, if that isn't 0.
     """
 
     http_status: int
@@ -28,6 +30,8 @@ class OwnError:
     message: str
     rest_code: int | None = None
     adds_text: bool = False
+    cause: str = ""
+    sent_status: int = 0
 
     def status(self) -> status_pb2.Status:
         """Return the status with the reason as detail, as the services' own errors have it."""
@@ -49,8 +53,38 @@ OWN_ERRORS = (
     OwnError(
         400, code_pb2.INVALID_ARGUMENT, "MALFORMED_REQUEST", "malformed request", adds_text=True
     ),
-    OwnError(401, code_pb2.UNAUTHENTICATED, "UNAUTHENTICATED", "no valid token", adds_text=True),
-    OwnError(403, code_pb2.PERMISSION_DENIED, "ACCESS_DENIED", "refused"),
+    # The reasons for which a service would refuse the same caller (policy/v1/access_error.proto).
+    OwnError(
+        401,
+        code_pb2.UNAUTHENTICATED,
+        "TOKEN_REQUIRED",
+        "a bearer token is required",
+        cause="Jwt_is_missing",
+    ),
+    OwnError(
+        401,
+        code_pb2.UNAUTHENTICATED,
+        "TOKEN_EXPIRED",
+        "the bearer token has expired",
+        cause="Jwt_is_expired",
+    ),
+    OwnError(
+        401,
+        code_pb2.UNAUTHENTICATED,
+        "TOKEN_INVALID",
+        "the bearer token is not valid",
+        adds_text=True,
+    ),
+    # Envoy forbids what comes with a token for another audience.
+    OwnError(
+        403,
+        code_pb2.UNAUTHENTICATED,
+        "TOKEN_INVALID",
+        "the bearer token is for another audience",
+        cause="jwt_authn",
+        sent_status=401,
+    ),
+    OwnError(403, code_pb2.PERMISSION_DENIED, "ROLE_NOT_ALLOWED", "the caller's roles are others"),
     OwnError(
         404,
         code_pb2.UNIMPLEMENTED,

@@ -1,7 +1,7 @@
 """The whole configuration of Envoy as one pure function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
@@ -9,20 +9,23 @@ from discovery.registry.instance import Instance
 from services.edge.contract.contract import Contract
 from services.edge.resources.clusters import service_cluster, translating_cluster
 from services.edge.resources.endpoints import endpoints
+from services.edge.resources.filters.token_check import AcceptedTokens, token_check_extension
 from services.edge.resources.listeners import public_listener, translating_listener
-from services.edge.resources.public_routes import public_routes
-from services.edge.resources.translated_routes import translated_routes
+from services.edge.resources.routes.public_routes import public_routes
+from services.edge.resources.routes.translated_routes import translated_routes
 from services.edge.settings import EdgeSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The resources of each kind by name: what LDS, RDS, CDS and EDS hand out."""
+    """The resources of each kind by name: what LDS, RDS, CDS, EDS and ECDS hand out."""
 
     listeners: Mapping[str, Message]
     routes: Mapping[str, Message]
     clusters: Mapping[str, Message]
     endpoints: Mapping[str, Message]
+    # Filters' configurations that change without the listener.
+    extensions: Mapping[str, Message] = field(default_factory=dict)
 
 
 def services_of(contract: Contract) -> tuple[str, ...]:
@@ -31,20 +34,32 @@ def services_of(contract: Contract) -> tuple[str, ...]:
 
 
 def resources(
-    registry: Mapping[str, Sequence[Instance]], contract: Contract, settings: EdgeSettings
+    registry: Mapping[str, Sequence[Instance]],
+    contract: Contract,
+    settings: EdgeSettings,
+    tokens: AcceptedTokens | None = None,
 ) -> Resources:
     """Return everything that Envoy is to know; equal arguments give equal resources.
 
     `registry` has the instances of each service that may get calls. A service without an entry has
-    no instance.
+    no instance. Without `tokens` the edge asks nobody for one.
     """
+    with_tokens = tokens is not None
     services = services_of(contract)
     clusters = [*map(service_cluster, services), translating_cluster()]
-    listeners = (public_listener(settings), translating_listener(contract, settings))
-    routes = (public_routes(contract, settings), translated_routes(contract, settings))
+    listeners = (
+        public_listener(settings, with_tokens=with_tokens),
+        translating_listener(contract, settings),
+    )
+    routes = (
+        public_routes(contract, settings, with_tokens=with_tokens),
+        translated_routes(contract, settings),
+    )
+    extensions = [token_check_extension(tokens)] if tokens else []
     return Resources(
         listeners={each.name: each for each in listeners},
         routes={each.name: each for each in routes},
         clusters={each.name: each for each in clusters},
         endpoints={name: endpoints(name, registry.get(name, ())) for name in services},
+        extensions={each.name: each for each in extensions},
     )

@@ -31,7 +31,7 @@ def configuration(contract: Contract, kind: str) -> str:
 def _small(contract: Contract) -> Resources:
     """The configuration for three methods and one instance."""
     methods = tuple(method for method in contract.methods if method.name in _METHODS)
-    small = replace(contract, methods=methods, descriptor_set=b"descriptors")
+    small = replace(contract, methods=methods, descriptor_set=b"descriptors", openapi=b"{}")
     order = Instance("order-1", "order", "10.0.0.1", 50051)
     return resources({"order": (order,)}, small, EdgeSettings())
 

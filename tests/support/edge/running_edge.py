@@ -18,6 +18,7 @@ from services.edge.contract.contract import Contract, read
 from services.edge.control_plane.state import State
 from services.edge.edge import control_plane
 from services.edge.envoy import EnvoyProcess, kept_running
+from services.edge.resources.filters.token_check import AcceptedTokens
 from services.edge.settings import EdgeSettings
 
 WAIT_S = 60.0
@@ -59,7 +60,11 @@ def settings_at_free_ports(**changes: object) -> EdgeSettings:
 
 @asynccontextmanager
 async def running_edge(
-    folder: Path, instances: Iterable[Instance], *, settings: EdgeSettings | None = None
+    folder: Path,
+    instances: Iterable[Instance],
+    *,
+    settings: EdgeSettings | None = None,
+    tokens: AsyncIterator[AcceptedTokens] | None = None,
 ) -> AsyncIterator[RunningEdge]:
     """Run an edge until the block ends; it listens when the block begins."""
     settings = settings or settings_at_free_ports()
@@ -80,6 +85,7 @@ async def running_edge(
             watcher=registry,
             clock=CLOCK,
             rng=rng,
+            tokens=tokens,
         ) as state,
         kept_running(envoy, clock=CLOCK, rng=rng),
         grpc.aio.insecure_channel(f"127.0.0.1:{settings.port}") as channel,

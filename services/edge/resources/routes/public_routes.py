@@ -6,67 +6,60 @@ Everything else is answered with 404.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.type.matcher.v3 import regex_pb2
+from google.protobuf.wrappers_pb2 import UInt32Value
 
 from services.edge.contract.contract import Contract
 from services.edge.contract.methods import PublicMethod
-from services.edge.resources.call_rules import deadline_header, to_service
-from services.edge.resources.headers import (
-    GRPC_WEB_TYPE,
-    content_type,
-    exactly,
-    overwritten,
-)
+from services.edge.resources.filters.chain import rules_of_route
+from services.edge.resources.filters.cors import cors_policy
+from services.edge.resources.filters.rate_limit import rate_of
+from services.edge.resources.headers import GRPC_WEB_TYPE, content_type, exactly
 from services.edge.resources.names import (
     CONNECT,
     GRPC_WEB,
-    PROTOCOL_HEADER,
     PUBLIC_ROUTES,
     REST,
     TRANSLATING_CLUSTER,
 )
 from services.edge.resources.packing import seconds
-from services.edge.resources.path_patterns import by_specificity, pattern
+from services.edge.resources.routes.call_rules import deadline_header, to_service
+from services.edge.resources.routes.documents import documents, longest
+from services.edge.resources.routes.path_patterns import by_specificity, pattern
 from services.edge.settings import EdgeSettings
 
-CORRELATION = "x-correlation-id"
-# The chassis reads the correlation from this header.
-INNER_CORRELATION = "tradepost-correlation-id"
-# The caller's own id, or else the one that Envoy gave the request.
-_CORRELATION_VALUE = "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%"
-# A caller outside must not say what only our own clients and proxies may say.
-_NOT_FROM_OUTSIDE = (
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-    "tradepost-causation-id",
-)
-# Answers in JSON say the same by their HTTP status and their body.
-_ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 _NOT_FOUND = 404
 
 
-def public_routes(contract: Contract, settings: EdgeSettings) -> route_pb2.RouteConfiguration:
+def public_routes(
+    contract: Contract, settings: EdgeSettings, *, with_tokens: bool
+) -> route_pb2.RouteConfiguration:
     """Return the routes of the public listener."""
     methods = contract.methods
+    translated = [
+        *(each for method in methods for each in _by_grpc_path(method)),
+        *(_by_rest_path(method) for method in sorted(methods, key=by_specificity)),
+    ]
     routes = [
+        *documents(contract, with_tokens=with_tokens),
         *(_grpc(method, settings) for method in methods),
-        *(route for method in methods for route in _by_grpc_path(method, settings)),
-        *(_rest(method, settings) for method in sorted(methods, key=by_specificity)),
+        *(_to_translation(each, settings, with_tokens=with_tokens) for each in translated),
         not_found(),
     ]
     return route_pb2.RouteConfiguration(
         name=PUBLIC_ROUTES,
         virtual_hosts=[
-            route_components_pb2.VirtualHost(name="public", domains=["*"], routes=routes)
+            route_components_pb2.VirtualHost(
+                name="public",
+                domains=["*"],
+                routes=routes,
+                typed_per_filter_config=cors_policy(settings),
+            )
         ],
-        request_headers_to_add=[overwritten(INNER_CORRELATION, _CORRELATION_VALUE)],
-        request_headers_to_remove=list(_NOT_FROM_OUTSIDE),
-        response_headers_to_add=[overwritten(CORRELATION, _CORRELATION_VALUE)],
+        max_direct_response_body_size_bytes=UInt32Value(value=longest(contract)),
     )
 
 
@@ -88,46 +81,55 @@ def _grpc(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.
         match=match,
         route=to_service(method, settings),
         request_headers_to_add=deadline_header(method, settings),
+        metadata=rate_of(method, settings),
     )
 
 
-def _by_grpc_path(
-    method: PublicMethod, settings: EdgeSettings
-) -> Iterator[route_components_pb2.Route]:
-    """The routes of gRPC-Web and Connect: POST, and Connect's GET for reads."""
+@dataclass(frozen=True, slots=True)
+class _Translated:
+    """What a request must look like to be one of this method in this protocol."""
+
+    method: PublicMethod
+    protocol: str
+    match: route_components_pb2.RouteMatch
+
+
+def _by_grpc_path(method: PublicMethod) -> Iterator[_Translated]:
+    """gRPC-Web and Connect: POST, and Connect's GET for reads."""
     web = route_components_pb2.RouteMatch(
         path=method.path, headers=[_verb("POST"), content_type(prefix=GRPC_WEB_TYPE)]
     )
-    yield _to_translation(web, GRPC_WEB, settings)
+    yield _Translated(method, GRPC_WEB, web)
     for verb in ("POST", "GET") if method.read else ("POST",):
         match = route_components_pb2.RouteMatch(path=method.path, headers=[_verb(verb)])
-        yield _to_translation(match, CONNECT, settings)
+        yield _Translated(method, CONNECT, match)
 
 
-def _rest(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.Route:
+def _by_rest_path(method: PublicMethod) -> _Translated:
     verb = [_verb(method.verb)]
     if method.variables:
         regex = regex_pb2.RegexMatcher(regex=pattern(method.http_path))
         match = route_components_pb2.RouteMatch(safe_regex=regex, headers=verb)
     else:
         match = route_components_pb2.RouteMatch(path=method.http_path, headers=verb)
-    route = _to_translation(match, REST, settings)
-    route.response_headers_to_remove.extend(_ONLY_FOR_GRPC)
-    return route
+    return _Translated(method, REST, match)
 
 
 def _to_translation(
-    match: route_components_pb2.RouteMatch, protocol: str, settings: EdgeSettings
+    request: _Translated, settings: EdgeSettings, *, with_tokens: bool
 ) -> route_components_pb2.Route:
     """The route to the inner stage, which has the time limits and repeats calls."""
     return route_components_pb2.Route(
-        match=match,
+        match=request.match,
         route=route_components_pb2.RouteAction(
             cluster=TRANSLATING_CLUSTER,
             timeout=seconds(0),
             idle_timeout=seconds(settings.stream_idle_s),
         ),
-        request_headers_to_add=[overwritten(PROTOCOL_HEADER, protocol)],
+        metadata=rate_of(request.method, settings),
+        typed_per_filter_config=rules_of_route(
+            request.method, request.protocol, settings, with_tokens=with_tokens
+        ),
     )
 
 

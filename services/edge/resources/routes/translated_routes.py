@@ -3,9 +3,9 @@
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from services.edge.contract.contract import Contract
-from services.edge.resources.call_rules import deadline_header, to_service
 from services.edge.resources.names import TRANSLATED_ROUTES
-from services.edge.resources.public_routes import not_found
+from services.edge.resources.routes.call_rules import deadline_header, to_service
+from services.edge.resources.routes.public_routes import not_found
 from services.edge.settings import EdgeSettings
 
 

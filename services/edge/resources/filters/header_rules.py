@@ -1,0 +1,89 @@
+"""Which headers of a caller go on to the services, and which the caller gets back.
+
+A filter has these rules and not the routes, because the routes' headers are missing where the cache
+asks a service or answers by itself.
+
+The cache leaves requests with `authorization` alone, because it can't know whether an answer
+depends on the caller. Here it doesn't: only answers that are the same for everyone have a
+`max_age`, and the token was checked before. So the token passes the cache under another name.
+"""
+
+from collections.abc import Mapping
+
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2,
+)
+from google.protobuf.any_pb2 import Any as AnyMessage
+
+from services.edge.resources.headers import overwritten
+from services.edge.resources.names import PROTOCOL_HEADER, REST
+from services.edge.resources.packing import packed
+
+_NAME = "envoy.filters.http.header_mutation"
+_CORRELATION = "x-correlation-id"
+# The chassis reads the correlation from this header.
+_INNER_CORRELATION = "tradepost-correlation-id"
+# The caller's own id, or else the one that Envoy gave the request.
+_CORRELATION_VALUE = "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%"
+_USUAL_TOKEN = "authorization"  # noqa: S105 - the name of a header
+_HIDDEN_TOKEN = "x-tradepost-authorization"  # noqa: S105
+# A caller outside must not say what only our own clients and proxies may say.
+_NOT_FROM_OUTSIDE = (
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "tradepost-causation-id",
+    _HIDDEN_TOKEN,
+)
+# Answers in JSON say the same by their HTTP status and their body.
+_ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
+
+
+def header_rules() -> http_connection_manager_pb2.HttpFilter:
+    """Return the filter of the outer stage."""
+    mutations = header_mutation_pb2.Mutations(
+        request_mutations=[
+            *map(_removed, _NOT_FROM_OUTSIDE),
+            _set(_INNER_CORRELATION, _CORRELATION_VALUE),
+        ],
+        response_mutations=[_set(_CORRELATION, _CORRELATION_VALUE)],
+    )
+    return _filter(mutations)
+
+
+def headers_of(protocol: str, *, hides_token: bool) -> Mapping[str, AnyMessage]:
+    """Return what a route to the inner stage says: in which protocol its callers speak."""
+    requests = [_set(PROTOCOL_HEADER, protocol)]
+    if hides_token:
+        requests += [_set(_HIDDEN_TOKEN, f"%REQ({_USUAL_TOKEN})%"), _removed(_USUAL_TOKEN)]
+    mutations = header_mutation_pb2.Mutations(
+        request_mutations=requests,
+        response_mutations=map(_removed, _ONLY_FOR_GRPC) if protocol == REST else (),
+    )
+    return {_NAME: packed(header_mutation_pb2.HeaderMutationPerRoute(mutations=mutations))}
+
+
+def token_found() -> http_connection_manager_pb2.HttpFilter:
+    """Return the filter of the inner stage, which gives the token its usual name again."""
+    mutations = header_mutation_pb2.Mutations(
+        request_mutations=[_set(_USUAL_TOKEN, f"%REQ({_HIDDEN_TOKEN})%"), _removed(_HIDDEN_TOKEN)]
+    )
+    return _filter(mutations)
+
+
+def _filter(mutations: header_mutation_pb2.Mutations) -> http_connection_manager_pb2.HttpFilter:
+    config = header_mutation_pb2.HeaderMutation(mutations=mutations)
+    return http_connection_manager_pb2.HttpFilter(name=_NAME, typed_config=packed(config))
+
+
+def _removed(name: str) -> mutation_rules_pb2.HeaderMutation:
+    return mutation_rules_pb2.HeaderMutation(remove=name)
+
+
+def _set(name: str, value: str) -> mutation_rules_pb2.HeaderMutation:
+    """Set a header; if there is no value, nothing is changed."""
+    return mutation_rules_pb2.HeaderMutation(append=overwritten(name, value))

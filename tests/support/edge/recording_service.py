@@ -1,0 +1,47 @@
+"""A gRPC server that answers every unary method with an empty message, and notes who called.
+
+What it returns is as empty as possible, so a test sees what the edge made of it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+
+
+@dataclass(slots=True)
+class RecordingService:
+    """The port, and the metadata of each call by the method's name."""
+
+    port: int
+    calls: list[tuple[str, dict[str, str | bytes]]] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def recording_service(
+    metadata: tuple[tuple[str, str], ...],
+) -> AsyncIterator[RecordingService]:
+    """Serve on a free port until the block ends; each answer has this initial metadata."""
+    server = grpc.aio.server()
+    recording = RecordingService(server.add_insecure_port("127.0.0.1:0"))
+
+    class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+        """Serves whatever is called."""
+
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            called = details.method.rpartition("/")[2], dict(details.invocation_metadata)
+
+            async def answer(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+                recording.calls.append(called)
+                await context.send_initial_metadata(metadata)
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server.add_generic_rpc_handlers((Handlers(),))
+    await server.start()
+    try:
+        yield recording
+    finally:
+        await server.stop(None)
