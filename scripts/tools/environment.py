@@ -3,9 +3,11 @@
 Standard library only: it runs before anything is installed.
 """
 
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from scripts.tools import debian, interpreter, stamps
@@ -16,6 +18,8 @@ PYTHON = VENV / "bin" / "python"
 INTERRUPTED = VENV / ".setup-unfinished"
 STAMP = VENV / ".setup-done"
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-data.txt")
+# xds-protos brings modules of this package too, and older ones: the last that is installed counts.
+INSTALLED_LAST = "opentelemetry-proto"
 # The size of what the locks name, as downloaded on Linux.
 DOWNLOAD_MB = 150
 
@@ -53,11 +57,23 @@ def ensure_packages() -> None:
     try:
         for lock in LOCKS:
             install(PYTHON, "--no-deps", "--require-hashes", "-r", lock)
+        _install_over(INSTALLED_LAST, LOCKS[0])
         install(PYTHON, "--no-deps", "--no-build-isolation", "-e", ROOT)
     finally:
         # An installer that fails cleans up; only a killed one leaves a half installed package.
         INTERRUPTED.unlink()
     stamps.leave(STAMP, key)
+
+
+def _install_over(package: str, lock: Path) -> None:
+    """Install a package once more, over modules of the same names that came with another one."""
+    locked = re.search(rf"^{package}==.*?[^\\]$", lock.read_text(), re.MULTILINE | re.DOTALL)
+    if locked is None:
+        raise SetupError(f"{lock.name} does not name {package}: run ./scripts/lock")
+    with tempfile.TemporaryDirectory() as folder:
+        one = Path(folder) / "requirements.txt"
+        one.write_text(locked[0])
+        install(PYTHON, "--no-deps", "--require-hashes", "--force-reinstall", "-r", one)
 
 
 def make_environment(folder: Path, base: Path = PYTHON) -> Path:
