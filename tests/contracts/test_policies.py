@@ -101,6 +101,7 @@ def test_an_owner_is_a_text_field_and_only_for_customers(method: MethodDescripto
     (found,) = [field for field in fields if field is not None]
     assert found.type == FieldDescriptor.TYPE_STRING
     assert Role.ROLE_CUSTOMER in access.roles
+    assert not method.client_streaming
 
 
 @EVERY_METHOD

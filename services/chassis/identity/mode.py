@@ -6,6 +6,7 @@ allowed, so it is meant for one machine.
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from services.chassis.environment import SettingError
 from services.chassis.identity.settings import TlsSettings, TokenSettings
@@ -15,7 +16,8 @@ def is_secure(tls: TlsSettings, tokens: TokenSettings, addresses: Mapping[str, s
     """Return whether the settings are those of the secure mode.
 
     `addresses` are the hosts of the server by the variable that sets each. Raises SettingError for
-    half of a secure configuration, and for the open mode on an address that other machines reach.
+    half of a secure configuration, for keys that are read from another machine without TLS, and for
+    the open mode on an address that other machines reach.
     """
     if tls.tls != "none" and not tokens.jwks_url:
         raise SettingError(
@@ -32,6 +34,8 @@ def is_secure(tls: TlsSettings, tokens: TokenSettings, addresses: Mapping[str, s
     if tls.tls == "none" and not tls.insecure:
         for variable, host in addresses.items():
             _check_loopback(variable, host)
+    if not tls.insecure:
+        _check_keys(tokens.jwks_url)
     return tls.tls != "none"
 
 
@@ -42,6 +46,16 @@ def _check_loopback(variable: str, host: str) -> None:
             f"{host!r} is reached from other machines, and without TLS everybody there may do"
             " everything: set TRADEPOST_TLS and TRADEPOST_JWKS_URL, or TRADEPOST_INSECURE=yes if"
             " the network keeps others away",
+        )
+
+
+def _check_keys(jwks_url: str) -> None:
+    scheme, host = urlsplit(jwks_url).scheme, urlsplit(jwks_url).hostname or ""
+    if scheme == "http" and not _is_loopback(host):
+        raise SettingError(
+            "TRADEPOST_JWKS_URL",
+            f"must be https://, because keys from {host} could be exchanged on their way, or"
+            " TRADEPOST_INSECURE=yes if the network keeps others away",
         )
 
 

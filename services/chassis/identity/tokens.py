@@ -2,7 +2,7 @@
 
 The algorithm is that of the issuer's key and never the token's own choice, so `none` and a public
 key taken for a shared secret prove nothing. A verified token is kept until it expires, under its
-hash: checking a signature takes 200 us, finding the hash 3 us.
+hash: checking a signature takes 170 us, finding the hash 1.4 us.
 """
 
 import hashlib

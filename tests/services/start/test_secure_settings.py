@@ -104,8 +104,9 @@ async def test_the_open_mode_is_for_loopback_or_for_who_insists(
 async def test_certificates_and_tokens_make_the_secure_mode(
     start: Starts, files: dict[str, str]
 ) -> None:
-    """It may listen on any address."""
+    """It may listen on any address; keys may come from this machine without TLS."""
     assert not await start(files | {"TRADEPOST_HOST": "0.0.0.0"})
+    assert not await start(files | {JWKS: "http://127.0.0.1:8080/jwks"})
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,7 @@ async def test_certificates_and_tokens_make_the_secure_mode(
         ({ISSUER: ""}, ISSUER, "because TRADEPOST_JWKS_URL is"),
         ({"TRADEPOST_TOKEN_AUDIENCE": ""}, "TRADEPOST_TOKEN_AUDIENCE", "TRADEPOST_JWKS_URL is"),
         ({JWKS: "ftp://keys"}, JWKS, "ftp://keys"),
+        ({JWKS: "http://issuer.test/jwks"}, JWKS, "must be https://"),
         ({"TRADEPOST_TLS": "none"}, "TRADEPOST_TLS", f"{CERTIFICATE} is set"),
         ({"TRADEPOST_TLS": "consul"}, "TRADEPOST_TLS", f"{CERTIFICATE} is set"),
         ({"TRADEPOST_TLS": "yes"}, "TRADEPOST_TLS", "'consul', not 'yes'"),

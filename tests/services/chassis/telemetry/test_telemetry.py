@@ -28,6 +28,7 @@ from services.chassis.telemetry.settings import TelemetrySettings
 from tests.support.chassis.echo_service import CONTRACT, Echo, echo_server, path
 from tests.support.chassis.rich_status import refusal
 from tests.support.clock.manual_clock import ManualClock
+from tests.support.identity.known_callers import KnownCallers, bearer
 from tests.support.telemetry.otlp_collector import Collector, collecting
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -250,3 +251,19 @@ async def test_all_kinds_of_call_carry_the_correlation() -> None:
 
     assert before == ()
     assert seen == ["basket-7"] * 3
+
+
+async def test_no_span_repeats_a_token() -> None:
+    """Neither a good bearer token nor a refused one leaves the process in a span."""
+    callers = KnownCallers()
+    tokens = [callers.issuer.token("carl", "CLERK"), callers.issuer.token("carl", aud="other")]
+    async with (
+        collecting() as collector,
+        traced_server(collector, security=callers.security) as echo,
+    ):
+        await echo.unary(metadata=bearer(tokens[0]))
+        assert (await refusal(echo.unary(metadata=bearer(tokens[1])))).reason == "TOKEN_INVALID"
+
+    assert len(collector.spans) == len(tokens)
+    for token in tokens:
+        assert token.rpartition(".")[2] not in collector.text()
