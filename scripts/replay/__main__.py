@@ -1,4 +1,4 @@
-"""`./scripts/run`: the command line of a replay.
+"""`./scripts/run`: the command line of a replay, and of `./scripts/run token`.
 
 Only the standard library is imported until the arguments have been checked, so that `--help` and
 the refusal of a wrong argument need no installation.
@@ -7,6 +7,7 @@ the refusal of a wrong argument need no installation.
 import sys
 from collections.abc import Sequence
 
+from scripts.replay import token_command
 from scripts.replay.options import Options, parse
 from scripts.tools import setup
 
@@ -16,7 +17,11 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Set up the checkout and run the replay; the program's exit status."""
+    """Set up the checkout and run the replay, or sign a token; the program's exit status."""
+    if arguments[:1] == [token_command.NAME]:
+        asked = token_command.parse(arguments[1:])
+        setup.continue_in_environment("scripts.replay", arguments)
+        return token_command.run(asked)
     options = parse(arguments)
     try:
         setup.continue_in_environment("scripts.replay", arguments)

@@ -94,6 +94,7 @@ class FaultInjector:
     async def _restart_consul(self, down_s: float) -> None:
         await asyncio.to_thread(self._suite.consul.kill)
         self.done[Fault.CONSUL] += 1
-        self._on_fault(f"killed Consul, which loses all registrations; back in {down_s:.1f} s")
+        loses = "loses all registrations" if self._suite.consul.is_in_memory else "keeps its data"
+        self._on_fault(f"killed Consul, which {loses}; back in {down_s:.1f} s")
         await self._clock.sleep(down_s)
         await asyncio.to_thread(self._suite.consul.start)

@@ -15,12 +15,14 @@ PORT_MAX = 65_535
 NO_LIMIT = float("inf")
 FLAGS = {
     "--kill": "kill instances, kill -9",
-    "--kill-consul": "restart Consul; it loses all registrations",
+    "--kill-consul": "restart Consul; it loses all registrations (none with --secure)",
     "--drain": "drain and replace every instance",
     "--rewind": "rewind all consumers to the start of their feeds",
     "--postgres": "use a PostgreSQL server, not SQLite files",
     "--stay": "go on serving until Ctrl-C",
 }
+# Where the certificates of a secure suite come from.
+SECURE = ("consul", "files")
 FAULTS = {
     Fault.KILL: "kill",
     Fault.CONSUL: "kill_consul",
@@ -46,6 +48,7 @@ class Options:
     instances: int
     faults: frozenset[Fault]
     postgres: bool
+    secure: str | None
     stay: bool
     json: Path | None
     folder: Path
@@ -63,6 +66,7 @@ def parse(arguments: Sequence[str]) -> Options:
         instances=given.instances,
         faults=frozenset(fault for fault, flag in FAULTS.items() if getattr(given, flag)),
         postgres=given.postgres,
+        secure=given.secure,
         stay=given.stay,
         json=given.json,
         folder=given.folder,
@@ -81,6 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_numbers(parser)
     for name, explanation in FLAGS.items():
         parser.add_argument(name, action="store_true", help=explanation)
+    parser.add_argument(
+        *("--secure",),
+        nargs="?",
+        choices=SECURE,
+        const=SECURE[0],
+        help="mutual TLS with certificates from Consul or from files, Consul ACLs, and tokens for"
+        " people; `./scripts/run token --help` makes more tokens (default: %(const)s)",
+    )
     parser.add_argument(
         *("--coordination",),
         choices=[choice.value for choice in CoordinationChoice],

@@ -5,7 +5,8 @@ same id until the order is settled; an unknown outcome is never taken for a fail
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import grpc
 from tradepost.order.v1.order_pb2 import Order, OrderRefusalReason, OrderState
@@ -40,6 +41,12 @@ SETTLED = frozenset(
     )
 )
 RETURNS = (CustomerAction.RETURN_ONE, CustomerAction.RETURN_ALL)
+CUSTOMER, CLERK = "CUSTOMER", "CLERK"
+CLERK_ID = "clerk-1"
+# The metadata that says who calls: a person's id and role to their token, if the suite asks for it.
+Metadata: TypeAlias = Sequence[tuple[str, str]]
+CallerMetadata: TypeAlias = Callable[[str, str], Metadata]
+
 UNKNOWN = frozenset(
     (
         grpc.StatusCode.UNAVAILABLE,
@@ -58,14 +65,20 @@ class NeverSettledError(Exception):
 
 
 class OrderPlacer:
-    """Places orders at one OrderService."""
+    """Places orders at one OrderService, as their customers; a clerk ships and takes returns."""
 
     def __init__(
-        self, orders: OrderServiceAsyncStub, *, clock: Clock, observations: Observations
+        self,
+        orders: OrderServiceAsyncStub,
+        *,
+        clock: Clock,
+        observations: Observations,
+        caller_metadata: CallerMetadata = lambda *_: (),
     ) -> None:
         self._orders = orders
         self._clock = clock
         self._observations = observations
+        self._caller_metadata = caller_metadata
 
     async def place(self, planned: PlannedOrder) -> OrderOutcome:
         """Place the order, do what its customer does next, and record the outcome.
@@ -110,9 +123,14 @@ class OrderPlacer:
 
     async def _create(self, request: CreateOrderRequest) -> Order:
         async def call() -> Order:
-            return (await self._orders.CreateOrder(request, timeout=CALL_TIMEOUT_S)).order
+            return await self._call_create(request, CALL_TIMEOUT_S)
 
         return await self._until_settled("CreateOrder", call)
+
+    async def _call_create(self, request: CreateOrderRequest, timeout_s: float) -> Order:
+        metadata = self._caller_metadata(request.customer_id, CUSTOMER)
+        answer = await self._orders.CreateOrder(request, timeout=timeout_s, metadata=metadata)
+        return answer.order
 
     async def _create_unsettled(self, planned: PlannedOrder, request: CreateOrderRequest) -> Order:
         """Create the order with a short deadline, so that the answer comes during the checkout.
@@ -122,7 +140,7 @@ class OrderPlacer:
         timeout_s = 0.1 + planned.cancel_after_s
         for _ in range(REPEATS_MAX):
             try:
-                return (await self._orders.CreateOrder(request, timeout=timeout_s)).order
+                return await self._call_create(request, timeout_s)
             except grpc.aio.AioRpcError as error:
                 if error.code() not in UNKNOWN:
                     raise
@@ -137,7 +155,11 @@ class OrderPlacer:
         )
 
         async def call() -> Order:
-            return (await self._orders.CancelOrder(request, timeout=CALL_TIMEOUT_S)).order
+            metadata = self._caller_metadata(order.customer_id, CUSTOMER)
+            answer = await self._orders.CancelOrder(
+                request, timeout=CALL_TIMEOUT_S, metadata=metadata
+            )
+            return answer.order
 
         return await self._until_settled("CancelOrder", call)
 
@@ -145,7 +167,11 @@ class OrderPlacer:
         request = FulfillOrderRequest(request_id=_second_id(planned), order_id=order.order_id)
 
         async def call() -> Order:
-            return (await self._orders.FulfillOrder(request, timeout=CALL_TIMEOUT_S)).order
+            metadata = self._caller_metadata(CLERK_ID, CLERK)
+            answer = await self._orders.FulfillOrder(
+                request, timeout=CALL_TIMEOUT_S, metadata=metadata
+            )
+            return answer.order
 
         return await self._until_settled("FulfillOrder", call)
 
@@ -161,7 +187,11 @@ class OrderPlacer:
         )
 
         async def call() -> Order:
-            return (await self._orders.ReturnOrder(request, timeout=CALL_TIMEOUT_S)).order
+            metadata = self._caller_metadata(CLERK_ID, CLERK)
+            answer = await self._orders.ReturnOrder(
+                request, timeout=CALL_TIMEOUT_S, metadata=metadata
+            )
+            return answer.order
 
         return await self._until_settled("ReturnOrder", call)
 

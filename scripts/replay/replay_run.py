@@ -53,7 +53,7 @@ async def replay_orders(
         stubs.subscriptions, observations=observations, clock=clock, rng=rng
     )
     injector = FaultInjector(suite, rewinder=rewinder, clock=clock, on_fault=on_fault)
-    placer = OrderPlacer(stubs.orders, clock=clock, observations=observations)
+    placer = _placer(suite, stubs, observations, clock)
     started_s = clock.monotonic()
     with _start_error_unwrapped():
         # Only with disruptions: without them, the final snapshot shows the same.
@@ -80,6 +80,15 @@ async def replay_orders(
         faults=injector.done,
         books=(*every_check.check(counted, observations), *rewound),
         needs_review=sum(saga.needs_review for saga in counted.sagas),
+    )
+
+
+def _placer(suite: Cluster, stubs: Stubs, observations: Observations, clock: Clock) -> OrderPlacer:
+    return OrderPlacer(
+        stubs.orders,
+        clock=clock,
+        observations=observations,
+        caller_metadata=suite.caller_metadata,
     )
 
 

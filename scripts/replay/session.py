@@ -18,6 +18,8 @@ from scripts.replay.replay_run import replay_orders
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.items import create_items
+from scripts.suite.secure.credentials import Tls
+from scripts.suite.secure.instructions import instructions
 from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.paths import ROOT
 
@@ -42,6 +44,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
                     rng=rng,
                     environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
                     postgres=options.postgres,
+                    secure=None if options.secure is None else Tls(options.secure),
                     first_port=options.first_port,
                 )
             )
@@ -125,16 +128,21 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
 
 async def _stay(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
     order = (await suite.instances("order"))[0]
-    grpcurl = ROOT / ".tools" / "bin" / "grpcurl"
-    console.print(
-        f"\nstill serving; Ctrl-C ends it. Try:\n"
-        f"  {grpcurl.relative_to(ROOT)} -plaintext {order.endpoint} list\n"
-        f"For the client of README, in another terminal:\n"
-        f"  export CONSUL_HTTP_ADDR={suite.consul.address}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print("\nstill serving; Ctrl-C ends it. Try:", highlight=False)
+    for line in _to_try(suite, order.endpoint):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     await _print_ends(suite, console, clock)
+
+
+def _to_try(suite: cluster.Cluster, endpoint: str) -> Iterator[str]:
+    """What a person types to call the suite; the order instance is at `endpoint`."""
+    if suite.access is not None:
+        yield from instructions(suite.access.credentials, endpoint, consul=suite.consul.address)
+        return
+    grpcurl = ROOT / ".tools" / "bin" / "grpcurl"
+    yield f"  {grpcurl.relative_to(ROOT)} -plaintext {endpoint} list"
+    yield "For the client of README, in another terminal:"
+    yield f"  export CONSUL_HTTP_ADDR={suite.consul.address}"
 
 
 async def _print_ends(suite: cluster.Cluster, console: Console, clock: Clock) -> None:

@@ -8,12 +8,24 @@ in order. If this program is killed, the kernel kills them.
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count, product, repeat
 from pathlib import Path
+from typing import TypeAlias
 
+import grpc
+
+import discovery
 from discovery.clock import Clock
 from discovery.registry.consul.registry import ConsulRegistry
 from discovery.registry.instance import Instance
@@ -21,26 +33,49 @@ from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
 from scripts.suite.run_folder import StartError, expect_free, only_user
+from scripts.suite.secure import credentials
+from scripts.suite.secure.call_graph import OPERATOR
+from scripts.suite.secure.consul_setup import secure_agent
+from scripts.suite.secure.credentials import Credentials, Tls
+from scripts.suite.secure.operator_access import OperatorAccess, operator_access
+from scripts.suite.secure.private_files import private_folder
 from scripts.suite.slot import ProcessSlot
 
 SERVICES = ("inventory", "payment", "order", "notification")
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
 
+# The slots of a suite, for the address of its Consul agent and the credentials of a secure one.
+SlotsOf: TypeAlias = Callable[[str, Credentials | None], Sequence[ProcessSlot]]
+
 
 @dataclass(slots=True)
 class Cluster:
-    """A running suite; `mail` is the folder into which its mail is delivered."""
+    """A running suite; `mail` is the folder into which its mail is delivered.
+
+    A secure one is called by an operator's `access`.
+    """
 
     consul: ConsulAgent
     registry: ConsulRegistry
     clock: Clock
     mail: Path
     slots: Sequence[ProcessSlot] = field(default_factory=list)
+    access: OperatorAccess | None = None
 
     def target(self, service: str) -> str:
         """The target that a caller opens for a service."""
         return f"consul://{self.consul.address}/{service}"
+
+    def open_channel(self, service: str) -> grpc.aio.Channel:
+        """A channel to a service; in a secure suite its calls are an operator's."""
+        if self.access is None:
+            return discovery.open_channel(self.target(service))
+        return self.access.open_channel(self.target(service))
+
+    def caller_metadata(self, subject: str, role: str) -> tuple[tuple[str, str], ...]:
+        """The metadata with which a person calls; none in a suite that knows nobody."""
+        return () if self.access is None else self.access.metadata(subject, role)
 
     async def instances(self, service: str) -> tuple[Instance, ...]:
         """The registered instances of one service, sorted by id."""
@@ -85,37 +120,42 @@ async def running(
     environment: Mapping[str, str] | None = None,
     postgres: bool = False,
     keep: bool = False,
+    secure: Tls | None = None,
     first_port: int | None = None,
 ) -> AsyncIterator[Cluster]:
     """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
     `environment` holds additional settings for all instances. With `keep` the data of an earlier
-    run are used again; they must be of the same database. With `first_port` Consul listens there
-    and the instances on the ports after it; otherwise on free ports. Nothing is deleted while
-    another run uses the folder.
+    run are used again; they must be of the same database, and not those of a secure suite. With
+    `first_port` Consul listens there and the instances on the ports after it; otherwise on free
+    ports. Nothing is deleted while another run uses the folder.
     """
     with only_user(folder):
         expect_free(first_port, 1 + instances * len(SERVICES))
         for name in ("logs",) if keep else ("data", "logs"):
             shutil.rmtree(folder / name, ignore_errors=True)
             (folder / name).mkdir(parents=True)
+        shutil.rmtree(folder / credentials.FOLDER, ignore_errors=True)
         async with databases.opened(folder, SERVICES, postgres=postgres) as urls:
             shared = {
                 name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES
             }
 
-            def slots(consul: str) -> list[ProcessSlot]:
+            def slots(consul: str, secured: Credentials | None) -> list[ProcessSlot]:
+                places = product(SERVICES, range(1, instances + 1))
+                settings = {
+                    service: {**shared[service], **(secured.settings(service) if secured else {})}
+                    for service in SERVICES
+                }
                 return [
-                    _slot(folder, service, number, consul, {**shared[service], **listening})
+                    _slot(folder, service, number, consul, {**settings[service], **listening})
                     for (service, number), listening in zip(
-                        product(SERVICES, range(1, instances + 1)),
-                        _ports_after(first_port),
-                        strict=False,
+                        places, _ports_after(first_port), strict=False
                     )
                 ]
 
             async with started(
-                folder, slots, clock=clock, rng=rng, consul_port=first_port
+                folder, slots, clock=clock, rng=rng, consul_port=first_port, secure=secure
             ) as cluster:
                 yield cluster
 
@@ -123,30 +163,61 @@ async def running(
 @asynccontextmanager
 async def started(
     folder: Path,
-    slots_of: Callable[[str], Sequence[ProcessSlot]],
+    slots_of: SlotsOf,
     *,
     clock: Clock,
     rng: random.Random,
     consul_port: int | None = None,
+    secure: Tls | None = None,
 ) -> AsyncIterator[Cluster]:
-    """Start an agent and the slots that `slots_of` makes for its address; stop them at the end.
+    """Start an agent and the slots that `slots_of` makes for it; stop them at the end.
 
     Its log is written to the folder's `logs`. Raises StartError.
     """
-    consul = ConsulAgent(log_file=folder / "logs" / "consul.log", http_port=consul_port)
+    consul = _agent(folder, consul_port, secure)
     await asyncio.to_thread(consul.start)
-    registry = ConsulRegistry(consul.address, clock=clock, rng=rng)
-    slots = slots_of(consul.address)
-    try:
+    async with AsyncExitStack() as stop_steps:
+        stop_steps.push_async_callback(asyncio.to_thread, consul.kill)
+        secured = await _secured(folder, consul, secure, clock)
+        token = secured.consul_token(OPERATOR) if secured else None
+        registry = ConsulRegistry(consul.address, token=token, clock=clock, rng=rng)
+        stop_steps.push_async_callback(registry.close)
+        access = (
+            await operator_access(secured, consul.address, registry, clock=clock, rng=rng)
+            if secured
+            else None
+        )
+        slots = slots_of(consul.address, secured)
+        stop_steps.push_async_callback(_stop, slots)
         for slot in slots:
             await slot.start()
-        cluster = Cluster(consul, registry, clock, _mail(folder), slots)
+        cluster = Cluster(consul, registry, clock, _mail(folder), slots, access)
         await cluster.wait_registered()
         yield cluster
-    finally:
-        await asyncio.gather(*(slot.stop() for slot in slots))
-        await registry.close()
-        await asyncio.to_thread(consul.kill)
+
+
+async def _secured(
+    folder: Path, consul: ConsulAgent, secure: Tls | None, clock: Clock
+) -> Credentials | None:
+    """Set up the agent of a secure suite, and write the secrets of all. Raises StartError."""
+    if secure is None:
+        return None
+    secrets = folder / credentials.FOLDER
+    return await asyncio.to_thread(
+        Credentials.create, secrets, secure, consul, SERVICES, clock=clock
+    )
+
+
+async def _stop(slots: Iterable[ProcessSlot]) -> None:
+    await asyncio.gather(*(slot.stop() for slot in slots))
+
+
+def _agent(folder: Path, http_port: int | None, secure: Tls | None) -> ConsulAgent:
+    log_file = folder / "logs" / "consul.log"
+    if secure:
+        data = private_folder(folder / credentials.FOLDER) / "consul"
+        return secure_agent(data, log_file=log_file, http_port=http_port)
+    return ConsulAgent(log_file=log_file, http_port=http_port)
 
 
 def _ports_after(first: int | None) -> Iterator[Mapping[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts.tools.paths import consul_path
 
+_IN_MEMORY = ("-dev",)
 _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3
 # Logged once the agent leads itself and has written itself to its catalogue.
@@ -39,7 +40,7 @@ class ConsulAgent:
         tls: bool = False,
         log_file: Path | None = None,
         host: str = "127.0.0.1",
-        mode: Sequence[str] = ("-dev",),
+        mode: Sequence[str] = _IN_MEMORY,
         ready: str = _READY,
         http_port: int | None = None,
     ) -> None:
@@ -69,6 +70,11 @@ class ConsulAgent:
         return f"test-{self.host.replace('.', '-')}"
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether it loses its data at a restart."""
+        return self._mode == _IN_MEMORY
+
+    @property
     def log(self) -> str:
         """The log since the last start."""
         return "".join(self._log)
@@ -96,7 +102,7 @@ class ConsulAgent:
             self._process = None
 
     def restart(self) -> None:
-        """Kill the agent and start it on the same ports; all registrations are lost."""
+        """Kill the agent and start it on the same ports; one in memory loses all registrations."""
         self.kill()
         self.start()
 

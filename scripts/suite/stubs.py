@@ -34,7 +34,6 @@ from tradepost.payment.v1.payment_service_pb2_grpc import (
     PaymentServiceStub,
 )
 
-import discovery
 from scripts.suite.cluster import SERVICES, Cluster
 
 
@@ -59,7 +58,7 @@ async def open_stubs(suite: Cluster) -> AsyncIterator[Stubs]:
     """Open a channel to each service of the suite; close them at the end of the block."""
     async with AsyncExitStack() as stack:
         channels = {
-            service: await stack.enter_async_context(discovery.open_channel(suite.target(service)))
+            service: await stack.enter_async_context(suite.open_channel(service))
             for service in SERVICES
         }
         for channel in channels.values():

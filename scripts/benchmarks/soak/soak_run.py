@@ -108,7 +108,7 @@ async def _instances(
 ) -> AsyncIterator[Cluster]:
     """The instances that are called and their Consul agent, with logs under `folder`."""
 
-    def slots(consul: str) -> list[ProcessSlot]:
+    def slots(consul: str, _: object) -> list[ProcessSlot]:
         return [_slot(folder, number, consul) for number in range(1, plan.instances + 1)]
 
     with only_user(folder):

@@ -1,0 +1,63 @@
+"""What a person types to call a secure suite: tokens for each role, and a line for grpcurl."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.suite.secure.call_graph import OPERATOR
+from scripts.suite.secure.credentials import Credentials, Tls, roles
+
+# A household of the baskets.
+CUSTOMER_ID = "900"
+_CUSTOMER = "CUSTOMER"
+_CONTRACTS = Path("generated", "contracts.binpb")
+_GRPCURL = Path(".tools", "bin", "grpcurl")
+_LIST_ORDERS = "tradepost.order.v1.OrderService/ListOrders"
+
+
+def instructions(credentials: Credentials, endpoint: str, *, consul: str) -> Iterator[str]:
+    """Lines to print: they hold tokens, and call the order instance at `endpoint`.
+
+    Paths are those of the checkout, in which the lines work.
+    """
+    yield f"Secrets (readable by you alone): {credentials.folder}"
+    yield "Tokens, valid for an hour; `./scripts/run token --help` makes others:"
+    for role in roles():
+        subject = _subject(role)
+        yield f"  {role} {subject}: {credentials.issuer.token(subject, role)}"
+    token_file = shlex.quote(str(credentials.consul_token_file(OPERATOR)))
+    yield "For `python -m discovery resolve` and Consul's own tools:"
+    yield f"  export CONSUL_HTTP_ADDR={consul} CONSUL_HTTP_TOKEN_FILE={token_file}"
+    if credentials.tls is Tls.FILES:
+        yield "Reflection is off, so grpcurl reads the contracts from a file:"
+        yield f"  {grpcurl(credentials, endpoint)}"
+    else:
+        yield "grpcurl can't check Consul's certificates, which have no DNS name: use"
+        yield "`--secure files` to try it."
+
+
+def grpcurl(credentials: Credentials, endpoint: str) -> str:
+    """The command that lists a customer's orders at an instance of the order service."""
+    files = credentials.certificate_files(OPERATOR)
+    run = ["./scripts/run", "token", "--subject", CUSTOMER_ID, "--role", _CUSTOMER]
+    token = shlex.join([*run, "--folder", str(credentials.folder.parent)])
+    return " ".join(
+        (
+            shlex.join(
+                [
+                    str(_GRPCURL),
+                    *("-cacert", str(files.roots)),
+                    *("-cert", str(files.certificate)),
+                    *("-key", str(files.key)),
+                    *("-authority", "order"),
+                    *("-protoset", str(_CONTRACTS)),
+                ]
+            ),
+            f'-H "authorization: Bearer $({token})"',
+            shlex.join(["-d", f'{{"customer_id": "{CUSTOMER_ID}"}}', endpoint, _LIST_ORDERS]),
+        )
+    )
+
+
+def _subject(role: str) -> str:
+    return CUSTOMER_ID if role == _CUSTOMER else f"{role.lower()}-1"

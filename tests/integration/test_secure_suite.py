@@ -1,0 +1,70 @@
+"""The secure suite, with certificates from Consul, takes orders while parts of it restart."""
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from discovery.clock import SystemClock
+from scripts.replay.fault_plan import CONSUL_ROUNDS, KILL_ROUNDS, Fault
+from scripts.suite import cluster
+from scripts.suite.secure.credentials import Tls
+from scripts.suite.stubs import open_stubs
+from tests.support.suite.breakable_suite import INSTANCES, SERVICES, SETTINGS, BreakableSuite
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORDERS = 40
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def secure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakableSuite]:
+    """A suite whose Consul denies by default and signs all certificates."""
+    async with (
+        cluster.running(
+            tmp_path_factory.mktemp("secure"),
+            instances=INSTANCES,
+            clock=SystemClock(),
+            rng=random.Random(1),
+            environment=SETTINGS,
+            secure=Tls.CONSUL,
+        ) as suite,
+        open_stubs(suite) as stubs,
+    ):
+        yield BreakableSuite(suite, stubs)
+
+
+async def test_killed_instances_and_a_restarted_consul_lose_nothing(secure: BreakableSuite) -> None:
+    """Customers, a clerk and an operator call with tokens; every service proves who it is.
+
+    Instances are killed and Consul restarts meanwhile: no order is lost, no call fails, and the
+    books balance.
+    """
+    report = await secure.replay(7, Fault.KILL, Fault.CONSUL, orders=ORDERS)
+
+    wrong = [line for line in report.books if not line.ok]
+    assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES, Fault.CONSUL: CONSUL_ROUNDS}
+    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
+
+
+async def test_no_secret_is_logged(secure: BreakableSuite) -> None:
+    """No log of a service or of Consul contains a token or a key."""
+    access = secure.cluster.access
+    assert access is not None
+    folder = access.credentials.folder
+    secrets = {
+        line
+        for file in folder.iterdir()
+        if file.suffix in {".consul-token", ".key"}
+        for line in file.read_text().splitlines()
+        if "-----" not in line
+    }
+    texts = {file.name: file.read_text() for file in (folder.parent / "logs").iterdir()}
+
+    assert secrets
+    assert texts
+    assert not [name for name, text in texts.items() if any(each in text for each in secrets)]
+    # What each token begins with: {"alg": in base64url.
+    assert not [name for name, text in texts.items() if "eyJhbGci" in text]
