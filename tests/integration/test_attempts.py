@@ -75,9 +75,7 @@ async def answers(suite: cluster.Cluster, attempt: Attempt) -> dict[str, Code]:
     concerned = [rpc for rpc in served() if attempt.concerns(access_of(rpc.method))]
     async with outsider(suite, attempt.certificates, plaintext=attempt.plaintext) as mallory:
         codes = await asyncio.gather(*(mallory.call(rpc, attempt.metadata) for rpc in concerned))
-    return {
-        f"{rpc.service}{rpc.path}": code for rpc, code in zip(concerned, codes, strict=True)
-    }
+    return {f"{rpc.service}{rpc.path}": code for rpc, code in zip(concerned, codes, strict=True)}
 
 
 def expected(attempt: Attempt) -> dict[str, Code]:

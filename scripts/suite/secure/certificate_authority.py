@@ -44,11 +44,18 @@ class Authority:
             .not_valid_before(now - _HOUR)
             .not_valid_after(now + self.valid)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(self._key_id, critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+    @property
+    def _key_id(self) -> x509.SubjectKeyIdentifier:
+        return x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+
+    @property
+    def _signed_by(self) -> x509.AuthorityKeyIdentifier:
+        """Tells this authority from another one of the same name."""
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id)
 
     @property
     def roots(self) -> bytes:
@@ -85,11 +92,7 @@ class Authority:
             .not_valid_before(now + not_before)
             .not_valid_after(now + not_after)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(
-                # Without it, one of two roots with the same name is tried, not the right one.
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
+            .add_extension(self._signed_by, critical=False)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())
