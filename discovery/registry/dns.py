@@ -1,4 +1,4 @@
-"""Watches all addresses of a DNS name: targets of the form `dns:///name:port`."""
+"""Watches all addresses of a DNS name: targets of the form `dns://[server]/name[:port]`."""
 
 import asyncio
 import random
@@ -14,15 +14,17 @@ from discovery.registry.protocols import RegistryError
 DNS_INTERVAL_S = 25.0
 
 
-async def system_addresses(host: str, port: int) -> list[str]:
-    """Every address of a name, from the system's resolver. Raises OSError."""
+async def system_addresses(host: str, port: int) -> list[tuple[str, int]]:
+    """Every address of a name with the port, from the system's resolver. Raises OSError."""
     loop = asyncio.get_running_loop()
     answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(socket_address[0]) for *_, socket_address in answers]
+    return [(str(socket_address[0]), port) for *_, socket_address in answers]
 
 
 class DnsWatcher:
     """Implements Watcher for one `name:port`, looked up every interval_s x U(0.8, 1.2).
+
+    Without a port `ask` is called with port 0, and finds the ports, too.
 
     It is looked up sooner while an instance doesn't serve (`ask_soon`). The jitter keeps callers
     that started together from asking together.
@@ -35,9 +37,9 @@ class DnsWatcher:
         clock: Clock,
         rng: random.Random,
         interval_s: float = DNS_INTERVAL_S,
-        ask: Callable[[str, int], Awaitable[list[str]]] = system_addresses,
+        ask: Callable[[str, int], Awaitable[list[tuple[str, int]]]] = system_addresses,
     ) -> None:
-        self._host, self._port = split_address(address)
+        self._host, self._port = split_address(address) if ":" in address else (address, 0)
         self._clock = clock
         self._rng = rng
         self._interval_s = interval_s
@@ -79,7 +81,7 @@ class DnsWatcher:
     async def lookup(self, service: str, *, tag: str | None = None) -> tuple[Instance, ...]:
         del tag
         try:
-            addresses = set(await self._ask(self._host, self._port))
+            found = set(await self._ask(self._host, self._port))
         except OSError as error:
             raise RegistryError(f"{self._host} can't be resolved: {error}") from error
-        return instances_at(service, ((address, self._port) for address in addresses))
+        return instances_at(service, found)

@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 from discovery.clock import Clock
 from discovery.registry.consul.registry import ConsulRegistry
-from discovery.registry.dns import DnsWatcher
+from discovery.registry.dns import DnsWatcher, system_addresses
 from discovery.registry.memory import memory_registry
+from discovery.registry.name_server import NameServer
 from discovery.registry.protocols import Watcher
 from discovery.registry.snapshot import SnapshotWatcher, snapshot_directory
 from discovery.registry.static import StaticWatcher
@@ -38,6 +39,7 @@ def registry_of(target: Target, *, clock: Clock, rng: random.Random) -> Watcher:
         case "static" | "unix" | "unix-abstract":
             return StaticWatcher(target.addresses)
         case "dns":
-            return DnsWatcher(target.addresses[0], clock=clock, rng=rng)
+            ask = NameServer(target.authority) if target.authority else system_addresses
+            return DnsWatcher(target.addresses[0], clock=clock, rng=rng, ask=ask)
         case unknown:
             raise ValueError(f"no watcher for the scheme {unknown!r}")

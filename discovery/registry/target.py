@@ -5,6 +5,8 @@ consul:///order?tag=v2       only instances that carry the tag
 consul://10.0.0.9:8500/order the service in that agent
 static:///10.0.0.1:50051,10.0.0.2:50051
 dns:///order.internal:50051  every address of the name, looked up regularly
+dns://127.0.0.1:8600/order.service.consul
+                             what that DNS server says of the name, here with the ports (SRV)
 unix:///run/order.sock       a Unix domain socket, as grpc names it; also unix:run/order.sock
 unix-abstract:order          a socket in Linux's abstract namespace
 memory:///order              a registry inside the process (tests, simulation);
@@ -33,7 +35,8 @@ class Target:
 
     `service` is what a registry is asked for, and the default authority of calls: the service's
     name, the first address of a `static` or `dns` target, or "localhost" for a Unix domain socket,
-    as in grpc. `addresses` (`host:port` or `unix:path`) are set for these schemes only.
+    as in grpc. `addresses` (`host:port`, `unix:path`, or a name that a DNS server is asked for) are
+    set for these schemes only.
     """
 
     scheme: str
@@ -69,6 +72,8 @@ def parse_target(text: str, *, any_scheme: bool = False) -> Target:
     if not slash:
         raise InvalidTargetError(text, len(text), "expected '/' before the name")
     path_at = len(text) - len(path)
+    if scheme == "dns" and authority:
+        return _asked_at(text, authority, path, path_at)
     if scheme in ("static", "dns"):
         return _listed(text, scheme, authority, path, path_at)
     return _named(text, scheme, authority, path, path_at)
@@ -121,6 +126,18 @@ def _listed(text: str, scheme: str, authority: str, path: str, path_at: int) -> 
             raise InvalidTargetError(text, place, f"{address} is listed twice")
         place += len(address) + 1
     return Target(scheme, "", addresses[0], None, tuple(addresses))
+
+
+def _asked_at(text: str, authority: str, path: str, path_at: int) -> Target:
+    """Parse a name that one DNS server is asked for: `//server:port/name[:port]`."""
+    _check_address(text, authority, path_at - 1 - len(authority))
+    if ":" in path:
+        _check_address(text, path, path_at)
+    elif not path:
+        raise InvalidTargetError(text, path_at, "expected a name")
+    else:
+        _check_characters(text, _SERVICE, path, path_at, "a name")
+    return Target("dns", authority, path, None, (path,))
 
 
 def _check_characters(

@@ -24,12 +24,11 @@ class FakeNameServer:
         self.addresses = list(addresses)
         self.asked = 0
 
-    async def __call__(self, host: str, port: int) -> list[str]:
-        del port
+    async def __call__(self, host: str, port: int) -> list[tuple[str, int]]:
         self.asked += 1
         if not self.addresses:
             raise OSError(f"{host}: name or service not known")
-        return self.addresses
+        return [(address, port) for address in self.addresses]
 
 
 async def test_every_address_of_a_name_is_an_instance() -> None:

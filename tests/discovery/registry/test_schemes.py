@@ -18,6 +18,7 @@ def test_each_scheme_has_its_watcher() -> None:
         ("consul:///order", ConsulRegistry),
         ("static:///10.0.0.1:50051", StaticWatcher),
         ("dns:///localhost:50051", DnsWatcher),
+        ("dns://127.0.0.1:53/localhost", DnsWatcher),
         ("unix:///run/order.sock", StaticWatcher),
         ("unix-abstract:order", StaticWatcher),
     ]:

@@ -21,6 +21,10 @@ from discovery.registry.target import Target, parse_target
         ),
         ("static:///[::1]:50051", Target("static", "", "[::1]:50051", None, ("[::1]:50051",))),
         (
+            "dns://8.8.8.8:53/order.internal",
+            Target("dns", "8.8.8.8:53", "order.internal", None, ("order.internal",)),
+        ),
+        (
             "dns:///order.internal:50051",
             Target("dns", "", "order.internal:50051", None, ("order.internal:50051",)),
         ),
@@ -67,7 +71,10 @@ def test_a_scheme_of_the_caller_s_own_is_read() -> None:
         ("static:///10.0.0.1:50051,10.0.0.1:50051", 25, "listed twice"),
         ("static:///10.0.0.1:0", 19, "from 1 to 65535"),
         ("static://10.0.0.1:50051", 23, "expected '/'"),
-        ("dns://8.8.8.8/order:50051", 6, "takes no authority"),
+        ("dns://8.8.8.8/order:50051", 6, "expected host:port"),
+        ("dns://8.8.8.8:53/", 17, "expected a name"),
+        ("dns://8.8.8.8:53/order:0", 23, "from 1 to 65535"),
+        ("dns://8.8.8.8:53/or,der", 19, "',' can't stand in"),
         ("dns:///order", 7, "expected host:port"),
         ("unix:", 5, "expected the path"),
         ("unix:///", 8, "expected the path"),

@@ -49,4 +49,4 @@ def test_every_extra_is_for_what_the_wheel_contains(wheel: zipfile.ZipFile) -> N
     lines = wheel.read(metadata).decode().splitlines()
     extras = {line.split()[1] for line in lines if line.startswith("Provides-Extra:")}
 
-    assert extras == {"cli", "errors", "otel", "tls", "typing"}
+    assert extras == {"cli", "dns", "errors", "otel", "tls", "typing"}

@@ -1,0 +1,134 @@
+"""The DNS of a real Consul agent, through discovery and through gRPC itself."""
+
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+
+import grpc
+import pytest
+import pytest_asyncio
+
+import discovery
+from discovery.clock import SystemClock
+from discovery.registry.consul.registry import ConsulRegistry
+from discovery.registry.dns import DnsWatcher
+from discovery.registry.instance import Instance
+from discovery.registry.name_server import NameServer
+from discovery.registry.protocols import RegistryError
+from scripts.suite.consul import ConsulAgent, free_ports
+from tests.support.discovery.probe_service import Probe, Start, path
+
+NAME = "probe.service.consul"
+ROUND_ROBIN = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+@pytest.fixture(scope="module")
+def dns_port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+def agent(dns_port: int) -> Iterator[ConsulAgent]:
+    """An agent that answers DNS."""
+    agent = ConsulAgent(hcl=f"ports {{ dns = {dns_port} }}")
+    agent.start()
+    yield agent
+    agent.kill()
+
+
+@pytest_asyncio.fixture
+async def registry(agent: ConsulAgent) -> AsyncIterator[ConsulRegistry]:
+    """Consul's registry without instances."""
+    registry = ConsulRegistry(agent.address, clock=SystemClock(), rng=random.Random(1))
+    yield registry
+    for instance in await registry.lookup("probe"):
+        await registry.deregister(instance)
+    await registry.close()
+
+
+def instance_of(server: Probe) -> Instance:
+    return Instance(server.name, "probe", server.host, server.port, incarnation=server.name)
+
+
+def watcher(address: str, dns_port: int) -> DnsWatcher:
+    """What a channel to `dns://127.0.0.1:<dns_port>/<address>` watches."""
+    ask = NameServer(f"127.0.0.1:{dns_port}")
+    return DnsWatcher(address, clock=SystemClock(), rng=random.Random(1), ask=ask)
+
+
+async def test_srv_records_name_every_instance_with_its_port(
+    registry: ConsulRegistry, dns_port: int, start: Start
+) -> None:
+    """All instances are found with addresses and ports, although Consul's UDP answers name three.
+
+    Ids, tags and metadata stay unknown.
+    """
+    servers = [await start(f"probe-{number}") for number in range(5)]
+    for server in servers:
+        await registry.register(instance_of(server))
+
+    listed = await watcher(NAME, dns_port).lookup(NAME)
+
+    assert {(one.address, one.port) for one in listed} == {(at.host, at.port) for at in servers}
+    assert all(one.instance_id == one.endpoint for one in listed)
+
+
+async def test_a_name_with_a_port_has_addresses_alone(
+    registry: ConsulRegistry, dns_port: int, start: Start
+) -> None:
+    """With a port in the target only addresses are asked for, and every instance has that port."""
+    for host in ("127.0.0.2", "127.0.0.3"):
+        await registry.register(instance_of(await start(host, host=host)))
+
+    listed = await watcher(f"{NAME}:7", dns_port).lookup(NAME)
+
+    assert [one.endpoint for one in listed] == ["127.0.0.2:7", "127.0.0.3:7"]
+
+
+async def test_a_name_without_instances_is_a_registry_error(
+    registry: ConsulRegistry, dns_port: int
+) -> None:
+    """A service without instances has no name at all, so a channel keeps its last list."""
+    del registry
+    with pytest.raises(RegistryError, match=rf"{NAME} can't be resolved: 127.0.0.1:{dns_port} "):
+        await watcher(NAME, dns_port).lookup(NAME)
+
+
+async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, start: Start) -> None:
+    """A channel moves to the instances that are left, without a failed call."""
+    leaving, staying = await start("leaving"), await start("staying")
+    for server in (leaving, staying):
+        await registry.register(instance_of(server))
+    async with discovery.open_channel(f"dns://127.0.0.1:{dns_port}/{NAME}") as channel:
+        post = channel.unary_unary(path("Post"))
+        answers = set()
+        while answers != {b"leaving:x", b"staying:x"}:
+            answers.add(await post(b"x", timeout=30))
+        await registry.deregister(instance_of(leaving))
+        await leaving.stop()
+        for _ in range(20):
+            assert await post(b"x", timeout=30) == b"staying:x"
+
+
+async def test_grpc_itself_asks_the_agent(
+    registry: ConsulRegistry, dns_port: int, start: Start
+) -> None:
+    """A plain grpc.aio channel takes the addresses from the agent, and the port from its target."""
+    first = await start("first", host="127.0.0.2")
+    second = await start("second", host="127.0.0.3", port=first.port)
+    for server in (first, second):
+        await registry.register(instance_of(server))
+    async with grpc.aio.insecure_channel(
+        f"dns://127.0.0.1:{dns_port}/{NAME}:{first.port}",
+        options=[("grpc.service_config", ROUND_ROBIN)],
+    ) as channel:
+        post = channel.unary_unary(path("Post"))
+        answers = set()
+        while answers != {b"first:x", b"second:x"}:
+            answers.add(await post(b"x", timeout=30))
+
+
+def test_a_server_is_named_by_its_ip_address() -> None:
+    """A DNS server can't be found by name, as no server could be asked for it."""
+    with pytest.raises(ValueError, match="must be an IP address, not consul"):
+        NameServer("consul:8600")
