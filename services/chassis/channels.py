@@ -11,6 +11,7 @@ from google.protobuf.descriptor import FileDescriptor
 import discovery
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
+from discovery.tls.certificates import CertificateSource
 from services.chassis.server.instrumentation import Spans
 from services.chassis.telemetry import correlation
 
@@ -25,6 +26,7 @@ def participant_channel(
     contract: FileDescriptor,
     clock: Clock,
     rng: random.Random,
+    certificates: CertificateSource | None = None,
     watcher: Watcher | None = None,
     spans: Spans | None = None,
 ) -> "CorrelatedChannel":
@@ -33,6 +35,9 @@ def participant_channel(
     `contract` is the file of the one service that only the wanted servers have. An instance whose
     health service doesn't know that service isn't called: all servers have the same feed, so one
     that took over a registered address would answer with events of its own.
+
+    With the `certificates` of a secure process, the channel shows the process's own and calls only
+    servers that prove to be of the service.
 
     In a traced process `spans` records the calls as spans, and the trace continues in the service
     that is called. The other arguments are those of `discovery.open_channel`. Raises
@@ -44,6 +49,7 @@ def participant_channel(
             target,
             service_config={"healthCheckConfig": {"serviceName": service.full_name}},
             options=KEEPALIVE,
+            certificates=certificates,
             watcher=watcher,
             clock=clock,
             rng=rng,

@@ -9,6 +9,7 @@ from tradepost.order.v1 import order_service_pb2
 from tradepost.payment.v1 import payment_service_pb2
 
 from discovery.clock import Clock
+from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
@@ -21,10 +22,14 @@ from services.inventory.settings import FeedSettings
 
 @asynccontextmanager
 async def feed_channels(
-    targets: FeedSettings, *, clock: Clock, rng: random.Random
+    targets: FeedSettings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    certificates: CertificateSource | None = None,
 ) -> AsyncIterator[FeedChannels]:
     """Channels to the feeds, closed when the block ends. Their calls are not traced."""
-    channel = partial(participant_channel, clock=clock, rng=rng)
+    channel = partial(participant_channel, clock=clock, rng=rng, certificates=certificates)
     async with (
         channel(targets.order_target, contract=order_service_pb2.DESCRIPTOR) as orders,
         channel(targets.payment_target, contract=payment_service_pb2.DESCRIPTOR) as payments,

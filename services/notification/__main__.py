@@ -46,6 +46,7 @@ async def main() -> None:
             contract=order_service_pb2.DESCRIPTOR,
             clock=clock,
             rng=rng,
+            certificates=security.certificates,
             spans=spans,
         ) as orders,
         build(

@@ -41,8 +41,10 @@ async def main() -> None:
         secured(NAME, settings.addresses, clock=clock, rng=rng) as security,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
-        participant_channels(targets, clock=clock, rng=rng, spans=spans) as participants,
-        feed_channels(targets, clock=clock, rng=rng) as feeds,
+        participant_channels(
+            targets, clock=clock, rng=rng, certificates=security.certificates, spans=spans
+        ) as participants,
+        feed_channels(targets, clock=clock, rng=rng, certificates=security.certificates) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,

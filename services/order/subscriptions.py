@@ -11,6 +11,7 @@ from tradepost.order.v1 import order_service_pb2
 from tradepost.payment.v1 import payment_service_pb2
 
 from discovery.clock import Clock
+from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.consumer_lease import WAITED_FOR_LEASE_S
@@ -48,13 +49,17 @@ class FeedSubscriptions:
 
 @asynccontextmanager
 async def feed_channels(
-    targets: ParticipantSettings, *, clock: Clock, rng: random.Random
+    targets: ParticipantSettings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    certificates: CertificateSource | None = None,
 ) -> AsyncIterator[FeedChannels]:
     """Open the channels to the feeds, and close them when the block ends.
 
     They record no spans: a subscription is one call that lasts as long as its process.
     """
-    channel = partial(participant_channel, clock=clock, rng=rng)
+    channel = partial(participant_channel, clock=clock, rng=rng, certificates=certificates)
     async with (
         channel(targets.order_target, contract=order_service_pb2.DESCRIPTOR) as orders,
         channel(targets.payment_target, contract=payment_service_pb2.DESCRIPTOR) as payments,

@@ -38,7 +38,9 @@ async def main() -> None:
         open_processor(payment.processor_url, clock=clock, owner=owner) as opened,
         instrumentation.exporting(NAME, settings, telemetry, clock=clock, ids=ids) as spans,
         registrar_of(read(RegistrySettings), settings, clock=clock, rng=rng) as registrar,
-        feed_channels(read(FeedSettings), clock=clock, rng=rng) as feeds,
+        feed_channels(
+            read(FeedSettings), clock=clock, rng=rng, certificates=security.certificates
+        ) as feeds,
         build(
             database_url=database.url,
             readers=database.readers,

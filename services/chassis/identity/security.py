@@ -11,7 +11,6 @@ from discovery.registry.consul.intentions import ConsulIntentions
 from discovery.tls.certificates import CertificateSource
 from services.chassis.environment import read
 from services.chassis.identity.authentication import Authentication
-from services.chassis.identity.certificate_files import certificates_from_files
 from services.chassis.identity.consul_connect import from_consul
 from services.chassis.identity.mode import is_secure
 from services.chassis.identity.peer import peer_of
@@ -58,6 +57,11 @@ async def secured(
     certificates: CertificateSource
     intentions = None
     if tls.tls == "files":
+        # It loads a library that an open process doesn't need.
+        from services.chassis.identity.certificate_files import (  # noqa: PLC0415
+            certificates_from_files,
+        )
+
         certificates = certificates_from_files(tls, service, clock=clock)
     else:
         certificates, intentions = await from_consul(service, clock=clock, rng=rng)

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import grpc
@@ -13,6 +14,7 @@ from tradepost.payment.v1 import payment_service_pb2
 from tradepost.payment.v1.payment_service_pb2_grpc import PaymentServiceStub
 
 from discovery.clock import Clock
+from discovery.tls.certificates import CertificateSource
 from services.chassis.channels import participant_channel
 from services.chassis.saga.model import Contradiction, Done, Pending, StepCall
 from services.chassis.server.instrumentation import Spans
@@ -38,27 +40,23 @@ class ParticipantChannels:
 
 @asynccontextmanager
 async def participant_channels(
-    targets: ParticipantSettings, *, clock: Clock, rng: random.Random, spans: Spans | None
+    targets: ParticipantSettings,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    certificates: CertificateSource | None = None,
+    spans: Spans | None,
 ) -> AsyncIterator[ParticipantChannels]:
     """Open the channels, and close them when the block ends.
 
     Raises InvalidTargetError for a target that discovery does not understand.
     """
+    channel = partial(
+        participant_channel, clock=clock, rng=rng, certificates=certificates, spans=spans
+    )
     async with (
-        participant_channel(
-            targets.inventory_target,
-            contract=inventory_service_pb2.DESCRIPTOR,
-            clock=clock,
-            rng=rng,
-            spans=spans,
-        ) as inventory,
-        participant_channel(
-            targets.payment_target,
-            contract=payment_service_pb2.DESCRIPTOR,
-            clock=clock,
-            rng=rng,
-            spans=spans,
-        ) as payment,
+        channel(targets.inventory_target, contract=inventory_service_pb2.DESCRIPTOR) as inventory,
+        channel(targets.payment_target, contract=payment_service_pb2.DESCRIPTOR) as payment,
     ):
         yield ParticipantChannels(inventory, payment)
 

@@ -14,6 +14,7 @@ from discovery.clock import Clock, SystemClock
 from services.chassis.channels import participant_channel
 from services.chassis.consumer.inbox import Inbox
 from services.chassis.environment import SettingError, read
+from services.chassis.identity.security import secured
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog
 from services.chassis.server import epoch_command
@@ -45,6 +46,7 @@ from services.order.summary.feed_consumers import (
 _payment_channel = partial(participant_channel, contract=payment_service_pb2.DESCRIPTOR)
 _FAILURES = (
     RebuildError,
+    SettingError,
     StaleLeaseError,
     StoreUnavailableError,
     StoreOverloadedError,
@@ -82,11 +84,7 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1
     try:
-        await database.migrate(MIGRATIONS)
-        async with _payment_channel(targets.payment_target, clock=clock, rng=rng) as payments:
-            report = await rebuild_of(database, payments, clock=clock, rng=rng).run(
-                replace=options.replace
-            )
+        report = await _rebuild(database, targets, replace=options.replace, clock=clock, rng=rng)
     except _FAILURES as error:
         sys.stderr.write(f"the rebuild failed: {error}\n")
         return 1
@@ -94,6 +92,25 @@ async def main(arguments: Sequence[str], *, rng: random.Random) -> int:
         await database.close()
     sys.stdout.write(to_text(report))
     return 0 if report.swapped else 1
+
+
+async def _rebuild(
+    database: Database,
+    targets: ParticipantSettings,
+    *,
+    replace: bool,
+    clock: Clock,
+    rng: random.Random,
+) -> RebuildReport:
+    """Read the events and the payment service's feed, as a secure process where one would be."""
+    await database.migrate(MIGRATIONS)
+    async with (
+        secured("order", {}, clock=clock, rng=rng) as security,
+        _payment_channel(
+            targets.payment_target, clock=clock, rng=rng, certificates=security.certificates
+        ) as payments,
+    ):
+        return await rebuild_of(database, payments, clock=clock, rng=rng).run(replace=replace)
 
 
 def rebuild_of(

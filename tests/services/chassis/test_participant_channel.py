@@ -1,19 +1,26 @@
 """A service calls the service it means, also where another one has a registered address."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
+from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2_grpc
 from tradepost.event.v1 import event_service_pb2 as pb
 from tradepost.event.v1 import event_service_pb2_grpc
 from tradepost.inventory.v1 import inventory_service_pb2
 
 from discovery.clock import SystemClock
+from discovery.registry.memory import MemoryRegistry
 from services.chassis.channels import participant_channel
 from services.chassis.server.health import HealthServicer
+from tests.support.certificates.authority import Authority
+from tests.support.certificates.memory_source import MemoryCertificates
+from tests.support.chassis import echo_service
+from tests.support.chassis.secure_echo import secure_echo, unary
 
 INVENTORY = "tradepost.inventory.v1.InventoryService"
 PAYMENT = "tradepost.payment.v1.PaymentService"
@@ -64,3 +71,24 @@ async def test_the_feed_of_another_service_is_not_read() -> None:
         epochs = Counter([(await stub.GetFeed(pb.GetFeedRequest())).epoch for _ in range(50)])
 
     assert epochs == {INVENTORY: 50}
+
+
+async def test_a_secure_process_calls_with_its_certificate() -> None:
+    """The channel shows it to a server that asks for one, and calls only the service it means."""
+    authority, registry = Authority(), MemoryRegistry()
+    own = MemoryCertificates(authority.issue("till"))
+    async with (
+        asyncio.timeout(60),
+        secure_echo(MemoryCertificates(authority.issue("echo")), registrar=registry),
+        participant_channel(
+            "memory:///echo",
+            contract=echo_service.CONTRACT,
+            clock=SystemClock(),
+            rng=random.Random(7),
+            certificates=own,
+            watcher=registry,
+        ) as channel,
+    ):
+        answer = await unary(channel)(StringValue(value="hi"), wait_for_ready=True)
+
+    assert answer.value == "hi"

@@ -62,9 +62,9 @@ def channel_to(server: RunningServer, shown: Certificates | None) -> grpc.aio.Ch
     )
 
 
-def unary(channel: grpc.aio.Channel) -> Any:
-    """The unary method of the echo service."""
-    return channel.unary_unary(path("Unary"), StringValue.SerializeToString, StringValue.FromString)
+def unary(channel: grpc.aio.Channel, method: str = "Unary") -> Any:
+    """A unary method of the echo service."""
+    return channel.unary_unary(path(method), StringValue.SerializeToString, StringValue.FromString)
 
 
 def unary_stream(channel: grpc.aio.Channel) -> Any:
