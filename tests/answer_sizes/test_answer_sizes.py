@@ -10,6 +10,7 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from services.chassis.request.answer_size import ANSWER_BYTES_MAX
+from services.order.domain.return_rules import RETURN_LINES_MAX
 from tests.support.answer_sizes.large_rows import (
     NAME,
     ORDERS,
@@ -100,6 +101,14 @@ async def test_no_answer_exceeds_the_limit(suite: Suite, ids: Ids) -> None:
         sizes = [(len(answer), rows) async for answer, rows in answers(suite, rpc, wanted)]
         assert max(size for size, _ in sizes) < ANSWER_BYTES_MAX, short
         assert sum(rows for _, rows in sizes) >= wanted.rows, short
+
+
+async def test_the_largest_order_has_as_many_returned_lines_as_it_can(suite: Suite) -> None:
+    """The rows above include an order with returns, which no more goods can be added to."""
+    listing = suite.rpc("OrderService/ListOrders")
+    page: Any = await suite.call(listing, listing.request({"states": ["ORDER_STATE_RETURNED"]}))
+    (order,) = page.orders
+    assert sum(len(each.lines) for each in order.returns) == RETURN_LINES_MAX
 
 
 async def answers(suite: Suite, rpc: Rpc, wanted: Read) -> AsyncIterator[tuple[bytes, int]]:

@@ -118,7 +118,15 @@ def fill(url: str) -> None:
         }
         for number in range(1, LETTERS + 1)
     ]
-    records = [
+    with writing(url) as connection:
+        connection.execute(AUDIT_RECORD.insert(), records_of(payload))
+        connection.execute(NOTIFICATION.insert(), notices)
+        connection.execute(DEAD_LETTER.insert(), letters)
+
+
+def records_of(response: AnyMessage) -> list[dict[str, object]]:
+    """Audit records of as many discards, each with a large answer."""
+    return [
         {
             "sequence": number,
             "occur_time": number,
@@ -126,12 +134,8 @@ def fill(url: str) -> None:
             "method": "tradepost.event.v1.DeadLetterService.DiscardDeadLetter",
             "reason": "r" * 500,
             "request": b"",
-            "response": payload.SerializeToString(),
+            "response": response.SerializeToString(),
             "correlation_id": "c" * 128,
         }
         for number in range(1, LETTERS + 1)
     ]
-    with writing(url) as connection:
-        connection.execute(AUDIT_RECORD.insert(), records)
-        connection.execute(NOTIFICATION.insert(), notices)
-        connection.execute(DEAD_LETTER.insert(), letters)

@@ -71,7 +71,7 @@ def reservations(order_id: str, *states: ReservationState) -> List:
 
 def orders(customer_id: str, *states: OrderState) -> List:
     """ListOrders."""
-    wanted = OrderFilter(limit=50, customer_id=customer_id, states=states, after=AFTER)
+    wanted = OrderFilter(page_size=50, customer_id=customer_id, states=states, after=AFTER)
     return lambda connection: order_view.page(connection, LOG, wanted)
 
 

@@ -35,6 +35,13 @@ async def main(service: str, arguments: Sequence[str], *, rng: random.Random) ->
     return await begin_epoch(clock=SystemClock(), rng=rng)
 
 
+async def opened(settings: DatabaseSettings, *, clock: Clock) -> Database:
+    """Open the database as the service does. Raises DatabaseSettingsError."""
+    return await Database.open(
+        settings.url, clock=clock, owner=COMMAND, timeout_s=settings.timeout_s
+    )
+
+
 async def begin_epoch(*, clock: Clock, rng: random.Random) -> int:
     """Begin the epoch in the database of DATABASE_URL, and print it; returns the exit status."""
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=rng))
@@ -44,7 +51,7 @@ async def begin_epoch(*, clock: Clock, rng: random.Random) -> int:
 
     try:
         settings = read(DatabaseSettings)
-        database = await Database.open(settings.url, clock=clock, owner=COMMAND)
+        database = await opened(settings, clock=clock)
     except (SettingError, DatabaseSettingsError) as error:
         sys.stderr.write(f"no epoch was begun: {error}; see DATABASE_URL\n")
         return 1

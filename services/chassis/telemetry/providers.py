@@ -49,7 +49,12 @@ def providers_of(process: ProcessIdentity, settings: TelemetrySettings) -> Provi
         spans = exporters.span_exporter(settings.traces_target)
         used.append(spans)
         tracers.add_span_processor(
-            BatchSpanProcessor(RedactingExporter(spans), max_queue_size=settings.max_waiting_spans)
+            BatchSpanProcessor(
+                RedactingExporter(spans),
+                max_queue_size=settings.max_waiting_spans,
+                max_export_batch_size=settings.max_export_batch_size,
+                schedule_delay_millis=settings.schedule_delay_ms,
+            )
         )
     if settings.metrics_target is not None:
         metrics = exporters.metric_exporter(settings.metrics_target)

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeAlias
 
-from pydantic import AliasChoices, BeforeValidator, Field, FilePath, PositiveFloat, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    FilePath,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HTTP = "http/protobuf"
@@ -95,6 +103,12 @@ class TelemetrySettings(BaseSettings):
     max_waiting_spans: int = Field(
         default=MAX_WAITING_SPANS, ge=512, validation_alias="OTEL_BSP_MAX_QUEUE_SIZE"
     )
+    max_export_batch_size: int = Field(
+        default=512, ge=1, validation_alias="OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+    )
+    schedule_delay_ms: PositiveInt = Field(
+        default=5_000, validation_alias="OTEL_BSP_SCHEDULE_DELAY"
+    )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",
@@ -109,6 +123,15 @@ class TelemetrySettings(BaseSettings):
                     "OTEL_EXPORTER_OTLP_ENDPOINT: must begin with http:// or https:// where"
                     f" OTEL_EXPORTER_OTLP_PROTOCOL is {HTTP}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.max_export_batch_size > self.max_waiting_spans:
+            raise ValueError(
+                "OTEL_BSP_MAX_EXPORT_BATCH_SIZE: must be at most OTEL_BSP_MAX_QUEUE_SIZE, which is"
+                f" {self.max_waiting_spans}"
+            )
         return self
 
     @property

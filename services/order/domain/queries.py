@@ -1,7 +1,6 @@
 """The queries of callers and operators: what to read, without how it is stored.
 
-The `limit` of an `OrderFilter` is the size of the page. The other limits are one more: the row
-after the page shows whether another page follows.
+The store reads one row more than `page_size`, which shows whether another page follows.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ class OrderFilter:
     `after` is the sort key (create time in microseconds, order id) of the last row already seen.
     """
 
-    limit: int
+    page_size: int
     customer_id: str = ""
     states: tuple[OrderState, ...] = ()
     created_after: datetime | None = None
@@ -44,11 +43,11 @@ class OrderListQuery:
 
 @dataclass(frozen=True, slots=True)
 class AuditTrailQuery:
-    """At most `limit` events of an order after a version."""
+    """A page of the events of an order after a version."""
 
     order_id: str
     after_version: int
-    limit: int
+    page_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class SagaFilter:
     `after` is the sort key (create time in microseconds, order id) of the last row already seen.
     """
 
-    limit: int
+    page_size: int
     placed_before: datetime | None = None
     state: OrderState | None = None
     needs_review: bool | None = None

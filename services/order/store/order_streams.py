@@ -126,10 +126,13 @@ class OrderStreams:
         return versions[wanted - 1]
 
     def audit_trail(self, connection: Connection, query: AuditTrailQuery) -> AuditTrail:
-        """Return part of the audit trail. Raises OrderNotFoundError."""
+        """Return a page of the audit trail and the event after it. Raises OrderNotFoundError."""
         order_id = query.order_id
         stored = self._log.read_stream(
-            connection, order_id, after_version=query.after_version, limit=query.limit
+            connection,
+            order_id,
+            after_version=query.after_version,
+            limit=query.page_size + 1,
         )
         if not stored and not self._log.read_stream(connection, order_id, limit=1):
             raise OrderNotFoundError(order_id)

@@ -154,7 +154,7 @@ def page(connection: Connection, log: EventLog, query: OrderFilter) -> OrderPage
     rows: list[OrderSnapshot] = []
     has_more = False
     for row in connection.execute(_page(query)):
-        has_more = len(rows) == query.limit or not room.takes(len(row.message))
+        has_more = len(rows) == query.page_size or not room.takes(len(row.message))
         if has_more:
             break
         rows.append(_of_row(row))
@@ -183,11 +183,11 @@ def _newest_of_each_state(query: OrderFilter) -> Select[Any]:
     merged = union_all(*keyed).subquery()
     newest_first = (merged.c.create_time.desc(), merged.c.order_id.desc())
     rows = select(merged.c.message, merged.c.position).order_by(*newest_first)
-    return rows.limit(query.limit + 1)
+    return rows.limit(query.page_size + 1)
 
 
 def _rows(query: OrderFilter, *also: Any) -> Select[Any]:
-    rows = select(*_COLUMNS, *also).order_by(*_NEWEST_FIRST).limit(query.limit + 1)
+    rows = select(*_COLUMNS, *also).order_by(*_NEWEST_FIRST).limit(query.page_size + 1)
     if query.created_after is not None:
         rows = rows.where(ORDER_VIEW.c.create_time >= to_micros(query.created_after))
     if query.after is not None:

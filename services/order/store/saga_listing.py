@@ -116,7 +116,7 @@ def _page(query: SagaFilter) -> Select[Any]:
         .join(ORDER_VIEW, LEASE.c.subject == ORDER_VIEW.c.order_id)
         .where(LEASE.c.kind == CHECKOUT_LEASE)
         .order_by(*_SORT_KEY)
-        .limit(query.limit)
+        .limit(query.page_size + 1)
     )
     if query.placed_before is not None:
         rows = rows.where(_created <= to_micros(query.placed_before))

@@ -86,13 +86,13 @@ def list_orders(request: rpc.ListOrdersRequest) -> OrderListQuery:
         present=request.HasField("created_before_time"),
     )
     check.integer("min_position", request.min_position, minimum=0, maximum=MAX_INT64)
-    limit, after = (
+    size, after = (
         check_page_size(check, request.page_size),
         check_time_and_id(check, request.page_token, arguments_of(request)),
     )
     check.done()
     rows = OrderFilter(
-        limit=limit,
+        page_size=size,
         customer_id=request.customer_id,
         states=tuple(sorted({OrderState(int(state)) for state in request.states})),
         created_after=created_after,
@@ -109,7 +109,7 @@ def list_order_events(request: rpc.ListOrderEventsRequest) -> AuditTrailQuery:
     size = check_page_size(check, request.page_size)
     after_version = check_sequence(check, request.page_token, arguments_of(request))
     check.done()
-    return AuditTrailQuery(request.order_id, after_version, size + 1)
+    return AuditTrailQuery(request.order_id, after_version, size)
 
 
 def watch_order(request: rpc.WatchOrderRequest) -> WatchQuery:
@@ -147,7 +147,7 @@ def list_sagas(request: admin.ListSagasRequest, now: datetime) -> SagaFilter:
     )
     check.done()
     return SagaFilter(
-        limit=size + 1,
+        page_size=size,
         placed_before=None if older_than is None else now - older_than,
         state=OrderState(int(request.state)) if request.state else None,
         needs_review=request.needs_review if request.HasField("needs_review") else None,
@@ -182,11 +182,11 @@ def audit_trail_page(
     events: Sequence[StoredEvent],
     epoch: str,
 ) -> Page[event_pb2.Event]:
-    """Return the page of the events that `query` read, and the token of the next page."""
+    """Return the page of the events that the store read for `query`, and the next page's token."""
     return page_of(
         request,
         events,
-        query.limit - 1,
+        query.page_size,
         key_of=lambda stored: (stored.version,),
         to_message=lambda stored: to_event(stored, epoch),
     )
@@ -195,11 +195,11 @@ def audit_trail_page(
 def saga_page(
     request: admin.ListSagasRequest, query: SagaFilter, sagas: Sequence[saga_pb2.Saga]
 ) -> Page[saga_pb2.Saga]:
-    """Return the page of the sagas that `query` read, and the token of the next page."""
+    """Return the page of the sagas that the store read for `query`, and the next page's token."""
     return page_of(
         request,
         sagas,
-        query.limit - 1,
+        query.page_size,
         key_of=lambda saga: _created(saga.create_time, saga.order_id),
         to_message=lambda saga: saga,
     )

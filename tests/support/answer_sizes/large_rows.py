@@ -6,6 +6,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from tradepost.order.v1 import order_pb2
+
+from services.order.domain.return_rules import RETURN_LINES_MAX
 from tests.support.suite.suite_in_process import Suite
 
 LINES = 500
@@ -20,7 +23,18 @@ NAME = "🫖" * 200
 REASON = "🫖" * 500
 SKUS = tuple(f"{number:03}".ljust(64, "x") for number in range(LINES))
 REFUNDS = 100
+# An order can show so many lines of returns.
+RETURNS = RETURN_LINES_MAX // LINES
 
+# The states of an order whose outcome is not known yet.
+UNSETTLED = (
+    order_pb2.ORDER_STATE_RESERVING,
+    order_pb2.ORDER_STATE_AUTHORIZING,
+    order_pb2.ORDER_STATE_COMMITTING,
+    order_pb2.ORDER_STATE_CAPTURING,
+    order_pb2.ORDER_STATE_FULFILLING,
+    order_pb2.ORDER_STATE_RETURNING,
+)
 # An instant in the year 2041, in microseconds.
 _NEVER = 2**51
 _NUMBERS = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) "
@@ -29,9 +43,11 @@ _NUMBERS = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHER
 async def fill(suite: Suite) -> None:
     """Place a few orders of 500 lines each, then multiply the rows of payments and of sagas."""
     await _stock(suite)
-    create = suite.rpc("OrderService/CreateOrder")
-    for number in range(ORDERS):
-        await suite.call(create, create.request(_order(number)))
+    orders = [
+        await _settled(suite, "OrderService/CreateOrder", _order(number))
+        for number in range(ORDERS)
+    ]
+    await _return(suite, orders[-1].order_id)
     payments = suite.rpc("PaymentService/ListPayments")
     page: Any = await suite.call(payments, payments.request({}))
     await _refund(suite, page.payments[0].payment_id)
@@ -86,11 +102,35 @@ async def _refund(suite: Suite, payment_id: str) -> None:
         await suite.call(refund, refund.request(fields))
 
 
+async def _return(suite: Suite, order_id: str) -> None:
+    """Return goods of an order as often, and in as many lines, as an order can show."""
+    change = {"request_id": request_id("fulfill"), "order_id": order_id}
+    await _settled(suite, "OrderService/FulfillOrder", change)
+    for number in range(RETURNS):
+        fields = {
+            "request_id": request_id(f"return {number}"),
+            "order_id": order_id,
+            "lines": [{"sku": sku, "quantity": 1} for sku in SKUS],
+            "reason": NAME,
+        }
+        await _settled(suite, "OrderService/ReturnOrder", fields)
+
+
+async def _settled(suite: Suite, method: str, fields: Mapping[str, Any]) -> order_pb2.Order:
+    """Change an order, and repeat the request until its outcome is known."""
+    rpc = suite.rpc(method)
+    while True:
+        answer: Any = await suite.call(rpc, rpc.request(fields))
+        order: order_pb2.Order = answer.order
+        if order.state not in UNSETTLED:
+            return order
+
+
 def _order(number: int) -> Mapping[str, Any]:
     return {
         "request_id": request_id(f"order {number}"),
         "customer_id": "c" * 64,
-        "lines": [{"sku": sku, "quantity": 1} for sku in SKUS],
+        "lines": [{"sku": sku, "quantity": RETURNS} for sku in SKUS],
         "payment_method": "pm_visa",
     }
 

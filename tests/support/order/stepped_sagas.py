@@ -187,7 +187,7 @@ class SteppedSagas:
     async def order_ids(self, parts: Parts) -> list[str]:
         """Return the ids of all orders."""
         page = await parts.store.database.read(
-            order_view.page, parts.store.log, OrderFilter(limit=1_000)
+            order_view.page, parts.store.log, OrderFilter(page_size=1_000)
         )
         return [snapshot.order.order_id for snapshot in page.rows]
 

@@ -191,7 +191,7 @@ class SimulatedOrderService:
 
     async def snapshots(self) -> list[order_pb2.Order]:
         """List all orders, as ListOrders does; at most 1,000."""
-        page = await self.database.read(order_view.page, self.log, OrderFilter(limit=1_000))
+        page = await self.database.read(order_view.page, self.log, OrderFilter(page_size=1_000))
         assert not page.has_more
         return [snapshot.order for snapshot in page.rows]
 

@@ -219,6 +219,10 @@ async def test_a_certificate_is_trusted() -> None:
         ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        # More than the queue holds by default.
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4097"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
         (f"{PREFIX}_TIMEOUT", "10s"),
         (f"{PREFIX}_METRICS_TIMEOUT", "-1"),
         (f"{PREFIX}_CERTIFICATE", "/no/such/ca.pem"),

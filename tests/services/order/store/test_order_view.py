@@ -31,19 +31,19 @@ KEY = (to_micros(NOON + timedelta(seconds=30)), "ord_" + "8" * 32)
 SOME = (OrderState.CAPTURING, OrderState.CONFIRMED, OrderState.CANCELLING)
 
 FILTERS = {
-    "all": OrderFilter(limit=20),
-    "next page": OrderFilter(limit=20, after=KEY),
-    "customer": OrderFilter(limit=20, customer_id="ann", after=KEY),
-    "customer and states": OrderFilter(limit=20, customer_id="ann", states=SOME, after=KEY),
-    "one state": OrderFilter(limit=20, states=SOME[:1], after=KEY),
-    "states": OrderFilter(limit=20, states=SOME, after=KEY),
+    "all": OrderFilter(page_size=20),
+    "next page": OrderFilter(page_size=20, after=KEY),
+    "customer": OrderFilter(page_size=20, customer_id="ann", after=KEY),
+    "customer and states": OrderFilter(page_size=20, customer_id="ann", states=SOME, after=KEY),
+    "one state": OrderFilter(page_size=20, states=SOME[:1], after=KEY),
+    "states": OrderFilter(page_size=20, states=SOME, after=KEY),
     "time": OrderFilter(
-        limit=20,
+        page_size=20,
         created_after=NOON + timedelta(seconds=10),
         created_before=NOON + timedelta(seconds=20),
     ),
     "everything": OrderFilter(
-        limit=20,
+        page_size=20,
         customer_id="ann",
         states=SOME,
         created_after=NOON + timedelta(seconds=10),
@@ -100,7 +100,9 @@ def matching(rows: list[Row], wanted: OrderFilter) -> list[object]:
         and since <= int(str(row["create_time"])) < until
     ]
     keys = sorted((key for key, _ in keyed), reverse=True)
-    return [key[1] for key in keys if wanted.after is None or key < wanted.after][: wanted.limit]
+    return [key[1] for key in keys if wanted.after is None or key < wanted.after][
+        : wanted.page_size
+    ]
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -146,7 +148,7 @@ async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
     log = EventLog(clock=clock, ids=IdFactory(clock=clock, rng=random.Random(1)))
     await database.write(fill, rows)
     created = {row["order_id"]: int(str(row["create_time"])) for row in rows}
-    sizes, seen, wanted = [], [], OrderFilter(limit=1_000)
+    sizes, seen, wanted = [], [], OrderFilter(page_size=1_000)
     while True:
         page = await database.read(order_view.page, log, wanted)
         sizes.append(len(page.rows))
@@ -155,16 +157,16 @@ async def test_a_page_of_large_orders_is_shorter(database: Database) -> None:
             break
         wanted = replace(wanted, after=(created[seen[-1]], seen[-1]))
     assert sizes == [2, 2, 2, 2, 2]
-    assert seen == matching(rows, OrderFilter(limit=1_000))
+    assert seen == matching(rows, OrderFilter(page_size=1_000))
 
 
 @pytest.mark.parametrize("databases", [SQLITE], indirect=True)
 async def test_sagas_are_found_from_their_leases(database: Database) -> None:
     """The query reads only the orders that have a lease, however many others are settled."""
     for wanted in (
-        SagaFilter(limit=50),
-        SagaFilter(limit=50, placed_before=NOON, after=KEY),
-        SagaFilter(limit=50, state=OrderState.CAPTURING, needs_review=False, after=KEY),
+        SagaFilter(page_size=50),
+        SagaFilter(page_size=50, placed_before=NOON, after=KEY),
+        SagaFilter(page_size=50, state=OrderState.CAPTURING, needs_review=False, after=KEY),
     ):
         first, then, *_ = await database.read(plan_of, saga_listing._page(wanted))
         assert first.startswith("SEARCH lease USING")
@@ -179,7 +181,9 @@ async def test_the_list_agrees_with_the_streams(sagas: SteppedSagas) -> None:
         await sagas.drive(parts, placed)
         if method == "pm_refund_refused":
             await sagas.drive(parts, await sagas.cancel(parts, placed.order_id))
-    page = await parts.store.database.read(order_view.page, parts.store.log, OrderFilter(limit=10))
+    page = await parts.store.database.read(
+        order_view.page, parts.store.log, OrderFilter(page_size=10)
+    )
     assert len(page.rows) == 4
     for snapshot in page.rows:
         loaded = await parts.store.database.read(parts.store.streams.load, snapshot.order.order_id)
@@ -201,7 +205,7 @@ async def test_a_page_of_sagas_takes_two_statements(sagas: SteppedSagas) -> None
     placed = [(await sagas.place(parts)).order_id for _ in range(5)]
 
     def page(connection: Connection) -> None:
-        listed = parts.store.sagas.page(connection, SagaFilter(limit=10))
+        listed = parts.store.sagas.page(connection, SagaFilter(page_size=10))
         assert sorted(saga.order_id for saga in listed) == sorted(placed)
 
     assert len(await parts.store.database.read(statements_of, page)) == 2
