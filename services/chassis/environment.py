@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, ValidationError
@@ -33,7 +34,23 @@ def _checked_target(text: str) -> str:
     return text
 
 
+def _checked_host(text: str) -> str:
+    """A host's name or address; of `[::1]`, the address without brackets."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in host:
+        try:
+            IPv6Address(host)
+        except ValueError as error:
+            raise ValueError(
+                "must be a name or an address without a port, such as 10.0.0.7 or ::1"
+            ) from error
+    elif set(host) & set("/[] \t"):
+        raise ValueError("must be a name or an address, such as 10.0.0.7 or ::1")
+    return host
+
+
 TargetSetting: TypeAlias = Annotated[str, AfterValidator(_checked_target)]
+HostSetting: TypeAlias = Annotated[str, AfterValidator(_checked_host)]
 
 
 def read(kind: type[Settings]) -> Settings:

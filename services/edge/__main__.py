@@ -8,11 +8,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from discovery.clock import SystemClock
+from discovery.registry.consul.registry import ConsulRegistry
 from services.chassis.environment import SettingError, read
+from services.chassis.identity.consul_connect import agent_address
 from services.chassis.server import program
-from services.chassis.server.lifecycle import set_on_signals
-from services.chassis.server.registrar import consul_registry
-from services.chassis.server.settings import RegistrySettings
 from services.chassis.telemetry import logs
 from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import read as read_contract
@@ -25,11 +24,11 @@ _LOOPBACK = "127.0.0.1"
 
 async def main() -> None:
     """Run until a signal stops it. Raises SettingError."""
-    settings, registry = read(EdgeSettings), read(RegistrySettings)
+    settings = read(EdgeSettings)
     clock, rng = SystemClock(), random.Random()
     log = logs.get_logger("edge")
     stop = asyncio.Event()
-    with set_on_signals(stop):
+    with program.set_on_signals(stop):
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-")))
             settings = _with_cache(settings, folder / "cache")
@@ -42,7 +41,7 @@ async def main() -> None:
                     addresses,
                     contract=read_contract(),
                     settings=settings,
-                    watcher=consul_registry(registry.address, clock=clock, rng=rng),
+                    watcher=ConsulRegistry(agent_address(), clock=clock, rng=rng),
                     clock=clock,
                     rng=rng,
                 )

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from discovery.clock import Clock
 from discovery.rules.backoff import jittered
 from services.chassis.environment import SettingError
 from services.chassis.telemetry import logs
+from services.edge import ending_with_parent
 
 _FIRST_DELAY_S = 0.2
 _DELAY_CEILING_S = 10.0
@@ -25,12 +27,13 @@ _LINE = '{"event":"envoy","level":"%l","timestamp":"%Y-%m-%dT%T.%eZ","logger":"%
 
 
 class EnvoyProcess:
-    """Starts Envoy with one bootstrap. Call it in the main thread: Envoy ends with its thread."""
+    """Starts Envoy with one bootstrap, in the main thread: Envoy ends with the thread."""
 
     def __init__(
         self, program: Path, bootstrap: str, *, concurrency: int, log_level: str = "warning"
     ) -> None:
         self._command = [
+            *(sys.executable, "-I", ending_with_parent.__file__, str(os.getpid())),
             *(str(program), "--config-yaml", bootstrap, "--concurrency", str(concurrency)),
             # The only such lines say that a filter is still being worked on, for each update, and
             # that an answer was written into the cache.

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.server.settings import HostSetting
+from services.chassis.environment import HostSetting
 
 MIB = 1024 * 1024
 

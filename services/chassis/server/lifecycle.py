@@ -12,9 +12,8 @@ The steps of the stop are pushed on an exit stack during the start, so they run 
 
 import asyncio
 import random
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,6 +32,7 @@ from services.chassis.server.health import HealthServicer, is_serving
 from services.chassis.server.instrumentation import Spans
 from services.chassis.server.layers.admission import Admission
 from services.chassis.server.layers.peer_check import PeerCheck
+from services.chassis.server.program import set_on_signals
 from services.chassis.server.service_definition import Hook, Service
 from services.chassis.server.settings import ServerSettings
 from services.chassis.telemetry import logs
@@ -243,20 +243,3 @@ async def _registration(
     except (RegistryError, TimeoutError):
         pass  # the registration's task reports it and tries again
     return registration
-
-
-@contextmanager
-def set_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` on SIGTERM and SIGINT until the block ends."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    former = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            # Not the default, which would end a program that is still closing its database.
-            signal.signal(number, former[number])

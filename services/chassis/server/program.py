@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvloop
@@ -32,6 +33,22 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     except Exception as error:  # noqa: BLE001 - the log is where an operator looks
         return _report(error)
     return 0
+
+
+@contextmanager
+def set_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on SIGTERM and SIGINT until the block ends."""
+    loop = asyncio.get_running_loop()
+    former = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+            # Not the default, which would end a program that is still closing its database.
+            signal.signal(number, former[number])
 
 
 def _report(error: Exception) -> int:

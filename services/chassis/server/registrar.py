@@ -25,16 +25,8 @@ async def registrar_of(
         yield None
         return
     server.check_address()
-    registry = consul_registry(settings.address, clock=clock, rng=rng)
+    registry = ConsulRegistry(agent_address(settings.address), clock=clock, rng=rng)
     try:
         yield registry
     finally:
         await registry.close()
-
-
-def consul_registry(address: str, *, clock: Clock, rng: random.Random) -> ConsulRegistry:
-    """Return the registry of the agent at the address, or else of the environment.
-
-    Raises SettingError for a variable that can't be used.
-    """
-    return ConsulRegistry(agent_address(address), clock=clock, rng=rng)

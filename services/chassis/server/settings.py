@@ -5,13 +5,12 @@ variable.
 """
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
-from typing import Annotated, TypeAlias
+from ipaddress import ip_address
 
-from pydantic import AfterValidator, AliasChoices, Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.chassis.environment import SettingError
+from services.chassis.environment import HostSetting, SettingError
 from services.chassis.store.silence import ANSWER_TIMEOUT_S
 
 DRAIN_S = 2.0
@@ -21,24 +20,6 @@ MAX_WAITING_CALLS = 5_000
 MAX_CONNECTION_AGE_GRACE_S = 60.0
 MAX_WATCHING_CALLS = 5_000
 MAX_SUBSCRIBERS = 1_000
-
-
-def _host(text: str) -> str:
-    """A host's name or address; of `[::1]`, the address without brackets."""
-    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if ":" in host:
-        try:
-            IPv6Address(host)
-        except ValueError as error:
-            raise ValueError(
-                "must be a name or an address without a port, such as 10.0.0.7 or ::1"
-            ) from error
-    elif set(host) & set("/[] \t"):
-        raise ValueError("must be a name or an address, such as 10.0.0.7 or ::1")
-    return host
-
-
-HostSetting: TypeAlias = Annotated[str, AfterValidator(_host)]
 
 
 class ServerSettings(BaseSettings):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -58,6 +59,29 @@ def settings_at_free_ports(**changes: object) -> EdgeSettings:
     return EdgeSettings.model_validate({**given, **changes})
 
 
+def edge_of(settings: EdgeSettings, registry: MemoryRegistry) -> dict[str, Any]:
+    """The arguments of a control plane besides its addresses."""
+    return {
+        "contract": read(),
+        "settings": settings,
+        "watcher": registry,
+        "clock": CLOCK,
+        "rng": random.Random(3),
+    }
+
+
+@asynccontextmanager
+async def envoy_at(socket: Path, settings: EdgeSettings) -> AsyncIterator[EnvoyProcess]:
+    """Keep an Envoy running that asks for its configuration at the socket."""
+    envoy = EnvoyProcess(
+        envoy_path(),
+        bootstrap(unix_socket(str(socket)), node="edge", settings=settings),
+        concurrency=settings.concurrency,
+    )
+    async with kept_running(envoy, clock=CLOCK, rng=random.Random(4)):
+        yield envoy
+
+
 @asynccontextmanager
 async def running_edge(
     folder: Path,
@@ -68,27 +92,14 @@ async def running_edge(
 ) -> AsyncIterator[RunningEdge]:
     """Run an edge until the block ends; it listens when the block begins."""
     settings = settings or settings_at_free_ports()
-    registry, rng, contract = MemoryRegistry(), random.Random(3), read()
+    registry, socket = MemoryRegistry(), folder / "xds.sock"
     for instance in instances:
         await registry.register(instance)
-    socket = folder / "xds.sock"
-    envoy = EnvoyProcess(
-        envoy_path(),
-        bootstrap(unix_socket(str(socket)), node="edge", settings=settings),
-        concurrency=settings.concurrency,
-    )
+    arguments = edge_of(settings, registry)
     async with (
-        control_plane(
-            [f"unix:{socket}"],
-            contract=contract,
-            settings=settings,
-            watcher=registry,
-            clock=CLOCK,
-            rng=rng,
-            tokens=tokens,
-        ) as state,
-        kept_running(envoy, clock=CLOCK, rng=rng),
+        control_plane([f"unix:{socket}"], **arguments, tokens=tokens) as state,
+        envoy_at(socket, settings) as envoy,
         grpc.aio.insecure_channel(f"127.0.0.1:{settings.port}") as channel,
     ):
         await channel.channel_ready()
-        yield RunningEdge(settings, registry, state, envoy, channel, contract)
+        yield RunningEdge(settings, registry, state, envoy, channel, arguments["contract"])

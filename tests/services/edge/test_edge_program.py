@@ -1,0 +1,105 @@
+"""`python -m services.edge` as an operator runs it, with a real Consul and a real Envoy."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from discovery.registry.consul.registry import ConsulRegistry
+from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.tools.paths import envoy_path
+from services.chassis.server.program import WRONG_SETTINGS
+from tests.support.discovery.consul_agent import consul_agent
+from tests.support.edge.answering_server import AnsweringServer, answering_server
+from tests.support.edge.running_edge import CLOCK, WAIT_S, instance_at
+from tests.support.suite.programs import ProgramResult, run
+from tests.support.suite.service_process import service_process
+
+
+@pytest.fixture
+def consul() -> Iterator[ConsulAgent]:
+    with consul_agent() as agent:
+        yield agent
+
+
+@pytest_asyncio.fixture
+async def payments() -> AsyncIterator[AnsweringServer]:
+    """What answers as the payment service: an empty message."""
+    async with answering_server("") as server:
+        yield server
+
+
+async def test_the_edge_as_a_program(
+    consul: ConsulAgent, payments: AnsweringServer, tmp_path: Path
+) -> None:
+    """It serves what Consul lists, logs each request, starts a killed Envoy again, and stops."""
+    registry = ConsulRegistry(consul.address, clock=CLOCK, rng=random.Random(1))
+    await registry.register(instance_at("payment", payments.endpoint))
+    await registry.close()
+    (port,) = free_ports(1)
+    environment = {
+        "CONSUL_HTTP_ADDR": consul.address,
+        "TRADEPOST_EDGE_PORT": str(port),
+        "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+        "TRADEPOST_EDGE_CONCURRENCY": "1",
+    }
+    async with service_process("edge", environment, log=tmp_path / "errors") as edge:
+        started = await edge.line("Envoy started")
+        assert await _until_served(port) == "{}"
+        while (request := await edge.line("request"))["status"] != 200:
+            pass
+        assert request["path"] == "/v1/payments/pay_1"
+        assert request["correlation_id"] == "my-request"
+        os.kill(started["pid"], signal.SIGKILL)
+        assert (await edge.line("Envoy ended"))["status"] == -signal.SIGKILL
+        again = await edge.line("Envoy started")
+        assert again["pid"] != started["pid"]
+        assert await _until_served(port) == "{}"
+        assert await edge.stop() == 0
+        assert not _runs(again["pid"])
+
+
+async def test_envoy_ends_with_a_killed_edge(consul: ConsulAgent) -> None:
+    """An edge that is killed leaves no Envoy behind, which would hold its port."""
+    (port,) = free_ports(1)
+    environment = {
+        "CONSUL_HTTP_ADDR": consul.address,
+        "TRADEPOST_EDGE_PORT": str(port),
+        "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+    }
+    async with service_process("edge", environment) as edge:
+        await edge.line("Envoy started")
+        edge.process.kill()
+        # The output ends when nobody holds it any more, which Envoy does while it runs.
+        assert await edge.end() == -signal.SIGKILL
+
+
+async def test_a_missing_envoy_is_named() -> None:
+    """Without the Envoy program the edge doesn't start, and names the setting."""
+    environment = {"TRADEPOST_EDGE_ENVOY": "/nowhere/envoy"}
+    async with service_process("edge", environment) as edge:
+        line = await edge.line("cannot start")
+        assert line["setting"] == "TRADEPOST_EDGE_ENVOY"
+        assert await edge.end() == WRONG_SETTINGS
+
+
+def _runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def _until_served(port: int) -> str:
+    """The answer of a REST call by curl, once the edge serves the method."""
+    url = f"http://127.0.0.1:{port}/v1/payments/pay_1"
+    async with asyncio.timeout(WAIT_S):
+        while (answer := await _curl(url)).code:
+            pass
+    return answer.out
+
+
+async def _curl(url: str) -> ProgramResult:
+    return await run("curl", "--silent", "--fail", "-H", "x-correlation-id: my-request", url)
