@@ -54,8 +54,8 @@ class TokenVerifier:
         self._audience = audience
         self._clock = clock
         self._library = jwt.PyJWT(_OPTIONS)
-        # By the token's hash: the person, and the instant until which the token is good.
-        self._kept: dict[bytes, tuple[Person, float]] = {}
+        # By the token's hash.
+        self._kept: dict[bytes, Person] = {}
         self._kept_under = keys.current
 
     async def verify(self, token: str) -> Person:
@@ -66,17 +66,16 @@ class TokenVerifier:
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise InvalidTokenError(f"it has more than {MAX_TOKEN_CHARACTERS} characters")
         digest = hashlib.sha256(token.encode()).digest()
-        kept = self._find(digest)
-        if kept is None:
+        person = self._find(digest)
+        if person is None:
             key = await self._keys.find(self._key_id(token))
-            kept = self._check(token, key)
-            self._keep(digest, kept)
-        person, until_s = kept
-        if self._clock.now().timestamp() >= until_s:
+            person = self._check(token, key)
+            self._keep(digest, person)
+        if self._clock.now().timestamp() >= person.until_s:
             raise ExpiredTokenError
         return person
 
-    def _find(self, digest: bytes) -> tuple[Person, float] | None:
+    def _find(self, digest: bytes) -> Person | None:
         current = self._keys.current
         if current is not self._kept_under:
             # The issuer may have withdrawn the key of a kept token.
@@ -84,10 +83,10 @@ class TokenVerifier:
             self._kept_under = current
         return self._kept.get(digest)
 
-    def _keep(self, digest: bytes, verified: tuple[Person, float]) -> None:
+    def _keep(self, digest: bytes, person: Person) -> None:
         if len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        self._kept[digest] = verified
+        self._kept[digest] = person
 
     def _key_id(self, token: str) -> str:
         try:
@@ -98,8 +97,8 @@ class TokenVerifier:
             raise InvalidTokenError("it does not name its key (kid)")
         return key_id
 
-    def _check(self, token: str, key: jwt.PyJWK) -> tuple[Person, float]:
-        """Check signature and claims; return the person and the instant of the token's end."""
+    def _check(self, token: str, key: jwt.PyJWK) -> Person:
+        """Check signature and claims, but not whether the token has expired."""
         try:
             claims = self._library.decode(
                 token,
@@ -113,8 +112,11 @@ class TokenVerifier:
             raise InvalidTokenError(next(found, "it can't be read")) from None
         if self._clock.now().timestamp() < _instant_s(claims, "nbf", default=0) - LEEWAY_S:
             raise InvalidTokenError("it is not valid yet")
-        person = Person(_name("sub", claims["sub"]), _roles(claims.get("roles", [])))
-        return person, _instant_s(claims, "exp") + LEEWAY_S
+        return Person(
+            subject=_name("sub", claims["sub"]),
+            roles=_roles(claims.get("roles", [])),
+            until_s=_instant_s(claims, "exp") + LEEWAY_S,
+        )
 
 
 def _instant_s(claims: dict[str, Any], name: str, *, default: float = -1) -> float:

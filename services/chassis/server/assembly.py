@@ -61,7 +61,7 @@ def build(
         error_mapping=_error_mapping(service, ids),
         deadline=Deadline(clock=clock),
         peer_check=peer_check,
-        access=_access(security),
+        access=_access(security, clock),
         admission=admission,
     )
     interceptors = [] if spans is None else [spans.interceptor]
@@ -161,8 +161,10 @@ def peer_check_of(security: Security) -> PeerCheck | None:
     return PeerCheck(security.intentions, peer=peer_of(security.certificates))
 
 
-def _access(security: Security) -> Access | None:
-    return None if security.authentication is None else Access(security.authentication)
+def _access(security: Security, clock: Clock) -> Access | None:
+    if security.authentication is None:
+        return None
+    return Access(security.authentication, clock=clock)
 
 
 def _trace(clock: Clock, ids: IdFactory, spans: Spans | None) -> Trace:

@@ -27,11 +27,17 @@ class KnownCallers:
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
+        self._clock = clock
         self.issuer = Issuer(clock=clock)
-        self.keys = IssuerKeys(fetch=self._document, clock=clock)
-        verifier = TokenVerifier(keys=self.keys, issuer=ISSUER, audience=AUDIENCE, clock=clock)
-        self.security = Security(
-            authentication=Authentication(peer_named, verifier.verify), background=(self.keys.run,)
+
+    @property
+    def security(self) -> Security:
+        """The security of one server."""
+        clock = self._clock
+        keys = IssuerKeys(fetch=self._document, clock=clock)
+        verifier = TokenVerifier(keys=keys, issuer=ISSUER, audience=AUDIENCE, clock=clock)
+        return Security(
+            authentication=Authentication(peer_named, verifier.verify), background=(keys.run,)
         )
 
     async def _document(self) -> bytes:

@@ -72,7 +72,7 @@ async def secure_suite(folder: Path, callers: KnownCallers) -> AsyncIterator[Sui
     async with running_suite(
         folder,
         interceptors=called_by(lambda _path: service("order")),
-        security=callers.security,
+        security=lambda: callers.security,
         callers=called_by(who_may),
     ) as suite:
         yield suite

@@ -123,7 +123,7 @@ async def running_suite(
     seed: int = 5,
     processor: Processor | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
-    security: Security = OPEN,
+    security: Callable[[], Security] = lambda: OPEN,
     callers: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> AsyncIterator[Suite]:
     """Three services, each on a port and on a file of its name in the folder.
@@ -143,11 +143,12 @@ async def running_suite(
         async def serve(built: AbstractAsyncContextManager[Service]) -> grpc.aio.Channel:
             """Serve a service; return the channel through which the order service calls it."""
             service = await enter(built)
+            own = security()
             serving = running(
-                service, settings=settings, clock=CLOCK, ids=ids, rng=rng, security=security
+                service, settings=settings, clock=CLOCK, ids=ids, rng=rng, security=own
             )
             servers[service.name] = server = await enter(serving)
-            names[service.name] = assembly.service_names(service, settings, security)
+            names[service.name] = assembly.service_names(service, settings, own)
             return await enter(
                 grpc.aio.insecure_channel(server.endpoint, interceptors=interceptors)
             )

@@ -1,17 +1,19 @@
 """Finds out who calls, binds the caller, and refuses a method that its contract does not allow.
 
 The peer is known by its certificate, which TLS has verified, and a person by the bearer token that
-the call carries. A secure server has this layer, and an open one does not.
+the call carries. A stream ends when the token expires: no message is sent after that. A secure
+server has this layer, and an open one does not.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from discovery.clock import Clock
 from services.chassis.identity import caller
 from services.chassis.identity.authentication import Authentication, Person
 from services.chassis.identity.caller import Caller
-from services.chassis.identity.errors import InvalidTokenError
+from services.chassis.identity.errors import ExpiredTokenError, InvalidTokenError
 from services.chassis.identity.method_access import (
     MethodAccess,
     access_of,
@@ -30,7 +32,8 @@ _NOBODY = Person("")
 class Access:
     """The layer that knows callers, and lets them call what they may."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, *, clock: Clock) -> None:
+        self._clock = clock
         self._peer = authentication.peer
         self._verify = authentication.verify
 
@@ -55,15 +58,17 @@ class Access:
 
     def _streaming(self, access: MethodAccess, inner: Behavior) -> Behavior:
         async def allowed(request: Any, context: Context) -> AsyncIterator[Any]:
-            await self._admit(access, context)
+            person = await self._admit(access, context)
             async with aclosing(inner(request, context)) as messages:
                 async for message in messages:
+                    if self._clock.now().timestamp() >= person.until_s:
+                        raise ExpiredTokenError
                     yield message
 
         return allowed
 
-    async def _admit(self, access: MethodAccess, context: Context) -> None:
-        """Bind the caller. Raises what `identity.errors` lists."""
+    async def _admit(self, access: MethodAccess, context: Context) -> Person:
+        """Bind the caller; return the person who calls. Raises what `identity.errors` lists."""
         token = bearer_token(INVOCATION_METADATA.get())
         person = _NOBODY if token is None else await self._verify(token)
         calling = Caller(person.subject, person.roles, self._peer(context))
@@ -73,6 +78,7 @@ class Access:
             raise refused
         if access.owner and is_customer_only(access, calling):
             CUSTOMER.set(calling.subject)
+        return person
 
 
 def bearer_token(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:

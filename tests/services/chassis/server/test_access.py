@@ -14,6 +14,7 @@ from services.chassis.identity import caller
 from services.chassis.telemetry import logs
 from tests.support.chassis.echo_service import Echo, echo_server
 from tests.support.chassis.rich_status import refusal
+from tests.support.clock.manual_clock import ManualClock
 from tests.support.identity.known_callers import KnownCallers, Metadata, bearer, service
 
 Code = grpc.StatusCode
@@ -136,6 +137,27 @@ async def test_no_line_and_no_answer_repeats_a_token() -> None:
         signature = token.rpartition(".")[2]
         assert signature not in written.getvalue()
         assert all(signature not in str(answer) for answer in answers)
+
+
+async def test_a_stream_ends_with_its_token() -> None:
+    """No message is sent to a person whose token has expired since the stream began."""
+    clock, expired = ManualClock(), asyncio.Event()
+    callers = KnownCallers(clock=clock)
+
+    async def two(request: StringValue, _context: Any) -> Any:
+        yield request
+        await expired.wait()
+        yield request
+
+    async with echo_server(unary_stream=two, clock=clock, security=callers.security) as echo:
+        stream = echo.unary_stream("a", metadata=callers.person("carl", "CLERK"))
+        of_shop = echo.unary_stream("b", metadata=service("shop"))
+        assert [(await each.read()).value for each in (stream, of_shop)] == ["a", "b"]
+        await clock.advance(3_631)
+        expired.set()
+
+        assert (await refusal(stream.read())).reason == "TOKEN_EXPIRED"
+        assert (await of_shop.read()).value == "b"
 
 
 async def test_an_open_server_knows_and_refuses_nobody() -> None:
