@@ -50,6 +50,7 @@ class Options:
     postgres: bool
     secure: str | None
     stay: bool
+    edge: bool
     json: Path | None
     folder: Path
     coordination: CoordinationChoice
@@ -68,6 +69,7 @@ def parse(arguments: Sequence[str]) -> Options:
         postgres=given.postgres,
         secure=given.secure,
         stay=given.stay,
+        edge=given.edge == "on",
         json=given.json,
         folder=given.folder,
         coordination=CoordinationChoice(given.coordination),
@@ -92,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         const=SECURE[0],
         help="mutual TLS with certificates from Consul or from files, Consul ACLs, and tokens for"
         " people; `./scripts/run token --help` makes more tokens (default: %(const)s)",
+    )
+    parser.add_argument(
+        *("--edge",),
+        choices=("on", "off"),
+        default="on",
+        help="with --stay, serve the public methods at an Envoy too (default: %(default)s)",
     )
     parser.add_argument(
         *("--coordination",),

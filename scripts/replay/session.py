@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -15,7 +16,7 @@ from scripts.replay.options import Options
 from scripts.replay.order_plan import expected_refusals, plan_orders, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
-from scripts.suite import cluster
+from scripts.suite import cluster, edge
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
@@ -59,6 +60,10 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         if options.json is not None:
             report.write(options.json)
         if options.stay:
+            if options.edge and options.secure is None:
+                url = await stack.enter_async_context(edge.running_edge(suite, options.folder))
+                new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
+                _print_edge(url, next(iter(shop.products)), new_id, console)
             await _stay(suite, console, clock)
     return report
 
@@ -124,6 +129,12 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
     for service in cluster.SERVICES:
         found = await suite.instances(service)
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
+
+
+def _print_edge(url: str, sku: str, new_id: uuid.UUID, console: Console) -> None:
+    console.print(f"\nthe edge: {url}; place an order, read it, watch it and cancel it:")
+    for line in edge.lines_to_try(url, sku, new_id=new_id):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 async def _stay(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
