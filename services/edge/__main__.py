@@ -4,19 +4,23 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from discovery.clock import SystemClock
+from discovery.clock import Clock, SystemClock
 from discovery.registry.consul.registry import ConsulRegistry
 from services.chassis.environment import SettingError, read
 from services.chassis.identity.consul_connect import agent_address
+from services.chassis.identity.settings import TokenSettings
 from services.chassis.server import program
 from services.chassis.telemetry import logs
+from services.edge.accepted_tokens import accepted_tokens
 from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import read as read_contract
 from services.edge.edge import control_plane
 from services.edge.envoy import EnvoyProcess, kept_running, program_of
+from services.edge.resources.filters.token_check import AcceptedTokens
 from services.edge.settings import EdgeSettings
 
 _LOOPBACK = "127.0.0.1"
@@ -44,6 +48,7 @@ async def main() -> None:
                     watcher=ConsulRegistry(agent_address(), clock=clock, rng=rng),
                     clock=clock,
                     rng=rng,
+                    tokens=_tokens(clock),
                 )
             )
             if settings.envoy:
@@ -52,6 +57,12 @@ async def main() -> None:
             log.info("serving", service="edge", port=settings.port)
             await stop.wait()
     log.info("stopped", service="edge")
+
+
+def _tokens(clock: Clock) -> AsyncIterator[AcceptedTokens] | None:
+    """Return which tokens are accepted, as they change; None if nobody is asked for one."""
+    settings = read(TokenSettings)
+    return accepted_tokens(settings, clock=clock) if settings.jwks_url else None
 
 
 def _with_cache(settings: EdgeSettings, folder: Path) -> EdgeSettings:

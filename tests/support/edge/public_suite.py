@@ -21,6 +21,7 @@ from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
 from services.edge.contract.methods import PublicMethod
+from services.edge.settings import EdgeSettings
 from services.notification.parts import Dependencies
 from services.notification.sending.file_sender import FileSender
 from services.notification.service import build as build_notification
@@ -68,7 +69,9 @@ _PRICE_JSON = {"currency_code": "USD", "minor_units": 120}
 
 
 @asynccontextmanager
-async def public_suite(folder: Path) -> AsyncIterator[PublicSuite]:
+async def public_suite(
+    folder: Path, *, settings: EdgeSettings | None = None
+) -> AsyncIterator[PublicSuite]:
     """Start all of it, and place an order."""
     async with running_suite(folder) as suite, _notification(folder, suite) as endpoint:
         endpoints = {name: server.endpoint for name, server in suite.servers.items()}
@@ -76,7 +79,7 @@ async def public_suite(folder: Path) -> AsyncIterator[PublicSuite]:
             instance_at(name, where)
             for name, where in {**endpoints, "notification": endpoint}.items()
         ]
-        async with running_edge(folder, instances) as edge:
+        async with running_edge(folder, instances, settings=settings) as edge:
             yield PublicSuite(edge, suite, await _order(suite))
 
 

@@ -17,7 +17,7 @@ from services.edge.contract.methods import PublicMethod
 from services.edge.resources.filters.chain import rules_of_route
 from services.edge.resources.filters.cors import cors_policy
 from services.edge.resources.filters.rate_limit import rate_of
-from services.edge.resources.headers import GRPC_WEB_TYPE, content_type, exactly
+from services.edge.resources.headers import GRPC_WEB_TYPE, content_type, exactly, present
 from services.edge.resources.names import (
     CONNECT,
     GRPC_WEB,
@@ -45,6 +45,7 @@ def public_routes(
     ]
     routes = [
         *documents(contract, with_tokens=with_tokens),
+        *([_preflight()] if settings.origins else []),
         *(_grpc(method, settings) for method in methods),
         *(_to_translation(each, settings, with_tokens=with_tokens) for each in translated),
         not_found(),
@@ -82,6 +83,16 @@ def _grpc(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.
         route=to_service(method, settings),
         request_headers_to_add=deadline_header(method, settings),
         metadata=rate_of(method, settings),
+    )
+
+
+def _preflight() -> route_components_pb2.Route:
+    """The route of what browsers ask first; the CORS filter answers it if there is a route."""
+    match = route_components_pb2.RouteMatch(
+        prefix="/", headers=[_verb("OPTIONS"), present("access-control-request-method")]
+    )
+    return route_components_pb2.Route(
+        match=match, route=route_components_pb2.RouteAction(cluster=TRANSLATING_CLUSTER)
     )
 
 
