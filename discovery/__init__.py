@@ -65,7 +65,7 @@ from discovery.errors import (
     RefusalReason,
 )
 from discovery.registry.consul.agent_address import AgentAddress
-from discovery.registry.consul.certificates import ConsulCertificates
+from discovery.registry.consul.consul_certificates import ConsulCertificates
 from discovery.registry.consul.health_endpoint import Freshness
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from discovery.registry.instance import Instance

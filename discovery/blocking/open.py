@@ -1,7 +1,7 @@
 """Opens a channel: the function that synchronous applications call."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,12 @@ from discovery.blocking.process_state import ProcessState
 from discovery.clock import Clock, SystemClock
 from discovery.config.channel_options import authority_of, service_config_of
 from discovery.config.mutual_tls import mutual_tls
-from discovery.config.service_config import parse_service_config
+from discovery.config.service_config import ServiceConfig, parse_service_config
 from discovery.errors import InvalidTargetError
 from discovery.fork import random_numbers
 from discovery.registry.protocols import Watcher
 from discovery.registry.schemes import watcher_for
-from discovery.registry.target import parse_target
+from discovery.registry.target import Target, parse_target
 from discovery.telemetry.activation import recorder_for
 from discovery.tls.certificates import CertificateSource
 
@@ -55,18 +55,12 @@ def open_channel(
     Raises InvalidTargetError, InvalidServiceConfigError and InvalidCertificatesError.
     """
     parsed = parse_target(target, any_scheme=watcher is not None)
-    if parsed.scheme == "memory" and watcher is None:
-        raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
     clock = SystemClock() if clock is None else clock
     rng = random_numbers() if rng is None else rng
-    config = parse_service_config(service_config_of(service_config, options))
-    make_watcher = partial(watcher_for, parsed, clock=clock, rng=rng)
-    if watcher is None:
-        make_watcher()  # raises here what it would raise at the first call
     connect = partial(
         ProcessState,
         parsed,
-        config=config if policy is None else replace(config, policy=policy),
+        config=_config_of(service_config, options, policy),
         dial=Dialer(
             credentials,
             authority_of(parsed.service, authority, options),
@@ -77,7 +71,7 @@ def open_channel(
             ),
         ),
         # Each process has its own: a parent's connections and what it has seen aren't the child's.
-        make_watcher=make_watcher if watcher is None else lambda: watcher,
+        make_watcher=_watchers_of(target, parsed, watcher, clock, rng),
         clock=clock,
         rng=rng,
         recorder=recorder_for(
@@ -88,3 +82,26 @@ def open_channel(
         ),
     )
     return BlockingChannel(parsed.service, connect)
+
+
+def _config_of(
+    given: str | Mapping[str, Any] | None, options: Sequence[tuple[str, Any]], policy: Policy | None
+) -> ServiceConfig:
+    config = parse_service_config(service_config_of(given, options))
+    return config if policy is None else replace(config, policy=policy)
+
+
+def _watchers_of(
+    target: str, parsed: Target, watcher: Watcher | None, clock: Clock, rng: random.Random
+) -> Callable[[], Watcher]:
+    """Return what makes the watcher of a process; the given one, if there is one.
+
+    Raises here what it would raise at the first call.
+    """
+    if watcher is not None:
+        return lambda: watcher
+    if parsed.scheme == "memory":
+        raise InvalidTargetError(target, 0, "a registry in memory belongs to one event loop")
+    make = partial(watcher_for, parsed, clock=clock, rng=rng)
+    make()
+    return make

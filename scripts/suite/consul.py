@@ -12,8 +12,10 @@ from scripts.tools.paths import consul_path
 _IN_MEMORY = ("-dev",)
 _START_TIMEOUT_S = 30.0
 _START_ATTEMPTS = 3
-# Logged once the agent leads itself and has written itself to its catalogue.
-_READY = "Synced node info"
+# Logged, in any order, once the agent has written itself to its catalogue, and once it leads and
+# its certificate authority has a root: that is the last thing that a leader starts.
+_IN_CATALOGUE = "Synced node info"
+LEADS = 'routine="CA root pruning"'
 # Runs the agent until this shell's standard input ends: when we close it, or end in any way.
 _UNTIL_INPUT_ENDS = """
 "$@" & agent=$!
@@ -30,7 +32,7 @@ class ConsulAgent:
     Its ports are free ones, or `http_port` where it is given; they stay the same over restarts.
     With `tls` its HTTP API is HTTPS (`hcl` must then name key and certificate). Its log is appended
     to `log_file`, if given. For one of several servers, `mode` holds its arguments instead of
-    `-dev`, `host` is its own address, and `ready` is the log line after which it has started.
+    `-dev`, `host` is its own address, and `ready` are the log lines after which it has started.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class ConsulAgent:
         log_file: Path | None = None,
         host: str = "127.0.0.1",
         mode: Sequence[str] = _IN_MEMORY,
-        ready: str = _READY,
+        ready: Sequence[str] = (LEADS, _IN_CATALOGUE),
         http_port: int | None = None,
     ) -> None:
         self.host = host
@@ -83,7 +85,7 @@ class ConsulAgent:
         """Start the agent and return once it answers. Raises RuntimeError with its log."""
         for _ in range(_START_ATTEMPTS):
             self._launch()
-            if self.wait_for_line(self._ready, timeout_s=_START_TIMEOUT_S):
+            if all(self.wait_for_line(line, timeout_s=_START_TIMEOUT_S) for line in self._ready):
                 self._has_run = True
                 return
             self.kill()

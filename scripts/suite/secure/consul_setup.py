@@ -6,14 +6,12 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from scripts.suite.consul import ConsulAgent
+from scripts.suite.consul import LEADS, ConsulAgent
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.consul_policies import AGENT, policies
 
 # The initial token, which may do everything.
 MANAGEMENT = "management"
-# The last thing that a server starts once it leads, its ACLs work and its CA has a root.
-READY = 'routine="CA root pruning"'
 SETTINGS = """
 connect { enabled = true }
 performance { raft_multiplier = 1 }
@@ -31,7 +29,8 @@ def secure_agent(data: Path, *, log_file: Path, http_port: int | None = None) ->
         hcl=SETTINGS,
         log_file=log_file,
         mode=("-server", "-bootstrap-expect=1", f"-data-dir={data}"),
-        ready=READY,
+        # Until it is set up it can't write itself to its catalogue.
+        ready=(LEADS,),
         http_port=http_port,
     )
 

@@ -7,7 +7,7 @@ import grpc
 import discovery
 from discovery.clock import Clock
 from discovery.registry.consul.agent_address import AgentAddress
-from discovery.registry.consul.certificates import ConsulCertificates
+from discovery.registry.consul.consul_certificates import ConsulCertificates
 from discovery.registry.protocols import Watcher
 from discovery.tls.certificates import CertificateSource
 from discovery.tls.files import FileCertificates

@@ -7,7 +7,7 @@ import re
 from discovery.clock import Clock
 from discovery.errors import InvalidCertificatesError
 from discovery.registry.consul.agent_address import AgentAddress
-from discovery.registry.consul.certificates import ConsulCertificates
+from discovery.registry.consul.consul_certificates import ConsulCertificates
 from discovery.registry.consul.intentions import ConsulIntentions
 from discovery.registry.protocols import RegistryError
 from services.chassis.environment import SettingError

@@ -16,6 +16,8 @@ from tests.support.certificates.consul_ca import rotate_root
 from tests.support.certificates.tls_server import tls_server, who_calls
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 
+CLOCK = discovery.SystemClock()
+
 
 @dataclass
 class World:
@@ -80,8 +82,8 @@ async def test_a_source_that_cannot_be_read_changes_nothing(
     before = world.payment.current
     waiting = asyncio.create_task(world.payment.changed(before))
     world.lose()
-    while "stay" not in caplog.text:  # noqa: ASYNC110 - nothing tells of a log line
-        await asyncio.sleep(0.02)
+    while "stay" not in caplog.text:
+        await CLOCK.sleep(0.02)
     assert world.payment.current == before
     assert "PRIVATE KEY" not in caplog.text
 
@@ -111,7 +113,7 @@ def _world_of_files(folder: Path) -> World:
             certificate_file=folder / f"{service}.chain",
             key_file=folder / f"{service}.key",
             roots_file=folder / f"{service}.roots",
-            clock=discovery.SystemClock(),
+            clock=CLOCK,
         )
 
     async def renew() -> None:
@@ -129,11 +131,11 @@ def _world_of_files(folder: Path) -> World:
 
 async def _world_of_consul(agent: ConsulAgent) -> World:
     address = AgentAddress.parse(agent.address, token=None, ca_file=None)
-    clock, rng = discovery.SystemClock(), random.Random(7)
+    rng = random.Random(7)
     fetch = discovery.ConsulCertificates.fetch
     return World(
-        order=await fetch("order", address=address, clock=clock, rng=rng),
-        payment=await fetch("payment", address=address, clock=clock, rng=rng),
+        order=await fetch("order", address=address, clock=CLOCK, rng=rng),
+        payment=await fetch("payment", address=address, clock=CLOCK, rng=rng),
         renew=lambda: rotate_root(agent),
         lose=agent.kill,
         restore=agent.start,

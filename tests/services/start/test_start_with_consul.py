@@ -14,8 +14,8 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 import discovery
 from discovery.clock import SystemClock
 from discovery.registry.consul.agent_address import AgentAddress
-from discovery.registry.consul.certificates import ConsulCertificates
 from discovery.registry.consul.client import agent_client
+from discovery.registry.consul.consul_certificates import ConsulCertificates
 from discovery.registry.consul.registry import CheckSettings, ConsulRegistry
 from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
 from tests.support.certificates.authority import Authority

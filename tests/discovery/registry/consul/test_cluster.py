@@ -35,7 +35,7 @@ async def three_servers(folder: Path) -> AsyncIterator[list[ConsulAgent]]:
             host=host,
             mode=("-server", "-bootstrap-expect=3", f"-data-dir={folder / host}", *join),
             hcl=f"performance {{ raft_multiplier = 1 }} ports {{ serf_lan = {SERF_PORT} }}",
-            ready="New leader elected",
+            ready=("New leader elected",),
         )
         for host in HOSTS
     ]
