@@ -7,6 +7,7 @@ from tradepost.event.v1.event_service_pb2 import GetFeedRequest
 from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceAsyncStub
 from tradepost.notification.v1.notification_pb2 import NotificationState
 from tradepost.notification.v1.notification_service_pb2 import ListNotificationsRequest
+from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
 from tradepost.order.admin.v1.saga_admin_service_pb2 import ListSagasRequest
 from tradepost.order.v1.order_service_pb2 import GetCustomerSummaryRequest
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
@@ -26,7 +27,7 @@ async def wait_until_idle(stubs: Stubs, *, clock: Clock, timeout_s: float) -> bo
     Sagas that an operator must review don't count as under way.
     """
     give_up_s = clock.monotonic() + timeout_s
-    for condition in (_sagas_have_ended, _notifications_are_sent, _summaries_are_current):
+    for condition in (_sagas_have_ended, _all_notifications_are_sent, _summaries_are_current):
         if not await wait_until(partial(condition, stubs), clock=clock, give_up_s=give_up_s):
             return False
     return True
@@ -56,6 +57,17 @@ async def summary_is_current(
     return summary.position >= order_head and summary.payment_position >= payment_head
 
 
+async def notifications_are_sent(
+    notifications: NotificationServiceAsyncStub, order_feed: EventFeedServiceAsyncStub
+) -> bool:
+    """Whether every order event has its notification, and none of them is pending."""
+    head = (await order_feed.GetFeed(GetFeedRequest())).head_position
+    pending = await notifications.ListNotifications(
+        ListNotificationsRequest(states=[NotificationState.NOTIFICATION_STATE_PENDING], page_size=1)
+    )
+    return pending.order_position >= head and not pending.notifications
+
+
 async def _sagas_have_ended(stubs: Stubs) -> bool:
     token = ""
     while True:
@@ -68,13 +80,8 @@ async def _sagas_have_ended(stubs: Stubs) -> bool:
             return True
 
 
-async def _notifications_are_sent(stubs: Stubs) -> bool:
-    """Whether every order event has its notification, and none of them is pending."""
-    head = (await stubs.order_feed.GetFeed(GetFeedRequest())).head_position
-    pending = await stubs.notifications.ListNotifications(
-        ListNotificationsRequest(states=[NotificationState.NOTIFICATION_STATE_PENDING], page_size=1)
-    )
-    return pending.order_position >= head and not pending.notifications
+async def _all_notifications_are_sent(stubs: Stubs) -> bool:
+    return await notifications_are_sent(stubs.notifications, stubs.order_feed)
 
 
 async def _summaries_are_current(stubs: Stubs) -> bool:

@@ -26,6 +26,7 @@ async def public(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Publ
 async def test_the_same_answer_by_every_protocol(public: PublicSuite, method: PublicMethod) -> None:
     """A request has the same answer by every protocol, or fails for the same reason."""
     request = public.good(method)
+    await public.until_notified()
     answers = {
         name: await call(public.edge, method, request)
         for name, call in PROTOCOLS.items()

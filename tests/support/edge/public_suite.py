@@ -5,18 +5,23 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 from google.protobuf import json_format, message_factory
 from google.protobuf.message import Message
+from tradepost.event.v1.event_service_pb2_grpc import EventFeedServiceStub
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.notification.v1.notification_service_pb2_grpc import NotificationServiceStub
 from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tradepost.type.v1.money_pb2 import Money
 
+from scripts.suite.idle import notifications_are_sent, wait_until
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
 from services.chassis.server.settings import ServerSettings
@@ -25,7 +30,13 @@ from services.edge.settings import EdgeSettings
 from services.notification.parts import Dependencies
 from services.notification.sending.file_sender import FileSender
 from services.notification.service import build as build_notification
-from tests.support.edge.running_edge import CLOCK, RunningEdge, instance_at, running_edge
+from tests.support.edge.running_edge import (
+    CLOCK,
+    WAIT_S,
+    RunningEdge,
+    instance_at,
+    running_edge,
+)
 from tests.support.suite.suite_in_process import Suite, running_suite
 
 _NAMESPACE = uuid.UUID(int=1)
@@ -34,11 +45,19 @@ _REQUEST_ID = str(uuid.UUID(int=2, version=4))
 
 @dataclass(frozen=True, slots=True)
 class PublicSuite:
-    """The edge, the services behind it, and a settled order."""
+    """The edge, the services behind it with a channel to the one for mails, a settled order."""
 
     edge: RunningEdge
     suite: Suite
+    notification: grpc.aio.Channel
     order: order_pb2.Order
+
+    async def until_notified(self) -> None:
+        """Return once every order has its mails: a read repeated from then on answers the same."""
+        stub, feed = NotificationServiceStub(self.notification), self.suite.channels["order"]
+        sent = partial(notifications_are_sent, stub, EventFeedServiceStub(feed))
+        give_up_s = CLOCK.monotonic() + WAIT_S
+        assert await wait_until(sent, clock=CLOCK, give_up_s=give_up_s)
 
     def good(self, method: PublicMethod) -> Message:
         """A request that names what exists; each method has a request_id of its own."""
@@ -79,8 +98,11 @@ async def public_suite(
             instance_at(name, where)
             for name, where in {**endpoints, "notification": endpoint}.items()
         ]
-        async with running_edge(folder, instances, settings=settings) as edge:
-            yield PublicSuite(edge, suite, await _order(suite))
+        async with (
+            running_edge(folder, instances, settings=settings) as edge,
+            grpc.aio.insecure_channel(endpoint) as channel,
+        ):
+            yield PublicSuite(edge, suite, channel, await _order(suite))
 
 
 @asynccontextmanager
