@@ -21,8 +21,24 @@ from services.chassis.store.prepared import Prepared, PreparedIn
 
 # A filter may match few events; one page looks through at most so many positions.
 SCAN_MAX = 10_000
-# What ids, type and times add to the payload of one event at most.
-_ENVELOPE_BYTES = 700
+# What surrounds the payload of an event at most, each text by its limit; all are ASCII.
+_ID_BYTES = 36  # A UUID; or a prefix of three letters, "_" and 32 hex digits.
+_STREAM_BYTES = 5 + 64  # A prefix of four letters, "_" and a SKU.
+_ACTOR_BYTES = len("person:") + 64
+_NAME_BYTES = 64  # Feed, aggregate type, topic.
+_TYPE_BYTES = 100  # It is written twice: once by itself, once in the payload's type URL.
+_ENVELOPE_BYTES = (
+    3 * _ID_BYTES  # event_id, epoch, causation_id
+    + _STREAM_BYTES
+    + _ACTOR_BYTES
+    + 3 * _NAME_BYTES
+    + 2 * _TYPE_BYTES
+    + len("type.googleapis.com/")
+    + 128  # correlation_id, by the server's layer that binds it
+    + 55  # traceparent, version 00
+    + 4 * 10  # position, version, and the two numbers of the time, as varints
+    + 19 * 5  # a tag and a length for each field, of the payload and of the time too
+)
 _PAYLOAD = EVENT.c.keys().index("payload")
 
 _BETWEEN = (
