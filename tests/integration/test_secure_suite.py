@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tradepost.order.v1.order_pb2 import Coordination
 
 from discovery.clock import SystemClock
 from scripts.replay.fault_plan import CONSUL_ROUNDS, KILL_ROUNDS, Fault
@@ -45,6 +46,17 @@ async def test_killed_instances_and_a_restarted_consul_lose_nothing(secure: Brea
 
     wrong = [line for line in report.books if not line.ok]
     assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES, Fault.CONSUL: CONSUL_ROUNDS}
+    assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
+    assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
+
+
+async def test_choreographed_orders_balance(secure: BreakableSuite) -> None:
+    """Services that follow each other's events prove who they are too: the books balance."""
+    report = await secure.replay(
+        8, orders=ORDERS, coordination=Coordination.COORDINATION_CHOREOGRAPHED
+    )
+
+    wrong = [line for line in report.books if not line.ok]
     assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
 
