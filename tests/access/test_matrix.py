@@ -34,7 +34,7 @@ ROLES = [name.removeprefix("ROLE_") for name in Role.keys()[1:]]
 PEERS = [*SERVICES, "edge", ""]
 ALLOWED = "ALLOWED"
 ACCESS_REASONS = {"TOKEN_REQUIRED", "ROLE_NOT_ALLOWED", "PEER_NOT_ALLOWED", "METHOD_CLOSED"}
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 def caller(roles: tuple[str, ...] | None, peer: str) -> Metadata:

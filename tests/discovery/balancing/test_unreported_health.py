@@ -26,7 +26,7 @@ async def test_a_server_that_does_not_report_its_health_is_used(
     handler = UNHELPFUL[answer]()
     channel = open_to(await start("a", handlers=(handler,)))
 
-    answered = await channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=5.0)
+    answered = await channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=60.0)
 
     assert answered == b"a:x"
     assert handler.requests

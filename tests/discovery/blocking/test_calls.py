@@ -241,7 +241,7 @@ def test_a_callback_that_raises_does_not_stop_the_others(
     call.add_done_callback(fail)
     call.add_done_callback(lambda done: ended.put(done.done()))
 
-    assert ended.get(timeout=30)
-    while states.get(timeout=30) is not grpc.ChannelConnectivity.READY:
+    assert ended.get(timeout=60)
+    while states.get(timeout=60) is not grpc.ChannelConnectivity.READY:
         pass
     assert {record.exc_info[0] for record in caplog.records if record.exc_info} == {LookupError}

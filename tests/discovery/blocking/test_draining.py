@@ -15,7 +15,7 @@ from tests.support.discovery.blocking.manual_readiness import ready
 from tests.support.discovery.probe_service import SERVING, Probe, path
 
 # More than any step takes; a thread that hangs takes for ever.
-_BOUND_S = 30.0
+_BOUND_S = 60.0
 
 # Begins a call of each kind that its own thread doesn't wait for; and waits for its end.
 BEGUN = pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.discovery.blocking.conftest import StartInBackground
 from tests.support.discovery.blocking.manual_readiness import ready
 from tests.support.discovery.probe_service import SERVING, path
 
-_BOUND_S = 30.0
+_BOUND_S = 60.0
 
 
 def _threads() -> set[threading.Thread]:

@@ -19,7 +19,7 @@ def test_a_server_that_does_not_report_its_health_is_used(
     handler = UNHELPFUL[answer]()
     channel = open_to(start("a", handlers=(handler,)))
 
-    answered = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=5.0)
+    answered = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=60.0)
 
     assert answered == b"a:x"
     assert handler.requests
@@ -33,7 +33,7 @@ def test_a_server_that_never_answers_the_watch_is_used(
     monkeypatch.setattr(health, "FIRST_ANSWER_S", 0.05)
     channel = open_to(start("a", handlers=(SilentWatch(),)))
 
-    answered = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=20.0)
+    answered = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=60.0)
 
     assert answered == b"a:x"
 
@@ -43,7 +43,7 @@ def test_the_watch_can_be_switched_off(start: StartInBackground, open_to: OpenBl
     handler = UNHELPFUL["UNAUTHENTICATED"]()
     channel = open_to(start("a", handlers=(handler,)), service_config=OFF)
 
-    assert channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=5.0) == b"a:x"
+    assert channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=60.0) == b"a:x"
     assert not handler.requests
 
 
@@ -59,4 +59,4 @@ def test_without_the_watch_a_lost_connection_is_opened_again(
     background.run(server.stop())
     start("again", port=server.port)
 
-    assert post(b"x", wait_for_ready=True, timeout=10.0) == b"again:x"
+    assert post(b"x", wait_for_ready=True, timeout=60.0) == b"again:x"

@@ -267,6 +267,6 @@ def test_watch_into_a_closed_pipe(agent: ConsulAgent) -> None:
         assert watching.stdout is not None
         watching.stdout.close()
         _register(agent, "piped")
-        assert watching.wait(30) == 0
+        assert watching.wait(60) == 0
         assert watching.stderr is not None
         assert watching.stderr.read() == ""

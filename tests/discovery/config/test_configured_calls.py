@@ -94,7 +94,7 @@ async def test_a_retry_that_cannot_finish_is_not_made(start: Start, open_to: Ope
     with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
         await get(b"x", timeout=0.9)
     assert len(server.seen) == 1
-    assert await get(b"x", timeout=5.0) == b"a:x"
+    assert await get(b"x", timeout=60.0) == b"a:x"
 
 
 async def test_each_attempt_goes_to_one_that_was_not_tried(start: Start, open_to: Open) -> None:

@@ -40,7 +40,7 @@ async def test_a_default_server_ends_a_connection_with_early_pings(
     server.gate.clear()
 
     with pytest.raises(grpc.aio.AioRpcError, match="Too many pings"):
-        await channel.unary_unary(path("Post"))(b"x", timeout=30.0)
+        await channel.unary_unary(path("Post"))(b"x", timeout=60.0)
 
 
 async def test_data_that_is_not_acknowledged_ends_a_connection_after_10_s(

@@ -36,7 +36,7 @@ async def test_it_registers_at_once() -> None:
     """A server that says SERVING can be found without delay."""
     registry = MemoryRegistry()
     async with _running(registry, ManualClock()) as (registration, _):
-        await asyncio.wait_for(registration.wait_registered(), 1)
+        await asyncio.wait_for(registration.wait_registered(), 60)
         assert await registry.lookup("order") == (ORDER,)
 
 
@@ -66,7 +66,7 @@ async def test_it_never_gives_up() -> None:
         await clock.advance(3600)
         registry.recover()
         await clock.advance(2)
-        await asyncio.wait_for(registration.wait_registered(), 1)
+        await asyncio.wait_for(registration.wait_registered(), 60)
         assert await registry.lookup("order") == (ORDER,)
 
 

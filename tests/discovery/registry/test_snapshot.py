@@ -55,7 +55,7 @@ async def _resolving(
 
 
 async def _next(published: "asyncio.Queue[Resolution]") -> Resolution:
-    return await asyncio.wait_for(published.get(), 10)
+    return await asyncio.wait_for(published.get(), 60)
 
 
 async def _write_a_snapshot(path: Path) -> None:

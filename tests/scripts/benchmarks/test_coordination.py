@@ -22,7 +22,7 @@ from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_source import event_source
 from tests.support.store.databases import Databases, sqlite_databases
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 def counted(orders_per_s: float, *, messages: int, committed: int, lag_ms: float) -> CountedTurn:

@@ -20,7 +20,7 @@ from scripts.benchmarks.discovery.measurements.by_name import MEASUREMENTS
 from scripts.tools.paths import ROOT
 
 STACKS = (stacks.OURS, *stacks.NATIVE)
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 def bench(folder: Path) -> measuring.DiscoveryBench:

@@ -30,7 +30,7 @@ def command(program: str) -> Sequence[str]:
 async def test_a_peer_has_all_its_sagas_under_way_at_once() -> None:
     """A peer runs all its sagas at once, and answers each of them."""
     async with engines._running([command(PEER)]) as (worker,):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(worker.place("one"), worker.place("two"))
 
         assert not worker.waiting

@@ -31,7 +31,7 @@ from scripts.replay.order_watcher import OrderWatcher
 from scripts.suite.stubs import Stubs
 from tests.support.clock.manual_clock import ManualClock
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 ORDER_ID = "ord_1"
 
 

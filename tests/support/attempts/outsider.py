@@ -11,7 +11,7 @@ from discovery.tls.certificates import Certificates
 from scripts.suite.cluster import SERVICES, Cluster
 from scripts.suite.secure.call_graph import methods, serving
 
-CALL_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 60.0
 Metadata = Sequence[tuple[str, str]]
 
 

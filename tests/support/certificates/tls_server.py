@@ -44,7 +44,7 @@ async def who_calls(source: discovery.CertificateSource, server: TlsServer, serv
     options = [("grpc.ssl_target_name_override", name), ("grpc.use_local_subchannel_pool", 1)]
     credentials = channel_credentials(source.current)
     async with grpc.aio.secure_channel(server.address, credentials, options=options) as channel:
-        answer: bytes = await channel.unary_unary(WHO)(b"", timeout=20)
+        answer: bytes = await channel.unary_unary(WHO)(b"", timeout=60)
         return answer.decode()
 
 

@@ -37,7 +37,7 @@ from tests.support.notification.mail_server import MailServer, mail_server
 from tests.support.store.databases import Databases
 
 WAIT_S = 60.0
-SEND_TIMEOUT_S = 30.0
+SEND_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)

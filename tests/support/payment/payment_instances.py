@@ -23,7 +23,7 @@ from services.payment.wire import requests
 from tests.support.payment.payment_requests import Request
 from tests.support.store.databases import Databases
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 CLOCK = SystemClock()
 IDS = IdFactory(clock=CLOCK, rng=random.Random(11))
 

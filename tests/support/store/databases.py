@@ -28,7 +28,7 @@ CONSTRAINT_VIOLATION = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
 # Tests kill processes but never cut the power, so a file in memory is as durable as one on disk.
 _MEMORY = Path("/dev/shm")
-_WAIT_S = 10.0
+_WAIT_S = 60.0
 
 _MIGRATED_FILES: dict[Path, bytes] = {}
 

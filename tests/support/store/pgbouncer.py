@@ -15,7 +15,7 @@ from tests.support.store.databases import PostgresDatabases
 from tests.support.store.postgres_pool import PostgresPool
 
 _PORT = 6432
-_START_S = 30
+_START_S = 60
 _NOBODY = 65534
 # Fewer sessions than two instances have connections, so that these share them.
 _CONFIGURATION = """\

@@ -36,7 +36,7 @@ from services.payment.processor.urls import OpenedProcessor, open_processor
 from services.payment.service import build as build_payment
 
 CLOCK = SystemClock()
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 # Sweeps don't run, so only calls change anything.
 NEVER_S = 86_400.0
 # Served by gRPC's own handler, without a table of request_ids.

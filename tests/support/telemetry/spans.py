@@ -36,13 +36,13 @@ class Spans(SpanExporter):
         """Return the finished spans, once there are this many."""
         while len(self.finished) < number:
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 30)
+            await asyncio.wait_for(self._changed.wait(), 60)
         return self.finished
 
     def wait_for(self, number: int) -> None:
         """Block until this many spans have finished, in any thread."""
         with self._arrived:
-            assert self._arrived.wait_for(lambda: len(self.finished) >= number, 30)
+            assert self._arrived.wait_for(lambda: len(self.finished) >= number, 60)
 
 
 def sent(traceparent: str | bytes) -> tuple[str, str]:

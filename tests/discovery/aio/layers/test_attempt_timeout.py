@@ -32,7 +32,7 @@ async def test_a_call_goes_on_to_another_instance(start: Start, open_to: Open) -
     channel = open_to(frozen, well, service_config=CONFIG)
     await ready(channel, 2)
 
-    answer = await channel.unary_unary(path("Get"))(b"x", timeout=20.0)
+    answer = await channel.unary_unary(path("Get"))(b"x", timeout=60.0)
 
     assert answer == f"{well.name}:x".encode()
     assert [one.failures for one in channel.explain().instances] == [1, 0]
@@ -46,7 +46,7 @@ async def test_a_stream_goes_on_to_another_instance(start: Start, open_to: Open)
     await ready(channel, 2)
 
     answers: list[Any] = [
-        answer async for answer in channel.unary_stream(path("Watch"))(b"x", timeout=20.0)
+        answer async for answer in channel.unary_stream(path("Watch"))(b"x", timeout=60.0)
     ]
 
     assert answers == [f"{well.name}:x{number}".encode() for number in range(3)]
@@ -73,6 +73,6 @@ async def test_a_method_that_is_not_safe_is_not_given_up(start: Start, open_to: 
     channel = open_to(server, service_config=CONFIG)
     await ready(channel, 1)
 
-    assert await channel.unary_unary(path("Post"))(b"x", timeout=20.0) == b"a:x"
+    assert await channel.unary_unary(path("Post"))(b"x", timeout=60.0) == b"a:x"
 
     assert (server.seen[0].time_remaining_s or 0.0) > 10.0

@@ -36,7 +36,7 @@ def test_a_call_goes_on_to_another_instance(
     channel = open_to(frozen, well, service_config=CONFIG)
     ready(channel, 2)
 
-    answer = channel.unary_unary(path("Get"))(b"x", timeout=20.0)
+    answer = channel.unary_unary(path("Get"))(b"x", timeout=60.0)
 
     assert answer == f"{well.name}:x".encode()
     assert [one.failures for one in channel.explain().instances] == [1, 0]
@@ -51,7 +51,7 @@ def test_a_stream_goes_on_to_another_instance(
     channel = open_to(frozen, well, service_config=CONFIG)
     ready(channel, 2)
 
-    answers: list[Any] = list(channel.unary_stream(path("Watch"))(b"x", timeout=20.0))
+    answers: list[Any] = list(channel.unary_stream(path("Watch"))(b"x", timeout=60.0))
 
     assert answers == [f"{well.name}:x{number}".encode() for number in range(3)]
     assert [one.failures for one in channel.explain().instances] == [1, 0]
@@ -81,6 +81,6 @@ def test_a_method_that_is_not_safe_is_not_given_up(
     channel = open_to(server, service_config=CONFIG)
     ready(channel, 1)
 
-    assert channel.unary_unary(path("Post"))(b"x", timeout=20.0) == b"a:x"
+    assert channel.unary_unary(path("Post"))(b"x", timeout=60.0) == b"a:x"
 
     assert (server.seen[0].time_remaining_s or 0.0) > 10.0

@@ -115,7 +115,7 @@ async def test_a_watch_has_one_connection_of_its_own(agent: FakeAgentServer) -> 
         async with aclosing(registry.watch("order")) as lists:
             assert await anext(lists) == ()
             waiting = asyncio.ensure_future(anext(lists))
-            await asyncio.wait_for(asked.wait(), 10)
+            await asyncio.wait_for(asked.wait(), 60)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         of_this_watch = agent.connections[2 * watched :]

@@ -103,11 +103,11 @@ async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, st
         post = channel.unary_unary(path("Post"))
         answers = set()
         while answers != {b"leaving:x", b"staying:x"}:
-            answers.add(await post(b"x", timeout=30))
+            answers.add(await post(b"x", timeout=60))
         await registry.deregister(instance_of(leaving))
         await leaving.stop()
         for _ in range(20):
-            assert await post(b"x", timeout=30) == b"staying:x"
+            assert await post(b"x", timeout=60) == b"staying:x"
 
 
 async def test_grpc_itself_asks_the_agent(
@@ -125,7 +125,7 @@ async def test_grpc_itself_asks_the_agent(
         post = channel.unary_unary(path("Post"))
         answers = set()
         while answers != {b"first:x", b"second:x"}:
-            answers.add(await post(b"x", timeout=30))
+            answers.add(await post(b"x", timeout=60))
 
 
 def test_a_server_is_named_by_its_ip_address() -> None:

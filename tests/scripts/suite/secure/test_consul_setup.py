@@ -34,7 +34,7 @@ class SecureConsul:
 
     def request(self, method: str, path: str, body: Any = None, *, of: str) -> tuple[int, Any]:
         """The status and the answer of one request with a holder's token."""
-        connection = HTTPConnection(self.agent.host, self.agent.http_port, timeout=30)
+        connection = HTTPConnection(self.agent.host, self.agent.http_port, timeout=60)
         headers = {"X-Consul-Token": self.tokens[of]}
         connection.request(method, path, json.dumps(body), headers)
         response = connection.getresponse()

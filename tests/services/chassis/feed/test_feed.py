@@ -27,7 +27,7 @@ from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases
 
 Code = grpc.StatusCode
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.databases import Databases, Gate, opened_database
 
 PLACED = NewEvent(type="tradepost.order.v1.OrderPlaced", payload=b"")
-WAIT_S = 10.0
+WAIT_S = 60.0
 NEVER_S = 3600.0
 
 

@@ -13,7 +13,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from services.chassis.server import assembly
 from tests.support.chassis.echo_service import echo_server
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 # A server closes the connection at the third early ping; the client learns of it a bit later.
 PINGS = 12
 IMPATIENT = (

@@ -15,7 +15,7 @@ from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.chassis.echo_service import echo_service
 from tests.support.clock.manual_clock import ManualClock
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 async def caller_of_background_work(security: Security) -> str:

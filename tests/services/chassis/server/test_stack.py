@@ -206,7 +206,7 @@ async def test_a_handler_inherits_its_callers_deadline() -> None:
         return request
 
     async with echo_server(unary=unary, clock=SteadyClock()) as echo:
-        await echo.unary(timeout=30)
+        await echo.unary(timeout=60)
         await echo.unary()
 
     bound, unbound = seen

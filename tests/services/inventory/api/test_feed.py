@@ -26,7 +26,7 @@ async def test_items_and_reservations_are_in_the_feed(
 
     call = feed.SubscribeEvents(pb.SubscribeEventsRequest(after_position=head))
     received: list[tuple[str, str]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (rsv("4711"), "reservation") not in received:
             message = await call.read()
             assert isinstance(message, pb.SubscribeEventsResponse)

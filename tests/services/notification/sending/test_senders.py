@@ -22,7 +22,7 @@ from services.notification.sending.port import (
 from services.notification.sending.smtp_sender import SmtpSender
 from tests.support.notification.mail_server import mail_server
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 class SenderAndReceiver:
