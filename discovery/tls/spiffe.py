@@ -24,6 +24,7 @@ class SpiffeIds:
             raise InvalidCertificatesError(
                 f"a pattern of SPIFFE ids is {expected}, not {pattern!r}"
             )
+        self._pattern = pattern
         before, *between = map(re.escape, pattern.split(SERVICE))
         first, *others = between
         expression = before + f"(?P<service>{_NAME})" + first
@@ -33,6 +34,10 @@ class SpiffeIds:
     def beside(cls, spiffe_id: str) -> "SpiffeIds":
         """The ids that differ from this one in the last part of the path only."""
         return cls(spiffe_id.rpartition("/")[0] + "/" + SERVICE)
+
+    def id_of(self, service: str) -> str:
+        """The id of a service."""
+        return self._pattern.replace(SERVICE, service)
 
     def service_of(self, spiffe_id: str) -> str:
         """The service that an id names; "" if it is none of these ids."""

@@ -20,6 +20,7 @@ from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import read as read_contract
 from services.edge.edge import control_plane
 from services.edge.envoy import EnvoyProcess, kept_running, program_of
+from services.edge.own_certificates import own_certificates
 from services.edge.resources.filters.token_check import AcceptedTokens
 from services.edge.settings import EdgeSettings
 
@@ -31,6 +32,7 @@ async def main() -> None:
     settings = read(EdgeSettings)
     clock, rng = SystemClock(), random.Random()
     log = logs.get_logger("edge")
+    certificates = await own_certificates(settings, clock=clock, rng=rng)
     stop = asyncio.Event()
     with program.set_on_signals(stop):
         async with AsyncExitStack() as stack:
@@ -49,6 +51,7 @@ async def main() -> None:
                     clock=clock,
                     rng=rng,
                     tokens=_tokens(clock),
+                    certificates=certificates,
                 )
             )
             if settings.envoy:

@@ -54,21 +54,28 @@ async def secured(
     if not is_secure(tls, tokens, addresses):
         yield OPEN
         return
-    certificates: CertificateSource
-    intentions = None
-    if tls.tls == "files":
-        # It loads a library that an open process doesn't need.
-        from services.chassis.identity.certificate_files import (  # noqa: PLC0415
-            certificates_from_files,
-        )
-
-        certificates = certificates_from_files(tls, service, clock=clock)
-    else:
-        certificates, intentions = await from_consul(service, clock=clock, rng=rng)
+    certificates, intentions = await identity_of(service, tls, clock=clock, rng=rng)
     authentication, keep_keys = _authentication(tokens, certificates, clock=clock)
     watched = () if intentions is None else (intentions.run,)
     background = (partial(_keep_reading, certificates), keep_keys, *watched)
     yield Security(certificates, intentions, background, authentication)
+
+
+async def identity_of(
+    service: str, tls: TlsSettings, *, clock: Clock, rng: random.Random
+) -> tuple[CertificateSource, ConsulIntentions | None]:
+    """Return the certificates of `service`, and Consul's intentions about who may call it.
+
+    `tls` must not be `none`; with `files` there are no intentions. Raises SettingError.
+    """
+    if tls.tls == "consul":
+        return await from_consul(service, clock=clock, rng=rng)
+    # It loads a library that an open process doesn't need.
+    from services.chassis.identity.certificate_files import (  # noqa: PLC0415
+        certificates_from_files,
+    )
+
+    return certificates_from_files(tls, service, clock=clock), None
 
 
 def _authentication(

@@ -13,13 +13,15 @@ from services.edge.control_plane.subscriber import Rejection, Subscriber
 
 # "gRPC C-core linux", "gRPC Node Pure JS", "gRPC Java", "gRPC Go".
 _GRPC = "gRPC "
+_UNIX_SOCKET = "unix:"
 
 
 class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
     """State-of-the-world ADS; logs every rejection with its reason.
 
     Envoys get the state `envoys`; clients of gRPC, in any language, get `grpc_clients`. One that
-    rejects a version goes on with the one before, and so does one that lost us.
+    rejects a version goes on with the one before, and so does one that lost us. Private keys are
+    sent over a Unix socket only: a port of this machine can be reached by all of its users.
     """
 
     def __init__(self, envoys: State, grpc_clients: State) -> None:
@@ -37,7 +39,8 @@ class AggregatedDiscoveryServicer(ads_pb2_grpc.AggregatedDiscoveryServiceService
         first = await anext(request_iterator, None)
         if first is None:
             return
-        subscriber, wake = Subscriber(), asyncio.Event()
+        wake = asyncio.Event()
+        subscriber = Subscriber(with_secrets=context.peer().startswith(_UNIX_SOCKET))
         state = self._state_for(first.node)
         self._log.info("client connected", node=first.node.id, program=first.node.user_agent_name)
         subscriber.accept(first)

@@ -15,9 +15,10 @@ CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENERS = "type.googleapis.com/envoy.config.listener.v3.Listener"
 ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+SECRETS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
 EXTENSIONS = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
 # In this order, nothing refers to what Envoy doesn't know yet.
-ORDER = (CLUSTERS, ENDPOINTS, EXTENSIONS, LISTENERS, ROUTES)
+ORDER = (SECRETS, CLUSTERS, ENDPOINTS, EXTENSIONS, LISTENERS, ROUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def snapshot(resources: Resources) -> Snapshot:
             EXTENSIONS: _typed(resources.extensions),
             LISTENERS: _typed(resources.listeners),
             ROUTES: _typed(resources.routes),
+            SECRETS: _typed(resources.secrets),
         }
     )
 

@@ -17,6 +17,7 @@ from services.edge.control_plane.snapshot import (
     LISTENERS,
     ORDER,
     ROUTES,
+    SECRETS,
     Snapshot,
     TypedResources,
 )
@@ -50,8 +51,12 @@ class Rejection:
 
 @dataclass(slots=True)
 class Subscriber:
-    """One stream; `node` is the id of the client, known from its first request."""
+    """One stream; `node` is the id of the client, known from its first request.
 
+    Only `with_secrets` it is sent private keys.
+    """
+
+    with_secrets: bool = False
     node: str = ""
     _subscriptions: dict[str, _Subscription] = field(default_factory=dict)
     _responses: int = 0
@@ -78,7 +83,7 @@ class Subscriber:
         """Yield the responses that the client lacks, in the order of types that refer to others."""
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
-            if subscription is None:
+            if subscription is None or (type_url == SECRETS and not self.with_secrets):
                 continue
             typed = snapshot[type_url]
             if subscription.is_due or subscription.sent_version != typed.version:

@@ -10,6 +10,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from services.edge.resources.names import TRANSLATING_CLUSTER, TRANSLATING_LISTENER
 from services.edge.resources.packing import packed, seconds
+from services.edge.resources.transport_sockets import service_socket
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT_S = 1.0
@@ -24,8 +25,11 @@ _PING_EVERY_S = 30.0
 _PING_TIMEOUT_S = 10.0
 
 
-def service_cluster(service: str) -> cluster_pb2.Cluster:
-    """Return the cluster of a service: HTTP/2 to the instances that EDS names."""
+def service_cluster(service: str, spiffe_id: str = "") -> cluster_pb2.Cluster:
+    """Return the cluster of a service: HTTP/2 to the instances that EDS names.
+
+    With `spiffe_id` by mutual TLS to those that prove it, otherwise without TLS.
+    """
     return cluster_pb2.Cluster(
         name=service,
         type=cluster_pb2.Cluster.EDS,
@@ -45,6 +49,7 @@ def service_cluster(service: str) -> cluster_pb2.Cluster:
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
         typed_extension_protocol_options={_HTTP_OPTIONS: _http2()},
+        transport_socket=service_socket(service, spiffe_id) if spiffe_id else None,
         # An instance that left the registry gets no calls, even if Envoy could still reach it.
         ignore_health_on_host_removal=True,
     )

@@ -13,12 +13,13 @@ from services.edge.resources.filters.token_check import AcceptedTokens, token_ch
 from services.edge.resources.listeners import public_listener, translating_listener
 from services.edge.resources.routes.public_routes import public_routes
 from services.edge.resources.routes.translated_routes import translated_routes
+from services.edge.resources.tls_secrets import NO_CERTIFICATES, EdgeCertificates, tls_secrets
 from services.edge.settings import EdgeSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The resources of each kind by name: what LDS, RDS, CDS, EDS and ECDS hand out."""
+    """The resources of each kind by name: what LDS, RDS, CDS, EDS, ECDS and SDS hand out."""
 
     listeners: Mapping[str, Message]
     routes: Mapping[str, Message]
@@ -26,6 +27,8 @@ class Resources:
     endpoints: Mapping[str, Message]
     # Filters' configurations that change without the listener.
     extensions: Mapping[str, Message] = field(default_factory=dict)
+    # Certificates with their keys.
+    secrets: Mapping[str, Message] = field(default_factory=dict, repr=False)
 
 
 def services_of(contract: Contract) -> tuple[str, ...]:
@@ -38,6 +41,7 @@ def resources(
     contract: Contract,
     settings: EdgeSettings,
     tokens: AcceptedTokens | None = None,
+    certificates: EdgeCertificates = NO_CERTIFICATES,
 ) -> Resources:
     """Return everything that Envoy is to know; equal arguments give equal resources.
 
@@ -46,7 +50,9 @@ def resources(
     """
     with_tokens = tokens is not None
     services = services_of(contract)
-    clusters = [*map(service_cluster, services), translating_cluster()]
+    tls = certificates.to_services
+    ids = {each: tls.ids.id_of(each) if tls else "" for each in services}
+    clusters = [*(service_cluster(each, ids[each]) for each in services), translating_cluster()]
     listeners = (
         public_listener(settings, with_tokens=with_tokens),
         translating_listener(contract, settings),
@@ -62,4 +68,5 @@ def resources(
         clusters={each.name: each for each in clusters},
         endpoints={name: endpoints(name, registry.get(name, ())) for name in services},
         extensions={each.name: each for each in extensions},
+        secrets={each.name: each for each in tls_secrets(certificates)},
     )

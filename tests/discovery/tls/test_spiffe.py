@@ -35,6 +35,13 @@ def test_the_own_id_tells_the_others() -> None:
     assert ids.service_of("spiffe://shop.test/ns/guests/sa/payment") == ""
 
 
+def test_an_id_is_made_for_a_service() -> None:
+    """The id that a service must have is the pattern with its name."""
+    ids = SpiffeIds("spiffe://shop.test/ns/{service}/sa/{service}")
+
+    assert ids.id_of("order") == "spiffe://shop.test/ns/order/sa/order"
+
+
 @pytest.mark.parametrize("pattern", ["spiffe://shop.test/order", "spiffe://{service}", "{service}"])
 def test_a_pattern_without_a_service_is_refused(pattern: str) -> None:
     """The path of a pattern must contain the service's name."""

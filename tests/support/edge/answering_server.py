@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2
+
+_CHECK = "/grpc.health.v1.Health/Check"
 
 
 @dataclass(slots=True)
@@ -17,7 +20,9 @@ class AnsweringServer(grpc.GenericRpcHandler):
     calls: int = 0
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Answer any method."""
+        """Answer any method; the check of a registry is told that all is well."""
+        if handler_call_details.method == _CHECK:
+            return grpc.unary_unary_rpc_method_handler(_serving)
         return grpc.unary_unary_rpc_method_handler(self._answer)
 
     async def _answer(
@@ -25,6 +30,11 @@ class AnsweringServer(grpc.GenericRpcHandler):
     ) -> bytes:
         self.calls += 1
         return self.name.encode()
+
+
+async def _serving(_request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    serving = health_pb2.HealthCheckResponse.SERVING
+    return health_pb2.HealthCheckResponse(status=serving).SerializeToString()
 
 
 @asynccontextmanager

@@ -13,27 +13,42 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from discovery.registry.instance import Instance
+from discovery.tls.certificates import Certificates
+from discovery.tls.spiffe import SpiffeIds
 from services.edge.contract.contract import Contract, read
 from services.edge.resources.resources import Resources, resources
+from services.edge.resources.tls_secrets import EdgeCertificates, ServiceTls
 from services.edge.settings import EdgeSettings
 
 FOLDER = Path(__file__).parents[2] / "services/edge/resources/golden"
-KINDS = ("listeners", "routes", "clusters", "endpoints")
+_PLAIN = ("listeners", "routes", "clusters", "endpoints")
+# Each file and the kind of resources in it; with TLS only what differs.
+FILES = {
+    **{kind: kind for kind in _PLAIN},
+    "clusters_with_tls": "clusters",
+    "secrets": "secrets",
+}
+_TLS = EdgeCertificates(
+    to_services=ServiceTls(
+        Certificates(chain=b"chain", key=b"key", roots=b"roots"),
+        SpiffeIds("spiffe://shop.test/{service}"),
+    )
+)
 # A read, a change that waits, and a stream.
 _METHODS = ("GetOrder", "CreateOrder", "WatchOrder")
 
 
-def configuration(contract: Contract, kind: str) -> str:
-    """The resources of one kind, for three methods and one instance, without the descriptors."""
-    return _text(getattr(_small(contract), kind))
+def configuration(contract: Contract, file: str) -> str:
+    """What is in a file: resources for three methods and one instance, without the descriptors."""
+    certificates = EdgeCertificates() if file in _PLAIN else _TLS
+    return _text(getattr(_small(contract, certificates), FILES[file]))
 
 
-def _small(contract: Contract) -> Resources:
-    """The configuration for three methods and one instance."""
+def _small(contract: Contract, certificates: EdgeCertificates) -> Resources:
     methods = tuple(method for method in contract.methods if method.name in _METHODS)
     small = replace(contract, methods=methods, descriptor_set=b"descriptors", openapi=b"{}")
     order = Instance("order-1", "order", "10.0.0.1", 50051)
-    return resources({"order": (order,)}, small, EdgeSettings())
+    return resources({"order": (order,)}, small, EdgeSettings(), certificates=certificates)
 
 
 def _text(named: Mapping[str, Message]) -> str:
@@ -59,5 +74,5 @@ def _without_replies(value: Any) -> Any:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for each in KINDS:
+    for each in FILES:
         (FOLDER / f"{each}.json").write_text(configuration(read(), each))

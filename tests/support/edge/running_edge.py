@@ -16,6 +16,7 @@ from scripts.suite.consul import free_ports
 from scripts.tools.paths import envoy_path
 from services.edge.bootstrap import bootstrap, unix_socket
 from services.edge.contract.contract import Contract, read
+from services.edge.control_plane.envoy_publisher import CertificateSources
 from services.edge.control_plane.state import State
 from services.edge.edge import control_plane
 from services.edge.envoy import EnvoyProcess, kept_running
@@ -89,6 +90,7 @@ async def running_edge(
     *,
     settings: EdgeSettings | None = None,
     tokens: AsyncIterator[AcceptedTokens] | None = None,
+    certificates: CertificateSources | None = None,
 ) -> AsyncIterator[RunningEdge]:
     """Run an edge until the block ends; it listens when the block begins."""
     settings = settings or settings_at_free_ports()
@@ -97,7 +99,12 @@ async def running_edge(
         await registry.register(instance)
     arguments = edge_of(settings, registry)
     async with (
-        control_plane([f"unix:{socket}"], **arguments, tokens=tokens) as state,
+        control_plane(
+            [f"unix:{socket}"],
+            **arguments,
+            tokens=tokens,
+            certificates=certificates or CertificateSources(),
+        ) as state,
         envoy_at(socket, settings) as envoy,
         grpc.aio.insecure_channel(f"127.0.0.1:{settings.port}") as channel,
     ):

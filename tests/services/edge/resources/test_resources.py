@@ -15,11 +15,11 @@ def contract() -> Contract:
     return read()
 
 
-@pytest.mark.parametrize("kind", golden.KINDS)
-def test_the_configuration_is_the_one_in_the_file(contract: Contract, kind: str) -> None:
+@pytest.mark.parametrize("file", golden.FILES)
+def test_the_configuration_is_the_one_in_the_file(contract: Contract, file: str) -> None:
     """A change of Envoy's configuration is seen in review."""
-    written = (golden.FOLDER / f"{kind}.json").read_text()
-    assert golden.configuration(contract, kind) == written
+    written = (golden.FOLDER / f"{file}.json").read_text()
+    assert golden.configuration(contract, file) == written
 
 
 def test_every_service_with_public_methods_has_a_cluster(contract: Contract) -> None:
