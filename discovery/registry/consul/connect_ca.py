@@ -2,7 +2,8 @@
 
 An agent answers with a certificate of a service, valid for 72 h, its intermediates and its key, and
 with the roots: two of them while a new one replaces the old. It renews the certificate after 60 to
-90 % of its time, and within 30 s after a new root. Both questions may be blocking queries.
+90 % of its time, and within 30 s after a new root. Both questions may be blocking queries. For some
+seconds after its start the agent answers, but has no authority yet.
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +21,18 @@ _LEAF = "/v1/agent/connect/ca/leaf/"
 # A common name has at most 64 characters (RFC 5280, appendix A.1). Consul cuts longer ones.
 _LONGEST_NAME = 64
 _KEPT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+_NO_ROOT = "the agent's authority has no root yet"
+# What an agent says until its servers have a leader and this leader has started the authority.
+_STARTING = (
+    *("CA root is nil", "CA provider is nil", "CA is already in state", "CA is uninitialized"),
+    *("cluster has no CA bootstrapped", "No cluster leader", _NO_ROOT),
+)
+
+
+def is_starting(error: RegistryError) -> bool:
+    """Whether the authority is about to start, so that the same question succeeds soon."""
+    return any(words in str(error) for words in _STARTING)
 
 
 def leaf_of(service: str) -> str:
@@ -71,9 +84,12 @@ class Leaf:
 def parse_roots(data: Any) -> bytes:
     """The roots in an agent's answer, all that are listed, in PEM. Raises RegistryError."""
     try:
-        return b"".join(_text(root, "RootCert") for root in data["Roots"])
+        roots = b"".join(_text(root, "RootCert") for root in data["Roots"] or ())
     except (KeyError, TypeError) as error:
         raise RegistryError(f"the agent's answer about its roots is nonsense: {error!r}") from error
+    if not roots:
+        raise RegistryError(_NO_ROOT)
+    return roots
 
 
 def combined(leaf: Leaf, roots: bytes) -> Certificates:

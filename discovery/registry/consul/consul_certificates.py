@@ -11,7 +11,14 @@ from discovery.clock import Clock
 from discovery.errors import InvalidCertificatesError
 from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.client import AgentClient, agent_client
-from discovery.registry.consul.connect_ca import ROOTS, Leaf, combined, leaf_of, parse_roots
+from discovery.registry.consul.connect_ca import (
+    ROOTS,
+    Leaf,
+    combined,
+    is_starting,
+    leaf_of,
+    parse_roots,
+)
 from discovery.registry.consul.rate_limit import TokenBucket
 from discovery.registry.consul.watch import blocking_question, next_index
 from discovery.registry.protocols import RegistryError
@@ -23,6 +30,9 @@ logger = logging.getLogger(__name__)
 _WAIT_S = 55.0
 _AGAIN_FIRST_S = 0.2
 _AGAIN_CEILING_S = 30.0
+# How long the first question waits for an authority that is starting, and at most between attempts.
+_STARTS_WITHIN_S = 30.0
+_STARTING_CEILING_S = 2.0
 # Of each of the two questions.
 _BURST = 2
 _REFILL_PER_S = 1.0
@@ -71,18 +81,24 @@ class ConsulCertificates:
         """Ask for the first certificates of the service as which this process is registered.
 
         `address` is by default that of the variables of Consul's own tools
-        (`AgentAddress.from_environment`, which raises ValueError). Raises RegistryError if the
-        agent doesn't answer or refuses, and InvalidCertificatesError for a service whose name its
+        (`AgentAddress.from_environment`, which raises ValueError). An agent that was just started
+        and has no authority yet is asked again for up to 30 s. Raises RegistryError if the agent
+        doesn't answer or refuses, and InvalidCertificatesError for a service whose name its
         certificates can't prove (`server_name`).
         """
         address = AgentAddress.from_environment(os.environ) if address is None else address
-        async with agent_client(address) as client:
-            answer = await client.get(leaf_of(service))
-            leaf = Leaf.parse(service, answer.data)
-            leaf.server_name(service)
-            answer = await client.get(ROOTS)
-        roots = parse_roots(answer.data)
-        return cls(service, address=address, leaf=leaf, roots=roots, clock=clock, rng=rng)
+        delays_s = jittered(_AGAIN_FIRST_S, _STARTING_CEILING_S, rng)
+        give_up_s = clock.monotonic() + _STARTS_WITHIN_S
+        while True:
+            try:
+                leaf, roots = await _ask(service, address)
+            except RegistryError as error:
+                if not is_starting(error) or clock.monotonic() > give_up_s:
+                    raise
+                logger.warning("%s: waiting for Consul's authority to start: %s", service, error)
+                await clock.sleep(next(delays_s))
+            else:
+                return cls(service, address=address, leaf=leaf, roots=roots, clock=clock, rng=rng)
 
     @property
     def current(self) -> Certificates:
@@ -155,3 +171,13 @@ class ConsulCertificates:
                 "%s: the certificates from Consul stay as they are: %s", self._service, problem
             )
         self._problem = problem
+
+
+async def _ask(service: str, address: AgentAddress) -> tuple[Leaf, bytes]:
+    """The service's certificate and the roots. Raises RegistryError, InvalidCertificatesError."""
+    async with agent_client(address) as client:
+        answer = await client.get(leaf_of(service))
+        leaf = Leaf.parse(service, answer.data)
+        leaf.server_name(service)
+        answer = await client.get(ROOTS)
+    return leaf, parse_roots(answer.data)

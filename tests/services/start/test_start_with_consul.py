@@ -24,6 +24,7 @@ from tests.support.chassis.rich_status import refusal
 from tests.support.chassis.secure_echo import SERVICE, secure_echo
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.discovery.intentions import IntentionWriter
+from tests.support.discovery.starting_agent import NO_AUTHORITY, starting_agent
 from tests.support.suite.service_process import service_process
 
 Code = grpc.StatusCode
@@ -53,21 +54,10 @@ async def test_services_know_each_other_by_consuls_certificates(
     tmp_path: Path, agent: ConsulAgent
 ) -> None:
     """A caller that an intention allows is answered by the contract; another one is refused."""
-    jwks = tmp_path / "jwks.json"
-    Issuer(clock=SystemClock()).write_jwks(jwks)
     await IntentionWriter(agent.address).write("order", "inventory", allowed=True)
-    environment = {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/db",
-        "CONSUL_HTTP_ADDR": agent.address,
-        "TRADEPOST_REGISTRY": "consul",
-        "TRADEPOST_TLS": "consul",
-        "TRADEPOST_JWKS_URL": jwks.as_uri(),
-        "TRADEPOST_TOKEN_ISSUER": ISSUER,
-        "TRADEPOST_TOKEN_AUDIENCE": AUDIENCE,
-    }
     unknown = inventory_service_pb2.GetStockRequest(sku="nothing")
     async with (
-        service_process("inventory", environment) as service,
+        service_process("inventory", _environment(tmp_path, agent.address)) as service,
         inventory_for(agent, "order") as for_order,
         inventory_for(agent, "stranger") as for_stranger,
     ):
@@ -77,6 +67,36 @@ async def test_services_know_each_other_by_consuls_certificates(
 
     assert (answered.code, answered.reason) == (Code.NOT_FOUND, "ITEM_NOT_FOUND")
     assert (refused.code, refused.reason) == (Code.PERMISSION_DENIED, "PEER_DENIED")
+
+
+async def test_a_service_waits_for_an_authority_that_starts(
+    tmp_path: Path, agent: ConsulAgent
+) -> None:
+    """Beside a Consul that was just started it logs why it waits, and serves some moments later."""
+    async with (
+        starting_agent(agent, NO_AUTHORITY) as address,
+        service_process("inventory", _environment(tmp_path, address)) as service,
+    ):
+        warning = await service.line_at("warning")
+        await service.line("serving")
+
+    assert "waiting for Consul's authority to start" in warning["event"]
+    assert NO_AUTHORITY[0] in warning["event"]
+
+
+def _environment(folder: Path, consul: str) -> dict[str, str]:
+    """The settings of a secure inventory service."""
+    jwks = folder / "jwks.json"
+    Issuer(clock=SystemClock()).write_jwks(jwks)
+    return {
+        "DATABASE_URL": f"sqlite:///{folder}/db",
+        "CONSUL_HTTP_ADDR": consul,
+        "TRADEPOST_REGISTRY": "consul",
+        "TRADEPOST_TLS": "consul",
+        "TRADEPOST_JWKS_URL": jwks.as_uri(),
+        "TRADEPOST_TOKEN_ISSUER": ISSUER,
+        "TRADEPOST_TOKEN_AUDIENCE": AUDIENCE,
+    }
 
 
 async def test_consul_checks_a_secure_instance_without_a_certificate(agent: ConsulAgent) -> None:

@@ -1,5 +1,7 @@
 """Certificates of a real Consul agent's own authority."""
 
+import asyncio
+import logging
 import random
 import re
 from collections.abc import Iterator
@@ -10,7 +12,9 @@ from cryptography import x509
 import discovery
 from tests.support.certificates.consul_ca import rotate_root
 from tests.support.certificates.tls_server import tls_server, who_calls
+from tests.support.clock.manual_clock import ManualClock
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
+from tests.support.discovery.starting_agent import NO_AUTHORITY, starting_agent
 
 _DOMAIN = "[0-9a-f]{8}"
 
@@ -76,3 +80,47 @@ async def test_an_agent_that_refuses_says_why() -> None:
         agent.kill()
         with pytest.raises(discovery.RegistryError, match="can't be reached"):
             await fetch(agent, "order")
+
+
+async def test_an_authority_that_starts_is_waited_for(
+    agent: ConsulAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An agent that was just started has no authority yet: each such answer is logged."""
+    caplog.set_level(logging.WARNING, "discovery")
+    async with starting_agent(agent, NO_AUTHORITY) as address:
+        source = await discovery.ConsulCertificates.fetch(
+            "order",
+            address=discovery.AgentAddress.parse(address, token=None, ca_file=None),
+            clock=discovery.SystemClock(),
+            rng=random.Random(7),
+        )
+
+    assert source.server_name("order").startswith("order.svc.")
+    lines = [each.message for each in caplog.records]
+    assert len(lines) == len(NO_AUTHORITY)
+    for line, answer in zip(lines, NO_AUTHORITY, strict=True):
+        assert line.startswith("order: waiting for Consul's authority to start: ")
+        assert answer in line
+
+
+async def test_an_authority_that_never_starts_is_given_up(agent: ConsulAgent) -> None:
+    """After half a minute the caller is told why there are no certificates."""
+    clock = ManualClock()
+    async with starting_agent(agent, ["internal error: CA root is nil"] * 1_000) as address:
+        asking = asyncio.create_task(
+            discovery.ConsulCertificates.fetch(
+                "order",
+                address=discovery.AgentAddress.parse(address, token=None, ca_file=None),
+                clock=clock,
+                rng=random.Random(7),
+            )
+        )
+        while not asking.done():
+            if clock.next_wake_s is not None:
+                await clock.advance(clock.next_wake_s)
+            # The answer to a request comes when it comes.
+            await asyncio.wait([asking], timeout=0.01)
+
+    with pytest.raises(discovery.RegistryError, match="CA root is nil"):
+        await asking
+    assert clock.monotonic() > 30
