@@ -4,6 +4,7 @@
     python -m discovery watch consul:///order
     python -m discovery explain consul:///order
     python -m discovery resolve --ca-file ca.pem consul:///order
+    python -m discovery resolve --consul-certificate operator consul:///order
 
 Exit codes: 0; 1 if there is no usable instance; 2 if the registry doesn't answer.
 """
@@ -16,12 +17,14 @@ import random
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
-import grpc
-
-from discovery.aio.native import Dialer
 from discovery.aio.open import open_channel
+from discovery.cli.connection_options import (
+    ConnectionSecurity,
+    add_connection_options,
+    connection_security,
+    no_connections,
+)
 from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
 from discovery.cli.inspection import Finding, inspect
 from discovery.cli.instances_view import (
@@ -50,18 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     clock, rng = SystemClock(), random.Random()
     try:
-        target = parse_target(options.target)
-        watcher = registry_of(target, clock=clock, rng=rng)
-        credentials = _credentials(options)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    try:
+        try:
+            target = parse_target(options.target)
+            watcher = registry_of(target, clock=clock, rng=rng)
+            security = connection_security(options, target, clock=clock, rng=rng)
+            dial = security.dialer(target, options.authority)
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
         if options.command == "resolve":
-            dial = Dialer(credentials, options.authority or target.service, ())
             findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
         if options.command == "explain":
-            return asyncio.run(_explain(options, credentials))
+            return asyncio.run(_explain(options, security))
         asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
     except RegistryError as error:
         sys.stderr.write(f"{options.target} can't be resolved: {error}\n")
@@ -95,25 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         "--picks", type=int, default=10, help="how many picks to try (default: 10)"
     )
     for command in (resolve, explain):
-        command.add_argument("--tls", action="store_true", help="ask the instances over TLS")
-        command.add_argument(
-            "--ca-file", metavar="FILE", help="over TLS, trusting these PEM certificates"
-        )
-        command.add_argument(
-            "--authority", metavar="NAME", help="what TLS checks (default: the service's name)"
-        )
+        add_connection_options(command)
+    no_connections(watch)
     for command in (resolve, watch, explain):
         command.add_argument("target", help="consul:///order, consul:///order?tag=v2, dns:///...")
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _credentials(options: argparse.Namespace) -> grpc.ChannelCredentials | None:
-    """The credentials for asking instances; None: plaintext. Raises OSError."""
-    if options.command == "watch" or not (options.tls or options.ca_file):
-        return None
-    trusted = Path(options.ca_file).read_bytes() if options.ca_file else None
-    return grpc.ssl_channel_credentials(trusted)
 
 
 def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) -> int:
@@ -128,10 +118,13 @@ def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) 
     return EXIT_NO_INSTANCES
 
 
-async def _explain(options: argparse.Namespace, credentials: grpc.ChannelCredentials | None) -> int:
+async def _explain(options: argparse.Namespace, security: ConnectionSecurity) -> int:
     """Open a channel as any caller does, and print its explanation."""
     async with open_channel(
-        options.target, credentials=credentials, authority=options.authority
+        options.target,
+        credentials=security.credentials,
+        certificates=security.certificates,
+        authority=options.authority,
     ) as channel:
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.settled(), options.timeout)

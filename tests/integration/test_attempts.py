@@ -22,12 +22,12 @@ from tradepost.order.v1.order_service_pb2 import (
 from discovery.clock import SystemClock
 from scripts.suite import cluster
 from scripts.suite.secure.credentials import Tls
-from scripts.suite.secure.instructions import CUSTOMER_ID, instructions
+from scripts.suite.secure.instructions import CUSTOMER_ID
 from scripts.tools.paths import ROOT
 from tests.support.attempts.attempts import Attempt, access_of, attempts
 from tests.support.attempts.outsider import Metadata, outsider, served
 from tests.support.attempts.shop import Shop, create_request, open_shop, request_id
-from tests.support.suite.programs import run
+from tests.support.suite.printed_lines import run_printed
 
 Code = grpc.StatusCode
 # Each attempt, with the answer of every RPC against which it was made.
@@ -172,14 +172,15 @@ async def test_a_call_may_not_be_of_any_size(
 
 
 async def test_the_lines_that_are_printed_work(suite: cluster.Cluster, shop: Shop) -> None:
-    """The grpcurl line of `--secure files --stay` lists a customer's orders, as it is printed."""
-    assert suite.access is not None
-    endpoint = (await suite.instances("order"))[0].endpoint
+    """The lines of `--secure files --stay` do as they are printed what they say.
+
+    grpcurl lists a customer's orders, and `python -m discovery resolve` the instances.
+    """
     order_id = (await shop.create(CUSTOMER_ID, "5")).order_id
 
-    lines = instructions(suite.access.credentials, endpoint, consul=suite.consul.address)
-    (line,) = (line.strip() for line in lines if "grpcurl -" in line)
-    result = await run("bash", "-c", line, folder=ROOT)
-
-    assert result.code == 0, f"{line}: {result.err}"
-    assert [order["orderId"] for order in result.messages()[0]["orders"]] == [order_id]
+    listed = await run_printed(suite, "grpcurl -")
+    assert listed.code == 0, listed.err
+    assert [order["orderId"] for order in listed.messages()[0]["orders"]] == [order_id]
+    resolved = await run_printed(suite, "discovery resolve")
+    assert resolved.code == 0, resolved.err
+    assert " SERVING" in resolved.out

@@ -13,6 +13,7 @@ from scripts.suite import cluster
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.stubs import open_stubs
 from tests.support.suite.breakable_suite import INSTANCES, SERVICES, SETTINGS, BreakableSuite
+from tests.support.suite.printed_lines import run_printed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -59,6 +60,14 @@ async def test_choreographed_orders_balance(secure: BreakableSuite) -> None:
     wrong = [line for line in report.books if not line.ok]
     assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
+
+
+async def test_the_line_that_asks_the_instances_works(secure: BreakableSuite) -> None:
+    """`python -m discovery resolve` is answered by instances, with a certificate from Consul."""
+    resolved = await run_printed(secure.cluster, "discovery resolve")
+
+    assert resolved.code == 0, resolved.err
+    assert resolved.out.count(" SERVING") == INSTANCES
 
 
 async def test_no_secret_is_logged(secure: BreakableSuite) -> None:

@@ -1,4 +1,4 @@
-"""What a person types to call a secure suite: tokens for each role, and a line for grpcurl."""
+"""What a person types to call a secure suite: tokens for each role, and lines to try."""
 
 import shlex
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ CUSTOMER_ID = "900"
 _CUSTOMER = "CUSTOMER"
 _CONTRACTS = Path("generated", "contracts.binpb")
 _GRPCURL = Path(".tools", "bin", "grpcurl")
+_PYTHON = Path(".venv", "bin", "python")
 _LIST_ORDERS = "tradepost.order.v1.OrderService/ListOrders"
 
 
@@ -26,14 +27,30 @@ def instructions(credentials: Credentials, endpoint: str, *, consul: str) -> Ite
         subject = _subject(role)
         yield f"  {role} {subject}: {credentials.issuer.token(subject, role)}"
     token_file = shlex.quote(str(credentials.consul_token_file(OPERATOR)))
-    yield "For `python -m discovery resolve` and Consul's own tools:"
+    yield "For `python -m discovery` and Consul's own tools, and what the instances say:"
     yield f"  export CONSUL_HTTP_ADDR={consul} CONSUL_HTTP_TOKEN_FILE={token_file}"
+    yield f"  {resolve(credentials)}"
     if credentials.tls is Tls.FILES:
         yield "Reflection is off, so grpcurl reads the contracts from a file:"
         yield f"  {grpcurl(credentials, endpoint)}"
     else:
         yield "grpcurl can't check Consul's certificates, which have no DNS name: use"
         yield "`--secure files` to try it."
+
+
+def resolve(credentials: Credentials) -> str:
+    """The command that lists the instances of the order service with the health of each."""
+    files = credentials.certificate_files(OPERATOR)
+    shown = (
+        ["--consul-certificate", OPERATOR]
+        if credentials.tls is Tls.CONSUL
+        else [
+            *("--certificate-file", str(files.certificate)),
+            *("--key-file", str(files.key)),
+            *("--roots-file", str(files.roots)),
+        ]
+    )
+    return shlex.join([str(_PYTHON), "-m", "discovery", "resolve", *shown, "consul:///order"])
 
 
 def grpcurl(credentials: Credentials, endpoint: str) -> str:
