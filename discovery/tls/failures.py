@@ -4,6 +4,7 @@
 _MEANINGS = (
     ("Hostname Verification Check failed", "its certificate doesn't name the service asked for"),
     ("unable to get local issuer", "its certificate isn't signed by an authority of ours"),
+    ("WRONG_VERSION_NUMBER", "it doesn't speak TLS"),
 )
 
 

@@ -103,6 +103,18 @@ async def test_a_server_that_is_not_the_service_is_never_called(
         assert server.callers == []
 
 
+async def test_a_server_without_tls_is_never_called(open_order: OpenOrder) -> None:
+    """A server in plaintext is told from one that refuses: it doesn't speak TLS."""
+    server = grpc.aio.server()
+    running = TlsServer(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    await server.start()
+    try:
+        with pytest.raises(discovery.NoInstanceError, match="it doesn't speak TLS"):
+            await open_order(running).unary_unary(WHO)(b"")
+    finally:
+        await server.stop(None)
+
+
 async def test_calls_avoid_a_stranger_among_the_instances(
     open_order: OpenOrder, server: TlsServer
 ) -> None:
