@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import grpc
 from discovery.aio.native import Dialer
 from discovery.clock import Clock
 from discovery.config.mutual_tls import mutual_tls
-from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.consul_certificates import ConsulCertificates
-from discovery.registry.protocols import RegistryError
+from discovery.registry.consul.registry import ConsulRegistry
+from discovery.registry.protocols import RegistryError, Watcher
 from discovery.registry.target import Target
 from discovery.tls.certificates import CertificateSource
 from discovery.tls.files import FileCertificates
@@ -66,9 +65,9 @@ def no_connections(command: argparse.ArgumentParser) -> None:
 
 
 def connection_security(
-    options: argparse.Namespace, target: Target, *, clock: Clock, rng: random.Random
+    options: argparse.Namespace, watcher: Watcher, *, clock: Clock, rng: random.Random
 ) -> ConnectionSecurity:
-    """Read or ask for what the options name.
+    """Read or ask for what the options name; Consul is the agent that the watcher asks, if any.
 
     Raises OSError for a file that can't be read, ValueError for options or certificates that can't
     be used, and RegistryError if Consul gives no certificate.
@@ -88,7 +87,7 @@ def connection_security(
         )
         return ConnectionSecurity(certificates=source)
     if options.consul_certificate:
-        fetched = asyncio.run(_from_consul(options, target, clock=clock, rng=rng))
+        fetched = asyncio.run(_from_consul(options, watcher, clock=clock, rng=rng))
         return ConnectionSecurity(certificates=fetched)
     if options.tls or options.ca_file:
         trusted = Path(options.ca_file).read_bytes() if options.ca_file else None
@@ -97,11 +96,9 @@ def connection_security(
 
 
 async def _from_consul(
-    options: argparse.Namespace, target: Target, *, clock: Clock, rng: random.Random
+    options: argparse.Namespace, watcher: Watcher, *, clock: Clock, rng: random.Random
 ) -> ConsulCertificates:
-    """Ask the agent that the target names, or else the environment."""
-    agent = target.authority if target.scheme == "consul" else ""
-    address = AgentAddress.from_environment(os.environ, authority=agent)
+    address = watcher.address if isinstance(watcher, ConsulRegistry) else None
     service = options.consul_certificate
     try:
         return await ConsulCertificates.fetch(service, address=address, clock=clock, rng=rng)

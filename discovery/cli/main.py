@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             target = parse_target(options.target)
             watcher = registry_of(target, clock=clock, rng=rng)
-            security = connection_security(options, target, clock=clock, rng=rng)
+            security = connection_security(options, watcher, clock=clock, rng=rng)
             dial = security.dialer(target, options.authority)
         except (ValueError, OSError) as error:
             parser.error(str(error))

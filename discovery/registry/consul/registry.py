@@ -83,6 +83,11 @@ class ConsulRegistry:
         address = AgentAddress.from_environment(os.environ, authority=authority)
         return cls(address, clock=clock, rng=rng, check=check)
 
+    @property
+    def address(self) -> AgentAddress:
+        """The agent, and how to connect to it."""
+        return self._address
+
     async def register(self, instance: Instance) -> None:
         """Register the instance with a passing check: its server says SERVING already.
 
