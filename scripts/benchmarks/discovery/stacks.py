@@ -2,7 +2,7 @@
 
 | name         | what it is                                                                        |
 |--------------|-----------------------------------------------------------------------------------|
-| ours         | `discovery.open_channel` without configuration                                    |
+| ours         | `discovery.open_channel` without configuration; certificates for secure instances |
 | bare         | a grpc.aio channel to one instance                                                |
 | round_robin  | a grpc.aio channel to all of them                                                 |
 | retry        | round_robin, and a native retryPolicy of three attempts                           |
@@ -23,6 +23,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 import discovery
 from scripts.benchmarks.discovery.backends import contract
 from scripts.benchmarks.discovery.backends.fleet import Fleet
+from scripts.benchmarks.discovery.backends.server import NAME
 
 OURS, BARE, ROUND_ROBIN, RETRY = "ours", "bare", "round_robin", "retry"
 FULL, INTERCEPTORS, ENVOY = "full", "interceptors", "envoy"
@@ -111,7 +112,11 @@ def channel_of(name: str, fleet: Fleet, *, envoy: str = "") -> grpc.aio.Channel:
         target = f"static:///{fleet.addresses}"
         if fleet.consul:
             target = f"consul://{fleet.consul}/bench"
-        return discovery.open_channel(target)
+        return discovery.open_channel(
+            target,
+            certificates=fleet.certificates,
+            authority=None if fleet.certificates is None else NAME,
+        )
     if name in {BARE, ENVOY}:
         address = envoy if name == ENVOY else f"127.0.0.1:{fleet.ports[0]}"
         return grpc.aio.insecure_channel(address, _RECONNECTING)

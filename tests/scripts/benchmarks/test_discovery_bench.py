@@ -82,6 +82,34 @@ async def test_a_comparison_of_costs_states_its_conditions(tmp_path: Path) -> No
     assert {str(row.target) for row in rows} == {"<= 1.05", "<= 0.97", "report"}
 
 
+async def test_mutual_tls_is_compared_with_plaintext(tmp_path: Path) -> None:
+    """Secure instances answer calls with certificates, at each concurrency beside plain ones."""
+    rows = await costs.mutual_tls(bench(tmp_path), concurrencies=(2, 1), calls=4)
+
+    assert [row.conditions["concurrency"] for row in rows] == [2, 1]
+    for row in rows:
+        assert str(row.target) == "<= 1.15"
+        assert row.conditions["codes"] == {
+            "ours": {"OK": 4},
+            "plaintext": {"OK": 4},
+            "plaintext again": {"OK": 4},
+        }
+
+
+async def test_secure_instances_answer_nobody_without_a_certificate(tmp_path: Path) -> None:
+    """A plaintext channel gets no answer, so what is measured as mutual TLS is that."""
+    async with (
+        fleet.running(tmp_path, instances=1, secure=True) as running,
+        stacks.opened(running, (stacks.OURS,)) as clients,
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.ports[0]}") as plain,
+    ):
+        assert await clients[stacks.OURS].call(TIMEOUT_S) == clients[stacks.OURS].request
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await contract.stub(plain)(clients[stacks.OURS].request, timeout=TIMEOUT_S)
+
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 async def test_a_storm_is_counted_where_it_arrives(tmp_path: Path) -> None:
     """In an outage a native retryPolicy makes three attempts for a call; ours makes fewer."""
     (row,) = await failing.retry_storm(bench(tmp_path), window_s=0.5)

@@ -65,9 +65,9 @@ def stub(channel: grpc.aio.Channel, method: str = "Get") -> Multicallable:
     )
 
 
-def request_of(stack: str) -> StringValue:
+def request_of(stack: str, characters: int = _REQUEST_CHARACTERS) -> StringValue:
     """The request of a stack."""
-    return StringValue(value=f"{stack} ".ljust(_REQUEST_CHARACTERS, "."))
+    return StringValue(value=f"{stack} ".ljust(characters, "."))
 
 
 def sender_of(request: StringValue) -> str:

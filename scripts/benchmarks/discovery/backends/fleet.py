@@ -12,7 +12,9 @@ from pathlib import Path
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
-from scripts.benchmarks.discovery.backends import contract
+from discovery.tls.certificates import CertificateSource
+from scripts.benchmarks.discovery.backends import contract, fleet_certificates
+from scripts.benchmarks.discovery.backends.fleet_certificates import channel_to
 from scripts.benchmarks.discovery.backends.server import Behavior
 from scripts.suite.cluster import START_TIMEOUT_S
 from scripts.suite.consul import ConsulAgent, free_ports
@@ -31,12 +33,16 @@ _CONTROL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Running instances; `consul` is the agent's address, or empty when they aren't registered."""
+    """Running instances; `consul` is the agent's address, or empty when they aren't registered.
+
+    Secure ones are called with `certificates`.
+    """
 
     slots: Sequence[ProcessSlot]
     ports: Sequence[int]
     controls: Sequence[grpc.aio.Channel]
     consul: str = ""
+    certificates: CertificateSource | None = None
 
     @property
     def addresses(self) -> str:
@@ -87,12 +93,13 @@ async def running(
     *,
     instances: int = INSTANCES,
     registered: bool = False,
+    secure: bool = False,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
     """Start instances with logs in an empty `folder`. Raises StartError.
 
-    With `registered` they are registered with a Consul agent of their own. `settings` are added to
-    their environment.
+    With `registered` they are registered with a Consul agent of their own. With `secure` they
+    demand a certificate of their callers. `settings` are added to their environment.
     """
     await asyncio.to_thread(_empty, folder)
     async with AsyncExitStack() as stack:
@@ -104,15 +111,20 @@ async def running(
             stack.push_async_callback(asyncio.to_thread, agent.kill)
             consul = agent.address
             environment |= {"TRADEPOST_REGISTRY": "consul", "CONSUL_HTTP_ADDR": consul}
+        certificates = None
+        if secure:
+            issued = await asyncio.to_thread(fleet_certificates.issue, folder)
+            environment |= issued.settings
+            certificates = issued.source
         ports = free_ports(instances)
         slots = [_slot(folder, number, port, environment) for number, port in enumerate(ports)]
         controls = [
             await stack.enter_async_context(
-                grpc.aio.insecure_channel(f"127.0.0.1:{port}", _CONTROL_OPTIONS)
+                channel_to(f"127.0.0.1:{port}", certificates, _CONTROL_OPTIONS)
             )
             for port in ports
         ]
-        fleet = Fleet(slots, ports, controls, consul)
+        fleet = Fleet(slots, ports, controls, consul, certificates)
         stack.push_async_callback(_kill, slots)
         await asyncio.gather(*(fleet.start(number) for number in range(instances)))
         yield fleet

@@ -2,7 +2,8 @@
 
     python -m scripts.benchmarks.discovery.backends.server
 
-It is built on the services' chassis, and has the same settings.
+It is built on the services' chassis, and has the same settings. With TRADEPOST_TLS=files it demands
+a certificate of its callers, and lets each of them call every method.
 """
 
 import asyncio
@@ -19,6 +20,10 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from discovery.clock import Clock, SystemClock
 from scripts.benchmarks.discovery.backends import contract
+from services.chassis.environment import read
+from services.chassis.identity.certificate_files import certificates_from_files
+from services.chassis.identity.security import OPEN, Security
+from services.chassis.identity.settings import TlsSettings
 from services.chassis.ids import IdFactory
 from services.chassis.server.error_rules import ErrorRule
 from services.chassis.server.lifecycle import serve
@@ -114,6 +119,10 @@ async def main() -> None:
     contract.describe()
     settings = ServerSettings()
     clock, rng = SystemClock(), random.Random(settings.port)
+    tls = read(TlsSettings)
+    security = (
+        Security(certificates_from_files(tls, NAME, clock=clock)) if tls.tls == "files" else OPEN
+    )
     async with registrar_of(RegistrySettings(), settings, clock=clock, rng=rng) as registrar:
         await serve(
             service(EchoServicer(clock=clock, rng=rng)),
@@ -123,6 +132,7 @@ async def main() -> None:
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
             log_level="error",
+            security=security,
         )
 
 

@@ -20,6 +20,7 @@ from scripts.benchmarks.discovery.measurements import (
 MEASUREMENTS: Mapping[str, Measurement] = {
     "cpu": partial(costs.cpu, concurrency=16),
     "cpu-1": partial(costs.cpu, concurrency=1),
+    "mtls": costs.mutual_tls,
     "hop": costs.latency,
     "slow": slow.p99,
     "failing": failing.half_failing,

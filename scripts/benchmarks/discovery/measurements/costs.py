@@ -1,13 +1,14 @@
-"""The cost of a call: processor time of the client next to native stacks, latency next to a
-proxy.
+"""The cost of a call: processor time of the client next to native stacks and without TLS, latency
+next to a proxy.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from scripts.benchmarks.discovery import stacks
-from scripts.benchmarks.discovery.backends import fleet
+from scripts.benchmarks.discovery.backends import contract, fleet
 from scripts.benchmarks.discovery.backends.envoy import hop
 from scripts.benchmarks.discovery.bench import DiscoveryBench, MeasurementConditions, codes_of
 from scripts.benchmarks.discovery.interleaved import AGAIN, figure_of, ratio, turns
@@ -20,6 +21,9 @@ CALLS = 160
 HOP_CALLS = 50
 _TARGETS = {stacks.ROUND_ROBIN: Target(most=1.05), stacks.INTERCEPTORS: Target(most=0.97)}
 _HOP_TARGET = Target(most=0.67)
+PLAINTEXT = "plaintext"
+_TLS_CHARACTERS = 300
+_TLS_TARGET = Target(most=1.15)
 
 
 def cpu_us(turn: LoadResult) -> float:
@@ -67,6 +71,56 @@ async def cpu(
         )
         for name in stacks.NATIVE
     ]
+
+
+async def mutual_tls(
+    bench: DiscoveryBench, *, concurrencies: Sequence[int] = (16, 1), calls: int = CALLS
+) -> Sequence[DiscoveryRow]:
+    """Processor time for each call with mutual TLS, compared with plaintext; both through ours."""
+    async with (
+        fleet.running(bench.folder / "mtls", secure=True) as secure,
+        fleet.running(bench.folder / PLAINTEXT) as plain,
+        stacks.opened(secure, (OURS,)) as with_certificates,
+        stacks.opened(plain, (OURS,)) as without,
+    ):
+        request = contract.request_of(OURS, _TLS_CHARACTERS)
+        clients = {
+            OURS: replace(with_certificates[OURS], request=request),
+            PLAINTEXT: replace(without[OURS], request=request),
+        }
+        return [
+            await _mutual_tls(bench, clients, calls=calls, concurrency=concurrency)
+            for concurrency in concurrencies
+        ]
+
+
+async def _mutual_tls(
+    bench: DiscoveryBench, clients: Mapping[str, StackClient], *, calls: int, concurrency: int
+) -> DiscoveryRow:
+    measured = MeasurementConditions()
+    taken = await turns(
+        bench,
+        tuple(clients),
+        (PLAINTEXT,),
+        lambda name: _turn(bench, clients[name], calls=calls, concurrency=concurrency),
+    )
+    return _row(
+        taken,
+        f"client CPU per unary call with mutual TLS, us, {concurrency} at once, by {PLAINTEXT}",
+        PLAINTEXT,
+        cpu_us,
+        target=_TLS_TARGET,
+        conditions=measured.describe(
+            unit="us of processor time for each call",
+            characters=_TLS_CHARACTERS,
+            concurrency=concurrency,
+            rate="as fast as they are answered",
+            deadline_s=DEADLINE_S,
+            window=f"{bench.pairs} pairs of {calls} calls",
+            codes=codes_of(taken),
+            instances=fleet.INSTANCES,
+        ),
+    )
 
 
 async def latency(bench: DiscoveryBench, *, concurrency: int = 1) -> Sequence[DiscoveryRow]:
