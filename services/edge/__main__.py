@@ -32,7 +32,7 @@ async def main() -> None:
     settings = read(EdgeSettings)
     clock, rng = SystemClock(), random.Random()
     log = logs.get_logger("edge")
-    certificates = await own_certificates(settings, clock=clock, rng=rng)
+    certificates = await own_certificates(settings.host, clock=clock, rng=rng)
     stop = asyncio.Event()
     with program.set_on_signals(stop):
         async with AsyncExitStack() as stack:

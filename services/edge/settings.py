@@ -1,6 +1,8 @@
 """The settings of the edge; read once in `__main__`."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.environment import HostSetting
@@ -60,3 +62,30 @@ class EdgeSettings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """The allowed origins, one by one."""
         return tuple(filter(None, (each.strip() for each in self.allowed_origins.split(","))))
+
+
+class ListenerTlsSettings(BaseSettings):
+    """The certificate that callers are shown, in PEM; without it the edge listens without TLS.
+
+    The files are read again when they change. An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEPOST_EDGE_", frozen=True, env_ignore_empty=True
+    )
+
+    # With its intermediates.
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        files = {
+            "TRADEPOST_EDGE_CERTIFICATE_FILE": self.certificate_file,
+            "TRADEPOST_EDGE_KEY_FILE": self.key_file,
+        }
+        present = [variable for variable, file in files.items() if file]
+        for variable, file in files.items():
+            if present and not file:
+                raise ValueError(f"{variable}: must be set, because {present[0]} is")
+        return self

@@ -40,7 +40,7 @@ def is_secure(tls: TlsSettings, tokens: TokenSettings, addresses: Mapping[str, s
 
 
 def _check_loopback(variable: str, host: str) -> None:
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise SettingError(
             variable,
             f"{host!r} is reached from other machines, and without TLS everybody there may do"
@@ -51,7 +51,7 @@ def _check_loopback(variable: str, host: str) -> None:
 
 def _check_keys(jwks_url: str) -> None:
     scheme, host = urlsplit(jwks_url).scheme, urlsplit(jwks_url).hostname or ""
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not is_loopback(host):
         raise SettingError(
             "TRADEPOST_JWKS_URL",
             f"must be https://, because keys from {host} could be exchanged on their way, or"
@@ -59,7 +59,7 @@ def _check_keys(jwks_url: str) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the host; any name but localhost may lead elsewhere."""
     try:
         return ip_address(host).is_loopback

@@ -19,9 +19,10 @@ from services.edge.settings import EdgeSettings
 
 @dataclass(frozen=True, slots=True)
 class CertificateSources:
-    """Where the certificates come from that the edge shows `to_services`; None: no TLS."""
+    """Where the certificates come from that services and callers are shown; None: no TLS."""
 
     to_services: CertificateSource | None = None
+    to_callers: CertificateSource | None = None
 
 
 class EnvoyPublisher:
@@ -45,7 +46,8 @@ class EnvoyPublisher:
         self._settings = settings
         self._tokens = tokens
         self._accepted: AcceptedTokens | None = None
-        self._source = source = certificates.to_services
+        self._sources = certificates
+        source = certificates.to_services
         self._ids = SpiffeIds.beside(x509.spiffe_id(source.current.chain)) if source else None
         self._instances: Instances | None = None
 
@@ -59,8 +61,9 @@ class EnvoyPublisher:
         async with asyncio.TaskGroup() as tasks:
             if self._tokens is not None:
                 tasks.create_task(self._follow_tokens(self._tokens))
-            if self._source is not None:
-                tasks.create_task(self._follow_certificates(self._source))
+            for source in (self._sources.to_services, self._sources.to_callers):
+                if source is not None:
+                    tasks.create_task(self._follow_certificates(source))
 
     async def _follow_tokens(self, tokens: AsyncIterator[AcceptedTokens]) -> None:
         async for accepted in tokens:
@@ -83,6 +86,8 @@ class EnvoyPublisher:
 
     def _certificates(self) -> EdgeCertificates:
         """What is shown now."""
-        if self._source is None or self._ids is None:
-            return EdgeCertificates()
-        return EdgeCertificates(to_services=ServiceTls(self._source.current, self._ids))
+        services, callers = self._sources.to_services, self._sources.to_callers
+        return EdgeCertificates(
+            to_services=ServiceTls(services.current, self._ids) if services and self._ids else None,
+            to_callers=callers.current if callers else None,
+        )

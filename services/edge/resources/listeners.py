@@ -10,11 +10,17 @@ from services.edge.contract.contract import Contract
 from services.edge.resources.connection_managers import inner_manager, outer_manager
 from services.edge.resources.names import PUBLIC_LISTENER, TRANSLATING_LISTENER
 from services.edge.resources.packing import packed
+from services.edge.resources.transport_sockets import public_socket
 from services.edge.settings import EdgeSettings
 
 
-def public_listener(settings: EdgeSettings, *, with_tokens: bool) -> listener_pb2.Listener:
+def public_listener(
+    settings: EdgeSettings, *, with_tokens: bool, with_tls: bool
+) -> listener_pb2.Listener:
     """Return the listener that callers connect to."""
+    chain = _chain(outer_manager(settings, with_tokens=with_tokens))
+    if with_tls:
+        chain.transport_socket.CopyFrom(public_socket())
     return listener_pb2.Listener(
         name=PUBLIC_LISTENER,
         address=address_pb2.Address(
@@ -22,7 +28,7 @@ def public_listener(settings: EdgeSettings, *, with_tokens: bool) -> listener_pb
                 address=settings.host, port_value=settings.port
             )
         ),
-        filter_chains=[_chain(outer_manager(settings, with_tokens=with_tokens))],
+        filter_chains=[chain],
     )
 
 

@@ -54,7 +54,9 @@ def resources(
     ids = {each: tls.ids.id_of(each) if tls else "" for each in services}
     clusters = [*(service_cluster(each, ids[each]) for each in services), translating_cluster()]
     listeners = (
-        public_listener(settings, with_tokens=with_tokens),
+        public_listener(
+            settings, with_tokens=with_tokens, with_tls=certificates.to_callers is not None
+        ),
         translating_listener(contract, settings),
     )
     routes = (

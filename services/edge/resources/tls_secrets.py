@@ -15,6 +15,7 @@ from discovery.tls.spiffe import SpiffeIds
 
 _IDENTITY = "identity"
 _AUTHORITIES = "authorities"
+_PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,10 @@ class ServiceTls:
 
 @dataclass(frozen=True, slots=True)
 class EdgeCertificates:
-    """What the edge speaks TLS with `to_services`; without it, it uses none."""
+    """What the edge shows to services and to callers; to whom it shows nothing, without TLS."""
 
     to_services: ServiceTls | None = None
+    to_callers: Certificates | None = field(default=None, repr=False)
 
 
 NO_CERTIFICATES = EdgeCertificates()
@@ -46,6 +48,8 @@ def tls_secrets(certificates: EdgeCertificates) -> Iterator[secret_pb2.Secret]:
                 trusted_ca=base_pb2.DataSource(inline_bytes=own.roots)
             ),
         )
+    if certificates.to_callers is not None:
+        yield _shown(_PUBLIC, certificates.to_callers)
 
 
 def identity() -> secret_pb2.SdsSecretConfig:
@@ -56,6 +60,11 @@ def identity() -> secret_pb2.SdsSecretConfig:
 def authorities() -> secret_pb2.SdsSecretConfig:
     """Return the reference to the authorities that sign the certificates of services."""
     return _reference(_AUTHORITIES)
+
+
+def public_certificate() -> secret_pb2.SdsSecretConfig:
+    """Return the reference to the certificate that callers are shown."""
+    return _reference(_PUBLIC)
 
 
 def _shown(name: str, certificates: Certificates) -> secret_pb2.Secret:

@@ -6,7 +6,7 @@ from envoy.type.matcher.v3 import string_pb2
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from services.edge.resources.packing import packed
-from services.edge.resources.tls_secrets import authorities, identity
+from services.edge.resources.tls_secrets import authorities, identity, public_certificate
 
 _NAME = "envoy.transport_sockets.tls"
 _Context = tls_pb2.CommonTlsContext
@@ -38,6 +38,18 @@ def service_socket(service: str, spiffe_id: str) -> base_pb2.TransportSocket:
         sni=service,
         # A resumed session would go on with the certificates of an earlier one.
         max_session_keys=UInt32Value(value=0),
+    )
+    return base_pb2.TransportSocket(name=_NAME, typed_config=packed(context))
+
+
+def public_socket() -> base_pb2.TransportSocket:
+    """Return TLS to callers; who they are, their tokens say."""
+    context = tls_pb2.DownstreamTlsContext(
+        common_tls_context=_Context(
+            tls_params=_parameters(),
+            tls_certificate_sds_secret_configs=[public_certificate()],
+            alpn_protocols=["h2", "http/1.1"],
+        )
     )
     return base_pb2.TransportSocket(name=_NAME, typed_config=packed(context))
 

@@ -14,7 +14,7 @@ from services.chassis.identity.settings import TlsSettings, TokenSettings
 from services.chassis.server.settings import DatabaseSettings, RegistrySettings, ServerSettings
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.settings import TelemetrySettings
-from services.edge.settings import EdgeSettings
+from services.edge.settings import EdgeSettings, ListenerTlsSettings
 from services.inventory.settings import FeedSettings as InventoryFeedSettings
 from services.notification.settings import NotificationSettings
 from services.order.settings import ParticipantSettings, SagaSettings
@@ -24,6 +24,7 @@ ALL = (
     *(DatabaseSettings, RegistrySettings, ServerSettings, TelemetrySettings),
     *(InventoryFeedSettings, NotificationSettings, ParticipantSettings, SagaSettings),
     *(FeedSettings, PaymentSettings, TlsSettings, TokenSettings, EdgeSettings),
+    ListenerTlsSettings,
 )
 VARIABLE = re.compile(r"(?:CONSUL|DATABASE|DISCOVERY|OTEL|TRADEPOST)_[A-Z][A-Z0-9_]*")
 READ_BY_DISCOVERY = re.compile(rf"environ(?:\.get\(|\[|, )\"({VARIABLE.pattern})\"")

@@ -26,13 +26,15 @@ _PLAIN = ("listeners", "routes", "clusters", "endpoints")
 FILES = {
     **{kind: kind for kind in _PLAIN},
     "clusters_with_tls": "clusters",
+    "listeners_with_tls": "listeners",
     "secrets": "secrets",
 }
 _TLS = EdgeCertificates(
     to_services=ServiceTls(
         Certificates(chain=b"chain", key=b"key", roots=b"roots"),
         SpiffeIds("spiffe://shop.test/{service}"),
-    )
+    ),
+    to_callers=Certificates(chain=b"public chain", key=b"public key", roots=b""),
 )
 # A read, a change that waits, and a stream.
 _METHODS = ("GetOrder", "CreateOrder", "WatchOrder")

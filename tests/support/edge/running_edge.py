@@ -25,6 +25,7 @@ from services.edge.settings import EdgeSettings
 
 WAIT_S = 60.0
 CLOCK = SystemClock()
+_WITHOUT_TLS = CertificateSources()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,14 @@ async def envoy_at(socket: Path, settings: EdgeSettings) -> AsyncIterator[EnvoyP
         yield envoy
 
 
+def _channel(port: int, certificates: CertificateSources) -> grpc.aio.Channel:
+    """A channel to the edge; a certificate that callers are shown names `localhost`."""
+    if certificates.to_callers is None:
+        return grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    credentials = grpc.ssl_channel_credentials(certificates.to_callers.current.roots)
+    return grpc.aio.secure_channel(f"localhost:{port}", credentials)
+
+
 @asynccontextmanager
 async def running_edge(
     folder: Path,
@@ -90,7 +99,7 @@ async def running_edge(
     *,
     settings: EdgeSettings | None = None,
     tokens: AsyncIterator[AcceptedTokens] | None = None,
-    certificates: CertificateSources | None = None,
+    certificates: CertificateSources = _WITHOUT_TLS,
 ) -> AsyncIterator[RunningEdge]:
     """Run an edge until the block ends; it listens when the block begins."""
     settings = settings or settings_at_free_ports()
@@ -103,10 +112,10 @@ async def running_edge(
             [f"unix:{socket}"],
             **arguments,
             tokens=tokens,
-            certificates=certificates or CertificateSources(),
+            certificates=certificates,
         ) as state,
         envoy_at(socket, settings) as envoy,
-        grpc.aio.insecure_channel(f"127.0.0.1:{settings.port}") as channel,
+        _channel(settings.port, certificates) as channel,
     ):
         await channel.channel_ready()
         yield RunningEdge(settings, registry, state, envoy, channel, arguments["contract"])
