@@ -17,9 +17,10 @@ _CONNECT_TIMEOUT_S = 1.0
 # Streams stay open, so far more calls than Envoy's default of 1,024 are in flight at a time. The
 # services themselves limit how many they work on.
 _MAX_CALLS = 20_000
-# Of all calls in flight, how many may be repeated ones: discovery's budget is 20 % too.
-_RETRY_PERCENT = 20
-_MIN_RETRIES = 3
+# Of all calls in flight, how many may be repeated ones. If one of two instances dies, half of the
+# calls in flight are repeated at once; Envoy counts a repeated call until it ends.
+_RETRY_PERCENT = 50
+_MIN_RETRIES = 256
 # The servers of these services allow a ping every 10 s.
 _PING_EVERY_S = 30.0
 _PING_TIMEOUT_S = 10.0
