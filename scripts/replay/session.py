@@ -60,10 +60,10 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         if options.json is not None:
             report.write(options.json)
         if options.stay:
-            if options.edge and options.secure is None:
+            if options.edge:
                 url = await stack.enter_async_context(edge.running_edge(suite, options.folder))
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
-                _print_edge(url, next(iter(shop.products)), new_id, console)
+                _print_edge(suite, url, next(iter(shop.products)), new_id, console)
             await _stay(suite, console, clock)
     return report
 
@@ -131,9 +131,12 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
 
 
-def _print_edge(url: str, sku: str, new_id: uuid.UUID, console: Console) -> None:
+def _print_edge(
+    suite: cluster.Cluster, url: str, sku: str, new_id: uuid.UUID, console: Console
+) -> None:
+    credentials = None if suite.access is None else suite.access.credentials
     console.print(f"\nthe edge: {url}; place an order, read it, watch it and cancel it:")
-    for line in edge.lines_to_try(url, sku, new_id=new_id):
+    for line in edge.lines_to_try(url, sku, new_id=new_id, credentials=credentials):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -24,6 +24,8 @@ ISSUER_KEYS = "issuer.json"
 _JWKS = "jwks.json"
 _TRUST_DOMAIN = "tradepost.test"
 _VALID = timedelta(days=30)
+# Where callers reach the edge; its certificate for them is of an authority of its own.
+PUBLIC_NAME = "localhost"
 _ROLE = "ROLE_"
 
 
@@ -70,6 +72,7 @@ class Credentials:
             write_private(made.consul_token_file(holder), token.encode())
         if tls is Tls.FILES:
             made.issue((*services, EDGE, OPERATOR))
+        made.write_public_certificate(Authority(PUBLIC_NAME, valid=_VALID, clock=clock))
         made.issuer.save(made.folder / ISSUER_KEYS)
         made.issuer.write_jwks(made.folder / _JWKS)
         return made
@@ -79,12 +82,14 @@ class Credentials:
         for holder in holders:
             self.write_certificates(holder, self.authority.issue(holder, not_after=_VALID))
 
+    def write_public_certificate(self, authority: Authority) -> None:
+        """Write what the edge shows to callers; it names no service, so it opens nothing inside."""
+        issued = authority.issue(PUBLIC_NAME, spiffe_id="", not_after=_VALID)
+        _write(self.public_files, issued)
+
     def write_certificates(self, holder: str, certificates: Certificates) -> None:
         """Write what a holder needs for mutual TLS."""
-        files = self.certificate_files(holder)
-        write_private(files.certificate, certificates.chain)
-        write_private(files.key, certificates.key)
-        write_private(files.roots, certificates.roots)
+        _write(self.certificate_files(holder), certificates)
 
     def consul_token_file(self, holder: str) -> Path:
         """The file with the Consul token of a service, or of another holder."""
@@ -99,6 +104,20 @@ class Credentials:
         return CertificateFiles(
             self.folder / f"{holder}.crt", self.folder / f"{holder}.key", self.folder / "ca.crt"
         )
+
+    @property
+    def public_files(self) -> CertificateFiles:
+        """Where the certificate is that callers of the edge are shown, and its authority."""
+        names = ("public.crt", "public.key", "public-ca.crt")
+        return CertificateFiles(*(self.folder / name for name in names))
+
+    def edge_settings(self) -> Mapping[str, str]:
+        """The environment variables that make the edge secure on both sides."""
+        return {
+            **self.settings(EDGE),
+            "TRADEPOST_EDGE_CERTIFICATE_FILE": str(self.public_files.certificate),
+            "TRADEPOST_EDGE_KEY_FILE": str(self.public_files.key),
+        }
 
     def settings(self, service: str) -> Mapping[str, str]:
         """The environment variables that make an instance of a service secure."""
@@ -118,6 +137,12 @@ class Credentials:
             "TRADEPOST_TLS_KEY_FILE": str(files.key),
             "TRADEPOST_TLS_ROOTS_FILE": str(files.roots),
         }
+
+
+def _write(files: CertificateFiles, certificates: Certificates) -> None:
+    write_private(files.certificate, certificates.chain)
+    write_private(files.key, certificates.key)
+    write_private(files.roots, certificates.roots)
 
 
 def roles() -> tuple[str, ...]:

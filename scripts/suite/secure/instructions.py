@@ -56,8 +56,6 @@ def resolve(credentials: Credentials) -> str:
 def grpcurl(credentials: Credentials, endpoint: str) -> str:
     """The command that lists a customer's orders at an instance of the order service."""
     files = credentials.certificate_files(OPERATOR)
-    run = ["./scripts/run", "token", "--subject", CUSTOMER_ID, "--role", _CUSTOMER]
-    token = shlex.join([*run, "--folder", str(credentials.folder.parent)])
     return " ".join(
         (
             shlex.join(
@@ -70,10 +68,16 @@ def grpcurl(credentials: Credentials, endpoint: str) -> str:
                     *("-protoset", str(_CONTRACTS)),
                 ]
             ),
-            f'-H "authorization: Bearer $({token})"',
+            f'-H "authorization: Bearer {customer_token(credentials)}"',
             shlex.join(["-d", f'{{"customer_id": "{CUSTOMER_ID}"}}', endpoint, _LIST_ORDERS]),
         )
     )
+
+
+def customer_token(credentials: Credentials) -> str:
+    """The token of a customer as a shell substitutes it."""
+    run = ["./scripts/run", "token", "--subject", CUSTOMER_ID, "--role", _CUSTOMER]
+    return f"$({shlex.join([*run, '--folder', str(credentials.folder.parent)])})"
 
 
 def _subject(role: str) -> str:

@@ -23,7 +23,9 @@ async def test_the_printed_lines_work(tmp_path: Path) -> None:
     ):
         tea = Product(sku="tea", name="Tea", price_minor=250)
         await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
-        place, read, watch, cancel = lines_to_try(url, "tea", new_id=uuid.UUID(int=7))
+        place, read, watch, cancel = lines_to_try(
+            url, "tea", new_id=uuid.UUID(int=7), credentials=None
+        )
 
         result = await run("bash", "-c", f"{place}\n{read}\n{watch}\n{cancel}\n{read}")
 

@@ -1,0 +1,206 @@
+"""The edge of a secure suite as `./scripts/run --secure --stay` starts it, with both sources."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
+from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
+
+from discovery.clock import SystemClock
+from scripts.suite import cluster
+from scripts.suite.baskets import Product
+from scripts.suite.edge import lines_to_try, running_edge
+from scripts.suite.items import create_items
+from scripts.suite.secure.consul_setup import MANAGEMENT
+from scripts.suite.secure.credentials import Credentials, Tls
+from scripts.suite.secure.instructions import CUSTOMER_ID
+from scripts.suite.stubs import open_stubs
+from scripts.tools.paths import ROOT, consul_path
+from tests.support.suite.programs import run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CLOCK = SystemClock()
+WAIT_S = 60.0
+# What each token begins with: {"alg": in base64url.
+TOKEN = "eyJhbGci"
+# So many that none reaches the limit of one caller.
+CLERKS = 100
+PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SecureEdge:
+    """A secure suite with one instance of each service, and the edge in front of it."""
+
+    suite: cluster.Cluster
+    folder: Path
+    url: str
+
+    @property
+    def credentials(self) -> Credentials:
+        assert self.suite.access is not None
+        return self.suite.access.credentials
+
+    def channel(self) -> grpc.aio.Channel:
+        """A channel of a caller outside."""
+        authority = self.credentials.public_files.roots.read_bytes()
+        return grpc.aio.secure_channel(
+            self.url.removeprefix("https://"), grpc.ssl_channel_credentials(authority)
+        )
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """That of a customer's call."""
+        return self.suite.caller_metadata(CUSTOMER_ID, "CUSTOMER")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Tls))
+async def edge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SecureEdge]:
+    """With tea in stock."""
+    folder, rng = tmp_path_factory.mktemp("secure"), random.Random(1)
+    async with (
+        cluster.running(folder, instances=1, clock=CLOCK, rng=rng, secure=request.param) as suite,
+        open_stubs(suite) as stubs,
+        running_edge(suite, folder) as url,
+    ):
+        tea = Product(sku="tea", name="Tea", price_minor=250)
+        await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
+        yield SecureEdge(suite, folder, url)
+
+
+async def test_the_printed_lines_work(edge: SecureEdge) -> None:
+    """They get a token, place an order, read it, watch it as it goes on, and cancel it."""
+    get_token, place, read, watch, cancel = lines_to_try(
+        edge.url, "tea", new_id=uuid.UUID(int=7), credentials=edge.credentials
+    )
+    script = f"{get_token}\n{place}\n{read}\n{watch}\n{cancel}\n{read}"
+
+    result = await run("bash", "-c", script, folder=ROOT)
+
+    read_once, *events, cancelled, read_again = [
+        line for line in result.out.replace("}{", "}\n{").splitlines() if line
+    ]
+    assert '"state":"ORDER_STATE_CONFIRMED"' in read_once, result.err
+    assert events[0].startswith('data: {"order":{')
+    assert '"state":"ORDER_STATE_CONFIRMED"' in events[-1]
+    assert '"state":"ORDER_STATE_REFUNDED"' in cancelled
+    assert '"state":"ORDER_STATE_REFUNDED"' in read_again
+
+
+async def test_the_services_know_the_person(edge: SecureEdge) -> None:
+    """What a customer does through the edge is written down as done by the customer."""
+    async with edge.channel() as channel:
+        placed = await OrderServiceStub(channel).CreateOrder(
+            rpc.CreateOrderRequest(
+                request_id=str(uuid.UUID(int=8, version=4)),
+                customer_id=CUSTOMER_ID,
+                payment_method="pm_visa",
+                lines=[rpc.CreateOrderLine(sku="tea", quantity=1)],
+            ),
+            metadata=edge.metadata(),
+            timeout=WAIT_S,
+        )
+    async with edge.suite.open_channel("order") as inside:
+        events = await OrderServiceStub(inside).ListOrderEvents(
+            rpc.ListOrderEventsRequest(order_id=placed.order.order_id)
+        )
+
+    assert events.events[0].actor == f"person:{CUSTOMER_ID}"
+
+
+async def test_a_call_without_a_token_is_refused(edge: SecureEdge) -> None:
+    """The edge's own certificate opens nothing that is a person's."""
+    async with edge.channel() as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await OrderServiceStub(channel).ListOrders(rpc.ListOrdersRequest(), timeout=WAIT_S)
+
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("edge", [Tls.CONSUL], indirect=True)
+async def test_a_denied_edge_reaches_the_service_no_more(edge: SecureEdge) -> None:
+    """When an operator denies `edge -> order`, its calls are refused; other services' go on.
+
+    When it is allowed again, they are served again.
+    """
+    stop = asyncio.Event()
+    async with edge.channel() as channel, asyncio.TaskGroup() as group:
+        others = group.create_task(_read_stock_until(stop, edge, channel))
+        assert await _code_of_a_call(edge, channel) is grpc.StatusCode.OK
+        await _write_intention(edge, "-deny")
+        await _until_answered(grpc.StatusCode.PERMISSION_DENIED, edge, channel)
+        await _write_intention(edge, "-allow")
+        await _until_answered(grpc.StatusCode.OK, edge, channel)
+        stop.set()
+
+    assert others.result() > 0
+
+
+async def test_no_token_is_logged(edge: SecureEdge) -> None:
+    """Neither the access log nor any other contains one, wherever the caller has put it."""
+    ((_, bearer),) = edge.metadata()
+    token = bearer.removeprefix("Bearer ")
+    authority = edge.credentials.public_files.roots
+    for place in ("authorization: " + bearer, "cookie: token=" + token, "x-token: " + token):
+        url = f"{edge.url}/v1/orders?customer_id={CUSTOMER_ID}&access_token={token}"
+        await run("curl", "-s", "--cacert", authority, "-H", place, url)
+    log = edge.folder / "logs" / "edge.log"
+    async with asyncio.timeout(WAIT_S):
+        while log.read_text().count('"path":"/v1/orders"') < PLACES:
+            await run("curl", "-s", "--cacert", authority, edge.url)
+
+    texts = {file.name: file.read_text() for file in log.parent.iterdir()}
+    assert [name for name, text in texts.items() if TOKEN in text] == []
+
+
+async def _write_intention(edge: SecureEdge, action: str) -> None:
+    """As docs/security.md says."""
+    token_file = edge.credentials.consul_token_file(MANAGEMENT)
+    environment = {
+        "CONSUL_HTTP_ADDR": edge.suite.consul.address,
+        "CONSUL_HTTP_TOKEN_FILE": str(token_file),
+    }
+    command = ("intention", "create", "-replace", action, "edge", "order")
+    written = await run(consul_path(), *command, environment=environment)
+    assert written.code == 0, written.err
+
+
+async def _until_answered(
+    code: grpc.StatusCode, edge: SecureEdge, channel: grpc.aio.Channel
+) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while await _code_of_a_call(edge, channel) is not code:
+            pass
+
+
+async def _code_of_a_call(edge: SecureEdge, channel: grpc.aio.Channel) -> grpc.StatusCode:
+    """The code with which the order service answers a customer."""
+    request = rpc.ListOrdersRequest(customer_id=CUSTOMER_ID)
+    call = OrderServiceStub(channel).ListOrders(request, metadata=edge.metadata(), timeout=WAIT_S)
+    return await call.code()
+
+
+async def _read_stock_until(
+    stop: asyncio.Event, edge: SecureEdge, channel: grpc.aio.Channel
+) -> int:
+    """Ask the inventory one call after the other; return the number. Raises AioRpcError."""
+    number = 0
+    while not stop.is_set():
+        await InventoryServiceStub(channel).GetStock(
+            inventory_rpc.GetStockRequest(sku="tea"),
+            metadata=edge.suite.caller_metadata(f"clerk-{number % CLERKS}", "CLERK"),
+            timeout=WAIT_S,
+        )
+        number += 1
+    return number
