@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 
 from discovery.clock import Clock
-from services.chassis.identity.key_set import KeysNotReadError, fetch, parse
+from services.chassis.identity.key_set import KeysNotReadError, fetch, usable_members
 from services.chassis.identity.settings import TokenSettings
 from services.chassis.telemetry import logs
 from services.edge.resources.filters.token_check import AcceptedTokens
@@ -25,7 +25,7 @@ async def accepted_tokens(
     while True:
         try:
             document = await fetch(settings.jwks_url)
-            usable = _usable_keys(document) if document != known else None
+            usable = usable_members(document) if document != known else None
         except KeysNotReadError as error:
             if failure != str(error):
                 log.warning(
@@ -37,12 +37,7 @@ async def accepted_tokens(
             if usable is not None:
                 known = document
                 log.info("keys of the issuer read")
-                yield AcceptedTokens(settings.token_issuer, settings.token_audience, usable)
+                # Envoy gets only the keys that the services use too.
+                keys = json.dumps({"keys": usable})
+                yield AcceptedTokens(settings.token_issuer, settings.token_audience, keys)
         await clock.sleep(refresh_s)
-
-
-def _usable_keys(document: bytes) -> str:
-    """Return the set with only those keys that the services use too; they know each by its id."""
-    usable = parse(document)
-    keys = [key for key in json.loads(document)["keys"] if key.get("kid") in usable]
-    return json.dumps({"keys": keys})

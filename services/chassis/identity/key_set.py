@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -26,36 +26,56 @@ class KeysNotReadError(Exception):
 
 async def fetch(url: str) -> bytes:
     """Read the document at `file:///path` or `http(s)://host/path`. Raises KeysNotReadError."""
-    scheme, _, path, _, _ = urlsplit(url)
     try:
+        scheme, _, path, _, _ = urlsplit(url)
         if scheme == "file":
             return await asyncio.to_thread(_read_file, Path(unquote(path)))
         return await _get(url)
     except TimeoutError:
         raise KeysNotReadError(f"no answer in {FETCH_TIMEOUT_S:.0f} s") from None
-    except (OSError, aiohttp.ClientError) as error:
+    # A ValueError is about a URL, or a name in it, that no host or file can have.
+    except (OSError, ValueError, aiohttp.ClientError) as error:
         raise KeysNotReadError(str(error) or type(error).__name__) from error
 
 
 def parse(document: bytes) -> KeySet:
-    """Return the keys that sign tokens with one of `ALGORITHMS`. Raises KeysNotReadError.
+    """Return the keys that can verify tokens, by their ids. Raises KeysNotReadError."""
+    return MappingProxyType({each["kid"]: jwt.PyJWK(each) for each in usable_members(document)})
 
-    Keys of other kinds, without an id or too short to be safe are left out.
+
+def usable_members(document: bytes) -> list[dict[str, Any]]:
+    """Return the members of the set whose keys sign with one of `ALGORITHMS`; at least one.
+
+    Keys of other kinds, without an id, unreadable or too short to be safe are left out. A set with
+    a private key is refused: whoever can read it could sign tokens. Raises KeysNotReadError.
     """
     try:
-        found = jwt.PyJWKSet.from_dict(json.loads(document)).keys
-    except (ValueError, AttributeError, RecursionError, jwt.PyJWTError):
-        raise KeysNotReadError("it is no JSON Web Key Set with usable keys") from None
-    usable = {key.key_id: key for key in found if key.key_id and _is_usable(key)}
+        members = json.loads(document)["keys"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise KeysNotReadError("it is no JSON Web Key Set") from None
+    if not isinstance(members, list):
+        raise KeysNotReadError("it is no JSON Web Key Set")
+    keys = [each for each in members if isinstance(each, dict)]
+    if any("d" in key for key in keys):
+        raise KeysNotReadError("it holds a private key: publish public keys only, and replace it")
+    usable = [key for key in keys if _is_usable(key)]
     if not usable:
         raise KeysNotReadError(f"it has no key for {', '.join(sorted(ALGORITHMS))} with an id")
-    return MappingProxyType(usable)
+    return usable
 
 
-def _is_usable(key: jwt.PyJWK) -> bool:
+def _is_usable(member: dict[str, Any]) -> bool:
+    key_id = member.get("kid")
+    try:
+        key = jwt.PyJWK(member)
+    # The library lets through what it finds instead of a text.
+    except (TypeError, ValueError, jwt.PyJWTError):
+        return False
     return (
-        key.algorithm_name in ALGORITHMS
-        and key.public_key_use in {None, "sig"}
+        isinstance(key_id, str)
+        and key_id != ""
+        and key.algorithm_name in ALGORITHMS
+        and key.public_key_use in (None, "sig")
         and key.Algorithm.check_key_length(key.key) is None
     )
 

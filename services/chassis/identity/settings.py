@@ -3,10 +3,28 @@
 Each field is an environment variable; an empty one counts as unset.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, FilePath, model_validator
+from pydantic import AfterValidator, Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _checked_url(url: str) -> str:
+    """A URL that may lead to a document; "" is none."""
+    parts = urlsplit(url)
+    is_file = parts.scheme == "file"
+    # Reading the port checks it.
+    if url and not is_file and (not parts.hostname or parts.port == 0):
+        raise ValueError("must name a host, such as https://issuer.example/jwks.json")
+    if is_file and "\0" in unquote(parts.path):
+        raise ValueError("must name a file, such as file:///etc/tradepost/jwks.json")
+    return url
+
+
+KeysUrl: TypeAlias = Annotated[
+    str, Field(pattern=r"^$|^(file:///|https?://)"), AfterValidator(_checked_url)
+]
 
 
 class TlsSettings(BaseSettings):
@@ -50,7 +68,7 @@ class TokenSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True, env_ignore_empty=True)
 
-    jwks_url: str = Field(default="", pattern=r"^$|^(file:///|https?://)")
+    jwks_url: KeysUrl = ""
     token_issuer: str = ""
     token_audience: str = ""
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from discovery.clock import SystemClock
 from scripts.suite.issuer import Issuer
@@ -17,6 +20,8 @@ from services.chassis.identity.key_set import MAX_BYTES, KeysNotReadError, fetch
 from services.chassis.identity.keys import IssuerKeys
 from services.chassis.telemetry import logs
 from tests.support.clock.manual_clock import ManualClock
+
+NO_KEY = "it has no key for ES256, EdDSA, RS256 with an id"
 
 
 @asynccontextmanager
@@ -39,6 +44,17 @@ async def served(body: bytes, *, status: int = 200, path: str = "/jwks") -> Asyn
         yield f"http://{host}:{port}{path}"
     finally:
         await runner.cleanup()
+
+
+def private_rsa_key() -> dict[str, Any]:
+    """A key that only its issuer should know, as a member of a set."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    return RSAAlgorithm.to_jwk(key, as_dict=True)
+
+
+def private_ec_key() -> dict[str, Any]:
+    """The same for ES256."""
+    return ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
 
 
 def document(issuer: Issuer) -> bytes:
@@ -64,17 +80,15 @@ async def test_keys_are_read_from_a_file_and_over_http(tmp_path: Path) -> None:
         (b"", 404, "the answer was 404"),
         (b"", 302, "the answer was 302"),
         (b"x" * (MAX_BYTES + 1), 200, f"it has more than {MAX_BYTES} bytes"),
-        (b"<html>", 200, "it is no JSON Web Key Set with usable keys"),
-        (b"[]", 200, "it is no JSON Web Key Set with usable keys"),
-        (b'{"keys": []}', 200, "it is no JSON Web Key Set with usable keys"),
-        (b'{"keys": {"kty": "EC"}}', 200, "it is no JSON Web Key Set with usable keys"),
-        (b'{"keys": [7, {"kty": "EC"}]}', 200, "it is no JSON Web Key Set with usable keys"),
-        (b"\xff\xfe", 200, "it is no JSON Web Key Set with usable keys"),
-        (
-            b'{"keys": [{"kty": "oct", "k": "eHh4", "kid": "k"}]}',
-            200,
-            "it has no key for ES256, EdDSA, RS256 with an id",
-        ),
+        (b"", 200, "it is no JSON Web Key Set"),
+        (b"<html>", 200, "it is no JSON Web Key Set"),
+        (b"[]", 200, "it is no JSON Web Key Set"),
+        (b'{"keys": {"kty": "EC"}}', 200, "it is no JSON Web Key Set"),
+        (b'{"keys": ' + b"[" * 100_000, 200, "it is no JSON Web Key Set"),
+        (b"\xff\xfe", 200, "it is no JSON Web Key Set"),
+        (b'{"keys": []}', 200, NO_KEY),
+        (b'{"keys": [7, {"kty": "EC"}]}', 200, NO_KEY),
+        (b'{"keys": [{"kty": "oct", "k": "eHh4", "kid": "k"}]}', 200, NO_KEY),
     ],
 )
 async def test_what_is_no_key_set_is_refused(body: bytes, status: int, cause: str) -> None:
@@ -83,6 +97,50 @@ async def test_what_is_no_key_set_is_refused(body: bytes, status: int, cause: st
         with pytest.raises(KeysNotReadError) as caught:
             parse(await fetch(url))
     assert str(caught.value) == cause
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kid": ["k"]},
+        {"kid": {}},
+        {"kid": 7},
+        {"kid": ""},
+        {"alg": ["ES256"]},
+        {"use": ["sig"]},
+        {"crv": ["P-256"]},
+        {"x": 7},
+        {"kty": "OKP", "crv": "Ed25519", "x": 7},
+    ],
+)
+def test_an_odd_key_is_left_out(odd: dict[str, Any]) -> None:
+    """One member that isn't as RFC 7517 says takes neither the others away nor the service."""
+    issuer = Issuer(clock=SystemClock())
+    (good,) = issuer.jwks()["keys"]
+    members = {"keys": [{**good, "kid": "odd", **odd}, good]}
+
+    assert set(parse(json.dumps(members).encode())) == {issuer.newest.key_id}
+
+
+@pytest.mark.parametrize("make", [private_rsa_key, private_ec_key])
+def test_a_set_that_shows_a_private_key_is_refused(make: Callable[[], dict[str, Any]]) -> None:
+    """Whoever can read it can sign tokens, so the others of the set are not believed either."""
+    private = make()
+    members = [*Issuer(clock=SystemClock()).jwks()["keys"], {**private, "kid": "leaked"}]
+
+    with pytest.raises(KeysNotReadError, match="it holds a private key") as caught:
+        parse(json.dumps({"keys": members}).encode())
+
+    assert private["d"] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///%00", "http://[issuer/jwks", f"http://{'a' * 300}/", "http://127.0.0.1:99999/"]
+)
+async def test_a_url_that_leads_nowhere_is_a_failure(url: str) -> None:
+    """It is reported like a closed port, and ends nothing."""
+    with pytest.raises(KeysNotReadError):
+        await fetch(url)
 
 
 async def test_a_missing_file_and_a_closed_port_are_failures(tmp_path: Path) -> None:
@@ -124,7 +182,7 @@ async def test_the_last_good_keys_stay_and_the_cause_is_logged_once() -> None:
     ]
     assert lines[1]["setting"] == "TRADEPOST_JWKS_URL"
     assert (lines[1]["cause"], lines[1]["kept"]) == (
-        "it is no JSON Web Key Set with usable keys",
+        "it is no JSON Web Key Set",
         1,
     )
 
