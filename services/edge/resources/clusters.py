@@ -50,7 +50,7 @@ def service_cluster(service: str, spiffe_id: str = "") -> cluster_pb2.Cluster:
         circuit_breakers=_circuit_breakers(),
         outlier_detection=_outlier_detection(),
         typed_extension_protocol_options={_HTTP_OPTIONS: _http2()},
-        transport_socket=service_socket(service, spiffe_id) if spiffe_id else None,
+        transport_socket=service_socket(spiffe_id) if spiffe_id else None,
         # An instance that left the registry gets no calls, even if Envoy could still reach it.
         ignore_health_on_host_removal=True,
     )

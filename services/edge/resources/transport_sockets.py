@@ -12,11 +12,12 @@ _NAME = "envoy.transport_sockets.tls"
 _Context = tls_pb2.CommonTlsContext
 
 
-def service_socket(service: str, spiffe_id: str) -> base_pb2.TransportSocket:
+def service_socket(spiffe_id: str) -> base_pb2.TransportSocket:
     """Return mutual TLS to the instances of a service.
 
     An instance must have a certificate with exactly this SPIFFE id, whatever its address is; the
-    certificates of Consul name nothing else.
+    certificates of Consul name nothing else. They are asked for no name (SNI): each has one
+    certificate, and gRPC would log an error for a name that this doesn't have.
     """
     name = common_pb2.SubjectAltNameMatcher(
         san_type=common_pb2.SubjectAltNameMatcher.URI,
@@ -35,7 +36,6 @@ def service_socket(service: str, spiffe_id: str) -> base_pb2.TransportSocket:
             combined_validation_context=validation,
             alpn_protocols=["h2"],
         ),
-        sni=service,
         # A resumed session would go on with the certificates of an earlier one.
         max_session_keys=UInt32Value(value=0),
     )

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from discovery.registry.consul.registry import ConsulRegistry
 from scripts.suite.consul import ConsulAgent, free_ports
+from scripts.suite.issuer import AUDIENCE, ISSUER
 from scripts.tools.paths import envoy_path
 from services.chassis.server.program import WRONG_SETTINGS
 from tests.support.discovery.consul_agent import consul_agent
@@ -86,6 +87,22 @@ async def test_a_missing_envoy_is_named() -> None:
         line = await edge.line("cannot start")
         assert line["setting"] == "TRADEPOST_EDGE_ENVOY"
         assert await edge.end() == WRONG_SETTINGS
+
+
+async def test_an_edge_waits_for_its_certificates(tmp_path: Path) -> None:
+    """While Consul, from which they come, isn't there, it says so and can be stopped."""
+    (nobody,) = free_ports(1)
+    environment = {
+        "CONSUL_HTTP_ADDR": f"127.0.0.1:{nobody}",
+        "TRADEPOST_TLS": "consul",
+        "TRADEPOST_JWKS_URL": (tmp_path / "jwks.json").as_uri(),
+        "TRADEPOST_TOKEN_ISSUER": ISSUER,
+        "TRADEPOST_TOKEN_AUDIENCE": AUDIENCE,
+    }
+    async with service_process("edge", environment) as edge:
+        line = await edge.line("waiting for Consul")
+        assert line["setting"] == "CONSUL_HTTP_ADDR"
+        assert await edge.stop() == 0
 
 
 def _runs(pid: int) -> bool:

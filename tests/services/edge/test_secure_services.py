@@ -1,22 +1,30 @@
 """The edge in front of secure services: mutual TLS, and a person's token that goes on with it."""
 
 import asyncio
+import base64
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
+from discovery.clock import SystemClock
+from discovery.registry.consul.agent_address import AgentAddress
+from discovery.registry.consul.consul_certificates import ConsulCertificates
 from discovery.registry.instance import Instance
-from discovery.tls.certificates import Certificates
+from discovery.tls.certificates import Certificates, CertificateSource
 from services.chassis.identity.caller import Caller
 from services.edge.control_plane.envoy_publisher import CertificateSources
 from tests.support.certificates.authority import Authority
+from tests.support.certificates.consul_ca import rotate_root
 from tests.support.certificates.memory_source import MemoryCertificates
+from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.edge.people import People
 from tests.support.edge.protocols import sent
 from tests.support.edge.running_edge import (
@@ -25,17 +33,20 @@ from tests.support.edge.running_edge import (
     running_edge,
     settings_at_free_ports,
 )
-from tests.support.edge.secure_order import secure_order
+from tests.support.edge.secure_order import SecureOrder, secure_order
 
 AUTHORITY = Authority()
+CLOCK = SystemClock()
+WITH_CONNECT = "connect { enabled = true }"
 ROTATIONS = 6
+CALLERS = 4
 # Old enough for calls, and young enough for new connections after each rotation.
 CONNECTION_AGE_S = 0.3
 
 
 @asynccontextmanager
 async def secure_edge(
-    folder: Path, people: People, *instances: Instance, own: MemoryCertificates | None = None
+    folder: Path, people: People, *instances: Instance, own: CertificateSource | None = None
 ) -> AsyncIterator[RunningEdge]:
     """An edge with a certificate of its own, which asks people for their tokens."""
     certificates = CertificateSources(own or MemoryCertificates(AUTHORITY.issue("edge")))
@@ -127,17 +138,78 @@ async def test_certificates_rotate_without_a_failed_call(tmp_path: Path) -> None
         secure_edge(tmp_path, people, order.registered, own=own) as edge,
         asyncio.TaskGroup() as group,
     ):
-        load = [group.create_task(_call_until(stop, edge, people)) for _ in range(4)]
+        load = [group.create_task(_call_until(stop, edge, people)) for _ in range(CALLERS)]
         for issuer in (successor, former) * (ROTATIONS // 2):
             served.rotate(issuer.issue("order", roots=trusted))
             own.rotate(issuer.issue("edge", roots=trusted))
-            async with asyncio.timeout(WAIT_S):
-                while order.shown.strip() != own.current.chain.strip():
-                    await list_orders(edge, people)
+            await _call_until_shown(own.current, order, edge, people)
         stop.set()
 
     assert sum(task.result() for task in load) > 0
     assert set(order.callers) == {Caller("ann", frozenset({"CUSTOMER"}), "edge")}
+
+
+async def test_a_new_root_of_consul_fails_no_call(tmp_path: Path) -> None:
+    """A real agent changes its authority: both get new certificates, and calls go on."""
+    people, stop = People(), asyncio.Event()
+    with consul_agent(hcl=WITH_CONNECT) as agent:
+        own, served = [await _from_consul(agent, name) for name in ("edge", "order")]
+        former = {own.current.chain, served.current.chain}
+        async with (
+            secure_order(
+                "order-1", served, people.issuer, max_connection_age_s=CONNECTION_AGE_S
+            ) as order,
+            secure_edge(tmp_path, people, order.registered, own=own) as edge,
+            asyncio.TaskGroup() as group,
+        ):
+            load = [group.create_task(_call_until(stop, edge, people)) for _ in range(CALLERS)]
+            await rotate_root(agent)
+            async with asyncio.timeout(WAIT_S):
+                while {own.current.chain, served.current.chain} & former:
+                    await list_orders(edge, people)
+            await _call_until_shown(own.current, order, edge, people)
+            stop.set()
+
+    assert sum(task.result() for task in load) > 0
+
+
+async def test_envoys_admin_pages_show_no_key(tmp_path: Path) -> None:
+    """Who may look at Envoy on its machine sees which certificates it has, and not their keys."""
+    people, own = People(), MemoryCertificates(AUTHORITY.issue("edge"))
+    order = MemoryCertificates(AUTHORITY.issue("order"))
+    async with (
+        secure_order("order-1", order, people.issuer) as served,
+        secure_edge(tmp_path, people, served.registered, own=own) as edge,
+        aiohttp.ClientSession(f"http://127.0.0.1:{edge.settings.admin_port}") as admin,
+    ):
+        pages = [await _page(admin, path) for path in ("/config_dump", "/certs")]
+
+    assert base64.b64encode(own.current.chain) in pages[0]
+    for page in pages:
+        assert base64.b64encode(own.current.key) not in page
+        assert b"PRIVATE KEY" not in page
+
+
+async def _page(admin: aiohttp.ClientSession, path: str) -> bytes:
+    async with admin.get(path) as answer:
+        assert answer.status == 200
+        return await answer.read()
+
+
+async def _from_consul(agent: ConsulAgent, service: str) -> ConsulCertificates:
+    address = AgentAddress.parse(agent.address, token=None, ca_file=None)
+    return await ConsulCertificates.fetch(
+        service, address=address, clock=CLOCK, rng=random.Random(7)
+    )
+
+
+async def _call_until_shown(
+    certificates: Certificates, order: SecureOrder, edge: RunningEdge, people: People
+) -> None:
+    """Call until the service was shown these, on a connection made since then."""
+    async with asyncio.timeout(WAIT_S):
+        while not (order.shown and certificates.chain.startswith(order.shown.strip())):
+            await list_orders(edge, people)
 
 
 async def _call_until(stop: asyncio.Event, edge: RunningEdge, people: People) -> int:

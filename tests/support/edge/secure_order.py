@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -23,7 +24,7 @@ from services.chassis.identity.authentication import Authentication
 from services.chassis.identity.caller import Caller
 from services.chassis.identity.keys import IssuerKeys
 from services.chassis.identity.peer import peer_of
-from services.chassis.identity.security import Security
+from services.chassis.identity.security import Security, keep_reading
 from services.chassis.identity.tokens import TokenVerifier
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import running
@@ -92,6 +93,6 @@ def _security(certificates: CertificateSource, issuer: Issuer) -> Security:
     verifier = TokenVerifier(keys=keys, issuer=ISSUER, audience=AUDIENCE, clock=_CLOCK)
     return Security(
         certificates,
-        background=(keys.run,),
+        background=(keys.run, partial(keep_reading, certificates)),
         authentication=Authentication(peer_of(certificates), verifier.verify),
     )
