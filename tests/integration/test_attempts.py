@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import TypeAlias
@@ -26,6 +25,7 @@ from scripts.suite.secure.instructions import CUSTOMER_ID
 from scripts.tools.paths import ROOT
 from tests.support.attempts.attempts import Attempt, access_of, attempts
 from tests.support.attempts.outsider import Metadata, outsider, served
+from tests.support.attempts.page import expect_table
 from tests.support.attempts.shop import Shop, create_request, open_shop, request_id
 from tests.support.suite.printed_lines import run_printed
 
@@ -36,9 +36,6 @@ Tried: TypeAlias = list[tuple[Attempt, dict[str, Code]]]
 MISSING = f"ord_{0:032x}"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PAGE = ROOT / "docs" / "security.md"
-TABLE = re.compile(r"<!-- attempts -->\n(.*?)<!-- /attempts -->", re.DOTALL)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -101,15 +98,12 @@ async def test_every_attempt_is_refused_by_every_rpc(tried: Tried) -> None:
 
 async def test_the_table_shows_what_was_tried(tried: Tried) -> None:
     """The table of docs/security.md lists these attempts with the answers that they got."""
-    lines = ["| attempt | against | answer |", "|---|---|---|"]
+    rows = []
     for attempt, got in tried:
         codes = ", ".join(f"`{name}`" for name in sorted({code.name for code in got.values()}))
-        lines.append(f"| {attempt.what} | {attempt.against} | {codes} |")
-    table = "\n".join(lines) + "\n"
-    found = TABLE.search(PAGE.read_text())
+        rows.append([attempt.what, attempt.against, codes])
 
-    assert found is not None
-    assert found[1] == table, f"put this into {PAGE}:\n{table}"
+    expect_table("attempts", rows)
 
 
 async def test_an_order_of_somebody_else_looks_like_none(shop: Shop) -> None:

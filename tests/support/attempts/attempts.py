@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import grpc
-import jwt
 from google.protobuf.descriptor import MethodDescriptor
 from tradepost.policy.v1.policy_pb2 import Access, Role
 
-from discovery.clock import SystemClock
 from discovery.tls.certificates import Certificates
 from scripts.suite.cluster import SERVICES
-from scripts.suite.issuer import Issuer, new_key
+from scripts.suite.issuer import Issuer
 from scripts.suite.secure.bearer_token import bearer
 from scripts.suite.secure.call_graph import EDGE, OPERATOR, policy_of
 from scripts.suite.secure.certificate_authority import Authority
 from scripts.suite.secure.credentials import Credentials, roles
 from tests.support.attempts.outsider import Metadata
+from tests.support.attempts.tokens import unproven_tokens
 
 Code = grpc.StatusCode
 Expected = Callable[[Access], Code]
@@ -82,42 +81,11 @@ def _services(authority: Authority) -> Iterator[Attempt]:
 
 
 def _tokens(peer: Certificates, issuer: Issuer) -> Iterator[Attempt]:
-    """Tokens that prove nothing, each for an operator who may call nearly everything."""
-
     def unproven(_: Access) -> Code:
         return Code.UNAUTHENTICATED
 
-    def attempt(what: str, token: str) -> Attempt:
-        return Attempt(what, unproven, peer, bearer(token))
-
-    good = issuer.token("mallory", "OPERATOR")
-    claims = jwt.decode(good, options={"verify_signature": False})
-    public = next(iter(issuer.jwks()["keys"]))
-    key_id = {"kid": public["kid"]}
-    yield attempt("an expired token", issuer.token("mallory", "OPERATOR", valid_s=-3_600))
-    yield attempt("a token for another audience", issuer.token("mallory", "OPERATOR", aud="other"))
-    yield attempt(
-        "a token of another issuer, signed by this one",
-        issuer.token("mallory", "OPERATOR", iss="https://other.test"),
-    )
-    forger = Issuer(clock=SystemClock())
-    yield attempt("a token that another issuer signed", forger.token("mallory", "OPERATOR"))
-    forged = jwt.encode(claims, new_key().private, algorithm="ES256", headers=key_id)
-    yield attempt("the same under the id of a known key", forged)
-    yield attempt(
-        "an unsigned token (`alg: none`)", jwt.encode(claims, "", algorithm="none", headers=key_id)
-    )
-    yield attempt(
-        "a token signed with the public key as a password (`alg: HS256`)",
-        jwt.encode(claims, public["x"].ljust(64, "="), algorithm="HS256", headers=key_id),
-    )
-    head, body, signature = good.split(".")
-    yield attempt("a changed token", f"{head}.{body[:-2]}AA.{signature}")
-    yield attempt("a token of 7,000 bytes", "a" * 7_000)
-    yield Attempt("two tokens", unproven, peer, (*bearer(good), *bearer(good)))
-    yield Attempt(
-        "a password (`Basic`)", unproven, peer, (("authorization", "Basic bWFsbG9yeTpwdw=="),)
-    )
+    for each in unproven_tokens(issuer):
+        yield Attempt(each.what, unproven, peer, each.metadata)
 
 
 def _roles(peer: Certificates, issuer: Issuer) -> Iterator[Attempt]:

@@ -12,8 +12,8 @@ from services.edge.resources.filters.token_check import AcceptedTokens
 class People:
     """The issuer, and what the edge is told of it: now, and whenever `publish` is called."""
 
-    def __init__(self) -> None:
-        self.issuer = Issuer(clock=SystemClock())
+    def __init__(self, issuer: Issuer | None = None) -> None:
+        self.issuer = issuer or Issuer(clock=SystemClock())
         self._published: asyncio.Queue[AcceptedTokens] = asyncio.Queue()
         self.publish()
 

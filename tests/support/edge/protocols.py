@@ -6,14 +6,15 @@ gRPC is grpc.aio's; the others are written here by their specifications, over HT
 import base64
 import json
 import struct
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import quote
 
 import aiohttp
 import grpc
 from google.protobuf import json_format, message_factory
 from google.protobuf.message import Message
+from multidict import CIMultiDict
 from yarl import URL
 
 from services.edge.contract.methods import PublicMethod
@@ -23,32 +24,46 @@ from tests.support.edge.running_edge import RunningEdge
 TIMEOUT_S = 60.0
 _DETAILS = "grpc-status-details-bin"
 _GRPC_WEB = "application/grpc-web+proto"
+_CONNECT_VERSION = ("connect-protocol-version", "1")
 # The flags of a frame: of gRPC-Web, one with trailers; of Connect, the last of a stream.
 _TRAILERS, _LAST = 0x80, 0x02
 
-Call: TypeAlias = Callable[[RunningEdge, PublicMethod, Message], Awaitable[Answer]]
+# Names and values; a name can appear twice.
+Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
-async def by_grpc(edge: RunningEdge, method: PublicMethod, request: Message) -> Answer:
+class Call(Protocol):
+    """A call of a method in one protocol; `shown` are headers of the caller, such as a token."""
+
+    async def __call__(
+        self, edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    ) -> Answer: ...
+
+
+async def by_grpc(
+    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
     """Call by gRPC with grpc.aio."""
     data = request.SerializeToString()
     try:
         if method.server_streaming:
-            stream = edge.channel.unary_stream(method.path)(data, timeout=TIMEOUT_S)
+            stream = edge.channel.unary_stream(method.path)(data, timeout=TIMEOUT_S, metadata=shown)
             return Answer(tuple([parsed(method, each) async for each in stream]))
         call = edge.channel.unary_unary(method.path)
-        return Answer((parsed(method, await call(data, timeout=TIMEOUT_S)),))
+        return Answer((parsed(method, await call(data, timeout=TIMEOUT_S, metadata=shown)),))
     except grpc.aio.AioRpcError as error:
         return failure(dict(error.trailing_metadata() or ())[_DETAILS])
 
 
-async def by_grpc_web(edge: RunningEdge, method: PublicMethod, request: Message) -> Answer:
+async def by_grpc_web(
+    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
     """Call by gRPC-Web: the trailers are the last frame of the body."""
     status, headers, body = await sent(
         edge,
         "POST",
         method.path,
-        headers={"content-type": _GRPC_WEB, "x-grpc-web": "1"},
+        headers=(("content-type", _GRPC_WEB), ("x-grpc-web", "1"), *shown),
         body=_frame(request.SerializeToString()),
     )
     assert status == 200, body
@@ -59,25 +74,31 @@ async def by_grpc_web(edge: RunningEdge, method: PublicMethod, request: Message)
     return Answer(tuple(parsed(method, data) for flags, data in frames if not flags & _TRAILERS))
 
 
-async def by_connect(edge: RunningEdge, method: PublicMethod, request: Message) -> Answer:
+async def by_connect(
+    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
     """Call by Connect with POST; a stream is framed like gRPC's, and ends with JSON."""
     data = request.SerializeToString()
     if method.server_streaming:
-        return await _connect_stream(edge, method, data)
-    headers = {"content-type": "application/proto", "connect-protocol-version": "1"}
+        return await _connect_stream(edge, method, data, shown)
+    headers = (("content-type", "application/proto"), _CONNECT_VERSION, *shown)
     status, _, body = await sent(edge, "POST", method.path, headers=headers, body=data)
     return _connect_answer(method, status, body)
 
 
-async def by_connect_get(edge: RunningEdge, method: PublicMethod, request: Message) -> Answer:
+async def by_connect_get(
+    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
     """Call a read by Connect with GET: the request is a parameter."""
     message = base64.urlsafe_b64encode(request.SerializeToString()).decode().rstrip("=")
     path = f"{method.path}?connect=v1&encoding=proto&base64=1&message={message}"
-    status, _, body = await sent(edge, "GET", path)
+    status, _, body = await sent(edge, "GET", path, headers=shown)
     return _connect_answer(method, status, body)
 
 
-async def by_rest(edge: RunningEdge, method: PublicMethod, request: Message) -> Answer:
+async def by_rest(
+    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
     """Call the path of the contract with JSON; a stream comes as server-sent events."""
     fields = json_format.MessageToDict(request, preserving_proto_field_name=True)
     path = method.http_path
@@ -85,9 +106,11 @@ async def by_rest(edge: RunningEdge, method: PublicMethod, request: Message) -> 
         path = path.replace(f"{{{name}}}", quote(str(fields.pop(name)), safe=""))
     if method.verb == "GET":
         query = "&".join(f"{name}={quote(str(value))}" for name, value in _parameters(fields))
-        status, headers, body = await sent(edge, "GET", f"{path}?{query}" if query else path)
+        status, headers, body = await sent(
+            edge, "GET", f"{path}?{query}" if query else path, headers=shown
+        )
     else:
-        json_type = {"content-type": "application/json"}
+        json_type = (("content-type", "application/json"), *shown)
         text = json.dumps(fields).encode()
         status, headers, body = await sent(edge, method.verb, path, headers=json_type, body=text)
     if status != 200:
@@ -113,23 +136,28 @@ async def sent(
     verb: str,
     path: str,
     *,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Headers = (),
     body: bytes | None = None,
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Send a request over HTTP/1.1; return status, headers (lower case) and body."""
     url = f"{edge.url}{path}"
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-        session.request(verb, URL(url, encoded=True), headers=headers, data=body) as answer,
+        session.request(
+            verb, URL(url, encoded=True), headers=CIMultiDict(headers), data=body
+        ) as answer,
     ):
         named = {name.lower(): value for name, value in answer.headers.items()}
         return answer.status, named, await answer.read()
 
 
-async def _connect_stream(edge: RunningEdge, method: PublicMethod, data: bytes) -> Answer:
-    headers = {"content-type": "application/connect+proto", "connect-protocol-version": "1"}
+async def _connect_stream(
+    edge: RunningEdge, method: PublicMethod, data: bytes, shown: Headers
+) -> Answer:
+    headers = (("content-type", "application/connect+proto"), _CONNECT_VERSION, *shown)
     status, _, body = await sent(edge, "POST", method.path, headers=headers, body=_frame(data))
-    assert status == 200, body
+    if status != 200:
+        return _connect_failure(json.loads(body))
     frames = list(_frames(body))
     flags, last = frames[-1]
     assert flags & _LAST
