@@ -15,7 +15,9 @@ class EdgeSettings(BaseSettings):
 
     `timeout_s` is for a call whose caller sets no deadline, and the longest that a caller may set;
     `waiting_timeout_s` is that of methods whose policy says `waits`. Streams have no such limit,
-    but one on which nothing was sent for `stream_idle_s` ends.
+    but one on which nothing was sent for `stream_idle_s` ends. A caller who takes longer than
+    `headers_timeout_s` to send the headers of a request, or `request_timeout_s` to send all of it,
+    is refused, and a connection without a request is closed after `connection_idle_s`.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_EDGE_", frozen=True)
@@ -35,6 +37,9 @@ class EdgeSettings(BaseSettings):
     timeout_s: float = Field(default=10.0, gt=0)
     waiting_timeout_s: float = Field(default=35.0, gt=0)
     stream_idle_s: float = Field(default=3_600.0, gt=0)
+    headers_timeout_s: float = Field(default=10.0, gt=0)
+    request_timeout_s: float = Field(default=60.0, gt=0)
+    connection_idle_s: float = Field(default=900.0, gt=0)
     max_request_bytes: int = Field(default=4 * MIB, ge=1)
     # JSON takes more bytes than the message that a service answered.
     max_response_bytes: int = Field(default=16 * MIB, ge=1)

@@ -22,7 +22,6 @@ from discovery.clock import SystemClock
 from scripts.suite import cluster
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import CUSTOMER_ID
-from scripts.tools.paths import ROOT
 from tests.support.attempts.attempts import Attempt, access_of, attempts
 from tests.support.attempts.outsider import Metadata, outsider, served
 from tests.support.attempts.page import expect_table

@@ -39,6 +39,8 @@ KEEPALIVE_TIMEOUT_MS = 10_000
 MIN_PING_INTERVAL_MS = 10_000
 LOOPBACK = "127.0.0.1"
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# The edge lets 32 KiB of headers pass and adds its own; gRPC would refuse more than 8 KiB.
+MAX_METADATA_BYTES = 48 * 1024
 # Otherwise a second process could bind the same port unnoticed and get half of the calls.
 _ONE_PROCESS_A_PORT = ("grpc.so_reuseport", 0)
 
@@ -249,6 +251,9 @@ def _options(settings: ServerSettings) -> Mapping[str, int]:
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_ping_interval_without_data_ms": MIN_PING_INTERVAL_MS,
         "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
+        # Between the two, gRPC would refuse a part of the calls.
+        "grpc.max_metadata_size": MAX_METADATA_BYTES,
+        "grpc.absolute_max_metadata_size": MAX_METADATA_BYTES,
         "grpc.enable_channelz": int(settings.channelz),
         **(age if age_s else {}),
     }

@@ -1,6 +1,6 @@
 """The two HTTP connection managers: what each reads from a connection, and how strictly."""
 
-from envoy.config.core.v3 import config_source_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, config_source_pb2, protocol_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as manager_pb2,
 )
@@ -16,10 +16,6 @@ from services.edge.settings import EdgeSettings
 
 _Manager = manager_pb2.HttpConnectionManager
 _YES = BoolValue(value=True)
-# How long a caller may take to send a request; none of ours is a stream.
-_HEADERS_TIMEOUT_S = 10.0
-_REQUEST_TIMEOUT_S = 60.0
-_CONNECTION_IDLE_S = 900.0
 _PING_EVERY_S = 30.0
 _PING_TIMEOUT_S = 10.0
 _MAX_STREAMS = 1_000
@@ -38,11 +34,12 @@ def outer_manager(
         http_filters=outer_filters(settings, with_tokens=with_tokens),
         access_log=access_log() if settings.access_log else [],
         local_reply_config=outer_replies(),
-        common_http_protocol_options=_common_options(),
+        common_http_protocol_options=_common_options(settings),
         http2_protocol_options=_http2_options(),
         max_request_headers_kb=UInt32Value(value=settings.max_headers_kib),
-        request_headers_timeout=seconds(_HEADERS_TIMEOUT_S),
-        request_timeout=seconds(_REQUEST_TIMEOUT_S),
+        request_headers_timeout=seconds(settings.headers_timeout_s),
+        # No request of ours is a stream, so each has an end.
+        request_timeout=seconds(settings.request_timeout_s),
         stream_idle_timeout=seconds(settings.stream_idle_s),
         # One path has one spelling; otherwise a rule about a path could be stepped around.
         normalize_path=_YES,
@@ -51,8 +48,7 @@ def outer_manager(
         # The client's address is that of the connection, or what trusted proxies said.
         use_remote_address=_YES,
         xff_num_trusted_hops=settings.trusted_hops,
-        # No caller is internal, so nobody may steer Envoy by x-envoy-... headers.
-        internal_address_config=_Manager.InternalAddressConfig(),
+        internal_address_config=_nobody_is_internal(),
         server_name="tradepost",
         generate_request_id=_YES,
         strip_any_host_port=True,
@@ -76,6 +72,18 @@ def inner_manager(contract: Contract, settings: EdgeSettings) -> manager_pb2.Htt
     )
 
 
+def _nobody_is_internal() -> manager_pb2.HttpConnectionManager.InternalAddressConfig:
+    """Trust no caller's x-envoy-... headers, by which Envoy is steered.
+
+    Without any range Envoy trusts all private ones and loopback, so this names an address from
+    which nobody can connect.
+    """
+    broadcast = address_pb2.CidrRange(
+        address_prefix="255.255.255.255", prefix_len=UInt32Value(value=32)
+    )
+    return _Manager.InternalAddressConfig(cidr_ranges=[broadcast])
+
+
 def _routes(name: str) -> manager_pb2.Rds:
     return manager_pb2.Rds(
         route_config_name=name,
@@ -86,9 +94,9 @@ def _routes(name: str) -> manager_pb2.Rds:
     )
 
 
-def _common_options() -> protocol_pb2.HttpProtocolOptions:
+def _common_options(settings: EdgeSettings) -> protocol_pb2.HttpProtocolOptions:
     return protocol_pb2.HttpProtocolOptions(
-        idle_timeout=seconds(_CONNECTION_IDLE_S),
+        idle_timeout=seconds(settings.connection_idle_s),
         max_headers_count=UInt32Value(value=100),
         # Some servers read `_` and `-` alike, so that `x_role` could pass for `x-role`.
         headers_with_underscores_action=protocol_pb2.HttpProtocolOptions.REJECT_REQUEST,

@@ -5,6 +5,8 @@ from envoy.config.route.v3 import route_components_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
 GRPC_WEB_TYPE = "application/grpc-web"
+# What the types of gRPC and gRPC-Web begin with.
+ANY_GRPC_TYPE = "application/grpc"
 _GRPC_TYPE = "application/grpc(\\+.*)?"
 
 
@@ -20,6 +22,13 @@ def content_type(*, prefix: str) -> route_components_pb2.HeaderMatcher:
     return route_components_pb2.HeaderMatcher(
         name="content-type", string_match=string_pb2.StringMatcher(prefix=prefix)
     )
+
+
+def other_content_type(*, prefix: str) -> route_components_pb2.HeaderMatcher:
+    """Match content types that don't begin so, and requests without one."""
+    matcher = content_type(prefix=prefix)
+    matcher.invert_match = matcher.treat_missing_header_as_empty = True
+    return matcher
 
 
 def exactly(name: str, value: str) -> route_components_pb2.HeaderMatcher:

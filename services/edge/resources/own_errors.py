@@ -84,7 +84,22 @@ OWN_ERRORS = (
         cause="jwt_authn",
         sent_status=401,
     ),
-    OwnError(403, code_pb2.PERMISSION_DENIED, "ROLE_NOT_ALLOWED", "the caller's roles are others"),
+    OwnError(
+        403,
+        code_pb2.PERMISSION_DENIED,
+        "ROLE_NOT_ALLOWED",
+        "the caller's roles are others",
+        cause="rbac_access_denied",
+    ),
+    # Envoy also forbids what it can't serve, such as an https:// URL on a connection without TLS.
+    OwnError(
+        403,
+        code_pb2.INVALID_ARGUMENT,
+        "MALFORMED_REQUEST",
+        "malformed request",
+        adds_text=True,
+        sent_status=400,
+    ),
     OwnError(
         404,
         code_pb2.UNIMPLEMENTED,

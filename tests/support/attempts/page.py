@@ -19,4 +19,4 @@ def expect_table(
     found = re.search(f"<!-- {name} -->\n(.*?)<!-- /{name} -->", PAGE.read_text(), re.DOTALL)
 
     assert found is not None, f"put a place for `{name}` into {PAGE}"
-    assert found[1] == table, f"put this into {PAGE}:\n{table}"
+    assert found[1] == table, f"put this into {PAGE} under `{name}`:\n{table}"

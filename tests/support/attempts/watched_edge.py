@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts.suite.cluster import SERVICES
 from tests.support.attempts.guarded_edge import UNLIMITED
 from tests.support.edge.people import People
+from tests.support.edge.protocols import sent
 from tests.support.edge.recording_service import RecordingService, recording_service
 from tests.support.edge.running_edge import (
     RunningEdge,
@@ -15,6 +16,8 @@ from tests.support.edge.running_edge import (
     running_edge,
     settings_at_free_ports,
 )
+
+IMPATIENT = dict.fromkeys(("headers_timeout_s", "request_timeout_s", "connection_idle_s"), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,32 @@ class WatchedEdge:
     server: RecordingService
     people: People
 
-    def token(self, *roles: str) -> str:
-        """The value of `authorization` for alice, who has these roles."""
-        return self.people.headers("alice", *roles)["authorization"]
+    def token(self, *roles: str) -> bytes:
+        """The header with a token for alice, who has these roles."""
+        return f"authorization: {self.people.headers('alice', *roles)['authorization']}".encode()
 
-    def taken(self) -> list[tuple[str, dict[str, str | bytes]]]:
-        """The calls that reached the server since this was asked last."""
+    async def taken(self) -> list[tuple[str, dict[str, str | bytes]]]:
+        """The calls that reached the server since this was asked last.
+
+        A call of its own goes the same way; when it is there, all earlier ones are.
+        """
+        headers = self.people.headers("olga", "OPERATOR")
+        await sent(self.edge, "GET", "/v1/sagas/last", headers=headers)
         calls = list(self.server.calls)
         self.server.calls.clear()
+        name, metadata = calls.pop()
+        assert (name, metadata["authorization"]) == ("GetSaga", headers["authorization"])
         return calls
 
 
 @asynccontextmanager
 async def watched_edge(folder: Path, **changes: object) -> AsyncIterator[WatchedEdge]:
-    """Start all of it, with these changes of the edge's settings."""
-    settings, people = settings_at_free_ports(**{**UNLIMITED, **changes}), People()
+    """Start all of it, with these changes of the edge's settings.
+
+    Nobody is waited for longer than a second, so that every attempt has an end.
+    """
+    settings = settings_at_free_ports(**{**UNLIMITED, **IMPATIENT, **changes})
+    people = People()
     async with recording_service(()) as server:
         instances = [instance_at(service, f"127.0.0.1:{server.port}") for service in SERVICES]
         async with running_edge(

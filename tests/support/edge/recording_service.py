@@ -3,19 +3,26 @@
 What it returns is as empty as possible, so a test sees what the edge made of it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
 
+from services.chassis.server.assembly import MAX_METADATA_BYTES
+
 
 @dataclass(slots=True)
 class RecordingService:
-    """The port, and the metadata of each call by the method's name."""
+    """The port, and the metadata of each call by the method's name.
+
+    Calls of the methods in `silent` are never answered.
+    """
 
     port: int
     calls: list[tuple[str, dict[str, str | bytes]]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager
@@ -23,7 +30,8 @@ async def recording_service(
     metadata: tuple[tuple[str, str], ...],
 ) -> AsyncIterator[RecordingService]:
     """Serve on a free port until the block ends; each answer has this initial metadata."""
-    server = grpc.aio.server()
+    # The limit of our services.
+    server = grpc.aio.server(options=[("grpc.max_metadata_size", MAX_METADATA_BYTES)])
     recording = RecordingService(server.add_insecure_port("127.0.0.1:0"))
 
     class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -34,6 +42,8 @@ async def recording_service(
 
             async def answer(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
                 recording.calls.append(called)
+                if called[0] in recording.silent:
+                    await asyncio.Event().wait()
                 await context.send_initial_metadata(metadata)
                 return b""
 

@@ -15,10 +15,11 @@ from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
 )
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from services.edge.resources.headers import overwritten
-from services.edge.resources.names import PROTOCOL_HEADER, REST
+from services.edge.resources.names import GRPC_WEB, PROTOCOL_HEADER, REST
 from services.edge.resources.packing import packed
 
 _NAME = "envoy.filters.http.header_mutation"
@@ -36,9 +37,13 @@ _NOT_FROM_OUTSIDE = (
     "x-method-override",
     "x-original-url",
     "x-rewrite-url",
-    "tradepost-causation-id",
+    PROTOCOL_HEADER,
     _HIDDEN_TOKEN,
 )
+_NO_PREFIXES_FROM_OUTSIDE = ("tradepost-", "x-envoy-")
+# Metadata that only a gRPC client writes correctly; a server fails a call whose values it can't
+# read, and that would be a fault of ours to callers of other protocols.
+_ONLY_OF_GRPC = ".*-bin|grpc-.*encoding.*"
 # Answers in JSON say the same by their HTTP status and their body.
 _ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
 
@@ -48,6 +53,10 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
     mutations = header_mutation_pb2.Mutations(
         request_mutations=[
             *map(_removed, _NOT_FROM_OUTSIDE),
+            *(
+                _removed_matching(string_pb2.StringMatcher(prefix=prefix))
+                for prefix in _NO_PREFIXES_FROM_OUTSIDE
+            ),
             _set(_INNER_CORRELATION, _CORRELATION_VALUE),
         ],
         response_mutations=[_set(_CORRELATION, _CORRELATION_VALUE)],
@@ -58,6 +67,9 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
 def headers_of(protocol: str, *, hides_token: bool) -> Mapping[str, AnyMessage]:
     """Return what a route to the inner stage says: in which protocol its callers speak."""
     requests = [_set(PROTOCOL_HEADER, protocol)]
+    if protocol != GRPC_WEB:
+        metadata = regex_pb2.RegexMatcher(regex=_ONLY_OF_GRPC)
+        requests.append(_removed_matching(string_pb2.StringMatcher(safe_regex=metadata)))
     if hides_token:
         requests += [_set(_HIDDEN_TOKEN, f"%REQ({_USUAL_TOKEN})%"), _removed(_USUAL_TOKEN)]
     mutations = header_mutation_pb2.Mutations(
@@ -82,6 +94,11 @@ def _filter(mutations: header_mutation_pb2.Mutations) -> http_connection_manager
 
 def _removed(name: str) -> mutation_rules_pb2.HeaderMutation:
     return mutation_rules_pb2.HeaderMutation(remove=name)
+
+
+def _removed_matching(names: string_pb2.StringMatcher) -> mutation_rules_pb2.HeaderMutation:
+    matching = mutation_rules_pb2.HeaderMutation.RemoveOnMatch(key_matcher=names)
+    return mutation_rules_pb2.HeaderMutation(remove_on_match=matching)
 
 
 def _set(name: str, value: str) -> mutation_rules_pb2.HeaderMutation:

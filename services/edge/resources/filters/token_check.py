@@ -21,6 +21,8 @@ _PAYLOAD = "claims"
 # Where the claims of a verified token are for the filters behind this one.
 VERIFIED_CLAIMS = (_NAME, _PAYLOAD)
 _PROVIDER = "people"
+# Both are written; Envoy looks for the very letters.
+_SCHEMES = ("Bearer ", "bearer ")
 # How far the clocks of the issuer and of Envoy may differ; the services allow the same.
 _LEEWAY_S = 30
 _REMEMBERED_TOKENS = 1_000
@@ -57,7 +59,9 @@ def token_check_extension(tokens: AcceptedTokens) -> extension_pb2.TypedExtensio
         audiences=[tokens.audience],
         local_jwks=base_pb2.DataSource(inline_string=tokens.jwks),
         # By default a token is also read from the query, which ends up in logs.
-        from_headers=[config_pb2.JwtHeader(name="authorization", value_prefix="Bearer ")],
+        from_headers=[
+            config_pb2.JwtHeader(name="authorization", value_prefix=scheme) for scheme in _SCHEMES
+        ],
         forward=True,
         payload_in_metadata=_PAYLOAD,
         clock_skew_seconds=_LEEWAY_S,

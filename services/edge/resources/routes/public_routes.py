@@ -17,7 +17,14 @@ from services.edge.contract.methods import PublicMethod
 from services.edge.resources.filters.chain import rules_of_route
 from services.edge.resources.filters.cors import cors_policy
 from services.edge.resources.filters.rate_limit import rate_of
-from services.edge.resources.headers import GRPC_WEB_TYPE, content_type, exactly, present
+from services.edge.resources.headers import (
+    ANY_GRPC_TYPE,
+    GRPC_WEB_TYPE,
+    content_type,
+    exactly,
+    other_content_type,
+    present,
+)
 from services.edge.resources.names import (
     CONNECT,
     GRPC_WEB,
@@ -117,12 +124,13 @@ def _by_grpc_path(method: PublicMethod) -> Iterator[_Translated]:
 
 
 def _by_rest_path(method: PublicMethod) -> _Translated:
-    verb = [_verb(method.verb)]
+    # Nothing is translated for a caller who says that it is gRPC already.
+    headers = [_verb(method.verb), other_content_type(prefix=ANY_GRPC_TYPE)]
     if method.variables:
         regex = regex_pb2.RegexMatcher(regex=pattern(method.http_path))
-        match = route_components_pb2.RouteMatch(safe_regex=regex, headers=verb)
+        match = route_components_pb2.RouteMatch(safe_regex=regex, headers=headers)
     else:
-        match = route_components_pb2.RouteMatch(path=method.http_path, headers=verb)
+        match = route_components_pb2.RouteMatch(path=method.http_path, headers=headers)
     return _Translated(method, REST, match)
 
 

@@ -1,0 +1,77 @@
+"""Requests that no client writes: what must be answered, and what may reach a service."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tests.support.attempts.page import expect_table
+from tests.support.attempts.raw_connection import exchange
+from tests.support.attempts.watched_edge import WatchedEdge
+
+# Stands in a trick for the header with the token of a customer.
+TOKEN = b"<token>"
+CLOSE = b"connection: close"
+NOTHING = "nothing"
+HEADINGS = ("attempt", "answer", "reaches a service")
+
+
+@dataclass(frozen=True, slots=True)
+class Trick:
+    """Bytes to write on one connection, part by part.
+
+    `answers` are the answers as `Reply.text` tells them, none if the connection is just closed.
+    `reaches` names the RPCs that may reach a service.
+    """
+
+    what: str
+    parts: Sequence[bytes] = field(repr=False)
+    answers: tuple[str, ...] = ()
+    reaches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trick led to."""
+
+    trick: Trick
+    answers: tuple[str, ...]
+    reached: tuple[str, ...]
+
+
+def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    """A request of HTTP/1.1 by a customer; the line is verb and target."""
+    lines = (line + b" HTTP/1.1", b"host: shop.example", TOKEN, *headers)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def tried(watched: WatchedEdge, tricks: Iterable[Trick]) -> list[Outcome]:
+    """Try one trick after the other."""
+    token, port = watched.token("CUSTOMER"), watched.edge.settings.port
+    found = []
+    for trick in tricks:
+        got = await exchange(port, *(part.replace(TOKEN, token) for part in trick.parts))
+        reached = tuple(name for name, _ in await watched.taken())
+        found.append(Outcome(trick, tuple(reply.text for reply in got), reached))
+    return found
+
+
+def expect_outcomes(outcomes: Iterable[Outcome]) -> None:
+    """Fail, naming each trick whose answer or effect is another one than it must be."""
+    wrong = [
+        f"{each.trick.what}: {each.answers}, reached {each.reached}"
+        for each in outcomes
+        if (each.answers, each.reached) != (each.trick.answers, each.trick.reaches)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def expect_outcomes_on_page(name: str, outcomes: Iterable[Outcome]) -> None:
+    """Fail unless docs/security.md shows these outcomes under the name."""
+    rows = [
+        [
+            each.trick.what,
+            ", then ".join(f"`{answer}`" for answer in each.answers) or "connection closed",
+            ", ".join(f"`{rpc}`" for rpc in each.reached) or NOTHING,
+        ]
+        for each in outcomes
+    ]
+    expect_table(name, rows, HEADINGS)
