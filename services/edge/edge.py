@@ -1,6 +1,5 @@
 """The control plane as it runs: follows the registry and answers Envoys."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,8 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from discovery.clock import Clock
 from discovery.registry.protocols import Watcher
+from services.chassis.identity.caller import Caller
+from services.chassis.server import background
 from services.chassis.server.errors import CannotListenError
 from services.edge.contract.contract import Contract
 from services.edge.control_plane.envoy_publisher import CertificateSources, EnvoyPublisher
@@ -23,6 +24,7 @@ from services.edge.resources.resources import services_of
 from services.edge.settings import EdgeSettings
 
 _NONE = CertificateSources()
+_ITSELF = Caller(service="edge")
 
 
 @asynccontextmanager
@@ -61,12 +63,13 @@ async def control_plane(
     for address in addresses:
         _listen(server, address)
     await server.start()
-    tasks = [asyncio.create_task(watch.run()), asyncio.create_task(publisher.run())]
     try:
-        yield envoys
+        # One that failed would leave Envoys with what they have for ever: the block ends, too.
+        async with background.tasks(_ITSELF) as start:
+            start(watch.run)
+            start(publisher.run)
+            yield envoys
     finally:
-        for task in tasks:
-            task.cancel()
         # Envoys keep what they have; they connect again to the next control plane.
         await server.stop(None)
 
