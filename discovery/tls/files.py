@@ -28,7 +28,8 @@ class FileCertificates:
 
     The files are read again every second while somebody waits in `changed`. Certificate and key
     count together: while they don't match, because only one of them was written yet, the pair that
-    was read before stays. Raises InvalidCertificatesError if the files can't be used at first.
+    was read before stays, and so it does while the new one has another SPIFFE id. Raises
+    InvalidCertificatesError if the files can't be used at first.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class FileCertificates:
         self._server_names = server_names
         self._problem = ""
         self._current = Certificates(chain=b"", key=b"", roots=b"")
+        self._own_id = ""
         self._current = self._read()
-        own_id = x509.spiffe_id(self._current.chain)
+        self._own_id = own_id = x509.spiffe_id(self._current.chain)
         pattern = None if spiffe_ids is None else SpiffeIds(spiffe_ids)
         self._spiffe_ids = SpiffeIds.beside(own_id) if pattern is None and own_id else pattern
 
@@ -95,7 +97,14 @@ class FileCertificates:
         if read != self._current:
             try:
                 x509.check(read)
+                self._check_id(read)
             except InvalidCertificatesError as error:
                 names = ", ".join(map(str, self._files))
                 raise InvalidCertificatesError(f"{names}: {error}") from None
         return read
+
+    def _check_id(self, read: Certificates) -> None:
+        """Refuse the certificate of another service: nobody would believe it from now on."""
+        new_id = x509.spiffe_id(read.chain)
+        if self._own_id and new_id != self._own_id:
+            raise InvalidCertificatesError(f"its SPIFFE id is {new_id!r}, not {self._own_id!r}")

@@ -5,8 +5,7 @@ import re
 from discovery.errors import InvalidCertificatesError
 
 SERVICE = "{service}"
-
-_PREFIX = "spiffe://"
+PREFIX = "spiffe://"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -18,8 +17,8 @@ class SpiffeIds:
     """
 
     def __init__(self, pattern: str) -> None:
-        domain, slash, path = pattern.removeprefix(_PREFIX).partition("/")
-        if not (pattern.startswith(_PREFIX) and domain and slash and SERVICE in path):
+        domain, slash, path = pattern.removeprefix(PREFIX).partition("/")
+        if not (pattern.startswith(PREFIX) and domain and slash and SERVICE in path):
             expected = f"spiffe://<trust domain>/...{SERVICE}..."
             raise InvalidCertificatesError(
                 f"a pattern of SPIFFE ids is {expected}, not {pattern!r}"

@@ -3,13 +3,17 @@
 The package cryptography is imported on first use, so that `discovery` runs without it.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from discovery.errors import InvalidCertificatesError
 from discovery.tls.certificates import Certificates
+from discovery.tls.spiffe import PREFIX
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+    Kind: TypeAlias = x509.DNSName | x509.UniformResourceIdentifier
 
 
 def check(certificates: Certificates) -> None:
@@ -36,19 +40,28 @@ def check(certificates: Certificates) -> None:
 
 
 def spiffe_id(chain: bytes) -> str:
-    """The SPIFFE id of a certificate, the first of the chain; "" if it has none.
+    """The SPIFFE id of a certificate, the first of the chain; "" if it hasn't exactly one.
 
-    Raises InvalidCertificatesError if the chain can't be read.
+    gRPC tells a peer's id in this case only. Raises InvalidCertificatesError if the chain can't be
+    read.
     """
     _need_cryptography()
     from cryptography import x509  # noqa: PLC0415
 
-    try:
-        names = _leaf(chain).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ""
-    identifiers = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return next((uri for uri in identifiers if uri.startswith("spiffe://")), "")
+    identifiers = _alternative_names(_leaf(chain), x509.UniformResourceIdentifier)
+    return identifiers[0] if len(identifiers) == 1 and identifiers[0].startswith(PREFIX) else ""
+
+
+def server_names(chain: bytes) -> Sequence[str]:
+    """The names by which TLS knows a server, from its certificate, the first of the chain.
+
+    These are its DNS names, or its common name if it has none of them. Raises
+    InvalidCertificatesError if the chain can't be read.
+    """
+    _need_cryptography()
+    from cryptography import x509  # noqa: PLC0415
+
+    return _alternative_names(_leaf(chain), x509.DNSName) or [common_name(chain)]
 
 
 def common_name(chain: bytes) -> str:
@@ -61,6 +74,18 @@ def common_name(chain: bytes) -> str:
 
     names = _leaf(chain).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
+
+
+def _alternative_names(leaf: "x509.Certificate", kind: "type[Kind]") -> list[str]:
+    from cryptography import x509  # noqa: PLC0415
+
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise InvalidCertificatesError(f"the certificate's names can't be read: {error}") from None
+    return names.get_values_for_type(kind)
 
 
 def _leaf(chain: bytes) -> "x509.Certificate":

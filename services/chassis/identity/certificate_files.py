@@ -1,16 +1,20 @@
 """Reads the certificate of a service from files, and refuses one that can't be its own."""
 
+from datetime import datetime
+
 from cryptography import x509
 
 from discovery.clock import Clock
 from discovery.errors import InvalidCertificatesError
+from discovery.tls.certificates import Certificates
 from discovery.tls.files import FileCertificates
-from discovery.tls.x509 import spiffe_id
+from discovery.tls.x509 import server_names, spiffe_id
 from services.chassis.environment import SettingError
 from services.chassis.identity.settings import TlsSettings
 
 _CERTIFICATE = "TRADEPOST_TLS_CERTIFICATE_FILE"
-_FILES = f"{_CERTIFICATE}, TRADEPOST_TLS_KEY_FILE, TRADEPOST_TLS_ROOTS_FILE"
+_ROOTS = "TRADEPOST_TLS_ROOTS_FILE"
+_FILES = f"{_CERTIFICATE}, TRADEPOST_TLS_KEY_FILE, {_ROOTS}"
 
 
 def certificates_from_files(
@@ -18,8 +22,8 @@ def certificates_from_files(
 ) -> FileCertificates:
     """Return the source of the certificates of `service`.
 
-    Raises SettingError for files that can't be used together, for a certificate that isn't valid
-    now, and for one whose SPIFFE id names another service.
+    Raises SettingError for files that can't be used together, for a certificate or roots that are
+    not valid now, and for a certificate whose SPIFFE id or DNS names don't name the service.
     """
     certificate, key, roots = (
         settings.tls_certificate_file,
@@ -33,24 +37,39 @@ def certificates_from_files(
         )
     except InvalidCertificatesError as error:
         raise SettingError(_FILES, str(error)) from error
-    chain = source.current.chain
-    _check_validity(chain, clock)
-    own_id = spiffe_id(chain)
-    if not own_id:
-        raise SettingError(
-            _CERTIFICATE,
-            f"has no SPIFFE id (such as spiffe://shop.example/{service}), by which others know"
-            f" that it belongs to {service}",
-        )
-    if source.service_of(own_id) != service:
-        raise SettingError(_CERTIFICATE, f"its SPIFFE id {own_id} doesn't name {service}")
+    _check_validity(source.current, clock.now())
+    _check_names(source, service)
     return source
 
 
-def _check_validity(chain: bytes, clock: Clock) -> None:
-    leaf = x509.load_pem_x509_certificates(chain)[0]
-    begins, ends, now = leaf.not_valid_before_utc, leaf.not_valid_after_utc, clock.now()
+def _check_validity(certificates: Certificates, now: datetime) -> None:
+    leaf = x509.load_pem_x509_certificates(certificates.chain)[0]
+    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now < begins:
         raise SettingError(_CERTIFICATE, f"is valid from {begins.isoformat()} on, not yet")
     if now >= ends:
         raise SettingError(_CERTIFICATE, f"expired at {ends.isoformat()}")
+    roots = x509.load_pem_x509_certificates(certificates.roots)
+    # While an authority is replaced, one of two may be over or not have begun.
+    if not any(root.not_valid_before_utc <= now < root.not_valid_after_utc for root in roots):
+        ended = max(root.not_valid_after_utc for root in roots)
+        raise SettingError(_ROOTS, f"none of them is valid now; the last ends {ended.isoformat()}")
+
+
+def _check_names(source: FileCertificates, service: str) -> None:
+    """Check the names by which others know that the certificate belongs to the service."""
+    chain = source.current.chain
+    own_id, names = spiffe_id(chain), server_names(chain)
+    if not own_id:
+        raise SettingError(
+            _CERTIFICATE,
+            f"must have one SPIFFE id (such as spiffe://shop.example/{service}), by which others"
+            f" know that it belongs to {service}",
+        )
+    if source.service_of(own_id) != service:
+        raise SettingError(_CERTIFICATE, f"its SPIFFE id {own_id} doesn't name {service}")
+    if source.server_name(service) not in names:
+        raise SettingError(
+            _CERTIFICATE,
+            f"must have the DNS name {service}, which callers check, not {', '.join(names)!r}",
+        )

@@ -107,6 +107,26 @@ async def test_a_certificate_waits_for_its_key(
     assert await waiting == renewed
 
 
+async def test_the_certificate_of_another_service_is_not_used(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake in a running program's files costs nothing until the certificate ends."""
+    clock = ManualClock()
+    source = files(folder, clock)
+    before = source.current
+    waiting = asyncio.create_task(source.changed(before))
+
+    write(folder, AUTHORITY.issue("payment"))
+    await clock.advance(1.0)
+    assert source.current == before
+    assert "its SPIFFE id is 'spiffe://shop.test/payment', not" in caplog.text
+
+    renewed = AUTHORITY.issue("order")
+    write(folder, renewed)
+    await clock.advance(1.0)
+    assert await waiting == renewed
+
+
 def test_files_that_cannot_be_used_at_first_are_refused(tmp_path: Path) -> None:
     """A program doesn't start with certificates that can't be used; the error names the file."""
     with pytest.raises(discovery.InvalidCertificatesError, match=r"chain: No such file"):

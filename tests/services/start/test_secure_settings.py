@@ -152,8 +152,12 @@ async def test_a_jwks_without_tls_is_refused(start: Starts) -> None:
     [
         (Authority().issue("inventory", not_after=-DAY / 48), "expired at"),
         (Authority().issue("inventory", not_before=DAY, not_after=2 * DAY), "not yet"),
-        (Authority().issue("inventory", spiffe_id=""), "no SPIFFE id"),
+        (Authority().issue("inventory", spiffe_id=""), "must have one SPIFFE id"),
         (Authority().issue("payment"), "spiffe://shop.test/payment doesn't name inventory"),
+        (
+            Authority().issue("payment", spiffe_id="spiffe://shop.test/inventory"),
+            "must have the DNS name inventory",
+        ),
     ],
 )
 async def test_a_certificate_that_others_would_not_believe_is_refused(
@@ -164,6 +168,21 @@ async def test_a_certificate_that_others_would_not_believe_is_refused(
 
     assert setting == CERTIFICATE
     assert cause in why
+
+
+async def test_roots_that_are_over_are_refused_unless_another_is_valid(
+    start: Starts, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """With expired roots nobody could be believed; while one is replaced, one of two may be so."""
+    over, authority = Authority(valid=-DAY / 48), Authority()
+    both = over.roots + authority.roots
+
+    with_over = write(over.issue("inventory"), tmp_path)
+    setting, why = await start.refusal(files | with_over)
+    assert setting == "TRADEPOST_TLS_ROOTS_FILE"
+    assert "none of them is valid now" in why
+
+    assert not await start(files | write(authority.issue("inventory", roots=both), tmp_path))
 
 
 async def test_a_key_of_another_certificate_is_refused(
