@@ -26,7 +26,8 @@ class Observations:
     `failed_calls` counts the calls that failed in spite of retries, by method and status; every
     method of the suite is safe to repeat, so there should be none. `violations` describes what no
     caller should ever see: two orders for one request, a good request refused, a read that returns
-    an older version. `reads` counts reads by method, `resumed_watches` the streams that were cut.
+    an older version. `reads` counts reads by method, `resumed_watches` the streams that were cut,
+    and `repeated_at_edge` the requests by method that nobody answered, because no edge was there.
     """
 
     outcomes: list[OrderOutcome] = field(default_factory=list)
@@ -34,6 +35,7 @@ class Observations:
     violations: list[str] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
     resumed_watches: int = 0
+    repeated_at_edge: Counter[str] = field(default_factory=Counter)
 
     def count_failure(self, method: str, code: grpc.StatusCode) -> None:
         """Count one failed call of `method`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from scripts.replay.fault_plan import Fault
+from scripts.replay.faults.fault_plan import Fault
 from scripts.tools.paths import ROOT
 
 PROGRAM = "./scripts/run"
@@ -19,6 +19,7 @@ FLAGS = {
     "--drain": "drain and replace every instance",
     "--rewind": "rewind all consumers to the start of their feeds",
     "--postgres": "use a PostgreSQL server, not SQLite files",
+    "--through-edge": "place every fourth order by REST at the edge, which --kill kills too",
     "--stay": "go on serving until Ctrl-C",
 }
 # Where the certificates of a secure suite come from.
@@ -47,6 +48,7 @@ class Options:
     seed: int
     instances: int
     faults: frozenset[Fault]
+    through_edge: bool
     postgres: bool
     secure: str | None
     stay: bool
@@ -59,13 +61,17 @@ class Options:
 
 def parse(arguments: Sequence[str]) -> Options:
     """The options. Exits after `--help`, and with a message when an argument is wrong."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.through_edge and given.edge == "off":
+        parser.error("--through-edge needs the edge, so it can't be off")
     return Options(
         baskets=given.baskets,
         concurrency=given.concurrency,
         seed=given.seed,
         instances=given.instances,
-        faults=frozenset(fault for fault, flag in FAULTS.items() if getattr(given, flag)),
+        faults=_faults(given),
+        through_edge=given.through_edge,
         postgres=given.postgres,
         secure=given.secure,
         stay=given.stay,
@@ -75,6 +81,13 @@ def parse(arguments: Sequence[str]) -> Options:
         coordination=CoordinationChoice(given.coordination),
         first_port=given.first_port,
     )
+
+
+def _faults(given: argparse.Namespace) -> frozenset[Fault]:
+    faults = {fault for fault, flag in FAULTS.items() if getattr(given, flag)}
+    if given.through_edge and Fault.KILL in faults:
+        faults.add(Fault.EDGE)
+    return frozenset(faults)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,19 +6,22 @@ same id until the order is settled; an unknown outcome is never taken for a fail
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import grpc
 from tradepost.order.v1.order_pb2 import Order, OrderRefusalReason, OrderState
 from tradepost.order.v1.order_service_pb2 import (
     CancelOrderRequest,
+    CancelOrderResponse,
     CreateOrderLine,
     CreateOrderRequest,
+    CreateOrderResponse,
     FulfillOrderRequest,
+    FulfillOrderResponse,
     ReturnOrderLine,
     ReturnOrderRequest,
+    ReturnOrderResponse,
 )
-from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
 from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock
@@ -60,6 +63,29 @@ UNKNOWN = frozenset(
 )
 
 
+class OrderCalls(Protocol):
+    """What an order is placed with: a stub of OrderService, or calls in another protocol.
+
+    A call raises AioRpcError when it fails.
+    """
+
+    def CreateOrder(  # noqa: N802 - the stub's name
+        self, request: CreateOrderRequest, /, *, timeout: float, metadata: Metadata
+    ) -> Awaitable[CreateOrderResponse]: ...
+
+    def CancelOrder(  # noqa: N802
+        self, request: CancelOrderRequest, /, *, timeout: float, metadata: Metadata
+    ) -> Awaitable[CancelOrderResponse]: ...
+
+    def FulfillOrder(  # noqa: N802
+        self, request: FulfillOrderRequest, /, *, timeout: float, metadata: Metadata
+    ) -> Awaitable[FulfillOrderResponse]: ...
+
+    def ReturnOrder(  # noqa: N802
+        self, request: ReturnOrderRequest, /, *, timeout: float, metadata: Metadata
+    ) -> Awaitable[ReturnOrderResponse]: ...
+
+
 class NeverSettledError(Exception):
     """An order was still not settled after REPEATS_MAX attempts."""
 
@@ -69,7 +95,7 @@ class OrderPlacer:
 
     def __init__(
         self,
-        orders: OrderServiceAsyncStub,
+        orders: OrderCalls,
         *,
         clock: Clock,
         observations: Observations,

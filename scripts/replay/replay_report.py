@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.replay.books.equation import Equation
-from scripts.replay.fault_plan import Fault
+from scripts.replay.faults.fault_plan import Fault
 from scripts.replay.observations import Observations
 
 PERCENTILES = (50, 95, 99)
@@ -54,6 +54,7 @@ class ReplayReport:
             "latency_ms": {f"p{rank}": round(self.latency_ms(rank), 1) for rank in PERCENTILES},
             "faults": {fault.name.lower(): self.faults.get(fault, 0) for fault in Fault},
             "reads": self.observations.reads.total(),
+            "repeated_at_edge": dict(sorted(self.observations.repeated_at_edge.items())),
             "failed_calls": dict(sorted(self.observations.failed_calls.items())),
             "books": [
                 {
@@ -85,6 +86,8 @@ class ReplayReport:
             f"reads during the replay: {self.observations.reads.total():,},"
             f" {self.observations.resumed_watches:,} watches resumed on another stream"
         )
+        for method, count in sorted(self.observations.repeated_at_edge.items()):
+            console.print(f"repeated at the edge, because nobody answered: {method}: {count:,}")
         for call, count in sorted(self.observations.failed_calls.items()):
             console.print(f"[red]failed calls: {call}: {count:,}[/red]")
         for violation in self.observations.violations:

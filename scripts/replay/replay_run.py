@@ -2,26 +2,31 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from itertools import cycle
+from typing import TypeAlias
 
+import aiohttp
 import grpc
 
 from discovery.clock import Clock
 from scripts.replay.auditor import Auditor
 from scripts.replay.books import every_check
 from scripts.replay.books.equation import Equation
-from scripts.replay.books.snapshot import take_snapshot
-from scripts.replay.consumer_rewinder import ConsumerRewinder, changes_by_rewind
-from scripts.replay.fault_injector import FaultInjector
-from scripts.replay.fault_plan import Disruption, Fault
-from scripts.replay.observations import Observations
+from scripts.replay.books.snapshot import Snapshot, take_snapshot
+from scripts.replay.faults.consumer_rewinder import ConsumerRewinder, changes_by_rewind
+from scripts.replay.faults.fault_injector import FaultInjector
+from scripts.replay.faults.fault_plan import Disruption, Fault
+from scripts.replay.observations import Observations, OrderOutcome
 from scripts.replay.order_gate import OrderGate
-from scripts.replay.order_placer import NeverSettledError, OrderPlacer
+from scripts.replay.order_placer import NeverSettledError, OrderCalls, OrderPlacer
 from scripts.replay.order_plan import PlannedOrder
 from scripts.replay.order_watcher import OrderWatcher
 from scripts.replay.replay_report import ReplayReport
+from scripts.replay.rest_orders import RestOrders
 from scripts.suite.cluster import Cluster
+from scripts.suite.edge import SuiteEdge
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.run_folder import StartError
 from scripts.suite.stubs import Stubs
@@ -29,6 +34,10 @@ from scripts.suite.stubs import Stubs
 AUDITORS = 2
 WATCHERS = 4
 IDLE_TIMEOUT_S = 90.0
+# One of so many orders is placed at the edge, if there is one.
+EDGE_SHARE = 4
+
+_Place: TypeAlias = Callable[[PlannedOrder], Awaitable[OrderOutcome]]
 
 
 async def replay_orders(
@@ -40,56 +49,81 @@ async def replay_orders(
     clock: Clock,
     rng: random.Random,
     disruptions: Sequence[Disruption] = (),
+    edge: SuiteEdge | None = None,
     on_order_done: Callable[[Observations], None] = lambda _: None,
     on_fault: Callable[[str], None] = lambda _: None,
 ) -> ReplayReport:
     """Place the orders, wait until the suite is idle, and check the books.
 
+    With an `edge` every fourth order is placed there, by REST, and the disruptions may kill it.
     Calls `on_order_done` after each order, and `on_fault` with a sentence for each fault. Raises
     StartError when the suite doesn't recover from a disruption.
     """
-    observations = Observations()
-    rewinder = ConsumerRewinder(
-        stubs.subscriptions, observations=observations, clock=clock, rng=rng
-    )
-    injector = FaultInjector(suite, rewinder=rewinder, clock=clock, on_fault=on_fault)
-    placer = _placer(suite, stubs, observations, clock)
+    observed = Observations()
+    rewinder = ConsumerRewinder(stubs.subscriptions, observations=observed, clock=clock, rng=rng)
+    injector = FaultInjector(suite, rewinder=rewinder, clock=clock, edge=edge, on_fault=on_fault)
     started_s = clock.monotonic()
     with _start_error_unwrapped():
         # Only with disruptions: without them, the final snapshot shows the same.
-        reading = _readers(stubs, orders, observations=observations, clock=clock, rng=rng)
+        reading = _readers(stubs, orders, observations=observed, clock=clock, rng=rng)
         async with reading if disruptions else nullcontext():
             gate = OrderGate(orders=len(orders), portions=len(disruptions) + 1)
             queue = iter(orders)
-            async with asyncio.TaskGroup() as busy:
+            async with (
+                _placing(suite, stubs, edge, observed, clock) as place,
+                asyncio.TaskGroup() as busy,
+            ):
                 busy.create_task(injector.run(disruptions, gate))
                 for _ in range(concurrency):
-                    busy.create_task(_place_from(queue, placer, gate, observations, on_order_done))
+                    busy.create_task(_place_from(queue, place, gate, observed, on_order_done))
             elapsed_s = clock.monotonic() - started_s
             await _wait_until_idle(stubs, rewinder, clock)
     counted = await take_snapshot(stubs, suite.mail)
-    rewound: Sequence[Equation] = ()
+    rewound: Iterable[Equation] = ()
     if injector.done[Fault.REWIND]:
         await injector.rewind()
-        behind = await _wait_until_idle(stubs, rewinder, clock)
-        again = await take_snapshot(stubs, suite.mail)
-        rewound = tuple(changes_by_rewind(counted, again, behind=behind))
+        rewound = await _changes_since(counted, suite, stubs, rewinder, clock)
     return ReplayReport(
-        observations=observations,
+        observations=observed,
         elapsed_s=elapsed_s,
         faults=injector.done,
-        books=(*every_check.check(counted, observations), *rewound),
+        books=(*every_check.check(counted, observed), *rewound),
         needs_review=sum(saga.needs_review for saga in counted.sagas),
     )
 
 
-def _placer(suite: Cluster, stubs: Stubs, observations: Observations, clock: Clock) -> OrderPlacer:
-    return OrderPlacer(
-        stubs.orders,
-        clock=clock,
-        observations=observations,
-        caller_metadata=suite.caller_metadata,
-    )
+@asynccontextmanager
+async def _placing(
+    suite: Cluster, stubs: Stubs, edge: SuiteEdge | None, observations: Observations, clock: Clock
+) -> AsyncIterator[_Place]:
+    """What places an order: every fourth at the edge, if there is one, the others directly."""
+
+    def placer(orders: OrderCalls) -> OrderPlacer:
+        return OrderPlacer(
+            orders,
+            clock=clock,
+            observations=observations,
+            caller_metadata=suite.caller_metadata,
+        )
+
+    direct = placer(stubs.orders)
+    if edge is None:
+        yield direct.place
+        return
+    connections = aiohttp.TCPConnector(ssl=edge.tls() or True)
+    async with aiohttp.ClientSession(connector=connections) as session:
+        rest = RestOrders(session, edge.url, clock=clock, observations=observations)
+        taking_turns = cycle([placer(rest), *[direct] * (EDGE_SHARE - 1)])
+        yield lambda planned: next(taking_turns).place(planned)
+
+
+async def _changes_since(
+    counted: Snapshot, suite: Cluster, stubs: Stubs, rewinder: ConsumerRewinder, clock: Clock
+) -> Iterable[Equation]:
+    """What has changed since `counted` when the suite is idle again after a rewind."""
+    behind = await _wait_until_idle(stubs, rewinder, clock)
+    again = await take_snapshot(stubs, suite.mail)
+    return changes_by_rewind(counted, again, behind=behind)
 
 
 async def _wait_until_idle(stubs: Stubs, rewinder: ConsumerRewinder, clock: Clock) -> int:
@@ -104,7 +138,7 @@ async def _wait_until_idle(stubs: Stubs, rewinder: ConsumerRewinder, clock: Cloc
 
 async def _place_from(
     queue: Iterator[PlannedOrder],
-    placer: OrderPlacer,
+    place: _Place,
     gate: OrderGate,
     observations: Observations,
     on_order_done: Callable[[Observations], None],
@@ -112,7 +146,7 @@ async def _place_from(
     for planned in queue:
         async with gate.admitted():
             try:
-                await placer.place(planned)
+                await place(planned)
             except (NeverSettledError, grpc.aio.AioRpcError) as error:
                 observations.violations.append(f"request {planned.request_id}: {error}")
         on_order_done(observations)

@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from discovery.clock import Clock
-from scripts.replay.fault_plan import plan_faults
+from scripts.replay.faults.fault_plan import plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.options import Options
 from scripts.replay.order_plan import expected_refusals, plan_orders, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
-from scripts.suite import cluster, edge
+from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
+from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
@@ -25,6 +26,8 @@ from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.paths import ROOT
 
 POLL_S = 0.5
+# All orders of a replay come from one address, as one caller's in the open mode.
+WITHOUT_LIMIT = {"TRADEPOST_EDGE_WRITE_PER_MINUTE": "0"}
 
 
 async def run(options: Options, *, console: Console, clock: Clock) -> ReplayReport:
@@ -55,15 +58,20 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         await _print_endpoints(suite, console)
         console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
         console.print(expected_refusals(shop.baskets), highlight=False)
-        report = await _replay(suite, stubs, shop, options, console=console, clock=clock)
+        edge = None
+        if options.through_edge:
+            running = running_edge(suite, options.folder, WITHOUT_LIMIT)
+            edge = await stack.enter_async_context(running)
+        report = await _replay(suite, stubs, edge, shop, options, console=console, clock=clock)
         report.show(console, dropped=shop.dropped)
         if options.json is not None:
             report.write(options.json)
         if options.stay:
-            if options.edge:
-                url = await stack.enter_async_context(edge.running_edge(suite, options.folder))
+            if edge is None and options.edge:
+                edge = await stack.enter_async_context(running_edge(suite, options.folder))
+            if edge is not None:
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
-                _print_edge(suite, url, next(iter(shop.products)), new_id, console)
+                _print_edge(edge, next(iter(shop.products)), new_id, console)
             await _stay(suite, console, clock)
     return report
 
@@ -75,6 +83,7 @@ def _read(baskets: int, rng: random.Random) -> Shop:
 async def _replay(
     suite: cluster.Cluster,
     stubs: Stubs,
+    edge: SuiteEdge | None,
     shop: Shop,
     options: Options,
     *,
@@ -95,6 +104,7 @@ async def _replay(
             clock=clock,
             rng=random.Random(f"audit {options.seed}"),
             disruptions=disruptions,
+            edge=edge,
             on_order_done=on_order_done,
             on_fault=lambda what: console.print(what, highlight=False, markup=False),
         )
@@ -131,12 +141,9 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
 
 
-def _print_edge(
-    suite: cluster.Cluster, url: str, sku: str, new_id: uuid.UUID, console: Console
-) -> None:
-    credentials = None if suite.access is None else suite.access.credentials
-    console.print(f"\nthe edge: {url}; place an order, read it, watch it and cancel it:")
-    for line in edge.lines_to_try(url, sku, new_id=new_id, credentials=credentials):
+def _print_edge(edge: SuiteEdge, sku: str, new_id: uuid.UUID, console: Console) -> None:
+    console.print(f"\nthe edge: {edge.url}; place an order, read it, watch it and cancel it:")
+    for line in lines_to_try(edge.url, sku, new_id=new_id, credentials=edge.credentials):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,10 +1,15 @@
 """The edge of a suite: `python -m services.edge` in front of it, and lines that call it."""
 
 import asyncio
+import json
+import os
 import shlex
+import signal
+import ssl
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -18,12 +23,64 @@ from scripts.suite.secure.instructions import CUSTOMER_ID, customer_token
 from scripts.suite.slot import ProcessSlot
 from scripts.tools.paths import envoy_path
 
+_ENVOY_STARTED = '"Envoy started"'
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteEdge:
+    """A running edge; the process in its slot is the control plane, which looks after Envoy.
+
+    That of a secure suite has its `credentials`.
+    """
+
+    port: int
+    slot: ProcessSlot
+    credentials: Credentials | None
+
+    @property
+    def url(self) -> str:
+        """Where it is called; `https://` for that of a secure suite."""
+        if self.credentials is None:
+            return f"http://127.0.0.1:{self.port}"
+        return f"https://{PUBLIC_NAME}:{self.port}"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """How a caller checks its certificate; None if it has none."""
+        if self.credentials is None:
+            return None
+        return ssl.create_default_context(cafile=self.credentials.public_files.roots)
+
+    def kill_envoy(self) -> None:
+        """End Envoy at once (SIGKILL); the control plane starts it again."""
+        lines = self.slot.log.read_text().splitlines()
+        started = [json.loads(line) for line in lines if _ENVOY_STARTED in line]
+        os.kill(started[-1]["pid"], signal.SIGKILL)
+
+    async def wait_until_listening(self) -> None:
+        """Return once it accepts connections. Raises StartError when that takes too long."""
+        async with self._channel() as channel:
+            try:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await channel.channel_ready()
+            except TimeoutError:
+                raise StartError(f"the edge doesn't listen:\n{self.slot.tail()}") from None
+
+    def _channel(self) -> grpc.aio.Channel:
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}")
+        authority = self.credentials.public_files.roots.read_bytes()
+        return grpc.aio.secure_channel(
+            f"{PUBLIC_NAME}:{self.port}", grpc.ssl_channel_credentials(authority)
+        )
+
 
 @asynccontextmanager
-async def running_edge(suite: Cluster, folder: Path) -> AsyncIterator[str]:
-    """Start an edge on a free port, its log in the folder's `logs`; yield its URL.
+async def running_edge(
+    suite: Cluster, folder: Path, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[SuiteEdge]:
+    """Start an edge on a free port with these `settings`, its log in the folder's `logs`.
 
-    That of a secure suite is `https://`. Raises StartError when it doesn't listen in time.
+    Raises StartError when it doesn't listen in time.
     """
     (port,) = free_ports(1)
     credentials = None if suite.access is None else suite.access.credentials
@@ -32,23 +89,16 @@ async def running_edge(suite: Cluster, folder: Path) -> AsyncIterator[str]:
         "TRADEPOST_EDGE_PORT": str(port),
         "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
         **(credentials.edge_settings() if credentials else {}),
+        **(settings or {}),
     }
     log = folder / "logs" / f"{EDGE}.log"
-    slot = ProcessSlot(EDGE, 1, "services.edge", log, environment)
-    await slot.start()
+    edge = SuiteEdge(port, ProcessSlot(EDGE, 1, "services.edge", log, environment), credentials)
+    await edge.slot.start()
     try:
-        await _wait_until_listening(_channel(port, credentials), slot)
-        yield f"https://{PUBLIC_NAME}:{port}" if credentials else f"http://127.0.0.1:{port}"
+        await edge.wait_until_listening()
+        yield edge
     finally:
-        await slot.stop()
-
-
-def _channel(port: int, credentials: Credentials | None) -> grpc.aio.Channel:
-    """A channel to the edge, by TLS if it is that of a secure suite."""
-    if credentials is None:
-        return grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-    authority = credentials.public_files.roots.read_bytes()
-    return grpc.aio.secure_channel(f"{PUBLIC_NAME}:{port}", grpc.ssl_channel_credentials(authority))
+        await edge.slot.stop()
 
 
 def lines_to_try(
@@ -78,12 +128,3 @@ def lines_to_try(
     yield f"{curl} {url}/v1/orders/$order"
     yield f"{curl} -N {url}/v1/orders/${{order}}:watch"
     yield f"{curl} {url}/v1/orders/${{order}}:cancel {json_type} -d {shlex.quote(cancel)}"
-
-
-async def _wait_until_listening(channel: grpc.aio.Channel, slot: ProcessSlot) -> None:
-    async with channel:
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await channel.channel_ready()
-        except TimeoutError:
-            raise StartError(f"the edge doesn't listen:\n{slot.tail()}") from None

@@ -4,6 +4,7 @@ Real processes, a real Consul agent, real signals. The tests share one suite, wh
 all of them one after another.
 """
 
+from pathlib import Path
 from uuid import UUID
 
 import grpc
@@ -13,8 +14,15 @@ from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceSt
 from tradepost.order.v1.order_pb2 import Coordination
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from scripts.replay.fault_plan import CONSUL_ROUNDS, KILL_ROUNDS, REWIND_ROUNDS, Fault
+from scripts.replay.faults.fault_plan import (
+    CONSUL_ROUNDS,
+    EDGE_ROUNDS,
+    KILL_ROUNDS,
+    REWIND_ROUNDS,
+    Fault,
+)
 from scripts.replay.replay_report import ReplayReport
+from scripts.suite.edge import running_edge
 from tests.support.suite.breakable_suite import INSTANCES, SERVICES, WAIT_S, BreakableSuite
 
 ORCHESTRATED = Coordination.COORDINATION_ORCHESTRATED
@@ -49,6 +57,21 @@ async def test_a_forgetful_consul_loses_nothing(breakable: BreakableSuite) -> No
 
     assert report.faults == {Fault.CONSUL: CONSUL_ROUNDS}
     assert_nothing_is_wrong(report, orders=60)
+
+
+async def test_a_killed_edge_loses_nothing(breakable: BreakableSuite, tmp_path: Path) -> None:
+    """Envoy is killed, and the control plane with it, while instances are killed too.
+
+    A caller at the edge repeats a request that nobody answers; whatever is answered is no failure.
+    """
+    (tmp_path / "logs").mkdir()
+    async with running_edge(breakable.cluster, tmp_path) as edge:
+        report = await breakable.replay(5, Fault.KILL, Fault.EDGE, edge=edge)
+
+    assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES, Fault.EDGE: EDGE_ROUNDS}
+    assert_nothing_is_wrong(report, orders=60)
+    # An Envoy that is killed takes its last lines with it.
+    assert '"path":"/v1/orders"' in edge.slot.log.read_text()
 
 
 async def test_a_rolling_restart_loses_nothing(breakable: BreakableSuite) -> None:

@@ -72,11 +72,11 @@ async def edge(
     async with (
         cluster.running(folder, instances=1, clock=CLOCK, rng=rng, secure=request.param) as suite,
         open_stubs(suite) as stubs,
-        running_edge(suite, folder) as url,
+        running_edge(suite, folder) as started,
     ):
         tea = Product(sku="tea", name="Tea", price_minor=250)
         await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
-        yield SecureEdge(suite, folder, url)
+        yield SecureEdge(suite, folder, started.url)
 
 
 async def test_the_printed_lines_work(edge: SecureEdge) -> None:

@@ -2,14 +2,16 @@
 
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tradepost.order.v1.order_pb2 import Coordination
 
 from discovery.clock import SystemClock
-from scripts.replay.fault_plan import CONSUL_ROUNDS, KILL_ROUNDS, Fault
+from scripts.replay.faults.fault_plan import CONSUL_ROUNDS, EDGE_ROUNDS, KILL_ROUNDS, Fault
 from scripts.suite import cluster
+from scripts.suite.edge import running_edge
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.stubs import open_stubs
 from tests.support.suite.breakable_suite import INSTANCES, SERVICES, SETTINGS, BreakableSuite
@@ -20,12 +22,18 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ORDERS = 40
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the suite."""
+    return tmp_path_factory.mktemp("secure")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def secure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BreakableSuite]:
+async def secure(folder: Path) -> AsyncIterator[BreakableSuite]:
     """A suite whose Consul denies by default and signs all certificates."""
     async with (
         cluster.running(
-            tmp_path_factory.mktemp("secure"),
+            folder,
             instances=INSTANCES,
             clock=SystemClock(),
             rng=random.Random(1),
@@ -37,16 +45,24 @@ async def secure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brea
         yield BreakableSuite(suite, stubs)
 
 
-async def test_killed_instances_and_a_restarted_consul_lose_nothing(secure: BreakableSuite) -> None:
+async def test_killed_instances_and_a_restarted_consul_lose_nothing(
+    secure: BreakableSuite, folder: Path
+) -> None:
     """Customers, a clerk and an operator call with tokens; every service proves who it is.
 
-    Instances are killed and Consul restarts meanwhile: no order is lost, no call fails, and the
-    books balance.
+    Some of them call at the edge, by HTTPS. Instances and the edge are killed and Consul restarts
+    meanwhile: no order is lost, no call fails, and the books balance.
     """
-    report = await secure.replay(7, Fault.KILL, Fault.CONSUL, orders=ORDERS)
+    async with running_edge(secure.cluster, folder) as edge:
+        faults = (Fault.KILL, Fault.CONSUL, Fault.EDGE)
+        report = await secure.replay(7, *faults, orders=ORDERS, edge=edge)
 
     wrong = [line for line in report.books if not line.ok]
-    assert report.faults == {Fault.KILL: KILL_ROUNDS * SERVICES, Fault.CONSUL: CONSUL_ROUNDS}
+    assert report.faults == {
+        Fault.KILL: KILL_ROUNDS * SERVICES,
+        Fault.CONSUL: CONSUL_ROUNDS,
+        Fault.EDGE: EDGE_ROUNDS,
+    }
     assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
 

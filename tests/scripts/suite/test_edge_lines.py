@@ -19,12 +19,12 @@ async def test_the_printed_lines_work(tmp_path: Path) -> None:
     async with (
         cluster.running(tmp_path, instances=1, clock=clock, rng=rng) as suite,
         open_stubs(suite) as stubs,
-        running_edge(suite, tmp_path) as url,
+        running_edge(suite, tmp_path) as edge,
     ):
         tea = Product(sku="tea", name="Tea", price_minor=250)
         await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
         place, read, watch, cancel = lines_to_try(
-            url, "tea", new_id=uuid.UUID(int=7), credentials=None
+            edge.url, "tea", new_id=uuid.UUID(int=7), credentials=None
         )
 
         result = await run("bash", "-c", f"{place}\n{read}\n{watch}\n{cancel}\n{read}")

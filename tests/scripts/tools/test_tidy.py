@@ -54,6 +54,8 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "discovery/aio/multicallables.py": "grpc.aio's own keyword is `timeout`",
         "discovery/aio/interceptors/intercepted_multicallables.py": "grpc.aio's own keyword",
         "discovery/blocking/*.py": "grpc's own keyword is `timeout`",
+        "scripts/replay/order_placer.py": "a stub's keyword is `timeout`",
+        "scripts/replay/rest_orders.py": "a stub's keyword is `timeout`",
         "tests/support/order/fake_payment.py": "a stub's keyword is `timeout`",
         "tests/support/order/fake_participants.py": "a stub's keyword is `timeout`",
     },

@@ -20,7 +20,7 @@ from discovery.clock import SystemClock
 from scripts.replay.books import every_check
 from scripts.replay.books.equation import Equation
 from scripts.replay.books.snapshot import take_snapshot
-from scripts.replay.fault_plan import Fault, plan_faults
+from scripts.replay.faults.fault_plan import Fault, plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.order_placer import SETTLED, create_request
 from scripts.replay.order_plan import CustomerAction, PlannedOrder, plan_orders, stock_for
@@ -29,6 +29,7 @@ from scripts.replay.replay_run import replay_orders
 from scripts.suite.baskets import Basket, Product, Shop
 from scripts.suite.cluster import SERVICES as SERVICE_NAMES
 from scripts.suite.cluster import Cluster
+from scripts.suite.edge import SuiteEdge
 from scripts.suite.idle import wait_until_idle
 from scripts.suite.items import create_items
 from scripts.suite.slot import ProcessSlot
@@ -61,9 +62,10 @@ class BreakableSuite:
         seed: int,
         *faults: Fault,
         orders: int = 60,
+        edge: SuiteEdge | None = None,
         coordination: Coordination = Coordination.COORDINATION_UNSPECIFIED,
     ) -> ReplayReport:
-        """Replay orders while these faults happen."""
+        """Replay orders while these faults happen; with an edge, every fourth is placed there."""
         planned_orders = [
             replace(planned, coordination=coordination) for planned in await self.plan(seed, orders)
         ]
@@ -77,6 +79,7 @@ class BreakableSuite:
             clock=CLOCK,
             rng=rng,
             disruptions=plan_faults(frozenset(faults), names, rng),
+            edge=edge,
         )
 
     async def plan(self, seed: int, number: int) -> tuple[PlannedOrder, ...]:

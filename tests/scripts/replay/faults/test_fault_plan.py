@@ -4,11 +4,13 @@ import random
 
 import pytest
 
-from scripts.replay.fault_plan import (
+from scripts.replay.faults.fault_plan import (
     CONSUL_ROUNDS,
+    EDGE_ROUNDS,
     KILL_ROUNDS,
     REWIND_ROUNDS,
     Disruption,
+    EdgeProcess,
     Fault,
     plan_faults,
 )
@@ -86,3 +88,13 @@ def test_consumers_are_put_back_more_than_once(seed: int, others: tuple[Fault, .
         disruption for disruption in planned(seed, Fault.REWIND, *others) if disruption.rewound
     ]
     assert len(rewound) == REWIND_ROUNDS > 1
+
+
+@pytest.mark.parametrize("others", [(), (Fault.KILL,), tuple(Fault)], ids=str)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_process_of_the_edge_is_killed_once(seed: int, others: tuple[Fault, ...]) -> None:
+    """Envoy and the control plane are killed at different times, during other faults if any."""
+    disruptions = planned(seed, Fault.EDGE, *others)
+    killed = [one.edge_killed for one in disruptions if one.edge_killed is not None]
+    assert sorted(killed) == sorted(EdgeProcess)
+    assert len(killed) == EDGE_ROUNDS

@@ -4,8 +4,9 @@
     consul     the agent is killed and comes back on its ports without its registrations
     drain      every instance is drained by SIGTERM and replaced, one of each service at a time
     rewind     every consumer of every service is rewound to the beginning of its feed
+    edge       SIGKILL for Envoy, which the edge starts again, and once for the edge with its Envoy
 
-When several are asked for, Consul restarts and rewinds happen during a kill or a drain. The suite
+When several are asked for, what isn't a kill or a drain happens during one. The suite
 promises to survive the loss of one instance of each service at a time, so a disruption waits until
 the one before it is over.
 """
@@ -18,6 +19,7 @@ from enum import StrEnum
 KILL_ROUNDS = 2
 CONSUL_ROUNDS = 2
 REWIND_ROUNDS = 2
+EDGE_ROUNDS = 2
 DOWN_MIN_S = 0.2
 DOWN_MAX_S = 1.5
 CONSUL_DOWN_MAX_S = 4.0
@@ -33,6 +35,14 @@ class Fault(StrEnum):
     CONSUL = "Consul restarts"
     DRAIN = "instances drained"
     REWIND = "consumers rewound"
+    EDGE = "edge processes killed"
+
+
+class EdgeProcess(StrEnum):
+    """A process of the edge."""
+
+    ENVOY = "Envoy"
+    CONTROL_PLANE = "the edge's control plane, and Envoy with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class Disruption:
 
     It begins once `at_share` of its portion of the orders are settled. Killed instances stay down
     for `down_s`, Consul for `consul_down_s` (None: Consul isn't restarted). With `rewound` all
-    consumers are rewound.
+    consumers are rewound. Of the edge `edge_killed` is killed.
     """
 
     at_share: float
@@ -50,6 +60,7 @@ class Disruption:
     down_s: float = 0.0
     consul_down_s: float | None = None
     rewound: bool = False
+    edge_killed: EdgeProcess | None = None
 
 
 def plan_faults(
@@ -72,6 +83,11 @@ def plan_faults(
         disruptions = disruptions or _without_faults(REWIND_ROUNDS, rng)
         for index in rng.sample(range(len(disruptions)), REWIND_ROUNDS):
             disruptions[index] = replace(disruptions[index], rewound=True)
+    if Fault.EDGE in faults:
+        disruptions = disruptions or _without_faults(EDGE_ROUNDS, rng)
+        among = rng.sample(range(len(disruptions)), EDGE_ROUNDS)
+        for index, process in zip(among, EdgeProcess, strict=True):
+            disruptions[index] = replace(disruptions[index], edge_killed=process)
     return tuple(disruptions)
 
 

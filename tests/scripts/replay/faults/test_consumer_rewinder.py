@@ -6,7 +6,7 @@ from tradepost.inventory.v1.item_pb2 import StockLevel
 from tradepost.order.v1.order_service_pb2 import CustomerSummary
 
 from scripts.replay.books.snapshot import Snapshot
-from scripts.replay.consumer_rewinder import changes_by_rewind
+from scripts.replay.faults.consumer_rewinder import changes_by_rewind
 
 BEFORE = Snapshot(
     orders=(),

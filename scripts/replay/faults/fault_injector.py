@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 
 from discovery.clock import Clock
 from discovery.registry.instance import Instance
-from scripts.replay.consumer_rewinder import ConsumerRewinder
-from scripts.replay.fault_plan import Disruption, Fault
+from scripts.replay.faults.consumer_rewinder import ConsumerRewinder
+from scripts.replay.faults.fault_plan import Disruption, EdgeProcess, Fault
 from scripts.replay.order_gate import OrderGate
 from scripts.suite.cluster import Cluster
+from scripts.suite.edge import SuiteEdge
 from scripts.suite.slot import ProcessSlot
 
 # Callers get this time to learn of new instances before the next disruption. On a busy machine they
@@ -19,7 +20,7 @@ NOTICE_S = 2.0
 
 
 class FaultInjector:
-    """Disrupts one suite; `done` counts the faults by kind as they happen.
+    """Disrupts one suite and its edge; `done` counts the faults by kind as they happen.
 
     It reports each fault to `on_fault`, in a sentence for a person.
     """
@@ -30,11 +31,13 @@ class FaultInjector:
         *,
         rewinder: ConsumerRewinder,
         clock: Clock,
+        edge: SuiteEdge | None = None,
         on_fault: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._suite = suite
         self._rewinder = rewinder
         self._clock = clock
+        self._edge = edge
         self._on_fault = on_fault
         self._slots = {slot.name: slot for slot in suite.slots}
         self.done: Counter[Fault] = Counter()
@@ -51,6 +54,8 @@ class FaultInjector:
             began_s = self._clock.monotonic()
             await self._disrupt(disruption)
             await self._suite.wait_registered(replaced=replaced)
+            if self._edge is not None:
+                await self._edge.wait_until_listening()
             took_s = self._clock.monotonic() - began_s
             await self._clock.sleep(max(NOTICE_S, took_s / 2))
         await gate.open_portion()
@@ -67,6 +72,8 @@ class FaultInjector:
                 at_once.create_task(self._restart_consul(disruption.consul_down_s))
             if disruption.rewound:
                 at_once.create_task(self.rewind())
+            if disruption.edge_killed is not None and self._edge is not None:
+                at_once.create_task(self._kill_edge(self._edge, disruption.edge_killed))
             for name in disruption.killed:
                 at_once.create_task(self._kill(self._slots[name], disruption.down_s))
             for name in disruption.drained:
@@ -84,6 +91,16 @@ class FaultInjector:
         self._on_fault(f"killed {slot.name}; started again in {down_s:.1f} s")
         await self._clock.sleep(down_s)
         await slot.start()
+
+    async def _kill_edge(self, edge: SuiteEdge, process: EdgeProcess) -> None:
+        if process is EdgeProcess.ENVOY:
+            edge.kill_envoy()
+        else:
+            await edge.slot.stop(signal.SIGKILL)
+        self.done[Fault.EDGE] += 1
+        self._on_fault(f"killed {process.value}")
+        if process is EdgeProcess.CONTROL_PLANE:
+            await edge.slot.start()
 
     async def _drain(self, slot: ProcessSlot) -> None:
         self._on_fault(f"draining {slot.name}, then replacing it")
