@@ -42,7 +42,7 @@ from scripts.suite.secure.private_files import private_folder
 from scripts.suite.slot import ProcessSlot
 
 SERVICES = ("inventory", "payment", "order", "notification")
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 POLL_S = 0.1
 
 # The slots of a suite, for the address of its Consul agent and the credentials of a secure one.

@@ -1,5 +1,6 @@
 """A private Consul agent: on free ports, with nothing on disk, ended with its parent process."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -10,12 +11,16 @@ from pathlib import Path
 from scripts.tools.paths import consul_path
 
 _IN_MEMORY = ("-dev",)
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 60.0
 _START_ATTEMPTS = 3
 # Logged, in any order, once the agent has written itself to its catalogue, and once it leads and
 # its certificate authority has a root: that is the last thing that a leader starts.
 _IN_CATALOGUE = "Synced node info"
 LEADS = 'routine="CA root pruning"'
+# Below the range from which the kernel takes the ports of connections and of listeners that ask for
+# any: one of those could take a port between the look at it and its use. Processes begin far apart.
+_PORTS = range(20_000, 32_000)
+_PORT_NUMBERS = itertools.count(os.getpid() * 7_417)
 # Runs the agent until this shell's standard input ends: when we close it, or end in any way.
 _UNTIL_INPUT_ENDS = """
 "$@" & agent=$!
@@ -166,12 +171,22 @@ class ConsulAgent:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that are free now, for TCP and (serf) UDP; another process may still take one first."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [int(free.getsockname()[1]) for free in sockets]
-    finally:
-        for free in sockets:
-            free.close()
+    """Ports that are free now, for TCP and (serf) UDP; no port is returned twice in a row.
+
+    Raises OSError if there are too few.
+    """
+    next_ones = (_PORTS[next(_PORT_NUMBERS) % len(_PORTS)] for _ in _PORTS)
+    found = list(itertools.islice(filter(_is_free, next_ones), number))
+    if len(found) < number:
+        raise OSError(f"{number} free ports from {_PORTS.start} on are not to be had")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -18,7 +18,7 @@ USER = "tradepost"
 # For data that may be lost when the machine fails.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 120.0
 _POLL_S = 0.02
 # For a small machine that runs other processes, too.
 _SETTINGS = {
