@@ -26,6 +26,9 @@ from services.edge.settings import EdgeSettings
 WAIT_S = 60.0
 CLOCK = SystemClock()
 _WITHOUT_TLS = CertificateSources()
+_NO_LIMITS = dict.fromkeys(
+    ("read_per_minute", "list_per_minute", "write_per_minute", "watch_per_minute"), 0
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,13 @@ def instance_at(service: str, endpoint: str, name: str = "") -> Instance:
 
 
 def settings_at_free_ports(**changes: object) -> EdgeSettings:
-    """The settings of an edge that writes no log, with these changes."""
+    """The settings of an edge that writes no log and limits no caller, with these changes.
+
+    Tests that ask until something has happened may ask more often than any person.
+    """
     port, admin_port = free_ports(2)
     given = {"port": port, "admin_port": admin_port, "access_log": False, "concurrency": 1}
-    return EdgeSettings.model_validate({**given, **changes})
+    return EdgeSettings.model_validate({**given, **_NO_LIMITS, **changes})
 
 
 def edge_of(settings: EdgeSettings, registry: MemoryRegistry) -> dict[str, Any]:

@@ -86,4 +86,5 @@ async def service_process(
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            # It counts as ended only at the end of its output, which nobody reads any more.
+            await process.communicate()
