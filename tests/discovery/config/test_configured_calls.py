@@ -51,15 +51,15 @@ async def test_methods_that_wait_feed_no_load(
 async def test_a_configured_timeout_bounds_every_call(start: Start, open_to: Open) -> None:
     """The smaller of the configured timeout and the call's own one applies."""
     server = await start("a")
-    config = {"methodConfig": [{"name": [{}], "timeout": "0.9s"}]}
+    config = {"methodConfig": [{"name": [{}], "timeout": "9s"}]}
     get: Any = open_to(server, service_config=config).unary_unary(path("Get"))
 
     await get(b"x")
     await get(b"x", timeout=60.0)
-    await get(b"x", timeout=0.5)
+    await get(b"x", timeout=5.0)
 
     remaining_s = [seen.time_remaining_s or 99.0 for seen in server.seen]
-    assert [one < limit for one, limit in zip(remaining_s, (1.0, 1.0, 0.6), strict=True)] == [
+    assert [one < limit for one, limit in zip(remaining_s, (9.1, 9.1, 5.1), strict=True)] == [
         True
     ] * 3
 

@@ -26,6 +26,9 @@ IDLE_TRANSACTION_TIMEOUT = "1min"
 # What each driver raises for a violated constraint.
 CONSTRAINT_VIOLATION = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
+# The newest revision of the chassis's tables.
+NEWEST_CHASSIS = f"chassis_{max(file.name for file in CHASSIS_VERSIONS.glob('0*.py'))[:4]}"
+
 # Tests kill processes but never cut the power, so a file in memory is as durable as one on disk.
 _MEMORY = Path("/dev/shm")
 _WAIT_S = 60.0

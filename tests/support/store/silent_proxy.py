@@ -69,10 +69,11 @@ class SilentProxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: the proxy may be closed meanwhile, which cancels this.
+            to_server.close()
             for pump in pumps:
                 pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            await _close(to_server)
+            await asyncio.gather(*pumps, to_server.wait_closed(), return_exceptions=True)
 
     async def closed(self) -> None:
         """Wait until the connections are closed, because their clients are."""

@@ -2,16 +2,18 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from discovery.clock import SystemClock
 from services.chassis.identity import caller
 from services.chassis.identity.caller import Caller
 from services.chassis.ids import IdFactory
 from services.chassis.log.event_log import EventLog, NewEvent, StoredEvent, StreamAppend
+from services.chassis.store import migrations
 from services.chassis.store.database import Database
 from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.store.databases import Databases, opened_database
@@ -80,23 +82,22 @@ async def test_events_of_many_streams_have_the_caller_of_their_write(
 
 
 async def test_events_of_the_release_before_have_no_actor(
-    database: Database, log: EventLog
+    databases: Databases, log: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The migration keeps the events that exist, and nobody is known of them."""
+    for revision in CHASSIS_VERSIONS.glob("000[1-4]_*.py"):
+        shutil.copy(revision, tmp_path)
+    database = await Database.open(databases.url("new"), clock=SystemClock(), owner="test")
+    with monkeypatch.context() as former_release:
+        former_release.setattr(migrations, "CHASSIS_VERSIONS", tmp_path)
+        await database.migrate(tmp_path)
+    await database.write(lambda connection: connection.exec_driver_sql(FORMER_EVENT).close())
 
-    def make_former(connection: Connection) -> None:
-        for statement in (
-            "ALTER TABLE event DROP COLUMN actor",
-            FORMER_EVENT,
-            "UPDATE alembic_version SET version_num = 'chassis_0004'",
-        ):
-            connection.exec_driver_sql(statement).close()
-
-    await database.write(make_former)
     await database.migrate(CHASSIS_VERSIONS)
 
     (former,) = await database.read(log.read_from, 0, 10)
     assert (former.event_id, former.actor) == ("evt_1", "")
+    await database.close()
 
 
 async def test_a_process_of_the_release_before_still_appends(

@@ -16,6 +16,7 @@ from services.chassis.store.migrations import CHASSIS_VERSIONS
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.store.another_process import WAIT_S, another_process
 from tests.support.store.databases import (
+    NEWEST_CHASSIS,
     POSTGRESQL,
     Databases,
     Gate,
@@ -161,7 +162,7 @@ async def test_two_instances_migrate_at_once(databases: Databases) -> None:
         counters = await database.read(
             lambda c: c.exec_driver_sql("SELECT position, epoch FROM event_counter").all()
         )
-    assert [tuple(row) for row in revisions] == [("chassis_0005",)]
+    assert [tuple(row) for row in revisions] == [(NEWEST_CHASSIS,)]
     assert [row.position for row in counters] == [0]
     assert counters[0].epoch
 
