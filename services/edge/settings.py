@@ -1,8 +1,9 @@
 """The settings of the edge; read once in `__main__`."""
 
+from ipaddress import ip_address
 from typing import Self
 
-from pydantic import Field, FilePath, model_validator
+from pydantic import Field, FilePath, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.environment import HostSetting
@@ -62,6 +63,15 @@ class EdgeSettings(BaseSettings):
     # The origins of pages that may call from a browser, separated by commas, such as
     # "https://shop.example,https://staff.example:8443".
     allowed_origins: str = ""
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError(f"must be an IP address, not {host!r}: Envoy takes no name") from None
+        return host
 
     @property
     def origins(self) -> tuple[str, ...]:

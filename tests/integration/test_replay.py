@@ -6,13 +6,12 @@ import json
 import os
 import re
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.suite.run_folder import StartError, expect_free
-from scripts.tools.paths import ROOT
+from tests.support.suite.replay_program import interrupt, read_until, replay
 
 # At least the summary's consumers of orders and payments, and the notification service's.
 CONSUMERS_MIN = 3
@@ -21,39 +20,6 @@ CONSUMERS_MIN = 3
 EPHEMERAL_MIN = 32_768
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def replay(*options: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "scripts.replay",
-        *options,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        # A group of its own, for signals as a terminal sends them.
-        start_new_session=True,
-    )
-
-
-async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
-    """The output up to the line that contains `text`."""
-    assert process.stdout is not None
-    lines = []
-    async for line in process.stdout:
-        lines.append(line.decode())
-        if text in lines[-1]:
-            break
-    return "".join(lines)
-
-
-async def interrupt(process: asyncio.subprocess.Process) -> str:
-    """Press Ctrl-C, which signals the whole group; what is printed from then on."""
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = await process.communicate()
-    return output.decode()
 
 
 def free_range(number: int) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import pytest_asyncio
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.order.v1 import order_service_pb2 as rpc
+from tradepost.order.v1.order_pb2 import Order
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
 from discovery.clock import SystemClock
 from scripts.suite import cluster
 from scripts.suite.baskets import Product
-from scripts.suite.edge import lines_to_try, running_edge
+from scripts.suite.edge import running_edge
 from scripts.suite.items import create_items
 from scripts.suite.secure.consul_setup import MANAGEMENT
 from scripts.suite.secure.credentials import Credentials, Tls
@@ -26,6 +28,7 @@ from scripts.suite.secure.instructions import CUSTOMER_ID
 from scripts.suite.stubs import open_stubs
 from scripts.tools.paths import ROOT, consul_path
 from tests.support.suite.programs import run
+from tests.support.suite.replay_program import interrupt, read_until, replay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,14 +82,19 @@ async def edge(
         yield SecureEdge(suite, folder, started.url)
 
 
-async def test_the_printed_lines_work(edge: SecureEdge) -> None:
-    """They get a token, place an order, read it, watch it as it goes on, and cancel it."""
-    get_token, place, read, watch, cancel = lines_to_try(
-        edge.url, "tea", new_id=uuid.UUID(int=7), credentials=edge.credentials
-    )
-    script = f"{get_token}\n{place}\n{read}\n{watch}\n{cancel}\n{read}"
+@pytest.mark.parametrize("tls", list(Tls))
+async def test_the_printed_lines_work(tls: Tls, tmp_path: Path) -> None:
+    """Those of `./scripts/run --secure --stay`, as they are printed.
 
-    result = await run("bash", "-c", script, folder=ROOT)
+    They get a token, place an order, read it, watch it as it goes on, and cancel it.
+    """
+    process = await replay("--baskets=1", f"--secure={tls}", "--stay", f"--folder={tmp_path}")
+    await read_until(process, "the edge: https://localhost:")
+    printed = await read_until(process, ":cancel ")
+    lines = [line for line in printed.splitlines() if line.startswith("  ")]
+    read = lines[2]
+    result = await run("bash", "-c", "\n".join([*lines, read]), folder=ROOT)
+    await interrupt(process)
 
     read_once, *events, cancelled, read_again = [
         line for line in result.out.replace("}{", "}\n{").splitlines() if line
@@ -101,19 +109,10 @@ async def test_the_printed_lines_work(edge: SecureEdge) -> None:
 async def test_the_services_know_the_person(edge: SecureEdge) -> None:
     """What a customer does through the edge is written down as done by the customer."""
     async with edge.channel() as channel:
-        placed = await OrderServiceStub(channel).CreateOrder(
-            rpc.CreateOrderRequest(
-                request_id=str(uuid.UUID(int=8, version=4)),
-                customer_id=CUSTOMER_ID,
-                payment_method="pm_visa",
-                lines=[rpc.CreateOrderLine(sku="tea", quantity=1)],
-            ),
-            metadata=edge.metadata(),
-            timeout=WAIT_S,
-        )
+        order_id = (await _place(edge, channel, number=8)).order_id
     async with edge.suite.open_channel("order") as inside:
         events = await OrderServiceStub(inside).ListOrderEvents(
-            rpc.ListOrderEventsRequest(order_id=placed.order.order_id)
+            rpc.ListOrderEventsRequest(order_id=order_id)
         )
 
     assert events.events[0].actor == f"person:{CUSTOMER_ID}"
@@ -147,6 +146,31 @@ async def test_a_denied_edge_reaches_the_service_no_more(edge: SecureEdge) -> No
     assert others.result() > 0
 
 
+@pytest.mark.parametrize("edge", [Tls.CONSUL], indirect=True)
+async def test_a_denied_edge_loses_its_streams(edge: SecureEdge) -> None:
+    """A stream that is open when an operator denies `edge -> order` ends, and says why."""
+    (payment,) = [slot for slot in edge.suite.slots if slot.service == "payment"]
+    # So the order stays as it is, and its watch open.
+    payment.send(signal.SIGSTOP)
+    try:
+        async with edge.channel() as channel:
+            order_id = (await _place(edge, channel, number=9, timeout_s=3)).order_id
+            watch = OrderServiceStub(channel).WatchOrder(
+                rpc.WatchOrderRequest(order_id=order_id), metadata=edge.metadata(), timeout=WAIT_S
+            )
+            messages = aiter(watch)
+            assert (await anext(messages)).order.order_id == order_id
+            await _write_intention(edge, "-deny")
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                _ = [message async for message in messages]
+            await _write_intention(edge, "-allow")
+            await _until_answered(grpc.StatusCode.OK, edge, channel)
+    finally:
+        payment.send(signal.SIGCONT)
+
+    assert ended.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
 async def test_no_token_is_logged(edge: SecureEdge) -> None:
     """Neither the access log nor any other contains one, wherever the caller has put it."""
     ((_, bearer),) = edge.metadata()
@@ -162,6 +186,22 @@ async def test_no_token_is_logged(edge: SecureEdge) -> None:
 
     texts = {file.name: file.read_text() for file in log.parent.iterdir()}
     assert [name for name, text in texts.items() if TOKEN in text] == []
+
+
+async def _place(
+    edge: SecureEdge, channel: grpc.aio.Channel, *, number: int, timeout_s: float = WAIT_S
+) -> Order:
+    """Place an order; the answer comes when it is settled, or shortly before the time is over."""
+    request = rpc.CreateOrderRequest(
+        request_id=str(uuid.UUID(int=number, version=4)),
+        customer_id=CUSTOMER_ID,
+        payment_method="pm_visa",
+        lines=[rpc.CreateOrderLine(sku="tea", quantity=1)],
+    )
+    call = OrderServiceStub(channel).CreateOrder(
+        request, metadata=edge.metadata(), timeout=timeout_s
+    )
+    return (await call).order
 
 
 async def _write_intention(edge: SecureEdge, action: str) -> None:

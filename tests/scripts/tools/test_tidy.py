@@ -44,6 +44,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/support/store/another_process.py": "hands its own environment on",
         "tests/discovery/blocking/test_processes.py": "hands its own environment on",
         "tests/support/suite/programs.py": "hands its own environment on",
+        "tests/support/suite/replay_program.py": "hands its own environment on",
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/suite/slot.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",

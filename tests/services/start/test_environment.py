@@ -89,6 +89,7 @@ def test_all_settings_are_checked() -> None:
         (SagaSettings, "TRADEPOST_SAGA_COORDINATION", "dance", "'choreography', not 'dance'"),
         (ParticipantSettings, "TRADEPOST_PAYMENT_TARGET", "payment:50051", "invalid target"),
         (PaymentSettings, "TRADEPOST_PAYMENT_CALL_TIMEOUT_S", "9", "TRADEPOST_PAYMENT_LEASE_S"),
+        (EdgeSettings, "TRADEPOST_EDGE_HOST", "localhost", "must be an IP address"),
         (ServerSettings, "TRADEPOST_PORT", "70000", "65535, not '70000'"),
         (ServerSettings, "TRADEPOST_PORT", "http", "not 'http'"),
         (ServerSettings, "TRADEPOST_ADVERTISE_ADDRESS", "10.0.0.1:50051", "without a port"),

@@ -1,0 +1,42 @@
+"""`./scripts/run` as a person types it: starts it, reads what it prints, presses Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from scripts.tools.paths import ROOT
+
+
+async def replay(*options: str) -> asyncio.subprocess.Process:
+    """Start it with these options."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "scripts.replay",
+        *options,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A group of its own, for signals as a terminal sends them.
+        start_new_session=True,
+    )
+
+
+async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
+    """The output up to the line that contains `text`."""
+    assert process.stdout is not None
+    lines = []
+    async for line in process.stdout:
+        lines.append(line.decode())
+        if text in lines[-1]:
+            break
+    return "".join(lines)
+
+
+async def interrupt(process: asyncio.subprocess.Process) -> str:
+    """Press Ctrl-C, which signals the whole group; what is printed from then on."""
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await process.communicate()
+    return output.decode()
