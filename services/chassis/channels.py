@@ -37,7 +37,8 @@ def participant_channel(
     that took over a registered address would answer with events of its own.
 
     With the `certificates` of a secure process, the channel shows the process's own and calls only
-    servers that prove to be of the service.
+    servers that prove to be of the contract's service ("order" of `tradepost.order.v1`), so that a
+    target may also be a list of addresses or a name in DNS.
 
     In a traced process `spans` records the calls as spans, and the trace continues in the service
     that is called. The other arguments are those of `discovery.open_channel`. Raises
@@ -50,6 +51,7 @@ def participant_channel(
             service_config={"healthCheckConfig": {"serviceName": service.full_name}},
             options=KEEPALIVE,
             certificates=certificates,
+            authority=None if certificates is None else contract.package.split(".")[1],
             watcher=watcher,
             clock=clock,
             rng=rng,

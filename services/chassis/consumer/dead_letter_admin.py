@@ -12,6 +12,7 @@ from services.chassis.consumer import dead_letter_table
 from services.chassis.consumer.dead_letter_table import DeadLetterRow
 from services.chassis.consumer.errors import ConsumerNotFoundError, DeadLetterNotFoundError
 from services.chassis.consumer.inbox import Attempt, Inbox, Replayed
+from services.chassis.feed.wire import MAX_NAME_CHARACTERS
 from services.chassis.identity import caller
 from services.chassis.log.audit_log import AuditedWrites
 from services.chassis.request.answer_size import fitting_messages
@@ -23,14 +24,13 @@ from services.chassis.request.pages import (
     refuse_page_token,
 )
 from services.chassis.request.request_ids import own_steps
-from services.chassis.request.validation import Check
+from services.chassis.request.validation import MAX_REASON_CHARACTERS, Check
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.error_text import describe
 
 # At most so many events are applied by one call, in one transaction.
 REPLAY_MAX = 1_000
-MAX_NAME_CHARACTERS = 200
 
 
 class DeadLetterAdmin:
@@ -120,7 +120,7 @@ class DeadLetterAdmin:
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
         check.identifier("dead_letter_id", request.dead_letter_id, "dlt")
-        check.text("reason", request.reason, max_len=MAX_NAME_CHARACTERS)
+        check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS)
         check.done()
         discard = partial(self._discard, request=request)
         return await self._audited(request_id, request, discard)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
+import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2_grpc
 from tradepost.event.v1 import event_service_pb2 as pb
@@ -14,7 +15,6 @@ from tradepost.event.v1 import event_service_pb2_grpc
 from tradepost.inventory.v1 import inventory_service_pb2
 
 from discovery.clock import SystemClock
-from discovery.registry.memory import MemoryRegistry
 from services.chassis.channels import participant_channel
 from services.chassis.server.health import HealthServicer
 from tests.support.certificates.authority import Authority
@@ -73,20 +73,19 @@ async def test_the_feed_of_another_service_is_not_read() -> None:
     assert epochs == {INVENTORY: 50}
 
 
-async def test_a_secure_process_calls_with_its_certificate() -> None:
-    """The channel shows it to a server that asks for one, and calls only the service it means."""
-    authority, registry = Authority(), MemoryRegistry()
-    own = MemoryCertificates(authority.issue("till"))
+@pytest.mark.parametrize("target", ["static:///{address}", "dns:///{address}"])
+async def test_a_secure_process_calls_with_its_certificate(target: str) -> None:
+    """The channel shows it, and asks for the contract's service also where a target has none."""
+    authority = Authority()
     async with (
         asyncio.timeout(60),
-        secure_echo(MemoryCertificates(authority.issue("echo")), registrar=registry),
+        secure_echo(MemoryCertificates(authority.issue("echo"))) as server,
         participant_channel(
-            "memory:///echo",
+            target.format(address=f"localhost:{server.port}"),
             contract=echo_service.CONTRACT,
             clock=SystemClock(),
             rng=random.Random(7),
-            certificates=own,
-            watcher=registry,
+            certificates=MemoryCertificates(authority.issue("till")),
         ) as channel,
     ):
         answer = await unary(channel)(StringValue(value="hi"), wait_for_ready=True)

@@ -31,7 +31,7 @@ from services.chassis.server.lifecycle import RunningServer, running
 from services.chassis.server.service_definition import Service
 from services.chassis.server.settings import ServerSettings
 
-SERVICE_NAME = "tradepost.testing.Echo"
+SERVICE_NAME = "tradepost.echo.Echo"
 _FACTORIES: Mapping[str, Callable[..., Any]] = {
     "Unary": grpc.unary_unary_rpc_method_handler,
     # A second unary method, for tests of what differs by method: its contract says that it waits,
@@ -48,8 +48,8 @@ _FACTORIES: Mapping[str, Callable[..., Any]] = {
 def _contract() -> FileDescriptor:
     text = f".{StringValue.DESCRIPTOR.full_name}"
     file = FileDescriptorProto(
-        name="tradepost/testing/echo.proto",
-        package="tradepost.testing",
+        name="tradepost/echo/echo.proto",
+        package="tradepost.echo",
         syntax="proto3",
         dependency=[StringValue.DESCRIPTOR.file.name, policy_pb2.DESCRIPTOR.name],
     )

@@ -534,7 +534,7 @@ class DiscardDeadLetterRequest(_message.Message):
     dead_letter_id: _builtins.str
     """The dead letter."""
     reason: _builtins.str
-    """Why, for the audit trail."""
+    """Why: 1 to 500 characters."""
     def __init__(
         self,
         *,

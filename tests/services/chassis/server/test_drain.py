@@ -118,7 +118,7 @@ async def test_a_call_in_flight_is_finished(connect: Connect) -> None:
 
     async with echo_server(unary=unary, on_drain=[release]) as echo:
         channel = connect(echo.server.endpoint)
-        call = channel.unary_unary("/tradepost.testing.Echo/Unary")(b"\n\x01a")
+        call = channel.unary_unary("/tradepost.echo.Echo/Unary")(b"\n\x01a")
         await begun.wait()
 
     assert await call == b"\n\x01a"
@@ -139,7 +139,7 @@ async def test_a_call_that_outlasts_the_grace_is_cancelled(connect: Connect) -> 
 
     async with echo_server(unary=unary, settings={"stop_grace_s": 0.05}) as echo:
         channel = connect(echo.server.endpoint)
-        call = channel.unary_unary("/tradepost.testing.Echo/Unary")(b"")
+        call = channel.unary_unary("/tradepost.echo.Echo/Unary")(b"")
         await begun.wait()
     refused = await refusal(call)
 
@@ -159,7 +159,7 @@ async def test_a_stream_ends_with_unavailable_and_where_to_resume(connect: Conne
     # A hook may be a plain function, as the tailer's stop_waiters is.
     async with echo_server(unary_stream=follow, on_drain=[ending.set]) as echo:
         channel = connect(echo.server.endpoint)
-        stream = channel.unary_stream("/tradepost.testing.Echo/UnaryStream")(b"")
+        stream = channel.unary_stream("/tradepost.echo.Echo/UnaryStream")(b"")
         await stream.read()
     refused = await refusal(stream.read())
 

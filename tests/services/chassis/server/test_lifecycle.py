@@ -111,7 +111,7 @@ async def test_a_server_stops_in_the_reverse_order_of_its_start() -> None:
     stop.set()
     await registry.has("deregistered", "NOT_SERVING")
     async with grpc.aio.insecure_channel(instance.endpoint) as channel:
-        still = await channel.unary_unary("/tradepost.testing.Echo/Unary")(b"\n\x01a")
+        still = await channel.unary_unary("/tradepost.echo.Echo/Unary")(b"\n\x01a")
         before = list(registry.entries)
         await clock.advance(2)
         await serving
