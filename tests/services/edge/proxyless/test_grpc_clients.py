@@ -11,12 +11,17 @@ import pytest
 
 from discovery.registry.memory import MemoryRegistry
 from scripts.suite.consul import free_ports
+from scripts.suite.issuer import Issuer
 from scripts.tools.paths import ROOT
+from services.chassis.identity.caller import Caller
 from services.edge.contract.contract import read
 from services.edge.edge import control_plane
+from tests.support.certificates.authority import Authority, write
+from tests.support.certificates.memory_source import MemoryCertificates
 from tests.support.edge.asking_program import AskingProgram, asking_program
 from tests.support.edge.named_server import NamedServer, named_servers
 from tests.support.edge.running_edge import CLOCK, settings_at_free_ports
+from tests.support.edge.secure_order import secure_order
 from tests.support.suite.tools import node_path
 
 CLIENTS = ROOT / "tests" / "clients"
@@ -52,10 +57,10 @@ async def plane(registry: MemoryRegistry, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def client(language: str, bootstrap: Path) -> AsyncIterator[AskingProgram]:
+async def client(language: str, bootstrap: Path, *more: str | Path) -> AsyncIterator[AskingProgram]:
     """The example application of this language, which asks for `xds:///order`."""
     environment = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), "PYTHONPATH": str(ROOT / "generated")}
-    command = (*PROGRAMS[language], "xds:///order")
+    command = (*PROGRAMS[language], "xds:///order", *more)
     async with asking_program(*command, environment=environment) as program:
         yield program
 
@@ -110,3 +115,26 @@ async def test_a_client_survives_an_instance_and_the_control_plane(
         answers += await asked.ask_until("third", "third", "third")
 
     assert set(answers) == {"first", "second", "third"}
+
+
+async def test_a_client_calls_secure_instances(tmp_path: Path) -> None:
+    """With a certificate of its own it is served by the service, and by no other one."""
+    authority, issuer = Authority(), Issuer(clock=CLOCK)
+    write(authority.issue("payment"), tmp_path)
+    token = issuer.token("carl", "CLERK")
+    registry, (port,) = MemoryRegistry(), free_ports(1)
+    served = MemoryCertificates(authority.issue("order"))
+    other = MemoryCertificates(authority.issue("inventory"))
+    async with (
+        secure_order("impostor", other, issuer) as impostor,
+        secure_order("order-1", served, issuer) as order,
+        plane(registry, port),
+        client("python", bootstrap_file(tmp_path, port), tmp_path, token) as asked,
+    ):
+        await registry.register(impostor.registered)
+        assert await asked.ask() == "UNAVAILABLE"
+        await registry.register(order.registered)
+        await asked.ask_until("order-1", "order-1")
+
+    assert impostor.callers == []
+    assert set(order.callers) == {Caller("carl", frozenset({"CLERK"}), "payment")}
