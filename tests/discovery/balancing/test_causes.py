@@ -33,7 +33,7 @@ async def test_a_refused_connection_is_named(config: object) -> None:
 async def test_a_call_that_waits_for_ready_names_what_it_waited_for() -> None:
     """The cause is also in the error of a deadline that passed meanwhile."""
     async with discovery.open_channel(f"static:///{NO_LISTENER}") as channel:
-        call = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=0.3)
+        call = channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=2.0)
 
         assert await call.code() is StatusCode.DEADLINE_EXCEEDED
         assert "Connection refused" in await call.details()

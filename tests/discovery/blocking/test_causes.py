@@ -29,7 +29,7 @@ def test_a_call_that_waits_for_ready_names_what_it_waited_for() -> None:
         blocking.open_channel(f"static:///{NO_LISTENER}") as channel,
         pytest.raises(grpc.RpcError, match="Connection refused"),
     ):
-        channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=0.3)
+        channel.unary_unary(path("Post"))(b"x", wait_for_ready=True, timeout=2.0)
 
 
 def test_not_serving_is_named(start: StartInBackground, open_to: OpenBlocking) -> None:

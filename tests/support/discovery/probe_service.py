@@ -23,6 +23,8 @@ from discovery.balancing.health import Health
 from discovery.registry.instance import Instance
 
 SERVICE = "discovery.probe.v1.Probe"
+# A test whose call never comes fails instead of waiting for ever.
+_WAIT_S = 60.0
 
 # Safe to send twice: Get, Put, Watch. Not: Post, and the client streams.
 _METHODS: dict[str, tuple[bool, bool, "MethodOptions.IdempotencyLevel.ValueType"]] = {
@@ -117,7 +119,7 @@ class Probe:
 
     async def wait_for_calls(self, number: int) -> None:
         """Return once the server has seen this many calls."""
-        async with self.changed:
+        async with asyncio.timeout(_WAIT_S), self.changed:
             await self.changed.wait_for(lambda: len(self.seen) >= number)
 
     async def was_cancelled(self) -> None:
