@@ -694,7 +694,7 @@ class ReturnStockRequest(_message.Message):
     reservation_id: _builtins.str
     """The reservation, which must be FULFILLED."""
     reason: _builtins.str
-    """Why: at most 200 characters."""
+    """Why: at most 200 characters; a person must say so."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnLine]:
         """1 to 500 lines."""
