@@ -9,7 +9,13 @@ import pytest_asyncio
 from tradepost.order.v1.order_pb2 import Coordination
 
 from discovery.clock import SystemClock
-from scripts.replay.faults.fault_plan import CONSUL_ROUNDS, EDGE_ROUNDS, KILL_ROUNDS, Fault
+from scripts.replay.faults.fault_plan import (
+    CONSUL_ROUNDS,
+    EDGE_ROUNDS,
+    KILL_ROUNDS,
+    REWIND_ROUNDS,
+    Fault,
+)
 from scripts.suite import cluster
 from scripts.suite.edge import running_edge
 from scripts.suite.secure.credentials import Tls
@@ -68,14 +74,21 @@ async def test_killed_instances_and_a_restarted_consul_lose_nothing(
 
 
 async def test_choreographed_orders_balance(secure: BreakableSuite) -> None:
-    """Services that follow each other's events prove who they are too: the books balance."""
+    """Services that follow each other's events prove who they are too: the books balance.
+
+    An operator rewinds all consumers meanwhile, and says why, as a person must.
+    """
     report = await secure.replay(
-        8, orders=ORDERS, coordination=Coordination.COORDINATION_CHOREOGRAPHED
+        8,
+        Fault.REWIND,
+        orders=ORDERS,
+        coordination=Coordination.COORDINATION_CHOREOGRAPHED,
     )
 
     wrong = [line for line in report.books if not line.ok]
     assert (wrong, report.observations.violations, report.observations.failed_calls) == ([], [], {})
     assert (len(report.observations.outcomes), report.needs_review) == (ORDERS, 0)
+    assert report.faults[Fault.REWIND] > REWIND_ROUNDS
 
 
 async def test_the_line_that_asks_the_instances_works(secure: BreakableSuite) -> None:

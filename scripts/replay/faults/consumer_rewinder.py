@@ -47,6 +47,7 @@ class ConsumerRewinder:
             request = RewindSubscriptionRequest(
                 request_id=str(UUID(int=self._rng.getrandbits(128), version=4)),
                 consumer=subscription.consumer,
+                reason="a fault of the replay",
             )
             try:
                 done = await self._subscriptions[service].RewindSubscription(request)
