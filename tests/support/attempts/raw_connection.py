@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
@@ -36,16 +37,26 @@ class Reply:
 async def exchange(port: int, *parts: bytes) -> list[Reply]:
     """Write the parts, and return all answers until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    # A server may answer and close while we still write.
+    answer = asyncio.create_task(_read(reader))
     try:
         async with asyncio.timeout(WAIT_S):
-            for part in parts:
-                writer.write(part)
-                await writer.drain()
-            return replies(await reader.read(), to_head=parts[0].startswith(b"HEAD "))
-    except (ConnectionResetError, BrokenPipeError):
-        return []
+            with suppress(ConnectionError):
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+            return replies(await answer, to_head=parts[0].startswith(b"HEAD "))
     finally:
         writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """Everything until the connection is closed, also when it breaks off."""
+    data = bytearray()
+    with suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            data += part
+    return bytes(data)
 
 
 def replies(data: bytes, *, to_head: bool = False) -> list[Reply]:

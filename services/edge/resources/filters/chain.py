@@ -20,6 +20,7 @@ from services.edge.resources.filters.grpc_web import grpc_web
 from services.edge.resources.filters.header_rules import header_rules, headers_of, token_found
 from services.edge.resources.filters.json_transcoder import json_transcoder
 from services.edge.resources.filters.rate_limit import rate_limit
+from services.edge.resources.filters.request_size import request_size
 from services.edge.resources.filters.response_cache import response_cache, reusable
 from services.edge.resources.filters.role_check import role_check, roles_of
 from services.edge.resources.filters.router import router
@@ -40,6 +41,8 @@ def outer_filters(
         rate_limit(settings, by_subject=with_tokens),
         # Before the cache, which doesn't know whose answer it keeps.
         *([role_check()] if with_tokens else []),
+        # Behind those that refuse a caller, so that nobody unknown takes memory.
+        request_size(settings),
         # Behind those that need the token, which it hides from the cache.
         header_rules(),
         # The last but one, because it sends requests on by itself and skips the filters behind it.
