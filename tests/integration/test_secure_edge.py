@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 import pytest_asyncio
+from cryptography import x509
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.order.v1 import order_service_pb2 as rpc
@@ -20,8 +21,10 @@ from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 from discovery.clock import SystemClock
 from scripts.suite import cluster
 from scripts.suite.baskets import Product
+from scripts.suite.consul import free_ports
 from scripts.suite.edge import running_edge
 from scripts.suite.items import create_items
+from scripts.suite.secure.call_graph import EDGE
 from scripts.suite.secure.consul_setup import MANAGEMENT
 from scripts.suite.secure.credentials import Credentials, Tls
 from scripts.suite.secure.instructions import CUSTOMER_ID
@@ -39,6 +42,7 @@ TOKEN = "eyJhbGci"
 # So many that none reaches the limit of one caller.
 CLERKS = 100
 PLACES = 3
+REPLACEMENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class SecureEdge:
     suite: cluster.Cluster
     folder: Path
     url: str
+    admin: str
 
     @property
     def credentials(self) -> Credentials:
@@ -72,14 +77,15 @@ async def edge(
 ) -> AsyncIterator[SecureEdge]:
     """With tea in stock."""
     folder, rng = tmp_path_factory.mktemp("secure"), random.Random(1)
+    (admin,) = free_ports(1)
     async with (
         cluster.running(folder, instances=1, clock=CLOCK, rng=rng, secure=request.param) as suite,
         open_stubs(suite) as stubs,
-        running_edge(suite, folder) as started,
+        running_edge(suite, folder, {"TRADEPOST_EDGE_ADMIN_PORT": str(admin)}) as started,
     ):
         tea = Product(sku="tea", name="Tea", price_minor=250)
         await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
-        yield SecureEdge(suite, folder, started.url)
+        yield SecureEdge(suite, folder, started.url, f"http://127.0.0.1:{admin}")
 
 
 @pytest.mark.parametrize("tls", list(Tls))
@@ -169,6 +175,28 @@ async def test_a_denied_edge_loses_its_streams(edge: SecureEdge) -> None:
         payment.send(signal.SIGCONT)
 
     assert ended.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("edge", [Tls.FILES], indirect=True)
+async def test_certificates_in_files_are_replaced_under_load(edge: SecureEdge) -> None:
+    """Envoy has each new certificate of the edge, the services theirs; no call fails meanwhile."""
+    stop = asyncio.Event()
+    async with edge.channel() as channel, asyncio.TaskGroup() as group:
+        load = group.create_task(_read_stock_until(stop, edge, channel))
+        for _ in range(REPLACEMENTS):
+            await asyncio.to_thread(edge.credentials.issue, (*cluster.SERVICES, EDGE))
+            own = edge.credentials.certificate_files(EDGE).certificate.read_bytes()
+            serial = f"{x509.load_pem_x509_certificate(own).serial_number:x}"
+            async with asyncio.timeout(WAIT_S):
+                while serial not in (await run("curl", "-s", f"{edge.admin}/certs")).out:
+                    pass
+        logs = [edge.folder / "logs" / f"{service}-1.log" for service in cluster.SERVICES]
+        async with asyncio.timeout(WAIT_S):
+            while not all("new certificates were read" in log.read_text() for log in logs):
+                await _code_of_a_call(edge, channel)
+        stop.set()
+
+    assert load.result() > 0
 
 
 async def test_no_token_is_logged(edge: SecureEdge) -> None:
