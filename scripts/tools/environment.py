@@ -3,11 +3,15 @@
 Standard library only: it runs before anything is installed.
 """
 
+import base64
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 
 from scripts.tools import debian, interpreter, stamps
@@ -18,8 +22,8 @@ PYTHON = VENV / "bin" / "python"
 INTERRUPTED = VENV / ".setup-unfinished"
 STAMP = VENV / ".setup-done"
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-data.txt")
-# xds-protos brings modules of this package too, and older ones: the last that is installed counts.
-INSTALLED_LAST = "opentelemetry-proto"
+# It brings copies of modules of other packages, older than theirs. The last one installed counts.
+COPIER = "xds-protos"
 # The size of what the locks name, as downloaded on Linux.
 DOWNLOAD_MB = 150
 
@@ -49,7 +53,7 @@ def ensure_venv() -> None:
 
 def ensure_packages() -> None:
     """Install the packages of the locks, then the project as an editable."""
-    key = stamps.digest(str(ROOT), *LOCKS, ROOT / "pyproject.toml")
+    key = stamps.digest(str(ROOT), COPIER, *LOCKS, ROOT / "pyproject.toml")
     if stamps.is_fresh(STAMP, key):
         return
     print("installing the locked dependencies into .venv", flush=True)
@@ -57,7 +61,7 @@ def ensure_packages() -> None:
     try:
         for lock in LOCKS:
             install(PYTHON, "--no-deps", "--require-hashes", "-r", lock)
-        _install_over(INSTALLED_LAST, LOCKS[0])
+        _install_over_copies(LOCKS[0])
         install(PYTHON, "--no-deps", "--no-build-isolation", "-e", ROOT)
     finally:
         # An installer that fails cleans up; only a killed one leaves a half installed package.
@@ -65,15 +69,53 @@ def ensure_packages() -> None:
     stamps.leave(STAMP, key)
 
 
-def _install_over(package: str, lock: Path) -> None:
-    """Install a package once more, over modules of the same names that came with another one."""
-    locked = re.search(rf"^{package}==.*?[^\\]$", lock.read_text(), re.MULTILINE | re.DOTALL)
-    if locked is None:
+def _install_over_copies(lock: Path) -> None:
+    """Install once more the packages of which the copier has overwritten modules."""
+    (site_packages,) = VENV.glob("lib/python*/site-packages")
+    copied = {
+        package
+        for owners in shared_files(site_packages).values()
+        if COPIER in owners
+        for package in owners
+    }
+    locked = [_locked(package, lock) for package in sorted(copied - {COPIER})]
+    if locked:
+        with tempfile.TemporaryDirectory() as folder:
+            again = Path(folder) / "requirements.txt"
+            again.write_text("\n".join(locked))
+            install(PYTHON, "--no-deps", "--require-hashes", "--force-reinstall", "-r", again)
+
+
+def _locked(package: str, lock: Path) -> str:
+    """What a lock says of a package: its version and hashes."""
+    entry = rf"^{re.escape(package)}==.*?[^\\]$"
+    found = re.search(entry, lock.read_text(), re.MULTILINE | re.DOTALL)
+    if found is None:
         raise SetupError(f"{lock.name} does not name {package}: run ./scripts/lock")
-    with tempfile.TemporaryDirectory() as folder:
-        one = Path(folder) / "requirements.txt"
-        one.write_text(locked[0])
-        install(PYTHON, "--no-deps", "--require-hashes", "--force-reinstall", "-r", one)
+    return found[0]
+
+
+def shared_files(site_packages: Path) -> Mapping[Path, Mapping[str, str]]:
+    """The files that more than one package brings, with the hash of each package's own."""
+    owners: dict[Path, dict[str, str]] = {}
+    for package in distributions(path=[str(site_packages)]):
+        for file in package.files or ():
+            # Programs lie outside, and what the installer itself makes has no hash.
+            if file.hash is not None and file.parts[0] != "..":
+                found = owners.setdefault(site_packages / file, {})
+                found[_normalized(package.metadata["Name"])] = file.hash.value
+    return {path: found for path, found in owners.items() if len(found) > 1}
+
+
+def hash_of(file: Path) -> str:
+    """The hash of a file as a RECORD has it."""
+    digest = hashlib.sha256(file.read_bytes()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _normalized(name: str) -> str:
+    """The name of a package as locks have it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def make_environment(folder: Path, base: Path = PYTHON) -> Path:
