@@ -1,10 +1,12 @@
 """Clients of `xds:///order` in Python and Node: gRPC's own, over the edge's control plane alone."""
 
+import asyncio
 import json
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,20 @@ import pytest
 from discovery.registry.memory import MemoryRegistry
 from scripts.suite.consul import free_ports
 from scripts.suite.issuer import Issuer
+from scripts.suite.slot import ProcessSlot
 from scripts.tools.paths import ROOT
 from services.chassis.identity.caller import Caller
 from services.edge.contract.contract import read
 from services.edge.edge import control_plane
 from tests.support.certificates.authority import Authority, write
 from tests.support.certificates.memory_source import MemoryCertificates
+from tests.support.discovery.consul_agent import consul_agent
 from tests.support.edge.asking_program import AskingProgram, asking_program
+from tests.support.edge.named_process import named_process
 from tests.support.edge.named_server import NamedServer, named_servers
 from tests.support.edge.running_edge import CLOCK, settings_at_free_ports
 from tests.support.edge.secure_order import secure_order
+from tests.support.suite.service_process import service_process
 from tests.support.suite.tools import node_path
 
 CLIENTS = ROOT / "tests" / "clients"
@@ -138,3 +144,42 @@ async def test_a_client_calls_secure_instances(tmp_path: Path) -> None:
 
     assert impostor.callers == []
     assert set(order.callers) == {Caller("carl", frozenset({"CLERK"}), "payment")}
+
+
+@IN_EACH_LANGUAGE
+async def test_a_client_of_real_processes(tmp_path: Path, language: str) -> None:
+    """With Consul and the edge as programs, `kill -9` and a drain cost no safe call.
+
+    An instance that is started later gets calls, too.
+    """
+    (port,) = free_ports(1)
+    with consul_agent() as consul:
+        environment = {
+            "CONSUL_HTTP_ADDR": consul.address,
+            "TRADEPOST_EDGE_ENVOY": "",
+            "TRADEPOST_EDGE_XDS_PORT": str(port),
+        }
+        async with AsyncExitStack() as stack:
+
+            def start(name: str) -> AbstractAsyncContextManager[ProcessSlot]:
+                return named_process(name, consul=consul.address, folder=tmp_path)
+
+            first = await stack.enter_async_context(start("first"))
+            second = await stack.enter_async_context(start("second"))
+            edge = service_process("edge", environment, log=tmp_path / "edge.log")
+            await (await stack.enter_async_context(edge)).line("serving")
+            asked = await stack.enter_async_context(
+                client(language, bootstrap_file(tmp_path, port))
+            )
+            # Calls may fail before both are registered.
+            await asked.ask_until("first", "second")
+            await first.stop(signal.SIGKILL)
+            answers = await asked.ask_until("second", "second", "second", "second")
+            await stack.enter_async_context(start("third"))
+            answers += await asked.ask_until("second", "third")
+            drained = asyncio.create_task(second.stop())
+            answers += await asked.ask_until("third", "third", "third", "third")
+            await drained
+            answers += await asked.ask_until("third", "third", "third", "third")
+
+    assert set(answers) == {"second", "third"}
