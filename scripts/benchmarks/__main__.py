@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
@@ -19,11 +19,15 @@ from scripts.benchmarks.discovery.bench import PAIRS, DiscoveryBench
 from scripts.benchmarks.discovery.measurements.by_name import MEASUREMENTS
 from scripts.benchmarks.discovery.row import DiscoveryRow
 from scripts.benchmarks.discovery.table import table
+from scripts.benchmarks.edge.edge_rows import tables_of
+from scripts.benchmarks.edge.edge_run import ROUNDS, run_edge
+from scripts.benchmarks.edge.measurements.edge_names import EDGE_MEASUREMENTS
 from scripts.benchmarks.floor.floor_cluster import FloorStartError
-from scripts.benchmarks.peers.engines import PeerMissingError
 from scripts.benchmarks.shared import machine
+from scripts.benchmarks.shared.caveats import caveats
 from scripts.benchmarks.shared.comparison import ComparisonPlan
 from scripts.benchmarks.shared.contender import OrderFailedError
+from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.benchmarks.soak import soak_run
 from scripts.benchmarks.soak.sample import SoakSample
 from scripts.benchmarks.soak.soak_report import SoakReport
@@ -153,11 +157,8 @@ def discovery(
 
     FILE keeps the rows that are not measured this time.
     """
+    names = _known(row, MEASUREMENTS)
     bench = DiscoveryBench(folder / "discovery", clock, random.Random(seed), pairs)
-    names = row or list(MEASUREMENTS)
-    unknown = [name for name in names if name not in MEASUREMENTS]
-    if unknown:
-        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(MEASUREMENTS)}")
     rows: list[DiscoveryRow] = []
     for name in names:
         console.print(f"measuring {name}")
@@ -167,6 +168,52 @@ def discovery(
         if json is not None:
             discovery_row.write(json, rows)
     console.print(table(rows))
+
+
+@app.command()
+def edge(
+    row: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(EDGE_MEASUREMENTS)}; may be repeated."),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Interleaved rounds of a comparison.")
+    ] = ROUNDS,
+    seed: Annotated[int, typer.Option(help="Chooses the order of turns.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
+) -> None:
+    """Ways to find an instance side by side, and what the edge costs and how fast it follows.
+
+    FILE keeps the rows that are not measured this time.
+    """
+    names = _known(row, EDGE_MEASUREMENTS)
+    bench = DiscoveryBench(folder / "edge", clock, random.Random(seed), rounds)
+    before = machine.moment()
+
+    def keep(rows: Sequence[DiscoveryRow]) -> None:
+        if json is not None:
+            discovery_row.write(json, rows)
+
+    with _exit_if_not_measured():
+        running = run_edge(
+            bench, names, began=lambda name: console.print(f"measuring {name}"), ended=keep
+        )
+        rows = interruption.run(running, runner=asyncio.run)
+    found = machine.conditions(before, machine.moment())
+    for line in caveats(found, rounds=rounds, confidences=()):
+        console.print(line)
+    # As it is, however wide: it goes into docs/benchmarks.md.
+    print(tables_of(rows))
+
+
+def _known(row: list[str] | None, measurements: Collection[str]) -> Sequence[str]:
+    """The chosen rows, or all. Raises BadParameter for one that there isn't."""
+    names = row or list(measurements)
+    unknown = [name for name in names if name not in measurements]
+    if unknown:
+        raise typer.BadParameter(f"no row {unknown[0]}; there are {', '.join(measurements)}")
+    return names
 
 
 class _Report(Protocol):

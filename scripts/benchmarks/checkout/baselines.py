@@ -21,6 +21,7 @@ from scripts.benchmarks.shared.comparison import (
 )
 from scripts.benchmarks.shared.contender import Contender
 from scripts.benchmarks.shared.demand import Demand
+from scripts.benchmarks.shared.peer_environment import ensure_installed
 from scripts.benchmarks.stored.prefilled_suite import SuiteKind, open_prefilled_suite
 
 FLOOR_TARGET = 0.7
@@ -105,7 +106,7 @@ async def with_peers(bench: CheckoutBench, *, postgres: bool) -> AsyncGenerator[
     kind = SuiteKind(postgres)
     async with AsyncExitStack() as stack:
         bench.show_progress("starting the peers")
-        python = await asyncio.to_thread(engines.ensure_installed)
+        python = await asyncio.to_thread(ensure_installed, "peers")
         folder = bench.folder / f"dbos-{kind.database}"
         peers = [
             await stack.enter_async_context(engines.dbos(python, folder, postgres=postgres)),

@@ -17,39 +17,14 @@ from tradepost.order.v1.order_service_pb2 import CreateOrderRequest
 
 from scripts.benchmarks.peers.line_protocol import READY
 from scripts.benchmarks.shared.contender import CALLER, Contender, OrderFailedError
+from scripts.benchmarks.shared.peer_environment import PeerMissingError
 from scripts.suite import databases
-from scripts.tools import stamps
-from scripts.tools.commands import SetupError
-from scripts.tools.environment import install, make_environment
-from scripts.tools.paths import ROOT, TOOLS
+from scripts.tools.paths import ROOT
 
-LOCK = ROOT / "requirements-peers.txt"
-FOLDER = TOOLS / "peers"
-STAMP = TOOLS / ".peers-done"
 START_TIMEOUT_S = 60.0
 # The share of our orders that each of them handles in about the same time.
 DBOS_SHARE = 0.25
 TEMPORAL_SHARE = 0.06
-
-
-class PeerMissingError(Exception):
-    """A peer can't be installed, or did not start."""
-
-
-def ensure_installed() -> Path:
-    """The Python with the peers; installs them if needed. Raises PeerMissingError."""
-    python = FOLDER / "bin" / "python"
-    key = stamps.digest(LOCK, str(FOLDER))
-    try:
-        with stamps.only_one(TOOLS / ".setup-lock"):
-            if not stamps.is_fresh(STAMP, key):
-                shutil.rmtree(FOLDER, ignore_errors=True)
-                make_environment(FOLDER)
-                install(python, "--no-deps", "--require-hashes", "-r", LOCK)
-                stamps.leave(STAMP, key)
-    except (SetupError, OSError) as error:
-        raise PeerMissingError(f"the peers can't be installed: {error}") from error
-    return python
 
 
 @asynccontextmanager

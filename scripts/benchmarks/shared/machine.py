@@ -83,10 +83,28 @@ def spent(pids: Iterable[int], *, with_children: bool = False) -> ProcessorTime:
         threads.update(_threads(pid))
         if with_children:
             ticks += int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])
-            ticks += sum(_ticks(Path(f"/proc/{child}/stat")) for child in _children(pid))
+            ticks += sum(_ticks(Path(f"/proc/{child}/stat")) for child in children(pid))
     return ProcessorTime(
         ticks / _TICKS_PER_S, {name: n / _TICKS_PER_S for name, n in threads.items()}
     )
+
+
+def running_s(pid: int) -> float:
+    """Processor time of a process's running threads, finer than the ticks of `spent`."""
+    total_ns = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total_ns += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total_ns / 1e9
+
+
+def memory_kib(pid: int) -> tuple[int, int]:
+    """Resident memory of a process in KiB, and its share of it where pages are shared (PSS)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    values = {line.split()[0]: int(line.split()[1]) for line in lines}
+    return values["Rss:"], values["Pss:"]
 
 
 def resident_kib() -> int:
@@ -110,7 +128,8 @@ def _threads(pid: int) -> Counter[str]:
     return ticks
 
 
-def _children(pid: int) -> list[str]:
+def children(pid: int) -> list[str]:
+    """The ids of the processes that the main thread of a process has started."""
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
