@@ -13,6 +13,8 @@ from typing import Any
 from scripts.tools.paths import ROOT
 
 WAIT_S = 120.0
+# A process stands still while nobody takes its log: so much is taken before a test asks for it.
+_LOG_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ async def service_process(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
+            limit=_LOG_BYTES,
         )
     try:
         yield ServiceProcess(process)
