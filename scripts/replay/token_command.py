@@ -10,6 +10,8 @@ from scripts.replay.options import PROGRAM, RUN_FOLDER
 
 NAME = "token"
 EXIT_NO_ISSUER = 2
+MAX_SUBJECT = 64
+MAX_VALID_S = 366.0 * 24 * 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ def parse(arguments: Sequence[str]) -> TokenOptions:
         description="Print a token for a person, signed by the issuer of a run with --secure.",
         allow_abbrev=False,
     )
-    parser.add_argument("--subject", required=True, help="who it is, such as a customer's id")
+    parser.add_argument(
+        "--subject", type=_subject, required=True, help="who it is, such as a customer's id"
+    )
     parser.add_argument(
         *("--role",),
         action="append",
@@ -38,7 +42,7 @@ def parse(arguments: Sequence[str]) -> TokenOptions:
     )
     parser.add_argument(
         *("--valid-s",),
-        type=float,
+        type=_seconds,
         default=3_600.0,
         metavar="SECONDS",
         help="for how long (default: %(default)g)",
@@ -48,6 +52,21 @@ def parse(arguments: Sequence[str]) -> TokenOptions:
     )
     given = parser.parse_args(arguments)
     return TokenOptions(given.subject, tuple(given.role), given.valid_s, given.folder)
+
+
+def _subject(text: str) -> str:
+    """A name that services take; they refuse a token with another one."""
+    if not (0 < len(text) <= MAX_SUBJECT and all("!" <= character <= "~" for character in text)):
+        raise argparse.ArgumentTypeError(f"must be 1 to {MAX_SUBJECT} visible ASCII characters")
+    return text
+
+
+def _seconds(text: str) -> float:
+    """A time that is neither negative nor endless; 0 makes a token that has expired."""
+    value = float(text)
+    if not 0 <= value <= MAX_VALID_S:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MAX_VALID_S:g}, not {text}")
+    return value
 
 
 def run(options: TokenOptions) -> int:

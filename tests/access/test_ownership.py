@@ -10,7 +10,7 @@ from tradepost.order.v1 import order_pb2
 from tradepost.order.v1 import order_service_pb2 as rpc
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub, OrderServiceStub
 
-from services.chassis.request.ownership import CUSTOMER
+from services.chassis.request.ownership import LIMITED_TO
 from services.chassis.server.layers.layer import ServedMethod
 from services.chassis.server.layers.owner_check import WithheldResponseError, owner_check
 from tests.support.chassis.rich_status import Refusal, refusal
@@ -190,11 +190,11 @@ async def test_a_servicer_that_forgets_the_owner_is_caught() -> None:
     unary = owner_check(served("GetOrder"), forgetful)
     stream = owner_check(served("WatchOrder", streams=True), forgetful_stream)
     for customer in ("alice", ""):
-        CUSTOMER.set(customer)
+        LIMITED_TO.set(customer)
         assert (await unary(None, None)).order == order
-    CUSTOMER.set("bob")
+    LIMITED_TO.set("bob")
     with pytest.raises(WithheldResponseError):
         await unary(None, None)
     with pytest.raises(WithheldResponseError):
         await anext(stream(None, None))
-    CUSTOMER.set("")
+    LIMITED_TO.set("")

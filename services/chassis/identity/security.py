@@ -83,8 +83,8 @@ def _authentication(
 ) -> tuple[Authentication, Callable[[], Awaitable[None]]]:
     """Return the authentication, and the task that keeps the issuer's keys current."""
     # These load libraries that an open process doesn't need.
+    from services.chassis.identity.issuer_keys import IssuerKeys  # noqa: PLC0415
     from services.chassis.identity.key_set import fetch  # noqa: PLC0415
-    from services.chassis.identity.keys import IssuerKeys  # noqa: PLC0415
     from services.chassis.identity.tokens import TokenVerifier  # noqa: PLC0415
 
     keys = IssuerKeys(fetch=partial(fetch, tokens.jwks_url), clock=clock)

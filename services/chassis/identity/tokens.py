@@ -14,8 +14,8 @@ from jwt.types import Options
 from discovery.clock import Clock
 from services.chassis.identity.authentication import Person
 from services.chassis.identity.errors import ExpiredTokenError, InvalidTokenError
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.key_set import ALGORITHMS
-from services.chassis.identity.keys import IssuerKeys
 
 # gRPC refuses requests with more than 8 KiB of metadata, so a longer token would not arrive.
 MAX_TOKEN_CHARACTERS = 6_000

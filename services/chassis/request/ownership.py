@@ -10,7 +10,7 @@ and every call in open mode, see everything.
 from contextvars import ContextVar
 
 # The customer to whom the running call is limited; "" is no limit.
-CUSTOMER: ContextVar[str] = ContextVar("tradepost_customer", default="")
+LIMITED_TO: ContextVar[str] = ContextVar("tradepost_limited_to", default="")
 
 
 def is_hidden(owner: str) -> bool:
@@ -19,5 +19,5 @@ def is_hidden(owner: str) -> bool:
     Answer then as if there were no such resource, before anything is changed or told about it, so
     that a customer can't tell the two apart.
     """
-    customer = CUSTOMER.get()
+    customer = LIMITED_TO.get()
     return bool(customer) and owner != customer

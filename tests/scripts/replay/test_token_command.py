@@ -50,6 +50,31 @@ def test_an_unknown_role_is_refused(
     assert "no such role: ADMIN; there are CUSTOMER, CLERK, OPERATOR" in printed.err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "cause"),
+    [
+        ("--subject", "", "must be 1 to 64 visible ASCII characters"),
+        ("--subject", "two words", "must be 1 to 64 visible ASCII characters"),
+        ("--valid-s", "nan", "must be 0 to"),
+        ("--valid-s", "-1", "must be 0 to"),
+        ("--valid-s", "1e99", "must be 0 to"),
+    ],
+)
+def test_a_token_that_no_service_would_take_is_refused(
+    option: str, value: str, cause: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says what is wrong, and prints no token."""
+    good = {"--subject": "alice", "--role": "CLERK", "--valid-s": "60"}
+    arguments = [text for pair in {**good, option: value}.items() for text in pair]
+
+    with pytest.raises(SystemExit):
+        token_command.parse(arguments)
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"argument {option}: {cause}" in printed.err
+
+
 def test_a_run_without_an_issuer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a secure run in the folder the command says how to start one."""
     status = run(tmp_path, "--subject", "alice", "--role", "CLERK")

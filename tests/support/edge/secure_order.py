@@ -22,7 +22,7 @@ from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
 from services.chassis.identity import caller
 from services.chassis.identity.authentication import Authentication
 from services.chassis.identity.caller import Caller
-from services.chassis.identity.keys import IssuerKeys
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.peer import peer_of
 from services.chassis.identity.security import Security, keep_reading
 from services.chassis.identity.tokens import TokenVerifier

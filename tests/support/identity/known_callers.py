@@ -13,7 +13,7 @@ import grpc
 from discovery.clock import Clock, SystemClock
 from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
 from services.chassis.identity.authentication import Authentication
-from services.chassis.identity.keys import IssuerKeys
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.security import Security
 from services.chassis.identity.tokens import TokenVerifier
 

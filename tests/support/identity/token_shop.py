@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
 from services.chassis.identity.authentication import Person
 from services.chassis.identity.errors import InvalidTokenError
-from services.chassis.identity.keys import IssuerKeys
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.tokens import TokenVerifier
 from tests.support.clock.manual_clock import ManualClock
 

@@ -21,7 +21,7 @@ from services.chassis.identity.method_access import (
     refusal,
 )
 from services.chassis.request.context import Context
-from services.chassis.request.ownership import CUSTOMER
+from services.chassis.request.ownership import LIMITED_TO
 from services.chassis.server.layers.layer import INVOCATION_METADATA, Behavior, ServedMethod
 
 TOKEN_KEY = "authorization"  # noqa: S105 - the name of the metadata
@@ -77,7 +77,7 @@ class Access:
         if refused is not None:
             raise refused
         if access.owner and is_customer_only(access, calling):
-            CUSTOMER.set(calling.subject)
+            LIMITED_TO.set(calling.subject)
         return person
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from services.chassis.identity.errors import NotOwnerError
 from services.chassis.identity.method_access import access_of, find_method
 from services.chassis.request.context import Context
-from services.chassis.request.ownership import CUSTOMER
+from services.chassis.request.ownership import LIMITED_TO
 from services.chassis.server.layers.layer import Behavior, ServedMethod
 
 
@@ -38,7 +38,7 @@ def _of_request(owner: str, inner: Behavior) -> Behavior:
     *parents, field = owner.split(".")
 
     def own(request: Any, context: Context) -> Any:
-        customer = CUSTOMER.get()
+        customer = LIMITED_TO.get()
         if customer:
             message = request
             for parent in parents:
@@ -71,7 +71,7 @@ def _streaming(owner: str, inner: Behavior) -> Behavior:
 
 
 def _check(response: Any, owner: str) -> None:
-    customer = CUSTOMER.get()
+    customer = LIMITED_TO.get()
     if not customer:
         return
     value = response

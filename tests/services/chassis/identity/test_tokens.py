@@ -14,8 +14,8 @@ from services.chassis.identity.errors import (
     InvalidTokenError,
     KeysUnavailableError,
 )
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.key_set import KeysNotReadError
-from services.chassis.identity.keys import IssuerKeys
 from services.chassis.identity.tokens import MAX_TOKEN_CHARACTERS, TokenVerifier
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.identity.token_shop import ALICE, cause_of, opened

@@ -10,8 +10,8 @@ import grpc
 from discovery.clock import SystemClock
 from scripts.suite.issuer import AUDIENCE, ISSUER, Issuer
 from services.chassis.identity.authentication import Authentication
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.key_set import fetch
-from services.chassis.identity.keys import IssuerKeys
 from services.chassis.identity.security import Security
 from services.chassis.identity.tokens import TokenVerifier
 from tests.support.chassis.echo_service import Echo, echo_server

@@ -16,8 +16,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from discovery.clock import SystemClock
 from scripts.suite.issuer import Issuer
+from services.chassis.identity.issuer_keys import IssuerKeys
 from services.chassis.identity.key_set import MAX_BYTES, KeysNotReadError, fetch, parse
-from services.chassis.identity.keys import IssuerKeys
 from services.chassis.telemetry import logs
 from tests.support.clock.manual_clock import ManualClock
 
