@@ -157,7 +157,7 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
         type=_number(1, PORT_MAX),
         metavar="PORT",
         help="Consul's port; the instances get the next ones, in the order of the services that is"
-        " printed (default: free ports)",
+        " printed, and the edge the one after them (default: free ports)",
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from rich.console import Console
@@ -18,10 +18,12 @@ from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
 from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
+from scripts.suite.consul import ConsulAgent
 from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
+from scripts.suite.slot import ProcessSlot
 from scripts.suite.stubs import Stubs, open_stubs
 from scripts.tools.paths import ROOT
 
@@ -59,8 +61,9 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         console.print(f"{items:,} items in stock, {len(shop.baskets):,} baskets to replay")
         console.print(expected_refusals(shop.baskets), highlight=False)
         edge = None
+        edge_port = cluster.edge_port(options.first_port, options.instances)
         if options.through_edge:
-            running = running_edge(suite, options.folder, WITHOUT_LIMIT)
+            running = running_edge(suite, options.folder, WITHOUT_LIMIT, port=edge_port)
             edge = await stack.enter_async_context(running)
         report = await _replay(suite, stubs, edge, shop, options, console=console, clock=clock)
         report.show(console, dropped=shop.dropped)
@@ -68,11 +71,12 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
             report.write(options.json)
         if options.stay:
             if edge is None and options.edge:
-                edge = await stack.enter_async_context(running_edge(suite, options.folder))
+                running = running_edge(suite, options.folder, port=edge_port)
+                edge = await stack.enter_async_context(running)
             if edge is not None:
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
                 _print_edge(edge, next(iter(shop.products)), new_id, console)
-            await _stay(suite, console, clock)
+            await _stay(suite, edge, console, clock)
     return report
 
 
@@ -147,12 +151,15 @@ def _print_edge(edge: SuiteEdge, sku: str, new_id: uuid.UUID, console: Console) 
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-async def _stay(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
+async def _stay(
+    suite: cluster.Cluster, edge: SuiteEdge | None, console: Console, clock: Clock
+) -> None:
     order = (await suite.instances("order"))[0]
     console.print("\nstill serving; Ctrl-C ends it. Try:", highlight=False)
     for line in _to_try(suite, order.endpoint):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    await _print_ends(suite, console, clock)
+    slots = [*suite.slots, *([edge.slot] if edge else [])]
+    await _print_ends(slots, suite.consul, console, clock)
 
 
 def _to_try(suite: cluster.Cluster, endpoint: str) -> Iterator[str]:
@@ -166,16 +173,18 @@ def _to_try(suite: cluster.Cluster, endpoint: str) -> Iterator[str]:
     yield f"  export CONSUL_HTTP_ADDR={suite.consul.address}"
 
 
-async def _print_ends(suite: cluster.Cluster, console: Console, clock: Clock) -> None:
-    """Print each process of the suite that ends, how, and where its log is; until cancelled."""
-    left = list(suite.slots)
+async def _print_ends(
+    slots: Iterable[ProcessSlot], consul: ConsulAgent, console: Console, clock: Clock
+) -> None:
+    """Print each process that ends, how, and where its log is; until cancelled."""
+    left = list(slots)
     consul_runs = True
     while True:
         for slot in [slot for slot in left if slot.ended]:
             left.remove(slot)
             end = f"{slot.name} has ended ({slot.ended}); its log: {slot.log}"
             console.print(end, highlight=False, soft_wrap=True)
-        if consul_runs and suite.consul.ended:
+        if consul_runs and consul.ended:
             consul_runs = False
             console.print("Consul has ended; callers keep the instances that they know")
         await clock.sleep(POLL_S)

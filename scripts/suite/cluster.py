@@ -131,7 +131,7 @@ async def running(
     ports. Nothing is deleted while another run uses the folder.
     """
     with only_user(folder):
-        expect_free(first_port, 1 + instances * len(SERVICES))
+        expect_free(first_port, _ports_of(instances) + 1)
         for name in ("logs",) if keep else ("data", "logs"):
             shutil.rmtree(folder / name, ignore_errors=True)
             (folder / name).mkdir(parents=True)
@@ -218,6 +218,15 @@ def _agent(folder: Path, http_port: int | None, secure: Tls | None) -> ConsulAge
         data = private_folder(folder / credentials.FOLDER) / "consul"
         return secure_agent(data, log_file=log_file, http_port=http_port)
     return ConsulAgent(log_file=log_file, http_port=http_port)
+
+
+def edge_port(first_port: int | None, instances: int) -> int | None:
+    """The port of an edge in front of a suite with chosen ports: the one after the suite's."""
+    return None if first_port is None else first_port + _ports_of(instances)
+
+
+def _ports_of(instances: int) -> int:
+    return 1 + instances * len(SERVICES)
 
 
 def _ports_after(first: int | None) -> Iterator[Mapping[str, str]]:

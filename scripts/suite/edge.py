@@ -76,13 +76,19 @@ class SuiteEdge:
 
 @asynccontextmanager
 async def running_edge(
-    suite: Cluster, folder: Path, settings: Mapping[str, str] | None = None
+    suite: Cluster,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
 ) -> AsyncIterator[SuiteEdge]:
-    """Start an edge on a free port with these `settings`, its log in the folder's `logs`.
+    """Start an edge with these `settings`, its log in the folder's `logs`.
+
+    It listens on `port`, or on a free one.
 
     Raises StartError when it doesn't listen in time.
     """
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     credentials = None if suite.access is None else suite.access.credentials
     environment = {
         "CONSUL_HTTP_ADDR": suite.consul.address,

@@ -132,15 +132,20 @@ async def test_a_second_run_leaves_the_first_one_alone(tmp_path: Path) -> None:
 
 
 async def test_what_ends_is_named_while_the_suite_stays(tmp_path: Path) -> None:
-    """With --stay, an instance that is killed is reported with the signal and its log."""
+    """With --stay, an instance or an edge that is killed is reported with signal and log."""
     process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
-    await read_until(process, "export CONSUL_HTTP_ADDR=")
+    printed = await read_until(process, "export CONSUL_HTTP_ADDR=")
     (victim,) = _processes(f"{tmp_path}", "TRADEPOST_INSTANCE_ID=order-1")
+    (port,) = re.findall(r"the edge: http://127\.0\.0\.1:(\d+);", printed)
+    (edge,) = _processes(f"TRADEPOST_EDGE_PORT={port}\0", "child_process\0services.edge\0")
 
     os.kill(victim, signal.SIGKILL)
 
     printed = await read_until(process, "order-1 has ended")
     assert f"(SIGKILL); its log: {tmp_path / 'logs' / 'order-1.log'}" in printed
+    os.kill(edge, signal.SIGKILL)
+    printed = await read_until(process, "edge-1 has ended")
+    assert f"(SIGKILL); its log: {tmp_path / 'logs' / 'edge.log'}" in printed
     await interrupt(process)
 
 
@@ -169,13 +174,14 @@ async def test_a_wrong_option_is_refused_before_anything_starts(
 
 
 async def test_ports_can_be_chosen(tmp_path: Path) -> None:
-    """With --first-port Consul and all instances listen on known ports; a taken one is named."""
-    port = free_range(9)
+    """With --first-port Consul, instances and edge have known ports; a taken one is named."""
+    port = free_range(10)
     first = await replay("--baskets=1", "--stay", f"--first-port={port}", f"--folder={tmp_path}")
     printed = await read_until(first, "export CONSUL_HTTP_ADDR=")
 
     assert f"Consul: http://127.0.0.1:{port}\n" in printed
     assert f"order: 127.0.0.1:{port + 5}, 127.0.0.1:{port + 6}\n" in printed
+    assert f"the edge: http://127.0.0.1:{port + 9};" in printed
     assert printed.endswith(f"export CONSUL_HTTP_ADDR=127.0.0.1:{port}\n")
     second = await replay(f"--first-port={port}", f"--folder={tmp_path / 'second'}")
     output, _ = await second.communicate()
