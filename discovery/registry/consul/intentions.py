@@ -3,6 +3,9 @@
 The table is kept by blocking queries, which wake a few milliseconds after a change. Asking Consul
 to decide (`/v1/agent/connect/authorize`) costs a request for each call, ignores the trust domain,
 and answers for a caller without an intention by the rights of the token that asks.
+
+The questions ask for a consistent answer: a server that has just started answers others while it
+still reads its log, so that intentions seem to be gone which are only not there yet.
 """
 
 import asyncio
@@ -118,7 +121,8 @@ class ConsulIntentions:
         """Read the table, once it differs from what was read before. Raises RegistryError."""
         wait_s = self._wait_s * self._rng.uniform(0.9, 1.0)
         params, timeout_s = blocking_question(self._index, wait_s)
-        answer = await client.get(_PATH, params, timeout_s=timeout_s)
+        consistent = [("consistent", ""), *params]
+        answer = await client.get(_PATH, consistent, timeout_s=timeout_s)
         try:
             table = IntentionTable.of(self._current.service, answer.data or ())
             index = int(answer.headers["X-Consul-Index"])

@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from discovery.clock import SystemClock
 from discovery.registry.consul.agent_address import AgentAddress
 from discovery.registry.consul.intentions import ConsulIntentions, IntentionTable
 from discovery.registry.protocols import RegistryError
+from scripts.suite.consul import LEADS
 from tests.support.discovery.consul_agent import ConsulAgent, consul_agent
 from tests.support.discovery.intentions import IntentionWriter
 
@@ -109,3 +111,45 @@ async def test_without_consul_the_last_table_stays_until_it_is_back() -> None:
             agent.restart()
             await IntentionWriter(agent.address).write("clerk", "shop", allowed=True)
             await until(intentions, "clerk", allowed=True)
+
+
+async def test_a_restarted_consul_forgets_nothing_for_a_moment(tmp_path: Path) -> None:
+    """While a server that has become the leader reads its log, nobody who may call is denied."""
+    agent = ConsulAgent(
+        hcl="connect { enabled = true } performance { raft_multiplier = 1 }",
+        mode=("-server", "-bootstrap-expect=1", f"-data-dir={tmp_path}"),
+        ready=(LEADS,),
+    )
+    await asyncio.to_thread(agent.start)
+    try:
+        writer = IntentionWriter(agent.address)
+        for number in range(20):
+            await writer.write(f"caller{number}", "shop", allowed=True)
+        async with AsyncExitStack() as stack:
+            tables = [await stack.enter_async_context(kept(agent, "shop")) for _ in range(24)]
+            assert all(each.current.allows("caller19") for each in tables)
+            seen: list[IntentionTable] = []
+            recording = [asyncio.create_task(_record(each, seen)) for each in tables]
+            for _ in range(3):
+                await asyncio.to_thread(agent.restart)
+                # Each one has been read again once it shows what is written now.
+                await writer.write("late", "shop", allowed=True)
+                for each in tables:
+                    await until(each, "late", allowed=True)
+                await writer.remove("late", "shop")
+                for each in tables:
+                    await until(each, "late", allowed=False)
+            for task in recording:
+                task.cancel()
+    finally:
+        await asyncio.to_thread(agent.kill)
+
+    assert [each for each in seen if not each.allows("caller19")] == []
+
+
+async def _record(intentions: ConsulIntentions, seen: list[IntentionTable]) -> None:
+    """Note each table, until cancelled."""
+    table = intentions.current
+    while True:
+        table = await intentions.changed(table)
+        seen.append(table)
