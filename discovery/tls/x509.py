@@ -1,9 +1,12 @@
-"""Reads certificates: whether they can be used together, and whom they name.
+"""Reads certificates: whether they can be used together, whom they name, and when they are valid.
 
-The package cryptography is imported on first use, so that `discovery` runs without it.
+Each function raises InvalidCertificatesError for what can't be read, also for a damaged part of a
+certificate. The package cryptography is imported on first use, so that `discovery` runs without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from discovery.errors import InvalidCertificatesError
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 def check(certificates: Certificates) -> None:
     """Check that all three parts can be read, and that the key is that of the certificate.
 
-    Raises InvalidCertificatesError, which says what is wrong; it never contains the key.
+    The error says what is wrong; it never contains the key.
     """
     _need_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
@@ -34,16 +37,19 @@ def check(certificates: Certificates) -> None:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidCertificatesError("the private key isn't a PEM key of a known kind") from None
-    if key.public_key() != leaf.public_key():
+    with _reading("certificate"):
+        public_key = leaf.public_key()
+    if key.public_key() != public_key:
         raise InvalidCertificatesError("the private key isn't that of the certificate")
-    _read(certificates.roots, "roots")
+    server_names(certificates.chain)
+    with _reading("roots"):
+        _read(certificates.roots)
 
 
 def spiffe_id(chain: bytes) -> str:
     """The SPIFFE id of a certificate, the first of the chain; "" if it hasn't exactly one.
 
-    gRPC tells a peer's id in this case only. Raises InvalidCertificatesError if the chain can't be
-    read.
+    gRPC tells a peer's id in this case only.
     """
     _need_cryptography()
     from cryptography import x509  # noqa: PLC0415
@@ -55,8 +61,7 @@ def spiffe_id(chain: bytes) -> str:
 def server_names(chain: bytes) -> Sequence[str]:
     """The names by which TLS knows a server, from its certificate, the first of the chain.
 
-    These are its DNS names, or its common name if it has none of them. Raises
-    InvalidCertificatesError if the chain can't be read.
+    These are its DNS names, or its common name if it has none of them.
     """
     _need_cryptography()
     from cryptography import x509  # noqa: PLC0415
@@ -65,40 +70,60 @@ def server_names(chain: bytes) -> Sequence[str]:
 
 
 def common_name(chain: bytes) -> str:
-    """The common name of a certificate, the first of the chain; "" if it has none.
-
-    Raises InvalidCertificatesError if the chain can't be read.
-    """
+    """The common name of a certificate, the first of the chain; "" if it has none."""
     _need_cryptography()
     from cryptography.x509.oid import NameOID  # noqa: PLC0415
 
-    names = _leaf(chain).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    with _reading("certificate"):
+        names = _leaf(chain).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
+
+
+def validity(pem: bytes) -> list[tuple[datetime, datetime]]:
+    """From when to when each certificate of a PEM text is valid; times are UTC."""
+    _need_cryptography()
+    with _reading("certificates"):
+        return [(one.not_valid_before_utc, one.not_valid_after_utc) for one in _read(pem)]
 
 
 def _alternative_names(leaf: "x509.Certificate", kind: "type[Kind]") -> list[str]:
     from cryptography import x509  # noqa: PLC0415
 
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise InvalidCertificatesError(f"the certificate's names can't be read: {error}") from None
-    return names.get_values_for_type(kind)
+    with _reading("names of the certificate"):
+        try:
+            names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return []
+        return names.get_values_for_type(kind)
 
 
 def _leaf(chain: bytes) -> "x509.Certificate":
-    return _read(chain, "certificate")[0]
+    with _reading("certificate"):
+        return _read(chain)[0]
 
 
-def _read(pem: bytes, what: str) -> "list[x509.Certificate]":
+def _read(pem: bytes) -> "list[x509.Certificate]":
     """The certificates of a PEM text, at least one."""
     from cryptography import x509  # noqa: PLC0415
 
+    return x509.load_pem_x509_certificates(pem)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn each error by which cryptography says that a part is damaged into one of ours.
+
+    It reads most parts only when they are asked for.
+    """
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+
+    damaged = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
     try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+        yield
+    except InvalidCertificatesError:
+        raise
+    except damaged as error:
         raise InvalidCertificatesError(f"the {what} can't be read: {error}") from None
 
 

@@ -147,7 +147,10 @@ class ConsulCertificates:
             await bucket.take()
             params, timeout_s = blocking_question(index, self._wait_s * self._rng.uniform(0.9, 1.0))
             answer = await client.get(path, params, timeout_s=timeout_s)
-            index = next_index(index, int(answer.headers.get("X-Consul-Index", 0)))
+            try:
+                index = next_index(index, int(answer.headers.get("X-Consul-Index", 0)))
+            except ValueError as error:
+                raise RegistryError(f"{path} answered nonsense: {error!r}") from error
             take(answer.data)
 
     def _take_leaf(self, data: Any) -> None:

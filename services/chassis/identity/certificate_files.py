@@ -2,13 +2,11 @@
 
 from datetime import datetime
 
-from cryptography import x509
-
 from discovery.clock import Clock
 from discovery.errors import InvalidCertificatesError
 from discovery.tls.certificates import Certificates
 from discovery.tls.files import FileCertificates
-from discovery.tls.x509 import server_names, spiffe_id
+from discovery.tls.x509 import server_names, spiffe_id, validity
 from services.chassis.environment import SettingError
 from services.chassis.identity.settings import TlsSettings
 
@@ -35,24 +33,23 @@ def certificates_from_files(
         source = FileCertificates(
             certificate_file=certificate, key_file=key, roots_file=roots, clock=clock
         )
+        _check_validity(source.current, clock.now())
+        _check_names(source, service)
     except InvalidCertificatesError as error:
         raise SettingError(_FILES, str(error)) from error
-    _check_validity(source.current, clock.now())
-    _check_names(source, service)
     return source
 
 
 def _check_validity(certificates: Certificates, now: datetime) -> None:
-    leaf = x509.load_pem_x509_certificates(certificates.chain)[0]
-    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    begins, ends = validity(certificates.chain)[0]
     if now < begins:
         raise SettingError(_CERTIFICATE, f"is valid from {begins.isoformat()} on, not yet")
     if now >= ends:
         raise SettingError(_CERTIFICATE, f"expired at {ends.isoformat()}")
-    roots = x509.load_pem_x509_certificates(certificates.roots)
+    roots = validity(certificates.roots)
     # While an authority is replaced, one of two may be over or not have begun.
-    if not any(root.not_valid_before_utc <= now < root.not_valid_after_utc for root in roots):
-        ended = max(root.not_valid_after_utc for root in roots)
+    if not any(begins <= now < ends for begins, ends in roots):
+        ended = max(ends for _, ends in roots)
         raise SettingError(_ROOTS, f"none of them is valid now; the last ends {ended.isoformat()}")
 
 
