@@ -73,6 +73,9 @@ def translating_cluster() -> cluster_pb2.Cluster:
             cluster_name=TRANSLATING_CLUSTER,
             endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
         ),
+        # Envoy closes a connection on which many streams are given up (as a defence). Callers who
+        # shared one would lose their calls by what another one does.
+        connection_pool_per_downstream_connection=True,
         circuit_breakers=_circuit_breakers(),
         typed_extension_protocol_options={_HTTP_OPTIONS: _http2()},
     )

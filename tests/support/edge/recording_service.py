@@ -17,12 +17,13 @@ from services.chassis.server.assembly import MAX_METADATA_BYTES
 class RecordingService:
     """The port, and the metadata of each call by the method's name.
 
-    Calls of the methods in `silent` are never answered.
+    Calls of the methods in `silent` are answered once `released` is set.
     """
 
     port: int
     calls: list[tuple[str, dict[str, str | bytes]]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def recording_service(
             async def answer(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
                 recording.calls.append(called)
                 if called[0] in recording.silent:
-                    await asyncio.Event().wait()
+                    await recording.released.wait()
                 await context.send_initial_metadata(metadata)
                 return b""
 
