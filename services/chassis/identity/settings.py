@@ -22,9 +22,13 @@ def _checked_url(url: str) -> str:
     return url
 
 
-KeysUrl: TypeAlias = Annotated[
+_KeysUrl: TypeAlias = Annotated[
     str, Field(pattern=r"^$|^(file:///|https?://)"), AfterValidator(_checked_url)
 ]
+
+
+# What a token must say word for word; a blank or a line end in it would refuse every token.
+_Claim: TypeAlias = Annotated[str, Field(pattern=r"^\S*$")]
 
 
 class TlsSettings(BaseSettings):
@@ -68,9 +72,9 @@ class TokenSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRADEPOST_", frozen=True, env_ignore_empty=True)
 
-    jwks_url: KeysUrl = ""
-    token_issuer: str = ""
-    token_audience: str = ""
+    jwks_url: _KeysUrl = ""
+    token_issuer: _Claim = ""
+    token_audience: _Claim = ""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

@@ -115,6 +115,8 @@ async def test_certificates_and_tokens_make_the_secure_mode(
         (dict.fromkeys(TOKENS, ""), JWKS, "because TRADEPOST_TLS is files"),
         ({JWKS: ""}, JWKS, "because TRADEPOST_TOKEN_ISSUER is"),
         ({ISSUER: ""}, ISSUER, "because TRADEPOST_JWKS_URL is"),
+        ({ISSUER: " "}, ISSUER, "not ' '"),
+        ({"TRADEPOST_TOKEN_AUDIENCE": "tradepost\n"}, "TRADEPOST_TOKEN_AUDIENCE", "tradepost"),
         ({"TRADEPOST_TOKEN_AUDIENCE": ""}, "TRADEPOST_TOKEN_AUDIENCE", "TRADEPOST_JWKS_URL is"),
         ({JWKS: "ftp://keys"}, JWKS, "ftp://keys"),
         ({JWKS: "https://[issuer/jwks"}, JWKS, "https://[issuer/jwks"),
