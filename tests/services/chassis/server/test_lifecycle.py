@@ -100,7 +100,8 @@ async def test_a_server_stops_in_the_reverse_order_of_its_start() -> None:
             clock=clock,
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
-            log_level="error",
+            # As everywhere in tests: it holds for the rest of the process.
+            log_level="warning",
             stop=stop,
         )
     )
