@@ -33,6 +33,8 @@ def explanation_as_tables(explanation: Explanation) -> str:
         headline += ", ejections lifted"
     if explanation.error:
         headline += f" (the last look-up failed: {explanation.error})"
+    elif not explanation.instances:
+        headline += " (it has no instances)"
     tables = (
         _table(_INSTANCES, [_instance(one) for one in explanation.instances]),
         _table(

@@ -1,15 +1,16 @@
 """`./scripts/run`: the command line of a replay, and of `./scripts/run token`.
 
 Only the standard library is imported until the arguments have been checked, so that `--help` and
-the refusal of a wrong argument need no installation.
+the refusal of a wrong argument need no installation. Modules of ours are imported where Ctrl-C is
+expected: importing takes a second on a busy machine, and would end in a traceback.
 """
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from scripts.replay import token_command
-from scripts.replay.options import Options, parse
-from scripts.tools import setup
+if TYPE_CHECKING:
+    from scripts.replay.options import Options
 
 EXIT_UNBALANCED = 1
 EXIT_NOT_STARTED = 2
@@ -18,20 +19,28 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Set up the checkout and run the replay, or sign a token; the program's exit status."""
-    if arguments[:1] == [token_command.NAME]:
-        asked = token_command.parse(arguments[1:])
-        setup.continue_in_environment("scripts.replay", arguments)
-        return token_command.run(asked)
-    options = parse(arguments)
     try:
-        setup.continue_in_environment("scripts.replay", arguments)
-        return _run(options)
+        return _command(arguments)
     except KeyboardInterrupt:
         print("stopped")
         return EXIT_INTERRUPTED
 
 
-def _run(options: Options) -> int:
+def _command(arguments: Sequence[str]) -> int:
+    from scripts.replay import token_command  # noqa: PLC0415
+    from scripts.replay.options import parse  # noqa: PLC0415
+    from scripts.tools import setup  # noqa: PLC0415
+
+    if arguments[:1] == [token_command.NAME]:
+        asked = token_command.parse(arguments[1:])
+        setup.continue_in_environment("scripts.replay", arguments)
+        return token_command.run(asked)
+    options = parse(arguments)
+    setup.continue_in_environment("scripts.replay", arguments)
+    return _run(options)
+
+
+def _run(options: "Options") -> int:
     # Not at the top: these modules import installed packages.
     from rich.console import Console  # noqa: PLC0415
 

@@ -146,7 +146,10 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
 
 
 def _print_edge(edge: SuiteEdge, sku: str, new_id: uuid.UUID, console: Console) -> None:
-    console.print(f"\nthe edge: {edge.url}; place an order, read it, watch it and cancel it:")
+    console.print(
+        f"\nthe edge: {edge.url}; in {ROOT}, place an order, read it, watch it and cancel it:",
+        soft_wrap=True,
+    )
     for line in lines_to_try(edge.url, sku, new_id=new_id, credentials=edge.credentials):
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
@@ -155,7 +158,9 @@ async def _stay(
     suite: cluster.Cluster, edge: SuiteEdge | None, console: Console, clock: Clock
 ) -> None:
     order = (await suite.instances("order"))[0]
-    console.print("\nstill serving; Ctrl-C ends it. Try:", highlight=False)
+    console.print(
+        f"\nstill serving; Ctrl-C ends it. Try, in {ROOT}:", highlight=False, soft_wrap=True
+    )
     for line in _to_try(suite, order.endpoint):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     slots = [*suite.slots, *([edge.slot] if edge else [])]

@@ -163,6 +163,12 @@ def test_resolve_without_instances(capsys: pytest.CaptureFixture[str]) -> None:
     assert (printed.out, printed.err) == ("", "consul:///nobody has no instances.\n")
 
 
+def test_explain_says_that_there_are_no_instances(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped service is told from one whose instances don't answer."""
+    assert main(["explain", "consul:///nobody"]) == 1
+    assert capsys.readouterr().out == "nobody: TRANSIENT_FAILURE (it has no instances)\n"
+
+
 def test_resolve_with_none_passing(agent: ConsulAgent, capsys: pytest.CaptureFixture[str]) -> None:
     """Instances that fail their check are listed as unusable; the exit code is 1."""
     _register(agent, "sick", status="critical")
