@@ -17,7 +17,8 @@ from tests.support.edge.running_edge import (
     settings_at_free_ports,
 )
 
-IMPATIENT = dict.fromkeys(("headers_timeout_s", "request_timeout_s", "connection_idle_s"), 1)
+# Settings by which nobody is waited for, so that also an attempt without an end has one.
+IMPATIENT = dict.fromkeys(("headers_timeout_s", "request_timeout_s", "connection_idle_s"), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,8 @@ class WatchedEdge:
 
 @asynccontextmanager
 async def watched_edge(folder: Path, **changes: object) -> AsyncIterator[WatchedEdge]:
-    """Start all of it, with these changes of the edge's settings.
-
-    Nobody is waited for longer than a second, so that every attempt has an end.
-    """
-    settings = settings_at_free_ports(**{**UNLIMITED, **IMPATIENT, **changes})
+    """Start all of it, with these changes of the edge's settings."""
+    settings = settings_at_free_ports(**{**UNLIMITED, **changes})
     people = People()
     async with recording_service(()) as server:
         instances = [instance_at(service, f"127.0.0.1:{server.port}") for service in SERVICES]

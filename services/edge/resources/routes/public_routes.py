@@ -17,6 +17,7 @@ from services.edge.contract.methods import PublicMethod
 from services.edge.resources.filters.chain import rules_of_route
 from services.edge.resources.filters.cors import cors_policy
 from services.edge.resources.filters.rate_limit import rate_of
+from services.edge.resources.filters.request_size import of_any_size
 from services.edge.resources.headers import (
     ANY_GRPC_TYPE,
     GRPC_WEB_TYPE,
@@ -76,6 +77,7 @@ def not_found() -> route_components_pb2.Route:
     return route_components_pb2.Route(
         match=route_components_pb2.RouteMatch(prefix="/"),
         direct_response=route_components_pb2.DirectResponseAction(status=_NOT_FOUND),
+        typed_per_filter_config=of_any_size(),
     )
 
 

@@ -81,7 +81,7 @@ class Tried:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WatchedEdge]:
     """An edge before a server that records whatever reaches it."""
-    async with watched_edge(tmp_path_factory.mktemp("edge"), request_timeout_s=60) as watched:
+    async with watched_edge(tmp_path_factory.mktemp("edge")) as watched:
         yield watched
 
 

@@ -17,7 +17,7 @@ from tests.support.attempts.tricks import (
     request,
     tried,
 )
-from tests.support.attempts.watched_edge import WatchedEdge, watched_edge
+from tests.support.attempts.watched_edge import IMPATIENT, WatchedEdge, watched_edge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,8 +97,8 @@ TRICKS = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WatchedEdge]:
-    """An edge that waits for nobody longer than a second."""
-    async with watched_edge(tmp_path_factory.mktemp("edge")) as watched:
+    """An edge that waits for nobody longer than two seconds."""
+    async with watched_edge(tmp_path_factory.mktemp("edge"), **IMPATIENT) as watched:
         yield watched
 
 
