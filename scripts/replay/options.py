@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from scripts.replay.faults.fault_plan import Fault
-from scripts.tools.paths import ROOT
+from scripts.tools.paths import ROOT, from_caller
 
 PROGRAM = "./scripts/run"
 RUN_FOLDER = ROOT / ".run"
@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         *("--folder",),
-        type=Path,
+        type=from_caller,
         default=RUN_FOLDER,
         help="keeps logs and databases (default: %(default)s)",
     )
@@ -163,7 +163,7 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 
 def _new_file(text: str) -> Path:
     """A file that can be written; it is checked now, since the run would fail at its very end."""
-    file = Path(text)
+    file = from_caller(text)
     if file.is_dir() or not file.parent.is_dir():
         raise argparse.ArgumentTypeError(f"must be a file in a folder that exists, not {text}")
     return file

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.replay.options import PROGRAM, RUN_FOLDER
+from scripts.tools.paths import from_caller
 
 NAME = "token"
 EXIT_NO_ISSUER = 2
@@ -48,7 +49,10 @@ def parse(arguments: Sequence[str]) -> TokenOptions:
         help="for how long (default: %(default)g)",
     )
     parser.add_argument(
-        *("--folder",), type=Path, default=RUN_FOLDER, help="of the run (default: %(default)s)"
+        *("--folder",),
+        type=from_caller,
+        default=RUN_FOLDER,
+        help="of the run (default: %(default)s)",
     )
     given = parser.parse_args(arguments)
     return TokenOptions(given.subject, tuple(given.role), given.valid_s, given.folder)

@@ -17,6 +17,14 @@ class ToolMissingError(Exception):
     """A tool is neither in `.tools/bin` nor on PATH; `scripts/setup` installs it."""
 
 
+def from_caller(text: str) -> Path:
+    """The path that a person typed: relative to their folder, not to the checkout.
+
+    `scripts/run` changes into the checkout and tells in CALLER_FOLDER where it was called.
+    """
+    return Path(os.environ.get("CALLER_FOLDER", "")) / text
+
+
 def tool_path(name: str) -> Path:
     """The executable `name` of this checkout, or else the one on PATH.
 

@@ -1,9 +1,12 @@
 """What the options of `./scripts/run` mean together."""
 
+from pathlib import Path
+
 import pytest
 
+from scripts.replay import token_command
 from scripts.replay.faults.fault_plan import Fault
-from scripts.replay.options import parse
+from scripts.replay.options import RUN_FOLDER, parse
 
 
 def test_only_an_edge_that_gets_orders_is_killed() -> None:
@@ -11,6 +14,19 @@ def test_only_an_edge_that_gets_orders_is_killed() -> None:
     assert parse(["--kill"]).faults == {Fault.KILL}
     assert parse(["--kill", "--through-edge"]).faults == {Fault.KILL, Fault.EDGE}
     assert parse(["--drain", "--through-edge"]).faults == {Fault.DRAIN}
+
+
+def test_the_folder_of_a_run_is_the_callers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A relative `--folder` is in the folder where the command was typed, for `token` too."""
+    monkeypatch.setenv("CALLER_FOLDER", str(tmp_path))
+
+    run = parse(["--folder", "mine"])
+    token = token_command.parse(["--subject", "900", "--role", "CUSTOMER", "--folder", "mine"])
+
+    assert run.folder == token.folder == tmp_path / "mine"
+    assert parse([]).folder == RUN_FOLDER
 
 
 def test_orders_are_not_placed_at_an_edge_that_is_off(capsys: pytest.CaptureFixture[str]) -> None:

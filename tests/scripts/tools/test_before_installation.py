@@ -56,6 +56,18 @@ def test_an_unknown_argument_is_refused_at_once(checkout: Path, name: str) -> No
     assert not (checkout / ".venv").exists()
 
 
+def test_a_file_is_looked_for_where_the_command_was_called(checkout: Path) -> None:
+    """A relative path is the caller's, although the command itself works in the checkout."""
+    (checkout / "here").mkdir()
+    (checkout / "here" / "figures").mkdir()
+
+    found = run(checkout / "here", "../scripts/run", "--json", "figures/day.json")
+    missing = run(checkout / "here", "../scripts/run", "--json", "here/day.json")
+
+    assert found.stderr.startswith("setup: ")
+    assert "must be a file in a folder that exists, not here/day.json" in missing.stderr
+
+
 def test_setup_says_first_what_it_downloads(checkout: Path) -> None:
     """The first line names the whole size and its parts; a failure is one message, no traceback."""
     done = run(checkout, "./scripts/setup")

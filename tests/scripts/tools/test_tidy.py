@@ -48,7 +48,7 @@ EXCEPTIONS: dict[Rule, dict[str, str]] = {
         "tests/integration/*.py": "starts whole programs, and hands its own environment on",
         "scripts/suite/slot.py": "hands its own environment on to the programs it starts",
         "scripts/tools/commands.py": "hands its own environment on to the programs it starts",
-        "scripts/tools/paths.py": "hands its own environment on, with the tools on PATH",
+        "scripts/tools/paths.py": "hands its environment on, and knows the caller's folder",
     },
     rules.unproven: {},
     rules.unit_missing: {
