@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -34,7 +34,7 @@ from scripts.benchmarks.soak.soak_report import SoakReport
 from scripts.suite import interruption
 from scripts.suite.run_folder import StartError
 from scripts.tools.commands import SetupError
-from scripts.tools.paths import ROOT
+from scripts.tools.paths import ROOT, from_caller
 
 FOLDER = ROOT / ".run" / "bench"
 CONCURRENCIES = {"floor": (1, 8, 32, 64), "peers": (32,), "stored": (32,)}
@@ -51,6 +51,16 @@ NOT_MEASURED = (
     SetupError,
     soak_run.CallerEndedError,
 )
+
+
+def _file(metavar: str, explanation: str) -> Any:
+    """An option whose relative path is the caller's."""
+    return typer.Option(parser=from_caller, metavar=metavar, help=explanation)
+
+
+FIGURES = _file("FILE", "Also write the figures to FILE.")
+LOGS = _file("FOLDER", "Keeps logs.")
+DATA = _file("FOLDER", "Keeps logs and databases.")
 
 app = typer.Typer()
 console = Console()
@@ -86,9 +96,9 @@ def checkout(
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option(help="Write the figures to FILE, or add them to it.")
+        Path | None, _file("FILE", "Write the figures to FILE, or add them to it.")
     ] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
+    folder: Annotated[Path, DATA] = FOLDER,
 ) -> None:
     """Orders per second and latencies, against a floor, other engines, and fewer stored orders."""
     wanted = [(one, where) for one in against or Against for where in database or DatabaseKind]
@@ -115,8 +125,8 @@ def coordination(
     orders: Annotated[int, typer.Option(min=1, help="Orders of each turn.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of three turns.")] = 6,
     seed: Annotated[int, typer.Option(help="Chooses ids and the order of turns.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs and databases.")] = FOLDER,
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, DATA] = FOLDER,
 ) -> None:
     """Orchestrated and choreographed checkouts side by side, and the lag of the feeds."""
     plan = ComparisonPlan(concurrency or (1, 8, 32), orders, rounds)
@@ -133,8 +143,8 @@ def soak(
     instances: Annotated[int, typer.Option(min=3, help="Instances that are called.")] = 3,
     rate: Annotated[float, typer.Option(min=1, help="Calls per second.")] = 100.0,
     seed: Annotated[int, typer.Option(help="Chooses what breaks, and when.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER / "soak",
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, LOGS] = FOLDER / "soak",
 ) -> None:
     """Call through kills, freezes, drains and Consul restarts: nothing may fail, nothing grow."""
     plan = soak_run.SoakPlan(driver, minutes, instances, rate, seed)
@@ -150,8 +160,8 @@ def discovery(
     ] = None,
     pairs: Annotated[int, typer.Option(min=1, help="Interleaved pairs of a comparison.")] = PAIRS,
     seed: Annotated[int, typer.Option(help="Chooses the order of turns.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, LOGS] = FOLDER,
 ) -> None:
     """Calls through discovery, next to the same calls through the stacks of grpc.aio itself.
 
@@ -180,8 +190,8 @@ def edge(
         int, typer.Option(min=1, help="Interleaved rounds of a comparison.")
     ] = ROUNDS,
     seed: Annotated[int, typer.Option(help="Chooses the order of turns.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Also write the figures to FILE.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps logs.")] = FOLDER,
+    json: Annotated[Path | None, FIGURES] = None,
+    folder: Annotated[Path, LOGS] = FOLDER,
 ) -> None:
     """Ways to find an instance side by side, and what the edge costs and how fast it follows.
 

@@ -20,7 +20,8 @@ class ToolMissingError(Exception):
 def from_caller(text: str) -> Path:
     """The path that a person typed: relative to their folder, not to the checkout.
 
-    `scripts/run` changes into the checkout and tells in CALLER_FOLDER where it was called.
+    `scripts/run` and `scripts/bench` change into the checkout and tell in CALLER_FOLDER where they
+    were called.
     """
     return Path(os.environ.get("CALLER_FOLDER", "")) / text
 
