@@ -6,6 +6,7 @@ from discovery.clock import Clock
 from discovery.errors import InvalidCertificatesError
 from discovery.tls.files import FileCertificates
 from services.chassis.environment import SettingError, read
+from services.chassis.identity.certificate_files import check_valid_now
 from services.chassis.identity.mode import is_loopback, is_secure
 from services.chassis.identity.security import identity_of
 from services.chassis.identity.settings import TlsSettings, TokenSettings
@@ -15,7 +16,8 @@ from services.edge.settings import ListenerTlsSettings
 # The name in the edge's certificate, by which services know it.
 NAME = "edge"
 _HOST = "TRADEPOST_EDGE_HOST"
-_FILES = "TRADEPOST_EDGE_CERTIFICATE_FILE, TRADEPOST_EDGE_KEY_FILE"
+_CERTIFICATE = "TRADEPOST_EDGE_CERTIFICATE_FILE"
+_FILES = f"{_CERTIFICATE}, TRADEPOST_EDGE_KEY_FILE"
 
 
 async def own_certificates(host: str, *, clock: Clock, rng: random.Random) -> CertificateSources:
@@ -40,15 +42,17 @@ def _to_callers(settings: ListenerTlsSettings, clock: Clock) -> FileCertificates
     if settings.certificate_file is None or settings.key_file is None:
         return None
     try:
-        return FileCertificates(
+        source = FileCertificates(
             certificate_file=settings.certificate_file,
             key_file=settings.key_file,
             # Callers show no certificates, so no authority is trusted; a file has to be named.
             roots_file=settings.certificate_file,
             clock=clock,
         )
+        check_valid_now(source.current.chain, _CERTIFICATE, clock.now())
     except InvalidCertificatesError as error:
         raise SettingError(_FILES, str(error)) from error
+    return source
 
 
 def _check_loopback(host: str) -> None:

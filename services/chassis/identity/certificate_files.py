@@ -40,12 +40,17 @@ def certificates_from_files(
     return source
 
 
-def _check_validity(certificates: Certificates, now: datetime) -> None:
-    begins, ends = validity(certificates.chain)[0]
+def check_valid_now(chain: bytes, variable: str, now: datetime) -> None:
+    """Raise SettingError, which names the variable, if the first certificate of a chain is not."""
+    begins, ends = validity(chain)[0]
     if now < begins:
-        raise SettingError(_CERTIFICATE, f"is valid from {begins.isoformat()} on, not yet")
+        raise SettingError(variable, f"is valid from {begins.isoformat()} on, not yet")
     if now >= ends:
-        raise SettingError(_CERTIFICATE, f"expired at {ends.isoformat()}")
+        raise SettingError(variable, f"expired at {ends.isoformat()}")
+
+
+def _check_validity(certificates: Certificates, now: datetime) -> None:
+    check_valid_now(certificates.chain, _CERTIFICATE, now)
     roots = validity(certificates.roots)
     # While an authority is replaced, one of two may be over or not have begun.
     if not any(begins <= now < ends for begins, ends in roots):

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,19 @@ async def test_a_key_of_another_certificate_is_refused(
 
     assert {CERTIFICATE, KEY} <= set(setting.split(", "))
     assert public[KEY] in cause
+
+
+async def test_an_expired_certificate_is_refused(
+    certified: Certified, public: dict[str, str], tmp_path: Path
+) -> None:
+    """No caller would believe it; the line says since when."""
+    expired = Authority().issue("shop.example", not_after=-timedelta(minutes=30))
+    (tmp_path / "public.crt").write_bytes(expired.chain)
+    (tmp_path / "public.key").write_bytes(expired.key)
+
+    setting, cause = await certified.refusal("127.0.0.1", public)
+
+    assert (setting, "expired at" in cause) == (CERTIFICATE, True)
 
 
 async def test_a_refused_edge_ends_with_one_line() -> None:
