@@ -121,6 +121,13 @@ def stock_for(baskets: Sequence[Basket]) -> Mapping[str, int]:
     }
 
 
+def plentiful_sku(shop: Shop) -> str | None:
+    """An item with a price of which the replay leaves units; None if there is no such item."""
+    popular = _popular(shop.baskets)
+    left = (one.sku for one in shop.products.values() if one.sku not in popular and one.price_minor)
+    return next(left, None)
+
+
 def expected_refusals(baskets: Sequence[Basket]) -> str:
     """Says to a person why many orders of a replay are rejected."""
     short = _popular(baskets)

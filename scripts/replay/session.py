@@ -13,7 +13,7 @@ from discovery.clock import Clock
 from scripts.replay.faults.fault_plan import plan_faults
 from scripts.replay.observations import Observations
 from scripts.replay.options import Options
-from scripts.replay.order_plan import expected_refusals, plan_orders, stock_for
+from scripts.replay.order_plan import expected_refusals, plan_orders, plentiful_sku, stock_for
 from scripts.replay.replay_report import ReplayReport
 from scripts.replay.replay_run import replay_orders
 from scripts.suite import cluster
@@ -75,7 +75,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
                 edge = await stack.enter_async_context(running)
             if edge is not None:
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
-                _print_edge(edge, next(iter(shop.products)), new_id, console)
+                _print_edge(edge, plentiful_sku(shop), new_id, console)
             await _stay(suite, edge, console, clock)
     return report
 
@@ -145,7 +145,10 @@ async def _print_endpoints(suite: cluster.Cluster, console: Console) -> None:
         console.print(f"{service}: {', '.join(instance.endpoint for instance in found)}")
 
 
-def _print_edge(edge: SuiteEdge, sku: str, new_id: uuid.UUID, console: Console) -> None:
+def _print_edge(edge: SuiteEdge, sku: str | None, new_id: uuid.UUID, console: Console) -> None:
+    if sku is None:
+        console.print(f"\nthe edge: {edge.url}; there is nothing to order", soft_wrap=True)
+        return
     console.print(
         f"\nthe edge: {edge.url}; in {ROOT}, place an order, read it, watch it and cancel it:",
         soft_wrap=True,

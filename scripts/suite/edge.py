@@ -115,10 +115,10 @@ def lines_to_try(
     Those of a secure suite begin with one that gets a token. The request_ids are made of `new_id`,
     so that a repeated line has no second effect.
     """
-    curl, customer_id = "curl -s", "ann"
+    curl, customer_id = "curl -sS", "ann"
     if credentials is not None:
         authority = shlex.quote(str(credentials.public_files.roots))
-        curl = f'curl -s --cacert {authority} -H "authorization: Bearer $token"'
+        curl = f'curl -sS --cacert {authority} -H "authorization: Bearer $token"'
         customer_id = CUSTOMER_ID
         yield f"token={customer_token(credentials)}"
     order = (
