@@ -43,8 +43,8 @@ async def control_plane(
 
     `tokens` yields which tokens are accepted, now and after each change; without it the edge asks
     nobody for a token. `certificates` are what Envoys show; without them they speak no TLS. Yields
-    what Envoys are sent. Nothing is sent before all services were asked for at the registry, and to
-    Envoys nothing before `tokens` has yielded. Raises CannotListenError.
+    what Envoys are sent. Nothing is sent before each service has an instance or `first_instances_s`
+    have passed, and to Envoys nothing before `tokens` has yielded. Raises CannotListenError.
     """
     envoys, grpc_clients = State(), State()
     publisher = EnvoyPublisher(envoys, contract, settings, tokens=tokens, certificates=certificates)
@@ -54,7 +54,12 @@ async def control_plane(
         grpc_clients.publish(snapshot(client_resources(instances, contract, settings)))
 
     watch = RegistryWatch(
-        services_of(contract), watcher=watcher, clock=clock, rng=rng, changed=publish
+        services_of(contract),
+        watcher=watcher,
+        clock=clock,
+        rng=rng,
+        changed=publish,
+        patience_s=settings.first_instances_s,
     )
     server = grpc.aio.server()
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(

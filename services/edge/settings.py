@@ -33,6 +33,8 @@ class EdgeSettings(BaseSettings):
     concurrency: int = Field(default=2, ge=1)
     # Where Envoys that run elsewhere and clients of `xds:///` targets ask, on loopback; 0: nowhere.
     xds_port: int = Field(default=0, ge=0, le=65_535)
+    # How long the edge waits at its start for an instance of each service before it listens.
+    first_instances_s: float = Field(default=5.0, ge=0)
 
     max_connections: int = Field(default=10_000, ge=1)
     timeout_s: float = Field(default=10.0, gt=0)

@@ -137,6 +137,7 @@ def _edge(folder: Path, consul: str, ports: Ports) -> ProcessSlot:
         "TRADEPOST_EDGE_ADMIN_PORT": str(ports.admin),
         "TRADEPOST_EDGE_XDS_PORT": str(ports.xds),
         "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
         "TRADEPOST_EDGE_READ_PER_MINUTE": _NO_LIMIT,
         "TRADEPOST_EDGE_LIST_PER_MINUTE": _NO_LIMIT,
     }

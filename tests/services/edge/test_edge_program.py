@@ -47,6 +47,7 @@ async def test_the_edge_as_a_program(
         "CONSUL_HTTP_ADDR": consul.address,
         "TRADEPOST_EDGE_PORT": str(port),
         "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
         "TRADEPOST_EDGE_CONCURRENCY": "1",
     }
     async with service_process("edge", environment, log=tmp_path / "errors") as edge:
@@ -72,6 +73,7 @@ async def test_envoy_ends_with_a_killed_edge(consul: ConsulAgent) -> None:
         "CONSUL_HTTP_ADDR": consul.address,
         "TRADEPOST_EDGE_PORT": str(port),
         "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+        "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
     }
     async with service_process("edge", environment) as edge:
         await edge.line("Envoy started")

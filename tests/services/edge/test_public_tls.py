@@ -108,6 +108,7 @@ async def test_the_files_are_read_again(order: AnsweringServer, tmp_path: Path) 
             "CONSUL_HTTP_ADDR": consul.address,
             "TRADEPOST_EDGE_PORT": str(port),
             "TRADEPOST_EDGE_ENVOY": str(envoy_path()),
+            "TRADEPOST_EDGE_FIRST_INSTANCES_S": "0",
             "TRADEPOST_EDGE_CERTIFICATE_FILE": str(chain),
             "TRADEPOST_EDGE_KEY_FILE": str(key),
         }

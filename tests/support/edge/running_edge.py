@@ -63,7 +63,14 @@ def settings_at_free_ports(**changes: object) -> EdgeSettings:
     Tests that ask until something has happened may ask more often than any person.
     """
     port, admin_port = free_ports(2)
-    given = {"port": port, "admin_port": admin_port, "access_log": False, "concurrency": 1}
+    given = {
+        "port": port,
+        "admin_port": admin_port,
+        "access_log": False,
+        "concurrency": 1,
+        # Most tests have instances of one service only.
+        "first_instances_s": 0,
+    }
     return EdgeSettings.model_validate({**given, **_NO_LIMITS, **changes})
 
 
