@@ -216,6 +216,7 @@ async def test_blocking_streams_of_requests_avoid_it_from_the_second_call_on(
         with blocking.open_channel(
             "static:///" + ",".join(addresses), service_config=ROUND_ROBIN
         ) as channel:
+            ready_in_blocking(channel, 2)
             uploads = [
                 channel.stream_unary(path("Upload")).future(iter([b"x"])).code() for _ in range(10)
             ]

@@ -14,6 +14,7 @@ from discovery import blocking
 from discovery.balancing.policy import CandidateT, Picker
 from discovery.registry.memory import MemoryRegistry
 from scripts.tools.paths import ROOT
+from tests.support.discovery.blocking.manual_readiness import ready as ready_in_blocking
 from tests.support.discovery.probe_service import Open, Start, path, ready, subchannels
 
 ZONES = {"a": "eu-1", "b": "eu-2"}
@@ -82,11 +83,8 @@ async def test_a_policy_of_one_s_own(start: Start) -> None:
         own = MemoryRegistry()
         own._instances = {("probe", one.instance_id): one for one in listed}
         with blocking.open_channel("zones:///probe", watcher=own, **options) as channel:
-            get = channel.unary_unary(path("Get"))
-            # The first answers may come from the other zone, while this one is not connected yet.
-            while get(b"y") != b"b:y":
-                pass
-            return {get(b"y") for _ in range(10)}
+            ready_in_blocking(channel, 2)
+            return {channel.unary_unary(path("Get"))(b"y") for _ in range(10)}
 
     assert await asyncio.to_thread(ask) == {b"b:y"}
 
