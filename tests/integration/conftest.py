@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,14 @@ from scripts.suite.stubs import open_stubs
 from tests.support.store.databases import POSTGRESQL, SQLITE
 from tests.support.suite import breakable_suite
 from tests.support.suite.environments import build_wheel, environment_with
+from tests.support.suite.replay_program import kill_started
+
+
+@pytest.fixture(autouse=True)
+def no_replay_is_left() -> Iterator[None]:
+    """A test that fails leaves no suite running."""
+    yield
+    kill_started()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from scripts.tools.paths import ROOT
+
+_started: list[asyncio.subprocess.Process] = []
 
 
 async def replay(*options: str) -> asyncio.subprocess.Process:
     """Start it with these options."""
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "scripts.replay",
@@ -22,6 +25,17 @@ async def replay(*options: str) -> asyncio.subprocess.Process:
         # A group of its own, for signals as a terminal sends them.
         start_new_session=True,
     )
+    _started.append(process)
+    return process
+
+
+def kill_started() -> None:
+    """Kill those that still run, as after a failed test; their suites end with them."""
+    while _started:
+        process = _started.pop()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 async def read_until(process: asyncio.subprocess.Process, text: str) -> str:
