@@ -58,12 +58,6 @@ def add_connection_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def no_connections(command: argparse.ArgumentParser) -> None:
-    """Say for a command that it connects to no instance: it asks the registry alone."""
-    command.set_defaults(tls=False, ca_file=None, consul_certificate=None, authority=None)
-    command.set_defaults(certificate_file=None, key_file=None, roots_file=None)
-
-
 def connection_security(
     options: argparse.Namespace, watcher: Watcher, *, clock: Clock, rng: random.Random
 ) -> ConnectionSecurity:

@@ -15,15 +15,14 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from discovery.aio.open import open_channel
 from discovery.cli.connection_options import (
     ConnectionSecurity,
     add_connection_options,
     connection_security,
-    no_connections,
 )
 from discovery.cli.explanation_view import explanation_as_json, explanation_as_tables
 from discovery.cli.inspection import Finding, inspect
@@ -53,25 +52,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     clock, rng = SystemClock(), random.Random()
     try:
-        try:
+        with _usage_errors(parser):
             target = parse_target(options.target)
             watcher = registry_of(target, clock=clock, rng=rng)
+        if options.command == "watch":
+            asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
+            return EXIT_USABLE
+        with _usage_errors(parser):
             security = connection_security(options, watcher, clock=clock, rng=rng)
             dial = security.dialer(target, options.authority)
-        except (ValueError, OSError) as error:
-            parser.error(str(error))
         if options.command == "resolve":
             findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
             return _print_findings(options.target, findings, as_json=options.json)
-        if options.command == "explain":
-            return asyncio.run(_explain(options, security))
-        asyncio.run(_watch(target, watcher, clock=clock, rng=rng, as_json=options.json))
+        return asyncio.run(_explain(options, security))
     except RegistryError as error:
         sys.stderr.write(f"{options.target} can't be resolved: {error}\n")
         return EXIT_REGISTRY_DOWN
     except KeyboardInterrupt:
         pass
     return EXIT_USABLE
+
+
+@contextmanager
+def _usage_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """End with a usage message if the arguments name what can't be used."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,7 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (resolve, explain):
         add_connection_options(command)
-    no_connections(watch)
     for command in (resolve, watch, explain):
         command.add_argument("target", help="consul:///order, consul:///order?tag=v2, dns:///...")
         command.add_argument("--json", action="store_true", help="print JSON")

@@ -59,7 +59,7 @@ async def control_plane(
         clock=clock,
         rng=rng,
         changed=publish,
-        patience_s=settings.first_instances_s,
+        first_instances_s=settings.first_instances_s,
     )
     server = grpc.aio.server()
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(

@@ -17,8 +17,8 @@ Instances = Mapping[str, tuple[Instance, ...]]
 class RegistryWatch:
     """Calls `changed` with the instances of all services, first when each has one, then per change.
 
-    A registry that has just started may not know yet who serves. So the first call waits for an
-    instance of each service, at most `patience_s` seconds and until all services were asked for.
+    A registry that has just started may not know yet who serves. So the first call waits until each
+    service has an instance or `first_instances_s` seconds have passed, and all were asked for.
 
     While the registry can't be reached, and when it lists no instance of a service any more, the
     last ones stay: Envoy finds out for itself whether they still answer.
@@ -32,22 +32,22 @@ class RegistryWatch:
         clock: Clock,
         rng: random.Random,
         changed: Callable[[Instances], None],
-        patience_s: float,
+        first_instances_s: float,
     ) -> None:
         self._services = services
         self._watcher = watcher
         self._clock = clock
         self._rng = rng
         self._changed = changed
-        self._patience_s = patience_s
-        self._is_patient = True
+        self._first_instances_s = first_instances_s
+        self._is_waiting = True
         self._instances: dict[str, tuple[Instance, ...]] = {}
         self._log = logs.get_logger("registry_watch")
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._lose_patience())
+            tasks.create_task(self._end_wait())
             for service in self._services:
                 tasks.create_task(self._resolver(service).run())
 
@@ -71,19 +71,19 @@ class RegistryWatch:
         if known == resolution.instances:
             return
         self._instances[service] = resolution.instances
-        self._tell()
+        self._publish()
 
-    async def _lose_patience(self) -> None:
-        await self._clock.sleep(self._patience_s)
-        if self._is_patient:
-            self._is_patient = False
+    async def _end_wait(self) -> None:
+        await self._clock.sleep(self._first_instances_s)
+        if self._is_waiting:
+            self._is_waiting = False
             unserved = [each for each in self._services if not self._instances.get(each)]
             self._log.warning("serving without instances", services=unserved)
-            self._tell()
+            self._publish()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         known = self._instances
-        if len(known) < len(self._services) or (self._is_patient and not all(known.values())):
+        if len(known) < len(self._services) or (self._is_waiting and not all(known.values())):
             return
-        self._is_patient = False
+        self._is_waiting = False
         self._changed(dict(known))

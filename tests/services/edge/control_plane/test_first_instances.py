@@ -10,7 +10,7 @@ from services.edge.control_plane.registry_watch import Instances, RegistryWatch
 from tests.support.clock.manual_clock import ManualClock
 from tests.support.edge.running_edge import instance_at
 
-PATIENCE_S = 5.0
+FIRST_INSTANCES_S = 5.0
 ORDER, PAYMENT = instance_at("order", "127.0.0.1:1"), instance_at("payment", "127.0.0.1:2")
 
 
@@ -40,7 +40,7 @@ async def watching() -> AsyncIterator[Told]:
         clock=told.clock,
         rng=random.Random(1),
         changed=told.instances.append,
-        patience_s=PATIENCE_S,
+        first_instances_s=FIRST_INSTANCES_S,
     )
     running = asyncio.create_task(watch.run())
     await told.clock.settle()
@@ -59,7 +59,7 @@ async def test_nothing_is_told_before_each_service_has_an_instance() -> None:
         await told.clock.settle()
 
         assert told.names() == [{"order": ["order-1"], "payment": ["payment-2"]}]
-        await told.clock.advance(2 * PATIENCE_S)
+        await told.clock.advance(2 * FIRST_INSTANCES_S)
         assert len(told.instances) == 1
 
 
@@ -67,7 +67,7 @@ async def test_a_service_that_nobody_serves_does_not_stop_the_others() -> None:
     """After a while the edge serves what there is, and later what comes."""
     async with watching() as told:
         await told.registry.register(ORDER)
-        await told.clock.advance(PATIENCE_S)
+        await told.clock.advance(FIRST_INSTANCES_S)
         assert told.names() == [{"order": ["order-1"], "payment": []}]
 
         await told.registry.register(PAYMENT)
