@@ -32,7 +32,7 @@ NATIVE = (BARE, ROUND_ROBIN, RETRY, FULL, INTERCEPTORS)
 BALANCING = (ROUND_ROBIN, RETRY, FULL)
 
 _ROUND_ROBIN: Mapping[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
-_RETRY: Mapping[str, Any] = {
+RETRY_CONFIG: Mapping[str, Any] = {
     **_ROUND_ROBIN,
     "methodConfig": [
         {
@@ -66,7 +66,7 @@ _FULL: Mapping[str, Any] = {
     ],
     "healthCheckConfig": {"serviceName": ""},
 }
-_CONFIGS = {ROUND_ROBIN: _ROUND_ROBIN, RETRY: _RETRY, FULL: _FULL, INTERCEPTORS: _ROUND_ROBIN}
+_CONFIGS = {ROUND_ROBIN: _ROUND_ROBIN, RETRY: RETRY_CONFIG, FULL: _FULL, INTERCEPTORS: _ROUND_ROBIN}
 _PASS_THROUGH = 4
 # Reconnect as soon as discovery's own connections do.
 _RECONNECTING: tuple[tuple[str, Any], ...] = (

@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 
 import discovery
+from scripts.benchmarks.discovery.stacks import RETRY_CONFIG
 
 CLIENT, ENVOY, DNS_SRV, DNS_A, XDS = WAYS = ("client", "envoy", "dns-srv", "dns-a", "xds")
 THROUGH_DISCOVERY = (CLIENT, DNS_SRV)
@@ -29,22 +30,7 @@ TITLES: Mapping[str, str] = {
     DNS_A: "DNS by gRPC (A, equal ports)",
     XDS: "`xds:///`",
 }
-_ROUND_ROBIN: Mapping[str, Any] = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "healthCheckConfig": {"serviceName": ""},
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-}
+_DNS_CONFIG: Mapping[str, Any] = {**RETRY_CONFIG, "healthCheckConfig": {"serviceName": ""}}
 _OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 # By default gRPC asks a DNS server again after 30 s at the earliest.
 _ASK_AGAIN = ("grpc.dns_min_time_between_resolutions_ms", 1_000)
@@ -56,5 +42,5 @@ def open_way(way: str, target: str) -> grpc.aio.Channel:
         return discovery.open_channel(target)
     options: list[tuple[str, Any]] = [_OWN_CONNECTIONS]
     if way == DNS_A:
-        options += [_ASK_AGAIN, ("grpc.service_config", json.dumps(_ROUND_ROBIN))]
+        options += [_ASK_AGAIN, ("grpc.service_config", json.dumps(_DNS_CONFIG))]
     return grpc.aio.insecure_channel(target, options)

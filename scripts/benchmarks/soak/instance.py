@@ -8,7 +8,6 @@ up to 10 ms, so that a fault meets calls that are under way.
 
 import os
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -22,6 +21,7 @@ from tradepost.inventory.v1.inventory_service_pb2 import (
 from tradepost.inventory.v1.item_pb2 import StockLevel
 
 from discovery.clock import Clock, SystemClock
+from scripts.benchmarks.shared.unary_handler import unary_handler
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -47,8 +47,8 @@ def build(clock: Clock, rng: random.Random) -> Service:
     handlers = grpc.method_handlers_generic_handler(
         CONTRACT,
         {
-            "GetStock": _handler(get, GetStockRequest, GetStockResponse),
-            "AdjustStock": _handler(adjust, AdjustStockRequest, AdjustStockResponse),
+            "GetStock": unary_handler(get, GetStockRequest, GetStockResponse),
+            "AdjustStock": unary_handler(adjust, AdjustStockRequest, AdjustStockResponse),
         },
     )
 
@@ -71,16 +71,6 @@ async def main() -> None:
             ids=IdFactory(clock=clock, rng=rng),
             rng=rng,
         )
-
-
-def _handler(
-    answer: Callable[[Any, Any], Awaitable[Any]], request: Any, response: Any
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    return grpc.unary_unary_rpc_method_handler(
-        answer,
-        request_deserializer=request.FromString,
-        response_serializer=response.SerializeToString,
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ every service does. An order's customer is the instance that answered.
 """
 
 import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -19,6 +18,7 @@ from tradepost.order.v1.order_service_pb2 import GetOrderRequest, GetOrderRespon
 from tradepost.type.v1.money_pb2 import Money
 
 from discovery.clock import Clock, SystemClock
+from scripts.benchmarks.shared.unary_handler import unary_handler
 from services.chassis.ids import IdFactory
 from services.chassis.server.lifecycle import serve
 from services.chassis.server.registrar import registrar_of
@@ -68,11 +68,11 @@ def build(name: str, instance: str, *, clock: Clock, rng: random.Random) -> Serv
         return ListItemsResponse(items=items)
 
     served = {
-        "order": (ORDERS, "GetOrder", _handler(get_order, GetOrderRequest, GetOrderResponse)),
+        "order": (ORDERS, "GetOrder", unary_handler(get_order, GetOrderRequest, GetOrderResponse)),
         "inventory": (
             ITEMS,
             "ListItems",
-            _handler(list_items, ListItemsRequest, ListItemsResponse),
+            unary_handler(list_items, ListItemsRequest, ListItemsResponse),
         ),
     }
     contract, method, handler = served[name]
@@ -99,16 +99,6 @@ async def main() -> None:
             rng=rng,
             log_level="error",
         )
-
-
-def _handler(
-    answer: Callable[[Any, Any], Awaitable[Any]], request: Any, response: Any
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    return grpc.unary_unary_rpc_method_handler(
-        answer,
-        request_deserializer=request.FromString,
-        response_serializer=response.SerializeToString,
-    )
 
 
 if __name__ == "__main__":
