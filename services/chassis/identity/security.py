@@ -57,7 +57,7 @@ async def secured(
     certificates, intentions = await identity_of(service, tls, clock=clock, rng=rng)
     authentication, keep_keys = _authentication(tokens, certificates, clock=clock)
     watched = () if intentions is None else (intentions.run,)
-    background = (partial(_keep_reading, certificates), keep_keys, *watched)
+    background = (partial(keep_reading, certificates), keep_keys, *watched)
     yield Security(certificates, intentions, background, authentication)
 
 
@@ -94,7 +94,7 @@ def _authentication(
     return Authentication(peer_of(certificates), verifier.verify), keys.run
 
 
-async def _keep_reading(source: CertificateSource) -> None:
+async def keep_reading(source: CertificateSource) -> None:
     """Have the source look for new certificates, until cancelled; it logs what it finds."""
     known = source.current
     while True:
