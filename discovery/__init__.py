@@ -23,8 +23,9 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
 - A call of a method whose contract says that it is safe (`idempotency_level`) is retried when an
   instance fails (`discovery.rules.retry_decision`), unless nothing awaits the call or asks for its
   status; so is one of which the service config says `idempotent`. A call that found no instance,
-  and so was not sent, is retried for every method; so is one to an instance that doesn't know the
-  method, while another may (`discovery.balancing.unserved`).
+  or whose connection was lost before it was sent (`discovery.balancing.unconnected`), is retried
+  for every method; so is one to an instance that doesn't know the method, while another may
+  (`discovery.balancing.unserved`).
 - The health of each instance is watched (grpc.health.v1), and one that says NOT_SERVING gets no
   calls, unless `healthCheckConfig` is false in the service config (`discovery.balancing.health`).
 - A method that fails on every instance because of overload or absence is asked less: some of its

@@ -50,6 +50,8 @@ class Connection(Protocol):
     @property
     def state(self) -> grpc.ChannelConnectivity: ...
 
+    def is_still_ready(self) -> bool: ...
+
 
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
 

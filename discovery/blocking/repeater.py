@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from discovery.balancing import attempt_outcome
+from discovery.balancing.unconnected import was_not_sent
 from discovery.blocking.call_loop import CallLoop
 from discovery.blocking.errors import EndedCallError
 from discovery.call.call_state import CallState
@@ -78,6 +79,7 @@ class Repeater:
                 now_s=self._clock.monotonic(),
                 deadline_s=call.deadline_s,
                 tried=(*call.excluded, call.subchannel),
+                was_sent=not was_not_sent(failure, call.subchannel),
             )
         final: Any = retries.final(failure)
         if delay_s is None:

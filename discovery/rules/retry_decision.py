@@ -52,14 +52,15 @@ class CallRetries:
         now_s: float,
         deadline_s: float | None,
         tried: Collection[object] = (),
+        was_sent: bool = True,
     ) -> float | None:
         """Seconds to wait before the next attempt; None: there is none, raise the error.
 
         The rules apply in this order:
 
-        1. The method must be safe, and the code retriable. If the instance doesn't know the method,
-           nothing ran: any method is attempted again, at once, while another instance than those
-           `tried` may serve it.
+        1. The method must be safe, or the attempt not sent, and the code retriable. If the instance
+           doesn't know the method, nothing ran: any method is attempted again, at once, while
+           another instance than those `tried` may serve it.
         2. The throttle must have tokens. As in C-core, every failure with a retriable code costs
            one, also that of the last attempt.
         3. Only the nearest layer retries.
@@ -68,10 +69,11 @@ class CallRetries:
         6. After the delay, the p50 of time must be left.
         7. The budget must pay.
         """
-        if not isinstance(error, NoInstanceError | LocalRefusalError):
+        if was_sent and not isinstance(error, NoInstanceError | LocalRefusalError):
             self._sent_failure = error
         asked_s = pushback_s(error.trailing_metadata())
-        retriable = is_retriable(error, self._policy, safe=self._safe, pushback_s=asked_s)
+        safe = self._safe or not was_sent
+        retriable = is_retriable(error, self._policy, safe=safe, pushback_s=asked_s)
         elsewhere = not retriable and asked_s is None and self._is_elsewhere(error, tried)
         if self._throttled(counts=retriable or asked_s == STOP_S):
             return None

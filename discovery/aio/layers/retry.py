@@ -24,6 +24,7 @@ from discovery.aio.sent import (
 )
 from discovery.aio.uncommitted_attempts import UncommittedAttempts, observe_first_message
 from discovery.aio.waiting_calls import WaitingCalls
+from discovery.balancing.unconnected import was_not_sent
 from discovery.balancing.unserved import is_served_elsewhere
 from discovery.call.call_state import CallState
 from discovery.clock import Clock
@@ -66,7 +67,13 @@ class _Pause:
         """
         now_s = self.clock.monotonic()
         tried = (*call.excluded, call.subchannel)
-        delay_s = retries.delay_s(failure, now_s=now_s, deadline_s=call.deadline_s, tried=tried)
+        delay_s = retries.delay_s(
+            failure,
+            now_s=now_s,
+            deadline_s=call.deadline_s,
+            tried=tried,
+            was_sent=not was_not_sent(failure, call.subchannel),
+        )
         if delay_s is None:
             raise retries.final(failure)
         sleeping = asyncio.get_running_loop().create_task(self.clock.sleep(delay_s))

@@ -10,8 +10,6 @@ import grpc
 import pytest
 from grpc import StatusCode
 
-from discovery.blocking.native import is_ready
-from discovery.blocking.subchannel import Subchannel
 from discovery.registry.instance import Instance, Resolution
 from tests.discovery.blocking.conftest import OpenBlocking, StartInBackground
 from tests.support.discovery.blocking.background_loop import Background
@@ -21,7 +19,13 @@ from tests.support.discovery.blocking.manual_readiness import (
     ready,
     subchannel_of,
 )
-from tests.support.discovery.probe_service import NOT_SERVING, SERVING, Probe, Refusal, path
+from tests.support.discovery.probe_service import (
+    NOT_SERVING,
+    SERVING,
+    Probe,
+    Refusal,
+    path,
+)
 
 ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
 BROKEN = Refusal(StatusCode.UNAVAILABLE)
@@ -184,29 +188,6 @@ def test_weights_of_the_registry(start: StartInBackground, open_to: OpenBlocking
 
     assert answers.count("heavy") > 160
     assert answers.count("light") > 5
-
-
-def test_unsafe_calls_avoid_a_connection_that_just_ended(
-    start: StartInBackground,
-    open_to: OpenBlocking,
-    background: Background,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """An unsafe call isn't sent on a connection that has ended without being noticed yet."""
-    gone, there = sorted(
-        (start(name, health=SERVING) for name in "ab"), key=lambda probe: probe.address
-    )
-    channel = open_to(gone, there, service_config={"loadBalancingConfig": [{"pick_first": {}}]})
-    ready(channel, 2)
-    # The watching thread notices nothing, as if it weren't scheduled for a while.
-    monkeypatch.setattr(Subchannel, "_broke", lambda _subchannel, _code: None)
-
-    background.run(gone.stop())
-    while is_ready(subchannel_of(channel, gone)._native):
-        pass
-
-    assert subchannel_of(channel, gone).state is grpc.ChannelConnectivity.READY
-    assert post(channel, 10) == [there.name] * 10
 
 
 def test_an_id_that_moves_to_another_port(

@@ -271,6 +271,17 @@ async def ended_unnoticed(channel: discovery.Channel, probe: Probe) -> None:
     one._update()
 
 
+def ready_once(real: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """An `is_still_ready` that says yes once, as if the connection were lost right after it."""
+    asked: list[object] = []
+
+    def is_still_ready(subchannel: object) -> bool:
+        asked.append(subchannel)
+        return len(asked) == 1 or real(subchannel)
+
+    return is_still_ready
+
+
 async def failed(channel: discovery.Channel) -> None:
     """Return once the channel is in TRANSIENT_FAILURE."""
     while channel.get_state() is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
