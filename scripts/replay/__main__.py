@@ -7,6 +7,7 @@ expected: importing takes a second on a busy machine, and would end in a traceba
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,8 +51,12 @@ def _run(options: "Options") -> int:
     from scripts.suite.run_folder import StartError  # noqa: PLC0415
 
     console = Console()
+    stop = interruption.SuiteStop(
+        partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    )
+    running = session.run(options, console=console, clock=SystemClock(), stop=stop)
     try:
-        report = interruption.run(session.run(options, console=console, clock=SystemClock()))
+        report = interruption.run(running, on_first=stop.begin, on_further=stop.at_once)
     except StartError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return EXIT_NOT_STARTED

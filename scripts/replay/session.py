@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -20,6 +20,7 @@ from scripts.suite import cluster
 from scripts.suite.baskets import Shop, basket_count, read_shop
 from scripts.suite.consul import ConsulAgent
 from scripts.suite.edge import SuiteEdge, lines_to_try, running_edge
+from scripts.suite.interruption import SuiteStop
 from scripts.suite.items import create_items
 from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import instructions
@@ -32,10 +33,10 @@ POLL_S = 0.5
 WITHOUT_LIMIT = {"TRADEPOST_EDGE_WRITE_PER_MINUTE": "0"}
 
 
-async def run(options: Options, *, console: Console, clock: Clock) -> ReplayReport:
+async def run(options: Options, *, console: Console, clock: Clock, stop: SuiteStop) -> ReplayReport:
     """Start the suite, replay, print and write the report; with `stay`, serve until cancelled.
 
-    Raises StartError.
+    `stop` gets the processes that are started. Raises StartError.
     """
     rng = random.Random(options.seed)
     with console.status("reading the baskets"):
@@ -43,16 +44,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
     async with AsyncExitStack() as stack:
         with console.status("starting Consul and the services"):
             suite = await stack.enter_async_context(
-                cluster.running(
-                    options.folder,
-                    instances=options.instances,
-                    clock=clock,
-                    rng=rng,
-                    environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
-                    postgres=options.postgres,
-                    secure=None if options.secure is None else Tls(options.secure),
-                    first_port=options.first_port,
-                )
+                _suite(options, clock=clock, rng=rng, stop=stop)
             )
             stubs = await stack.enter_async_context(open_stubs(suite))
             units = stock_for(shop.baskets)
@@ -63,7 +55,7 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
         edge = None
         edge_port = cluster.edge_port(options.first_port, options.instances)
         if options.through_edge:
-            running = running_edge(suite, options.folder, WITHOUT_LIMIT, port=edge_port)
+            running = running_edge(suite, options.folder, WITHOUT_LIMIT, port=edge_port, stop=stop)
             edge = await stack.enter_async_context(running)
         report = await _replay(suite, stubs, edge, shop, options, console=console, clock=clock)
         report.show(console, dropped=shop.dropped)
@@ -71,13 +63,29 @@ async def run(options: Options, *, console: Console, clock: Clock) -> ReplayRepo
             report.write(options.json)
         if options.stay:
             if edge is None and options.edge:
-                running = running_edge(suite, options.folder, port=edge_port)
+                running = running_edge(suite, options.folder, port=edge_port, stop=stop)
                 edge = await stack.enter_async_context(running)
             if edge is not None:
                 new_id = uuid.UUID(int=rng.getrandbits(128), version=4)
                 _print_edge(edge, plentiful_sku(shop), new_id, console)
             await _stay(suite, edge, console, clock)
     return report
+
+
+def _suite(
+    options: Options, *, clock: Clock, rng: random.Random, stop: SuiteStop
+) -> AbstractAsyncContextManager[cluster.Cluster]:
+    return cluster.running(
+        options.folder,
+        instances=options.instances,
+        clock=clock,
+        rng=rng,
+        environment={"TRADEPOST_SAGA_COORDINATION": options.coordination},
+        postgres=options.postgres,
+        secure=None if options.secure is None else Tls(options.secure),
+        first_port=options.first_port,
+        stop=stop,
+    )
 
 
 def _read(baskets: int, rng: random.Random) -> Shop:

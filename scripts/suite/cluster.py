@@ -32,6 +32,7 @@ from discovery.registry.instance import Instance
 from discovery.registry.protocols import RegistryError
 from scripts.suite import databases, mailbox
 from scripts.suite.consul import ConsulAgent
+from scripts.suite.interruption import SuiteStop
 from scripts.suite.run_folder import StartError, expect_free, only_user
 from scripts.suite.secure import credentials
 from scripts.suite.secure.call_graph import OPERATOR
@@ -122,13 +123,14 @@ async def running(
     keep: bool = False,
     secure: Tls | None = None,
     first_port: int | None = None,
+    stop: SuiteStop | None = None,
 ) -> AsyncIterator[Cluster]:
     """Start the suite in an empty `folder`; stop it at the end of the block. Raises StartError.
 
     `environment` holds additional settings for all instances. With `keep` the data of an earlier
     run are used again; they must be of the same database, and not those of a secure suite. With
     `first_port` Consul listens there and the instances on the ports after it; otherwise on free
-    ports. Nothing is deleted while another run uses the folder.
+    ports. `stop` gets the instances. Nothing is deleted while another run uses the folder.
     """
     with only_user(folder):
         expect_free(first_port, _ports_of(instances) + 1)
@@ -141,21 +143,24 @@ async def running(
                 name: {**(environment or {}), "DATABASE_URL": urls[name]} for name in SERVICES
             }
 
-            def slots(consul: str, secured: Credentials | None) -> list[ProcessSlot]:
+            def slots_of(consul: str, secured: Credentials | None) -> list[ProcessSlot]:
                 places = product(SERVICES, range(1, instances + 1))
                 settings = {
                     service: {**shared[service], **(secured.settings(service) if secured else {})}
                     for service in SERVICES
                 }
-                return [
+                slots = [
                     _slot(folder, service, number, consul, {**settings[service], **listening})
                     for (service, number), listening in zip(
                         places, _ports_after(first_port), strict=False
                     )
                 ]
+                if stop is not None:
+                    stop.include(slots)
+                return slots
 
             async with started(
-                folder, slots, clock=clock, rng=rng, consul_port=first_port, secure=secure
+                folder, slots_of, clock=clock, rng=rng, consul_port=first_port, secure=secure
             ) as cluster:
                 yield cluster
 

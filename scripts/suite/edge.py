@@ -16,6 +16,7 @@ import grpc
 
 from scripts.suite.cluster import START_TIMEOUT_S, Cluster
 from scripts.suite.consul import free_ports
+from scripts.suite.interruption import SuiteStop
 from scripts.suite.run_folder import StartError
 from scripts.suite.secure.call_graph import EDGE
 from scripts.suite.secure.credentials import PUBLIC_NAME, Credentials
@@ -81,10 +82,11 @@ async def running_edge(
     settings: Mapping[str, str] | None = None,
     *,
     port: int | None = None,
+    stop: SuiteStop | None = None,
 ) -> AsyncIterator[SuiteEdge]:
     """Start an edge with these `settings`, its log in the folder's `logs`.
 
-    It listens on `port`, or on a free one.
+    It listens on `port`, or on a free one; `stop` gets its process.
 
     Raises StartError when it doesn't listen in time.
     """
@@ -99,6 +101,8 @@ async def running_edge(
     }
     log = folder / "logs" / f"{EDGE}.log"
     edge = SuiteEdge(port, ProcessSlot(EDGE, 1, "services.edge", log, environment), credentials)
+    if stop is not None:
+        stop.include([edge.slot])
     await edge.slot.start()
     try:
         await edge.wait_until_listening()

@@ -75,33 +75,50 @@ async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
 
 
 async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> None:
-    """Ctrl-C during `--stay` ends every process that the replay started, and prints one line."""
+    """Ctrl-C during `--stay` says at once what it waits for, and ends all that the replay started.
+
+    The stop takes seconds, in which a silent program would look stuck.
+    """
     process = await replay("--baskets=1", "--stay", "--postgres", f"--folder={tmp_path}")
     await read_until(process, "export CONSUL_HTTP_ADDR=")
 
-    assert await interrupt(process) == "stopped\n"
+    stopping, *rest = (await interrupt(process)).splitlines()
 
+    assert stopping.startswith("stopping 9 processes, which drain for some seconds")
+    assert "Ctrl-C again ends them at once" in stopping
+    assert rest == ["stopped"]
     assert process.returncode == 130
     assert _processes(str(tmp_path)) == []
+    for log in _instance_logs(tmp_path):
+        assert '"event": "stopped"' in log.read_text()
 
 
-async def test_further_interrupts_change_nothing(tmp_path: Path) -> None:
-    """Ctrl-C again and again neither cuts the stop short nor prints more than the one line."""
+async def test_further_interrupts_kill_what_is_left(tmp_path: Path) -> None:
+    """Ctrl-C again and again leaves no process behind, and says once which ones are killed.
+
+    A frozen instance, which can't drain, holds the stop up until then.
+    """
     process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
     await read_until(process, "export CONSUL_HTTP_ADDR=")
+    (frozen,) = _processes(f"{tmp_path}", "TRADEPOST_INSTANCE_ID=order-1")
+    os.kill(frozen, signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGINT)
+    await read_until(process, "stopping 9 processes")
     ending = asyncio.create_task(process.communicate())
     while not ending.done():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         await asyncio.wait({ending}, timeout=0.05)
 
-    assert (await ending)[0] == b"stopped\n"
+    killing, *rest = (await ending)[0].decode().splitlines()
+    assert re.fullmatch("killing .*order-1.*", killing)
+    assert rest == ["stopped"]
     assert process.returncode == 130
     assert _processes(str(tmp_path)) == []
 
 
-async def test_an_interrupt_while_orders_are_placed_prints_one_line(tmp_path: Path) -> None:
-    """Ctrl-C in the middle of a replay ends it without a traceback."""
+async def test_an_interrupt_while_orders_are_placed_has_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a replay ends it like any other time."""
     process = await replay("--baskets=2000", f"--folder={tmp_path}")
     await read_until(process, "rejected on purpose")
 
@@ -109,6 +126,7 @@ async def test_an_interrupt_while_orders_are_placed_prints_one_line(tmp_path: Pa
 
     assert process.returncode == 130
     assert "Traceback" not in output
+    assert "stopping 8 processes" in output
     assert output.endswith("stopped\n")
 
 
@@ -197,6 +215,12 @@ async def test_amounts_have_a_currency(tmp_path: Path) -> None:
 
     assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", output.decode())
     assert "rejected on purpose" in output.decode()
+
+
+def _instance_logs(folder: Path) -> list[Path]:
+    logs = sorted((folder / "logs").glob("*-[12].log"))
+    assert len(logs) == 8
+    return logs
 
 
 def _processes(*texts: str) -> list[int]:
