@@ -1,11 +1,8 @@
 """The edge of a secure suite as `./scripts/run --secure --stay` starts it, with both sources."""
 
 import asyncio
-import random
 import signal
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -15,27 +12,34 @@ from cryptography import x509
 from tradepost.inventory.v1 import inventory_service_pb2 as inventory_rpc
 from tradepost.inventory.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from tradepost.order.v1 import order_service_pb2 as rpc
-from tradepost.order.v1.order_pb2 import Order
 from tradepost.order.v1.order_service_pb2_grpc import OrderServiceStub
 
-from discovery.clock import SystemClock
 from scripts.suite import cluster
-from scripts.suite.baskets import Product
-from scripts.suite.consul import free_ports
-from scripts.suite.edge import running_edge
-from scripts.suite.items import create_items
+from scripts.suite.secure.bearer_token import bearer
 from scripts.suite.secure.call_graph import EDGE
 from scripts.suite.secure.consul_setup import MANAGEMENT
-from scripts.suite.secure.credentials import Credentials, Tls
+from scripts.suite.secure.credentials import Tls
 from scripts.suite.secure.instructions import CUSTOMER_ID
-from scripts.suite.stubs import open_stubs
 from scripts.tools.paths import ROOT, consul_path
+from services.edge.contract.contract import read as read_contract
+from tests.support.attempts.guarded_edge import naming
+from tests.support.attempts.secure_verdicts import (
+    NOBODY,
+    PEOPLE,
+    Asked,
+    about,
+    internal,
+    secure_caller,
+    verdicts,
+)
+from tests.support.attempts.tokens import Unproven, unproven_tokens
+from tests.support.identity.whole_suite import ACCESS_REASONS, ALLOWED, ROLES, expected_verdict
 from tests.support.suite.programs import run
 from tests.support.suite.replay_program import interrupt, read_until, replay
+from tests.support.suite.secure_edge import SecureEdge, secure_edge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CLOCK = SystemClock()
 WAIT_S = 60.0
 # What each token begins with: {"alg": in base64url.
 TOKEN = "eyJhbGci"
@@ -43,49 +47,16 @@ TOKEN = "eyJhbGci"
 CLERKS = 100
 PLACES = 3
 REPLACEMENTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class SecureEdge:
-    """A secure suite with one instance of each service, and the edge in front of it."""
-
-    suite: cluster.Cluster
-    folder: Path
-    url: str
-    admin: str
-
-    @property
-    def credentials(self) -> Credentials:
-        assert self.suite.access is not None
-        return self.suite.access.credentials
-
-    def channel(self) -> grpc.aio.Channel:
-        """A channel of a caller outside."""
-        authority = self.credentials.public_files.roots.read_bytes()
-        return grpc.aio.secure_channel(
-            self.url.removeprefix("https://"), grpc.ssl_channel_credentials(authority)
-        )
-
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """That of a customer's call."""
-        return self.suite.caller_metadata(CUSTOMER_ID, "CUSTOMER")
+METHODS = read_contract().methods
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Tls))
 async def edge(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[SecureEdge]:
-    """With tea in stock."""
-    folder, rng = tmp_path_factory.mktemp("secure"), random.Random(1)
-    (admin,) = free_ports(1)
-    async with (
-        cluster.running(folder, instances=1, clock=CLOCK, rng=rng, secure=request.param) as suite,
-        open_stubs(suite) as stubs,
-        running_edge(suite, folder, {"TRADEPOST_EDGE_ADMIN_PORT": str(admin)}) as started,
-    ):
-        tea = Product(sku="tea", name="Tea", price_minor=250)
-        await create_items(stubs.inventory, {"tea": tea}, {"tea": 10}, rng=rng)
-        yield SecureEdge(suite, folder, started.url, f"http://127.0.0.1:{admin}")
+    """The suite with its edge, which all tests share."""
+    async with secure_edge(tmp_path_factory.mktemp("secure"), request.param) as started:
+        yield started
 
 
 @pytest.mark.parametrize("tls", list(Tls))
@@ -115,7 +86,7 @@ async def test_the_printed_lines_work(tls: Tls, tmp_path: Path) -> None:
 async def test_the_services_know_the_person(edge: SecureEdge) -> None:
     """What a customer does through the edge is written down as done by the customer."""
     async with edge.channel() as channel:
-        order_id = (await _place(edge, channel, number=8)).order_id
+        order_id = (await edge.place(channel, number=8)).order_id
     async with edge.suite.open_channel("order") as inside:
         events = await OrderServiceStub(inside).ListOrderEvents(
             rpc.ListOrderEventsRequest(order_id=order_id)
@@ -131,6 +102,62 @@ async def test_a_call_without_a_token_is_refused(edge: SecureEdge) -> None:
             await OrderServiceStub(channel).ListOrders(rpc.ListOrdersRequest(), timeout=WAIT_S)
 
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_token_that_proves_nothing_is_refused(edge: SecureEdge) -> None:
+    """By each protocol every public RPC refuses it, as the service itself does."""
+    shown = [Unproven("no token", ()), *unproven_tokens(edge.credentials.issuer)]
+    async with secure_caller(edge) as caller:
+        for each in shown:
+            asked = [
+                Asked(each.what, method, naming(method, "nothing"), each.metadata)
+                for method in METHODS
+            ]
+            for verdict in await verdicts(caller, asked):
+                assert verdict.reasons <= NOBODY, verdict
+
+
+async def test_a_role_may_what_the_contract_says(edge: SecureEdge) -> None:
+    """By each protocol every public RPC answers each role as the contract and the service do."""
+    async with secure_caller(edge) as caller:
+        for who, roles in PEOPLE.items():
+            shown = bearer(edge.credentials.issuer.token(who, *roles))
+            asked = [Asked(who, method, naming(method, "nothing"), shown) for method in METHODS]
+            for verdict in await verdicts(caller, asked):
+                (reason,) = verdict.reasons
+                found = reason if reason in ACCESS_REASONS else ALLOWED
+                assert found == expected_verdict(verdict.asked.method.path, roles), verdict
+
+
+async def test_the_data_of_another_customer_stay_theirs(edge: SecureEdge) -> None:
+    """Every public RPC with an owner is refused to another customer, and reads serve the owner."""
+    owned = [method for method in METHODS if method.owner]
+    async with edge.channel() as channel, secure_caller(edge) as caller:
+        order = await edge.place(channel, number=10)
+        known = {"order_id": order.order_id, "customer_id": order.customer_id}
+        other = bearer(edge.credentials.issuer.token("mallory", "CUSTOMER"))
+        hers = [Asked("other", each, about(each, known), other) for each in owned]
+        for verdict in await verdicts(caller, hers):
+            method = verdict.asked.method
+            in_request = method.owner in method.request.fields_by_name
+            stated = "NOT_OWNER" if in_request else "ORDER_NOT_FOUND"
+            assert verdict.reasons == {stated}, verdict
+        own = [
+            Asked("owner", each, about(each, known), edge.metadata()) for each in owned if each.read
+        ]
+        for verdict in await verdicts(caller, own):
+            assert verdict.reasons == {""}, verdict
+
+
+async def test_no_internal_rpc_is_reached(edge: SecureEdge) -> None:
+    """What the contracts don't publish is by each protocol unknown to the edge, for every role."""
+    shown = bearer(edge.credentials.issuer.token("mallory", *ROLES))
+    async with secure_caller(edge) as caller:
+        for method in internal():
+            reasons = await caller.by_edge(
+                Asked("mallory", method, naming(method, "nothing"), shown)
+            )
+            assert set(reasons.values()) == {"PATH_NOT_FOUND"}, method.path
 
 
 @pytest.mark.parametrize("edge", [Tls.CONSUL], indirect=True)
@@ -160,7 +187,7 @@ async def test_a_denied_edge_loses_its_streams(edge: SecureEdge) -> None:
     payment.send(signal.SIGSTOP)
     try:
         async with edge.channel() as channel:
-            order_id = (await _place(edge, channel, number=9, timeout_s=3)).order_id
+            order_id = (await edge.place(channel, number=9, timeout_s=3)).order_id
             watch = OrderServiceStub(channel).WatchOrder(
                 rpc.WatchOrderRequest(order_id=order_id), metadata=edge.metadata(), timeout=WAIT_S
             )
@@ -214,22 +241,6 @@ async def test_no_token_is_logged(edge: SecureEdge) -> None:
 
     texts = {file.name: file.read_text() for file in log.parent.iterdir()}
     assert [name for name, text in texts.items() if TOKEN in text] == []
-
-
-async def _place(
-    edge: SecureEdge, channel: grpc.aio.Channel, *, number: int, timeout_s: float = WAIT_S
-) -> Order:
-    """Place an order; the answer comes when it is settled, or shortly before the time is over."""
-    request = rpc.CreateOrderRequest(
-        request_id=str(uuid.UUID(int=number, version=4)),
-        customer_id=CUSTOMER_ID,
-        payment_method="pm_visa",
-        lines=[rpc.CreateOrderLine(sku="tea", quantity=1)],
-    )
-    call = OrderServiceStub(channel).CreateOrder(
-        request, metadata=edge.metadata(), timeout=timeout_s
-    )
-    return (await call).order
 
 
 async def _write_intention(edge: SecureEdge, action: str) -> None:

@@ -19,7 +19,6 @@ from yarl import URL
 
 from services.edge.contract.methods import PublicMethod
 from tests.support.edge.answer import Answer, failure, failure_of_info, parsed
-from tests.support.edge.running_edge import RunningEdge
 
 TIMEOUT_S = 60.0
 _DETAILS = "grpc-status-details-bin"
@@ -32,16 +31,31 @@ _TRAILERS, _LAST = 0x80, 0x02
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
+class Reached(Protocol):
+    """An edge as a caller reaches it: with a gRPC channel, and with a URL.
+
+    `connector` keeps connections for HTTP and knows how to check certificates; without it each call
+    has a connection of its own.
+    """
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def channel(self) -> grpc.aio.Channel: ...
+    @property
+    def connector(self) -> aiohttp.BaseConnector | None: ...
+
+
 class Call(Protocol):
     """A call of a method in one protocol; `shown` are headers of the caller, such as a token."""
 
     async def __call__(
-        self, edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+        self, edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
     ) -> Answer: ...
 
 
 async def by_grpc(
-    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
 ) -> Answer:
     """Call by gRPC with grpc.aio."""
     data = request.SerializeToString()
@@ -56,7 +70,7 @@ async def by_grpc(
 
 
 async def by_grpc_web(
-    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
 ) -> Answer:
     """Call by gRPC-Web: the trailers are the last frame of the body."""
     status, headers, body = await sent(
@@ -75,7 +89,7 @@ async def by_grpc_web(
 
 
 async def by_connect(
-    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
 ) -> Answer:
     """Call by Connect with POST; a stream is framed like gRPC's, and ends with JSON."""
     data = request.SerializeToString()
@@ -87,7 +101,7 @@ async def by_connect(
 
 
 async def by_connect_get(
-    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
 ) -> Answer:
     """Call a read by Connect with GET: the request is a parameter."""
     message = base64.urlsafe_b64encode(request.SerializeToString()).decode().rstrip("=")
@@ -97,7 +111,7 @@ async def by_connect_get(
 
 
 async def by_rest(
-    edge: RunningEdge, method: PublicMethod, request: Message, shown: Headers = ()
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
 ) -> Answer:
     """Call the path of the contract with JSON; a stream comes as server-sent events."""
     fields = json_format.MessageToDict(request, preserving_proto_field_name=True)
@@ -132,7 +146,7 @@ PROTOCOLS: Mapping[str, Call] = {
 
 
 async def sent(
-    edge: RunningEdge,
+    edge: Reached,
     verb: str,
     path: str,
     *,
@@ -142,7 +156,11 @@ async def sent(
     """Send a request over HTTP/1.1; return status, headers (lower case) and body."""
     url = f"{edge.url}{path}"
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            connector=edge.connector,
+            connector_owner=edge.connector is None,
+        ) as session,
         session.request(
             verb, URL(url, encoded=True), headers=CIMultiDict(headers), data=body
         ) as answer,
@@ -152,7 +170,7 @@ async def sent(
 
 
 async def _connect_stream(
-    edge: RunningEdge, method: PublicMethod, data: bytes, shown: Headers
+    edge: Reached, method: PublicMethod, data: bytes, shown: Headers
 ) -> Answer:
     headers = (("content-type", "application/connect+proto"), _CONNECT_VERSION, *shown)
     status, _, body = await sent(edge, "POST", method.path, headers=headers, body=_frame(data))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import grpc
 
 from discovery.clock import SystemClock
@@ -41,6 +42,7 @@ class RunningEdge:
     envoy: EnvoyProcess
     channel: grpc.aio.Channel
     contract: Contract
+    connector: aiohttp.BaseConnector | None = None
 
     @property
     def address(self) -> str:
