@@ -51,7 +51,13 @@ A program written against `grpc.aio.insecure_channel` behaves the same with this
 from discovery.aio.channel import Channel
 from discovery.aio.interceptors.retry_and_deadline import DeadlineInterceptor, RetryInterceptor
 from discovery.aio.open import open_channel
-from discovery.balancing.explanation import BreakerView, Explanation, InstanceView, PickView
+from discovery.balancing.explanation import (
+    BreakerView,
+    Explanation,
+    InstanceView,
+    PickView,
+    TriedView,
+)
 from discovery.balancing.load import Load
 from discovery.balancing.policy import Candidate, Picker, Policy
 from discovery.clock import Clock, SystemClock
@@ -123,6 +129,7 @@ __all__ = [
     "RetryPolicy",
     "SystemClock",
     "Target",
+    "TriedView",
     "Watcher",
     "attempt_number_of_metadata",
     "bind_attempt_number",

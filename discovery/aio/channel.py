@@ -202,7 +202,7 @@ class Channel(grpc.aio.Channel):
     def explain(self, *, try_picks: int = 0) -> Explanation:
         """Return all that the channel knows and does now.
 
-        `try_picks`: make so many picks without a call, and list them.
+        `try_picks`: make so many picks without a call, and count them by instance.
         """
         return explain(
             self._target.service,

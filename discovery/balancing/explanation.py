@@ -1,6 +1,6 @@
 """Explains what a channel knows and does now, as a value for a person, a console or a test."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from math import isinf
 from typing import Protocol, TypeVar
@@ -59,7 +59,7 @@ class BreakerView:
 
 @dataclass(frozen=True, slots=True)
 class PickView:
-    """One of the last picks; `method` is empty if the explanation itself made it."""
+    """One of the last picks for a call."""
 
     ago_s: float
     method: str
@@ -67,11 +67,19 @@ class PickView:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedView:
+    """How many of the picks that the explanation tried, without a call, chose this instance."""
+
+    instance_id: str
+    picks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The whole channel.
 
     `panic`: too few instances are usable, so ejections don't count. `retries_allowed` is None if
-    the budget is switched off.
+    the budget is switched off. `tried` has each instance that was picked, the most picked first.
     """
 
     target: str
@@ -83,6 +91,7 @@ class Explanation:
     instances: tuple[InstanceView, ...]
     breakers: tuple[BreakerView, ...]
     picks: tuple[PickView, ...]
+    tried: tuple[TriedView, ...]
 
 
 class WatchedConnection(Connection, Protocol):
@@ -123,6 +132,7 @@ def nothing_yet(target: str, state: grpc.ChannelConnectivity) -> Explanation:
         instances=(),
         breakers=(),
         picks=(),
+        tried=(),
     )
 
 
@@ -137,18 +147,7 @@ def explain(
     try_picks: int,
 ) -> Explanation:
     """Explain a channel as it is now, after `try_picks` picks that send no call."""
-    probes = [
-        (ejection, ejection.probed_s, ejection.due_s)
-        for one in balancer.subchannels
-        if (ejection := one.record.ejection) is not None
-    ]
-    for _ in range(try_picks):
-        picked = balancer.pick(now_s, ())
-        if picked is not None:
-            balancer.recent.append((now_s, "", picked))
-    for ejection, probed_s, due_s in probes:
-        # Nothing was sent, so the next call is still the probe.
-        ejection.probed_s, ejection.due_s = probed_s, due_s
+    tried = _tried(balancer, now_s, try_picks)
     return Explanation(
         target=target,
         state=state.name,
@@ -166,7 +165,22 @@ def explain(
             PickView(now_s - picked_s, path, one.instance.instance_id)
             for picked_s, path, one in reversed(balancer.recent)
         ),
+        tried=tuple(TriedView(*counted) for counted in tried.most_common()),
     )
+
+
+def _tried(balancer: Explainable[WatchedT], now_s: float, number: int) -> Counter[str]:
+    """Pick so many times without a call; how often each instance was picked."""
+    probes = [
+        (ejection, ejection.probed_s, ejection.due_s)
+        for one in balancer.subchannels
+        if (ejection := one.record.ejection) is not None
+    ]
+    picked = [balancer.pick(now_s, ()) for _ in range(number)]
+    for ejection, probed_s, due_s in probes:
+        # Nothing was sent, so the next call is still the probe.
+        ejection.probed_s, ejection.due_s = probed_s, due_s
+    return Counter(one.instance.instance_id for one in picked if one is not None)
 
 
 def _instance(one: WatchedConnection, now_s: float) -> InstanceView:

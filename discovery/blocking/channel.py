@@ -103,7 +103,7 @@ class BlockingChannel(grpc.Channel):
     def explain(self, *, try_picks: int = 0) -> Explanation:
         """Return all that the channel knows and does in this process; empty before its first call.
 
-        `try_picks`: make so many picks without a call, and list them.
+        `try_picks`: make so many picks without a call, and count them by instance.
         """
         found = self._process_states.get(os.getpid())
         if found is None:

@@ -19,6 +19,10 @@ from discovery.tls.certificates import CertificateSource
 from discovery.tls.files import FileCertificates
 
 _FILES = ("--certificate-file", "--key-file", "--roots-file")
+HINT = (
+    "Instances that speak TLS are asked with --ca-file or --tls, those that demand a certificate"
+    f" with {', '.join(_FILES)}, or with --consul-certificate."
+)
 
 
 @dataclass(frozen=True, slots=True)

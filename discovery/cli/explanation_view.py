@@ -17,6 +17,7 @@ _INSTANCES = (
 _CAUSES = ("ID", "NOT READY BECAUSE")
 _BREAKERS = ("METHOD", "ACCEPTED (10 S)", "BREAKER")
 _PICKS = ("AGO", "METHOD", "PICKED")
+_TRIED = ("ID", "PICKED WITHOUT A CALL")
 
 Rows = Sequence[Sequence[str]]
 
@@ -27,7 +28,7 @@ def explanation_as_json(explanation: Explanation) -> str:
 
 
 def explanation_as_tables(explanation: Explanation) -> str:
-    """One line about the channel, then tables of its instances, breakers and last picks."""
+    """One line about the channel, then tables of its instances, breakers and picks."""
     headline = f"{explanation.target}: {explanation.state}"
     if explanation.panic:
         headline += ", ejections lifted"
@@ -35,6 +36,7 @@ def explanation_as_tables(explanation: Explanation) -> str:
         headline += f" (the last look-up failed: {explanation.error})"
     elif not explanation.instances:
         headline += " (it has no instances)"
+    tried = sum(one.picks for one in explanation.tried)
     tables = (
         _table(_INSTANCES, [_instance(one) for one in explanation.instances]),
         _table(
@@ -50,10 +52,11 @@ def explanation_as_tables(explanation: Explanation) -> str:
         ),
         _table(
             _PICKS,
-            [
-                (f"{one.ago_s:.3f} s", one.method or "(tried)", one.instance_id)
-                for one in explanation.picks
-            ],
+            [(f"{one.ago_s:.3f} s", one.method, one.instance_id) for one in explanation.picks],
+        ),
+        _table(
+            _TRIED,
+            [(one.instance_id, f"{one.picks} of {tried}") for one in explanation.tried],
         ),
     )
     return "\n\n".join([headline, *(table for table in tables if table)])

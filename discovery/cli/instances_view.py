@@ -10,11 +10,14 @@ from discovery.registry.instance import Instance, Resolution
 from discovery.registry.instance_json import instance_to_json
 
 _COLUMNS = ("ID", "ENDPOINT", "WEIGHT", "TAGS", "VERSION", "CHECK", "HEALTH")
+_CAUSES = ("ID", "NO ANSWER BECAUSE")
 
 
 def findings_as_table(findings: Sequence[Finding]) -> str:
-    """A heading and one line for each instance, in aligned columns."""
-    return in_columns([_COLUMNS, *map(_row, findings)])
+    """A heading and one line for each instance, in aligned columns; then why some didn't answer."""
+    table = in_columns([_COLUMNS, *map(_row, findings)])
+    causes = [(one.instance.instance_id, one.cause) for one in findings if one.cause]
+    return f"{table}\n\n{in_columns([_CAUSES, *causes])}" if causes else table
 
 
 def in_columns(rows: Sequence[Sequence[str]]) -> str:
@@ -28,12 +31,13 @@ def in_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def findings_as_json(target: str, findings: Sequence[Finding]) -> str:
-    """One document: `{"target", "instances": [{"id", "endpoint", ..., "check", "health"}]}`."""
+    """One document: `{"target", "instances": [{"id", ..., "check", "health", "cause"}]}`."""
     instances = [
         {
             **_instance_as_json(finding.instance),
             "check": finding.check,
             "health": finding.health,
+            "cause": finding.cause,
         }
         for finding in findings
     ]

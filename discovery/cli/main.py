@@ -15,11 +15,12 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from discovery.aio.open import open_channel
 from discovery.cli.connection_options import (
+    HINT,
     ConnectionSecurity,
     add_connection_options,
     connection_security,
@@ -38,6 +39,7 @@ from discovery.registry.protocols import RegistryError, Watcher
 from discovery.registry.resolver import Resolver
 from discovery.registry.schemes import registry_of
 from discovery.registry.target import Target, parse_target
+from discovery.tls import failures
 
 EXIT_USABLE = 0
 EXIT_NO_INSTANCES = 1
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dial = security.dialer(target, options.authority)
         if options.command == "resolve":
             findings = asyncio.run(inspect(target, watcher, dial=dial, timeout_s=options.timeout))
+            _hint(finding.cause for finding in findings)
             return _print_findings(options.target, findings, as_json=options.json)
         return asyncio.run(_explain(options, security))
     except RegistryError as error:
@@ -113,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _hint(causes: Iterable[str | None]) -> None:
+    """Name the options of TLS if an instance may want it."""
+    if any(failures.CLOSED in (cause or "") for cause in causes):
+        sys.stderr.write(f"{HINT}\n")
+
+
 def _print_findings(target: str, findings: Sequence[Finding], *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(findings_as_json(target, findings) + "\n")
@@ -136,6 +145,7 @@ async def _explain(options: argparse.Namespace, security: ConnectionSecurity) ->
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.settled(), options.timeout)
         explanation = channel.explain(try_picks=options.picks)
+    _hint(one.cause for one in explanation.instances)
     describe = explanation_as_json if options.json else explanation_as_tables
     sys.stdout.write(describe(explanation) + "\n")
     if explanation.state == "READY":

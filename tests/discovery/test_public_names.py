@@ -18,7 +18,7 @@ PURPOSES = {
     "to call a service": {
         *("open_channel", "Channel", "Target", "parse_target"),
         *("error_info", "ErrorInfo", "RefusalReason"),
-        *("Explanation", "InstanceView", "BreakerView", "PickView"),
+        *("Explanation", "InstanceView", "BreakerView", "PickView", "TriedView"),
     },
     "to tell the errors apart": {
         *("InvalidMetadataError", "InvalidServiceConfigError", "InvalidTargetError"),

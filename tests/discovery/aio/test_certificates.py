@@ -22,6 +22,7 @@ from tests.support.certificates.tls_server import (
 from tests.support.discovery.probe_service import subchannels
 
 AUTHORITY = Authority()
+WHAT_IS_MISSING = "does it want TLS, or another certificate"
 
 OpenOrder = Callable[..., discovery.Channel]
 
@@ -101,6 +102,23 @@ async def test_a_server_that_is_not_the_service_is_never_called(
         (instance,) = channel.explain().instances
         assert why in (instance.cause or "")
         assert server.callers == []
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_caller_without_a_certificate_is_told_what_may_be_missing(
+    server: TlsServer, ours: MemoryCertificates, *, tls: bool
+) -> None:
+    """The server just ends the connection, with and without TLS; the error says what to look at."""
+    credentials = grpc.ssl_channel_credentials(ours.current.roots) if tls else None
+    async with discovery.open_channel(
+        f"static:///{server.address}",
+        credentials=credentials,
+        authority=ours.server_name("order"),
+    ) as channel:
+        with pytest.raises(discovery.NoInstanceError, match=WHAT_IS_MISSING):
+            await channel.unary_unary(WHO)(b"")
+
+        assert WHAT_IS_MISSING in (channel.explain().instances[0].cause or "")
 
 
 async def test_a_server_without_tls_is_never_called(open_order: OpenOrder) -> None:

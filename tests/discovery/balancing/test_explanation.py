@@ -110,7 +110,34 @@ async def test_the_command_explains_a_target(start: Start) -> None:
 
     (instance,) = document["instances"]
     assert (instance["endpoint"], instance["state"]) == (server.address, "READY")
-    assert [pick["instance_id"] for pick in document["picks"]] == [server.address] * 3
+    assert document["tried"] == [{"instance_id": server.address, "picks": 3}]
+    assert document["picks"] == []
+
+
+async def test_the_command_lists_an_instance_once(start: Start) -> None:
+    """Before any call there are no calls to list, only how often each instance would be picked."""
+    server = await start("a")
+
+    lines = [line.split() for line in (await run(f"static:///{server.address}")).splitlines()]
+
+    assert [server.address, "10", "of", "10"] in lines
+    assert len([line for line in lines if line[:1] == [server.address]]) == 2
+
+
+async def test_picks_that_are_tried_are_no_picks_of_calls(start: Start, open_to: Open) -> None:
+    """They are counted by instance, and don't push the picks of calls out of their list."""
+    one, other = await start("a"), await start("b")
+    channel = open_to(one, other, service_config={"loadBalancingConfig": [{"round_robin": {}}]})
+    await ready(channel, 2)
+    await channel.unary_unary(path("Get"))(b"x")
+
+    explanation = channel.explain(try_picks=40)
+
+    assert {(tried.instance_id, tried.picks) for tried in explanation.tried} == {
+        (one.address, 20),
+        (other.address, 20),
+    }
+    assert [pick.method for pick in channel.explain().picks] == [path("Get")]
 
 
 def test_the_command_without_an_instance(capsys: pytest.CaptureFixture[str]) -> None:

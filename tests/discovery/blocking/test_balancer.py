@@ -86,7 +86,10 @@ def test_a_failing_instance_is_ejected_until_a_probe_succeeds(
 
     clock.ahead_s += 5.0
     # Explaining picks without a call, and leaves the probe to the next call.
-    assert len(channel.explain(try_picks=3).picks) > 3
+    before = channel.explain().picks
+    explanation = channel.explain(try_picks=3)
+    assert sum(one.picks for one in explanation.tried) == 3
+    assert [pick.method for pick in explanation.picks] == [pick.method for pick in before]
     assert post(channel, 5) == ["-", *["good"] * 4]
 
     clock.ahead_s += 10.0
@@ -249,6 +252,7 @@ def test_explain_before_the_first_call_is_empty(open_to: OpenBlocking) -> None:
     explanation = channel.explain(try_picks=3)
 
     assert (explanation.state, explanation.instances, explanation.picks) == ("IDLE", (), ())
+    assert explanation.tried == ()
     assert not channel._process_states
 
 

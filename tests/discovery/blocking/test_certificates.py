@@ -14,6 +14,7 @@ from tests.support.certificates.tls_server import ECHO, WHO, TlsServer, tls_serv
 from tests.support.discovery.blocking.background_loop import Background
 
 AUTHORITY = Authority()
+WHAT_IS_MISSING = "does it want TLS, or another certificate"
 
 
 @pytest.fixture
@@ -63,6 +64,23 @@ def test_a_server_that_is_not_the_service_is_never_called(
     assert why in (refused.value.details() or "")
     assert why in (instance.cause or "")
     assert server.callers == []
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_caller_without_a_certificate_is_told_what_may_be_missing(
+    server: TlsServer, ours: MemoryCertificates, *, tls: bool
+) -> None:
+    """The server just ends the connection, with and without TLS; the error says what to look at."""
+    credentials = grpc.ssl_channel_credentials(ours.current.roots) if tls else None
+    with blocking.open_channel(
+        f"static:///{server.address}",
+        credentials=credentials,
+        authority=ours.server_name("order"),
+    ) as channel:
+        with pytest.raises(discovery.NoInstanceError, match=WHAT_IS_MISSING):
+            channel.unary_unary(WHO)(b"")
+
+        assert WHAT_IS_MISSING in (channel.explain().instances[0].cause or "")
 
 
 def test_a_dozen_rotations_under_load_fail_no_call(

@@ -87,8 +87,12 @@ def test_a_certificate_from_files(
     with secure_instance(agent, service, MemoryCertificates(AUTHORITY.issue(service))):
         assert main([command, f"consul:///{service}", "--timeout", "20", *files]) == 0
         assert " SERVING" in capsys.readouterr().out
-        main([command, f"consul:///{service}", "--timeout", "20", *only_roots])
-        assert " SERVING" not in capsys.readouterr().out
+        for without in (only_roots, []):
+            main([command, f"consul:///{service}", "--timeout", "20", *without])
+            printed = capsys.readouterr()
+            assert " SERVING" not in printed.out
+            assert "does it want TLS, or another certificate?" in printed.out
+            assert "--certificate-file, --key-file, --roots-file" in printed.err
 
 
 @pytest.mark.parametrize("command", ["resolve", "explain"])
