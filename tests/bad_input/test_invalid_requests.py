@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from services.chassis.server.assembly import MAX_REQUEST_BYTES
 from tests.support.bad_input.all_cases import CASES
+from tests.support.bad_input.bad_values import REASON, REASON_MAX
 from tests.support.bad_input.leaked_internals import has_one_reason, leaked_internals
 from tests.support.bad_input.method_cases import Code
 from tests.support.chassis.rich_status import Refusal, refusal
@@ -49,6 +50,20 @@ async def test_every_bad_field_is_named_at_once(suite: Suite, name: str) -> None
             assert answer.code is Code.INVALID_ARGUMENT, invalid
             assert answer.reason == "INVALID_REQUEST", invalid
             assert answer.bad_fields.keys() == invalid.bad_paths
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, cases in CASES.items() if cases.bad_values.get("reason")]
+)
+async def test_every_method_takes_the_same_reasons(suite: Suite, name: str) -> None:
+    """The longest reason is as long everywhere; what can't be seen is none anywhere."""
+    (rpc,) = (each for each in suite.rpcs if each.name == name)
+    assert set(REASON) <= set(CASES[name].bad_values["reason"])
+
+    longest = {**CASES[name].valid, "reason": "x" * REASON_MAX, "request_id": ""}
+    answer = await refused(suite, rpc, rpc.request(longest))
+
+    assert answer.bad_fields.keys() == {"request_id"}
 
 
 @EACH_METHOD

@@ -24,7 +24,7 @@ from services.chassis.request.pages import (
     refuse_page_token,
 )
 from services.chassis.request.request_ids import own_steps
-from services.chassis.request.validation import MAX_REASON_CHARACTERS, Check
+from services.chassis.request.validation import Check
 from services.chassis.store.database import Database, StoreOverloadedError, StoreUnavailableError
 from services.chassis.telemetry import logs
 from services.chassis.telemetry.error_text import describe
@@ -120,7 +120,7 @@ class DeadLetterAdmin:
         check = Check()
         request_id = check.uuid("request_id", request.request_id)
         check.identifier("dead_letter_id", request.dead_letter_id, "dlt")
-        check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS)
+        check.reason(request.reason, required=True)
         check.done()
         discard = partial(self._discard, request=request)
         return await self._audited(request_id, request, discard)

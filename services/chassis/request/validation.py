@@ -29,6 +29,13 @@ MAX_ENUM_FILTER = 100
 MAX_VIOLATIONS = 1_000
 MAX_REASON_CHARACTERS = 500
 
+# Control characters, and the line and paragraph separators.
+_NEVER_IN_A_LINE = frozenset({"Cc", "Zl", "Zp"})
+# Letters, numbers, punctuation and symbols. A mark is visible on one of them only.
+_VISIBLE = frozenset("LNPS")
+# Letters and symbols that are drawn as nothing: Hangul fillers and the empty Braille pattern.
+_DRAWN_AS_NOTHING = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _HEX_32 = re.compile(r"[0-9a-f]{32}")
@@ -87,20 +94,20 @@ class Check:
         return value
 
     def text(self, field: str, value: str, *, max_len: int, required: bool = True) -> str:
-        """At most `max_len` characters, without control characters, and not only spaces."""
+        """One line of at most `max_len` characters, of which at least one is visible."""
         if not value:
             self.that(not required, field, "is required")
         elif len(value) > max_len:
             self.violation(field, f"must have at most {max_len} characters")
-        elif any(unicodedata.category(character) == "Cc" for character in value):
-            self.violation(field, "must not contain control characters")
-        elif value.isspace():
-            self.violation(field, "must not be blank")
+        elif any(unicodedata.category(character) in _NEVER_IN_A_LINE for character in value):
+            self.violation(field, "must not contain control characters or line breaks")
+        elif is_blank(value):
+            self.violation(field, "must have a visible character")
         return value
 
-    def reason(self, value: str) -> str:
+    def reason(self, value: str, *, required: bool = False) -> str:
         """Why a change is made. The server stack refuses a person who leaves it out."""
-        return self.text("reason", value, max_len=MAX_REASON_CHARACTERS, required=False)
+        return self.text("reason", value, max_len=MAX_REASON_CHARACTERS, required=required)
 
     def visible_text(self, field: str, value: str, *, max_len: int = 64) -> str:
         """1 to `max_len` visible ASCII characters: no spaces, no control characters."""
@@ -189,6 +196,14 @@ class Check:
             self.violation(field, bounds)
             return None
         return timedelta(microseconds=span_ns // 1_000)
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing: no text, or only spaces, zero-width and control characters."""
+    return not any(
+        unicodedata.category(character)[0] in _VISIBLE and character not in _DRAWN_AS_NOTHING
+        for character in text
+    )
 
 
 def is_visible_text(value: str, *, max_len: int = 64) -> bool:

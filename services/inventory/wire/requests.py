@@ -34,7 +34,6 @@ RequestedLine: TypeAlias = rpc.ReserveLine | rpc.ReturnLine
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
 MAX_NAME_CHARACTERS = 200
-MAX_REASON_CHARACTERS = 200
 MAX_ETAG_CHARACTERS = 64
 MIN_TTL = timedelta(seconds=1)
 MAX_TTL = timedelta(hours=1)
@@ -63,7 +62,7 @@ def adjust_stock(request: rpc.AdjustStockRequest) -> Intention[AdjustStock]:
     command = AdjustStock(
         sku=check.visible_text("sku", request.sku),
         delta=request.delta,
-        reason=check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS),
+        reason=check.reason(request.reason, required=True),
     )
     check.that(request.delta != 0, "delta", "must not be zero")
     check.done()
@@ -111,7 +110,7 @@ def release_reservation(request: rpc.ReleaseReservationRequest) -> Intention[Rel
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     _check_ids(check, request)
-    reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
+    reason = check.reason(request.reason)
     check.done()
     command = Release(
         request.reservation_id,
@@ -138,7 +137,7 @@ def return_stock(request: rpc.ReturnStockRequest) -> Intention[Return]:
     command = Return(
         reservation_id=check.identifier("reservation_id", request.reservation_id, "rsv"),
         units=_demands(check, request.lines),
-        reason=check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False),
+        reason=check.reason(request.reason),
     )
     check.done()
     normal = rpc.ReturnStockRequest()

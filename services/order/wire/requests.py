@@ -25,7 +25,6 @@ RequestedLine: TypeAlias = rpc.CreateOrderLine | rpc.ReturnOrderLine
 
 MAX_LINES = 500
 MAX_QUANTITY = 1_000_000
-MAX_REASON_CHARACTERS = 200
 
 # The coordinations that an instance offers; the first applies when the caller does not choose.
 OfferedCoordinations: TypeAlias = tuple[Coordination, ...]
@@ -66,7 +65,7 @@ def cancel_order(request: rpc.CancelOrderRequest) -> Intention[Cancel]:
     check = Check()
     request_id = check.uuid("request_id", request.request_id)
     order_id = check.identifier("order_id", request.order_id, "ord")
-    reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
+    reason = check.reason(request.reason)
     check.done()
     return Intention("CancelOrder", request_id, fingerprint(request), Cancel(reason), order_id)
 
@@ -91,7 +90,7 @@ def return_order(request: rpc.ReturnOrderRequest) -> Intention[ReturnGoods]:
     both = bool(request.return_all and request.lines)
     check.that(not both, "return_all", "must not be set together with lines")
     lines = _lines(check, request.lines) if request.lines or not request.return_all else ()
-    reason = check.text("reason", request.reason, max_len=MAX_REASON_CHARACTERS, required=False)
+    reason = check.reason(request.reason)
     check.done()
     units = None if request.return_all else {line.sku: line.quantity for line in lines}
     normal = rpc.ReturnOrderRequest()

@@ -17,7 +17,6 @@ from services.chassis.request.validation import Check
 from services.chassis.request.wire_values import from_money
 from services.payment.domain import commands
 
-MAX_REASON = 200
 MIN_EXPIRE_AFTER = timedelta(minutes=1)
 MAX_EXPIRE_AFTER = timedelta(days=30)
 
@@ -88,7 +87,7 @@ def void_payment(request: pb.VoidPaymentRequest, new_id: NewId) -> Intention[com
             check.violation("payment_id", "is required, or authorize_request_id")
     if request.order_id or authorize_request_id:
         check.identifier("order_id", request.order_id, "ord")
-    check.text("reason", request.reason, max_len=MAX_REASON, required=False)
+    check.reason(request.reason)
     check.done()
     command = commands.Void(
         request_id=own_id(request_id),

@@ -9,7 +9,7 @@ from tests.support.bad_input.method_cases import Code, MethodCases, RefusedReque
 from tests.support.bad_input.order_cases import ORDER_CASES, SAGA_ADMIN_CASES
 from tests.support.bad_input.payment_cases import PAYMENT_CASES, PROCESSOR_CASES
 
-_NAME = bad_values.each("x" * 201, NUL, "   ", OVERSIZED)
+_NAME = (*bad_values.each("x" * 201, NUL, OVERSIZED), *bad_values.BLANK)
 _TYPES = (
     *bad_values.each(["tradepost.order.v1.OrderPlaced"] * bad_values.TOO_MANY),
     *bad_values.entries((*bad_values.each(""), *_NAME), ["tradepost.order.v1.OrderPlaced"]),

@@ -68,9 +68,13 @@ UUID = each(
 _NOT_VISIBLE = each("two words", "x" * 65, NUL, "milk\n", "café", EMOJI, OVERSIZED)
 VISIBLE = (*each(""), *_NOT_VISIBLE)
 OPTIONAL_VISIBLE = _NOT_VISIBLE
-OPTIONAL_TEXT = each("x" * 65, NUL, " \t ", OVERSIZED)
-REASON = each("x" * 201, NUL, "   ", "\x7f", OVERSIZED)
-LONG_REASON = each("x" * 501, NUL, "   ", "\x7f", OVERSIZED)
+# Nothing of these can be seen: spaces, zero-width space and joiner, a byte order mark, an accent
+# without a letter, a Hangul filler, an empty Braille pattern.
+BLANK = each("   ", "\u00a0\u2003", "\u200b\u200d", "\ufeff", "\u0301", "\u3164", "\u2800")
+_NOT_ONE_LINE = each(NUL, "\x7f", "two\nlines", "two\u2028lines")
+REASON_MAX = 500
+OPTIONAL_TEXT = (*each("x" * 65, OVERSIZED), *_NOT_ONE_LINE, *BLANK)
+REASON = (*each("x" * (REASON_MAX + 1), OVERSIZED), *_NOT_ONE_LINE, *BLANK)
 REQUIRED_REASON = (*each(""), *REASON)
 OPTIONAL_ETAG = each("x" * 65, NUL, OVERSIZED)
 
@@ -154,7 +158,7 @@ _ITEM: Mapping[str, Any] = {
 _OTHER: Mapping[str, Any] = {**_ITEM, "sku": "ham"}
 _BAD_ITEM = (
     *within("sku", VISIBLE, **_ITEM),
-    *within("name", (*each("", "x" * 201), *each(NUL, "   ")), **_ITEM),
+    *within("name", (*each("", "x" * 201), *_NOT_ONE_LINE, *BLANK), **_ITEM),
     *within("unit_price", (BadValue(None), *money(minimum=0)), **_ITEM),
     *within("etag", OPTIONAL_ETAG, **_ITEM),
     *within("initial_on_hand_count", NATURAL, **_ITEM),

@@ -115,7 +115,7 @@ SAGA_ADMIN_CASES = {
         {
             "request_id": bad_values.UUID,
             "order_id": _ORDER_ID,
-            "reason": bad_values.LONG_REASON,
+            "reason": bad_values.REASON,
         },
         refused=(_NO_SAGA,),
     ),

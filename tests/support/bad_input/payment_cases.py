@@ -57,7 +57,7 @@ PAYMENT_CASES = {
             "request_id": bad_values.UUID,
             "payment_id": _PAYMENT_ID,
             "amount": bad_values.money(minimum=1),
-            "reason": bad_values.LONG_REASON,
+            "reason": bad_values.REASON,
         },
         refused=(_NOT_FOUND,),
     ),

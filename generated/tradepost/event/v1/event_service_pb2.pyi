@@ -361,7 +361,7 @@ class RewindSubscriptionRequest(_message.Message):
     the head of its feed.
     """
     reason: _builtins.str
-    """Why: 1 to 500 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     def __init__(
         self,
         *,
@@ -481,7 +481,7 @@ class ReplayDeadLettersRequest(_message.Message):
     aggregate_id: _builtins.str
     """The aggregate whose events to replay."""
     reason: _builtins.str
-    """Why: 1 to 500 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     def __init__(
         self,
         *,

@@ -190,7 +190,7 @@ class AdjustStockRequest(_message.Message):
     delta: _builtins.int
     """Units to add; negative to remove; not zero."""
     reason: _builtins.str
-    """Why: 1 to 200 characters."""
+    """Why: 1 to 500 characters."""
     def __init__(
         self,
         *,
@@ -562,7 +562,7 @@ class ReleaseReservationRequest(_message.Message):
     order_id: _builtins.str
     """The order it is for."""
     reason: _builtins.str
-    """Why: at most 200 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     def __init__(
         self,
         *,
@@ -694,7 +694,7 @@ class ReturnStockRequest(_message.Message):
     reservation_id: _builtins.str
     """The reservation, which must be FULFILLED."""
     reason: _builtins.str
-    """Why: at most 200 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnLine]:
         """1 to 500 lines."""

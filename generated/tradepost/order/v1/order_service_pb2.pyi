@@ -363,7 +363,7 @@ class CancelOrderRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     reason: _builtins.str
-    """Why: at most 200 characters."""
+    """Why: at most 500 characters."""
     def __init__(
         self,
         *,
@@ -513,7 +513,7 @@ class ReturnOrderRequest(_message.Message):
     return_all: _builtins.bool
     """Everything comes back that has not come back yet."""
     reason: _builtins.str
-    """Why: at most 200 characters."""
+    """Why: at most 500 characters."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnOrderLine]:
         """What comes back: 1 to 500 lines; none with return_all."""

@@ -175,7 +175,7 @@ class VoidPaymentRequest(_message.Message):
     order_id: _builtins.str
     """The order; required with authorize_request_id."""
     reason: _builtins.str
-    """Why: at most 200 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     def __init__(
         self,
         *,
@@ -234,7 +234,7 @@ class RefundPaymentRequest(_message.Message):
     payment_id: _builtins.str
     """The payment."""
     reason: _builtins.str
-    """Why: 1 to 500 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The amount; everything not yet refunded if unset."""

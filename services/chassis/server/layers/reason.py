@@ -8,6 +8,7 @@ from typing import Any
 from services.chassis.identity import caller
 from services.chassis.request.context import Context
 from services.chassis.request.errors import InvalidRequestError, Violation
+from services.chassis.request.validation import is_blank
 from services.chassis.server.layers.layer import Behavior, ServedMethod
 from services.chassis.server.layers.method_policy import policy_of
 
@@ -20,7 +21,7 @@ def reason(method: ServedMethod, inner: Behavior) -> Behavior:
         return inner
 
     async def with_reason(request: Any, context: Context) -> Any:
-        if caller.current().subject and not getattr(request, _FIELD).strip():
+        if caller.current().subject and is_blank(getattr(request, _FIELD)):
             raise InvalidRequestError(
                 Violation(_FIELD, "is required: say why you make this change")
             )

@@ -16,6 +16,7 @@ from tradepost.event.v1.event_service_pb2_grpc import (
 from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.inbox import ConsumerPosition
 from services.chassis.work.lease import Claim, StaleLeaseError
+from tests.support.bad_input.bad_values import REASON
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.support.chassis.event_source import Source, event_source
@@ -205,6 +206,25 @@ async def test_a_repeated_request_has_no_second_effect(
         request.after_position = 2
         reused = await refusal(stub.RewindSubscription(request))
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+
+
+async def test_a_reason_is_short_and_visible(source: Source, databases: Databases) -> None:
+    """A rewind whose reason says nothing is refused, and moves nothing."""
+    async with (
+        consumer(databases, source.channel) as one,
+        served(one) as stub,
+        asyncio.timeout(WAIT_S),
+    ):
+        await one.wait_for_position(5)
+        for bad in REASON:
+            request = pb.RewindSubscriptionRequest(
+                request_id=REQUEST_ID, consumer=NAME, reason=bad.value
+            )
+            answer = await refusal(stub.RewindSubscription(request))
+            assert (answer.code, set(answer.bad_fields)) == (Code.INVALID_ARGUMENT, {"reason"})
+        reached = await one.position()
+    assert reached is not None
+    assert reached.position == 5
 
 
 async def test_a_rewind_while_the_feed_is_unreachable(source: Source, databases: Databases) -> None:

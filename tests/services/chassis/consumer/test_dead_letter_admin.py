@@ -16,6 +16,7 @@ from services.chassis.consumer.consumed_feeds import ConsumedFeeds
 from services.chassis.consumer.errors import DeadLetterNotFoundError
 from services.chassis.consumer.inbox import BLOCKED, ConsumerPosition
 from services.chassis.request.pages import encode_token
+from tests.support.bad_input.bad_values import REASON
 from tests.support.chassis.echo_service import echo_server
 from tests.support.chassis.event_consumer import NAME, Consumer, Notebook, consumer
 from tests.support.chassis.event_source import Source, event_source, text_of
@@ -158,6 +159,23 @@ async def test_a_repeated_request_has_no_second_effect(one: Consumer) -> None:
         request.aggregate_id = "ord_1"
         reused = await refusal(stub.ReplayDeadLetters(request))
     assert (reused.code, reused.reason) == (Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+
+
+@pytest.mark.parametrize("reason", [bad.value for bad in REASON])
+async def test_a_reason_is_short_and_visible(one: Consumer, reason: str) -> None:
+    """What is parked stays so until somebody says why it is replayed or given up."""
+    parked = await one.parked()
+    replay = pb.ReplayDeadLettersRequest(
+        request_id=REQUEST_ID, consumer=NAME, aggregate_id="ord_2", reason=reason
+    )
+    discard = pb.DiscardDeadLetterRequest(
+        request_id=REQUEST_ID, dead_letter_id=parked[0].dead_letter_id, reason=reason
+    )
+    async with served(one) as stub:
+        for call in (stub.ReplayDeadLetters(replay), stub.DiscardDeadLetter(discard)):
+            answer = await refusal(call)
+            assert (answer.code, set(answer.bad_fields)) == (Code.INVALID_ARGUMENT, {"reason"})
+    assert await one.parked() == parked
 
 
 async def test_dead_letters_are_listed_page_by_page(one: Consumer, source: Source) -> None:

@@ -13,6 +13,7 @@ from tradepost.type.v1.money_pb2 import Money
 
 from services.chassis.request.errors import InvalidRequestError
 from services.chassis.request.validation import MAX_VIOLATIONS, Check
+from tests.support.bad_input.bad_values import BLANK
 
 UUID = "0195c3e2-7b1a-4c3d-9e4f-0123456789ab"
 ORDER_ID = "ord_0195c3e27b1a7c3d9e4f0123456789ab"
@@ -105,6 +106,21 @@ def test_an_identifier_has_its_prefix_and_32_hex_digits(value: str) -> None:
 def test_a_text_is_short_visible_and_not_blank(value: str) -> None:
     """A text has a maximum length, no control characters, and is not blank."""
     assert bad_fields(lambda check: check.text("reason", value, max_len=10)) == ["reason"]
+
+
+@pytest.mark.parametrize("value", [bad.value for bad in BLANK])
+def test_a_text_of_which_nothing_is_visible_is_blank(value: str) -> None:
+    """Zero-width characters and letters that are drawn as nothing say as little as no text."""
+    assert bad_fields(lambda check: check.text("reason", value, max_len=10)) == ["reason"]
+    assert bad_fields(lambda check: check.reason(value)) == ["reason"]
+
+
+@pytest.mark.parametrize(
+    "value", ["a\u0301", "नी", "!", "🥛", "\U0001f469\u200d\U0001f33e", "x" * 500]
+)
+def test_a_text_may_be_of_any_script(value: str) -> None:
+    """Accents and joiners are part of what is visible."""
+    assert bad_fields(lambda check: check.reason(value, required=True)) == []
 
 
 @given(st.integers(min_value=-(2**63), max_value=2**63 - 1))

@@ -44,7 +44,7 @@ async def call_as(who: Caller, path: str, why: str) -> str:
 
 
 @EVERY_METHOD_THAT_NEEDS_ONE
-@pytest.mark.parametrize("why", ["", "  "], ids=["none", "blank"])
+@pytest.mark.parametrize("why", ["", "  ", "\u200b"], ids=["none", "blank", "zero-width"])
 async def test_a_person_without_a_reason_is_refused(path: str, why: str) -> None:
     """The refusal names the field."""
     with pytest.raises(InvalidRequestError) as refused:

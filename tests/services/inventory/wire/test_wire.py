@@ -135,7 +135,7 @@ def test_a_bad_upsert_names_its_bad_fields() -> None:
         ),
         (
             requests.release_reservation,
-            rpc.ReleaseReservationRequest(reason="x" * 201, reservation_id=rsv("1")),
+            rpc.ReleaseReservationRequest(reason="x" * 501, reservation_id=rsv("1")),
             {"request_id", "order_id", "reason"},
         ),
         (queries.get_stock, rpc.GetStockRequest(), {"sku"}),

@@ -99,7 +99,7 @@ async def test_bad_queries_are_refused_as_well(instance: Instance) -> None:
         "page_size": orders.ListOrders(rpc.ListOrdersRequest(page_size=-1)),
         "min_position": orders.ListOrders(rpc.ListOrdersRequest(min_position=-1)),
         "reason": orders.CancelOrder(
-            rpc.CancelOrderRequest(request_id=new_request_id(), order_id=order_id, reason="x" * 201)
+            rpc.CancelOrderRequest(request_id=new_request_id(), order_id=order_id, reason="x" * 501)
         ),
         "request_id": orders.FulfillOrder(rpc.FulfillOrderRequest(order_id=order_id)),
         "state": sagas.ListSagas(admin.ListSagasRequest(state=99)),  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ async def test_requests_of_the_other_methods_are_checked_too(
     void = rpc.VoidPaymentRequest(request_id=payment_requests.new_request_id())
     unseen = payment_requests.void_unseen(payment_requests.new_request_id(), "")
     verbose = payment_requests.void(payment_requests.new_payment_id())
-    verbose.reason = "x" * 201
+    verbose.reason = "x" * 501
     nothing_back = payment_requests.refund(payment_requests.new_payment_id(), 0)
     payments = rpc.ListPaymentsRequest(order_id="ord", states=[0, 99])  # type: ignore[list-item]
     cases: list[tuple[Awaitable[object], set[str]]] = [

@@ -151,7 +151,7 @@ class RetrySagaRequest(_message.Message):
     order_id: _builtins.str
     """The order."""
     reason: _builtins.str
-    """Why: 1 to 500 characters; a person must say so."""
+    """Why: at most 500 characters; a person must say so."""
     def __init__(
         self,
         *,
