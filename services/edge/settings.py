@@ -15,8 +15,8 @@ class EdgeSettings(BaseSettings):
     """Where the edge listens, and the limits of what it accepts.
 
     `timeout_s` is for a call whose caller sets no deadline, and the longest that a caller may set;
-    `waiting_timeout_s` is that of methods whose policy says `waits`. Streams have no such limit,
-    but one on which nothing was sent for `stream_idle_s` ends. A caller who takes longer than
+    `waiting_timeout_s` is that of methods whose policy says `waits`. A stream ends when
+    nothing was sent on it for `stream_idle_s`, or after a day. A caller who takes longer than
     `headers_timeout_s` to send the headers of a request, or `request_timeout_s` to send all of it,
     is refused, and a connection without a request is closed after `connection_idle_s`.
     """

@@ -12,9 +12,13 @@ _GRPC_TYPE = "application/grpc(\\+.*)?"
 
 def grpc_content_type() -> route_components_pb2.HeaderMatcher:
     """Match the content type of gRPC, which begins like that of gRPC-Web."""
-    regex = regex_pb2.RegexMatcher(regex=_GRPC_TYPE)
-    matcher = string_pb2.StringMatcher(safe_regex=regex)
-    return route_components_pb2.HeaderMatcher(name="content-type", string_match=matcher)
+    return matching("content-type", regex=_GRPC_TYPE)
+
+
+def matching(name: str, *, regex: str) -> route_components_pb2.HeaderMatcher:
+    """Match a header whose whole value matches the expression (RE2)."""
+    matcher = string_pb2.StringMatcher(safe_regex=regex_pb2.RegexMatcher(regex=regex))
+    return route_components_pb2.HeaderMatcher(name=name, string_match=matcher)
 
 
 def content_type(*, prefix: str) -> route_components_pb2.HeaderMatcher:

@@ -9,6 +9,8 @@ from tests.support.attempts.watched_edge import WatchedEdge
 
 # Stands in a trick for the header with the token of a customer.
 TOKEN = b"<token>"
+# Stands for that token alone.
+BARE_TOKEN = b"<bare token>"
 CLOSE = b"connection: close"
 NOTHING = "nothing"
 HEADINGS = ("attempt", "answer", "reaches a service")
@@ -48,7 +50,9 @@ async def tried(watched: WatchedEdge, tricks: Iterable[Trick]) -> list[Outcome]:
     token, port = watched.token("CUSTOMER"), watched.edge.settings.port
     found = []
     for trick in tricks:
-        got = await exchange(port, *(part.replace(TOKEN, token) for part in trick.parts))
+        bare = token.rpartition(b" ")[2]
+        parts = [part.replace(TOKEN, token).replace(BARE_TOKEN, bare) for part in trick.parts]
+        got = await exchange(port, *parts)
         reached = tuple(name for name, _ in await watched.taken())
         found.append(Outcome(trick, tuple(reply.text for reply in got), reached))
     return found

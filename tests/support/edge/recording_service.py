@@ -17,11 +17,13 @@ from services.chassis.server.assembly import MAX_METADATA_BYTES
 class RecordingService:
     """The port, and the metadata of each call by the method's name.
 
+    `times_left_s` are the seconds that each call had until its deadline, or None without one.
     Calls of the methods in `silent` are answered once `released` is set.
     """
 
     port: int
     calls: list[tuple[str, dict[str, str | bytes]]] = field(default_factory=list)
+    times_left_s: list[float | None] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,6 +45,7 @@ async def recording_service(
 
             async def answer(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
                 recording.calls.append(called)
+                recording.times_left_s.append(context.time_remaining())
                 if called[0] in recording.silent:
                     await recording.released.wait()
                 await context.send_initial_metadata(metadata)

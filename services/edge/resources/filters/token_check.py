@@ -14,6 +14,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from services.edge.resources.headers import matching
 from services.edge.resources.packing import packed
 
 _NAME = "envoy.filters.http.jwt_authn"
@@ -21,6 +22,10 @@ _PAYLOAD = "claims"
 # Where the claims of a verified token are for the filters behind this one.
 VERIFIED_CLAIMS = (_NAME, _PAYLOAD)
 _PROVIDER = "people"
+_NOBODY = "nobody"
+_HEADER = "authorization"
+# A header with one token and nothing else; Envoy joins several headers with commas.
+_ONE_TOKEN = "[Bb]earer +[A-Za-z0-9._-]+"  # noqa: S105
 # Both are written; Envoy looks for the very letters.
 _SCHEMES = ("Bearer ", "bearer ")
 # How far the clocks of the issuer and of Envoy may differ; the services allow the same.
@@ -60,7 +65,7 @@ def token_check_extension(tokens: AcceptedTokens) -> extension_pb2.TypedExtensio
         local_jwks=base_pb2.DataSource(inline_string=tokens.jwks),
         # By default a token is also read from the query, which ends up in logs.
         from_headers=[
-            config_pb2.JwtHeader(name="authorization", value_prefix=scheme) for scheme in _SCHEMES
+            config_pb2.JwtHeader(name=_HEADER, value_prefix=scheme) for scheme in _SCHEMES
         ],
         forward=True,
         payload_in_metadata=_PAYLOAD,
@@ -69,14 +74,38 @@ def token_check_extension(tokens: AcceptedTokens) -> extension_pb2.TypedExtensio
         # Verified tokens are remembered until they expire: each caller sends theirs many times.
         jwt_cache_config=config_pb2.JwtCacheConfig(jwt_cache_size=_REMEMBERED_TOKENS),
     )
-    rule = config_pb2.RequirementRule(
-        match=route_components_pb2.RouteMatch(prefix="/"),
-        requires=config_pb2.JwtRequirement(provider_name=_PROVIDER),
-    )
     config = config_pb2.JwtAuthentication(
-        providers={_PROVIDER: provider}, rules=[rule], bypass_cors_preflight=True
+        providers={_PROVIDER: provider, _NOBODY: _nobody(tokens)},
+        # The first that matches counts.
+        rules=[
+            _rule(_PROVIDER, matching(_HEADER, regex=_ONE_TOKEN)),
+            _rule(_NOBODY),
+        ],
+        bypass_cors_preflight=True,
     )
     return extension_pb2.TypedExtensionConfig(name=_NAME, typed_config=packed(config))
+
+
+def _nobody(tokens: AcceptedTokens) -> config_pb2.JwtProvider:
+    """A provider that accepts nothing, and says why: no token is of this issuer.
+
+    Envoy finds a token anywhere in a header, such as behind a password or in a second header of the
+    same name. Here all of it counts as the token.
+    """
+    return config_pb2.JwtProvider(
+        issuer=_NOBODY,
+        local_jwks=base_pb2.DataSource(inline_string=tokens.jwks),
+        from_headers=[config_pb2.JwtHeader(name=_HEADER)],
+    )
+
+
+def _rule(
+    provider: str, *headers: route_components_pb2.HeaderMatcher
+) -> config_pb2.RequirementRule:
+    return config_pb2.RequirementRule(
+        match=route_components_pb2.RouteMatch(prefix="/", headers=headers),
+        requires=config_pb2.JwtRequirement(provider_name=provider),
+    )
 
 
 def without_token() -> Mapping[str, AnyMessage]:

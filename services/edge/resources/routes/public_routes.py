@@ -34,7 +34,7 @@ from services.edge.resources.names import (
     TRANSLATING_CLUSTER,
 )
 from services.edge.resources.packing import seconds
-from services.edge.resources.routes.call_rules import deadline_header, to_service
+from services.edge.resources.routes.call_rules import to_service
 from services.edge.resources.routes.documents import documents, longest
 from services.edge.resources.routes.path_patterns import by_specificity, pattern
 from services.edge.settings import EdgeSettings
@@ -90,7 +90,6 @@ def _grpc(method: PublicMethod, settings: EdgeSettings) -> route_components_pb2.
     return route_components_pb2.Route(
         match=match,
         route=to_service(method, settings),
-        request_headers_to_add=deadline_header(method, settings),
         metadata=rate_of(method, settings),
     )
 

@@ -4,7 +4,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from services.edge.contract.contract import Contract
 from services.edge.resources.names import TRANSLATED_ROUTES
-from services.edge.resources.routes.call_rules import deadline_header, to_service
+from services.edge.resources.routes.call_rules import to_service
 from services.edge.resources.routes.public_routes import not_found
 from services.edge.settings import EdgeSettings
 
@@ -15,7 +15,6 @@ def translated_routes(contract: Contract, settings: EdgeSettings) -> route_pb2.R
         route_components_pb2.Route(
             match=route_components_pb2.RouteMatch(path=method.path),
             route=to_service(method, settings),
-            request_headers_to_add=deadline_header(method, settings),
         )
         for method in contract.methods
     ]
