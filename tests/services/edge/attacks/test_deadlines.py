@@ -1,15 +1,18 @@
 """How long a service is given for a call, whatever deadline its caller writes."""
 
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
+from google.protobuf.message import Message
 
 from services.edge.contract.methods import PublicMethod
 from services.edge.resources.routes.call_rules import time_limit_s
 from tests.support.attempts.guarded_edge import naming, offers
 from tests.support.attempts.watched_edge import WatchedEdge, watched_edge
-from tests.support.edge.protocols import PROTOCOLS
+from tests.support.edge.answer import Answer
+from tests.support.edge.protocols import PROTOCOLS, Call, Headers, Reached, sent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,6 +37,20 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
         yield watched
 
 
+async def by_raw_grpc(
+    edge: Reached, method: PublicMethod, request: Message, shown: Headers = ()
+) -> Answer:
+    """Call by gRPC without a client of gRPC, which would write the deadline itself."""
+    data = request.SerializeToString()
+    body = struct.pack(">BI", 0, len(data)) + data
+    headers = (("content-type", "application/grpc"), ("te", "trailers"), *shown)
+    status, named, _ = await sent(edge, "POST", method.path, headers=headers, body=body)
+    return Answer(reason="" if (status, named.get("grpc-status")) == (200, None) else "failed")
+
+
+CALLS: Mapping[str, Call] = {**PROTOCOLS, "gRPC": by_raw_grpc}
+
+
 def method_of(watched: WatchedEdge, name: str) -> PublicMethod:
     """The public method of this name."""
     return next(each for each in watched.edge.contract.methods if each.name == name)
@@ -46,7 +63,7 @@ async def time_given_s(
     header = "connect-timeout-ms" if protocol.startswith("Connect") else "grpc-timeout"
     shown = (*watched.people.headers("alice", "CUSTOMER").items(), (header, value))
     watched.server.times_left_s.clear()
-    answer = await PROTOCOLS[protocol](watched.edge, method, naming(method, "x"), shown)
+    answer = await CALLS[protocol](watched.edge, method, naming(method, "x"), shown)
     assert answer.reason == "", (method.name, value)
     (given,) = watched.server.times_left_s
     assert given is not None, (method.name, value)
@@ -54,8 +71,7 @@ async def time_given_s(
 
 
 @pytest.mark.parametrize("name", NAMES)
-# A client of gRPC writes this header itself, so its own deadline is tried apart.
-@pytest.mark.parametrize("protocol", [each for each in PROTOCOLS if each != "gRPC"])
+@pytest.mark.parametrize("protocol", CALLS)
 async def test_a_service_is_given_what_the_edge_allows(
     watched: WatchedEdge, protocol: str, name: str
 ) -> None:
