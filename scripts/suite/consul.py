@@ -1,11 +1,13 @@
 """A private Consul agent: on free ports, with nothing on disk, ended with its parent process."""
 
+import fcntl
 import itertools
 import os
 import socket
 import subprocess
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scripts.tools.paths import consul_path
@@ -18,9 +20,10 @@ _START_ATTEMPTS = 3
 _IN_CATALOGUE = "Synced node info"
 LEADS = 'routine="CA root pruning"'
 # Below the range from which the kernel takes the ports of connections and of listeners that ask for
-# any: one of those could take a port between the look at it and its use. Processes begin far apart.
-_PORTS = range(20_000, 32_000)
-_PORT_NUMBERS = itertools.count(os.getpid() * 7_417)
+# any: one of those could take a port between the look at it and its use. So could another run on
+# this machine, so each process takes its ports from blocks that it has locked.
+_PORTS = range(10_000, 32_000)
+_BLOCK = 200
 # Runs the agent until this shell's standard input ends: when we close it, or end in any way.
 _UNTIL_INPUT_ENDS = """
 "$@" & agent=$!
@@ -173,20 +176,44 @@ class ConsulAgent:
 def free_ports(number: int) -> list[int]:
     """Ports that are free now, for TCP and (serf) UDP; no port is returned twice in a row.
 
-    Raises OSError if there are too few.
+    No other process is given them while this one lives. Raises OSError if there are too few.
     """
-    next_ones = (_PORTS[next(_PORT_NUMBERS) % len(_PORTS)] for _ in _PORTS)
-    found = list(itertools.islice(filter(_is_free, next_ones), number))
+    found = list(itertools.islice(_free_ports, number))
     if len(found) < number:
         raise OSError(f"{number} free ports from {_PORTS.start} on are not to be had")
     return found
 
 
+def _reserved_ports() -> Iterator[int]:
+    """Lock one block of ports after the other, and yield what is free in it."""
+    folder = Path(tempfile.gettempdir()) / f"tradepost-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    blocks = [_PORTS[first : first + _BLOCK] for first in range(0, len(_PORTS), _BLOCK)]
+    # Processes that start one after the other begin at different blocks.
+    begin = os.getpid() % len(blocks)
+    held = {}
+    for block in blocks[begin:] + blocks[:begin]:
+        lock = (folder / str(block.start)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        held[block] = lock
+        yield from filter(_is_free, block)
+    while any(map(_is_free, itertools.chain(*held))):
+        yield from filter(_is_free, itertools.chain(*held))
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         try:
-            tcp.bind(("127.0.0.1", port))
-            udp.bind(("127.0.0.1", port))
+            # Every address of the machine: one that listens elsewhere is in the way, too.
+            tcp.bind(("", port))
+            udp.bind(("", port))
         except OSError:
             return False
     return True
+
+
+_free_ports = _reserved_ports()

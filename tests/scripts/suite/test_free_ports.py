@@ -1,9 +1,13 @@
 """The ports that private agents, databases and edges are started on."""
 
 import socket
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from scripts.suite.consul import _is_free, free_ports
+from scripts.tools.paths import ROOT
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -32,3 +36,35 @@ def test_a_port_in_use_is_left_out() -> None:
         assert not _is_free(other)
     assert _is_free(one)
     assert _is_free(other)
+
+
+def test_a_listener_on_any_address_is_in_the_way() -> None:
+    """A port may be used on every address of the machine, so it must be free on all."""
+    (port,) = free_ports(1)
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.9", port))
+        assert not _is_free(port)
+
+
+def test_processes_are_given_different_ports() -> None:
+    """Two runs on one machine don't take each other's ports, not even those not used yet."""
+    taking = (
+        "from scripts.suite.consul import free_ports; print(*free_ports(250), flush=True); input()"
+    )
+    with ExitStack() as stack:
+        others = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", taking],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    cwd=ROOT,
+                )
+            )
+            for _ in range(3)
+        ]
+        told = [other.stdout.readline() for other in others if other.stdout is not None]
+    found = [int(port) for line in told for port in line.split()] + free_ports(250)
+
+    assert len(set(found)) == 1000

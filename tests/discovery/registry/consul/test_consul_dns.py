@@ -56,6 +56,14 @@ def watcher(address: str, dns_port: int) -> DnsWatcher:
     return DnsWatcher(address, clock=SystemClock(), rng=random.Random(1), ask=ask)
 
 
+async def register(registry: ConsulRegistry, *servers: Probe) -> None:
+    """Register the servers, and wait until the catalogue has them, which DNS answers from."""
+    for server in servers:
+        await registry.register(instance_of(server))
+    while len(await registry.lookup("probe")) < len(servers):
+        pass
+
+
 async def test_srv_records_name_every_instance_with_its_port(
     registry: ConsulRegistry, dns_port: int, start: Start
 ) -> None:
@@ -64,8 +72,7 @@ async def test_srv_records_name_every_instance_with_its_port(
     Ids, tags and metadata stay unknown.
     """
     servers = [await start(f"probe-{number}") for number in range(5)]
-    for server in servers:
-        await registry.register(instance_of(server))
+    await register(registry, *servers)
 
     listed = await watcher(NAME, dns_port).lookup(NAME)
 
@@ -77,8 +84,8 @@ async def test_a_name_with_a_port_has_addresses_alone(
     registry: ConsulRegistry, dns_port: int, start: Start
 ) -> None:
     """With a port in the target only addresses are asked for, and every instance has that port."""
-    for host in ("127.0.0.2", "127.0.0.3"):
-        await registry.register(instance_of(await start(host, host=host)))
+    hosts = ("127.0.0.2", "127.0.0.3")
+    await register(registry, *[await start(host, host=host) for host in hosts])
 
     listed = await watcher(f"{NAME}:7", dns_port).lookup(NAME)
 
@@ -97,8 +104,7 @@ async def test_a_name_without_instances_is_a_registry_error(
 async def test_a_drain_fails_no_call(registry: ConsulRegistry, dns_port: int, start: Start) -> None:
     """A channel moves to the instances that are left, without a failed call."""
     leaving, staying = await start("leaving"), await start("staying")
-    for server in (leaving, staying):
-        await registry.register(instance_of(server))
+    await register(registry, leaving, staying)
     async with discovery.open_channel(f"dns://127.0.0.1:{dns_port}/{NAME}") as channel:
         post = channel.unary_unary(path("Post"))
         answers = set()
@@ -116,8 +122,7 @@ async def test_grpc_itself_asks_the_agent(
     """A plain grpc.aio channel takes the addresses from the agent, and the port from its target."""
     first = await start("first", host="127.0.0.2")
     second = await start("second", host="127.0.0.3", port=first.port)
-    for server in (first, second):
-        await registry.register(instance_of(server))
+    await register(registry, first, second)
     async with grpc.aio.insecure_channel(
         f"dns://127.0.0.1:{dns_port}/{NAME}:{first.port}",
         options=[("grpc.service_config", ROUND_ROBIN)],
