@@ -1,5 +1,6 @@
 """Settings and fixtures for all tests: databases of both kinds, and hypothesis' profile."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.suite.postgres import NOT_DURABLE, PostgresServer
+from services.chassis.server.process import GC_THRESHOLDS
 from tests.support.store.databases import (
     IDLE_TRANSACTION_TIMEOUT,
     KINDS,
@@ -38,6 +40,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     file = item.path.relative_to(_TESTS)
     suite = str(file).startswith(_OF_WHOLE_SUITES)
     item.add_marker(pytest.mark.xdist_group("suites" if suite else str(file)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector run as in a service: it skips thousands of tests that stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 @pytest.fixture(scope="session")
