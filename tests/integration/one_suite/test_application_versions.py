@@ -8,7 +8,7 @@ import pytest
 from discovery.registry.instance import Instance
 from scripts.suite.cluster import Cluster
 from scripts.tools.paths import ROOT
-from tests.integration.test_clients import CLIENTS, SKU, assert_ran_through, steps_of
+from tests.integration.one_suite.test_clients import CLIENTS, SKU, assert_ran_through, steps_of
 from tests.support.suite.environments import environment_with, locked_versions, lowest_versions
 from tests.support.suite.programs import run
 
