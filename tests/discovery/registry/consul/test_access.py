@@ -57,6 +57,12 @@ async def _registry(
         await registry.close()
 
 
+async def _listed(registry: ConsulRegistry, order: Instance) -> None:
+    """Wait until the catalogue has the instance: the agent tells it a moment later."""
+    while await registry.lookup(order.service) != (order,):
+        pass
+
+
 async def test_acl_refusals_are_registry_errors(order: Instance) -> None:
     """Writes need a token, reads fail with a wrong one; the right one works for both."""
     master = "8d9a4c5e-7d0f-4b7e-9c53-2a1d4a0f8f11"
@@ -73,7 +79,7 @@ async def test_acl_refusals_are_registry_errors(order: Instance) -> None:
                 await anext(registry.watch(order.service))
         async with _registry(agent.address, token=master) as registry:
             await registry.register(order)
-            assert await registry.lookup(order.service) == (order,)
+            await _listed(registry, order)
 
 
 async def test_the_agent_s_certificate_is_verified(
@@ -86,7 +92,7 @@ async def test_the_agent_s_certificate_is_verified(
         monkeypatch.setenv("CONSUL_CACERT", str(ca_file))
         registry = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
         await registry.register(order)
-        assert await registry.lookup(order.service) == (order,)
+        await _listed(registry, order)
         await registry.close()
         monkeypatch.delenv("CONSUL_CACERT")
         distrusting = ConsulRegistry.from_environment(clock=SystemClock(), rng=random.Random(1))
