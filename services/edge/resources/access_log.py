@@ -2,8 +2,11 @@
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import substitution_format_string_pb2
+from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 
+from services.edge.resources.headers import present
+from services.edge.resources.names import PROTOCOL_HEADER, VERB_HEADER
 from services.edge.resources.packing import packed
 
 # The path is logged without its query, which can hold what a caller wouldn't want in a log, and no
@@ -11,12 +14,8 @@ from services.edge.resources.packing import packed
 _FIELDS = {
     "event": "request",
     "timestamp": "%START_TIME%",
-    "method": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ)%",
     "protocol": "%PROTOCOL%",
-    "content_type": "%REQ(CONTENT-TYPE)%",
     "status": "%RESPONSE_CODE%",
-    "grpc_status": "%GRPC_STATUS_NUMBER%",
     "flags": "%RESPONSE_FLAGS%",
     "cause": "%RESPONSE_CODE_DETAILS%",
     "duration_ms": "%DURATION%",
@@ -29,15 +28,37 @@ _FIELDS = {
     "correlation_id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%",
     "traceparent": "%REQ(TRACEPARENT)%",
 }
+_AS_SENT = {
+    "method": "%REQ(:METHOD)%",
+    "path": "%PATH(NQ:PATH)%",
+    "content_type": "%REQ(CONTENT-TYPE)%",
+    "grpc_status": "%GRPC_STATUS_NUMBER%",
+}
+# At its end a request looks like the gRPC call that was made of it.
+_TRANSLATED = {
+    "method": f"%REQ({VERB_HEADER})%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "translated_from": f"%REQ({PROTOCOL_HEADER})%",
+}
 
 
 def access_log() -> list[accesslog_pb2.AccessLog]:
-    """Return the log's configuration."""
+    """Return the configuration: one of two formats for each request."""
+    translated = present(PROTOCOL_HEADER)
+    as_sent = present(PROTOCOL_HEADER)
+    as_sent.invert_match = True
+    return [_lines(_AS_SENT, as_sent), _lines(_TRANSLATED, translated)]
+
+
+def _lines(
+    fields: dict[str, str], requests: route_components_pb2.HeaderMatcher
+) -> accesslog_pb2.AccessLog:
     line = substitution_format_string_pb2.SubstitutionFormatString(omit_empty_values=True)
-    line.json_format.update(_FIELDS)
-    return [
-        accesslog_pb2.AccessLog(
-            name="envoy.access_loggers.stdout",
-            typed_config=packed(stream_pb2.StdoutAccessLog(log_format=line)),
-        )
-    ]
+    line.json_format.update(_FIELDS | fields)
+    return accesslog_pb2.AccessLog(
+        name="envoy.access_loggers.stdout",
+        filter=accesslog_pb2.AccessLogFilter(
+            header_filter=accesslog_pb2.HeaderFilter(header=requests)
+        ),
+        typed_config=packed(stream_pb2.StdoutAccessLog(log_format=line)),
+    )

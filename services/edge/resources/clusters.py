@@ -1,4 +1,4 @@
-"""CDS: one cluster a service, and one that leads to the listener that translates."""
+"""CDS: one cluster a service, and one that leads to the listener inside Envoy."""
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import address_pb2, config_source_pb2, protocol_pb2

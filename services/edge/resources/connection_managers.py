@@ -9,6 +9,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from services.edge.contract.contract import Contract
 from services.edge.resources.access_log import access_log
 from services.edge.resources.filters.chain import inner_filters, outer_filters
+from services.edge.resources.filters.header_rules import before_routing
 from services.edge.resources.local_replies import inner_replies, outer_replies
 from services.edge.resources.names import PUBLIC_ROUTES, TRANSLATED_ROUTES
 from services.edge.resources.packing import seconds
@@ -24,14 +25,15 @@ _CONNECTION_WINDOW = 1024 * 1024
 
 
 def outer_manager(
-    settings: EdgeSettings, *, with_tokens: bool
+    contract: Contract, settings: EdgeSettings, *, with_tokens: bool
 ) -> manager_pb2.HttpConnectionManager:
     """Return the manager of connections from outside: it trusts nothing that a caller sent."""
     return _Manager(
         stat_prefix="public",
         codec_type=_Manager.AUTO,
         rds=_routes(PUBLIC_ROUTES),
-        http_filters=outer_filters(settings, with_tokens=with_tokens),
+        http_filters=outer_filters(contract, settings, with_tokens=with_tokens),
+        early_header_mutation_extensions=[before_routing()],
         access_log=access_log() if settings.access_log else [],
         local_reply_config=outer_replies(),
         common_http_protocol_options=_common_options(settings),
@@ -56,7 +58,7 @@ def outer_manager(
 
 
 def inner_manager(contract: Contract, settings: EdgeSettings) -> manager_pb2.HttpConnectionManager:
-    """Return the manager of what the outer stage sends on, to be translated."""
+    """Return the manager of what the cache of the outer stage asks for, to be translated."""
     return _Manager(
         stat_prefix="translating",
         codec_type=_Manager.HTTP2,

@@ -1,4 +1,4 @@
-"""LDS: the public listener, and the one inside Envoy that translates requests."""
+"""LDS: the public listener, and the one inside Envoy that translates what the cache asks for."""
 
 from envoy.config.core.v3 import address_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
@@ -15,10 +15,10 @@ from services.edge.settings import EdgeSettings
 
 
 def public_listener(
-    settings: EdgeSettings, *, with_tokens: bool, with_tls: bool
+    contract: Contract, settings: EdgeSettings, *, with_tokens: bool, with_tls: bool
 ) -> listener_pb2.Listener:
     """Return the listener that callers connect to."""
-    chain = _chain(outer_manager(settings, with_tokens=with_tokens))
+    chain = _chain(outer_manager(contract, settings, with_tokens=with_tokens))
     if with_tls:
         chain.transport_socket.CopyFrom(public_socket())
     return listener_pb2.Listener(

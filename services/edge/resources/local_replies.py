@@ -22,7 +22,7 @@ from services.edge.resources.headers import (
     overwritten,
     present,
 )
-from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER
+from services.edge.resources.names import CONNECT, GRPC_WEB, PROTOCOL_HEADER, REST
 from services.edge.resources.own_errors import OWN_ERRORS, OwnError
 from services.edge.resources.packing import packed
 
@@ -34,9 +34,9 @@ _ENVOYS_TEXT = ": %LOCAL_REPLY_BODY%"
 
 
 def outer_replies() -> manager_pb2.LocalReplyConfig:
-    """Return the mappers of the outer stage, which sees what the caller sent.
+    """Return the mappers of the outer stage. Of those that match a reply, the first one counts.
 
-    Of the mappers that match a reply, the first one counts.
+    A request that has a route tells its protocol in a header; any other is still as it was sent.
     """
     return manager_pb2.LocalReplyConfig(
         mappers=[mapper for error in OWN_ERRORS for mapper in _outer(error)]
@@ -44,13 +44,14 @@ def outer_replies() -> manager_pb2.LocalReplyConfig:
 
 
 def inner_replies() -> manager_pb2.LocalReplyConfig:
-    """Return the mappers of the inner stage, which only knows from the outer one who calls."""
+    """Return the mappers of the inner stage: what it gets tells its protocol in a header."""
     return manager_pb2.LocalReplyConfig(
-        mappers=[mapper for error in OWN_ERRORS for mapper in _inner(error)]
+        mappers=[mapper for error in OWN_ERRORS for mapper in _by_protocol(error)]
     )
 
 
 def _outer(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+    yield from _by_protocol(error)
     yield _mapper(error, grpc_content_type(), headers=_grpc_headers(error), text=True)
     yield _grpc_web(error, content_type(prefix=GRPC_WEB_TYPE))
     for connect in (present("connect-protocol-version"), containing(":path", "connect=v1")):
@@ -58,10 +59,10 @@ def _outer(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
     yield _mapper(error, None, body=_rest_body(error))
 
 
-def _inner(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
+def _by_protocol(error: OwnError) -> Iterator[manager_pb2.ResponseMapper]:
     yield _grpc_web(error, exactly(PROTOCOL_HEADER, GRPC_WEB))
     yield _mapper(error, exactly(PROTOCOL_HEADER, CONNECT), body=_connect_body(error))
-    yield _mapper(error, None, body=_rest_body(error))
+    yield _mapper(error, exactly(PROTOCOL_HEADER, REST), body=_rest_body(error))
 
 
 def _grpc_web(

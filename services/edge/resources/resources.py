@@ -55,7 +55,10 @@ def resources(
     clusters = [*(service_cluster(each, ids[each]) for each in services), translating_cluster()]
     listeners = (
         public_listener(
-            settings, with_tokens=with_tokens, with_tls=certificates.to_callers is not None
+            contract,
+            settings,
+            with_tokens=with_tokens,
+            with_tls=certificates.to_callers is not None,
         ),
         translating_listener(contract, settings),
     )

@@ -55,7 +55,9 @@ async def test_the_edge_as_a_program(
         assert await _until_served(port) == "{}"
         while (request := await edge.line("request"))["status"] != 200:
             pass
-        assert request["path"] == "/v1/payments/pay_1"
+        assert (request["method"], request["path"]) == ("GET", "/v1/payments/pay_1")
+        assert (request["translated_from"], request["service"]) == ("rest", "payment")
+        assert request["instance"] == payments.endpoint
         assert request["correlation_id"] == "my-request"
         os.kill(started["pid"], signal.SIGKILL)
         assert (await edge.line("Envoy ended"))["status"] == -signal.SIGKILL

@@ -118,6 +118,13 @@ async def test_a_request_without_a_valid_token_is_refused_early(
     assert await status_of(http, f"{ITEMS}?access_token={good}") == 401
 
 
+async def test_a_refusal_is_in_the_protocol_of_its_caller(http: aiohttp.ClientSession) -> None:
+    """What the edge notes about a request in a header of its own can't come from outside."""
+    async with http.get(ITEMS, headers={"x-edge-protocol": "connect"}) as answer:
+        assert answer.status == 401
+        assert await reason_of(answer) == "TOKEN_REQUIRED"
+
+
 async def test_a_grpc_caller_without_a_token_is_unauthenticated(edge: RunningEdge) -> None:
     """The refusal reaches a gRPC client as UNAUTHENTICATED."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:

@@ -1,8 +1,8 @@
 """The filters of both stages, in their order.
 
-The outer stage decides whether a request may pass; it sees what the caller sent. The inner stage
-translates it into gRPC. A cache makes requests of its own, which skip the filters behind it, so
-the translating filters can't stand in the same stage.
+The outer stage decides whether a request may pass, translates it into gRPC and sends it on. Only
+a request whose answer may be reused is translated in an inner stage: the cache asks by itself, and
+what it asks skips the filters behind it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,6 @@ from services.edge.contract.contract import Contract
 from services.edge.contract.methods import PublicMethod
 from services.edge.resources.filters.connect_bridge import connect_bridge
 from services.edge.resources.filters.cors import cors
-from services.edge.resources.filters.grpc_web import grpc_web
 from services.edge.resources.filters.header_rules import header_rules, headers_of, token_found
 from services.edge.resources.filters.json_transcoder import json_transcoder
 from services.edge.resources.filters.rate_limit import rate_limit
@@ -25,11 +24,12 @@ from services.edge.resources.filters.response_cache import response_cache, reusa
 from services.edge.resources.filters.role_check import role_check, roles_of
 from services.edge.resources.filters.router import router
 from services.edge.resources.filters.token_check import token_check
+from services.edge.resources.filters.translation import translated_from, translation
 from services.edge.settings import EdgeSettings
 
 
 def outer_filters(
-    settings: EdgeSettings, *, with_tokens: bool
+    contract: Contract, settings: EdgeSettings, *, with_tokens: bool
 ) -> list[http_connection_manager_pb2.HttpFilter]:
     """List the filters that every request passes."""
     return [
@@ -45,36 +45,37 @@ def outer_filters(
         request_size(settings),
         # Behind those that need the token, which it hides from the cache.
         header_rules(),
-        # The last but one, because it sends requests on by itself and skips the filters behind it.
+        # Before the translation: its key is the path that the caller sent.
         *([response_cache(settings)] if settings.cache_folder else []),
+        # Behind all that looks at what the caller sent.
+        *translation(contract, settings),
         # Last: it sends the request on.
         router(),
     ]
 
 
 def rules_of_route(
-    method: PublicMethod, protocol: str, settings: EdgeSettings, *, with_tokens: bool
+    method: PublicMethod, protocol: str, *, is_reusable: bool, with_tokens: bool
 ) -> Mapping[str, AnyMessage]:
-    """Return what a route to the inner stage says to the outer filters, by their names."""
-    is_reusable = bool(method.max_age_s and settings.cache_folder)
-    return {
-        **headers_of(protocol, hides_token=is_reusable),
-        **(roles_of(method) if is_reusable and with_tokens else {}),
-        **(reusable() if is_reusable else {}),
-    }
+    """Return what the route of requests to be translated says to the outer filters, by their names.
+
+    Those whose answer may be reused pass the cache, and are translated in the inner stage.
+    """
+    headers = headers_of(protocol, hides_token=is_reusable)
+    if not is_reusable:
+        return {**headers, **translated_from(protocol)}
+    return {**headers, **(roles_of(method) if with_tokens else {}), **reusable()}
 
 
 def inner_filters(
     contract: Contract, settings: EdgeSettings
 ) -> list[http_connection_manager_pb2.HttpFilter]:
-    """List the filters that translate a request into gRPC and the answer back."""
+    """List the filters that translate what the cache asks for, and the answer back."""
     return [
         # First: services look for the token under its usual name.
-        *([token_found()] if settings.cache_folder else []),
+        token_found(),
         # Each of these recognizes its own requests by their headers and passes on all others.
-        grpc_web(),
         connect_bridge(),
-        # After the other two: what they made of a request is gRPC, which it passes on.
         json_transcoder(contract, settings),
         # Last: it sends the call to an instance.
         router(),

@@ -7,6 +7,8 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 
 from services.edge.resources.packing import packed
 
+NAME = "envoy.filters.http.connect_grpc_bridge"
+
 
 def connect_bridge() -> http_connection_manager_pb2.HttpFilter:
     """Return the filter; it has no settings.
@@ -14,6 +16,6 @@ def connect_bridge() -> http_connection_manager_pb2.HttpFilter:
     It passes the encoding of messages on, and our services read binary messages only.
     """
     return http_connection_manager_pb2.HttpFilter(
-        name="envoy.filters.http.connect_grpc_bridge",
+        name=NAME,
         typed_config=packed(config_pb2.FilterConfig()),
     )

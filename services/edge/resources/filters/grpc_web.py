@@ -7,9 +7,11 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 
 from services.edge.resources.packing import packed
 
+NAME = "envoy.filters.http.grpc_web"
+
 
 def grpc_web() -> http_connection_manager_pb2.HttpFilter:
     """Return the filter; it has no settings."""
     return http_connection_manager_pb2.HttpFilter(
-        name="envoy.filters.http.grpc_web", typed_config=packed(grpc_web_pb2.GrpcWeb())
+        name=NAME, typed_config=packed(grpc_web_pb2.GrpcWeb())
     )

@@ -11,15 +11,19 @@ depends on the caller. Here it doesn't: only answers that are the same for every
 from collections.abc import Mapping
 
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
+from envoy.config.core.v3 import extension_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2,
+)
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
+    header_mutation_pb2 as early_header_mutation_pb2,
 )
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from services.edge.resources.headers import overwritten
-from services.edge.resources.names import GRPC_WEB, PROTOCOL_HEADER, REST
+from services.edge.resources.names import GRPC_WEB, PROTOCOL_HEADER, REST, VERB_HEADER
 from services.edge.resources.packing import packed
 
 _NAME = "envoy.filters.http.header_mutation"
@@ -37,7 +41,6 @@ _NOT_FROM_OUTSIDE = (
     "x-method-override",
     "x-original-url",
     "x-rewrite-url",
-    PROTOCOL_HEADER,
     _HIDDEN_TOKEN,
 )
 _NO_PREFIXES_FROM_OUTSIDE = ("tradepost-", "x-envoy-")
@@ -46,6 +49,19 @@ _NO_PREFIXES_FROM_OUTSIDE = ("tradepost-", "x-envoy-")
 _ONLY_OF_GRPC = ".*-bin|grpc-.*encoding.*"
 # Answers in JSON say the same by their HTTP status and their body.
 _ONLY_FOR_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-accept-encoding")
+
+
+def before_routing() -> extension_pb2.TypedExtensionConfig:
+    """Return what is removed before a request has a route.
+
+    By these headers Envoy writes its own replies and the log, also of a request that it refuses.
+    """
+    config = early_header_mutation_pb2.HeaderMutation(
+        mutations=map(_removed, (PROTOCOL_HEADER, VERB_HEADER))
+    )
+    return extension_pb2.TypedExtensionConfig(
+        name="envoy.http.early_header_mutation.header_mutation", typed_config=packed(config)
+    )
 
 
 def header_rules() -> http_connection_manager_pb2.HttpFilter:
@@ -65,8 +81,8 @@ def header_rules() -> http_connection_manager_pb2.HttpFilter:
 
 
 def headers_of(protocol: str, *, hides_token: bool) -> Mapping[str, AnyMessage]:
-    """Return what a route to the inner stage says: in which protocol its callers speak."""
-    requests = [_set(PROTOCOL_HEADER, protocol)]
+    """Return what the route of requests to be translated says: in which protocol they are."""
+    requests = [_set(PROTOCOL_HEADER, protocol), _set(VERB_HEADER, "%REQ(:METHOD)%")]
     if protocol != GRPC_WEB:
         metadata = regex_pb2.RegexMatcher(regex=_ONLY_OF_GRPC)
         requests.append(_removed_matching(string_pb2.StringMatcher(safe_regex=metadata)))

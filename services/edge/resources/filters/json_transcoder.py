@@ -10,6 +10,8 @@ from services.edge.contract.contract import Contract
 from services.edge.resources.packing import packed
 from services.edge.settings import EdgeSettings
 
+NAME = "envoy.filters.http.grpc_json_transcoder"
+
 
 def json_transcoder(
     contract: Contract, settings: EdgeSettings
@@ -36,6 +38,4 @@ def json_transcoder(
             stream_newline_delimited=True, stream_sse_style_delimited=True
         ),
     )
-    return http_connection_manager_pb2.HttpFilter(
-        name="envoy.filters.http.grpc_json_transcoder", typed_config=packed(config)
-    )
+    return http_connection_manager_pb2.HttpFilter(name=NAME, typed_config=packed(config))

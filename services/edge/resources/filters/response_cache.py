@@ -6,7 +6,6 @@ cache in memory has no limit.
 
 from collections.abc import Mapping
 
-from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.common.async_files.v3 import async_file_manager_pb2
 from envoy.extensions.filters.http.cache.v3 import cache_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -16,7 +15,7 @@ from envoy.extensions.http.cache.file_system_http_cache.v3 import file_system_ht
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from services.edge.resources.packing import packed
+from services.edge.resources.packing import packed, turned_on
 from services.edge.settings import EdgeSettings
 
 _NAME = "envoy.filters.http.cache"
@@ -45,5 +44,4 @@ def response_cache(settings: EdgeSettings) -> http_connection_manager_pb2.HttpFi
 
 def reusable() -> Mapping[str, AnyMessage]:
     """Return what the route of a method with a `max_age` says."""
-    # The filter has no settings for a route; this turns it on.
-    return {_NAME: packed(route_components_pb2.FilterConfig(config=AnyMessage()))}
+    return {_NAME: turned_on()}

@@ -1,8 +1,8 @@
 """RDS of the outer stage: which requests from outside are served, and where they go.
 
-Every public method has a route for gRPC, which leads to its service, one for its gRPC path by other
-protocols (gRPC-Web, Connect, JSON) and one for its REST path; both lead to the inner stage.
-Everything else is answered with 404.
+Every public method has a route for gRPC, one for its gRPC path by other protocols (gRPC-Web,
+Connect, JSON) and one for its REST path. They lead to its service, and only reads whose answers may
+be reused to the inner stage. Everything else is answered with 404.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def public_routes(
         *documents(contract, with_tokens=with_tokens),
         *([_preflight()] if settings.origins else []),
         *(_grpc(method, settings) for method in methods),
-        *(_to_translation(each, settings, with_tokens=with_tokens) for each in translated),
+        *(_to_be_translated(each, settings, with_tokens=with_tokens) for each in translated),
         not_found(),
     ]
     return route_pb2.RouteConfiguration(
@@ -110,6 +110,7 @@ class _Translated:
 
     method: PublicMethod
     protocol: str
+    verb: str
     match: route_components_pb2.RouteMatch
 
 
@@ -118,10 +119,10 @@ def _by_grpc_path(method: PublicMethod) -> Iterator[_Translated]:
     web = route_components_pb2.RouteMatch(
         path=method.path, headers=[_verb("POST"), content_type(prefix=GRPC_WEB_TYPE)]
     )
-    yield _Translated(method, GRPC_WEB, web)
+    yield _Translated(method, GRPC_WEB, "POST", web)
     for verb in ("POST", "GET") if method.read else ("POST",):
         match = route_components_pb2.RouteMatch(path=method.path, headers=[_verb(verb)])
-        yield _Translated(method, CONNECT, match)
+        yield _Translated(method, CONNECT, verb, match)
 
 
 def _by_rest_path(method: PublicMethod) -> _Translated:
@@ -132,24 +133,30 @@ def _by_rest_path(method: PublicMethod) -> _Translated:
         match = route_components_pb2.RouteMatch(safe_regex=regex, headers=headers)
     else:
         match = route_components_pb2.RouteMatch(path=method.http_path, headers=headers)
-    return _Translated(method, REST, match)
+    return _Translated(method, REST, method.verb, match)
 
 
-def _to_translation(
+def _to_be_translated(
     request: _Translated, settings: EdgeSettings, *, with_tokens: bool
 ) -> route_components_pb2.Route:
-    """The route to the inner stage, which has the time limits and repeats calls."""
+    method = request.method
+    is_reusable = bool(method.max_age_s and settings.cache_folder and request.verb == "GET")
     return route_components_pb2.Route(
         match=request.match,
-        route=route_components_pb2.RouteAction(
-            cluster=TRANSLATING_CLUSTER,
-            timeout=seconds(0),
-            idle_timeout=seconds(settings.stream_idle_s),
-        ),
-        metadata=rate_of(request.method, settings),
+        route=_to_inner_stage(settings) if is_reusable else to_service(method, settings),
+        metadata=rate_of(method, settings),
         typed_per_filter_config=rules_of_route(
-            request.method, request.protocol, settings, with_tokens=with_tokens
+            method, request.protocol, is_reusable=is_reusable, with_tokens=with_tokens
         ),
+    )
+
+
+def _to_inner_stage(settings: EdgeSettings) -> route_components_pb2.RouteAction:
+    """The inner stage has the time limits and repeats calls."""
+    return route_components_pb2.RouteAction(
+        cluster=TRANSLATING_CLUSTER,
+        timeout=seconds(0),
+        idle_timeout=seconds(settings.stream_idle_s),
     )
 
 

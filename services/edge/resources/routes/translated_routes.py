@@ -1,4 +1,4 @@
-"""RDS of the inner stage: gRPC calls, translated from what callers sent, to their services."""
+"""RDS of the inner stage: gRPC calls, translated from what the cache asks for, to services."""
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 
@@ -10,13 +10,14 @@ from services.edge.settings import EdgeSettings
 
 
 def translated_routes(contract: Contract, settings: EdgeSettings) -> route_pb2.RouteConfiguration:
-    """Return the routes of the inner listener: one for each public method, by its gRPC path."""
+    """Return the routes of the inner listener: one for each method whose answers may be reused."""
     routes = [
         route_components_pb2.Route(
             match=route_components_pb2.RouteMatch(path=method.path),
             route=to_service(method, settings),
         )
         for method in contract.methods
+        if method.max_age_s
     ]
     return route_pb2.RouteConfiguration(
         name=TRANSLATED_ROUTES,

@@ -31,6 +31,7 @@ NOT_FROM_OUTSIDE = (
     "tradepost-correlation-id",
     "tradepost-anything",
     "x-edge-protocol",
+    "x-edge-verb",
     "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
     "x-envoy-downstream-service-cluster",

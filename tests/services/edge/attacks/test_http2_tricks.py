@@ -81,7 +81,8 @@ class Tried:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WatchedEdge]:
     """An edge before a server that records whatever reaches it."""
-    async with watched_edge(tmp_path_factory.mktemp("edge")) as watched:
+    # A call that somebody else waits for must not end by its time limit meanwhile.
+    async with watched_edge(tmp_path_factory.mktemp("edge"), timeout_s=WAIT_S) as watched:
         yield watched
 
 

@@ -1,10 +1,12 @@
 """The whole configuration of Envoy, compared with a file, and what it must not depend on."""
 
 import pytest
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from google.protobuf import json_format
 
 from discovery.registry.instance import Instance
 from services.edge.contract.contract import Contract, read
+from services.edge.resources.names import PUBLIC_ROUTES, TRANSLATING_CLUSTER
 from services.edge.resources.resources import resources, services_of
 from services.edge.settings import EdgeSettings
 from tests.support.edge import golden
@@ -27,6 +29,22 @@ def test_every_service_with_public_methods_has_a_cluster(contract: Contract) -> 
     found = resources({}, contract, EdgeSettings())
     assert set(services_of(contract)) == set(found.endpoints)
     assert set(services_of(contract)) < set(found.clusters)
+
+
+def test_only_what_may_be_reused_goes_to_the_second_stage(contract: Contract) -> None:
+    """A GET of a method with a `max_age` is asked for by the cache; all else goes to a service."""
+    routes = resources({}, contract, EdgeSettings(cache_folder="/cache")).routes[PUBLIC_ROUTES]
+    assert isinstance(routes, route_pb2.RouteConfiguration)
+    sent_on = [each for each in routes.virtual_hosts[0].routes if each.HasField("route")]
+    twice = {_path(each) for each in sent_on if each.route.cluster == TRANSLATING_CLUSTER}
+
+    reusable = [method for method in contract.methods if method.max_age_s]
+    assert twice == {path for each in reusable for path in (each.path, each.http_path)}
+    assert {each.route.cluster for each in sent_on} == {TRANSLATING_CLUSTER, *services_of(contract)}
+
+
+def _path(route: route_components_pb2.Route) -> str:
+    return route.match.path or route.match.safe_regex.regex
 
 
 def test_an_instance_without_weight_gets_no_calls(contract: Contract) -> None:
