@@ -6,15 +6,26 @@ import json
 import os
 import re
 import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from scripts.suite.run_folder import StartError, expect_free
-from tests.support.suite.replay_program import interrupt, read_until, replay
+from tests.support.suite.replay_program import (
+    StayingReplay,
+    interrupt,
+    read_until,
+    replay,
+    staying,
+)
 
 # At least the summary's consumers of orders and payments, and the notification service's.
 CONSUMERS_MIN = 3
+
+FIGURES = "figures.json"
 
 # Apart from the ports that the system gives away, and from those of `free_ports`.
 FIRST_PORT, END_PORT = 10_000, 20_000
@@ -31,24 +42,78 @@ def free_range(number: int) -> int:
     pytest.fail("there are no free ports")
 
 
-@pytest.mark.parametrize("databases", [(), ("--postgres",)], ids=["sqlite", "postgresql"])
-async def test_a_replay_of_real_baskets_balances_its_books(
-    tmp_path: Path, databases: tuple[str, ...]
-) -> None:
-    """Every order is settled, every kind of outcome occurs, and every equation holds."""
-    figures = tmp_path / "figures.json"
-    # A seed with which several customers return everything they bought.
-    plan = ("--baskets=150", "--seed=316")
-    process = await replay(*plan, f"--json={figures}", f"--folder={tmp_path}", *databases)
-    output, _ = await process.communicate()
+@dataclass(frozen=True, slots=True)
+class EndedReplay:
+    """A run that is over: its status, what it printed and the folder that it used."""
 
-    assert process.returncode == 0, output.decode()
-    report = json.loads(figures.read_text())
+    status: int | None
+    printed: str
+    folder: Path
+
+
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="session",
+    params=[(), ("--postgres",)],
+    ids=["sqlite", "postgresql"],
+)
+async def settled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> EndedReplay:
+    """A run of real baskets with a seed with which several customers return everything."""
+    folder = tmp_path_factory.mktemp("settled")
+    plan = ("--baskets=150", "--seed=316", f"--json={folder / FIGURES}", f"--folder={folder}")
+    return await ended(await replay(*plan, *request.param), folder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def interrupted(tmp_path_factory: pytest.TempPathFactory) -> EndedReplay:
+    """A run that gets a Ctrl-C while orders are placed."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    process = await replay("--baskets=2000", f"--folder={folder}")
+    await read_until(process, "rejected on purpose")
+    os.killpg(process.pid, signal.SIGINT)
+    return await ended(process, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedReplay:
+    """A run that serves while several tests look at it, with ports from `first_port` on."""
+
+    run: StayingReplay
+    folder: Path
+    first_port: int
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedReplay]:
+    """A run that stays until the tests of this module are over."""
+    folder, port = tmp_path_factory.mktemp("shared"), free_range(10)
+    async with staying("--baskets=1", f"--first-port={port}", f"--folder={folder}") as run:
+        yield SharedReplay(run, folder, port)
+
+
+async def ended(process: asyncio.subprocess.Process, folder: Path) -> EndedReplay:
+    """Wait for the end of a run."""
+    output, _ = await process.communicate()
+    return EndedReplay(process.returncode, output.decode(), folder)
+
+
+async def test_a_replay_of_real_baskets_balances_its_books(settled: EndedReplay) -> None:
+    """Every order is settled, every kind of outcome occurs, and every equation holds."""
+    assert settled.status == 0, settled.printed
+    report = json.loads((settled.folder / FIGURES).read_text())
     assert report["orders"] == sum(report["outcomes"].values())
     occurring = {"CONFIRMED", "FULFILLED", "REJECTED", "REFUNDED", "RETURNED"}
     assert occurring <= set(report["outcomes"])
     assert len(report["books"]) >= 20
     assert [line for line in report["books"] if not line["ok"]] == []
+
+
+async def test_amounts_have_a_currency(settled: EndedReplay) -> None:
+    """The books show amounts with their currency, and the run says why orders are rejected."""
+    assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", settled.printed)
+    assert "rejected on purpose" in settled.printed
 
 
 async def test_a_replay_survives_everything_at_once(tmp_path: Path) -> None:
@@ -93,14 +158,16 @@ async def test_an_interrupted_replay_leaves_nothing_running(tmp_path: Path) -> N
         assert '"event": "stopped"' in log.read_text()
 
 
-async def test_further_interrupts_kill_what_is_left(tmp_path: Path) -> None:
+async def test_further_interrupts_kill_what_is_left(interrupted: EndedReplay) -> None:
     """Ctrl-C again and again leaves no process behind, and says once which ones are killed.
 
-    A frozen instance, which can't drain, holds the stop up until then.
+    A frozen instance, which can't drain, holds the stop up until then. The run uses the folder of
+    one that was interrupted, as if that had never run.
     """
-    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
+    folder = interrupted.folder
+    process = await replay("--baskets=1", "--stay", f"--folder={folder}")
     await read_until(process, "export CONSUL_HTTP_ADDR=")
-    (frozen,) = _processes(f"{tmp_path}", "TRADEPOST_INSTANCE_ID=order-1")
+    (frozen,) = _processes(str(folder), "TRADEPOST_INSTANCE_ID=order-1")
     os.kill(frozen, signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
     await read_until(process, "stopping 9 processes")
@@ -114,57 +181,47 @@ async def test_further_interrupts_kill_what_is_left(tmp_path: Path) -> None:
     assert re.fullmatch("killing .*order-1.*", killing)
     assert rest == ["stopped"]
     assert process.returncode == 130
-    assert _processes(str(tmp_path)) == []
+    assert _processes(str(folder)) == []
 
 
-async def test_an_interrupt_while_orders_are_placed_has_no_traceback(tmp_path: Path) -> None:
+async def test_an_interrupt_while_orders_are_placed_has_no_traceback(
+    interrupted: EndedReplay,
+) -> None:
     """Ctrl-C in the middle of a replay ends it like any other time."""
-    process = await replay("--baskets=2000", f"--folder={tmp_path}")
-    await read_until(process, "rejected on purpose")
-
-    output = await interrupt(process)
-
-    assert process.returncode == 130
-    assert "Traceback" not in output
-    assert "stopping 8 processes" in output
-    assert output.endswith("stopped\n")
+    assert interrupted.status == 130
+    assert "Traceback" not in interrupted.printed
+    assert "stopping 8 processes" in interrupted.printed
+    assert interrupted.printed.endswith("stopped\n")
 
 
-async def test_a_second_run_leaves_the_first_one_alone(tmp_path: Path) -> None:
+async def test_a_second_run_leaves_the_first_one_alone(shared: SharedReplay) -> None:
     """A run in a folder that another one uses is refused, names it, and deletes nothing."""
-    first = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
-    await read_until(first, "still serving")
-    before = sorted(path.name for path in (tmp_path / "data").iterdir())
+    before = sorted(path.name for path in (shared.folder / "data").iterdir())
 
-    second = await replay("--baskets=1", f"--folder={tmp_path}")
+    second = await replay("--baskets=1", f"--folder={shared.folder}")
     output, _ = await second.communicate()
 
     assert second.returncode == 2
-    assert f"{tmp_path} is in use by another run (process {first.pid})" in output.decode()
+    user = f"{shared.folder} is in use by another run (process {shared.run.process.pid})"
+    assert user in output.decode()
     assert "--folder" in output.decode()
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == before
-    await interrupt(first)
-    third = await replay("--baskets=1", f"--folder={tmp_path}")
-    await third.communicate()
-    assert third.returncode == 0
+    assert sorted(path.name for path in (shared.folder / "data").iterdir()) == before
 
 
-async def test_what_ends_is_named_while_the_suite_stays(tmp_path: Path) -> None:
+async def test_what_ends_is_named_while_the_suite_stays(shared: SharedReplay) -> None:
     """With --stay, an instance or an edge that is killed is reported with signal and log."""
-    process = await replay("--baskets=1", "--stay", f"--folder={tmp_path}")
-    printed = await read_until(process, "export CONSUL_HTTP_ADDR=")
-    (victim,) = _processes(f"{tmp_path}", "TRADEPOST_INSTANCE_ID=order-1")
-    (port,) = re.findall(r"the edge: http://127\.0\.0\.1:(\d+);", printed)
+    logs = shared.folder / "logs"
+    (victim,) = _processes(f"{shared.folder}", "TRADEPOST_INSTANCE_ID=order-1")
+    port = shared.first_port + 9
     (edge,) = _processes(f"TRADEPOST_EDGE_PORT={port}\0", "child_process\0services.edge\0")
 
     os.kill(victim, signal.SIGKILL)
 
-    printed = await read_until(process, "order-1 has ended")
-    assert f"(SIGKILL); its log: {tmp_path / 'logs' / 'order-1.log'}" in printed
+    printed = await read_until(shared.run.process, "order-1 has ended")
+    assert f"(SIGKILL); its log: {logs / 'order-1.log'}" in printed
     os.kill(edge, signal.SIGKILL)
-    printed = await read_until(process, "edge-1 has ended")
-    assert f"(SIGKILL); its log: {tmp_path / 'logs' / 'edge.log'}" in printed
-    await interrupt(process)
+    printed = await read_until(shared.run.process, "edge-1 has ended")
+    assert f"(SIGKILL); its log: {logs / 'edge.log'}" in printed
 
 
 @pytest.mark.parametrize(
@@ -191,12 +248,9 @@ async def test_a_wrong_option_is_refused_before_anything_starts(
     assert "Traceback" not in output.decode()
 
 
-async def test_ports_can_be_chosen(tmp_path: Path) -> None:
+async def test_ports_can_be_chosen(shared: SharedReplay, tmp_path: Path) -> None:
     """With --first-port Consul, instances and edge have known ports; a taken one is named."""
-    port = free_range(10)
-    first = await replay("--baskets=1", "--stay", f"--first-port={port}", f"--folder={tmp_path}")
-    printed = await read_until(first, "export CONSUL_HTTP_ADDR=")
-
+    port, printed = shared.first_port, shared.run.printed
     assert f"Consul: http://127.0.0.1:{port}\n" in printed
     assert f"order: 127.0.0.1:{port + 5}, 127.0.0.1:{port + 6}\n" in printed
     assert f"the edge: http://127.0.0.1:{port + 9};" in printed
@@ -205,16 +259,6 @@ async def test_ports_can_be_chosen(tmp_path: Path) -> None:
     output, _ = await second.communicate()
     assert second.returncode == 2
     assert f"port {port} can't be used" in output.decode()
-    await interrupt(first)
-
-
-async def test_amounts_have_a_currency(tmp_path: Path) -> None:
-    """The books show amounts with their currency, and the run says why orders are rejected."""
-    process = await replay("--baskets=20", f"--folder={tmp_path}")
-    output, _ = await process.communicate()
-
-    assert re.search(r"captured = totals of paid orders.*\d\.\d\d USD", output.decode())
-    assert "rejected on purpose" in output.decode()
 
 
 def _instance_logs(folder: Path) -> list[Path]:

@@ -4,16 +4,42 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from scripts.tools.paths import ROOT
 
 _started: list[asyncio.subprocess.Process] = []
 
 
+@dataclass(frozen=True, slots=True)
+class StayingReplay:
+    """A run with --stay, and what it printed until it served."""
+
+    process: asyncio.subprocess.Process
+    printed: str
+
+
+@asynccontextmanager
+async def staying(*options: str) -> AsyncIterator[StayingReplay]:
+    """A run for several tests; it is interrupted after the block."""
+    process = await _start("--stay", *options)
+    try:
+        yield StayingReplay(process, await read_until(process, "export CONSUL_HTTP_ADDR="))
+    finally:
+        await interrupt(process)
+
+
 async def replay(*options: str) -> asyncio.subprocess.Process:
-    """Start it with these options."""
-    process = await asyncio.create_subprocess_exec(
+    """Start it with these options, for one test."""
+    process = await _start(*options)
+    _started.append(process)
+    return process
+
+
+async def _start(*options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "scripts.replay",
@@ -25,8 +51,6 @@ async def replay(*options: str) -> asyncio.subprocess.Process:
         # A group of its own, for signals as a terminal sends them.
         start_new_session=True,
     )
-    _started.append(process)
-    return process
 
 
 def kill_started() -> None:
