@@ -13,6 +13,8 @@ from services.chassis.saga.model import step_id
 
 # Participants take each step once; only the saga's owner ever starts another attempt.
 _ATTEMPT = 1
+# An operator has to ask for each attempt after the first.
+_ATTEMPTS_MAX = 100
 
 
 def write_step_ids(carrier: Message, steps: Iterable[str], subject: str) -> None:
@@ -32,8 +34,9 @@ def carried_step_id(carrier: Message, step: str, subject: str) -> str:
 
 
 def is_own_step(request_id: str, step: str, subject: str) -> bool:
-    """Return whether a request is the step of `subject`'s own saga, not somebody else's call."""
-    return request_id == step_id(subject, step, _ATTEMPT)
+    """Return whether a request is a step of `subject`'s own saga, not somebody else's call."""
+    attempts = range(_ATTEMPT, _ATTEMPT + _ATTEMPTS_MAX)
+    return any(request_id == step_id(subject, step, attempt) for attempt in attempts)
 
 
 def _field(step: str) -> str:

@@ -71,6 +71,7 @@ _UNDECIDED = frozenset(
 _CONFLICT = "PAYMENT_STATE_CONFLICT"
 _NOTHING_LEFT = "AMOUNT_EXCEEDS_REFUNDABLE"
 _TOO_MANY = "TOO_MANY_ATTEMPTS"
+_NOT_FOUND = "PAYMENT_NOT_FOUND"
 
 
 class PaymentCalls:
@@ -136,6 +137,10 @@ class PaymentCalls:
             response = await self._stub.VoidPayment(request, timeout=call.timeout_s)
             payment = response.payment
         except grpc.aio.AioRpcError as error:
+            if failure_reason(error) == _NOT_FOUND and not order.payment_id:
+                # The request id of the authorize was used for another order: none of ours can be
+                # authorized under it any more. A payment that is unknown is a tombstone otherwise.
+                return Done.DONE
             payment = await self._in_conflict(error, {_CONFLICT}, order, call)
         if payment.state in _ENDED:
             return Done.DONE

@@ -7,7 +7,8 @@ from typing import Any, Protocol, cast
 import grpc
 from google.protobuf.message import Message
 
-from services.chassis.server.error_rules import Errors
+from services.chassis.request.errors import RequestIdReusedError
+from services.chassis.server.error_rules import CHASSIS_ERRORS, Errors
 from tests.support.order.scripted_failures import LostAnswer, ProcessDiedError, rpc_error
 from tests.support.simulation.dependencies import SimulationDependencies
 
@@ -48,8 +49,8 @@ class _InProcessChannel:
         except ProcessDiedError:
             service.restart()
             raise rpc_error(grpc.StatusCode.UNAVAILABLE) from None
-        except tuple(service.errors) as error:
-            rule = service.errors[type(error)]
+        except (RequestIdReusedError, *service.errors) as error:
+            rule = service.errors.get(type(error)) or CHASSIS_ERRORS[type(error)]
             domain = f"{service.name}.tradepost"
             raise rpc_error(rule.code, reason=rule.reason, domain=domain) from None
         if fault is LostAnswer.AFTER:
